@@ -1,0 +1,121 @@
+"""qrt.compiler: turns a quantized network into a .qfb file. Floats end here.
+
+>>> from qrt.compiler import compile                            # doctest: +SKIP
+>>> content = compile("model.onnx")                             # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qrt.compiler.builder import GraphBuilder
+from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.ir import Graph
+from qrt.compiler.memory import Plan, plan
+from qrt.compiler.passes import run_passes
+from qrt.compiler.report import Report
+from qrt.compiler.requant import lower
+from qrt.compiler.verify import verify
+from qrt.compiler.writer import TestVector, write
+
+__all__ = ["CompileError", "Compiled", "Graph", "GraphBuilder", "Problem", "Report", "build", "compile"]
+
+# For each suffix of a source file, the module of qrt.compiler.frontends that reads it.
+FRONTENDS = {".onnx": "onnx"}
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled network: its lowered graph, its memory plan, and the report of what was done."""
+
+    graph: Graph
+    plan: Plan
+    report: Report
+
+    def to_bytes(self, test_vectors: Sequence[TestVector] = ()) -> bytes:
+        """The content of the .qfb file.
+
+        Parameters
+        ----------
+        test_vectors : sequence of (inputs, outputs)
+            int8 arrays in the order of the model's edges, with which the file can prove itself.
+        """
+        return write(self.graph, self.plan, test_vectors=test_vectors)
+
+
+def build(source: Any, *, name: str | None = None, labels: Sequence[str] | None = None) -> Compiled:
+    """Compiles a network and keeps what is known about it.
+
+    Parameters
+    ----------
+    source : path, ModelProto, Graph or GraphBuilder
+        An .onnx file or what it holds, or a network built in Python.
+    name : str, optional
+        Of the network; by default the source's.
+    labels : sequence of str, optional
+        Names of the entries of the output's last axis.
+
+    Raises
+    ------
+    CompileError
+        What cannot be compiled exactly, all of it.
+    OSError
+        The source cannot be read.
+    ImportError
+        The frontend's library is missing; the message says what to install.
+    """
+    start = time.perf_counter()
+    report = Report()
+    graph = run_passes(_graph(source), report)
+    if name is not None:
+        graph.name = name
+    if labels is not None:
+        _set_labels(graph, labels)
+    lower(graph, report)
+    verify(graph, "lowered")
+    memory = plan(graph)
+    report.describe(graph)
+    report.arena_size, report.arena_lower_bound = memory.arena_size, memory.lower_bound
+    report.seconds = time.perf_counter() - start
+    return Compiled(graph, memory, report)
+
+
+def compile(source: Any, *, name: str | None = None, labels: Sequence[str] | None = None) -> bytes:
+    """The content of the .qfb file for a network; parameters and errors are those of `build`."""
+    return build(source, name=name, labels=labels).to_bytes()
+
+
+def _graph(source: Any) -> Graph:
+    if isinstance(source, GraphBuilder):
+        return source.graph.copy()
+    if isinstance(source, Graph):
+        return source.copy()
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if path.suffix not in FRONTENDS:
+            known = ", ".join(FRONTENDS)
+            raise CompileError([Problem(str(path), "file", f"its suffix is none that the compiler reads: {known}")])
+        frontend = importlib.import_module(f"qrt.compiler.frontends.{FRONTENDS[path.suffix]}")
+        graph: Graph = frontend.to_graph(path)
+        return graph
+    if type(source).__name__ == "ModelProto":
+        from qrt.compiler.frontends.onnx import to_graph
+
+        return to_graph(source)
+    raise TypeError(f"a source is a path, an ONNX ModelProto, a Graph or a GraphBuilder, got {type(source).__name__}")
+
+
+def _set_labels(graph: Graph, labels: Sequence[str]) -> None:
+    if len(graph.outputs) != 1:
+        raise CompileError([Problem(graph.name, "labels", f"labels need one output, this has {len(graph.outputs)}")])
+    edge = graph.outputs[0]
+    count = edge.tensor.shape[-1]
+    if len(labels) != count:
+        raise CompileError([Problem(edge.tensor.name, "labels", f"has {count} entries, got {len(labels)} labels")])
+    edge.labels = list(labels)

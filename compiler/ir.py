@@ -1,0 +1,241 @@
+"""The compiler's intermediate representation: Tensor, Op, Graph.
+
+One representation serves two stages. A *source* graph, as a frontend delivers it, holds float tensors,
+``quantize`` and ``dequantize`` operators and float operators in the source's layout. The passes turn it
+into a *quantized* graph: every tensor int8 with a quantization, NHWC, and only the operators of
+SPEC.md. Lowering then gives each operator its integers (``attrs["requant"]`` and the like).
+`verify` states what holds in each stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+# Operators of SPEC.md, in the order of qrt.fbs.
+OPERATORS = (
+    "conv2d",
+    "dwconv2d",
+    "linear",
+    "add",
+    "mul",
+    "average_pool2d",
+    "max_pool2d",
+    "mean",
+    "pad",
+    "concat",
+    "reshape",
+    "transpose",
+    "requantize",
+    "clamp",
+    "softmax",
+    "lut",
+)
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """What codes mean: ``real = scale * (code - zero_point)``.
+
+    Attributes
+    ----------
+    scale : numpy.ndarray
+        float32 (float64 where the source has it), shape ``()`` per tensor or ``(channels,)`` per channel; positive.
+    zero_point : numpy.ndarray
+        int32, same shape as `scale`.
+    axis : int or None
+        The channel axis of the tensor when per channel, else None.
+    """
+
+    scale: np.ndarray
+    zero_point: np.ndarray
+    axis: int | None = None
+
+    @property
+    def per_channel(self) -> bool:
+        return self.axis is not None
+
+    def same_as(self, other: Quantization | None) -> bool:
+        """Whether codes mean exactly the same under both."""
+        return (
+            other is not None
+            and self.axis == other.axis
+            and np.array_equal(self.scale, other.scale)
+            and np.array_equal(self.zero_point, other.zero_point)
+        )
+
+
+@dataclass(eq=False)
+class Tensor:
+    """A value of the graph; compared by identity.
+
+    Attributes
+    ----------
+    name : str
+        Unique within a graph; frontends keep the source's names.
+    shape : tuple of int
+    dtype : str
+        ``"float32"``, ``"int8"``, ``"uint8"``, ``"int32"`` or ``"int64"``.
+    quantization : Quantization or None
+        Of integer codes; None for float tensors and plain integers.
+    data : numpy.ndarray or None
+        The value of a constant, shape `shape`; None for activations.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "int8"
+    quantization: Quantization | None = None
+    data: np.ndarray | None = None
+
+    @property
+    def is_constant(self) -> bool:
+        return self.data is not None
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def scale(self) -> float:
+        """Scale of a per-tensor quantization."""
+        assert self.quantization is not None and not self.quantization.per_channel, self.name
+        return float(self.quantization.scale)
+
+    @property
+    def zero_point(self) -> int:
+        """Zero point of a per-tensor quantization."""
+        assert self.quantization is not None and not self.quantization.per_channel, self.name
+        return int(self.quantization.zero_point)
+
+    def real(self) -> np.ndarray:
+        """The constant's real values, float64."""
+        assert self.data is not None, self.name
+        if self.quantization is None:
+            return self.data.astype(np.float64)
+        q = self.quantization
+        shape = [1] * len(self.shape)
+        if q.axis is not None:
+            shape[q.axis] = -1
+        scale = np.asarray(q.scale, dtype=np.float64).reshape(shape)
+        return scale * (self.data.astype(np.float64) - np.asarray(q.zero_point).reshape(shape))
+
+    def __str__(self) -> str:
+        text = f"{self.name}: {self.dtype}{list(self.shape)}"
+        if self.quantization is not None and not self.quantization.per_channel:
+            text += f" scale {self.scale:.6g} zero_point {self.zero_point}"
+        elif self.quantization is not None:
+            text += " per channel"
+        return text + (" constant" if self.is_constant else "")
+
+
+@dataclass(eq=False)
+class Op:
+    """One operator; compared by identity.
+
+    Attributes
+    ----------
+    kind : str
+        One of `OPERATORS`, or a source-stage kind that a pass removes (`verify` lists them).
+    name : str
+        The source's name of the node; what messages to the user call it.
+    inputs : list of Tensor
+    output : Tensor
+    attrs : dict
+        By kind; `verify` lists them with their types.
+    """
+
+    kind: str
+    name: str
+    inputs: list[Tensor]
+    output: Tensor
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        attrs = ", ".join(f"{k}={v}" for k, v in self.attrs.items() if not isinstance(v, np.ndarray))
+        return f"{self.output} = {self.kind}({', '.join(t.name for t in self.inputs)}; {attrs})  # {self.name}"
+
+
+@dataclass(eq=False)
+class Edge:
+    """One input or output of a graph.
+
+    Attributes
+    ----------
+    tensor : Tensor
+    quantize_rule : str
+        ``"DIVIDE"`` or ``"MULTIPLY_RECIPROCAL"`` (SPEC.md, section 3).
+    source_layout : str
+        ``"NHWC"`` or ``"NCHW"``: how the source model had this rank-4 tensor.
+    labels : list of str
+        Outputs: one name for each entry of the last axis, or empty.
+    """
+
+    tensor: Tensor
+    quantize_rule: str = "DIVIDE"
+    source_layout: str = "NHWC"
+    labels: list[str] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Graph:
+    """Operators in an order in which they can run, between inputs and outputs."""
+
+    name: str = ""
+    ops: list[Op] = field(default_factory=list)
+    inputs: list[Edge] = field(default_factory=list)
+    outputs: list[Edge] = field(default_factory=list)
+
+    def copy(self) -> Graph:
+        """The same graph in new objects; constants' data is shared."""
+        twin = {tensor: replace(tensor) for tensor in self.tensors()}
+        ops = [
+            Op(op.kind, op.name, [twin[tensor] for tensor in op.inputs], twin[op.output], dict(op.attrs))
+            for op in self.ops
+        ]
+        inputs, outputs = (
+            [replace(edge, tensor=twin[edge.tensor], labels=list(edge.labels)) for edge in edges]
+            for edges in (self.inputs, self.outputs)
+        )
+        return Graph(self.name, ops, inputs, outputs)
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Every tensor once: inputs, then each operator's constants and output."""
+        seen: set[Tensor] = set()
+        ordered = [edge.tensor for edge in self.inputs]
+        for op in self.ops:
+            ordered += [*op.inputs, op.output]
+        ordered += [edge.tensor for edge in self.outputs]
+        for tensor in ordered:
+            if tensor not in seen:
+                seen.add(tensor)
+                yield tensor
+
+    def producer(self, tensor: Tensor) -> Op | None:
+        """The operator that writes `tensor`; None for inputs and constants."""
+        return next((op for op in self.ops if op.output is tensor), None)
+
+    def consumers(self, tensor: Tensor) -> list[Op]:
+        """The operators that read `tensor`, in order."""
+        return [op for op in self.ops if any(t is tensor for t in op.inputs)]
+
+    def is_output(self, tensor: Tensor) -> bool:
+        return any(edge.tensor is tensor for edge in self.outputs)
+
+    def redirect(self, old: Tensor, new: Tensor) -> None:
+        """Makes every reader of `old`, model outputs included, read `new`."""
+        for op in self.ops:
+            op.inputs = [new if t is old else t for t in op.inputs]
+        for edge in self.outputs:
+            if edge.tensor is old:
+                edge.tensor = new
+
+    def __str__(self) -> str:
+        lines = [f"graph {self.name}"]
+        lines += [f"  input  {edge.tensor}" for edge in self.inputs]
+        lines += [f"  {op}" for op in self.ops]
+        lines += [f"  output {edge.tensor.name}" for edge in self.outputs]
+        return "\n".join(lines)

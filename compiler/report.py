@@ -1,0 +1,85 @@
+"""What the compiler did to a network: for the summary of `qrt compile`, for scripts, and for tests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from qrt.compiler.ir import Graph, Op
+
+
+@dataclass(frozen=True)
+class Rescue:
+    """Channels whose integers would have overflowed or vanished, and what was done instead."""
+
+    op: str
+    kind: str
+    channels: tuple[int, ...]
+    text: str
+
+
+@dataclass
+class Report:
+    """Filled while compiling.
+
+    Attributes
+    ----------
+    notes : list of (str, str)
+        What each pass did: its name and a sentence.
+    rescues : list of Rescue
+    operators : dict of str to int
+        How many of each kind.
+    macs : int
+        Multiply-accumulates of one inference.
+    weight_bytes, parameter_bytes : int
+        Of weights; of biases, multipliers, shifts and addends.
+    arena_size, arena_lower_bound : int
+        Bytes; see `qrt.compiler.memory.Plan`.
+    seconds : float
+        Time that compiling took.
+    """
+
+    name: str = ""
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    rescues: list[Rescue] = field(default_factory=list)
+    operators: dict[str, int] = field(default_factory=dict)
+    macs: int = 0
+    weight_bytes: int = 0
+    parameter_bytes: int = 0
+    arena_size: int = 0
+    arena_lower_bound: int = 0
+    seconds: float = 0.0
+
+    def note(self, pass_name: str, text: str) -> None:
+        self.notes.append((pass_name, text))
+
+    def rescue(self, op: str, kind: str, channels: tuple[int, ...], text: str) -> None:
+        self.rescues.append(Rescue(op, kind, channels, text))
+
+    def describe(self, graph: Graph) -> None:
+        """Counts what a lowered graph holds."""
+        self.name = graph.name
+        self.operators = dict(Counter(op.kind for op in graph.ops))
+        self.macs = sum(macs(op) for op in graph.ops)
+        weights = {op.inputs[1] for op in graph.ops if op.kind in WEIGHTED}
+        self.weight_bytes = sum(tensor.size for tensor in weights)
+        self.parameter_bytes = sum(op.attrs["requant"].nbytes for op in graph.ops if "requant" in op.attrs)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types only, for JSON."""
+        return asdict(self)
+
+
+WEIGHTED = ("conv2d", "dwconv2d", "linear")
+
+
+def macs(op: Op) -> int:
+    """Multiply-accumulates of an operator with weights; 0 for others."""
+    if op.kind not in WEIGHTED:
+        return 0
+    shape = op.inputs[1].shape
+    window = shape[1:3] if op.kind == "dwconv2d" else shape[1:]
+    return op.output.size * int(np.prod(window, dtype=np.int64))

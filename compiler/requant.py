@@ -1,0 +1,350 @@
+"""Scales become integers here and nowhere else: multipliers, shifts, biases, addends (SPEC.md, sections 1 and 2).
+
+`lower` also proves, for each channel and from the real weights, that no accumulator and no product can
+overflow; where one could, or where a bias does not fit into int32, it mends the channel and reports it.
+
+Real factors are formed in float64 from the scales that the source states: ``x_scale * w_scale / y_scale``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.ir import Graph, Op, Quantization, Tensor
+from qrt.compiler.report import Report
+
+Ints = NDArray[np.int64]
+Reals = NDArray[np.float64]
+
+ACC_LIMIT = 2**31
+PRODUCT_LIMIT = 2**63
+MAX_SHIFT = 62
+# The widest bias that widening a channel's scale aims for; half of the accumulator's range stays for the products.
+WIDE_BIAS = 2**30
+# Fraction bits of a constant channel's bias.
+CONSTANT_BITS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Requant:
+    """Integers that turn an accumulator into a code; SPEC.md, section 1.1.
+
+    Attributes
+    ----------
+    multiplier : numpy.ndarray of int32, shape (channels,) or (1,)
+    shift : numpy.ndarray of uint8, same shape
+    bias : numpy.ndarray of int32, shape (channels,), or None
+    addend : numpy.ndarray of int64, same shape as `multiplier`, or None
+    rounding : str
+        ``"SINGLE"`` or ``"DOUBLE"``.
+    output_min, output_max : int
+        -128 to 127.
+    """
+
+    multiplier: np.ndarray
+    shift: np.ndarray
+    bias: np.ndarray | None = None
+    addend: np.ndarray | None = None
+    rounding: str = "SINGLE"
+    output_min: int = -128
+    output_max: int = 127
+
+    @property
+    def nbytes(self) -> int:
+        arrays = (self.multiplier, self.shift, self.bias, self.addend)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+
+def quantize_multiplier(real: float) -> tuple[int, int]:
+    """(multiplier, shift) with ``real = multiplier * 2^-shift`` to 31 bits, rounded half up.
+
+    `multiplier` lies in [2^30, 2^31). A factor below 2^-32 vanishes and gives (0, 0): its product with any
+    accumulator (below 2^31) is less than half a code. A factor of 2^31 or more is a ValueError.
+    """
+    if not (math.isfinite(real) and real >= 0):
+        raise ValueError(f"a real multiplier is finite and not negative, got {real}")
+    mantissa, exponent = math.frexp(real)
+    multiplier = math.floor(mantissa * 2**31 + 0.5)
+    if multiplier == 2**31:
+        multiplier, exponent = 2**30, exponent + 1
+    shift = 31 - exponent
+    if real == 0 or shift > MAX_SHIFT:
+        return 0, 0
+    if shift < 0:
+        raise ValueError(f"a real multiplier is below 2^31, got {real:g}")
+    return multiplier, shift
+
+
+def half(shift: int) -> int:
+    """What makes a shift to the right round half up."""
+    return 2 ** (shift - 1) if shift > 0 else 0
+
+
+def _halve(multiplier: int, shift: int) -> tuple[int, int]:
+    return (multiplier + 1) // 2, shift - 1
+
+
+def _fit(multiplier: int, shift: int, acc_max: int, zero_point: int) -> tuple[int, int]:
+    """Gives up low bits of the multiplier until acc * multiplier + addend stays inside of int64."""
+    while acc_max * multiplier + half(shift) + (abs(zero_point) << shift) >= PRODUCT_LIMIT:
+        multiplier, shift = _halve(multiplier, shift)
+    return multiplier, shift
+
+
+def _merged(requant: Requant) -> Requant:
+    """One entry for all channels where all are equal."""
+    arrays = [a for a in (requant.multiplier, requant.shift, requant.addend) if a is not None]
+    if any((array != array[0]).any() for array in arrays):
+        return requant
+    addend = None if requant.addend is None else requant.addend[:1]
+    return Requant(
+        requant.multiplier[:1],
+        requant.shift[:1],
+        requant.bias,
+        addend,
+        requant.rounding,
+        requant.output_min,
+        requant.output_max,
+    )
+
+
+def _bounds(op: Op) -> tuple[int, int]:
+    return op.attrs.get("output_min", -128), op.attrs.get("output_max", 127)
+
+
+def _acc_max(weights: Ints, x_zero_point: int) -> Ints:
+    """Largest |acc| of each channel over all inputs; `weights` has one row per channel.
+
+    Every x - x_zero_point lies in [-128 - z, 127 - z], which contains 0, so the sums of the positive and of
+    the negative weights bound the accumulator and all of its partial sums; padding contributes 0.
+    """
+    positive = np.where(weights > 0, weights, 0).sum(axis=1)
+    negative = np.where(weights < 0, weights, 0).sum(axis=1)
+    low, high = -128 - x_zero_point, 127 - x_zero_point
+    result: Ints = np.maximum(positive * high + negative * low, -(positive * low + negative * high))
+    return result
+
+
+@dataclass
+class _Channels:
+    """The numbers of an operator with weights, one entry or row for each output channel."""
+
+    weights: Ints
+    unit: Reals  # x_scale * w_scale: the real value of one step of the accumulator
+    bias: list[int]
+    bias_real: Reals
+    y_scale: float
+    x_zero_point: int
+
+    @property
+    def acc_max(self) -> Ints:
+        return _acc_max(self.weights, self.x_zero_point)
+
+
+CHANNEL_AXIS = {"conv2d": 0, "dwconv2d": 3, "linear": 0}
+
+
+def _channels(op: Op) -> _Channels:
+    x, weights = op.inputs[:2]
+    assert weights.data is not None and weights.quantization is not None
+    axis = CHANNEL_AXIS[op.kind]
+    count = weights.shape[axis]
+    rows = np.moveaxis(weights.data, axis, 0).reshape(count, -1).astype(np.int64)
+    unit = x.scale * np.broadcast_to(np.asarray(weights.quantization.scale, np.float64), (count,)).copy()
+    bias_real = np.zeros(count)
+    bias = [0] * count
+    if len(op.inputs) > 2:
+        source = op.inputs[2]
+        bias_real = np.broadcast_to(source.real().reshape(-1), (count,)).astype(np.float64)
+        bias = [round(Fraction(b) / Fraction(u)) for b, u in zip(bias_real, unit, strict=True)]
+        if source.quantization is not None and source.data is not None:
+            scale = np.broadcast_to(np.asarray(source.quantization.scale, np.float64), (count,))
+            same = np.abs(scale - unit) <= 1e-6 * unit
+            bias = [int(q) if s else b for q, s, b in zip(source.data.reshape(-1), same, bias, strict=True)]
+    return _Channels(rows, unit, bias, bias_real, op.output.scale, x.zero_point)
+
+
+def _rescue_bias(op: Op, channels: _Channels, report: Report) -> None:
+    """Mends the channels whose accumulator and bias together leave int32.
+
+    A channel without weights is the constant bias_real: its unit becomes y_scale * 2^-16, and what
+    saturates any output anyway is cut at 2^30. Any other channel gets the wider unit |bias_real| * 2^-30,
+    in which the bias just fits, and weights rounded to it; what the weights lose is below 2^-30 of the bias
+    per step of x.
+    """
+    over = [
+        c for c, (acc, b) in enumerate(zip(channels.acc_max, channels.bias, strict=True)) if acc + abs(b) >= ACC_LIMIT
+    ]
+    constant = [c for c in over if not channels.weights[c].any()]
+    for c in constant:
+        channels.unit[c] = channels.y_scale * 2.0**-CONSTANT_BITS
+        wanted = round(Fraction(channels.bias_real[c]) / Fraction(channels.unit[c]))
+        channels.bias[c] = max(-WIDE_BIAS, min(WIDE_BIAS, wanted))
+    if constant:
+        report.rescue(
+            op.name, op.kind, tuple(constant), "all weights are zero and the bias does not fit: kept as a constant"
+        )
+    widened = sorted(set(over) - set(constant))
+    for c in widened:
+        unit = max(channels.unit[c], abs(channels.bias_real[c]) / WIDE_BIAS)
+        channels.weights[c] = np.rint(channels.weights[c] * (channels.unit[c] / unit))
+        channels.unit[c] = unit
+        channels.bias[c] = round(Fraction(channels.bias_real[c]) / Fraction(unit))
+        if channels.acc_max[c] + abs(channels.bias[c]) >= ACC_LIMIT:
+            reason = f"the accumulator of channel {c} can overflow int32; split the layer over its input channels"
+            raise CompileError([Problem(op.name, op.kind, reason)])
+    if widened:
+        text = "the bias does not fit into int32: weights requantized to a wider scale"
+        report.rescue(op.name, op.kind, tuple(widened), text)
+
+
+def _replace_weights(op: Op, channels: _Channels, x_scale: float) -> None:
+    """Gives the operator the weights and scales of `channels`."""
+    old = op.inputs[1]
+    axis = CHANNEL_AXIS[op.kind]
+    moved = tuple(np.moveaxis(np.empty(old.shape, np.int8), axis, 0).shape)
+    data = np.ascontiguousarray(np.moveaxis(channels.weights.astype(np.int8).reshape(moved), 0, axis))
+    scale = channels.unit / x_scale
+    quantization = Quantization(scale, np.zeros(len(scale), np.int32), axis)
+    op.inputs[1] = Tensor(old.name, old.shape, "int8", quantization, data)
+
+
+def _lower_weighted(op: Op, report: Report) -> None:
+    channels = _channels(op)
+    rounding = op.attrs.get("rounding", "SINGLE")
+    float_bias = op.attrs.get("float_bias", False)
+    if float_bias:
+        channels.bias = [0] * len(channels.bias)
+    before = channels.unit.copy()
+    _rescue_bias(op, channels, report)
+    if not np.array_equal(before, channels.unit):
+        _replace_weights(op, channels, op.inputs[0].scale)
+    zero_point, y_scale = op.output.zero_point, channels.y_scale
+    multipliers, shifts, addends = [], [], []
+    vanished = []
+    for c, acc in enumerate(channels.acc_max.tolist()):
+        try:
+            multiplier, shift = quantize_multiplier(channels.unit[c] / y_scale)
+        except ValueError as error:
+            raise CompileError([Problem(op.name, op.kind, f"channel {c}: {error}; requantize the layer")]) from None
+        if multiplier == 0:
+            vanished.append(c)
+        if rounding == "SINGLE":
+            multiplier, shift = _fit(multiplier, shift, acc + abs(channels.bias[c]), zero_point)
+        elif shift < 31 and (acc + abs(channels.bias[c])) << (31 - shift) >= ACC_LIMIT and multiplier > 0:
+            reason = f"channel {c}: a real multiplier of {channels.unit[c] / y_scale:g} overflows under DOUBLE rounding"
+            raise CompileError([Problem(op.name, op.kind, f"{reason}; use SINGLE")])
+        multipliers.append(multiplier)
+        shifts.append(shift)
+        if float_bias:
+            exact = round(Fraction(channels.bias_real[c]) / Fraction(y_scale) * 2**shift)
+            limit = PRODUCT_LIMIT - 1 - acc * multiplier
+            addends.append(max(-limit, min(limit, exact + half(shift) + zero_point * 2**shift)))
+    if vanished:
+        report.rescue(op.name, op.kind, tuple(vanished), "the multiplier is below 2^-32: the product vanishes")
+    has_bias = any(channels.bias) and not float_bias
+    op.attrs["requant"] = _merged(
+        Requant(
+            np.array(multipliers, np.int32),
+            np.array(shifts, np.uint8),
+            np.array(channels.bias, np.int32) if has_bias else None,
+            np.array(addends, np.int64) if float_bias else None,
+            rounding,
+            *_bounds(op),
+        )
+    )
+    del op.inputs[2:]
+
+
+def _single_requant(op: Op, real: float, acc_max: int) -> None:
+    rounding = op.attrs.get("rounding", "SINGLE")
+    try:
+        multiplier, shift = quantize_multiplier(real)
+    except ValueError as error:
+        raise CompileError(
+            [Problem(op.name, op.kind, f"{error}; the scales of its tensors are too far apart")]
+        ) from None
+    if rounding == "SINGLE":
+        multiplier, shift = _fit(multiplier, shift, acc_max, op.output.zero_point)
+    elif shift < 31 and acc_max << (31 - shift) >= ACC_LIMIT and multiplier > 0:
+        raise CompileError(
+            [Problem(op.name, op.kind, f"a real multiplier of {real:g} overflows under DOUBLE rounding")]
+        )
+    op.attrs["requant"] = Requant(
+        np.array([multiplier], np.int32), np.array([shift], np.uint8), None, None, rounding, *_bounds(op)
+    )
+
+
+def _lower_mul(op: Op) -> None:
+    a, b = op.inputs
+    _single_requant(op, a.scale * b.scale / op.output.scale, 255 * 255)
+
+
+def _lower_mean(op: Op) -> None:
+    x = op.inputs[0]
+    positions = x.shape[1] * x.shape[2]
+    _single_requant(op, x.scale / (positions * op.output.scale), 255 * positions)
+
+
+def _lower_requantize(op: Op) -> None:
+    _single_requant(op, op.inputs[0].scale / op.output.scale, 255)
+
+
+def _lower_add(op: Op) -> None:
+    a, b, y = op.inputs[0], op.inputs[1], op.output
+    if op.attrs.get("form", "COMMON_SHIFT") == "TFLITE":
+        twice_max = 2 * max(a.scale, b.scale)
+        for key, real in (("a", a.scale / twice_max), ("b", b.scale / twice_max), ("y", twice_max / (2**20 * y.scale))):
+            multiplier, shift = quantize_multiplier(real)
+            if shift < 31 and multiplier > 0:
+                reason = "the sum of its inputs is too wide for its output under the TFLITE form; use COMMON_SHIFT"
+                raise CompileError([Problem(op.name, op.kind, reason)])
+            op.attrs[f"{key}_multiplier"], op.attrs[f"{key}_shift"] = multiplier, max(shift, 31)
+        return
+    reals = [a.scale / y.scale, b.scale / y.scale]
+    largest, shift = quantize_multiplier(max(reals))
+    largest, shift = _fit(largest, shift, 4 * 255, y.zero_point)
+    multipliers = [min(2**31 - 1, round(Fraction(real) * 2**shift)) for real in reals]
+    op.attrs.update(a_multiplier=multipliers[0], b_multiplier=multipliers[1], shift=shift)
+
+
+def _lower_softmax(op: Op) -> None:
+    mantissa, exponent = math.frexp(1 / op.output.scale)
+    op.attrs["exponential"] = np.rint(np.exp(-op.inputs[0].scale * np.arange(256)) * 2**30).astype(np.uint32)
+    op.attrs["numerator"] = min(2**62 - 1, round(Fraction(mantissa) * 2**62))
+    op.attrs["shift"] = MAX_SHIFT - exponent
+
+
+def lower(graph: Graph, report: Report) -> Graph:
+    """Gives every operator of a quantized graph its integers; changes `graph` and returns it.
+
+    Raises
+    ------
+    CompileError
+        Operators whose numbers cannot be made safe, all of them.
+    """
+    simple = {
+        "add": _lower_add,
+        "mul": _lower_mul,
+        "mean": _lower_mean,
+        "requantize": _lower_requantize,
+        "softmax": _lower_softmax,
+    }
+    problems: list[Problem] = []
+    for op in graph.ops:
+        try:
+            if op.kind in CHANNEL_AXIS:
+                _lower_weighted(op, report)
+            elif op.kind in simple:
+                simple[op.kind](op)
+        except CompileError as error:
+            problems += error.problems
+    if problems:
+        raise CompileError(problems)
+    return graph

@@ -1,0 +1,214 @@
+"""The rules of the intermediate representation, as data; `verify` runs them after every pass.
+
+A broken rule is a defect of the compiler, not of the user's network, so it raises an AssertionError that
+names the pass, the operator and the rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from qrt.compiler.ir import OPERATORS, Graph, Op, Tensor
+from qrt.compiler.requant import CHANNEL_AXIS, Requant
+
+PAIR, SIDES = "pair", "four sides"
+
+# Attributes that an operator must have, by kind: name -> what it is. A source graph has the same, with a
+# layout where it matters, and the kinds of SOURCE_ATTRS besides.
+ATTRS: dict[str, dict[str, object]] = {
+    "conv2d": {"stride": PAIR, "dilation": PAIR, "padding": SIDES, "groups": int},
+    "dwconv2d": {"stride": PAIR, "dilation": PAIR, "padding": SIDES},
+    "average_pool2d": {"filter": PAIR, "stride": PAIR, "padding": SIDES},
+    "max_pool2d": {"filter": PAIR, "stride": PAIR, "padding": SIDES},
+    "pad": {"before": tuple, "after": tuple},
+    "concat": {"axis": int},
+    "transpose": {"permutation": tuple},
+    "lut": {"table": np.ndarray},
+}
+SOURCE_ATTRS: dict[str, dict[str, object]] = {
+    "quantize": {},
+    "dequantize": {},
+    "batch_norm": {"epsilon": float},
+    "softmax": {"axis": int},
+    "mean": {"axes": tuple, "keepdims": bool},
+    "clip": {},
+}
+SOURCE_KINDS = frozenset(
+    {
+        "quantize",
+        "dequantize",
+        "batch_norm",
+        "sub",
+        "div",
+        "relu",
+        "clip",
+        "sigmoid",
+        "tanh",
+        "hard_sigmoid",
+        "hard_swish",
+        "silu",
+        "leaky_relu",
+        "elu",
+        "gelu",
+        "exp",
+        "log",
+        "sqrt",
+        "neg",
+        "abs",
+        "reciprocal",
+        "softplus",
+        "erf",
+        "pow",
+    }
+)
+# Lowered: attributes that hold the operator's integers.
+LOWERED_ATTRS: dict[str, dict[str, object]] = {
+    **{kind: {"requant": Requant} for kind in ("conv2d", "dwconv2d", "linear", "mul", "mean", "requantize")},
+    "add": {"a_multiplier": int, "b_multiplier": int},
+    "softmax": {"exponential": np.ndarray, "numerator": int, "shift": int},
+}
+INPUT_COUNTS = {"conv2d": (2, 3), "dwconv2d": (2, 3), "linear": (2, 3), "add": (2, 2), "mul": (2, 2)}
+SAME_NUMBERS = frozenset({"average_pool2d", "max_pool2d", "pad", "concat", "reshape", "transpose", "clamp"})
+
+
+class Rule(NamedTuple):
+    """What must hold for each operator; `broken` is true where it does not."""
+
+    stages: tuple[str, ...]
+    message: str
+    broken: Callable[[Op], bool]
+
+
+def _is(value: object, what: object) -> bool:
+    if what is PAIR:
+        return isinstance(value, tuple) and len(value) == 2 and all(v >= 1 for v in value)
+    if what is SIDES:
+        return isinstance(value, tuple) and len(value) == 4 and all(v >= 0 for v in value)
+    return isinstance(value, what)  # type: ignore[arg-type]
+
+
+def _lacks(op: Op, attrs: dict[str, dict[str, object]]) -> bool:
+    return any(name not in op.attrs or not _is(op.attrs[name], what) for name, what in attrs.get(op.kind, {}).items())
+
+
+def _activations(op: Op) -> Iterator[Tensor]:
+    yield from (tensor for tensor in op.inputs[: 1 if op.kind in CHANNEL_AXIS else None] if not tensor.is_constant)
+    yield op.output
+
+
+def _window_shape(op: Op) -> tuple[int, ...]:
+    x = op.inputs[0].shape
+    size = op.attrs["filter"] if "filter" in op.attrs else op.inputs[1].shape[1:3]
+    dilation, stride = op.attrs.get("dilation", (1, 1)), op.attrs["stride"]
+    top, bottom, left, right = op.attrs["padding"]
+    out = [
+        (x[1 + k] + pad - (size[k] - 1) * dilation[k] - 1) // stride[k] + 1
+        for k, pad in enumerate((top + bottom, left + right))
+    ]
+    channels = {"conv2d": 0, "dwconv2d": 3}
+    last = op.inputs[1].shape[channels[op.kind]] if op.kind in channels else x[3]
+    return (x[0], *out, last)
+
+
+def _shape(op: Op) -> tuple[int, ...]:
+    """Shape of the output that follows from the inputs."""
+    x = op.inputs[0].shape
+    match op.kind:
+        case "conv2d" | "dwconv2d" | "average_pool2d" | "max_pool2d":
+            return _window_shape(op)
+        case "linear":
+            return (*x[:-1], op.inputs[1].shape[0])
+        case "add" | "mul":
+            return np.broadcast_shapes(x, op.inputs[1].shape)
+        case "mean":
+            return (x[0], 1, 1, x[3])
+        case "pad":
+            return tuple(b + s + a for b, s, a in zip(op.attrs["before"], x, op.attrs["after"], strict=True))
+        case "concat":
+            axis = op.attrs["axis"]
+            return (*x[:axis], sum(t.shape[axis] for t in op.inputs), *x[axis + 1 :])
+        case "transpose":
+            return tuple(x[k] for k in op.attrs["permutation"])
+        case "reshape":
+            return op.output.shape if op.output.size == op.inputs[0].size else ()
+        case _:
+            return x
+
+
+def _other_numbers(op: Op) -> bool:
+    quantization = op.output.quantization
+    return op.kind in SAME_NUMBERS and any(
+        t.quantization is None or not t.quantization.same_as(quantization) for t in op.inputs
+    )
+
+
+ALL = ("source", "quantized", "lowered")
+INTEGER = ("quantized", "lowered")
+RULES = (
+    Rule(("source",), "its kind is known", lambda op: op.kind not in SOURCE_KINDS and op.kind not in OPERATORS),
+    Rule(INTEGER, "its kind is an operator of SPEC.md", lambda op: op.kind not in OPERATORS),
+    Rule(ALL, "has an input", lambda op: not op.inputs),
+    Rule(("source",), "has its attributes", lambda op: _lacks(op, SOURCE_ATTRS)),
+    Rule(INTEGER, "has its attributes", lambda op: _lacks(op, ATTRS)),
+    Rule(("lowered",), "has its integers", lambda op: _lacks(op, LOWERED_ATTRS)),
+    Rule(
+        ("quantized",),
+        "has as many inputs as its kind takes",
+        lambda op: op.kind != "concat" and not _in(len(op.inputs), INPUT_COUNTS.get(op.kind, (1, 1))),
+    ),
+    Rule(INTEGER, "its tensors are int8 with one scale", lambda op: any(_not_codes(t) for t in _activations(op))),
+    Rule(
+        INTEGER,
+        "its weights are constant int8",
+        lambda op: op.kind in CHANNEL_AXIS and (op.inputs[1].data is None or op.inputs[1].data.dtype != np.int8),
+    ),
+    Rule(INTEGER, "its output has the shape that follows from its inputs", lambda op: _shape(op) != op.output.shape),
+    Rule(INTEGER, "keeps the numbers of its input", _other_numbers),
+    Rule(
+        INTEGER,
+        "output_min and output_max are codes in order",
+        lambda op: not -128 <= op.attrs.get("output_min", -128) <= op.attrs.get("output_max", 127) <= 127,
+    ),
+)
+
+
+def _in(count: int, bounds: tuple[int, int]) -> bool:
+    return bounds[0] <= count <= bounds[1]
+
+
+def _not_codes(tensor: Tensor) -> bool:
+    quantization = tensor.quantization
+    if tensor.dtype != "int8" or quantization is None or quantization.per_channel:
+        return True
+    return not (-128 <= int(quantization.zero_point) <= 127 and float(quantization.scale) > 0)
+
+
+def verify(graph: Graph, stage: str, after: str = "") -> None:
+    """Raises an AssertionError when `graph` breaks a rule of `stage`.
+
+    Parameters
+    ----------
+    graph : Graph
+    stage : str
+        ``"source"``, ``"quantized"`` or ``"lowered"``.
+    after : str
+        What has just run, for the message.
+    """
+    where = f"after {after or stage}: "
+    known = {edge.tensor for edge in graph.inputs}
+    for op in graph.ops:
+        for rule in RULES:
+            if stage in rule.stages and rule.broken(op):
+                raise AssertionError(f"{where}{op.name}: rule broken: {rule.message}: {op}")
+        for tensor in op.inputs:
+            if not tensor.is_constant and tensor not in known:
+                raise AssertionError(f"{where}{op.name}: reads {tensor.name}, which nothing has written yet")
+        if op.output in known or op.output.is_constant:
+            raise AssertionError(f"{where}{op.name}: writes {op.output.name}, which has a value already")
+        known.add(op.output)
+    for edge in graph.outputs:
+        if edge.tensor not in known:
+            raise AssertionError(f"{where}output {edge.tensor.name} is written by nothing")

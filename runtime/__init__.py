@@ -1,0 +1,24 @@
+"""qrt: runs int8 neural networks from .qfb files with integer arithmetic only.
+
+>>> import qrt                                                  # doctest: +SKIP
+>>> model = qrt.load("model.qfb")                               # doctest: +SKIP
+>>> model.run(x, dequantize=True)                               # doctest: +SKIP
+"""
+
+from importlib.metadata import version
+
+from qrt._executor import FORMAT_VERSION
+from qrt.model import Model, ModelError, TensorInfo, kernel_sets, kernel_table, load
+
+__version__ = version("qrt")
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Model",
+    "ModelError",
+    "TensorInfo",
+    "__version__",
+    "kernel_sets",
+    "kernel_table",
+    "load",
+]

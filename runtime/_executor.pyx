@@ -1,0 +1,262 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""The executor: validates a model, owns its memory, runs one loop over its operators.
+
+A Program is what forks share: the file's bytes, and the parameters and packed weights for one kernel
+set. An Executor binds a Program to an arena of its own. The loop holds no Python object and no GIL.
+"""
+
+import numpy as np
+
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.stddef cimport size_t
+from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uintptr_t
+from libc.string cimport memcpy
+
+from qrt_kernels cimport qrt_kernel, qrt_kernels, qrt_kernels_portable
+from qrt_model cimport (
+    QRT_ERR_NOT_QFB,
+    QRT_ERR_VERSION,
+    QRT_FORMAT_VERSION,
+    QRT_IN_FILE,
+    QRT_IN_INPUT,
+    QRT_IN_OPERATOR,
+    QRT_IN_OUTPUT,
+    QRT_IN_TENSOR,
+    QRT_IN_TEST_VECTOR,
+    QRT_OK,
+    qrt_edge,
+    qrt_model,
+    qrt_model_input,
+    qrt_model_open,
+    qrt_model_output,
+    qrt_model_output_label,
+    qrt_model_tensor,
+    qrt_model_test_input,
+    qrt_model_test_output,
+    qrt_problem,
+    qrt_rule_text,
+    qrt_tensor,
+    qrt_text,
+)
+from qrt_prepare cimport (
+    qrt_program,
+    qrt_program_init,
+    qrt_program_size,
+    qrt_step,
+    qrt_steps_init,
+    qrt_steps_size,
+)
+
+FORMAT_VERSION = QRT_FORMAT_VERSION
+
+# From the slowest to the quickest; the last is the default.
+SETS = ("reference", "portable")
+
+OPERATORS = (
+    "conv2d", "dwconv2d", "linear", "add", "mul", "average_pool2d", "max_pool2d", "mean", "pad",
+    "concat", "reshape", "transpose", "requantize", "clamp", "softmax", "lut",
+)
+
+cdef dict PLACES = {
+    QRT_IN_FILE: "at byte",
+    QRT_IN_TENSOR: "in tensor",
+    QRT_IN_OPERATOR: "in operator",
+    QRT_IN_INPUT: "in model input",
+    QRT_IN_OUTPUT: "in model output",
+    QRT_IN_TEST_VECTOR: "in test vector",
+}
+
+cdef qrt_kernels portable
+qrt_kernels_portable(&portable)
+
+
+cdef const qrt_kernels *find_kernels(str name) except NULL:
+    if name == "portable":
+        return &portable
+    if name == "reference":
+        from qrt import _reference
+
+        return <const qrt_kernels *>PyCapsule_GetPointer(_reference.kernels(), "qrt.kernels")
+    raise ValueError(f"unknown kernel set {name!r}; this machine has {', '.join(SETS)}")
+
+
+def kernel_owners(str name):
+    """For each operator, the set whose function the kernel set `name` runs: dict of str to str."""
+    cdef const qrt_kernels *kernels = find_kernels(name)
+    # The table is a name followed by one qrt_kernel for each of OPERATORS.
+    cdef const qrt_kernel *row = &kernels.conv2d
+    cdef const qrt_kernel *base = &portable.conv2d
+    return {op: "portable" if row[i].run == base[i].run else name for i, op in enumerate(OPERATORS)}
+
+
+cdef str text(qrt_text value):
+    return value.text[:value.length].decode("utf-8") if value.text != NULL else ""
+
+
+def aligned(size_t size):
+    """`size` zeroed bytes that start at a multiple of 64, as an array of uint8."""
+    memory = np.zeros(size + 63, dtype=np.uint8)
+    cdef uintptr_t start = memory.ctypes.data
+    cdef size_t skip = (64 - start % 64) % 64
+    return memory[skip:skip + size]
+
+
+cdef void *address(memory):
+    return <void *><uintptr_t>memory.ctypes.data
+
+
+class InvalidModel(Exception):
+    """`args`: a sentence, and the number of the broken rule of SPEC.md or None."""
+
+
+cdef class Program:
+    """A validated file and its operators, prepared for one kernel set; never changes.
+
+    Parameters
+    ----------
+    content : bytes
+        A whole .qfb file.
+    kernels : str
+        Name of a kernel set.
+
+    Raises
+    ------
+    InvalidModel
+        The file breaks a rule of SPEC.md.
+    ValueError
+        There is no such kernel set here.
+    """
+
+    cdef qrt_model model
+    cdef qrt_program program
+    cdef object content
+    cdef object memory
+    cdef readonly str kernels
+
+    def __cinit__(self, const uint8_t[::1] content not None, str kernels not None):
+        cdef const qrt_kernels *table = find_kernels(kernels)
+        cdef qrt_problem problem
+        cdef int32_t status
+        cdef size_t size = content.shape[0]
+        self.kernels = kernels
+        self.content = aligned(size)
+        if size > 0:
+            memcpy(address(self.content), &content[0], size)
+        cdef const void *start = address(self.content)
+        with nogil:
+            status = qrt_model_open(&self.model, start, size, &problem)
+        if status != QRT_OK:
+            raise InvalidModel(*self._describe(status, problem))
+        self.memory = aligned(qrt_program_size(&self.model, table))
+        qrt_program_init(&self.program, &self.model, table, address(self.memory))
+
+    cdef tuple _describe(self, int32_t status, qrt_problem problem):
+        if status == QRT_ERR_NOT_QFB:
+            return "not a .qfb file; compile a model with 'qrt compile'", None
+        if status == QRT_ERR_VERSION:
+            return f"needs a newer qrt: this one reads format versions up to {FORMAT_VERSION}", None
+        rule = problem.rule
+        sentence = qrt_rule_text(rule).decode("utf-8")
+        return f"breaks rule V{rule} {PLACES[problem.place]} {problem.index}: {sentence}", rule
+
+    @property
+    def header(self):
+        """name, producer, format_version, arena_size."""
+        return text(self.model.name), text(self.model.producer), self.model.format_version, self.model.arena_size
+
+    def inputs(self):
+        """For each model input, what `_edge` says."""
+        cdef qrt_edge edge
+        result = []
+        for i in range(self.model.input_count):
+            qrt_model_input(&self.model, i, &edge)
+            result.append(self._edge(edge, []))
+        return result
+
+    def outputs(self):
+        """For each model output, what `_edge` says."""
+        cdef qrt_edge edge
+        result = []
+        for i in range(self.model.output_count):
+            qrt_model_output(&self.model, i, &edge)
+            labels = [text(qrt_model_output_label(&self.model, i, k)) for k in range(edge.label_count)]
+            result.append(self._edge(edge, labels))
+        return result
+
+    cdef dict _edge(self, qrt_edge edge, list labels):
+        cdef qrt_tensor tensor
+        qrt_model_tensor(&self.model, edge.tensor, &tensor)
+        return {
+            "name": text(tensor.name),
+            "shape": tuple([tensor.shape[k] for k in range(tensor.rank)]),
+            "scale": float(np.uint32(tensor.scale_bits).view(np.float32)),
+            "zero_point": tensor.zero_point,
+            "arena_offset": tensor.arena_offset,
+            "size": tensor.size,
+            "quantize_rule": "MULTIPLY_RECIPROCAL" if edge.quantize_rule else "DIVIDE",
+            "source_layout": "NCHW" if edge.source_nchw else "NHWC",
+            "labels": tuple(labels),
+        }
+
+    def test_vectors(self):
+        """The embedded test vectors: list of (inputs, outputs), each a list of int8 arrays."""
+        inputs, outputs = self.inputs(), self.outputs()
+        vectors = []
+        for v in range(self.model.test_vector_count):
+            given, expected = [], []
+            for i, edge in enumerate(inputs):
+                given.append(copy_codes(qrt_model_test_input(&self.model, v, i), edge))
+            for i, edge in enumerate(outputs):
+                expected.append(copy_codes(qrt_model_test_output(&self.model, v, i), edge))
+            vectors.append((given, expected))
+        return vectors
+
+
+cdef copy_codes(const int8_t *codes, dict edge):
+    array = np.empty(edge["shape"], dtype=np.int8)
+    memcpy(address(array), codes, edge["size"])
+    return array
+
+
+cdef class Executor:
+    """A Program bound to an arena of its own.
+
+    `inputs` and `outputs` are int8 arrays in the shapes of the model's edges that lie in the arena:
+    write the inputs, `invoke()`, read the outputs. Inputs must be written anew before every invoke,
+    since their memory may serve other tensors meanwhile. Not for two threads at once.
+    """
+
+    cdef readonly Program program
+    cdef readonly list inputs
+    cdef readonly list outputs
+    cdef object arena
+    cdef object scratch
+    cdef object memory
+    cdef const qrt_step *steps
+    cdef uint32_t step_count
+    cdef void *scratch_start
+
+    def __cinit__(self, Program program not None):
+        cdef uint32_t arena_size = program.model.arena_size
+        self.program = program
+        self.arena = aligned(arena_size)
+        self.scratch = aligned(program.program.scratch_size)
+        self.scratch_start = address(self.scratch)
+        self.memory = aligned(qrt_steps_size(&program.model))
+        self.step_count = qrt_steps_init(&program.program, address(self.arena), address(self.memory), &self.steps)
+        codes = self.arena.view(np.int8)
+        self.inputs = [self._view(codes, edge) for edge in program.inputs()]
+        self.outputs = [self._view(codes, edge) for edge in program.outputs()]
+
+    cdef _view(self, codes, dict edge):
+        start = edge["arena_offset"]
+        return codes[start:start + edge["size"]].reshape(edge["shape"])
+
+    def invoke(self):
+        """Runs every operator once."""
+        cdef uint32_t i
+        cdef const qrt_step *step
+        with nogil:
+            for i in range(self.step_count):
+                step = &self.steps[i]
+                step.run(step.params, step.inputs, step.output, self.scratch_start)

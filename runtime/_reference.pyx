@@ -1,0 +1,488 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The reference kernels: SPEC.md in code, written to be read.
+
+One function for each operator, loops in the order of the formula, nothing precomputed, packed or
+skipped. The lines that begin with `SPEC:` quote the sentence that the code below them obeys. Every
+other kernel set is held to these bytes.
+
+SPEC.md divides by floor or by trunc, always saying which. C's `/` is trunc, its `>>` is floor.
+"""
+
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdint cimport int8_t, int32_t, int64_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from qrt_kernels cimport (
+    QRT_KERNEL_MAX_RANK,
+    qrt_add_params,
+    qrt_broadcast,
+    qrt_clamp_params,
+    qrt_concat_params,
+    qrt_conv2d_params,
+    qrt_copy_params,
+    qrt_kernels,
+    qrt_linear_params,
+    qrt_lut_params,
+    qrt_mean_params,
+    qrt_mul_params,
+    qrt_pad_params,
+    qrt_pool2d_params,
+    qrt_requant,
+    qrt_requantize_params,
+    qrt_softmax_params,
+    qrt_transpose_params,
+)
+
+cdef enum:
+    SINGLE = 0
+    COMMON_SHIFT = 0
+    HALF_AWAY = 0
+    HALF_EVEN = 1
+
+
+# ---------------------------------------------------------------------------------------------- 1. Numbers
+
+
+cdef int64_t power_of_two(int32_t exponent) noexcept nogil:
+    return (<int64_t>1) << exponent
+
+
+cdef int8_t clamp(int64_t v, int32_t output_min, int32_t output_max) noexcept nogil:
+    # SPEC: clamp(v) = min(max(v, output_min), output_max)
+    if v < output_min:
+        return <int8_t>output_min
+    if v > output_max:
+        return <int8_t>output_max
+    return <int8_t>v
+
+
+cdef int64_t round_of(int32_t shift) noexcept nogil:
+    # SPEC: round = 2^(shift - 1), or 0 when shift is 0
+    return power_of_two(shift - 1) if shift > 0 else 0
+
+
+cdef int64_t high_mul(int64_t a, int64_t m) noexcept nogil:
+    # SPEC: high_mul(a, m) = trunc((a * m + (2^30 when a * m >= 0, else 1 - 2^30)) / 2^31)
+    cdef int64_t nudge = power_of_two(30) if a * m >= 0 else 1 - power_of_two(30)
+    return (a * m + nudge) / power_of_two(31)
+
+
+cdef int64_t rounding_shift(int64_t v, int32_t n) noexcept nogil:
+    # SPEC: rounding_shift(v, n) = (v >> n) + (1 when v mod 2^n > t, else 0)      v mod 2^n in [0, 2^n)
+    # SPEC: t = floor((2^n - 1) / 2) + (1 when v < 0, else 0)
+    cdef int64_t rest = v & (power_of_two(n) - 1)
+    cdef int64_t t = (power_of_two(n) - 1) / 2 + (1 if v < 0 else 0)
+    return (v >> n) + (1 if rest > t else 0)
+
+
+cdef int8_t requantize_single(int32_t acc, int64_t multiplier, int32_t shift, int64_t addend,
+                              const qrt_requant *r) noexcept nogil:
+    # SPEC: y = clamp((acc * multiplier + addend) >> shift)                       int64
+    return clamp((acc * multiplier + addend) >> shift, r.output_min, r.output_max)
+
+
+cdef int8_t requantize_double(int32_t acc, int64_t multiplier, int32_t shift, int64_t bias,
+                              const qrt_requant *r) noexcept nogil:
+    # SPEC: left = 31 - shift when shift < 31, else 0
+    # SPEC: right = shift - 31 when shift > 31, else 0
+    cdef int32_t left = 31 - shift if shift < 31 else 0
+    cdef int32_t right = shift - 31 if shift > 31 else 0
+    # SPEC: high = high_mul((acc + bias) * 2^left, multiplier)
+    cdef int64_t high = high_mul((acc + bias) * power_of_two(left), multiplier)
+    # SPEC: y = clamp(rounding_shift(high, right) + y_zero_point)
+    return clamp(rounding_shift(high, right) + r.y_zero_point, r.output_min, r.output_max)
+
+
+cdef int8_t requantize(int32_t acc, const qrt_requant *r, int32_t channel) noexcept nogil:
+    # SPEC: multiplier and shift have one entry for each channel, or a single one that serves all
+    cdef int64_t multiplier = r.multiplier[channel * r.step]
+    cdef int32_t shift = r.shift[channel * r.step]
+    # SPEC: bias, when present, has one for each channel and is 0 otherwise
+    cdef int64_t bias = r.bias[channel] if r.bias != NULL else 0
+    cdef int64_t addend
+    if r.rounding != SINGLE:
+        return requantize_double(acc, multiplier, shift, bias, r)
+    if r.addend != NULL:
+        # SPEC: When the file gives addend (as many entries as multiplier), it is used as it stands
+        addend = r.addend[channel * r.step]
+    else:
+        # SPEC: addend = bias * multiplier + round + y_zero_point * 2^shift
+        addend = bias * multiplier + round_of(shift) + r.y_zero_point * power_of_two(shift)
+    return requantize_single(acc, multiplier, shift, addend, r)
+
+
+# -------------------------------------------------------------------------------------------- 2. Operators
+
+
+cdef void conv2d(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_conv2d_params *p = <const qrt_conv2d_params *>params
+    cdef const int8_t *x = inputs[0]
+    # SPEC: output channel c belongs to group g = floor(c / (out_channels / groups))
+    cdef int32_t group_outputs = p.out_channels / p.groups
+    cdef int32_t group_inputs = p.in_channels / p.groups
+    cdef int32_t n, out_y, out_x, out_channel, filter_y, filter_x, i, in_y, in_x, in_channel, acc
+    cdef int64_t at_x, at_weights
+    cdef int64_t at_y = 0
+    for n in range(p.batch):
+        for out_y in range(p.out_height):
+            for out_x in range(p.out_width):
+                for out_channel in range(p.out_channels):
+                    acc = 0
+                    for filter_y in range(p.filter_height):
+                        for filter_x in range(p.filter_width):
+                            # SPEC: in_y = out_y * stride_y - pad_top + filter_y * dilation_y
+                            in_y = out_y * p.stride_y - p.pad_top + filter_y * p.dilation_y
+                            in_x = out_x * p.stride_x - p.pad_left + filter_x * p.dilation_x
+                            # SPEC: A position outside of the image is padding: it contributes nothing.
+                            if in_y < 0 or in_y >= p.in_height or in_x < 0 or in_x >= p.in_width:
+                                continue
+                            for i in range(group_inputs):
+                                in_channel = out_channel / group_outputs * group_inputs + i
+                                at_x = ((<int64_t>n * p.in_height + in_y) * p.in_width + in_x) * p.in_channels
+                                at_weights = ((<int64_t>out_channel * p.filter_height + filter_y) * p.filter_width
+                                              + filter_x) * group_inputs
+                                # SPEC: acc = sum over filter_y, filter_x, i in [0, in_channels / groups) of
+                                # SPEC: (x[n, in_y, in_x, g * in_channels / groups + i] - x_zero_point)
+                                # SPEC: * weights[c, filter_y, filter_x, i]
+                                acc += (x[at_x + in_channel] - p.x_zero_point) * p.weights[at_weights + i]
+                    # SPEC: y = requantize(acc), per channel c
+                    output[at_y] = requantize(acc, &p.requant, out_channel)
+                    at_y += 1
+
+
+cdef void dwconv2d(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_conv2d_params *p = <const qrt_conv2d_params *>params
+    cdef const int8_t *x = inputs[0]
+    # SPEC: out_channels = in_channels * depth_multiplier
+    cdef int32_t depth_multiplier = p.out_channels / p.in_channels
+    cdef int32_t n, out_y, out_x, out_channel, filter_y, filter_x, in_y, in_x, in_channel, acc
+    cdef int64_t at_x, at_weights
+    cdef int64_t at_y = 0
+    for n in range(p.batch):
+        for out_y in range(p.out_height):
+            for out_x in range(p.out_width):
+                for out_channel in range(p.out_channels):
+                    acc = 0
+                    in_channel = out_channel / depth_multiplier
+                    for filter_y in range(p.filter_height):
+                        for filter_x in range(p.filter_width):
+                            # SPEC: in_y = out_y * stride_y - pad_top + filter_y * dilation_y
+                            in_y = out_y * p.stride_y - p.pad_top + filter_y * p.dilation_y
+                            in_x = out_x * p.stride_x - p.pad_left + filter_x * p.dilation_x
+                            # SPEC: A position outside of the image is padding: it contributes nothing.
+                            if in_y < 0 or in_y >= p.in_height or in_x < 0 or in_x >= p.in_width:
+                                continue
+                            at_x = ((<int64_t>n * p.in_height + in_y) * p.in_width + in_x) * p.in_channels
+                            at_weights = (<int64_t>filter_y * p.filter_width + filter_x) * p.out_channels
+                            # SPEC: acc = sum over filter_y, filter_x of
+                            # SPEC: (x[n, in_y, in_x, floor(c / depth_multiplier)] - x_zero_point)
+                            # SPEC: * weights[0, filter_y, filter_x, c]
+                            acc += (x[at_x + in_channel] - p.x_zero_point) * p.weights[at_weights + out_channel]
+                    # SPEC: y = requantize(acc), per channel c
+                    output[at_y] = requantize(acc, &p.requant, out_channel)
+                    at_y += 1
+
+
+cdef void linear(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_linear_params *p = <const qrt_linear_params *>params
+    cdef const int8_t *x = inputs[0]
+    cdef int32_t row, o, i, acc
+    cdef int64_t at_x, at_weights
+    for row in range(p.rows):
+        for o in range(p.out_features):
+            acc = 0
+            at_x = <int64_t>row * p.in_features
+            at_weights = <int64_t>o * p.in_features
+            # SPEC: acc = sum over i of (x[..., i] - x_zero_point) * weights[o, i]
+            for i in range(p.in_features):
+                acc += (x[at_x + i] - p.x_zero_point) * p.weights[at_weights + i]
+            # SPEC: y = requantize(acc), per channel o
+            output[<int64_t>row * p.out_features + o] = requantize(acc, &p.requant, o)
+
+
+cdef int64_t scale_down(int64_t v, int32_t multiplier, int32_t shift) noexcept nogil:
+    # SPEC: scale_down(v, multiplier, shift) = rounding_shift(high_mul(v, multiplier), shift - 31)
+    return rounding_shift(high_mul(v, multiplier), shift - 31)
+
+
+cdef int8_t add_codes(int64_t a, int64_t b, const qrt_add_params *p) noexcept nogil:
+    cdef int64_t v
+    if p.form == COMMON_SHIFT:
+        # SPEC: y = clamp((a * a_multiplier + b * b_multiplier + addend) >> shift)     int64
+        # SPEC: addend = round + y_zero_point * 2^shift - a_zero_point * a_multiplier - b_zero_point * b_multiplier
+        # The parameters hold this addend.
+        v = (a * p.a_multiplier + b * p.b_multiplier + p.addend) >> p.shift
+    else:
+        # SPEC: y = clamp(scale_down(scale_down((a - a_zero_point) * 2^20, a_multiplier, a_shift)
+        # SPEC:   + scale_down((b - b_zero_point) * 2^20, b_multiplier, b_shift), y_multiplier, y_shift) + y_zero_point)
+        v = scale_down((a - p.a_zero_point) * power_of_two(20), p.a_multiplier, p.a_shift)
+        v += scale_down((b - p.b_zero_point) * power_of_two(20), p.b_multiplier, p.b_shift)
+        v = scale_down(v, p.y_multiplier, p.y_shift) + p.y_zero_point
+    return clamp(v, p.output_min, p.output_max)
+
+
+cdef int64_t broadcast_size(const qrt_broadcast *s) noexcept nogil:
+    cdef int64_t size = 1
+    cdef int32_t axis
+    for axis in range(s.rank):
+        size *= s.shape[axis]
+    return size
+
+
+cdef int64_t source_of(int64_t flat, int32_t rank, const int32_t *shape, const int32_t *stride) noexcept nogil:
+    """Where an operand has what index `flat` of a tensor of that shape needs: sum(index * stride)."""
+    cdef int64_t source = 0
+    cdef int32_t axis
+    for axis in range(rank - 1, -1, -1):
+        source += flat % shape[axis] * stride[axis]
+        flat /= shape[axis]
+    return source
+
+
+cdef void add(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_add_params *p = <const qrt_add_params *>params
+    cdef const qrt_broadcast *s = &p.broadcast
+    cdef int64_t i, at_a, at_b
+    # SPEC: along each axis an operand has the output's length or 1, in which case its only entry serves every index
+    for i in range(broadcast_size(s)):
+        at_a = source_of(i, s.rank, s.shape, s.a_stride)
+        at_b = source_of(i, s.rank, s.shape, s.b_stride)
+        output[i] = add_codes(inputs[0][at_a], inputs[1][at_b], p)
+
+
+cdef void mul(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_mul_params *p = <const qrt_mul_params *>params
+    cdef const qrt_broadcast *s = &p.broadcast
+    cdef int64_t i, at_a, at_b
+    cdef int32_t acc
+    for i in range(broadcast_size(s)):
+        at_a = source_of(i, s.rank, s.shape, s.a_stride)
+        at_b = source_of(i, s.rank, s.shape, s.b_stride)
+        # SPEC: acc = (a - a_zero_point) * (b - b_zero_point), y = requantize(acc), per tensor, without bias
+        acc = (inputs[0][at_a] - p.a_zero_point) * (inputs[1][at_b] - p.b_zero_point)
+        output[i] = requantize(acc, &p.requant, 0)
+
+
+cdef int32_t half_away(int32_t s, int32_t n) noexcept nogil:
+    # SPEC: s / n rounded to nearest, ties away from zero
+    if s < 0:
+        return -half_away(-s, n)
+    return s / n + (1 if 2 * <int64_t>(s % n) >= n else 0)
+
+
+cdef int32_t half_even(int32_t s, int32_t n) noexcept nogil:
+    # SPEC: s / n rounded to nearest, ties to even
+    if s < 0:
+        return -half_even(-s, n)
+    cdef int32_t quotient = s / n
+    cdef int64_t twice_rest = 2 * <int64_t>(s % n)
+    if twice_rest > n or (twice_rest == n and quotient % 2 == 1):
+        quotient += 1
+    return quotient
+
+
+cdef void average_pool2d(const void *params, const int8_t *const *inputs, int8_t *output,
+                         void *scratch) noexcept nogil:
+    cdef const qrt_pool2d_params *p = <const qrt_pool2d_params *>params
+    cdef int32_t n, out_y, out_x, channel, filter_y, filter_x, in_y, in_x, code, s, count, mean
+    cdef int64_t at_y = 0
+    for n in range(p.batch):
+        for out_y in range(p.out_height):
+            for out_x in range(p.out_width):
+                for channel in range(p.channels):
+                    # SPEC: n is the number of positions of the window that are not padding, s the sum over them
+                    count = 0
+                    s = 0
+                    for filter_y in range(p.filter_height):
+                        for filter_x in range(p.filter_width):
+                            in_y = out_y * p.stride_y - p.pad_top + filter_y
+                            in_x = out_x * p.stride_x - p.pad_left + filter_x
+                            if in_y < 0 or in_y >= p.in_height or in_x < 0 or in_x >= p.in_width:
+                                continue
+                            code = inputs[0][((<int64_t>n * p.in_height + in_y) * p.in_width + in_x) * p.channels
+                                             + channel]
+                            # SPEC: of x for HALF_AWAY and HALF_EVEN_RAW, of x - x_zero_point for HALF_EVEN
+                            s += code - p.x_zero_point if p.rounding == HALF_EVEN else code
+                            count += 1
+                    if p.rounding == HALF_AWAY:
+                        # SPEC: HALF_AWAY      y = clamp(s / n rounded to nearest, ties away from zero)
+                        mean = half_away(s, count)
+                    elif p.rounding == HALF_EVEN:
+                        # SPEC: HALF_EVEN      y = clamp((s / n rounded to nearest, ties to even) + x_zero_point)
+                        mean = half_even(s, count) + p.x_zero_point
+                    else:
+                        # SPEC: HALF_EVEN_RAW  y = clamp(s / n rounded to nearest, ties to even)
+                        mean = half_even(s, count)
+                    output[at_y] = clamp(mean, p.output_min, p.output_max)
+                    at_y += 1
+
+
+cdef void max_pool2d(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_pool2d_params *p = <const qrt_pool2d_params *>params
+    cdef int32_t n, out_y, out_x, channel, filter_y, filter_x, in_y, in_x, code, largest
+    cdef int64_t at_y = 0
+    for n in range(p.batch):
+        for out_y in range(p.out_height):
+            for out_x in range(p.out_width):
+                for channel in range(p.channels):
+                    # SPEC: the largest code of the window that is not padding, clamped
+                    largest = -128
+                    for filter_y in range(p.filter_height):
+                        for filter_x in range(p.filter_width):
+                            in_y = out_y * p.stride_y - p.pad_top + filter_y
+                            in_x = out_x * p.stride_x - p.pad_left + filter_x
+                            if in_y < 0 or in_y >= p.in_height or in_x < 0 or in_x >= p.in_width:
+                                continue
+                            code = inputs[0][((<int64_t>n * p.in_height + in_y) * p.in_width + in_x) * p.channels
+                                             + channel]
+                            largest = max(largest, code)
+                    output[at_y] = clamp(largest, p.output_min, p.output_max)
+                    at_y += 1
+
+
+cdef void mean(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_mean_params *p = <const qrt_mean_params *>params
+    cdef int32_t n, position, channel, acc
+    for n in range(p.batch):
+        for channel in range(p.channels):
+            # SPEC: acc = sum over H and W of x - x_zero_point; y = requantize(acc), per tensor, without bias
+            acc = 0
+            for position in range(p.positions):
+                acc += inputs[0][(<int64_t>n * p.positions + position) * p.channels + channel] - p.x_zero_point
+            output[<int64_t>n * p.channels + channel] = requantize(acc, &p.requant, 0)
+
+
+cdef void pad(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_pad_params *p = <const qrt_pad_params *>params
+    cdef int64_t in_size = 1
+    cdef int64_t out_size = 1
+    cdef int64_t first = 0
+    cdef int32_t[QRT_KERNEL_MAX_RANK] out_stride
+    cdef int64_t i
+    cdef int32_t axis
+    for axis in range(p.rank - 1, -1, -1):
+        out_stride[axis] = <int32_t>out_size
+        first += <int64_t>p.before[axis] * out_stride[axis]
+        in_size *= p.in_shape[axis]
+        out_size *= p.out_shape[axis]
+    # SPEC: along axis k, before[k] entries of the code value, x, after[k] entries of value
+    memset(output, p.value, out_size)
+    for i in range(in_size):
+        output[first + source_of(i, p.rank, p.in_shape, out_stride)] = inputs[0][i]
+
+
+cdef void concat(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_concat_params *p = <const qrt_concat_params *>params
+    cdef int32_t row, i
+    cdef int64_t at_y = 0
+    # SPEC: the inputs one after another along axis
+    for row in range(p.outer):
+        for i in range(p.input_count):
+            memcpy(output + at_y, inputs[i] + <int64_t>row * p.run_size[i], p.run_size[i])
+            at_y += p.run_size[i]
+
+
+cdef void copy(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_copy_params *p = <const qrt_copy_params *>params
+    cdef int32_t i
+    # SPEC: the same codes in the same order, another shape
+    for i in range(p.size):
+        output[i] = inputs[0][i]
+
+
+cdef void transpose(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_transpose_params *p = <const qrt_transpose_params *>params
+    cdef int64_t size = 1
+    cdef int64_t i
+    cdef int32_t axis
+    for axis in range(p.rank):
+        size *= p.out_shape[axis]
+    # SPEC: axis k of y is axis permutation[k] of x
+    for i in range(size):
+        output[i] = inputs[0][source_of(i, p.rank, p.out_shape, p.in_stride)]
+
+
+cdef void requantize_operator(const void *params, const int8_t *const *inputs, int8_t *output,
+                              void *scratch) noexcept nogil:
+    cdef const qrt_requantize_params *p = <const qrt_requantize_params *>params
+    cdef int32_t i
+    # SPEC: acc = x - x_zero_point; y = requantize(acc), per tensor, without bias
+    for i in range(p.size):
+        output[i] = requantize(inputs[0][i] - p.x_zero_point, &p.requant, 0)
+
+
+cdef void clamp_operator(const void *params, const int8_t *const *inputs, int8_t *output,
+                         void *scratch) noexcept nogil:
+    cdef const qrt_clamp_params *p = <const qrt_clamp_params *>params
+    cdef int32_t i
+    # SPEC: y = clamp(x)
+    for i in range(p.size):
+        output[i] = clamp(inputs[0][i], p.output_min, p.output_max)
+
+
+cdef void softmax(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_softmax_params *p = <const qrt_softmax_params *>params
+    cdef const int8_t *x
+    cdef int32_t row, i, largest, y
+    cdef uint64_t sum, reciprocal, product
+    for row in range(p.rows):
+        x = inputs[0] + <int64_t>row * p.channels
+        # SPEC: max: the row's largest code
+        largest = -128
+        for i in range(p.channels):
+            largest = max(largest, x[i])
+        # SPEC: e[i] = exponential[max - x[i]]
+        # SPEC: reciprocal = floor(numerator / sum of e)
+        sum = 0
+        for i in range(p.channels):
+            sum += p.exponential[largest - x[i]]
+        reciprocal = p.numerator / sum
+        for i in range(p.channels):
+            # SPEC: y[i] = min(max(y_zero_point + ((e[i] * reciprocal + round) >> shift), -128), 127)     uint64 product
+            product = p.exponential[largest - x[i]] * reciprocal
+            product = (product + <uint64_t>round_of(p.shift)) >> p.shift
+            y = <int32_t>min(product, <uint64_t>256) + p.y_zero_point
+            output[<int64_t>row * p.channels + i] = clamp(y, -128, 127)
+
+
+cdef void lut(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_lut_params *p = <const qrt_lut_params *>params
+    cdef int32_t i
+    # SPEC: y = table[x + 128]
+    for i in range(p.size):
+        output[i] = p.table[inputs[0][i] + 128]
+
+
+# ------------------------------------------------------------------------------------------------ The table
+
+cdef qrt_kernels reference
+
+memset(&reference, 0, sizeof(reference))
+reference.name = "reference"
+reference.conv2d.run = conv2d
+reference.dwconv2d.run = dwconv2d
+reference.linear.run = linear
+reference.add.run = add
+reference.mul.run = mul
+reference.average_pool2d.run = average_pool2d
+reference.max_pool2d.run = max_pool2d
+reference.mean.run = mean
+reference.pad.run = pad
+reference.concat.run = concat
+reference.copy.run = copy
+reference.transpose.run = transpose
+reference.requantize.run = requantize_operator
+reference.clamp.run = clamp_operator
+reference.softmax.run = softmax
+reference.lut.run = lut
+
+
+def kernels():
+    """The table of the reference kernels.
+
+    Returns
+    -------
+    capsule
+        Named ``qrt.kernels``; holds a pointer to a ``struct qrt_kernels`` that lives as long as the process.
+    """
+    return PyCapsule_New(&reference, "qrt.kernels", NULL)

@@ -1,0 +1,12 @@
+/* portable.h: kernels of the portable set that portable.c takes from other files into its table. */
+#ifndef QRT_PORTABLE_H
+#define QRT_PORTABLE_H
+
+#include "qrt_kernels.h"
+
+size_t qrt_conv2d_s8_scratch(const void *params);
+void qrt_conv2d_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_dwconv2d_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_linear_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+
+#endif

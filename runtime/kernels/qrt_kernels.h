@@ -1,0 +1,207 @@
+/* qrt_kernels.h: the parameters of every operator and `struct qrt_kernels`, the table of a kernel set.
+ *
+ * The arithmetic is SPEC.md's. A kernel trusts its parameters: whoever fills them has proved every
+ * bound (the validator, for a file). Shapes are NHWC, weights OHWI; all tensors are int8 and dense.
+ * No kernel allocates: packed parameters and scratch memory belong to the caller.
+ */
+#ifndef QRT_KERNELS_H
+#define QRT_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define QRT_KERNEL_MAX_RANK 6
+
+/* acc (int32) -> code (int8), SPEC.md "Requantization". `step` is 1 when multiplier, shift and addend
+ * have an entry for each channel and 0 when one entry serves all; bias always has one for each. */
+typedef struct qrt_requant {
+    const int32_t *multiplier; /* 0 to 2^31 - 1 */
+    const uint8_t *shift;      /* 0 to 62 */
+    const int32_t *bias;       /* NULL: none */
+    const int64_t *addend;     /* NULL: derived from bias, shift and y_zero_point; else SINGLE only, bias NULL */
+    int32_t step;
+    int32_t rounding; /* 0 SINGLE, 1 DOUBLE */
+    int32_t y_zero_point;
+    int32_t output_min, output_max; /* -128 to 127, output_min <= output_max */
+} qrt_requant;
+
+/* conv2d and dwconv2d. dwconv2d: out_channels is a multiple of in_channels, groups equals in_channels,
+ * weights are [1, filter_height, filter_width, out_channels]. */
+typedef struct qrt_conv2d_params {
+    int32_t batch;
+    int32_t in_height, in_width, in_channels;
+    int32_t out_height, out_width, out_channels;
+    int32_t filter_height, filter_width;
+    int32_t stride_y, stride_x;
+    int32_t dilation_y, dilation_x;
+    int32_t pad_top, pad_left;
+    int32_t groups;
+    int32_t x_zero_point;
+    const int8_t *weights;
+    qrt_requant requant;
+    const void *packed; /* what the set's pack() wrote; NULL when the set has none */
+} qrt_conv2d_params;
+
+typedef struct qrt_linear_params {
+    int32_t rows, in_features, out_features;
+    int32_t x_zero_point;
+    const int8_t *weights; /* [out_features, in_features] */
+    qrt_requant requant;
+    const void *packed;
+} qrt_linear_params;
+
+/* How two operands meet: output index (i0, i1, ...) reads a at sum(i * a_stride), b likewise; a stride
+ * is 0 along a broadcast axis. Adjacent axes that can be one are one, so equal shapes have rank 1.
+ * The last axis has strides 0 or 1. */
+typedef struct qrt_broadcast {
+    int32_t rank;
+    int32_t shape[QRT_KERNEL_MAX_RANK];
+    int32_t a_stride[QRT_KERNEL_MAX_RANK];
+    int32_t b_stride[QRT_KERNEL_MAX_RANK];
+} qrt_broadcast;
+
+typedef struct qrt_add_params {
+    qrt_broadcast broadcast;
+    int32_t form; /* 0 COMMON_SHIFT, 1 TFLITE */
+    int32_t a_zero_point, b_zero_point, y_zero_point;
+    int32_t a_multiplier, b_multiplier, y_multiplier;
+    int32_t shift;                     /* COMMON_SHIFT */
+    int64_t addend;                    /* COMMON_SHIFT: zero points and rounding, all in one */
+    int32_t a_shift, b_shift, y_shift; /* TFLITE */
+    int32_t output_min, output_max;
+} qrt_add_params;
+
+typedef struct qrt_mul_params {
+    qrt_broadcast broadcast;
+    int32_t a_zero_point, b_zero_point;
+    qrt_requant requant; /* step 0, no bias */
+} qrt_mul_params;
+
+typedef struct qrt_pool2d_params {
+    int32_t batch;
+    int32_t in_height, in_width, channels;
+    int32_t out_height, out_width;
+    int32_t filter_height, filter_width;
+    int32_t stride_y, stride_x;
+    int32_t pad_top, pad_left;
+    int32_t rounding;     /* average: 0 HALF_AWAY, 1 HALF_EVEN, 2 HALF_EVEN_RAW */
+    int32_t x_zero_point; /* average, HALF_EVEN */
+    int32_t output_min, output_max;
+} qrt_pool2d_params;
+
+typedef struct qrt_mean_params {
+    int32_t batch, positions, channels; /* positions = height * width */
+    int32_t x_zero_point;
+    qrt_requant requant; /* step 0, no bias */
+} qrt_mean_params;
+
+typedef struct qrt_pad_params {
+    int32_t rank;
+    int32_t in_shape[QRT_KERNEL_MAX_RANK];
+    int32_t before[QRT_KERNEL_MAX_RANK];
+    int32_t out_shape[QRT_KERNEL_MAX_RANK];
+    int32_t value;
+} qrt_pad_params;
+
+/* Output is `outer` rows; a row is the inputs' runs one after another, run_size[i] bytes each. */
+typedef struct qrt_concat_params {
+    int32_t outer;
+    int32_t input_count;
+    const int32_t *run_size;
+} qrt_concat_params;
+
+typedef struct qrt_transpose_params {
+    int32_t rank;
+    int32_t out_shape[QRT_KERNEL_MAX_RANK];
+    int32_t in_stride[QRT_KERNEL_MAX_RANK]; /* of the input, in the order of the output's axes */
+} qrt_transpose_params;
+
+typedef struct qrt_requantize_params {
+    int32_t size;
+    int32_t x_zero_point;
+    qrt_requant requant; /* step 0, no bias */
+} qrt_requantize_params;
+
+typedef struct qrt_clamp_params {
+    int32_t size;
+    int32_t output_min, output_max;
+} qrt_clamp_params;
+
+typedef struct qrt_softmax_params {
+    int32_t rows, channels;
+    int32_t y_zero_point;
+    int32_t shift;
+    uint64_t numerator;
+    const uint32_t *exponential; /* [256] */
+} qrt_softmax_params;
+
+typedef struct qrt_lut_params {
+    int32_t size;
+    const int8_t *table; /* [256], indexed by code + 128 */
+} qrt_lut_params;
+
+/* reshape: the bytes move, if they move at all, unchanged. */
+typedef struct qrt_copy_params {
+    int32_t size;
+} qrt_copy_params;
+
+/* Room for the parameters of any operator. */
+typedef union qrt_params {
+    qrt_conv2d_params conv2d; /* and dwconv2d */
+    qrt_linear_params linear;
+    qrt_add_params add;
+    qrt_mul_params mul;
+    qrt_pool2d_params pool2d;
+    qrt_mean_params mean;
+    qrt_pad_params pad;
+    qrt_concat_params concat;
+    qrt_transpose_params transpose;
+    qrt_requantize_params requantize;
+    qrt_clamp_params clamp;
+    qrt_softmax_params softmax;
+    qrt_lut_params lut;
+    qrt_copy_params copy;
+} qrt_params;
+
+/* One operator of one set. `params` is the operator's structure above. inputs[0], inputs[1], ... are the
+ * activations, without weights. The output may be the very memory of an input where SPEC.md allows it
+ * ("In place"); else they do not overlap. `scratch` has scratch_size(params) bytes, aligned to 64. */
+typedef struct qrt_kernel {
+    void (*run)(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+    size_t (*packed_size)(const void *params);          /* NULL: nothing to pack */
+    void (*pack)(const void *params, void *packed);     /* `packed` is aligned to 64 */
+    size_t (*scratch_size)(const void *params);         /* NULL: none needed */
+} qrt_kernel;
+
+/* A kernel set. A set is the portable one, overwritten where it can do better. */
+typedef struct qrt_kernels {
+    const char *name;
+    qrt_kernel conv2d;
+    qrt_kernel dwconv2d;
+    qrt_kernel linear;
+    qrt_kernel add;
+    qrt_kernel mul;
+    qrt_kernel average_pool2d;
+    qrt_kernel max_pool2d;
+    qrt_kernel mean;
+    qrt_kernel pad;
+    qrt_kernel concat;
+    qrt_kernel copy;
+    qrt_kernel transpose;
+    qrt_kernel requantize;
+    qrt_kernel clamp;
+    qrt_kernel softmax;
+    qrt_kernel lut;
+} qrt_kernels;
+
+/* Fills `kernels` with plain C99 for every operator. */
+void qrt_kernels_portable(qrt_kernels *kernels);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,83 @@
+/* qrt_math.h: requantization, the clamp and the clipping of windows, shared by all kernel sets in C.
+ *
+ * SPEC.md 1.1 and 1.2 in integers only. Three facts hold everywhere here:
+ * - `>>` of a negative number is the arithmetic shift. C99 leaves that to the compiler; every compiler
+ *   that we support does it.
+ * - `<<` of a negative number is undefined: multiply by a power of two instead.
+ * - SPEC.md's validity rules have proved that no sum or product leaves its type.
+ */
+#ifndef QRT_MATH_H
+#define QRT_MATH_H
+
+#include <stdint.h>
+
+#include "qrt_kernels.h"
+
+static inline int64_t qrt_clamp(int64_t value, int64_t minimum, int64_t maximum) {
+    value = value < minimum ? minimum : value;
+    return value > maximum ? maximum : value;
+}
+
+/* `round` of SPEC.md 1.1: half of 2^shift. */
+static inline int64_t qrt_round(int32_t shift) { return shift > 0 ? (int64_t)1 << (shift - 1) : 0; }
+
+/* high_mul(a, m) of SPEC.md 1.1. For a * m < 0, trunc((a * m + 1 - 2^30) / 2^31) is a quotient rounded up,
+ * which is floor((a * m + 1 - 2^30 + 2^31 - 1) / 2^31): the formula for a * m >= 0. One shift serves both. */
+static inline int64_t qrt_high_mul(int64_t a, int32_t multiplier) {
+    return (a * multiplier + ((int64_t)1 << 30)) >> 31;
+}
+
+/* rounding_shift(v, n) of SPEC.md 1.1: v / 2^n to nearest, ties away from zero. */
+static inline int64_t qrt_rounding_shift(int64_t value, int32_t shift) {
+    return shift > 0 ? (value + qrt_round(shift) - (value < 0)) >> shift : value;
+}
+
+/* What a channel's requantization needs, apart from its accumulator. */
+typedef struct qrt_channel {
+    int64_t addend; /* SINGLE; for DOUBLE the bias */
+    int32_t multiplier;
+    int32_t shift;
+} qrt_channel;
+
+static inline qrt_channel qrt_requant_channel(const qrt_requant *requant, int32_t index) {
+    int32_t entry = index * requant->step;
+    int64_t bias = requant->bias != NULL ? requant->bias[index] : 0;
+    qrt_channel channel = {bias, requant->multiplier[entry], requant->shift[entry]};
+    if (requant->addend != NULL) {
+        channel.addend = requant->addend[entry];
+    } else if (requant->rounding == 0) {
+        channel.addend = bias * channel.multiplier + qrt_round(channel.shift) +
+                         requant->y_zero_point * ((int64_t)1 << channel.shift);
+    }
+    return channel;
+}
+
+static inline int8_t qrt_requantize(const qrt_requant *requant, qrt_channel channel, int32_t acc) {
+    int64_t y;
+    if (requant->rounding == 0) {
+        y = ((int64_t)acc * channel.multiplier + channel.addend) >> channel.shift;
+    } else {
+        int32_t left = channel.shift < 31 ? 31 - channel.shift : 0;
+        int32_t right = channel.shift > 31 ? channel.shift - 31 : 0;
+        int64_t high = qrt_high_mul((acc + channel.addend) * ((int64_t)1 << left), channel.multiplier);
+        y = qrt_rounding_shift(high, right) + requant->y_zero_point;
+    }
+    return (int8_t)qrt_clamp(y, requant->output_min, requant->output_max);
+}
+
+/* The filter positions [first, last) along one axis that meet the image; first == last when none does. */
+typedef struct qrt_span {
+    int32_t first, last;
+} qrt_span;
+
+/* `start` is where filter position 0 lies in the image, which is `size` long. */
+static inline qrt_span qrt_window(int32_t start, int32_t filter, int32_t dilation, int32_t size) {
+    qrt_span span = {0, filter};
+    if (start < 0) span.first = (-start + dilation - 1) / dilation;
+    if (start + (filter - 1) * dilation >= size) span.last = start < size ? (size - start - 1) / dilation + 1 : 0;
+    if (span.first > filter) span.first = filter;
+    if (span.last < span.first) span.last = span.first;
+    return span;
+}
+
+#endif

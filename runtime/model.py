@@ -1,0 +1,332 @@
+"""load() and Model: the Python face of the executor.
+
+Here floats become codes and codes become floats (SPEC.md, section 3); between the two edges runs the
+executor, which knows integers only.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qrt import _executor
+
+Codes = NDArray[np.int8]
+Floats = NDArray[np.float32]
+Array = NDArray[Any]
+
+NHWC_TO_NCHW = (0, 3, 1, 2)
+NCHW_TO_NHWC = (0, 2, 3, 1)
+
+
+class ModelError(ValueError):
+    """A .qfb file that cannot be used.
+
+    Attributes
+    ----------
+    rule : int or None
+        Number of the rule of SPEC.md, section 5, that the file breaks; None where there is no file to judge.
+    """
+
+    def __init__(self, message: str, rule: int | None = None) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output of a model.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+        NHWC for images; the first axis is the batch.
+    dtype : numpy.dtype
+        int8.
+    scale, zero_point : float, int
+        ``real = scale * (code - zero_point)``; a scale of 0 means that the file does not state one.
+    labels : tuple of str
+        Names of the entries of the last axis, or empty.
+    source_layout : str
+        ``"NCHW"`` where the model that the file was compiled from had its channels first, else ``"NHWC"``.
+    quantize_rule : str
+        ``"DIVIDE"`` or ``"MULTIPLY_RECIPROCAL"``: how floats become codes.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.int8]
+    scale: float
+    zero_point: int
+    labels: tuple[str, ...]
+    source_layout: str
+    quantize_rule: str
+
+    def quantize(self, x: Floats) -> Codes:
+        """Codes of real values; SPEC.md, section 3. Raises ValueError on NaN or a missing scale."""
+        if self.scale == 0:
+            raise ValueError(f"input {self.name!r}: the file states no scale, so only int8 codes can be given")
+        if np.isnan(x).any():
+            raise ValueError(f"input {self.name!r}: contains NaN, which no code stands for")
+        scale = np.float32(self.scale)
+        with np.errstate(over="ignore"):
+            scaled = x / scale if self.quantize_rule == "DIVIDE" else x * (np.float32(1) / scale)
+        codes = np.rint(scaled) + np.float32(self.zero_point)
+        return np.clip(codes, -128, 127).astype(np.int8)
+
+    def dequantize(self, codes: Codes) -> Floats:
+        """Real values of codes, float32. Raises ValueError when the file states no scale."""
+        if self.scale == 0:
+            raise ValueError(f"output {self.name!r}: the file states no scale, so only int8 codes can be returned")
+        real: Floats = np.float32(self.scale) * (codes.astype(np.int32) - self.zero_point).astype(np.float32)
+        return real
+
+
+def _tensor_info(edge: dict[str, Any]) -> TensorInfo:
+    names = ("name", "shape", "scale", "zero_point", "labels", "source_layout", "quantize_rule")
+    return TensorInfo(dtype=np.dtype(np.int8), **{name: edge[name] for name in names})
+
+
+class Model:
+    """A loaded network. Made by `load`.
+
+    `run` may be called from several threads: calls wait for each other. For parallel work give each
+    thread its own `fork()`. The zero-copy path (`input_view`, `invoke`, `output_view`) belongs to the
+    thread that first asked for a view; other threads then get a RuntimeError from this object.
+    """
+
+    def __init__(self, program: _executor.Program) -> None:
+        self._program = program
+        self._executor = _executor.Executor(program)
+        self._lock = threading.Lock()
+        self._owner: threading.Thread | None = None
+        self.name, self.producer, self.format_version, self.arena_size = program.header
+        self.inputs = tuple(_tensor_info(edge) for edge in program.inputs())
+        self.outputs = tuple(_tensor_info(edge) for edge in program.outputs())
+
+    @property
+    def kernels(self) -> str:
+        """Name of the kernel set that this model runs on."""
+        return self._program.kernels
+
+    @property
+    def test_vectors(self) -> list[tuple[list[Codes], list[Codes]]]:
+        """Embedded (inputs, outputs) with which the file can prove itself; often empty."""
+        return self._program.test_vectors()
+
+    def __repr__(self) -> str:
+        edges = ", ".join(f"{info.name}{list(info.shape)}" for info in self.inputs)
+        return f"<qrt.Model {self.name!r} of {edges}, kernels {self.kernels}>"
+
+    def fork(self) -> Model:
+        """A Model that shares this one's weights and has an arena of its own."""
+        return Model(self._program)
+
+    def run(
+        self,
+        *inputs: ArrayLike | Mapping[str, ArrayLike],
+        dequantize: bool = False,
+        layout: str | None = None,
+    ) -> Array | list[Array]:
+        """Runs the network on one sample or a batch.
+
+        Parameters
+        ----------
+        *inputs : array_like or dict
+            One for each model input, in order, or one dict by name. int8 arrays are codes; floating arrays
+            are real values, rounded to float32 and quantized by the file's rule. The shape is the model's
+            shape, or has another length along the batch axis (each sample is run in turn), or lacks the
+            batch axis (outputs then lack it too). An input whose ``source_layout`` is NCHW may be given so.
+        dequantize : bool
+            Return float32 real values instead of int8 codes.
+        layout : {None, "NHWC", "NCHW"}
+            Of rank-4 inputs; needed only where a shape fits both.
+
+        Returns
+        -------
+        numpy.ndarray or list of numpy.ndarray
+            The output, NHWC, or a list when the model has several.
+
+        Raises
+        ------
+        ValueError
+            An input's number, name, shape or dtype does not fit; the message says what was expected.
+        RuntimeError
+            Another thread holds this model's views.
+        """
+        if layout not in (None, "NHWC", "NCHW"):
+            raise ValueError(f"layout is 'NHWC' or 'NCHW', got {layout!r}")
+        arrays = self._arrays(inputs)
+        samples, batched = self._samples(arrays, layout)
+        with self._lock:
+            self._check_owner()
+            results = self._run_samples(samples)
+        outputs: list[Array] = []
+        for info, codes in zip(self.outputs, results, strict=True):
+            value: Array = info.dequantize(codes) if dequantize else codes
+            outputs.append(value if batched else value[0])
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def input_view(self, index: int = 0) -> Codes:
+        """The int8 memory of input `index`, to be written before every `invoke`."""
+        self._take_ownership()
+        return self._executor.inputs[index]
+
+    def output_view(self, index: int = 0) -> Codes:
+        """The int8 memory of output `index`, valid after `invoke` and until the next."""
+        self._take_ownership()
+        return self._executor.outputs[index]
+
+    def invoke(self) -> None:
+        """Runs the network from the input views to the output views, without a copy.
+
+        Raises
+        ------
+        RuntimeError
+            The model is running, or its views belong to another thread.
+        """
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(f"model {self.name!r} is running in another thread; give each thread its own fork()")
+        try:
+            self._check_owner()
+            self._executor.invoke()
+        finally:
+            self._lock.release()
+
+    def _take_ownership(self) -> None:
+        with self._lock:
+            self._check_owner()
+            self._owner = threading.current_thread()
+
+    def _check_owner(self) -> None:
+        if self._owner is not None and self._owner is not threading.current_thread():
+            raise RuntimeError(
+                f"the views of model {self.name!r} belong to thread {self._owner.name!r}; "
+                "give each thread its own fork()"
+            )
+
+    def _run_samples(self, samples: list[list[Codes]]) -> list[Codes]:
+        views = self._executor.inputs
+        collected: list[list[Codes]] = [[] for _ in self.outputs]
+        for sample in samples:
+            for view, codes in zip(views, sample, strict=True):
+                view[...] = codes
+            self._executor.invoke()
+            for results, output in zip(collected, self._executor.outputs, strict=True):
+                results.append(output.copy())
+        return [results[0] if len(results) == 1 else np.concatenate(results) for results in collected]
+
+    def _arrays(self, inputs: tuple[Any, ...]) -> list[Array]:
+        names = [info.name for info in self.inputs]
+        if len(inputs) == 1 and isinstance(inputs[0], Mapping):
+            given = inputs[0]
+            if set(given) != set(names):
+                raise ValueError(f"model {self.name!r} has inputs {names}, got {list(given)}")
+            inputs = tuple(given[name] for name in names)
+        elif len(inputs) == 1 and len(names) > 1 and isinstance(inputs[0], list | tuple):
+            inputs = tuple(inputs[0])
+        if len(inputs) != len(names):
+            raise ValueError(f"model {self.name!r} has {len(names)} inputs {names}, got {len(inputs)}")
+        return [np.asarray(x) for x in inputs]
+
+    def _samples(self, arrays: list[Array], layout: str | None) -> tuple[list[list[Codes]], bool]:
+        """Codes for each run, and whether outputs keep their batch axis."""
+        fitted = [self._fit(info, x, layout) for info, x in zip(self.inputs, arrays, strict=True)]
+        lacking = {x.ndim < len(info.shape) for info, x in zip(self.inputs, arrays, strict=True)}
+        counts = {len(codes) // info.shape[0] for info, codes in zip(self.inputs, fitted, strict=True)}
+        if len(lacking) > 1 or len(counts) > 1:
+            raise ValueError(f"the inputs' batches differ: shapes {[x.shape for x in arrays]}")
+        count = counts.pop()
+        if count != 1 and any(info.shape[0] != 1 for info in (*self.inputs, *self.outputs)):
+            raise ValueError(f"model {self.name!r} has an input or output with a fixed batch; give exactly that shape")
+        samples = [[codes[i : i + 1] for codes in fitted] for i in range(count)] if count != 1 else [fitted]
+        return samples, not lacking.pop()
+
+    def _fit(self, info: TensorInfo, x: Array, layout: str | None) -> Codes:
+        """`x` as int8 codes of shape (batch, *info.shape[1:])."""
+        whole = x[np.newaxis] if x.ndim == len(info.shape) - 1 and info.shape[0] == 1 else x
+        shapes = {"NHWC": info.shape}
+        if len(info.shape) == 4 and "NCHW" in (info.source_layout, layout):
+            shapes["NCHW"] = tuple(info.shape[axis] for axis in NHWC_TO_NCHW)
+        if len(info.shape) == 4 and layout is not None:
+            shapes = {layout: shapes[layout]}
+        fitting = [name for name, shape in shapes.items() if _fits(whole, shape)]
+        if not fitting:
+            expected = " or ".join(
+                f"{shape} {name}" if len(shape) == 4 else str(shape) for name, shape in shapes.items()
+            )
+            raise ValueError(f"input {info.name!r}: expected shape {expected}, got {x.shape}")
+        if len(fitting) > 1 and whole[0].size > 1:
+            raise ValueError(f"input {info.name!r}: shape {x.shape} can be NHWC or NCHW; say layout='NHWC' or 'NCHW'")
+        return _codes(info, whole if fitting[0] == "NHWC" else whole.transpose(NCHW_TO_NHWC))
+
+
+def _fits(x: Array, shape: tuple[int, ...]) -> bool:
+    """Whether `x` has `shape` or, where its batch is 1, any other number of samples."""
+    if x.ndim != len(shape) or x.shape[1:] != shape[1:]:
+        return False
+    return x.shape[0] == shape[0] or (shape[0] == 1 and x.shape[0] > 0)
+
+
+def _codes(info: TensorInfo, x: Array) -> Codes:
+    if x.dtype == np.int8:
+        return x
+    if np.issubdtype(x.dtype, np.floating):
+        with np.errstate(over="ignore"):
+            return info.quantize(x.astype(np.float32))
+    hint = "; uint8 codes of the source model become int8 by subtracting 128" if x.dtype == np.uint8 else ""
+    raise ValueError(f"input {info.name!r}: expected int8 codes or floats, got dtype {x.dtype}{hint}")
+
+
+def load(source: str | os.PathLike[str] | bytes, kernels: str | None = None) -> Model:
+    """Loads a network and proves that it is safe to run.
+
+    Parameters
+    ----------
+    source : path or bytes
+        A .qfb file, or its content.
+    kernels : str, optional
+        Kernel set, one of `kernel_sets()`. By default what the environment variable QRT_KERNELS names,
+        else the quickest that this machine has. All give the same bytes.
+
+    Raises
+    ------
+    ModelError
+        Not a .qfb file, of a newer format version, or one that breaks a validity rule.
+    OSError
+        The file cannot be read.
+    ValueError
+        No such kernel set on this machine.
+    """
+    if isinstance(source, str | os.PathLike):
+        content, where = Path(source).read_bytes(), f"{os.fspath(source)}: "
+    else:
+        content, where = bytes(source), ""
+    chosen = kernels or os.environ.get("QRT_KERNELS") or _executor.SETS[-1]
+    try:
+        return Model(_executor.Program(content, chosen))
+    except _executor.InvalidModel as error:
+        message, rule = error.args
+        raise ModelError(where + message, rule) from None
+
+
+def kernel_sets() -> tuple[str, ...]:
+    """Names of the kernel sets of this machine, the readable reference first, the default last."""
+    return _executor.SETS
+
+
+def kernel_table() -> dict[str, dict[str, str]]:
+    """For each kernel set and operator, the set whose function runs: ``"own"`` or another set's name."""
+    table = {}
+    for name in _executor.SETS:
+        owners = _executor.kernel_owners(name)
+        table[name] = {op: "own" if owner == name else owner for op, owner in owners.items()}
+    return table

@@ -1,0 +1,234 @@
+/* qrt_graph.c: proves what holds between tensors, edges and operators (V13 to V27): sizes, places in the
+ * arena, who writes and who reads what, and when.
+ */
+#include "qrt_check.h"
+#include "qrt_read.h"
+
+#define INFINITY_BITS 0x7f800000u /* of an IEEE 754 binary32; greater ones are NaN or negative */
+
+static int32_t check_shape(qrt_check *check, const qrt_tensor *tensor) {
+    uint64_t size = 1;
+    RULE(13, tensor->rank >= 1 && tensor->rank <= QRT_MAX_RANK);
+    for (uint32_t i = 0; i < tensor->rank; i++) {
+        RULE(13, tensor->shape[i] >= 1);
+        size *= (uint64_t)tensor->shape[i];
+        RULE(13, size <= INT32_MAX);
+    }
+    return QRT_OK;
+}
+
+static int32_t check_tensor(qrt_check *check, uint32_t index) {
+    const uint8_t *bytes = check->model->bytes;
+    qrt_tensor tensor;
+    qrt_check_at(check, QRT_IN_TENSOR, index);
+    qrt_model_tensor(check->model, index, &tensor);
+    TRY(check_shape(check, &tensor));
+    RULE(14, tensor.scale_bits < INFINITY_BITS);
+    uint32_t table = qrt_follow(bytes, check->model->tensors + 4 * index);
+    RULE(15, (tensor.data != NULL) != (qrt_field(bytes, table, TENSOR_LIFETIME) != 0));
+    if (tensor.data != NULL) {
+        RULE(15, qrt_vector_field(bytes, table, TENSOR_DATA).count == tensor.size);
+    } else {
+        RULE(16, tensor.arena_offset % QRT_ALIGNMENT == 0);
+        RULE(16, (uint64_t)tensor.arena_offset + tensor.size <= check->model->arena_size);
+    }
+    return QRT_OK;
+}
+
+static int is_arena_tensor(const qrt_model *model, uint32_t index) {
+    qrt_tensor tensor;
+    if (index >= model->tensor_count) return 0;
+    qrt_model_tensor(model, index, &tensor);
+    return tensor.data == NULL;
+}
+
+/* V17 and V20; leaves the edge's tensor in `tensor`. */
+static int32_t check_edge(qrt_check *check, const qrt_edge *edge, qrt_tensor *tensor) {
+    RULE(17, is_arena_tensor(check->model, edge->tensor));
+    qrt_model_tensor(check->model, edge->tensor, tensor);
+    RULE(20, !edge->source_nchw || tensor->rank == 4);
+    return QRT_OK;
+}
+
+static int32_t check_edges(qrt_check *check) {
+    const qrt_model *model = check->model;
+    qrt_edge edge, other;
+    qrt_tensor tensor;
+    for (uint32_t i = 0; i < model->input_count; i++) {
+        qrt_check_at(check, QRT_IN_INPUT, i);
+        qrt_model_input(model, i, &edge);
+        TRY(check_edge(check, &edge, &tensor));
+        for (uint32_t k = 0; k < i; k++) {
+            qrt_model_input(model, k, &other);
+            RULE(18, edge.tensor != other.tensor);
+        }
+        RULE(19, edge.label_count == 0);
+    }
+    for (uint32_t i = 0; i < model->output_count; i++) {
+        qrt_check_at(check, QRT_IN_OUTPUT, i);
+        qrt_model_output(model, i, &edge);
+        TRY(check_edge(check, &edge, &tensor));
+        RULE(19, edge.label_count == 0 || edge.label_count == (uint32_t)tensor.shape[tensor.rank - 1]);
+    }
+    return QRT_OK;
+}
+
+static int32_t check_test_vector(qrt_check *check, uint32_t index) {
+    const qrt_model *model = check->model;
+    const uint8_t *bytes = model->bytes;
+    uint32_t table = qrt_follow(bytes, model->test_vectors + 4 * index);
+    qrt_check_at(check, QRT_IN_TEST_VECTOR, index);
+    for (uint32_t side = TEST_VECTOR_INPUTS; side <= TEST_VECTOR_OUTPUTS; side++) {
+        qrt_vector codes = qrt_vector_field(bytes, table, side);
+        RULE(21, codes.count == (side == TEST_VECTOR_INPUTS ? model->input_count : model->output_count));
+        for (uint32_t i = 0; i < codes.count; i++) {
+            qrt_edge edge;
+            qrt_tensor tensor;
+            if (side == TEST_VECTOR_INPUTS) {
+                qrt_model_input(model, i, &edge);
+            } else {
+                qrt_model_output(model, i, &edge);
+            }
+            qrt_model_tensor(model, edge.tensor, &tensor);
+            uint32_t data = qrt_follow(bytes, codes.first + 4 * i);
+            RULE(21, qrt_vector_field(bytes, data, ONLY_FIELD).count == tensor.size);
+        }
+    }
+    return QRT_OK;
+}
+
+/* V22 to V25. */
+static int32_t check_operands(qrt_check *check, uint32_t index) {
+    const qrt_model *model = check->model;
+    qrt_operator op;
+    qrt_tensor tensor;
+    qrt_check_at(check, QRT_IN_OPERATOR, index);
+    qrt_model_operator(model, index, &op);
+    switch (op.kind) {
+    case QRT_CONV2D:
+    case QRT_DWCONV2D:
+    case QRT_LINEAR:
+    case QRT_ADD:
+    case QRT_MUL:
+        RULE(23, op.input_count == 2);
+        break;
+    case QRT_CONCAT:
+        RULE(23, op.input_count >= 1 && op.input_count <= QRT_MAX_INPUTS);
+        break;
+    default:
+        RULE(23, op.input_count == 1);
+        break;
+    }
+    RULE(22, is_arena_tensor(model, op.output));
+    qrt_model_tensor(model, op.output, &tensor);
+    RULE(24, tensor.first == index + 1);
+    for (uint32_t i = 0; i < op.input_count; i++) {
+        RULE(22, op.inputs[i] < model->tensor_count);
+        qrt_model_tensor(model, op.inputs[i], &tensor);
+        if (tensor.data != NULL) continue;
+        RULE(25, tensor.first <= index);
+        RULE(26, tensor.last >= index + 1);
+    }
+    return QRT_OK;
+}
+
+static int is_model_input(const qrt_model *model, uint32_t tensor) {
+    qrt_edge edge;
+    for (uint32_t i = 0; i < model->input_count; i++) {
+        qrt_model_input(model, i, &edge);
+        if (edge.tensor == tensor) return 1;
+    }
+    return 0;
+}
+
+static int is_model_output(const qrt_model *model, uint32_t tensor) {
+    qrt_edge edge;
+    for (uint32_t i = 0; i < model->output_count; i++) {
+        qrt_model_output(model, i, &edge);
+        if (edge.tensor == tensor) return 1;
+    }
+    return 0;
+}
+
+static int reads(const qrt_model *model, uint32_t index, uint32_t tensor) {
+    qrt_operator op;
+    qrt_model_operator(model, index, &op);
+    for (uint32_t i = 0; i < op.input_count; i++) {
+        if (op.inputs[i] == tensor) return 1;
+    }
+    return 0;
+}
+
+/* V24 and V26 seen from a tensor; check_operands() has looked from the operators. That no reader comes
+ * after `last` is known, so `last` is exact when somebody is there. */
+static int32_t check_lifetime(qrt_check *check, uint32_t index) {
+    const qrt_model *model = check->model;
+    qrt_tensor tensor;
+    qrt_operator op;
+    qrt_check_at(check, QRT_IN_TENSOR, index);
+    qrt_model_tensor(model, index, &tensor);
+    if (tensor.data != NULL) return QRT_OK;
+    int is_input = is_model_input(model, index);
+    RULE(24, (tensor.first == 0) == is_input);
+    if (!is_input) {
+        RULE(24, tensor.first <= model->operator_count);
+        qrt_model_operator(model, tensor.first - 1, &op);
+        RULE(24, op.output == index);
+    }
+    int is_output = is_model_output(model, index);
+    RULE(26, (tensor.last == model->operator_count + 1) == is_output);
+    if (!is_output && tensor.last != tensor.first) {
+        RULE(26, tensor.last > tensor.first && tensor.last <= model->operator_count);
+        RULE(26, reads(model, tensor.last - 1, index));
+    }
+    return QRT_OK;
+}
+
+/* SPEC.md, "In place": whether the operator that writes `output` may do so over `input`. */
+static int in_place(const qrt_model *model, const qrt_tensor *input, const qrt_tensor *output) {
+    qrt_operator op;
+    if (input->last != output->first) return 0;
+    if (input->arena_offset != output->arena_offset || input->size != output->size) return 0;
+    qrt_model_operator(model, output->first - 1, &op);
+    switch (op.kind) {
+    case QRT_ADD:
+    case QRT_MUL:
+    case QRT_RESHAPE:
+    case QRT_REQUANTIZE:
+    case QRT_CLAMP:
+    case QRT_SOFTMAX:
+    case QRT_LUT:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+/* V27 for a tensor and all before it. */
+static int32_t check_overlap(qrt_check *check, uint32_t index) {
+    const qrt_model *model = check->model;
+    qrt_tensor a, b;
+    qrt_check_at(check, QRT_IN_TENSOR, index);
+    qrt_model_tensor(model, index, &a);
+    if (a.data != NULL) return QRT_OK;
+    for (uint32_t i = 0; i < index; i++) {
+        qrt_model_tensor(model, i, &b);
+        if (b.data != NULL || a.first > b.last || b.first > a.last) continue;
+        uint64_t a_end = (uint64_t)a.arena_offset + a.size;
+        uint64_t b_end = (uint64_t)b.arena_offset + b.size;
+        if (a.arena_offset >= b_end || b.arena_offset >= a_end) continue;
+        RULE(27, in_place(model, &a, &b) || in_place(model, &b, &a));
+    }
+    return QRT_OK;
+}
+
+int32_t qrt_check_graph(qrt_check *check) {
+    const qrt_model *model = check->model;
+    for (uint32_t i = 0; i < model->tensor_count; i++) TRY(check_tensor(check, i));
+    TRY(check_edges(check));
+    for (uint32_t i = 0; i < model->test_vector_count; i++) TRY(check_test_vector(check, i));
+    for (uint32_t i = 0; i < model->operator_count; i++) TRY(check_operands(check, i));
+    for (uint32_t i = 0; i < model->tensor_count; i++) TRY(check_lifetime(check, i));
+    for (uint32_t i = 0; i < model->tensor_count; i++) TRY(check_overlap(check, i));
+    return QRT_OK;
+}

@@ -1,0 +1,190 @@
+/* qrt_model.h: reads and proves a .qfb file in place.
+ *
+ * Freestanding C99: no malloc, no recursion, no float arithmetic, nothing but stdint, stddef and
+ * string.h. qrt_model_open() takes untrusted bytes and checks every validity rule of SPEC.md; once it
+ * has returned QRT_OK, the functions below it and every kernel run without checks of their own.
+ *
+ * The bytes must stay where they are, unchanged, for as long as the qrt_model is used.
+ * Structures that are read out point into them.
+ */
+#ifndef QRT_MODEL_H
+#define QRT_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The newest format version that this reader understands. */
+#define QRT_FORMAT_VERSION 1u
+
+#define QRT_MAX_RANK 6
+#define QRT_MAX_TENSORS 8192u
+#define QRT_MAX_OPERATORS 8192u
+#define QRT_MAX_INPUTS 256u /* of an operator, and of a model; of outputs as many */
+/* The bytes given to qrt_model_open() must start at a multiple of this, as must the arena. */
+#define QRT_ALIGNMENT 16u
+
+#define QRT_OK 0
+#define QRT_ERR_ALIGNMENT (-1) /* the caller's pointer is not a multiple of QRT_ALIGNMENT */
+#define QRT_ERR_NOT_QFB (-2)   /* not a .qfb file at all */
+#define QRT_ERR_VERSION (-3)   /* a .qfb file of a newer format version */
+#define QRT_ERR_INVALID (-4)   /* a validity rule is broken; qrt_problem says which */
+
+/* The values of these enumerations are those of qrt.fbs. */
+enum qrt_operator_kind {
+    QRT_CONV2D = 1,
+    QRT_DWCONV2D,
+    QRT_LINEAR,
+    QRT_ADD,
+    QRT_MUL,
+    QRT_AVERAGE_POOL2D,
+    QRT_MAX_POOL2D,
+    QRT_MEAN,
+    QRT_PAD,
+    QRT_CONCAT,
+    QRT_RESHAPE,
+    QRT_TRANSPOSE,
+    QRT_REQUANTIZE,
+    QRT_CLAMP,
+    QRT_SOFTMAX,
+    QRT_LUT,
+    QRT_OPERATOR_KIND_END
+};
+enum qrt_rounding { QRT_SINGLE = 0, QRT_DOUBLE = 1 };
+enum qrt_add_form { QRT_COMMON_SHIFT = 0, QRT_TFLITE = 1 };
+enum qrt_pool_rounding { QRT_HALF_AWAY = 0, QRT_HALF_EVEN = 1, QRT_HALF_EVEN_RAW = 2 };
+
+/* What qrt_problem.index counts. */
+enum qrt_place {
+    QRT_IN_FILE = 0, /* index is a byte position */
+    QRT_IN_TENSOR,
+    QRT_IN_OPERATOR,
+    QRT_IN_INPUT,
+    QRT_IN_OUTPUT,
+    QRT_IN_TEST_VECTOR
+};
+
+/* The first broken rule and where. */
+typedef struct qrt_problem {
+    int32_t rule; /* n of SPEC.md's Vn; 0 when none is broken */
+    int32_t place;
+    uint32_t index;
+} qrt_problem;
+
+/* Text in the file, UTF-8, not terminated; {NULL, 0} when absent. */
+typedef struct qrt_text {
+    const char *text;
+    uint32_t length;
+} qrt_text;
+
+typedef struct qrt_model {
+    const uint8_t *bytes;
+    uint32_t size;
+    uint32_t format_version;
+    uint32_t arena_size;
+    uint32_t tensor_count;
+    uint32_t operator_count;
+    uint32_t input_count;
+    uint32_t output_count;
+    uint32_t test_vector_count;
+    qrt_text producer;
+    qrt_text name;
+    /* Byte positions of the offset vectors' first elements, for the functions below. */
+    uint32_t tensors, operators, inputs, outputs, test_vectors;
+} qrt_model;
+
+typedef struct qrt_tensor {
+    qrt_text name;
+    uint32_t rank;               /* 1 to QRT_MAX_RANK */
+    int32_t shape[QRT_MAX_RANK]; /* each at least 1 */
+    uint32_t size;               /* elements, which are bytes */
+    int32_t zero_point;          /* -128 to 127 */
+    uint32_t scale_bits;         /* IEEE 754 binary32, so that no float is needed to carry it */
+    const int8_t *data;          /* constant; NULL when the tensor lives in the arena */
+    uint32_t arena_offset;       /* bytes, when data is NULL */
+    uint32_t first, last;        /* lifetime, when data is NULL */
+} qrt_tensor;
+
+typedef struct qrt_requant_data {
+    const int32_t *multiplier; /* [count] */
+    const uint8_t *shift;      /* [count] */
+    const int32_t *bias;       /* [channels], or NULL */
+    const int64_t *addend;     /* [count], or NULL; then bias is NULL and rounding SINGLE */
+    uint32_t count;            /* 1 or the channels */
+    int32_t rounding;          /* enum qrt_rounding */
+    int32_t output_min, output_max;
+} qrt_requant_data;
+
+typedef struct qrt_window {
+    int32_t filter_height, filter_width;
+    int32_t stride_y, stride_x;
+    int32_t dilation_y, dilation_x;
+    int32_t pad_top, pad_bottom, pad_left, pad_right;
+} qrt_window;
+
+typedef struct qrt_add_data {
+    int32_t form; /* enum qrt_add_form */
+    int32_t a_multiplier, b_multiplier, y_multiplier;
+    int32_t shift, a_shift, b_shift, y_shift;
+} qrt_add_data;
+
+/* One operator; which of the fields below `output` mean something follows from `kind`. */
+typedef struct qrt_operator {
+    int32_t kind; /* enum qrt_operator_kind */
+    qrt_text name;
+    const uint32_t *inputs; /* indices of tensors */
+    uint32_t input_count;
+    uint32_t output; /* index of a tensor */
+
+    qrt_requant_data requant;              /* CONV2D DWCONV2D LINEAR MUL MEAN REQUANTIZE */
+    qrt_window window;                     /* CONV2D DWCONV2D AVERAGE_POOL2D MAX_POOL2D */
+    int32_t groups;                        /* CONV2D */
+    int32_t pool_rounding;                 /* AVERAGE_POOL2D: enum qrt_pool_rounding */
+    int32_t output_min, output_max;        /* ADD AVERAGE_POOL2D MAX_POOL2D CLAMP */
+    qrt_add_data add;                      /* ADD */
+    const int32_t *pad_before, *pad_after; /* PAD: [rank] */
+    int32_t pad_value;                     /* PAD */
+    int32_t axis;                          /* CONCAT */
+    const uint8_t *permutation;            /* TRANSPOSE: [rank] */
+    const uint32_t *exponential;           /* SOFTMAX: [256] */
+    uint64_t numerator;                    /* SOFTMAX */
+    int32_t shift;                         /* SOFTMAX */
+    const int8_t *lut;                     /* LUT: [256] */
+} qrt_operator;
+
+typedef struct qrt_edge {
+    uint32_t tensor;
+    int32_t quantize_rule; /* 0 divide, 1 multiply by the reciprocal */
+    int32_t source_nchw;   /* 1 when the source file had this tensor in NCHW */
+    uint32_t label_count;
+} qrt_edge;
+
+/* Checks all of the rules of SPEC.md. On failure `model` must not be used, and `problem` (may not be
+ * NULL) names the first broken rule that was met and its place, or rule 0 for all but QRT_ERR_INVALID.
+ * Time is linear in the file's size but for the check of overlapping tensors, which is quadratic in
+ * their number (at most QRT_MAX_TENSORS). */
+int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_problem *problem);
+
+/* Indices must be below the counts in `model`. */
+void qrt_model_tensor(const qrt_model *model, uint32_t index, qrt_tensor *tensor);
+void qrt_model_operator(const qrt_model *model, uint32_t index, qrt_operator *op);
+void qrt_model_input(const qrt_model *model, uint32_t index, qrt_edge *edge);
+void qrt_model_output(const qrt_model *model, uint32_t index, qrt_edge *edge);
+qrt_text qrt_model_output_label(const qrt_model *model, uint32_t index, uint32_t label);
+/* Codes of test vector `index` for model input (output) `edge`; as many as that tensor's size. */
+const int8_t *qrt_model_test_input(const qrt_model *model, uint32_t index, uint32_t edge);
+const int8_t *qrt_model_test_output(const qrt_model *model, uint32_t index, uint32_t edge);
+
+/* One sentence of SPEC.md for rule n, without its number; "" for a number that is no rule. */
+const char *qrt_rule_text(int32_t rule);
+
+/* CRC-32 (reflected, polynomial 0xEDB88320, as in zlib) of `size` bytes that continue `crc`; start with 0. */
+uint32_t qrt_crc32(uint32_t crc, const void *bytes, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

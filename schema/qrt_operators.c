@@ -1,0 +1,373 @@
+/* qrt_operators.c: proves of each operator that its shapes agree, its parameters are in range and its
+ * arithmetic cannot overflow (V28 on). SPEC.md, section 2, has the formulas.
+ */
+#include <string.h>
+
+#include "qrt_check.h"
+#include "qrt_read.h"
+
+#define MAX_SHIFT 62
+#define INT32_LIMIT ((uint64_t)1 << 31)
+#define INT64_LIMIT ((uint64_t)1 << 63)
+/* In DOUBLE, y_zero_point is added to a number of this size in int32. */
+#define DOUBLE_LIMIT (INT32_LIMIT - 256)
+#define NUMERATOR_LIMIT ((uint64_t)1 << 62)
+#define MAX_POOL_POSITIONS (1 << 22)
+
+/* One operator with its tensors. */
+typedef struct node {
+    qrt_operator op;
+    uint32_t options; /* position of its options table, for the lengths that `op` does not carry */
+    qrt_tensor x;     /* the first input */
+    qrt_tensor b;     /* the second: the weights, or b of add and mul */
+    qrt_tensor y;
+} node;
+
+static uint64_t magnitude(int64_t value) { return value < 0 ? 0 - (uint64_t)value : (uint64_t)value; }
+
+/* The largest |q - zero_point| of any code. */
+static uint64_t reach(const qrt_tensor *x) {
+    int32_t below = x->zero_point + 128;
+    int32_t above = 127 - x->zero_point;
+    return (uint64_t)(below > above ? below : above);
+}
+
+static int same_shape(const qrt_tensor *x, const qrt_tensor *y) {
+    return x->rank == y->rank && memcmp(x->shape, y->shape, sizeof x->shape) == 0;
+}
+
+static uint32_t option_count(const qrt_check *check, const node *n, uint32_t number) {
+    return qrt_vector_field(check->model->bytes, n->options, number).count;
+}
+
+/* -- rules that several operators share -- */
+
+static int32_t check_same_numbers(qrt_check *check, const qrt_tensor *x, const qrt_tensor *y) {
+    RULE(40, x->zero_point == y->zero_point);
+    RULE(40, x->scale_bits == 0 || y->scale_bits == 0 || x->scale_bits == y->scale_bits);
+    return QRT_OK;
+}
+
+static int32_t check_weights(qrt_check *check, const node *n) {
+    RULE(41, n->b.data != NULL && n->b.zero_point == 0);
+    return qrt_spend(check, n->b.size);
+}
+
+static int32_t check_output_range(qrt_check *check, int32_t output_min, int32_t output_max) {
+    RULE(42, output_min <= output_max);
+    return QRT_OK;
+}
+
+static int32_t check_window_axis(qrt_check *check, int32_t in, int32_t out, int32_t filter, int32_t stride,
+                                 int32_t dilation, int32_t pads) {
+    RULE(31, filter >= 1 && stride >= 1 && dilation >= 1);
+    int64_t padded = (int64_t)in + pads;
+    int64_t extent = (int64_t)(filter - 1) * dilation + 1;
+    RULE(31, padded <= INT32_MAX && extent <= padded);
+    RULE(31, out == (int32_t)(padded - extent) / stride + 1);
+    return QRT_OK;
+}
+
+static int32_t check_window(qrt_check *check, const node *n) {
+    const qrt_window *w = &n->op.window;
+    const int32_t *x = n->x.shape;
+    const int32_t *y = n->y.shape;
+    RULE(31, x[0] == y[0]);
+    TRY(check_window_axis(check, x[1], y[1], w->filter_height, w->stride_y, w->dilation_y, w->pad_top + w->pad_bottom));
+    return check_window_axis(check, x[2], y[2], w->filter_width, w->stride_x, w->dilation_x,
+                             w->pad_left + w->pad_right);
+}
+
+static int has_bias(int32_t kind) { return kind == QRT_CONV2D || kind == QRT_DWCONV2D || kind == QRT_LINEAR; }
+
+/* V42 to V46. */
+static int32_t check_requant(qrt_check *check, const node *n, uint32_t channels) {
+    const uint8_t *bytes = check->model->bytes;
+    const qrt_requant_data *requant = &n->op.requant;
+    uint32_t number = n->op.kind == QRT_CONV2D     ? CONV2D_REQUANT
+                      : n->op.kind == QRT_DWCONV2D ? DWCONV2D_REQUANT
+                                                   : ONLY_FIELD;
+    uint32_t table = qrt_follow(bytes, qrt_field(bytes, n->options, number));
+    TRY(check_output_range(check, requant->output_min, requant->output_max));
+    RULE(43, requant->count == 1 || requant->count == channels);
+    RULE(43, qrt_vector_field(bytes, table, REQUANT_SHIFT).count == requant->count);
+    if (requant->bias != NULL) {
+        RULE(44, has_bias(n->op.kind) && qrt_vector_field(bytes, table, REQUANT_BIAS).count == channels);
+    }
+    if (requant->addend != NULL) {
+        RULE(45, requant->rounding == QRT_SINGLE && requant->bias == NULL);
+        RULE(45, qrt_vector_field(bytes, table, REQUANT_ADDEND).count == requant->count);
+    }
+    for (uint32_t i = 0; i < requant->count; i++) {
+        RULE(46, requant->multiplier[i] >= 0 && requant->shift[i] <= MAX_SHIFT);
+    }
+    return QRT_OK;
+}
+
+/* |term| + round + |y_zero_point| * 2^shift < 2^63, for a term below 2^62: V48 and V50. */
+static int single_fits(uint64_t term, int32_t shift, int32_t y_zero_point) {
+    uint64_t round = shift > 0 ? (uint64_t)1 << (shift - 1) : 0;
+    uint64_t zero_point = magnitude(y_zero_point);
+    if (zero_point > (INT64_LIMIT - 1) >> shift) return 0;
+    return term + round + (zero_point << shift) < INT64_LIMIT;
+}
+
+/* V47 to V49 for one channel, of which |acc| is at most `acc`. */
+static int32_t check_acc(qrt_check *check, const node *n, uint32_t channel, uint64_t acc) {
+    const qrt_requant_data *requant = &n->op.requant;
+    uint32_t entry = requant->count == 1 ? 0 : channel;
+    uint64_t multiplier = (uint64_t)requant->multiplier[entry];
+    int32_t shift = requant->shift[entry];
+    uint64_t biased = acc + (requant->bias != NULL ? magnitude(requant->bias[channel]) : 0);
+    RULE(47, biased < INT32_LIMIT);
+    if (requant->rounding == QRT_DOUBLE) {
+        RULE(49, biased << (shift < 31 ? 31 - shift : 0) <= DOUBLE_LIMIT);
+    } else if (requant->addend != NULL) {
+        RULE(48, acc * multiplier + magnitude(requant->addend[entry]) < INT64_LIMIT);
+    } else {
+        RULE(48, single_fits(biased * multiplier, shift, n->y.zero_point));
+    }
+    return QRT_OK;
+}
+
+/* check_acc() for the weights of one channel: `count` of them, `stride` apart. A sum over any part of
+ * them (at the padding, or while it is being formed) lies in the same range, since x - zero_point can be 0. */
+static int32_t check_channel(qrt_check *check, const node *n, uint32_t channel, const int8_t *weights, uint32_t count,
+                             uint32_t stride) {
+    int64_t positive = 0;
+    int64_t negative = 0;
+    int64_t x_min = -128 - n->x.zero_point;
+    int64_t x_max = 127 - n->x.zero_point;
+    for (uint32_t i = 0; i < count; i++) {
+        int32_t w = weights[(size_t)i * stride];
+        positive += w > 0 ? w : 0;
+        negative += w < 0 ? w : 0;
+    }
+    uint64_t below = magnitude(positive * x_min + negative * x_max);
+    uint64_t above = magnitude(positive * x_max + negative * x_min);
+    return check_acc(check, n, channel, below > above ? below : above);
+}
+
+/* For weights whose first axis is the channels. */
+static int32_t check_channels(qrt_check *check, const node *n) {
+    uint32_t channels = (uint32_t)n->b.shape[0];
+    uint32_t count = n->b.size / channels;
+    TRY(check_weights(check, n));
+    TRY(check_requant(check, n, channels));
+    for (uint32_t i = 0; i < channels; i++) {
+        TRY(check_channel(check, n, i, n->b.data + (size_t)i * count, count, 1));
+    }
+    return QRT_OK;
+}
+
+/* -- the operators -- */
+
+static int32_t check_conv2d(qrt_check *check, const node *n) {
+    const int32_t *x = n->x.shape;
+    const int32_t *weights = n->b.shape;
+    int32_t out_channels = n->y.shape[3];
+    RULE(28, n->x.rank == 4 && n->b.rank == 4 && n->y.rank == 4);
+    RULE(28, n->op.groups >= 1 && x[3] % n->op.groups == 0 && out_channels % n->op.groups == 0);
+    RULE(28, weights[0] == out_channels && weights[3] == x[3] / n->op.groups);
+    RULE(28, weights[1] == n->op.window.filter_height && weights[2] == n->op.window.filter_width);
+    TRY(check_window(check, n));
+    return check_channels(check, n);
+}
+
+static int32_t check_dwconv2d(qrt_check *check, const node *n) {
+    const int32_t *weights = n->b.shape;
+    uint32_t channels = (uint32_t)n->y.shape[3];
+    RULE(29, n->x.rank == 4 && n->b.rank == 4 && n->y.rank == 4);
+    RULE(29, weights[0] == 1 && weights[3] == n->y.shape[3] && n->y.shape[3] % n->x.shape[3] == 0);
+    RULE(29, weights[1] == n->op.window.filter_height && weights[2] == n->op.window.filter_width);
+    TRY(check_window(check, n));
+    TRY(check_weights(check, n));
+    TRY(check_requant(check, n, channels));
+    uint32_t count = n->b.size / channels;
+    for (uint32_t i = 0; i < channels; i++) TRY(check_channel(check, n, i, n->b.data + i, count, channels));
+    return QRT_OK;
+}
+
+static int32_t check_linear(qrt_check *check, const node *n) {
+    uint32_t last = n->x.rank - 1;
+    RULE(30, n->b.rank == 2 && n->y.rank == n->x.rank);
+    RULE(30, memcmp(n->x.shape, n->y.shape, last * sizeof(int32_t)) == 0);
+    RULE(30, n->b.shape[1] == n->x.shape[last] && n->b.shape[0] == n->y.shape[last]);
+    return check_channels(check, n);
+}
+
+static int32_t check_broadcast(qrt_check *check, const qrt_tensor *x, const qrt_tensor *y) {
+    RULE(33, x->rank == y->rank);
+    for (uint32_t i = 0; i < y->rank; i++) RULE(33, x->shape[i] == y->shape[i] || x->shape[i] == 1);
+    return QRT_OK;
+}
+
+static int32_t check_add(qrt_check *check, const node *n) {
+    const qrt_add_data *add = &n->op.add;
+    TRY(check_broadcast(check, &n->x, &n->y));
+    TRY(check_broadcast(check, &n->b, &n->y));
+    TRY(check_output_range(check, n->op.output_min, n->op.output_max));
+    if (add->form == QRT_TFLITE) {
+        RULE(51, add->a_multiplier >= 0 && add->b_multiplier >= 0 && add->y_multiplier >= 0);
+        RULE(51, add->a_shift >= 31 && add->a_shift <= MAX_SHIFT);
+        RULE(51, add->b_shift >= 31 && add->b_shift <= MAX_SHIFT);
+        RULE(51, add->y_shift >= 31 && add->y_shift <= MAX_SHIFT);
+    } else {
+        RULE(50, add->a_multiplier >= 0 && add->b_multiplier >= 0 && add->shift <= MAX_SHIFT);
+        uint64_t term = ((uint64_t)add->a_multiplier + (uint64_t)add->b_multiplier) * 256;
+        RULE(50, single_fits(term, add->shift, n->y.zero_point));
+    }
+    return QRT_OK;
+}
+
+static int32_t check_mul(qrt_check *check, const node *n) {
+    TRY(check_broadcast(check, &n->x, &n->y));
+    TRY(check_broadcast(check, &n->b, &n->y));
+    TRY(check_requant(check, n, 1));
+    return check_acc(check, n, 0, reach(&n->x) * reach(&n->b));
+}
+
+static int32_t check_pool2d(qrt_check *check, const node *n) {
+    const qrt_window *w = &n->op.window;
+    RULE(32, n->x.rank == 4 && n->y.rank == 4 && n->x.shape[3] == n->y.shape[3]);
+    RULE(32, w->dilation_y == 1 && w->dilation_x == 1);
+    TRY(check_window(check, n));
+    RULE(32, w->pad_top < w->filter_height && w->pad_bottom < w->filter_height);
+    RULE(32, w->pad_left < w->filter_width && w->pad_right < w->filter_width);
+    RULE(32, (int64_t)w->filter_height * w->filter_width <= MAX_POOL_POSITIONS);
+    TRY(check_same_numbers(check, &n->x, &n->y));
+    return check_output_range(check, n->op.output_min, n->op.output_max);
+}
+
+static int32_t check_mean(qrt_check *check, const node *n) {
+    const int32_t *x = n->x.shape;
+    const int32_t *y = n->y.shape;
+    RULE(34, n->x.rank == 4 && n->y.rank == 4);
+    RULE(34, y[0] == x[0] && y[1] == 1 && y[2] == 1 && y[3] == x[3]);
+    TRY(check_requant(check, n, 1));
+    return check_acc(check, n, 0, (uint64_t)x[1] * (uint64_t)x[2] * reach(&n->x));
+}
+
+static int32_t check_pad(qrt_check *check, const node *n) {
+    uint32_t rank = n->x.rank;
+    RULE(35, n->y.rank == rank);
+    RULE(35, option_count(check, n, PAD_BEFORE) == rank && option_count(check, n, PAD_AFTER) == rank);
+    for (uint32_t i = 0; i < rank; i++) {
+        int64_t before = n->op.pad_before[i];
+        int64_t after = n->op.pad_after[i];
+        RULE(35, before >= 0 && after >= 0 && n->y.shape[i] == before + n->x.shape[i] + after);
+    }
+    return check_same_numbers(check, &n->x, &n->y);
+}
+
+static int32_t check_concat(qrt_check *check, const node *n) {
+    uint32_t axis = (uint32_t)n->op.axis;
+    int64_t length = 0;
+    qrt_tensor x;
+    RULE(36, axis < n->y.rank);
+    for (uint32_t i = 0; i < n->op.input_count; i++) {
+        qrt_model_tensor(check->model, n->op.inputs[i], &x);
+        RULE(36, x.rank == n->y.rank);
+        for (uint32_t k = 0; k < x.rank; k++) RULE(36, k == axis || x.shape[k] == n->y.shape[k]);
+        length += x.shape[axis];
+        TRY(check_same_numbers(check, &x, &n->y));
+    }
+    RULE(36, length == n->y.shape[axis]);
+    return QRT_OK;
+}
+
+static int32_t check_reshape(qrt_check *check, const node *n) {
+    RULE(37, n->x.size == n->y.size);
+    return check_same_numbers(check, &n->x, &n->y);
+}
+
+static int32_t check_transpose(qrt_check *check, const node *n) {
+    uint32_t rank = n->x.rank;
+    uint32_t seen = 0;
+    RULE(38, n->y.rank == rank && option_count(check, n, ONLY_FIELD) == rank);
+    for (uint32_t i = 0; i < rank; i++) {
+        uint32_t axis = n->op.permutation[i];
+        RULE(38, axis < rank && (seen >> axis & 1) == 0);
+        RULE(38, n->y.shape[i] == n->x.shape[axis]);
+        seen |= 1u << axis;
+    }
+    return check_same_numbers(check, &n->x, &n->y);
+}
+
+static int32_t check_requantize(qrt_check *check, const node *n) {
+    RULE(39, same_shape(&n->x, &n->y));
+    TRY(check_requant(check, n, 1));
+    return check_acc(check, n, 0, reach(&n->x));
+}
+
+static int32_t check_clamp(qrt_check *check, const node *n) {
+    RULE(39, same_shape(&n->x, &n->y));
+    TRY(check_same_numbers(check, &n->x, &n->y));
+    return check_output_range(check, n->op.output_min, n->op.output_max);
+}
+
+static int32_t check_softmax(qrt_check *check, const node *n) {
+    RULE(39, same_shape(&n->x, &n->y));
+    RULE(52, option_count(check, n, SOFTMAX_EXPONENTIAL) == 256 && n->op.exponential[0] >= 1);
+    RULE(52, n->op.numerator < NUMERATOR_LIMIT && n->op.shift <= MAX_SHIFT);
+    return QRT_OK;
+}
+
+static int32_t check_lut(qrt_check *check, const node *n) {
+    RULE(39, same_shape(&n->x, &n->y));
+    RULE(53, option_count(check, n, ONLY_FIELD) == 256);
+    return QRT_OK;
+}
+
+static int32_t check_node(qrt_check *check, const node *n) {
+    switch (n->op.kind) {
+    case QRT_CONV2D:
+        return check_conv2d(check, n);
+    case QRT_DWCONV2D:
+        return check_dwconv2d(check, n);
+    case QRT_LINEAR:
+        return check_linear(check, n);
+    case QRT_ADD:
+        return check_add(check, n);
+    case QRT_MUL:
+        return check_mul(check, n);
+    case QRT_AVERAGE_POOL2D:
+    case QRT_MAX_POOL2D:
+        return check_pool2d(check, n);
+    case QRT_MEAN:
+        return check_mean(check, n);
+    case QRT_PAD:
+        return check_pad(check, n);
+    case QRT_CONCAT:
+        return check_concat(check, n);
+    case QRT_RESHAPE:
+        return check_reshape(check, n);
+    case QRT_TRANSPOSE:
+        return check_transpose(check, n);
+    case QRT_REQUANTIZE:
+        return check_requantize(check, n);
+    case QRT_CLAMP:
+        return check_clamp(check, n);
+    case QRT_SOFTMAX:
+        return check_softmax(check, n);
+    default: /* QRT_LUT: V9 lets no other kind pass */
+        return check_lut(check, n);
+    }
+}
+
+int32_t qrt_check_operators(qrt_check *check) {
+    const qrt_model *model = check->model;
+    const uint8_t *bytes = model->bytes;
+    node n;
+    for (uint32_t i = 0; i < model->operator_count; i++) {
+        qrt_check_at(check, QRT_IN_OPERATOR, i);
+        uint32_t table = qrt_follow(bytes, model->operators + 4 * i);
+        n.options = qrt_follow(bytes, qrt_field(bytes, table, OPERATOR_OPTIONS));
+        qrt_model_operator(model, i, &n.op);
+        qrt_model_tensor(model, n.op.inputs[0], &n.x);
+        qrt_model_tensor(model, n.op.inputs[n.op.input_count > 1 ? 1 : 0], &n.b);
+        qrt_model_tensor(model, n.op.output, &n.y);
+        TRY(check_node(check, &n));
+    }
+    return QRT_OK;
+}

@@ -1,0 +1,71 @@
+/* qrt_rules.h: the validity rules, word for word as in section 5 of SPEC.md.
+ *
+ * X(number, sentence) is the includer's to define.
+ */
+X(1, "The file is smaller than 2^31 bytes, and every offset leads to a place at a multiple of 4 with at least 4 bytes "
+     "of the file after it.")
+X(2, "A table's vtable lies inside the file, at a multiple of 2; its size is even and at least 4.")
+X(3, "A table lies inside the file, and each of its fields inside the table, at a multiple of the field's alignment.")
+X(4, "A vector or text lies inside the file, and its first element at a multiple of its alignment.")
+X(5, "Every required field is present.")
+X(6, "seal.size is the size of the file.")
+X(7, "seal.crc32 is the CRC-32 of the file with these four bytes taken as zero.")
+X(8, "format_version is at least 1.")
+X(9, "An enumeration has a value that qrt.fbs names, and an operator has options of a kind that qrt.fbs names.")
+X(10, "Text is valid UTF-8.")
+X(11, "There are at most 8192 tensors, at most 8192 operators, 1 to 256 inputs and 1 to 256 outputs.")
+X(12, "All texts, codes of test vectors and weights, counted as often as they are referred to, have together at most "
+      "as many bytes as four times the file, or 2^28 if that is more.")
+X(13, "A tensor has rank 1 to 6, each length is at least 1, and their product is below 2^31.")
+X(14, "A scale is finite and not negative.")
+X(15, "A tensor has either data, one byte for each element, or a lifetime, and not both.")
+X(16, "An arena tensor's arena_offset is a multiple of 16, and all of its elements lie below arena_size.")
+X(17, "An input or output of the model is an arena tensor.")
+X(18, "No tensor is an input of the model twice.")
+X(19, "An input of the model has no labels; an output has none, or one for each entry of its last axis.")
+X(20, "Only a tensor of rank 4 has source_layout NCHW.")
+X(21, "A test vector has codes for each input and each output of the model, as many as the tensor has elements.")
+X(22, "The inputs of an operator are tensors of the file, and its output is an arena tensor.")
+X(23, "An operator has as many inputs as section 2 lists; concat has 1 to 256.")
+X(24, "An arena tensor is either an input of the model, with lifetime.first 0, or the output of exactly one operator, "
+      "with lifetime.first that operator's index plus 1.")
+X(25, "An operator reads only constants, inputs of the model, and outputs of operators before it.")
+X(26, "lifetime.last is the number of operators plus 1 for an output of the model; else the index of the last operator "
+      "that reads the tensor plus 1; else, when nobody reads it, lifetime.first.")
+X(27, "Arena tensors whose lifetimes intersect have no byte in common, unless one is written in place of the other.")
+X(28, "conv2d: x, weights and y have rank 4; groups is at least 1 and divides in_channels and out_channels; weights "
+      "are [out_channels, filter_height, filter_width, in_channels / groups].")
+X(29, "dwconv2d: x, weights and y have rank 4; out_channels is a multiple of in_channels; weights are [1, "
+      "filter_height, filter_width, out_channels].")
+X(30, "linear: y has the shape of x but for the last axis; weights are [out_features, in_features].")
+X(31, "A window has filter, stride and dilation of at least 1; it fits into the padded image, whose height and width "
+      "are below 2^31; y has x's batch, and out_height and out_width as in section 1.2.")
+X(32, "A pool has rank 4, as many channels in y as in x, dilation 1, each padding less than the filter's extent along "
+      "that axis, and a filter of at most 2^22 positions.")
+X(33, "add and mul: a and b have the rank of y, and along each axis y's length or 1.")
+X(34, "mean: x is [N, H, W, C] and y is [N, 1, 1, C].")
+X(35, "pad: before and after have one entry, not negative, for each axis, and y's length is before + x's length + "
+      "after along each.")
+X(36,
+  "concat: axis is below the rank, the inputs have y's shape but along axis, and along it their lengths add up to y's.")
+X(37, "reshape: x and y have equally many elements.")
+X(38, "transpose: permutation names each axis of x once, and y's length along axis k is x's along axis permutation[k].")
+X(39, "requantize, clamp, softmax and lut: y has the shape of x.")
+X(40, "pools, pad, concat, reshape, transpose and clamp: x and y have the same numbers.")
+X(41, "conv2d, dwconv2d and linear: weights are constant, with zero_point 0.")
+X(42, "output_min is not above output_max.")
+X(43, "multiplier has one entry, or, for conv2d, dwconv2d and linear, one for each output channel; shift has as many "
+      "as multiplier.")
+X(44, "Only conv2d, dwconv2d and linear have a bias, with one entry for each output channel.")
+X(45, "addend comes only with rounding SINGLE and without bias, with as many entries as multiplier.")
+X(46, "A multiplier is not negative and a shift is at most 62.")
+X(47, "|acc| + |bias| is below 2^31 for any input.")
+X(48, "Rounding SINGLE: (|acc| + |bias|) * multiplier + round + |y_zero_point| * 2^shift, or with an addend |acc| * "
+      "multiplier + |addend|, is below 2^63 for any input.")
+X(49, "Rounding DOUBLE: (|acc| + |bias|) * 2^left is at most 2^31 - 256 for any input.")
+X(50, "add COMMON_SHIFT: a_multiplier and b_multiplier are not negative, shift is at most 62, and (a_multiplier + "
+      "b_multiplier) * 256 + round + |y_zero_point| * 2^shift is below 2^63.")
+X(51, "add TFLITE: a_multiplier, b_multiplier and y_multiplier are not negative; a_shift, b_shift and y_shift are from "
+      "31 to 62.")
+X(52, "softmax: exponential has 256 entries, the first at least 1; numerator is below 2^62 and shift at most 62.")
+X(53, "lut: table has 256 entries.")

@@ -1,0 +1,86 @@
+"""Builds qrt: the packages live in rooms named for what they hold, not under one folder."""
+
+from pathlib import Path
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+ROOT = Path(__file__).parent
+INCLUDE = ["runtime", "runtime/kernels", "schema"]
+FLAGS = ["-O3", "-std=c99", "-fno-math-errno"]
+
+SCHEMA = ["schema/qrt_model.c", "schema/qrt_structure.c", "schema/qrt_graph.c", "schema/qrt_operators.c"]
+KERNELS = ["runtime/kernels/portable.c", "runtime/kernels/portable_conv.c"]
+HEADERS = [
+    "schema/qrt_model.h",
+    "schema/qrt_check.h",
+    "schema/qrt_read.h",
+    "schema/qrt_rules.h",
+    "runtime/qrt_prepare.h",
+    "runtime/kernels/qrt_kernels.h",
+    "runtime/kernels/qrt_math.h",
+    "runtime/kernels/portable.h",
+    "runtime/kernels/qrt_kernels.pxd",
+]
+
+EXTENSIONS = [
+    Extension(
+        "qrt._executor",
+        ["runtime/_executor.pyx", "runtime/qrt_prepare.c", *SCHEMA, *KERNELS],
+        include_dirs=[*INCLUDE, numpy.get_include()],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+        extra_compile_args=FLAGS,
+        depends=HEADERS,
+    ),
+    Extension(
+        "qrt._reference",
+        ["runtime/_reference.pyx"],
+        include_dirs=INCLUDE,
+        extra_compile_args=FLAGS,
+        depends=HEADERS,
+    ),
+]
+
+setup(
+    name="qrt",
+    version="0.1.0",
+    description="Compiler and integer-only runtime for int8 neural networks, the same bytes everywhere",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10",
+    packages=["qrt", "qrt.schema", "qrt.compiler", "qrt.compiler.frontends", "qrt.compiler.passes", "qrt.cli"],
+    package_dir={"qrt": "runtime", "qrt.schema": "schema", "qrt.compiler": "compiler", "qrt.cli": "cli"},
+    package_data={
+        "qrt": ["py.typed", "*.pyi"],
+        "qrt.schema": ["SPEC.md", "qrt.fbs"],
+    },
+    include_package_data=False,
+    ext_modules=cythonize(EXTENSIONS, include_path=["runtime/kernels", "runtime", "schema"], language_level=3),
+    install_requires=["numpy>=1.26", "flatbuffers>=23.5", "click>=8.1", "rich>=13"],
+    extras_require={
+        "onnx": ["onnx>=1.16"],
+        "test": ["pytest>=8", "hypothesis>=6.100", "onnx>=1.16", "onnxruntime>=1.18"],
+    },
+    entry_points={"console_scripts": ["qrt = qrt.cli:main"]},
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: C",
+        "Programming Language :: Cython",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Software Development :: Compilers",
+        "Topic :: Software Development :: Embedded Systems",
+        "Typing :: Typed",
+    ],
+    zip_safe=False,
+)

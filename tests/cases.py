@@ -1,0 +1,313 @@
+"""The one list of shapes and hazards that every kernel set is tested on (`CASES`).
+
+A case is a graph and the inputs that hurt: all codes at the minimum, at the maximum, at the zero point, and
+uniformly random.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import graphs
+import numpy as np
+from graphs import PER_TENSOR, Array, Numbers, Rng, Shape, Sum, Window, codes
+
+from qrt.compiler.ir import Graph
+
+
+@dataclass(frozen=True)
+class Case:
+    """One graph, by name.
+
+    Attributes
+    ----------
+    name : str
+        Unique; seeds the weights and inputs.
+    build : callable
+        Makes the graph, with random numbers from the generator it is given.
+    """
+
+    name: str
+    build: Callable[[Rng], Graph]
+
+    def graph(self) -> Graph:
+        return self.build(self._rng(0))
+
+    def inputs(self, graph: Graph) -> Iterator[list[Array]]:
+        """What to run the graph on: for each hazard, the codes of all inputs."""
+        return hazards(graph, self._rng(1))
+
+    def _rng(self, purpose: int) -> Rng:
+        return np.random.default_rng([zlib.crc32(self.name.encode()), purpose])
+
+
+def hazards(graph: Graph, rng: Rng) -> Iterator[list[Array]]:
+    tensors = [edge.tensor for edge in graph.inputs]
+    yield [np.full(t.shape, -128, np.int8) for t in tensors]
+    yield [np.full(t.shape, 127, np.int8) for t in tensors]
+    yield [np.full(t.shape, t.zero_point, np.int8) for t in tensors]
+    for _ in range(2):
+        yield [codes(rng, t.shape) for t in tensors]
+
+
+def case(name: str, build: Callable[..., Graph], *arguments: Any, **options: Any) -> Case:
+    return Case(name, lambda rng: build(rng, *arguments, **options))
+
+
+CHANNELS = (1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65)
+SHIFTS = (0, 1, 30, 31, 32, 55, 62)
+MULTIPLIERS = (0, 1, 2**30, 2**31 - 1)
+WINDOWS = {
+    "1x1": Window((1, 1)),
+    "3x3": Window((3, 3)),
+    "3x3 same": Window((3, 3), padding=(1, 1, 1, 1)),
+    "5x5 same": Window((5, 5), padding=(2, 2, 2, 2)),
+    "10x4 stride 2": Window((10, 4), stride=(2, 2), padding=(4, 5, 1, 1)),
+    "1x5": Window((1, 5), padding=(0, 0, 2, 2)),
+    "7x1": Window((7, 1), padding=(3, 2, 0, 0)),
+    "stride 2": Window((3, 3), stride=(2, 2), padding=(0, 1, 0, 1)),
+    "stride 1x3": Window((2, 2), stride=(1, 3)),
+    "stride above filter": Window((1, 2), stride=(3, 4)),
+    "dilation 2": Window((3, 3), dilation=(2, 2), padding=(2, 2, 2, 2)),
+    "dilation 1x3": Window((2, 2), dilation=(1, 3), padding=(0, 1, 3, 0)),
+    "dilation 3x1": Window((3, 2), dilation=(3, 1), padding=(1, 2, 0, 1)),
+    "asymmetric": Window((3, 3), padding=(2, 0, 1, 3)),
+    "windows of padding only": Window((2, 2), padding=(4, 5, 3, 4)),
+    "dilation over padding": Window((2, 2), dilation=(9, 8), padding=(8, 3, 6, 4)),
+}
+# Each requantization that the format knows.
+WAYS = {
+    f"{rounding} {bias} {'per channel' if per_channel else 'per tensor'}": Numbers(
+        rounding=rounding, bias=bias, per_channel=per_channel
+    )
+    for rounding, biases in (("SINGLE", ("none", "int32", "addend")), ("DOUBLE", ("none", "int32")))
+    for bias, per_channel in product(biases, (True, False))
+}
+
+
+def conv2d_cases() -> Iterator[Case]:
+    for inside, outside in zip(CHANNELS, reversed(CHANNELS), strict=True):
+        yield case(f"conv2d 1x1 {inside} to {outside}", graphs.conv2d, (1, 3, 3, inside), outside, WINDOWS["1x1"])
+        yield case(f"conv2d 3x3 {inside} to 5", graphs.conv2d, (1, 3, 4, inside), 5, WINDOWS["3x3 same"])
+        yield case(f"conv2d 3x3 2 to {inside}", graphs.conv2d, (1, 4, 3, 2), inside, WINDOWS["3x3"])
+    for name, window in WINDOWS.items():
+        yield case(f"conv2d {name}", graphs.conv2d, (2, 8, 7, 3), 4, window)
+        yield case(f"conv2d {name} groups", graphs.conv2d, (1, 8, 7, 6), 9, window, groups=3)
+    for groups in (1, 2, 4, 8):
+        yield case(f"conv2d groups {groups}", graphs.conv2d, (1, 4, 4, 8), 16, WINDOWS["3x3"], groups=groups)
+    for name, numbers in WAYS.items():
+        yield case(f"conv2d {name}", graphs.conv2d, (1, 4, 4, 5), 6, WINDOWS["3x3 same"], numbers=numbers)
+    for weights, x_zero_point in product(("minimum", "maximum", "zero"), (-128, 0, 127)):
+        numbers = Numbers(x_zero_point=x_zero_point, y_zero_point=0)
+        yield case(
+            f"conv2d weights {weights} zero point {x_zero_point}",
+            graphs.conv2d,
+            (1, 4, 4, 9),
+            3,
+            WINDOWS["3x3 same"],
+            numbers=numbers,
+            weights=weights,
+        )
+    numbers = Numbers(output_min=-20, output_max=31)
+    yield case("conv2d clamp", graphs.conv2d, (1, 4, 4, 3), 4, WINDOWS["3x3"], numbers=numbers)
+
+
+def dwconv2d_cases() -> Iterator[Case]:
+    for channels in (*CHANNELS, 130):
+        yield case(f"dwconv2d {channels}", graphs.dwconv2d, (1, 4, 4, channels), 1, WINDOWS["3x3 same"])
+    for channels, depth_multiplier in ((1, 8), (3, 2), (8, 3), (5, 17), (1, 65), (2, 70)):
+        yield case(
+            f"dwconv2d {channels} times {depth_multiplier}",
+            graphs.dwconv2d,
+            (2, 4, 3, channels),
+            depth_multiplier,
+            WINDOWS["3x3 same"],
+        )
+    for name, window in WINDOWS.items():
+        yield case(f"dwconv2d {name}", graphs.dwconv2d, (2, 8, 7, 5), 1, window)
+        yield case(f"dwconv2d {name} times 2", graphs.dwconv2d, (1, 8, 7, 3), 2, window)
+    for name, numbers in WAYS.items():
+        yield case(f"dwconv2d {name}", graphs.dwconv2d, (1, 4, 4, 6), 1, WINDOWS["3x3"], numbers=numbers)
+    for weights, x_zero_point in product(("minimum", "maximum"), (-128, 127)):
+        numbers = Numbers(x_zero_point=x_zero_point, y_zero_point=0)
+        yield case(
+            f"dwconv2d weights {weights} zero point {x_zero_point}",
+            graphs.dwconv2d,
+            (1, 4, 4, 9),
+            1,
+            WINDOWS["3x3 same"],
+            numbers=numbers,
+            weights=weights,
+        )
+
+
+def linear_cases() -> Iterator[Case]:
+    for inside, outside in zip(CHANNELS, reversed(CHANNELS), strict=True):
+        yield case(f"linear {inside} to {outside}", graphs.linear, (1, inside), outside)
+    for shape in ((11,), (5, 11), (2, 3, 11), (1, 2, 1, 3, 11)):
+        yield case(f"linear {shape}", graphs.linear, shape, 6)
+    for name, numbers in WAYS.items():
+        yield case(f"linear {name}", graphs.linear, (3, 40), 7, numbers=numbers)
+    for rounding, shift, weights in product(("SINGLE", "DOUBLE"), (31, 54, 55, 62), ("random", "minimum")):
+        edge = Numbers(rounding=rounding, bias="edge", shift=shift, y_zero_point=0)
+        yield case(
+            f"linear {rounding} edge bias {shift} {weights}", graphs.linear, (4, 9), 8, numbers=edge, weights=weights
+        )
+    for weights in ("random", "minimum"):
+        addend = Numbers(bias="addend edge", shift=62, y_zero_point=0)
+        yield case(f"linear edge addend {weights}", graphs.linear, (4, 9), 8, numbers=addend, weights=weights)
+
+
+def requant_cases() -> Iterator[Case]:
+    """Extreme shifts and multipliers. DOUBLE multiplies by 2^(31 - shift) first, so small shifts need small sums."""
+    for shift, multiplier in product(SHIFTS, MULTIPLIERS):
+        name = f"multiplier {multiplier} shift {shift}"
+        numbers = Numbers(multiplier=multiplier, shift=shift, y_zero_point=1 if shift == 62 else -128)
+        yield case(f"linear SINGLE {name}", graphs.linear, (6, 5), 4, numbers=numbers)
+        twice = replace(numbers, rounding="DOUBLE", y_zero_point=5, bias="int32" if shift else "none")
+        weights = "random" if shift >= 30 else "zero"
+        yield case(f"linear DOUBLE {name}", graphs.linear, (6, 5), 4, numbers=twice, weights=weights)
+        plain = replace(PER_TENSOR, multiplier=multiplier, shift=shift, y_zero_point=0)
+        yield case(f"requantize {name}", graphs.requantize, (300,), numbers=plain)
+    for shift in (24, 28, 31, 33, 40):
+        twice = replace(PER_TENSOR, rounding="DOUBLE", shift=shift, x_zero_point=0)
+        yield case(f"requantize DOUBLE shift {shift}", graphs.requantize, (300,), numbers=twice)
+        yield case(f"mul DOUBLE shift {shift}", graphs.mul, (300,), (300,), numbers=twice)
+    for x_zero_point in (-128, 0, 127):
+        single = replace(PER_TENSOR, x_zero_point=x_zero_point, y_zero_point=x_zero_point)
+        yield case(f"requantize zero point {x_zero_point}", graphs.requantize, (2, 3, 65), numbers=single)
+    addend = replace(PER_TENSOR, bias="addend")
+    yield case("requantize addend", graphs.requantize, (300,), numbers=addend)
+    yield case("mul addend", graphs.mul, (300,), (300,), numbers=addend)
+
+
+BROADCASTS: tuple[tuple[Shape, Shape], ...] = (
+    ((7,), (7,)),
+    ((1,), (1,)),
+    ((1,), (9,)),
+    ((2, 3, 4, 5), (2, 3, 4, 5)),
+    ((2, 3, 4, 5), (1, 1, 1, 5)),
+    ((2, 3, 4, 5), (1, 1, 1, 1)),
+    ((2, 3, 4, 1), (2, 3, 4, 5)),
+    ((2, 1, 4, 1), (1, 3, 1, 5)),
+    ((2, 1, 1, 5), (2, 3, 4, 5)),
+    ((1, 2, 1, 3, 1, 4), (2, 2, 3, 1, 2, 1)),
+    ((1, 1, 1, 65), (1, 4, 4, 65)),
+)
+
+
+def elementwise_cases() -> Iterator[Case]:
+    for (a, b), constant in product(BROADCASTS, (False, True)):
+        name = f"{a} and {'constant ' if constant else ''}{b}"
+        yield case(f"add {name}", graphs.add, a, b, Sum(), constant=constant)
+        yield case(f"add TFLITE {name}", graphs.add, a, b, Sum("TFLITE"), constant=constant)
+        yield case(f"mul {name}", graphs.mul, a, b, constant=constant)
+    for shift, multiplier in product(SHIFTS, MULTIPLIERS):
+        numbers = Sum(a_multiplier=multiplier, b_multiplier=2**31 - 1, shift=shift, y_zero_point=-1)
+        yield case(f"add multiplier {multiplier} shift {shift}", graphs.add, (99,), (99,), numbers)
+    for a_shift, y_shift in product((31, 32, 45, 62), (31, 48, 51, 62)):
+        tflite = Sum("TFLITE", a_multiplier=2**31 - 1, a_shift=a_shift, y_shift=y_shift, output_min=-90, output_max=80)
+        yield case(f"add TFLITE shifts {a_shift} {y_shift}", graphs.add, (99,), (99,), tflite)
+    for shape in ((1,), (300,), (2, 3, 5, 7)):
+        yield case(f"lut {shape}", graphs.lut, shape)
+        for bounds in ((-128, 127), (-5, 6), (0, 0), (127, 127), (-128, -128)):
+            yield case(f"clamp {shape} {bounds}", graphs.clamp, shape, *bounds)
+        yield case(f"softmax {shape}", graphs.softmax, shape)
+    for x_scale, shift in ((0.001, 24), (0.02, 36), (1.0, 53)):
+        yield case(f"softmax scale {x_scale}", graphs.softmax, (3, 12), x_scale=x_scale, shift=shift)
+    for first, numerator, shift in (
+        (1, 2**62 - 1, 0),
+        (2**32 - 1, 2**62 - 1, 62),
+        (2**32 - 1, 0, 1),
+        (1, 2**62 - 1, 54),
+    ):
+        rest = [(first * d) % 65521 for d in range(255)]
+        yield case(
+            f"softmax first {first} numerator {numerator} shift {shift}",
+            graphs.softmax_of,
+            (4, 5),
+            [first, *rest],
+            numerator,
+            shift,
+            13,
+        )
+    yield case("chain", graphs.chain, (2, 3, 5, 7))
+    yield case("chain of one code", graphs.chain, (1, 1))
+
+
+POOLS = {
+    "2x2": Window((2, 2), stride=(2, 2)),
+    "3x3 same": Window((3, 3), padding=(1, 1, 1, 1)),
+    "3x2 asymmetric": Window((3, 2), stride=(2, 1), padding=(2, 1, 0, 1)),
+    "whole": Window((5, 6)),
+    "1x1 stride 2": Window((1, 1), stride=(2, 2)),
+    "5x1": Window((5, 1), stride=(1, 2), padding=(4, 3, 0, 0)),
+}
+
+
+def pool_cases() -> Iterator[Case]:
+    for rounding, (name, window), zero_point in product(
+        ("HALF_AWAY", "HALF_EVEN", "HALF_EVEN_RAW"), POOLS.items(), (-128, 0, 3)
+    ):
+        yield case(
+            f"average_pool2d {rounding} {name} zero point {zero_point}",
+            graphs.pool,
+            "average_pool2d",
+            (2, 5, 6, 4),
+            window,
+            zero_point,
+            rounding=rounding,
+        )
+    for name, window in POOLS.items():
+        yield case(f"max_pool2d {name}", graphs.pool, "max_pool2d", (2, 5, 6, 4), window)
+    for channels in (*CHANNELS, 130):
+        shape = (1, 3, 3, channels)
+        yield case(
+            f"average_pool2d {channels}", graphs.pool, "average_pool2d", shape, POOLS["2x2"], rounding="HALF_AWAY"
+        )
+        yield case(f"max_pool2d {channels}", graphs.pool, "max_pool2d", shape, POOLS["2x2"])
+        yield case(f"mean {channels}", graphs.mean, shape)
+    bounds = {"output_min": -11, "output_max": 12}
+    yield case("max_pool2d clamp", graphs.pool, "max_pool2d", (1, 4, 4, 3), POOLS["2x2"], **bounds)
+    yield case(
+        "average_pool2d clamp",
+        graphs.pool,
+        "average_pool2d",
+        (1, 4, 4, 3),
+        POOLS["2x2"],
+        rounding="HALF_EVEN",
+        **bounds,
+    )
+    for rounding, x_zero_point in product(("SINGLE", "DOUBLE"), (-128, 0, 127)):
+        numbers = replace(PER_TENSOR, rounding=rounding, x_zero_point=x_zero_point)
+        yield case(f"mean {rounding} zero point {x_zero_point}", graphs.mean, (3, 5, 4, 6), numbers=numbers)
+
+
+def movement_cases() -> Iterator[Case]:
+    for before, after in (((0, 0, 0, 0), (0, 0, 0, 0)), ((0, 1, 2, 0), (0, 2, 0, 0)), ((1, 0, 1, 3), (0, 0, 2, 1))):
+        yield case(f"pad {before} {after}", graphs.pad, (2, 3, 2, 5), before, after, -7)
+    yield case("pad rank 1", graphs.pad, (4,), (2,), (3,), 127)
+    yield case("pad rank 6", graphs.pad, (1, 2, 1, 2, 3, 2), (1, 0, 1, 0, 1, 0), (0, 1, 0, 1, 0, 1), -128)
+    for axis in range(4):
+        yield case(f"concat axis {axis}", graphs.concat, (2, 3, 4, 5), axis, (1, 4, 2))
+    yield case("concat of one", graphs.concat, (2, 3), 1, (3,))
+    for permutation in ((0, 1, 2, 3), (0, 3, 1, 2), (0, 2, 3, 1), (3, 2, 1, 0), (2, 0, 1, 3)):
+        yield case(f"transpose {permutation}", graphs.transpose, (2, 3, 4, 5), permutation)
+    yield case("transpose rank 1", graphs.transpose, (6,), (0,))
+    yield case("transpose rank 6", graphs.transpose, (1, 2, 3, 2, 1, 4), (5, 1, 3, 0, 4, 2))
+    yield case("reshape", graphs.reshape, (2, 3, 4), (6, 4))
+
+
+CASES: tuple[Case, ...] = (
+    *conv2d_cases(),
+    *dwconv2d_cases(),
+    *linear_cases(),
+    *requant_cases(),
+    *elementwise_cases(),
+    *pool_cases(),
+    *movement_cases(),
+)

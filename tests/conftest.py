@@ -1,0 +1,36 @@
+"""Shared by all tests: hypothesis' profile, and closing lines that say what ran and what did not."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+import qrt
+
+settings.register_profile("qrt", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("qrt")
+
+REQUIRED = tuple(name for name in os.environ.get("QRT_REQUIRE", "").split(",") if name)
+
+
+@pytest.fixture(scope="session", params=qrt.kernel_sets())
+def kernels(request: pytest.FixtureRequest) -> str:
+    """Each kernel set of this machine in turn."""
+    name: str = request.param
+    return name
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    missing = [name for name in REQUIRED if name not in qrt.kernel_sets()]
+    if missing:
+        raise pytest.UsageError(f"QRT_REQUIRE names kernel sets that this machine lacks: {', '.join(missing)}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    write = terminalreporter.write_line
+    write(f"kernel sets tested: {', '.join(qrt.kernel_sets())}")
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        write(f"not run: {report.nodeid}: {reason}")

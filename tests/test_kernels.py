@@ -1,0 +1,181 @@
+"""Every kernel set of this machine against the reference, bit for bit.
+
+Over the cases, and over shapes that hypothesis draws. conftest.py says at the end which sets ran.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import graphs
+import numpy as np
+import pytest
+from cases import CASES, Case
+from graphs import Numbers, Shape, Sum, Window, run, to_bytes
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import qrt
+from qrt.compiler.ir import Graph
+
+SETS = [name for name in qrt.kernel_sets() if name != "reference"]
+
+
+def test_there_is_something_to_compare() -> None:
+    assert "reference" in qrt.kernel_sets()
+    assert "portable" in SETS
+
+
+@pytest.mark.parametrize("kernels", SETS)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_same_bytes(case: Case, kernels: str) -> None:
+    graph = case.graph()
+    data = to_bytes(graph)
+    model, reference = qrt.load(data, kernels=kernels), qrt.load(data, kernels="reference")
+    for inputs in case.inputs(graph):
+        for got, expected in zip(run(model, inputs), run(reference, inputs), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+
+small = st.integers(1, 4)
+channels = st.one_of(st.integers(1, 20), st.sampled_from([31, 32, 33, 63, 64, 65, 130]))
+zero_points = st.sampled_from([-128, -1, 0, 5, 127])
+windows = st.builds(
+    Window,
+    filter=st.tuples(small, small),
+    stride=st.tuples(small, small),
+    dilation=st.tuples(small, small),
+    padding=st.tuples(*[st.integers(0, 4)] * 4),
+)
+images = st.tuples(st.integers(1, 2), st.integers(1, 9), st.integers(1, 9))
+numbers = st.builds(
+    Numbers,
+    rounding=st.just("SINGLE"),
+    per_channel=st.booleans(),
+    bias=st.sampled_from(["none", "int32", "addend"]),
+    x_zero_point=zero_points,
+    y_zero_point=zero_points,
+    output_min=st.integers(-128, 0),
+    output_max=st.integers(0, 127),
+) | st.builds(
+    Numbers,
+    rounding=st.just("DOUBLE"),
+    per_channel=st.booleans(),
+    bias=st.sampled_from(["none", "int32"]),
+    x_zero_point=zero_points,
+    y_zero_point=zero_points,
+)
+per_tensor = numbers.filter(lambda n: not n.per_channel and n.bias != "int32")
+
+
+@st.composite
+def windowed(draw: st.DrawFn, depth: st.SearchStrategy[int]) -> tuple[Shape, Window]:
+    """An image and a window that fits into it."""
+    shape = (*draw(images), draw(depth))
+    window = draw(windows)
+    assume(min(window.output_shape(shape, 1)) >= 1)
+    return shape, window
+
+
+@st.composite
+def conv2d(draw: st.DrawFn) -> Callable[[graphs.Rng], Graph]:
+    groups = draw(st.sampled_from([1, 1, 1, 2, 3]))
+    shape, window = draw(windowed(channels.map(lambda c: c * groups)))
+    out_channels, way = groups * draw(st.integers(1, 9)), draw(numbers)
+    return lambda rng: graphs.conv2d(rng, shape, out_channels, window, groups=groups, numbers=way)
+
+
+@st.composite
+def dwconv2d(draw: st.DrawFn) -> Callable[[graphs.Rng], Graph]:
+    shape, window = draw(windowed(channels))
+    depth_multiplier, way = draw(st.sampled_from([1, 1, 1, 2, 7])), draw(numbers)
+    return lambda rng: graphs.dwconv2d(rng, shape, depth_multiplier, window, numbers=way)
+
+
+@st.composite
+def linear(draw: st.DrawFn) -> Callable[[graphs.Rng], Graph]:
+    shape, out_features, way = (draw(small), draw(st.integers(1, 300))), draw(channels), draw(numbers)
+    return lambda rng: graphs.linear(rng, shape, out_features, numbers=way)
+
+
+@st.composite
+def elementwise(draw: st.DrawFn) -> Callable[[graphs.Rng], Graph]:
+    shape = draw(st.lists(small, min_size=1, max_size=6))
+    a = tuple(length if draw(st.booleans()) else 1 for length in shape)
+    b = tuple(length if draw(st.booleans()) else 1 for length in shape)
+    form, way, constant = (
+        draw(st.sampled_from(["COMMON_SHIFT", "TFLITE", "mul"])),
+        draw(per_tensor),
+        draw(st.booleans()),
+    )
+    if form == "mul":
+        return lambda rng: graphs.mul(rng, a, b, numbers=way, constant=constant)
+    return lambda rng: graphs.add(rng, a, b, Sum(form), constant=constant)
+
+
+@st.composite
+def pool(draw: st.DrawFn) -> Callable[[graphs.Rng], Graph]:
+    height, width = draw(small), draw(small)
+    padding = tuple(draw(st.integers(0, extent - 1)) for extent in (height, height, width, width))
+    window = Window((height, width), draw(st.tuples(small, small)), padding=padding)
+    shape, zero_point = (*draw(images), draw(channels)), draw(zero_points)
+    assume(min(window.output_shape(shape, 1)) >= 1)
+    rounding = draw(st.sampled_from(["HALF_AWAY", "HALF_EVEN", "HALF_EVEN_RAW", "max"]))
+    if rounding == "max":
+        return lambda rng: graphs.pool(rng, "max_pool2d", shape, window, zero_point)
+    return lambda rng: graphs.pool(rng, "average_pool2d", shape, window, zero_point, rounding=rounding)
+
+
+@st.composite
+def mean(draw: st.DrawFn) -> Callable[[graphs.Rng], Graph]:
+    shape, way = (*draw(images), draw(channels)), draw(per_tensor)
+    return lambda rng: graphs.mean(rng, shape, numbers=way)
+
+
+@st.composite
+def movement(draw: st.DrawFn) -> Callable[[graphs.Rng], Graph]:
+    shape = tuple(draw(st.lists(small, min_size=1, max_size=6)))
+    axes = range(len(shape))
+    kind = draw(st.sampled_from(["transpose", "pad", "concat"]))
+    if kind == "transpose":
+        permutation = tuple(draw(st.permutations(axes)))
+        return lambda rng: graphs.transpose(rng, shape, permutation)
+    if kind == "pad":
+        before, after = (tuple(draw(st.integers(0, 2)) for _ in axes) for _ in range(2))
+        return lambda rng: graphs.pad(rng, shape, before, after, -3)
+    axis, lengths = draw(st.sampled_from(axes)), draw(st.lists(small, min_size=1, max_size=4))
+    return lambda rng: graphs.concat(rng, shape, axis, lengths)
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Callable[[graphs.Rng], Graph]:
+    shape = (draw(small), draw(st.integers(1, 200)))
+    kind, way = draw(st.sampled_from(["softmax", "lut", "requantize"])), draw(per_tensor)
+    if kind == "softmax":
+        return lambda rng: graphs.softmax(rng, shape)
+    if kind == "lut":
+        return lambda rng: graphs.lut(rng, shape)
+    return lambda rng: graphs.requantize(rng, shape, numbers=way)
+
+
+FAMILIES = (conv2d, dwconv2d, linear, elementwise, pool, mean, movement, rows)
+
+
+@pytest.mark.parametrize("kernels", SETS)
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
+@settings(max_examples=60)
+@given(data=st.data(), seed=st.integers(0, 2**32 - 1))
+def test_same_bytes_for_any_shape(
+    family: Callable[[], st.SearchStrategy[Callable[[graphs.Rng], Graph]]],
+    kernels: str,
+    data: st.DataObject,
+    seed: int,
+) -> None:
+    build = data.draw(family())
+    rng = np.random.default_rng(seed)
+    graph = build(rng)
+    content = to_bytes(graph)
+    inputs = [graphs.codes(rng, edge.tensor.shape) for edge in graph.inputs]
+    expected = run(qrt.load(content, kernels="reference"), inputs)
+    for got, y in zip(run(qrt.load(content, kernels=kernels), inputs), expected, strict=True):
+        np.testing.assert_array_equal(got, y)

@@ -1,0 +1,278 @@
+"""load() and Model: inputs in every form, edges, views, forks and threads."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import qrt
+from qrt.compiler import GraphBuilder
+
+
+def small_cnn(height: int = 6, width: int = 5, channels: int = 3) -> GraphBuilder:
+    rng = np.random.default_rng(7)
+    g = GraphBuilder("small_cnn")
+    x = g.input("image", (1, height, width, channels), scale=0.05, zero_point=-3)
+    y = g.conv2d(x, rng.normal(size=(8, 3, 3, channels)), rng.normal(size=8), scale=0.1, zero_point=4, padding=1)
+    z = g.conv2d(y, rng.normal(size=(8, 1, 1, 8)), None, scale=0.2, zero_point=0, activation="relu")
+    s = g.add(y, z, scale=0.25, zero_point=1)
+    m = g.mean(s, scale=0.1, zero_point=0)
+    flat = g.reshape(m, (1, 8))
+    g.output(g.linear(flat, rng.normal(size=(4, 8)), rng.normal(size=4), scale=0.2, zero_point=5), labels=list("abcd"))
+    return g
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    return small_cnn().compile()
+
+
+@pytest.fixture
+def model(content: bytes, kernels: str) -> qrt.Model:
+    return qrt.load(content, kernels=kernels)
+
+
+def codes(count: int | None = None, seed: int = 1) -> np.ndarray:
+    shape = (6, 5, 3) if count is None else (count, 6, 5, 3)
+    return np.random.default_rng(seed).integers(-128, 128, shape, dtype=np.int8)
+
+
+def test_describes_its_edges(model: qrt.Model) -> None:
+    (given,) = model.inputs
+    assert (given.name, given.shape, given.dtype) == ("image", (1, 6, 5, 3), np.int8)
+    assert (np.float32(given.scale), given.zero_point) == (np.float32(0.05), -3)
+    assert model.outputs[0].labels == ("a", "b", "c", "d")
+    assert model.name == "small_cnn"
+    assert model.format_version == qrt.FORMAT_VERSION
+
+
+def test_sample_batch_and_missing_batch_axis_agree(model: qrt.Model) -> None:
+    batch = codes(5)
+    together = model.run(batch)
+    assert together.shape == (5, 4)
+    assert len(np.unique(together, axis=0)) > 1
+    for i in range(5):
+        assert np.array_equal(model.run(batch[i : i + 1]), together[i : i + 1])
+        assert np.array_equal(model.run(batch[i]), together[i])
+
+
+def test_floats_are_quantized_by_the_files_rule(model: qrt.Model) -> None:
+    info = model.inputs[0]
+    real = np.random.default_rng(3).normal(size=(4, 6, 5, 3)).astype(np.float32) * 4
+    expected = np.clip(np.rint(real / np.float32(0.05)) - 3, -128, 127).astype(np.int8)
+    assert np.array_equal(info.quantize(real), expected)
+    assert np.array_equal(model.run(real), model.run(expected))
+    assert np.array_equal(model.run(real.astype(np.float64)), model.run(expected))
+
+
+def test_reciprocal_rule_differs_on_ties() -> None:
+    scale = np.float32(0.047)
+    x = (np.arange(-128, 128, dtype=np.float32) + np.float32(0.5)) * scale
+    by_rule = {}
+    for rule in ("DIVIDE", "MULTIPLY_RECIPROCAL"):
+        g = GraphBuilder("edge")
+        g.output(g.clamp(g.input("x", (1, 256), scale=scale, zero_point=0, quantize_rule=rule)))
+        by_rule[rule] = qrt.load(g.compile()).run(x)
+    assert np.array_equal(by_rule["DIVIDE"], np.clip(np.rint(x / scale), -128, 127))
+    reciprocal = np.float32(1) / scale
+    assert np.array_equal(by_rule["MULTIPLY_RECIPROCAL"], np.clip(np.rint(x * reciprocal), -128, 127))
+    assert not np.array_equal(*by_rule.values())
+
+
+def test_dequantize(model: qrt.Model) -> None:
+    x = codes(2)
+    real = model.run(x, dequantize=True)
+    assert real.dtype == np.float32
+    assert np.array_equal(real, np.float32(0.2) * (model.run(x).astype(np.float32) - 5))
+
+
+def test_infinities_saturate_and_nan_is_refused(model: qrt.Model) -> None:
+    x = np.full((6, 5, 3), np.inf, dtype=np.float32)
+    assert np.array_equal(model.run(x), model.run(np.full((6, 5, 3), 127, dtype=np.int8)))
+    x[0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="'image': contains NaN"):
+        model.run(x)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros((1, 5, 6, 3), np.int8), r"'image': expected shape \(1, 6, 5, 3\) NHWC, got \(1, 5, 6, 3\)"),
+        (np.zeros((0, 6, 5, 3), np.int8), "expected shape"),
+        (np.zeros((6, 5, 3), np.int32), "expected int8 codes or floats, got dtype int32"),
+        (np.zeros((6, 5, 3), np.uint8), "subtracting 128"),
+        (np.zeros((6, 5, 3), object), "got dtype object"),
+        ({"picture": np.zeros((6, 5, 3), np.int8)}, r"has inputs \['image'\], got \['picture'\]"),
+    ],
+)
+def test_input_that_does_not_fit(model: qrt.Model, x: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        model.run(x)  # type: ignore[arg-type]
+
+
+def two_inputs() -> bytes:
+    g = GraphBuilder("sum")
+    a = g.input("a", (1, 4), scale=0.5, zero_point=0)
+    b = g.input("b", (1, 4), scale=0.25, zero_point=2)
+    g.output(g.add(a, b, scale=0.5, zero_point=0))
+    g.output(g.clamp(b, output_max=10))
+    return g.compile()
+
+
+def test_several_inputs_and_outputs(kernels: str) -> None:
+    model = qrt.load(two_inputs(), kernels=kernels)
+    a = np.array([[1, 2, 3, 4], [5, 6, 7, 8]], dtype=np.int8)
+    b = np.array([[4, 2, 12, 2], [2, 2, 2, 122]], dtype=np.int8)
+    total, clamped = model.run(a, b)
+    assert np.array_equal(total, [[2, 2, 8, 4], [5, 6, 7, 68]])
+    assert np.array_equal(clamped, np.minimum(b, 10))
+    for given in ({"b": b, "a": a}, [a, b]):
+        again = model.run(given)
+        assert np.array_equal(again[0], total)
+        assert np.array_equal(again[1], clamped)
+    with pytest.raises(ValueError, match=r"2 inputs \['a', 'b'\], got 1"):
+        model.run(a)
+    with pytest.raises(ValueError, match="batches differ"):
+        model.run(a, b[:1])
+
+
+def test_nchw_inputs() -> None:
+    graph = small_cnn().graph
+    graph.inputs[0].source_layout = "NCHW"
+    from qrt.compiler import compile as qrt_compile
+
+    model = qrt.load(qrt_compile(graph))
+    assert model.inputs[0].source_layout == "NCHW"
+    batch = codes(3)
+    expected = model.run(batch)
+    assert np.array_equal(model.run(batch.transpose(0, 3, 1, 2)), expected)
+    assert np.array_equal(model.run(batch[0].transpose(2, 0, 1)), expected[0])
+    with pytest.raises(ValueError, match=r"\(1, 6, 5, 3\) NHWC or \(1, 3, 6, 5\) NCHW, got"):
+        model.run(np.zeros((1, 5, 3, 6), np.int8))
+
+
+def test_shape_that_fits_both_layouts_needs_a_word() -> None:
+    graph = small_cnn(3, 3, 3).graph
+    graph.inputs[0].source_layout = "NCHW"
+    from qrt.compiler import compile as qrt_compile
+
+    model = qrt.load(qrt_compile(graph))
+    x = np.random.default_rng(0).integers(-128, 128, (1, 3, 3, 3), dtype=np.int8)
+    with pytest.raises(ValueError, match="can be NHWC or NCHW"):
+        model.run(x)
+    nhwc = model.run(x, layout="NHWC")
+    assert np.array_equal(model.run(x.transpose(0, 3, 1, 2), layout="NCHW"), nhwc)
+    with pytest.raises(ValueError, match="layout is"):
+        model.run(x, layout="CHWN")
+
+
+def test_zero_copy_path(model: qrt.Model) -> None:
+    for seed in (1, 2):
+        x = codes(1, seed)
+        expected = model.fork().run(x)
+        model.input_view(0)[...] = x
+        model.invoke()
+        assert np.array_equal(model.output_view(0), expected)
+    assert np.shares_memory(model.output_view(), model.output_view())
+
+
+def test_forks_have_arenas_of_their_own(model: qrt.Model) -> None:
+    other = model.fork()
+    x, z = codes(1, 1), codes(1, 2)
+    model.input_view()[...] = x
+    other.input_view()[...] = z
+    model.invoke()
+    other.invoke()
+    assert np.array_equal(model.output_view(), model.fork().run(x))
+    assert np.array_equal(other.output_view(), model.fork().run(z))
+
+
+def in_threads(count: int, work: object) -> list[BaseException]:
+    errors: list[BaseException] = []
+
+    def guarded(i: int) -> None:
+        try:
+            work(i)  # type: ignore[operator]
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return errors
+
+
+def test_threads_on_one_model_never_mix(content: bytes) -> None:
+    model = qrt.load(content)
+    inputs = [codes(8, seed) for seed in range(4)]
+    expected = [model.run(x) for x in inputs]
+    wrong: list[int] = []
+
+    def work(i: int) -> None:
+        for _ in range(50):
+            if not np.array_equal(model.run(inputs[i]), expected[i]):
+                wrong.append(i)
+
+    assert in_threads(4, work) == []
+    assert wrong == []
+
+
+def test_threads_on_forks(content: bytes) -> None:
+    model = qrt.load(content)
+    inputs = [codes(8, seed) for seed in range(4)]
+    expected = [model.run(x) for x in inputs]
+    wrong: list[int] = []
+
+    def work(i: int) -> None:
+        mine = model.fork()
+        for _ in range(50):
+            mine.input_view()[...] = inputs[i][:1]
+            mine.invoke()
+            if not np.array_equal(mine.output_view(), expected[i][:1]):
+                wrong.append(i)
+
+    assert in_threads(4, work) == []
+    assert wrong == []
+
+
+def test_views_belong_to_one_thread(content: bytes) -> None:
+    model = qrt.load(content)
+    model.input_view()[...] = codes(1)
+    for attempt in (lambda _: model.run(codes(1)), lambda _: model.invoke(), lambda _: model.input_view()):
+        (error,) = in_threads(1, attempt)
+        assert isinstance(error, RuntimeError)
+        assert "fork()" in str(error)
+
+
+def test_kernel_sets_and_choice(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert qrt.kernel_sets()[0] == "reference"
+    assert qrt.load(content).kernels == qrt.kernel_sets()[-1]
+    monkeypatch.setenv("QRT_KERNELS", "reference")
+    assert qrt.load(content).kernels == "reference"
+    with pytest.raises(ValueError, match="unknown kernel set 'gpu'; this machine has reference, portable"):
+        qrt.load(content, kernels="gpu")
+    table = qrt.kernel_table()
+    assert set(table["reference"].values()) == {"own"}
+    assert set(table["portable"].values()) == {"own"}
+
+
+def test_errors_of_loading(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "model.qfb"
+    with pytest.raises(FileNotFoundError):
+        qrt.load(path)
+    path.write_bytes(b"this is no model at all, whatever its name may be")
+    with pytest.raises(qrt.ModelError, match=r"model.qfb: not a .qfb file"):
+        qrt.load(path)
+    path.write_bytes(content[:-1])
+    with pytest.raises(qrt.ModelError, match=r"model.qfb: breaks rule V\d+ ") as caught:
+        qrt.load(path)
+    assert caught.value.rule is not None
+    with pytest.raises(qrt.ModelError, match=r"not a \.qfb file"):
+        qrt.load(b"")
+    path.write_bytes(content)
+    assert np.array_equal(qrt.load(str(path)).run(codes()), qrt.load(content).run(codes()))

@@ -1,0 +1,224 @@
+"""Encodes models of any content, valid or not, and composes valid ones.
+
+`Table` and `encode` know qrt.fbs and check no rule. `Net` adds lifetimes and a memory plan, so that a model
+that states only its operators is valid.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+import flatbuffers
+import numpy as np
+
+from qrt.schema import generated
+
+STRUCTURES = {"seal": "Seal", "lifetime": "Lifetime", "window": "Window"}
+
+
+class Table:
+    """A table of qrt.fbs: its name, and its fields by name.
+
+    A field is a number, a text, a numpy array (a vector), a `Table`, a list of tables or texts, or a tuple:
+    the members of the structure that the field holds. A table that appears twice is written once.
+    """
+
+    def __init__(self, table_name: str, **fields: Any) -> None:
+        self.table_name = table_name
+        self.fields = fields
+
+    def __getitem__(self, field: str) -> Any:
+        return self.fields[field]
+
+    def __setitem__(self, field: str, value: Any) -> None:
+        self.fields[field] = value
+
+
+class Encoder:
+    def __init__(self, data_alignment: int) -> None:
+        self.builder = flatbuffers.Builder(0)
+        self.data_alignment = data_alignment
+        self.written: dict[int, int] = {}
+
+    def table(self, table: Table) -> int:
+        if id(table) not in self.written:
+            inline = (int, float, tuple)
+            values = {f: v if isinstance(v, inline) else self.value(f, v) for f, v in table.fields.items()}
+            getattr(generated, f"{table.table_name}Start")(self.builder)
+            for field, value in values.items():
+                if isinstance(value, tuple):
+                    value = getattr(generated, f"Create{STRUCTURES[field]}")(self.builder, *value)
+                camel = "".join(part[0].upper() + part[1:] for part in field.split("_"))
+                getattr(generated, f"{table.table_name}Add{camel}")(self.builder, value)
+            self.written[id(table)] = getattr(generated, f"{table.table_name}End")(self.builder)
+        return self.written[id(table)]
+
+    def value(self, field: str, value: Any) -> int:
+        if isinstance(value, Table):
+            return self.table(value)
+        if isinstance(value, np.ndarray):
+            return self.vector(value, self.data_alignment if field == "data" else value.itemsize)
+        if isinstance(value, list):
+            offsets = [self.value(field, item) for item in value]
+            self.builder.StartVector(4, len(offsets), 4)
+            for offset in reversed(offsets):
+                self.builder.PrependUOffsetTRelative(offset)
+            return self.builder.EndVector()
+        return self.builder.CreateString(value)
+
+    def vector(self, array: np.ndarray, alignment: int) -> int:
+        content = array.tobytes()
+        self.builder.StartVector(array.itemsize, array.size, alignment)
+        self.builder.head -= len(content)
+        self.builder.Bytes[self.builder.head : self.builder.head + len(content)] = content
+        return self.builder.EndVector()
+
+
+def encode(model: Table, data_alignment: int = 16) -> bytes:
+    """The file of a Model, sealed."""
+    encoder = Encoder(data_alignment)
+    encoder.builder.Finish(encoder.table(model), b"QRT1")
+    return seal(bytes(encoder.builder.Output()))
+
+
+def root(content: bytes) -> generated.Model:
+    return generated.Model.GetRootAs(content)
+
+
+def seal(content: bytes, size: int | None = None) -> bytes:
+    """The same file with its size, or another, and its CRC-32 filled in."""
+    at = root(content).Seal()._tab.Pos
+    content = patch(content, at, "<II", len(content) if size is None else size, 0)
+    return patch(content, at + 4, "<I", zlib.crc32(content))
+
+
+def patch(content: bytes, at: int, form: str, *values: int) -> bytes:
+    changed = bytearray(content)
+    struct.pack_into(form, changed, at, *values)
+    return bytes(changed)
+
+
+# -- parts of models --
+
+
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, dtype="<i4")
+
+
+def longs(*values: int) -> np.ndarray:
+    return np.array(values, dtype="<i8")
+
+
+def codes(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int8)
+
+
+def ubytes(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.uint8)
+
+
+def edge(tensor: int, **fields: Any) -> Table:
+    return Table("Edge", tensor=tensor, **fields)
+
+
+def requant(multiplier: Iterable[int] = (1 << 30,), shift: Iterable[int] = (32,), **fields: Any) -> Table:
+    return Table("Requant", multiplier=ints(*multiplier), shift=ubytes(*shift), **fields)
+
+
+def window(
+    filter: tuple[int, int] = (1, 1),
+    stride: tuple[int, int] = (1, 1),
+    dilation: tuple[int, int] = (1, 1),
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0),
+) -> tuple[int, ...]:
+    """A Window; padding is top, bottom, left, right."""
+    return (*filter, *stride, *dilation, *padding)
+
+
+def vectors(*pairs: tuple[list[np.ndarray], list[np.ndarray]]) -> list[Table]:
+    """Test vectors of (inputs, outputs)."""
+
+    def side(arrays: list[np.ndarray]) -> list[Table]:
+        return [Table("Codes", data=array) for array in arrays]
+
+    return [Table("TestVector", inputs=side(inputs), outputs=side(outputs)) for inputs, outputs in pairs]
+
+
+# -- valid models --
+
+
+class Net:
+    """Composes a model out of operators; `model` adds lifetimes and an arena in which nothing is shared."""
+
+    def __init__(self, **fields: Any) -> None:
+        self.fields = fields
+        self.tensors: list[Table] = []
+        self.operators: list[Table] = []
+        self.inputs: list[Table] = []
+        self.outputs: list[Table] = []
+
+    def tensor(self, shape: Iterable[int], zero_point: int = 0, **fields: Any) -> int:
+        self.tensors.append(Table("Tensor", shape=ints(*shape), zero_point=zero_point, **fields))
+        return len(self.tensors) - 1
+
+    def constant(self, shape: tuple[int, ...], data: np.ndarray | None = None) -> int:
+        return self.tensor(shape, data=np.ones(np.prod(shape), dtype=np.int8) if data is None else data)
+
+    def input(self, shape: Iterable[int], zero_point: int = 0, **fields: Any) -> int:
+        tensor = self.tensor(shape, zero_point, **fields)
+        self.inputs.append(edge(tensor))
+        return tensor
+
+    def op(
+        self, options: Table, inputs: Iterable[int], shape: Iterable[int], zero_point: int = 0, **fields: Any
+    ) -> int:
+        y = self.tensor(shape, zero_point, **fields)
+        kind = getattr(generated.Options, options.table_name)
+        operands = np.array([*inputs], dtype="<u4")
+        self.operators.append(Table("Operator", inputs=operands, output=y, options_type=kind, options=options))
+        return y
+
+    def output(self, tensor: int, **fields: Any) -> None:
+        self.outputs.append(edge(tensor, **fields))
+
+    def model(self, **fields: Any) -> Table:
+        end = len(self.operators) + 1
+        arena_size = 0
+        for i, tensor in enumerate(self.tensors):
+            if "data" in tensor.fields:
+                continue
+            first = max((k + 1 for k, op in enumerate(self.operators) if op["output"] == i), default=0)
+            readers = [k + 1 for k, op in enumerate(self.operators) if i in op["inputs"]]
+            outputs = [end for edge in self.outputs if edge["tensor"] == i]
+            tensor["lifetime"] = (first, max([first, *readers, *outputs]))
+            tensor["arena_offset"] = arena_size
+            size = int(np.prod(tensor["shape"], dtype=np.int64))
+            arena_size += -(-size // 16) * 16
+        model = Table("Model", format_version=1, seal=(0, 0), **self.fields)
+        model.fields.update(tensors=self.tensors, operators=self.operators, inputs=self.inputs, outputs=self.outputs)
+        model.fields.update(arena_size=arena_size, **fields)
+        return model
+
+
+def single(options: Table, *shapes: Iterable[int], constants: Iterable[int] = (), zero_point: int = 0) -> Table:
+    """A model of one operator; `shapes` are its inputs' and its output's, `constants` says which are constant."""
+    net = Net()
+    *inputs, y = [tuple(shape) for shape in shapes]
+    operands = [
+        net.constant(shape) if i in constants else net.input(shape, zero_point) for i, shape in enumerate(inputs)
+    ]
+    net.output(net.op(options, operands, y, zero_point))
+    return net.model()
+
+
+def chain(*kinds: str, size: int = 16) -> Table:
+    """A model of operators without parameters, each reading the one before it."""
+    net = Net()
+    x = net.input((size,))
+    for kind in kinds:
+        x = net.op(Table(kind), [x], (size,))
+    net.output(x)
+    return net.model()

@@ -1,0 +1,480 @@
+"""Makes the golden files: good ones that every later reader must open, and bad ones that break one rule each.
+
+Run ``python -m vectors.make_vectors`` in ``tests`` to write them. A committed good file never changes: a new
+format version adds files. ``bad/vNN_what.qfb`` breaks rule VNN of SPEC.md, section 5.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from vectors.encode import (
+    Net,
+    Table,
+    chain,
+    codes,
+    edge,
+    encode,
+    ints,
+    longs,
+    patch,
+    requant,
+    root,
+    seal,
+    single,
+    ubytes,
+    vectors,
+    window,
+)
+
+from qrt.schema import generated
+
+HERE = Path(__file__).parent
+
+# -- good files --
+
+
+def linear_3_to_2() -> bytes:
+    """The worked example of SPEC.md, section 6."""
+    net = Net(name="tiny")
+    x = net.input((1, 3), zero_point=-1, name="x", scale=0.5)
+    weights = net.constant((2, 3), codes(1, -2, 3, 4, 5, -6))
+    options = Table("Linear", requant=requant((1 << 30,), (32,), bias=ints(6, -7)))
+    net.output(net.op(options, [x, weights], (1, 2), zero_point=2, name="y", scale=0.25))
+    return encode(net.model(test_vectors=vectors(([codes(10, 20, 30)], [codes(19, -9)]))))
+
+
+def pattern(count: int, step: int = 37) -> np.ndarray:
+    """Codes that look like noise."""
+    return ((np.arange(count) * step + 11) % 256 - 128).astype(np.int8)
+
+
+# What every_operator() computes from pattern(120, 53) and pattern(156, 19): the second half of its first output
+# follows from the lut alone, all else went through the other operators too.
+EVERY_CODE = """
+    010101012424242424242424010101011c1d1c1d1b1c1b1c01010101131213121313131301010101ff06ff060306030601010101
+    e1e5e1e5e1e1e1e101010101e1e4e1e4e1e1e1e101010101e1e1e1e1e1ede1ed01010101e813e813e70ce70c0101010116191619
+    1518151801010101111111111212121201010101070507050705070501010101fdfcfdfcfdfdfdfd010101010101010101010101
+    806d5a4734210efbe8d5c2af9c897663503d2a1704f1decbb8a5927f6c594633200dfae7d4c1ae9b8875624f3c291603f0ddcab7
+    a4917e6b5845321f0cf9e6d3c0ad9a8774614e3b281502efdcc9b6a3907d6a5744311e0bf8e5d2bfac998673604d3a271401eedb
+    c8b5a28f7c695643301d0af7e4d1beab9885725f4c39261300eddac7b4a18e7b6855422f1c09f6e3d0bdaa9784715e4b382512ff
+"""
+EVERY_PROBABILITY = (24, -55, -97, 107, -109, -126)
+
+
+def every_operator() -> bytes:
+    """Each operator, each value of each enumeration, broadcasting, and one tensor written in place of another."""
+    net = Net(name="every operator", producer="make_vectors.py")
+    x = net.input((1, 6, 5, 4), zero_point=-3, name="image", scale=0.5)
+    z = net.input((1, 156), zero_point=5, name="z")
+    net.inputs[0].fields.update(quantize_rule=1, source_layout=1)
+
+    multipliers = np.repeat([1 << 30, 1500000000, 1 << 30], 2)
+    conv_requant = requant(multipliers, np.repeat([40, 39, 41], 2), bias=ints(1000, -20000, 7, 0, 0, 1), rounding=1)
+    options = Table("Conv2D", window=window((3, 3), (2, 2), padding=(1, 0, 1, 1)), groups=2, requant=conv_requant)
+    t = net.op(options, [x, net.constant((6, 3, 3, 2), pattern(108))], (1, 3, 3, 6), 10, name="conv", scale=1.0)
+    dw_requant = requant((1700000000,), (37,), addend=longs((1 << 36) - (4 << 37)), output_min=-100, output_max=90)
+    options = Table("DwConv2D", window=window((2, 2), dilation=(2, 1), padding=(1, 1, 0, 1)), requant=dw_requant)
+    t = net.op(options, [t, net.constant((1, 2, 2, 12), pattern(48, 91))], (1, 3, 3, 12), -4)
+    for rounding in range(3):
+        options = Table("AveragePool2D", window=window((2, 2), padding=(0, 1, 1, 0)), rounding=rounding)
+        t = net.op(options, [t], (1, 3, 3, 12), -4)
+    means = net.op(Table("Mean", requant=requant((1 << 30,), (33,))), [t], (1, 1, 1, 12), 3)
+    peaks = net.op(Table("MaxPool2D", window=window((2, 2), (2, 2), padding=(0, 1, 0, 1))), [t], (1, 2, 2, 12), -4)
+    product = net.op(Table("Mul", requant=requant((1 << 30,), (34,))), [peaks, means], (1, 2, 2, 12), 1)
+    options = Table("Add", form=0, a_multiplier=1 << 30, b_multiplier=3 << 28, shift=31, output_min=-120)
+    total = net.op(options, [product, net.constant((1, 1, 1, 12), pattern(12))], (1, 2, 2, 12), -9)
+    options = Table("Add", form=1, a_multiplier=1 << 30, a_shift=31, b_multiplier=3 << 29, b_shift=33)
+    options.fields.update(y_multiplier=1 << 30, y_shift=49)
+    t = net.op(options, [total, peaks], (1, 2, 2, 12), 0)
+    t = net.op(Table("Pad", before=ints(0, 1, 0, 0), after=ints(0, 0, 0, 1), value=7), [t], (1, 3, 2, 13))
+    t = net.op(Table("Transpose", permutation=ubytes(0, 3, 1, 2)), [t], (1, 13, 3, 2))
+    t = net.op(Table("Concat", axis=3), [t, t], (1, 13, 3, 4))
+    flat = net.op(Table("Reshape"), [t], (1, 156))
+    clamped = net.op(Table("Clamp", output_min=-40, output_max=50), [flat], (1, 156))
+    t = net.op(Table("Requantize", requant=requant((1600000000,), (31,))), [clamped], (1, 156), 5)
+    t = net.op(Table("Concat", axis=0), [t, z], (2, 156), 5)
+    t = net.op(Table("Lut", table=pattern(256, 255)), [t], (2, 156), -8, name="codes")
+    net.output(t)
+    options = Table("Linear", requant=requant((1 << 30,), (41,), bias=ints(100, 200, -300)))
+    t = net.op(options, [t, net.constant((3, 156), pattern(468))], (2, 3), 0)
+    exponential = np.array([2**31 * 9**d // 10**d for d in range(256)], dtype="<u4")
+    options = Table("Softmax", exponential=exponential, numerator=1 << 60, shift=52)
+    net.output(net.op(options, [t], (2, 3), -128, scale=2**-8), labels=["café", "日本", ""])
+
+    expected = [np.frombuffer(bytes.fromhex(EVERY_CODE), dtype=np.int8), codes(*EVERY_PROBABILITY)]
+    model = net.model(test_vectors=vectors(([pattern(120, 53), pattern(156, 19)], expected)))
+    net.tensors[clamped]["arena_offset"] = net.tensors[flat]["arena_offset"]
+    return encode(model)
+
+
+GOOD: dict[str, Callable[[], bytes]] = {
+    "format1_linear_3_to_2": linear_3_to_2,
+    "format1_every_operator": every_operator,
+}
+
+# -- bad files: faults of the bytes, made in the worked example --
+
+
+def entry(table: Any, field: int) -> int:
+    """Byte position of a field's entry in the vtable of a table that generated.py reads."""
+    position: int = table._tab.Pos
+    distance: int = struct.unpack_from("<i", table._tab.Bytes, position)[0]
+    return position - distance + 4 + 2 * field
+
+
+def offset_to(table: Any, field: int) -> int:
+    """Byte position of the offset that a field holds."""
+    position: int = table._tab.Pos
+    in_table: int = struct.unpack_from("<H", table._tab.Bytes, entry(table, field))[0]
+    return position + in_table
+
+
+def vector_of(table: Any, field: int) -> int:
+    """Byte position of the count of the vector or text that a field leads to."""
+    at = offset_to(table, field)
+    distance: int = struct.unpack_from("<I", table._tab.Bytes, at)[0]
+    return at + distance
+
+
+def tiny(find: Callable[[Any], int], form: str, value: int) -> bytes:
+    """The worked example, with another number at the position that `find` gives."""
+    content = linear_3_to_2()
+    return seal(patch(content, find(root(content)), form, value))
+
+
+def requant_of(content: bytes) -> Any:
+    options = generated.Linear()
+    table = root(content).Operators(0).Options()
+    options.Init(table.Bytes, table.Pos)
+    return options.Requant()
+
+
+def without_seal() -> bytes:
+    content = linear_3_to_2()
+    return patch(content, entry(root(content), 1), "<H", 0)
+
+
+def with_other_crc() -> bytes:
+    content = linear_3_to_2()
+    at = root(content).Seal()._tab.Pos + 4
+    return patch(content, at, "<I", struct.unpack_from("<I", content, at)[0] ^ 1)
+
+
+def with_addend_at_4() -> bytes:
+    """The addend's offset leads 4 bytes on, where its only entry, 1, looks like the count of a vector."""
+    content = encode(linear(addend=longs(1)))
+    at = offset_to(requant_of(content), 3)
+    return seal(patch(content, at, "<I", struct.unpack_from("<I", content, at)[0] + 4))
+
+
+def with_endless_addend() -> bytes:
+    """A count whose eightfold is 8 in 32 bits."""
+    content = encode(linear(addend=longs(1)))
+    return seal(patch(content, vector_of(requant_of(content), 3), "<I", 0x20000001))
+
+
+BAD_BYTES: dict[str, Callable[[], bytes]] = {
+    "v01_root_past_the_end": lambda: patch(linear_3_to_2(), 0, "<I", 560),
+    "v01_offset_not_aligned": lambda: tiny(lambda m: offset_to(m, 5), "<I", 122),
+    "v01_offset_wraps": lambda: tiny(lambda m: offset_to(m, 3), "<I", 0xFFFFFFF0),
+    "v02_vtable_before_the_file": lambda: tiny(lambda m: m.Tensors(0)._tab.Pos, "<i", 0x7FFFFFFE),
+    "v02_vtable_past_the_end": lambda: tiny(lambda m: m.Tensors(0)._tab.Pos, "<i", -0x80000000),
+    "v02_vtable_size_odd": lambda: tiny(lambda m: entry(m.Tensors(0), -2), "<H", 21),
+    "v02_vtable_size_2": lambda: tiny(lambda m: entry(m.Tensors(0), -2), "<H", 2),
+    "v02_vtable_too_long": lambda: tiny(lambda m: entry(m.Tensors(0), -2), "<H", 0xFFFE),
+    "v03_table_past_the_end": lambda: tiny(lambda m: entry(m.Tensors(0), -1), "<H", 0xFFFF),
+    "v03_field_outside_the_table": lambda: tiny(lambda m: entry(m.Tensors(2), 0), "<H", 0xFFFC),
+    "v03_field_not_aligned": lambda: tiny(lambda m: entry(m, 8), "<H", 5),
+    "v03_field_over_the_distance": lambda: tiny(lambda m: entry(m.Tensors(0), 3), "<H", 3),
+    "v04_vector_past_the_end": lambda: tiny(lambda m: vector_of(m.Tensors(0), 1), "<I", 0xFFFFFFFF),
+    "v04_vector_size_wraps": with_endless_addend,
+    "v04_text_past_the_end": lambda: tiny(lambda m: vector_of(m, 3), "<I", 100),
+    "v04_data_not_aligned_to_16": lambda: encode(linear(), data_alignment=4),
+    "v04_addend_not_aligned_to_8": with_addend_at_4,
+    "v05_no_seal": without_seal,
+    "v06_size": lambda: seal(linear_3_to_2(), size=544),
+    "v06_bytes_after_the_end": lambda: seal(linear_3_to_2() + bytes(16), size=560),
+    "v07_crc": with_other_crc,
+}
+
+# -- bad files: models that say something wrong --
+
+BIG = (1 << 31) - 1
+
+
+def but(model: Table, **changes: Any) -> Table:
+    """`model` with other values; ``tensors__0__shape`` is the path of a field, None leaves it out."""
+    for path, value in changes.items():
+        *way, last = path.split("__")
+        at: Any = model
+        for step in way:
+            at = at[int(step)] if isinstance(at, list) else at[step]
+        if value is None:
+            del at.fields[last]
+        else:
+            at[last] = value
+    return model
+
+
+def linear(x: int = 3, y: int = 2, **fields: Any) -> Table:
+    """Tensors 0 to 2 are x, weights and y; `fields` are the Requant's."""
+    return single(Table("Linear", requant=requant(**fields)), (1, x), (y, x), (1, y), constants=[1])
+
+
+def conv(x: Any = (1, 4, 4, 2), weights: Any = (3, 1, 1, 2), y: Any = (1, 4, 4, 3), groups: int = 1, **w: Any) -> Table:
+    options = Table("Conv2D", window=window(**w), groups=groups, requant=requant())
+    return single(options, x, weights, y, constants=[1])
+
+
+def dwconv(weights: Any = (1, 1, 1, 4), y: Any = (1, 4, 4, 4), filter: Any = (1, 1)) -> Table:
+    options = Table("DwConv2D", window=window(filter), requant=requant())
+    return single(options, (1, 4, 4, 2), weights, y, constants=[1])
+
+
+def pool(x: Any = (1, 4, 4, 2), y: Any = (1, 2, 2, 2), filter: Any = (2, 2), stride: Any = (2, 2), **w: Any) -> Table:
+    return single(Table("AveragePool2D", window=window(filter, stride, **w)), x, y)
+
+
+def add(a: Any = (1, 4), b: Any = (1, 4), zero_point: int = 0, **fields: Any) -> Table:
+    return single(Table("Add", **fields), a, b, (1, 4), zero_point=zero_point)
+
+
+def tflite_add(**fields: Any) -> Table:
+    return add(**{"form": 1, "a_shift": 31, "b_shift": 31, "y_shift": 31, **fields})
+
+
+def mean(x: Any = (1, 2, 2, 2), y: Any = (1, 1, 1, 2), **fields: Any) -> Table:
+    return single(Table("Mean", requant=requant(**fields)), x, y)
+
+
+def requantize(y: Any = (16,), zero_point: int = 0, **fields: Any) -> Table:
+    return single(Table("Requantize", requant=requant(**fields)), (16,), y, zero_point=zero_point)
+
+
+def pad(before: np.ndarray, after: np.ndarray, y: Any = (1, 4)) -> Table:
+    return single(Table("Pad", before=before, after=after), (1, 4), y)
+
+
+def concat(axis: int, *shapes: Any) -> Table:
+    return single(Table("Concat", axis=axis), *shapes)
+
+
+def transpose(*permutation: int, y: Any = (2, 2)) -> Table:
+    return single(Table("Transpose", permutation=ubytes(*permutation)), (2, 2), y)
+
+
+def softmax(largest: int = 1, entries: int = 256, **fields: Any) -> Table:
+    exponential = np.array([largest] + [0] * (entries - 1), dtype="<u4")
+    return single(Table("Softmax", exponential=exponential, **fields), (1, 4), (1, 4))
+
+
+def reshapes(count: int = 1, **changes: Any) -> Table:
+    """Tensor 0 is x, tensor i + 1 the output of operator i."""
+    return but(chain(*["Reshape"] * count), **changes)
+
+
+def referring_often() -> Table:
+    """256 outputs and 1,024 test vectors, all of the same bytes: more of them than V12 allows."""
+    model = chain("Reshape", size=1024)
+    model["outputs"] = model["outputs"] * 256
+    given = Table("Codes", data=codes(*[0] * 1024))
+    model["test_vectors"] = [Table("TestVector", inputs=[given], outputs=[given] * 256)] * 1024
+    return model
+
+
+def two_writers() -> Table:
+    model = reshapes(2, tensors__1__lifetime=(1, 3), outputs=[edge(1)], operators__1__output=1)
+    del model["tensors"][2]
+    return model
+
+
+def unwritten_tensor(first: int) -> Table:
+    model = reshapes(arena_size=48)
+    model["tensors"].append(Table("Tensor", shape=ints(16), arena_offset=32, lifetime=(first, first)))
+    return model
+
+
+def constant_as_output() -> Table:
+    model = reshapes(outputs=[edge(0)], tensors__0__lifetime=(0, 2))
+    model["tensors"][1] = Table("Tensor", shape=ints(16), data=pattern(16))
+    return model
+
+
+BAD_MODELS: dict[str, Callable[[], Table]] = {
+    "v05_no_operators": lambda: reshapes(operators=None),
+    "v05_no_shape": lambda: reshapes(tensors__0__shape=None),
+    "v05_no_window": lambda: but(pool(), operators__0__options__window=None),
+    "v05_no_requant": lambda: but(mean(), operators__0__options__requant=None),
+    "v05_no_shift": lambda: but(mean(), operators__0__options__requant__shift=None),
+    "v05_no_options": lambda: reshapes(operators__0__options=None),
+    "v08_version_0": lambda: reshapes(format_version=None),
+    "v09_dtype_1": lambda: reshapes(tensors__0__dtype=1),
+    "v09_rounding_2": lambda: mean(rounding=2),
+    "v09_options_none": lambda: reshapes(operators__0__options_type=None),
+    "v09_options_17": lambda: reshapes(operators__0__options_type=17),
+    "v09_quantize_rule_2": lambda: reshapes(inputs__0__quantize_rule=2),
+    "v10_continuation_first": lambda: reshapes(name=b"\x80"),
+    "v10_cut_short": lambda: reshapes(producer=b"caf\xc3"),
+    "v10_overlong": lambda: reshapes(tensors__0__name=b"\xc0\xaf"),
+    "v10_overlong_of_3": lambda: reshapes(operators__0__name=b"\xe0\x80\xaf"),
+    "v10_surrogate": lambda: reshapes(outputs__0__labels=[b"\xed\xa0\x80"] + ["x"] * 15),
+    "v10_above_10ffff": lambda: reshapes(name=b"\xf4\x90\x80\x80"),
+    "v11_no_inputs": lambda: single(Table("Reshape"), (1,), (1,), constants=[0]),
+    "v11_no_outputs": lambda: reshapes(outputs=[], tensors__1__lifetime=(1, 1)),
+    "v11_257_outputs": lambda: reshapes(outputs=[edge(1)] * 257),
+    "v12_referring_often": referring_often,
+    "v13_rank_0": lambda: but(chain("Reshape", size=1), tensors__0__shape=ints()),
+    "v13_rank_7": lambda: reshapes(tensors__0__shape=ints(1, 1, 1, 1, 1, 1, 16)),
+    "v13_length_0": lambda: reshapes(tensors__0__shape=ints(0)),
+    "v13_negative_lengths": lambda: reshapes(tensors__0__shape=ints(-1, -16)),
+    "v13_size_wraps_to_16": lambda: reshapes(tensors__0__shape=ints(17, 15790321, 16)),
+    "v14_nan": lambda: reshapes(tensors__0__scale=float("nan")),
+    "v14_infinite": lambda: reshapes(tensors__0__scale=float("inf")),
+    "v14_negative": lambda: reshapes(tensors__0__scale=-0.5),
+    "v15_neither": lambda: reshapes(tensors__0__lifetime=None),
+    "v15_both": lambda: but(linear(), tensors__1__lifetime=(0, 1)),
+    "v15_data_too_short": lambda: but(linear(), tensors__1__data=codes(1, 2, 3, 4, 5)),
+    "v16_offset_not_aligned": lambda: but(chain("Reshape", size=8), tensors__1__arena_offset=24),
+    "v16_past_the_end": lambda: reshapes(arena_size=31),
+    "v16_end_wraps": lambda: reshapes(tensors__1__arena_offset=0xFFFFFFF0),
+    "v17_no_such_tensor": lambda: reshapes(inputs=[edge(0), edge(99)]),
+    "v17_constant": lambda: but(linear(), outputs=[edge(2), edge(1)]),
+    "v18_input_twice": lambda: reshapes(inputs=[edge(0), edge(0)]),
+    "v19_label_of_input": lambda: reshapes(inputs__0__labels=["x"] * 16),
+    "v19_too_few_labels": lambda: reshapes(outputs__0__labels=["x"] * 15),
+    "v20_nchw_of_rank_1": lambda: reshapes(inputs__0__source_layout=1),
+    "v21_no_output": lambda: reshapes(test_vectors=vectors(([pattern(16)], []))),
+    "v21_other_size": lambda: reshapes(test_vectors=vectors(([pattern(15)], [pattern(16)]))),
+    "v22_no_such_input": lambda: but(concat(0, (4,), (4,), (8,)), operators__0__inputs=np.uint32([0, 1, 99])),
+    "v22_constant_output": constant_as_output,
+    "v23_two_inputs": lambda: reshapes(operators__0__inputs=np.uint32([0, 0])),
+    "v23_linear_without_weights": lambda: but(linear(), operators__0__inputs=np.uint32([0])),
+    "v23_concat_of_nothing": lambda: but(
+        concat(0, (8,), (8,)), operators__0__inputs=np.uint32([]), tensors__0__lifetime=(0, 0)
+    ),
+    "v24_two_writers": two_writers,
+    "v24_input_is_written": lambda: reshapes(inputs=[edge(0), edge(1)]),
+    "v24_nobody_writes": lambda: unwritten_tensor(1),
+    "v24_first_after_the_end": lambda: unwritten_tensor(9),
+    "v24_neither_input_nor_output": lambda: unwritten_tensor(0),
+    "v25_reads_its_output": lambda: but(add(), operators__0__inputs=np.uint32([0, 2]), tensors__1__lifetime=(0, 0)),
+    "v25_reads_what_comes_later": lambda: reshapes(3, operators__1__inputs=np.uint32([3]), tensors__1__lifetime=(1, 1)),
+    "v26_too_early": lambda: reshapes(2, tensors__0__lifetime=(0, 0)),
+    "v26_too_late": lambda: reshapes(2, tensors__0__lifetime=(0, 2)),
+    "v26_output_ends_early": lambda: reshapes(tensors__1__lifetime=(1, 1)),
+    "v26_only_outputs_live_on": lambda: reshapes(2, tensors__1__lifetime=(1, 3)),
+    "v26_after_the_end": lambda: reshapes(2, tensors__0__lifetime=(0, 9)),
+    "v26_before_first": lambda: reshapes(
+        2, outputs=[edge(1)], tensors__1__lifetime=(1, 3), tensors__2__lifetime=(2, 1)
+    ),
+    "v27_inputs_overlap": lambda: but(concat(0, (16,), (16,), (32,)), tensors__1__arena_offset=0),
+    "v27_overlap_in_part": lambda: but(chain("Reshape", size=32), tensors__1__arena_offset=16),
+    "v27_concat_in_place": lambda: but(concat(0, (16,), (16,)), tensors__1__arena_offset=0),
+    "v27_in_place_of_an_output": lambda: reshapes(
+        outputs=[edge(0), edge(1)], tensors__0__lifetime=(0, 2), tensors__1__arena_offset=0
+    ),
+    "v27_in_place_of_a_broadcast": lambda: but(add(b=(1, 1)), tensors__2__arena_offset=16),
+    "v28_rank_3": lambda: conv(x=(4, 4, 2)),
+    "v28_groups_0": lambda: conv(groups=0),
+    "v28_groups_do_not_divide": lambda: conv(weights=(3, 1, 1, 1), groups=2),
+    "v28_in_channels": lambda: conv(weights=(3, 1, 1, 1)),
+    "v28_out_channels": lambda: conv(weights=(4, 1, 1, 2)),
+    "v28_filter": lambda: conv(weights=(3, 2, 1, 2)),
+    "v29_rank_3": lambda: dwconv(weights=(1, 1, 4)),
+    "v29_no_multiple": lambda: dwconv(weights=(1, 1, 1, 3), y=(1, 4, 4, 3)),
+    "v29_batch_of_weights": lambda: dwconv(weights=(2, 1, 1, 4)),
+    "v29_filter": lambda: dwconv(weights=(1, 2, 1, 4)),
+    "v30_rows": lambda: single(Table("Linear", requant=requant()), (2, 3), (2, 3), (1, 2), constants=[1]),
+    "v30_in_features": lambda: single(Table("Linear", requant=requant()), (1, 3), (2, 4), (1, 2), constants=[1]),
+    "v31_stride_0": lambda: conv(stride=(0, 1)),
+    "v31_dilation_0": lambda: conv(dilation=(1, 0)),
+    "v31_filter_0": lambda: pool(filter=(0, 2)),
+    "v31_does_not_fit": lambda: conv(weights=(3, 3, 1, 2), filter=(3, 1), dilation=(2, 1), y=(1, 1, 4, 3)),
+    "v31_out_height": lambda: conv(y=(1, 5, 4, 3)),
+    "v31_batch": lambda: conv(y=(2, 4, 4, 3)),
+    "v31_padded_image_too_large": lambda: conv(
+        (1, BIG, 1, 1), (1, 1, 1, 1), (1, BIG // 65535 + 1, 1, 1), stride=(65535, 1), padding=(0, 1, 0, 0)
+    ),
+    "v32_dilation": lambda: pool(y=(1, 1, 1, 2), dilation=(2, 2)),
+    "v32_padding_of_the_filter": lambda: pool(y=(1, 3, 2, 2), padding=(2, 0, 0, 0)),
+    "v32_channels": lambda: pool(y=(1, 2, 2, 1)),
+    "v32_too_many_positions": lambda: pool((1, 2049, 2048, 1), (1, 1, 1, 1), filter=(2049, 2048)),
+    "v33_length_3": lambda: add(b=(1, 3)),
+    "v33_rank_1": lambda: add(b=(4,)),
+    "v34_height_remains": lambda: mean(y=(1, 2, 1, 2)),
+    "v34_rank_2": lambda: mean(y=(1, 2)),
+    "v35_negative": lambda: pad(ints(0, -1), ints(0, 1)),
+    "v35_one_axis": lambda: pad(ints(0), ints(0, 0)),
+    "v35_sum": lambda: pad(ints(0, 1), ints(0, 1), y=(1, 5)),
+    "v36_axis": lambda: concat(2, (1, 4), (1, 4)),
+    "v36_other_lengths": lambda: concat(1, (1, 4), (2, 4), (1, 8)),
+    "v36_sum": lambda: concat(0, (4,), (4,), (9,)),
+    "v37_other_size": lambda: single(Table("Reshape"), (16,), (3, 5)),
+    "v38_axis_twice": lambda: transpose(1, 1),
+    "v38_axis_2": lambda: transpose(0, 2),
+    "v38_one_axis": lambda: transpose(0),
+    "v38_shape": lambda: transpose(1, 0, y=(4, 1)),
+    "v39_requantize": lambda: requantize(y=(4, 4)),
+    "v39_softmax": lambda: but(softmax(), tensors__1__shape=ints(4, 1)),
+    "v40_zero_points": lambda: reshapes(tensors__1__zero_point=1),
+    "v40_scales": lambda: but(pool(), tensors__0__scale=0.5, tensors__1__scale=0.25),
+    "v41_weights_in_the_arena": lambda: single(Table("Linear", requant=requant()), (1, 3), (2, 3), (1, 2)),
+    "v41_zero_point": lambda: but(linear(), tensors__1__zero_point=1),
+    "v42_clamp": lambda: single(Table("Clamp", output_min=5, output_max=4), (4,), (4,)),
+    "v42_requant": lambda: linear(output_min=127, output_max=-128),
+    "v43_multipliers_of_2_for_3": lambda: linear(y=3, multiplier=(1, 1), shift=(0, 0)),
+    "v43_shifts": lambda: linear(multiplier=(1, 1), shift=(0,)),
+    "v43_per_channel_mean": lambda: mean(multiplier=(1, 1), shift=(0, 0)),
+    "v44_bias_of_mean": lambda: mean(bias=ints(1)),
+    "v44_one_bias": lambda: linear(bias=ints(1)),
+    "v45_double": lambda: linear(addend=longs(0), rounding=1),
+    "v45_with_bias": lambda: linear(addend=longs(0), bias=ints(0, 0)),
+    "v45_two_for_one_multiplier": lambda: linear(addend=longs(0, 0)),
+    "v46_negative_multiplier": lambda: linear(multiplier=(-1,)),
+    "v46_shift_63": lambda: linear(shift=(63,), multiplier=(0,)),
+    "v47_bias": lambda: linear(bias=ints(0, BIG)),
+    "v47_least_bias": lambda: linear(bias=ints(0, -BIG - 1)),
+    "v47_weights": lambda: single(
+        Table("Linear", requant=requant(bias=ints(BIG - 3 * 128 + 1))), (1, 3), (1, 3), (1, 1), constants=[1]
+    ),
+    "v47_mean": lambda: mean(x=(1, 4096, 4097, 1), y=(1, 1, 1, 1)),
+    "v48_addend": lambda: linear(addend=longs((1 << 63) - 1)),
+    "v48_least_addend": lambda: linear(addend=longs(-(1 << 63)), multiplier=(0,)),
+    "v48_zero_point": lambda: requantize(zero_point=-128, shift=(56,)),
+    "v48_zero_point_wraps": lambda: requantize(zero_point=-128, shift=(62,)),
+    "v49_left_shift": lambda: linear(bias=ints(1 << 30, 0), shift=(30,), rounding=1),
+    "v49_no_room_for_zero_point": lambda: linear(bias=ints(BIG - 3 * 128, 0), shift=(31,), rounding=1),
+    "v50_negative_multiplier": lambda: add(a_multiplier=-1),
+    "v50_shift_63": lambda: add(shift=63),
+    "v50_zero_point": lambda: add(shift=57, zero_point=64),
+    "v51_negative_multiplier": lambda: tflite_add(y_multiplier=-1),
+    "v51_shift_30": lambda: tflite_add(b_shift=30),
+    "v51_shift_63": lambda: tflite_add(y_shift=63),
+    "v52_255_entries": lambda: softmax(entries=255),
+    "v52_sum_0": lambda: softmax(largest=0),
+    "v52_numerator": lambda: softmax(numerator=1 << 62),
+    "v52_shift": lambda: softmax(shift=63),
+    "v53_255_entries": lambda: single(Table("Lut", table=pattern(255)), (4,), (4,)),
+}
+
+
+BAD: dict[str, Callable[[], bytes]] = {
+    **BAD_BYTES,
+    **{name: lambda make=make: encode(make()) for name, make in BAD_MODELS.items()},
+}
+
+
+def main() -> None:
+    for folder, makers in (("good", GOOD), ("bad", BAD)):
+        (HERE / folder).mkdir(exist_ok=True)
+        for name, make in makers.items():
+            (HERE / folder / f"{name}.qfb").write_bytes(make())
+
+
+if __name__ == "__main__":
+    main()
