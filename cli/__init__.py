@@ -1,0 +1,76 @@
+"""The command line of qrt: one module for each verb, and `main`, which runs them."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Any, NoReturn
+
+import click
+
+import qrt
+from qrt.cli.check import check_model
+from qrt.cli.compile import compile_model
+from qrt.cli.inspect import inspect_model
+from qrt.cli.run import run_model
+
+# 128 + SIGINT, as shells report a program that Ctrl-C ended.
+INTERRUPTED = 130
+
+EXAMPLES = """\b
+From a quantized ONNX file to predictions:
+  qrt compile digits.onnx               writes digits.qfb, says what it became
+  qrt inspect digits.qfb                operators and memory plan
+  qrt run digits.qfb images.npz --top 3
+  qrt check digits.qfb                  proves the file on this machine
+"""
+
+
+class Verbs(click.Group):
+    """The verbs in the order of work. Whatever a user can get wrong ends as one line on stderr and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        try:
+            status = super().main(*args, standalone_mode=False, **extra)
+        except click.UsageError as error:
+            where = error.ctx.command_path if error.ctx else "qrt"
+            message = error.format_message().rstrip(".")
+            click.echo(f"{where}: {message[:1].lower()}{message[1:]}; see '{where} --help'", err=True)
+            status = error.exit_code
+        except click.ClickException as error:
+            error.show()
+            status = error.exit_code
+        except click.Abort:
+            status = INTERRUPTED
+        sys.exit(status)
+
+
+@click.group(
+    "qrt",
+    cls=Verbs,
+    epilog=EXAMPLES,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(qrt.__version__, message=f"qrt %(version)s, format version {qrt.FORMAT_VERSION}")
+@click.pass_context
+def verbs(ctx: click.Context) -> None:
+    """Compiles int8 neural networks, and runs them with integer arithmetic only."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+verbs.add_command(compile_model, "compile")
+verbs.add_command(run_model, "run")
+verbs.add_command(inspect_model, "inspect")
+verbs.add_command(check_model, "check")
+
+
+def main() -> NoReturn:
+    """Runs the command line; the entry point of the console script ``qrt``."""
+    # When the reader of a pipe goes away, qrt ends as quietly as other filters do.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    verbs.main()

@@ -64,7 +64,7 @@ class Requant:
 def quantize_multiplier(real: float) -> tuple[int, int]:
     """(multiplier, shift) with ``real = multiplier * 2^-shift`` to 31 bits, rounded half up.
 
-    `multiplier` lies in [2^30, 2^31). A factor below 2^-32 vanishes and gives (0, 0): its product with any
+    `multiplier` lies in [2^30, 2^31). A factor below 2^-32 vanishes and gives (0, 31): its product with any
     accumulator (below 2^31) is less than half a code. A factor of 2^31 or more is a ValueError.
     """
     if not (math.isfinite(real) and real >= 0):
@@ -75,7 +75,7 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
         multiplier, exponent = 2**30, exponent + 1
     shift = 31 - exponent
     if real == 0 or shift > MAX_SHIFT:
-        return 0, 0
+        return 0, 31
     if shift < 0:
         raise ValueError(f"a real multiplier is below 2^31, got {real:g}")
     return multiplier, shift

@@ -55,7 +55,7 @@ def rounding_shift(v: int, n: int) -> int:
 
 
 def single(acc: int, multiplier: int, shift: int, addend: int) -> int:
-    return fits(acc * multiplier + fits(addend, 64), 64) // 2**shift
+    return fits(acc * multiplier + fits(addend, 64), 64) >> shift
 
 
 def double(acc: int, multiplier: int, shift: int, zero_point: int) -> int:

@@ -103,7 +103,7 @@ def draw_addend(rng: Rng, numbers: Numbers, multiplier: int, shift: int, largest
     room = 2**63 - 1 - largest * multiplier
     if numbers.bias == "addend edge":
         return room if rng.integers(2) else -room
-    addend = (2**shift >> 1) + numbers.y_zero_point * 2**shift
+    addend: int = (2**shift >> 1) + numbers.y_zero_point * 2**shift
     return addend + int(rng.integers(-(2**20), 2**20)) * (multiplier >> 10)
 
 

@@ -1,8 +1,61 @@
-"""Stub until the passes land."""
+"""The ordered passes that turn a source graph into a quantized one (see `qrt.compiler.ir`).
+
+Each pass is a function ``(graph, report) -> Graph`` in a file of its own, whose docstring says why it keeps
+the numbers. `verify` runs after every one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
 
 from qrt.compiler.ir import Graph
+from qrt.compiler.passes.absorb_qdq import absorb_qdq
+from qrt.compiler.passes.fold_batch_norm import fold_batch_norm
+from qrt.compiler.passes.fold_constants import fold_constants
+from qrt.compiler.passes.fuse_activation import fuse_activation
+from qrt.compiler.passes.fuse_bias import fuse_bias
+from qrt.compiler.passes.fuse_pad import fuse_pad
+from qrt.compiler.passes.remove_dead import remove_dead
+from qrt.compiler.passes.simplify import simplify
+from qrt.compiler.passes.standardize import standardize
+from qrt.compiler.passes.to_dwconv2d import to_dwconv2d
+from qrt.compiler.passes.to_nhwc import to_nhwc
 from qrt.compiler.report import Report
+from qrt.compiler.verify import verify
+
+Pass = Callable[[Graph, Report], Graph]
+
+# Each with the stage that its result is in.
+PASSES: tuple[tuple[Pass, str], ...] = (
+    (remove_dead, "source"),
+    (standardize, "source"),
+    (fold_constants, "source"),
+    (fold_batch_norm, "source"),
+    (fuse_bias, "source"),
+    (absorb_qdq, "quantized"),
+    (to_nhwc, "quantized"),
+    (simplify, "quantized"),
+    (to_dwconv2d, "quantized"),
+    (fuse_pad, "quantized"),
+    (fuse_activation, "quantized"),
+    (remove_dead, "quantized"),
+)
 
 
 def run_passes(graph: Graph, report: Report) -> Graph:
+    """The quantized graph of a source graph, or of one that is quantized already.
+
+    Raises
+    ------
+    CompileError
+        What cannot be expressed exactly in integers, all of it.
+    """
+    for apply, stage in PASSES:
+        graph = apply(graph, report)
+        verify(graph, stage if not is_quantized(graph) else "quantized", apply.__name__)
     return graph
+
+
+def is_quantized(graph: Graph) -> bool:
+    """Whether no float is left in the graph's activations."""
+    return all(tensor.dtype == "int8" for op in graph.ops for tensor in (op.inputs[0], op.output))

@@ -81,16 +81,16 @@ static void multiply_columns(const qrt_conv2d_params *p, const int16_t *columns,
     int32_t channels = p->out_channels / p->groups;
     ptrdiff_t size = filter_size(p), stride = column_size(p);
     const int8_t *end = p->weights + size * p->out_channels;
+    const qrt_requant requant = p->requant; /* a copy, which no store to `output` can reach */
+    ptrdiff_t out_channels = p->out_channels;
     for (int32_t channel = group * channels; channel < (group + 1) * channels; channel++) {
         const int8_t *weights = p->weights + size * channel;
         /* Reads on into the next channel's weights, against the column's closing zeros, if there is one. */
         ptrdiff_t run = end - weights < stride ? end - weights : stride;
         int32_t acc[COLUMNS];
         dot_columns(columns, stride, weights, run, acc);
-        qrt_channel requant = qrt_requant_channel(&p->requant, channel);
-        for (int32_t k = 0; k < count; k++) {
-            output[(ptrdiff_t)k * p->out_channels + channel] = qrt_requantize(&p->requant, requant, acc[k]);
-        }
+        qrt_channel own = qrt_requant_channel(&requant, channel);
+        for (int32_t k = 0; k < count; k++) output[k * out_channels + channel] = qrt_requantize(&requant, own, acc[k]);
     }
 }
 
@@ -134,63 +134,67 @@ static void accumulate_shared(int32_t x, const int8_t *restrict weights, int32_t
     for (int32_t i = 0; i < size; i++) acc[i] += (int16_t)(value * weights[i]);
 }
 
-/* One output position, channels [channel, channel + size), size <= BLOCK: all of depth_multiplier 1, or
- * all of one input channel. `x` and `weights` are at the window's first tap inside the image. */
-static void dwconv2d_block(const qrt_conv2d_params *p, const int8_t *x, const int8_t *weights, int32_t row_count,
-                           int32_t tap_count, int32_t channel, int32_t size, int8_t *output) {
-    int32_t depth_multiplier = p->out_channels / p->in_channels;
-    int32_t acc[BLOCK] = {0};
-    x += channel / depth_multiplier;
-    weights += channel;
-    for (int32_t row = 0; row < row_count; row++) {
-        const int8_t *x_row = x + (ptrdiff_t)row * p->dilation_y * p->in_width * p->in_channels;
-        const int8_t *w_row = weights + (ptrdiff_t)row * p->filter_width * p->out_channels;
-        for (int32_t tap = 0; tap < tap_count; tap++) {
-            if (depth_multiplier == 1) {
-                accumulate_channels(x_row, p->x_zero_point, w_row, size, acc);
-            } else {
-                accumulate_shared(*x_row - p->x_zero_point, w_row, size, acc);
-            }
-            x_row += (ptrdiff_t)p->dilation_x * p->in_channels;
-            w_row += p->out_channels;
-        }
-    }
-    for (int32_t i = 0; i < size; i++) {
-        qrt_channel requant = qrt_requant_channel(&p->requant, channel + i);
-        output[channel + i] = qrt_requantize(&p->requant, requant, acc[i]);
-    }
-}
+/* Neighbouring output channels that one pass over the image computes: `count` <= BLOCK of them, which see
+ * all different input channels (depth_multiplier 1) or all the same. */
+typedef struct block {
+    int32_t first, count;
+    int shared;
+    int32_t in_channel; /* of the first */
+    qrt_channel own[BLOCK];
+} block;
 
-static void dwconv2d_position(const qrt_conv2d_params *p, const int8_t *image, int32_t out_y, int32_t out_x,
-                              int8_t *output) {
+static void dwconv2d_position(const qrt_conv2d_params *p, const block *b, const int8_t *image, int32_t out_y,
+                              int32_t out_x, int8_t *output) {
     int32_t start_y = out_y * p->stride_y - p->pad_top, start_x = out_x * p->stride_x - p->pad_left;
     qrt_span rows = qrt_window(start_y, p->filter_height, p->dilation_y, p->in_height);
     qrt_span taps = qrt_window(start_x, p->filter_width, p->dilation_x, p->in_width);
-    ptrdiff_t in_y = start_y + rows.first * p->dilation_y, in_x = start_x + taps.first * p->dilation_x;
-    const int8_t *x = image + (in_y * p->in_width + in_x) * p->in_channels;
-    const int8_t *weights = p->weights + ((ptrdiff_t)rows.first * p->filter_width + taps.first) * p->out_channels;
-    /* Channels that one block may hold: any neighbours, or those of one input channel. */
-    int32_t together = p->out_channels == p->in_channels ? p->out_channels : p->out_channels / p->in_channels;
-    for (int32_t first = 0; first < p->out_channels; first += together) {
-        for (int32_t i = 0; i < together; i += BLOCK) {
-            int32_t size = together - i < BLOCK ? together - i : BLOCK;
-            dwconv2d_block(p, x, weights, rows.last - rows.first, taps.last - taps.first, first + i, size, output);
+    int32_t acc[BLOCK];
+    for (int32_t i = 0; i < b->count; i++) acc[i] = 0;
+    for (int32_t filter_y = rows.first; filter_y < rows.last; filter_y++) {
+        for (int32_t filter_x = taps.first; filter_x < taps.last; filter_x++) {
+            ptrdiff_t in_y = start_y + filter_y * p->dilation_y, in_x = start_x + filter_x * p->dilation_x;
+            const int8_t *x = image + (in_y * p->in_width + in_x) * p->in_channels + b->in_channel;
+            const int8_t *weights =
+                p->weights + ((ptrdiff_t)filter_y * p->filter_width + filter_x) * p->out_channels + b->first;
+            if (b->shared) {
+                accumulate_shared(*x - p->x_zero_point, weights, b->count, acc);
+            } else {
+                accumulate_channels(x, p->x_zero_point, weights, b->count, acc);
+            }
         }
+    }
+    const qrt_requant requant = p->requant; /* a copy, which no store to `output` can reach */
+    for (int32_t i = 0; i < b->count; i++) output[b->first + i] = qrt_requantize(&requant, b->own[i], acc[i]);
+}
+
+static void dwconv2d_block(const qrt_conv2d_params *p, const block *b, const int8_t *image, int8_t *output) {
+    for (int32_t n = 0; n < p->batch; n++) {
+        for (int32_t out_y = 0; out_y < p->out_height; out_y++) {
+            for (int32_t out_x = 0; out_x < p->out_width; out_x++) {
+                dwconv2d_position(p, b, image, out_y, out_x, output);
+                output += p->out_channels;
+            }
+        }
+        image += (ptrdiff_t)p->in_height * p->in_width * p->in_channels;
     }
 }
 
 void qrt_dwconv2d_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_conv2d_params *p = params;
-    const int8_t *image = inputs[0];
+    int32_t depth_multiplier = p->out_channels / p->in_channels;
+    /* Blocks do not cross from one of these runs to the next. */
+    int32_t run = depth_multiplier == 1 ? p->out_channels : depth_multiplier;
     (void)scratch;
-    for (int32_t n = 0; n < p->batch; n++) {
-        for (int32_t out_y = 0; out_y < p->out_height; out_y++) {
-            for (int32_t out_x = 0; out_x < p->out_width; out_x++) {
-                dwconv2d_position(p, image, out_y, out_x, output);
-                output += p->out_channels;
-            }
-        }
-        image += (ptrdiff_t)p->in_height * p->in_width * p->in_channels;
+    for (int32_t first = 0; first < p->out_channels;) {
+        int32_t left = run - first % run;
+        block b;
+        b.first = first;
+        b.count = left < BLOCK ? left : BLOCK;
+        b.shared = depth_multiplier > 1;
+        b.in_channel = first / depth_multiplier;
+        for (int32_t i = 0; i < b.count; i++) b.own[i] = qrt_requant_channel(&p->requant, first + i);
+        dwconv2d_block(p, &b, inputs[0], output);
+        first += b.count;
     }
 }
 

@@ -172,9 +172,9 @@ typedef union qrt_params {
  * ("In place"); else they do not overlap. `scratch` has scratch_size(params) bytes, aligned to 64. */
 typedef struct qrt_kernel {
     void (*run)(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
-    size_t (*packed_size)(const void *params);          /* NULL: nothing to pack */
-    void (*pack)(const void *params, void *packed);     /* `packed` is aligned to 64 */
-    size_t (*scratch_size)(const void *params);         /* NULL: none needed */
+    size_t (*packed_size)(const void *params);      /* NULL: nothing to pack */
+    void (*pack)(const void *params, void *packed); /* `packed` is aligned to 64 */
+    size_t (*scratch_size)(const void *params);     /* NULL: none needed */
 } qrt_kernel;
 
 /* A kernel set. A set is the portable one, overwritten where it can do better. */

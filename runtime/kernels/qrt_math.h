@@ -75,7 +75,6 @@ static inline qrt_span qrt_window(int32_t start, int32_t filter, int32_t dilatio
     qrt_span span = {0, filter};
     if (start < 0) span.first = (-start + dilation - 1) / dilation;
     if (start + (filter - 1) * dilation >= size) span.last = start < size ? (size - start - 1) / dilation + 1 : 0;
-    if (span.first > filter) span.first = filter;
     if (span.last < span.first) span.last = span.first;
     return span;
 }

@@ -185,18 +185,20 @@ class Net:
         self.outputs.append(edge(tensor, **fields))
 
     def model(self, **fields: Any) -> Table:
-        end = len(self.operators) + 1
+        lifetimes = {edge["tensor"]: (0, 0) for edge in self.inputs}
+        for i, op in enumerate(self.operators):
+            lifetimes[op["output"]] = (i + 1, i + 1)
+            for tensor in op["inputs"]:
+                lifetimes[tensor] = (lifetimes.get(tensor, (0, 0))[0], i + 1)
+        for edge in self.outputs:
+            lifetimes[edge["tensor"]] = (lifetimes[edge["tensor"]][0], len(self.operators) + 1)
         arena_size = 0
         for i, tensor in enumerate(self.tensors):
-            if "data" in tensor.fields:
-                continue
-            first = max((k + 1 for k, op in enumerate(self.operators) if op["output"] == i), default=0)
-            readers = [k + 1 for k, op in enumerate(self.operators) if i in op["inputs"]]
-            outputs = [end for edge in self.outputs if edge["tensor"] == i]
-            tensor["lifetime"] = (first, max([first, *readers, *outputs]))
-            tensor["arena_offset"] = arena_size
-            size = int(np.prod(tensor["shape"], dtype=np.int64))
-            arena_size += -(-size // 16) * 16
+            if "data" not in tensor.fields:
+                tensor["lifetime"] = lifetimes[i]
+                tensor["arena_offset"] = arena_size
+                size = int(np.prod(tensor["shape"], dtype=np.int64))
+                arena_size += -(-size // 16) * 16
         model = Table("Model", format_version=1, seal=(0, 0), **self.fields)
         model.fields.update(tensors=self.tensors, operators=self.operators, inputs=self.inputs, outputs=self.outputs)
         model.fields.update(arena_size=arena_size, **fields)

@@ -1,0 +1,105 @@
+"""qrt check: proves a file valid, and its results right on every kernel set of this machine."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+import qrt
+from qrt.cli.console import print_json, printable
+from qrt.cli.failure import Failure, Verb, open_model
+
+DIFFERENT = 1
+INVALID = 2
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first element of a test vector that came out wrong."""
+
+    vector: int
+    output: int
+    name: str
+    index: tuple[int, ...]
+    expected: int
+    got: int
+
+    def __str__(self) -> str:
+        return (
+            f"test vector {self.vector}, output {self.output} ({printable(self.name)}), index {list(self.index)}: "
+            f"expected {self.expected}, got {self.got}"
+        )
+
+
+@click.command(cls=Verb)
+@click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def check_model(path: Path, as_json: bool) -> int:
+    """Proves a file valid and its results right.
+
+    Checks every validity rule of the format, then runs the test vectors that the file holds ('qrt compile
+    --test-vectors 4' puts them there) on every kernel set of this machine and compares each element.
+
+    Exit code: 0 all is well; 1 a result differs; 2 the file is not valid.
+    """
+    try:
+        model = qrt.load(path)
+    except qrt.ModelError as error:
+        if not as_json:
+            raise Failure(str(error)) from None
+        print_json({"file": str(path), "valid": False, "rule": error.rule, "error": str(error)})
+        return INVALID
+    vectors = len(model.test_vectors)
+    differences = {kernels: run_vectors(open_model(path, kernels)) for kernels in qrt.kernel_sets()}
+    if as_json:
+        print_json(document(path, model, differences))
+    else:
+        report(path, model, differences, vectors)
+    return DIFFERENT if any(differences.values()) else 0
+
+
+def run_vectors(model: qrt.Model) -> list[Difference]:
+    """The first difference of each test vector that has one."""
+    differences = []
+    for number, (inputs, expected) in enumerate(model.test_vectors):
+        for index, codes in enumerate(inputs):
+            model.input_view(index)[...] = codes
+        model.invoke()
+        for output, info in enumerate(model.outputs):
+            got = model.output_view(output)
+            wrong = np.argwhere(got != expected[output])
+            if len(wrong):
+                place = tuple(int(i) for i in wrong[0])
+                wanted, found = int(expected[output][place]), int(got[place])
+                differences.append(Difference(number, output, info.name, place, wanted, found))
+                break
+    return differences
+
+
+def report(path: Path, model: qrt.Model, differences: dict[str, list[Difference]], vectors: int) -> None:
+    click.echo(f"{path}: valid, format version {model.format_version}")
+    if vectors == 0:
+        click.echo("holds no test vectors, so no results were compared; 'qrt compile --test-vectors 4' embeds some")
+        return
+    width = max(len(name) for name in differences)
+    for name, found in differences.items():
+        click.echo(f"  {name:<{width}}  {vectors - len(found)} of {vectors} test vectors agree")
+        if found:
+            click.echo(f"  {'':<{width}}  first difference: {found[0]}")
+
+
+def document(path: Path, model: qrt.Model, differences: dict[str, list[Difference]]) -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "valid": True,
+        "format_version": model.format_version,
+        "test_vectors": len(model.test_vectors),
+        "kernels": [
+            {"name": name, "agree": not found, "differences": [asdict(difference) for difference in found]}
+            for name, found in differences.items()
+        ],
+    }

@@ -1,0 +1,104 @@
+"""How things look on a terminal: numbers, shapes, names from files, tables, progress."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+# Seconds of work after which a progress bar appears.
+PATIENCE = 2.0
+
+
+def printable(text: str) -> str:
+    """Text from a file with control characters escaped, so that a file cannot steer the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shape_text(shape: Iterable[int]) -> str:
+    return "x".join(str(length) for length in shape)
+
+
+def percent(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "0.0 %"
+
+
+def kinds_text(counts: dict[str, int]) -> str:
+    """How many operators of each kind, the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return f"{sum(counts.values())}: " + ", ".join(f"{count} {kind}" for kind, count in ordered)
+
+
+def arena_text(size: int, lower_bound: int) -> str:
+    """Size of an arena beside the least that its tensors need."""
+    if size == lower_bound:
+        return f"{size:,} bytes, which is the lower bound"
+    return f"{size:,} bytes; lower bound {lower_bound:,}, gap {percent(size - lower_bound, lower_bound)}"
+
+
+def print_json(document: dict[str, Any]) -> None:
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def note(message: str) -> None:
+    """A remark on stderr, out of the way of results."""
+    click.echo(f"{click.get_current_context().command_path}: note: {message}", err=True)
+
+
+def console() -> Console:
+    """A rich console on stdout: as wide as the terminal, plain when it is none or NO_COLOR is set."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def show(out: Console, renderable: RenderableType) -> None:
+    """Prints something of rich without the blanks that it leaves at the ends of lines."""
+    with out.capture() as captured:
+        out.print(renderable)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def heading(text: str) -> None:
+    click.echo(f"\n{click.style(text, bold=True)}")
+
+
+def facts(rows: Iterable[tuple[str, str]]) -> Table:
+    """A table of names and values without a head."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(Text(name), Text(value))
+    return table
+
+
+def progressing(count: int, what: str) -> Iterator[int]:
+    """The numbers from 0 to `count` - 1, with a progress bar on stderr once they take longer than `PATIENCE`."""
+    start = time.monotonic()
+    done = 0
+    while done < count and time.monotonic() - start < PATIENCE:
+        yield done
+        done += 1
+    if done == count:
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    err = Console(stderr=True)
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(what, total=count, completed=done)
+        for index in range(done, count):
+            yield index
+            progress.advance(task)

@@ -1,0 +1,53 @@
+"""Expected errors: each becomes one line that names the verb, the file and the remedy, and exit code 2."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import click
+
+import qrt
+
+
+class Failure(click.ClickException):
+    """An error that the user can mend."""
+
+    exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.verb = click.get_current_context().command_path
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"{self.verb}: {self.message}", file=file, err=True)
+
+
+class Verb(click.Command):
+    """A command whose errors about files are Failures."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FileNotFoundError as error:
+            raise Failure(f"{error.filename}: no such file; {_hint(Path(error.filename))}") from None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise Failure(f"{error.filename}: {reason[:1].lower()}{reason[1:]}; give a file that can be used") from None
+
+
+def _hint(path: Path) -> str:
+    """What may have been meant by a path that does not exist."""
+    folder = path.parent
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    close = difflib.get_close_matches(path.name, names, 1)
+    return f"did you mean {folder / close[0]}?" if close else "check the path"
+
+
+def open_model(path: Path, kernels: str | None = None) -> qrt.Model:
+    """`qrt.load`, whose refusals are Failures."""
+    try:
+        return qrt.load(path, kernels)
+    except ValueError as error:
+        raise Failure(str(error)) from None

@@ -1,0 +1,189 @@
+"""qrt inspect: what is in a file, and where its tensors lie in memory."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import qrt
+from qrt.cli.console import arena_text, console, facts, heading, kinds_text, print_json, printable, shape_text, show
+from qrt.cli.contents import Contents, OperatorEntry, TensorEntry, read_contents
+from qrt.cli.drawing import draw, letters
+from qrt.cli.failure import Verb, open_model
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+LABELS_SHOWN = 10
+
+
+@click.command(cls=Verb)
+@click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
+@click.option("--tensors", is_flag=True, help="Show every tensor too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def inspect_model(path: Path, tensors: bool, as_json: bool) -> None:
+    """Shows the operators, parameters and memory plan of a file."""
+    model = open_model(path)
+    contents = read_contents(path.read_bytes())
+    if as_json:
+        print_json(document(path, model, contents))
+        return
+    out = console()
+    show(out, facts(header(path, contents)))
+    heading("Inputs and outputs")
+    show(out, facts(edges(model)))
+    heading("Operators")
+    show(out, operator_table(contents))
+    if tensors:
+        heading("Tensors")
+        show(out, tensor_table(contents))
+    heading("Memory plan")
+    for line in draw(contents, out.width, ascii_only=not out.encoding.startswith("utf")):
+        show(out, line)
+
+
+def header(path: Path, contents: Contents) -> list[tuple[str, str]]:
+    macs = sum(op.macs for op in contents.operators)
+    weights = sum(op.weight_bytes for op in contents.operators)
+    parameters = sum(op.parameter_bytes for op in contents.operators)
+    return [
+        ("file", str(path)),
+        ("name", printable(contents.name) or "(none)"),
+        ("made by", f"{printable(contents.producer) or '(unknown)'}, format version {contents.format_version}"),
+        ("operators", kinds_text(contents.kinds)),
+        ("size", f"{contents.size:,} bytes, crc32 {contents.crc32:08x}"),
+        ("MACs", f"{macs:,}"),
+        ("weights", f"{weights:,} bytes, and {parameters:,} of multipliers, shifts, biases and tables"),
+        ("arena", arena_text(contents.arena_size, contents.lower_bound)),
+        ("test vectors", str(contents.test_vectors)),
+    ]
+
+
+def edges(model: qrt.Model) -> list[tuple[str, str]]:
+    """A row for each input and output."""
+    result = []
+    for title, infos in (("input", model.inputs), ("output", model.outputs)):
+        for info in infos:
+            text = f"{printable(info.name) or '(no name)'}  {shape_text(info.shape)}  {real_text(info)}"
+            if info.source_layout == "NCHW":
+                text += ", NCHW in the source"
+            if title == "input" and info.quantize_rule == "MULTIPLY_RECIPROCAL":
+                text += ", quantized by the reciprocal"
+            if info.labels:
+                shown = ", ".join(printable(label) for label in info.labels[:LABELS_SHOWN])
+                more = len(info.labels) - LABELS_SHOWN
+                text += f"\nlabels {shown}" + (f" and {more} more" if more > 0 else "")
+            result.append((title, text))
+    return result
+
+
+def real_text(tensor: qrt.TensorInfo | TensorEntry) -> str:
+    """What codes stand for."""
+    if tensor.scale == 0:
+        return f"zero point {tensor.zero_point}, no scale stated"
+    sign = "-" if tensor.zero_point >= 0 else "+"
+    return f"real = {tensor.scale:.7g} * (code {sign} {abs(tensor.zero_point)})"
+
+
+def operator_table(contents: Contents) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("operator", overflow="fold", ratio=2)
+    table.add_column("shapes, parameters", overflow="fold", ratio=5)
+    table.add_column("MACs", justify="right", no_wrap=True)
+    table.add_column("bytes", justify="right", no_wrap=True)
+    for op in contents.operators:
+        inputs = " + ".join(shape_text(contents.tensors[i].shape) for i in op.inputs if is_activation(contents, i))
+        shapes = f"{inputs} -> {shape_text(contents.tensors[op.output].shape)}"
+        table.add_row(
+            str(op.index + 1),
+            Text(op.kind).append(f"\n{printable(op.name)}" if op.name else "", "dim"),
+            Text(shapes).append(f"\n{parameter_text(op)}" if op.parameters else "", "dim"),
+            f"{op.macs:,}" if op.macs else "",
+            f"{op.weight_bytes + op.parameter_bytes:,}" if op.weight_bytes + op.parameter_bytes else "",
+        )
+    return table
+
+
+def is_activation(contents: Contents, index: int) -> bool:
+    return contents.tensors[index].arena_offset is not None
+
+
+def parameter_text(op: OperatorEntry) -> str:
+    """The parameters that are not at their defaults, in one line."""
+    p = op.parameters
+    parts = []
+    if "filter" in p:
+        parts.append(shape_text(p["filter"]))
+        parts += [f"{word} {pair_text(p[word])}" for word in ("stride", "dilation") if p[word] != [1, 1]]
+        if any(p["padding"]):
+            same = len(set(p["padding"])) == 1
+            parts.append(f"padding {p['padding'][0] if same else p['padding']}")
+    if p.get("groups", 1) != 1:
+        parts.append(f"{p['groups']} groups")
+    parts += [f"{word} {p[word]}" for word in ("before", "after", "value", "axis", "permutation") if word in p]
+    if "requant" in p:
+        low, high = (f"{factor:.4g}" for factor in p["factor"])
+        parts.append(f"{p['requant'].replace('_', ' ')} factor {low}" + (f" to {high}" if low != high else ""))
+        parts += {"none": [], "int32": ["bias"], "addend": ["bias as addend"]}[p["bias"]]
+    if "form" in p:
+        parts.append(p["form"])
+    if "rounding" in p:
+        parts.append(p["rounding"])
+    if (p.get("output_min", -128), p.get("output_max", 127)) != (-128, 127):
+        parts.append(f"output {p['output_min']} to {p['output_max']}")
+    return ", ".join(parts)
+
+
+def pair_text(pair: list[int]) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else shape_text(pair)
+
+
+def tensor_table(contents: Contents) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("", "tensor", "shape", "bytes", "codes", "arena", "steps"):
+        table.add_column(title, overflow="fold", justify="right" if title == "bytes" else "left")
+    names = letters(contents)
+    for tensor in contents.tensors:
+        constant = tensor.arena_offset is None
+        end = (tensor.arena_offset or 0) + tensor.size
+        table.add_row(
+            names.get(tensor.index, ""),
+            Text(printable(tensor.name)),
+            shape_text(tensor.shape),
+            f"{tensor.size:,}",
+            "constant" if constant else real_text(tensor),
+            "" if constant else f"{tensor.arena_offset:,} to {end:,}",
+            "" if constant else f"{tensor.first} to {tensor.last}",
+        )
+    return table
+
+
+def document(path: Path, model: qrt.Model, contents: Contents) -> dict[str, Any]:
+    """All of it as plain types."""
+    described = asdict(contents)
+    described["lower_bound"] = contents.lower_bound
+    for key, infos in (("inputs", model.inputs), ("outputs", model.outputs)):
+        described[key] = [
+            {
+                "tensor": tensor,
+                "name": info.name,
+                "shape": info.shape,
+                "scale": info.scale,
+                "zero_point": info.zero_point,
+                "labels": info.labels,
+                "source_layout": info.source_layout,
+                "quantize_rule": info.quantize_rule,
+            }
+            for tensor, info in zip(described[key], infos, strict=True)
+        ]
+    return {"file": str(path), **described}

@@ -1,0 +1,142 @@
+"""What `qrt run` shows of an output: rows of numbers, or the largest entries of each sample by label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import qrt
+from qrt.cli.arrays import Array
+from qrt.cli.console import printable, shape_text
+from qrt.cli.failure import Failure
+
+# Without --top, as many entries of an output with labels.
+DEFAULT_TOP = 5
+# Of a batch, as many samples are shown; of one sample that is no row, as many numbers.
+SAMPLES_SHOWN = 20
+NUMBERS_SHOWN = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """An output of a run.
+
+    Attributes
+    ----------
+    info : qrt.TensorInfo
+    values : numpy.ndarray
+        As the model returned them.
+    samples : numpy.ndarray
+        The same with a batch axis in any case.
+    top : int or None
+        How many entries the user asked for.
+    """
+
+    info: qrt.TensorInfo
+    values: Array
+    samples: Array
+    top: int | None
+
+    @staticmethod
+    def of(info: qrt.TensorInfo, values: Array, top: int | None) -> Result:
+        samples = values if values.ndim == len(info.shape) else values[np.newaxis]
+        if top is not None and not is_row(samples):
+            shape = shape_text(samples.shape[1:])
+            raise Failure(f"--top needs one row for each sample; output {printable(info.name)!r} is {shape}")
+        return Result(info, values, samples, top)
+
+    @property
+    def ranked(self) -> bool:
+        """Whether the largest entries are wanted, rather than all."""
+        return is_row(self.samples) and (self.top is not None or bool(self.info.labels))
+
+    def best(self, count: int) -> list[list[tuple[int, str, Any]]]:
+        """For each sample, its `count` largest entries: index, label and value; the lower index first among equals."""
+        flat = self.samples.reshape(len(self.samples), -1)
+        labels = self.info.labels or tuple(str(i) for i in range(flat.shape[1]))
+        order = np.argsort(-flat.astype(np.float64), axis=1, kind="stable")[:, :count]
+        return [[(int(i), labels[i], row[i].item()) for i in best] for row, best in zip(flat, order, strict=True)]
+
+    def document(self) -> dict[str, Any]:
+        """Plain types for JSON."""
+        result = {
+            "name": self.info.name,
+            "shape": list(self.values.shape),
+            "dtype": str(self.values.dtype),
+            "scale": self.info.scale,
+            "zero_point": self.info.zero_point,
+            "values": self.values.tolist(),
+        }
+        if self.ranked:
+            best = self.best(self.top or DEFAULT_TOP)
+            result["top"] = [[{"index": i, "label": label, "value": v} for i, label, v in row] for row in best]
+        return result
+
+    def lines(self, width: int) -> Iterator[str]:
+        """The output as text, `width` wide where it can be."""
+        count = len(self.samples)
+        size = self.samples[0].size
+        title = f"{printable(self.info.name) or 'output'}  {self.values.dtype} {shape_text(self.values.shape)}"
+        if self.ranked:
+            shown = min(self.top or DEFAULT_TOP, size)
+            lines = list(self._best_lines(shown, width))
+            yield f"{title}, largest of {size}"
+        else:
+            lines = list(self._number_lines(width))
+            yield title
+        yield from lines
+        if count > SAMPLES_SHOWN:
+            yield f"... and {count - SAMPLES_SHOWN} more samples; -o FILE.npy or --json gives all"
+
+    def _best_lines(self, shown: int, width: int) -> Iterator[str]:
+        rows = self.best(shown)[:SAMPLES_SHOWN]
+        cells = [[(printable(label), number(value)) for _, label, value in row] for row in rows]
+        labels = max(len(label) for row in cells for label, _ in row)
+        values = max(len(value) for row in cells for _, value in row)
+        if len(self.samples) == 1:
+            yield from (f"  {label:<{labels}}  {value:>{values}}" for label, value in cells[0])
+            return
+        index = len(str(len(rows) - 1))
+        if self.top is None:
+            shown = max(1, min(shown, (width - index - 2) // (labels + values + 5)))
+        for i, row in enumerate(cells):
+            texts = (f"{label:<{labels}}  {value:>{values}}" for label, value in row[:shown])
+            yield f"  {i:>{index}}   " + "   ".join(texts)
+
+    def _number_lines(self, width: int) -> Iterator[str]:
+        samples = self.samples.reshape(len(self.samples), -1) if is_row(self.samples) else self.samples
+        samples = samples[:SAMPLES_SHOWN]
+        index = len(str(len(samples) - 1))
+        for i, sample in enumerate(samples):
+            margin = "  " if len(self.samples) == 1 else f"  {i:>{index}}   "
+            text = np.array2string(
+                sample,
+                max_line_width=width - len(margin),
+                threshold=NUMBERS_SHOWN,
+                formatter={"all": align(samples)},
+                prefix="",
+            )
+            lines = text.splitlines()
+            if sample.ndim == 1:
+                lines = [line[1:] for line in lines]
+                lines[-1] = lines[-1][:-1]
+            for k, line in enumerate(lines):
+                yield (margin if k == 0 else " " * len(margin)) + line
+
+
+def is_row(samples: Array) -> bool:
+    """Whether each sample is one row of numbers, whatever axes of length 1 it has besides."""
+    return bool(samples[0].size == samples.shape[-1])
+
+
+def number(value: Any) -> str:
+    return f"{value:.6g}"
+
+
+def align(values: Array) -> Any:
+    """A formatter for numpy that gives all of `values` the same width."""
+    width = max(len(number(value)) for value in values.ravel().tolist())
+    return lambda value: f"{number(value):>{width}}"

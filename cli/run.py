@@ -1,0 +1,88 @@
+"""qrt run: runs a network on arrays and shows what it says."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import numpy as np
+
+import qrt
+from qrt.cli import arrays
+from qrt.cli.arrays import Array
+from qrt.cli.console import note, print_json, progressing
+from qrt.cli.failure import Failure, Verb, open_model
+from qrt.cli.results import Result
+
+
+@click.command(cls=Verb)
+@click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
+@click.argument("input_paths", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the outputs to an .npy or .npz file.")
+@click.option("--dequantize", is_flag=True, help="Give real values instead of int8 codes.")
+@click.option("--top", type=click.IntRange(min=1), metavar="K", help="Show the K largest entries of each sample.")
+@click.option("--kernels", metavar="SET", help="Kernel set to run on; all give the same bytes.")
+@click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Of images, where their shape fits both.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def run_model(
+    path: Path,
+    input_paths: tuple[Path, ...],
+    output: Path | None,
+    dequantize: bool,
+    top: int | None,
+    kernels: str | None,
+    layout: str | None,
+    as_json: bool,
+) -> None:
+    """Runs a network on arrays from .npy or .npz files.
+
+    An array is one sample or a batch, of int8 codes or of floats, which are quantized by the file's rule.
+    A network with several inputs takes one file for each, in order, or one .npz with arrays of their names.
+    """
+    model = open_model(path, kernels)
+    if output is not None:
+        arrays.check_suffix(output, model.outputs)
+    given = [item for input_path in input_paths for item in arrays.read(input_path)]
+    chosen = arrays.choose(given, model.inputs, layout)
+    for item in given:
+        if item not in chosen:
+            note(f"{item.path}: {item} is no input, ignored")
+    try:
+        outputs = infer(model, [item.array for item in chosen], dequantize, layout)
+    except ValueError as error:
+        raise Failure(f"{path}: {error}") from None
+    if output is not None:
+        arrays.save(output, model.outputs, outputs)
+    results = [Result.of(info, value, top) for info, value in zip(model.outputs, outputs, strict=True)]
+    if as_json:
+        print_json({"file": str(path), "kernels": model.kernels, "outputs": [result.document() for result in results]})
+        return
+    for result in results:
+        for line in result.lines(shutil.get_terminal_size().columns):
+            click.echo(line)
+    if output is not None:
+        click.echo(f"wrote {output}")
+
+
+def infer(model: qrt.Model, inputs: Sequence[Array], dequantize: bool, layout: str | None) -> list[Array]:
+    """The outputs for one sample or, one after another with progress, for a batch."""
+    pairs = list(zip(inputs, model.inputs, strict=True))
+    lengths = {len(x) for x in inputs if x.ndim}
+    batch = (
+        len(lengths) == 1
+        and all(x.ndim == len(info.shape) and arrays.fits(info, x, layout) for x, info in pairs)
+        and all(info.shape[0] == 1 for info in (*model.inputs, *model.outputs))
+    )
+    if not batch or max(lengths) < 2:
+        return as_list(model.run(*inputs, dequantize=dequantize, layout=layout))
+    pieces = [
+        as_list(model.run(*(x[i : i + 1] for x in inputs), dequantize=dequantize, layout=layout))
+        for i in progressing(lengths.pop(), "samples")
+    ]
+    return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+
+
+def as_list(outputs: Array | list[Array]) -> list[Array]:
+    return outputs if isinstance(outputs, list) else [outputs]

@@ -1,0 +1,184 @@
+"""What the translators of ONNX nodes share: the values by name, and how operators are added."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qrt.compiler.errors import Problem
+from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
+
+if TYPE_CHECKING:
+    import onnx
+
+# Node types that must stay in the graph although all of their inputs are constant.
+KEPT = frozenset({"DequantizeLinear"})
+
+
+class Unsupported(Exception):
+    """A node that qrt cannot express; the text is the reason and the remedy."""
+
+
+class Importer:
+    """A source graph under construction.
+
+    Attributes
+    ----------
+    graph : Graph
+    values : dict of str to Tensor
+        Every value so far by its ONNX name.
+    problems : list of Problem
+        Nodes that were refused.
+    opset : int
+        Version of the default operator set.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.graph = Graph(name)
+        self.values: dict[str, Tensor] = {}
+        self.problems: list[Problem] = []
+        self.opset = 1
+
+    # Values
+
+    def add_input(self, name: str, shape: tuple[int, ...], dtype: str) -> None:
+        tensor = Tensor(name, shape, dtype)
+        self.values[name] = tensor
+        self.graph.inputs.append(Edge(tensor))
+
+    def add_constant(self, name: str, array: np.ndarray) -> Tensor:
+        tensor = Tensor(name, array.shape, str(array.dtype), None, array)
+        self.values[name] = tensor
+        return tensor
+
+    def tensor(self, name: str) -> Tensor:
+        """The value called `name`; a refused node's output is a stand-in, so that later nodes are looked at too."""
+        if name not in self.values:
+            raise Unsupported(f"reads {name!r}, which nothing writes")
+        return self.values[name]
+
+    def has(self, node: onnx.NodeProto, index: int) -> bool:
+        return len(node.input) > index and bool(node.input[index])
+
+    def input(self, node: onnx.NodeProto, index: int = 0) -> Tensor:
+        return self.tensor(node.input[index])
+
+    def constant(self, node: onnx.NodeProto, index: int, what: str) -> np.ndarray:
+        """The array of an input that must be constant; what it is called in the refusal."""
+        data = self.input(node, index).data
+        if data is None:
+            raise Unsupported(f"its {what} is not constant")
+        return data
+
+    def attributes(self, node: onnx.NodeProto) -> dict[str, Any]:
+        import onnx
+
+        return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+
+    # Operators
+
+    def emit(
+        self,
+        kind: str,
+        node: onnx.NodeProto,
+        inputs: list[Tensor],
+        shape: tuple[int, ...],
+        name: str | None = None,
+        **attrs: Any,
+    ) -> Tensor:
+        """Adds an operator with a float32 output, called `name` or like the node's first output."""
+        output = Tensor(name or node.output[0], tuple(int(n) for n in shape), "float32")
+        self.graph.ops.append(Op(kind, node.name or node.output[0], inputs, output, {**attrs, "source": node.op_type}))
+        if name is None:
+            self.values[node.output[0]] = output
+        return output
+
+    def quantize(self, node: onnx.NodeProto, x: Tensor, quantization: Quantization, dtype: str) -> Tensor:
+        output = Tensor(node.output[0], x.shape, dtype, quantization)
+        self.graph.ops.append(Op("quantize", node.name or output.name, [x], output, {"source": node.op_type}))
+        self.values[output.name] = output
+        return output
+
+    def dequantize(self, node: onnx.NodeProto, codes: Tensor, quantization: Quantization, name: str) -> Tensor:
+        """The real values of `codes`, which get `quantization` where they have none yet."""
+        if codes.quantization is None and not codes.is_constant:
+            codes.quantization = quantization
+        elif codes.quantization is None:
+            codes = Tensor(codes.name, codes.shape, codes.dtype, quantization, codes.data)
+        elif not quantization.same_as(codes.quantization):
+            raise Unsupported(f"reads {codes.name!r} with another scale or zero point than it was written with")
+        output = Tensor(name, codes.shape, "float32")
+        self.graph.ops.append(Op("dequantize", node.name or name, [codes], output, {"source": node.op_type}))
+        return output
+
+    def quantization(self, node: onnx.NodeProto, scale: int, zero_point: int, axis: int = 1) -> Quantization:
+        """From two constant inputs of `node`; per channel along `axis` where the scale has several entries."""
+        scales = self.constant(node, scale, "scale")
+        zeros = self.constant(node, zero_point, "zero point") if self.has(node, zero_point) else np.zeros_like(scales)
+        if scales.size == 1:
+            return Quantization(np.float32(scales.reshape(())), np.int32(zeros.reshape(-1)[0]))
+        if scales.ndim != 1:
+            raise Unsupported("its scale is blocked; qrt takes scales per tensor or per channel")
+        zeros = np.broadcast_to(zeros.reshape(-1), scales.shape)
+        return Quantization(scales.astype(np.float32), zeros.astype(np.int32), axis)
+
+    def refuse(self, node: onnx.NodeProto, reason: str) -> None:
+        """Notes the problem and lets the node's outputs stand as tensors of its first input's shape."""
+        self.problems.append(Problem(node.name or node.output[0], node.op_type, reason))
+        known = next((self.values[name] for name in node.input if name in self.values), None)
+        for name in node.output:
+            self.values[name] = Tensor(name, known.shape if known is not None else (1,), "float32")
+
+    # What constants and shapes decide
+
+    def fold(self, node: onnx.NodeProto) -> bool:
+        """Evaluates a node whose inputs are all constant, or Shape and Size of anything; whether it was one."""
+        import onnx
+        from onnx.reference import ReferenceEvaluator
+
+        if node.op_type in ("Shape", "Size") and node.input[0] in self.values:
+            given = {node.input[0]: np.zeros(self.tensor(node.input[0]).shape, np.int8)}
+        elif node.op_type in KEPT or node.domain not in ("", "ai.onnx"):
+            return False
+        else:
+            tensors = {name: self.values.get(name) for name in node.input if name}
+            if any(tensor is None or tensor.data is None for tensor in tensors.values()):
+                return False
+            given = {
+                name: tensor.data for name, tensor in tensors.items() if tensor is not None and tensor.data is not None
+            }
+        if node.op_type == "QuantizeLinear":
+            return self._fold_quantize(node, given)
+        infos = [
+            onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+            for name, array in given.items()
+        ]
+        outputs = [onnx.helper.make_empty_tensor_value_info(name) for name in node.output]
+        model = onnx.helper.make_model(
+            onnx.helper.make_graph([node], "fold", infos, outputs),
+            opset_imports=[onnx.helper.make_opsetid("", self.opset)],
+        )
+        try:
+            results = ReferenceEvaluator(model).run(None, given)
+        except Exception as error:
+            raise Unsupported(f"is constant but cannot be evaluated: {error}") from None
+        for name, result in zip(node.output, results, strict=True):
+            self.add_constant(name, np.asarray(result))
+        return True
+
+    def _fold_quantize(self, node: onnx.NodeProto, given: dict[str, np.ndarray]) -> bool:
+        """QuantizeLinear of a constant: codes that know their quantization."""
+        axis = self.attributes(node).get("axis", 1)
+        quantization = self.quantization(node, 1, 2, axis)
+        values = given[node.input[0]].astype(np.float32)
+        zeros = self.constant(node, 2, "zero point") if self.has(node, 2) else np.zeros(1, np.uint8)
+        shape = [1] * values.ndim
+        if quantization.axis is not None:
+            shape[quantization.axis] = -1
+        low, high = np.iinfo(zeros.dtype).min, np.iinfo(zeros.dtype).max
+        codes = np.rint(values / quantization.scale.reshape(shape)) + quantization.zero_point.reshape(shape)
+        data = np.clip(codes, low, high).astype(zeros.dtype)
+        name = node.output[0]
+        self.values[name] = Tensor(name, data.shape, str(data.dtype), quantization, data)
+        return True

@@ -1,0 +1,448 @@
+"""absorb_qdq: float operators between dequantize and quantize become operators on codes.
+
+After it every activation is int8, every operator one of SPEC.md's, and images are NHWC inside of each
+operator: a layer that the source has in NCHW is written with a transpose on either side, which
+`to_nhwc` takes away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from qrt.compiler.builder import activation_codes
+from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.ir import Graph, Op, Quantization, Tensor
+from qrt.compiler.passes.elementwise import ELEMENTWISE, leaves, table
+from qrt.compiler.report import Report
+
+NCHW_TO_NHWC = (0, 2, 3, 1)
+NHWC_TO_NCHW = (0, 3, 1, 2)
+
+UNQUANTIZED = (
+    "its output is not quantized; add a QuantizeLinear/DequantizeLinear pair behind it, or cut the graph in front of it"
+)
+
+
+def absorb_qdq(graph: Graph, report: Report) -> Graph:
+    """Rewrites ``quantize(op(dequantize(codes), ...))`` as one operator on codes.
+
+    - A layer, add, mul, mean or softmax computes the real result of its inputs and rounds it once to the
+      output's codes: that is what the integer operator does.
+    - Moves (reshape, transpose, concat, max_pool2d, relu, clip and padding with zero) commute with quantize and
+      dequantize, which are monotone and work entry by entry; so they move codes.
+    - quantize of a dequantize with equal parameters is the identity, else one requantize.
+    - A function of one code is a table of 256 codes, computed here in float32.
+
+    Raises
+    ------
+    CompileError
+        All operators that this leaves in float.
+    """
+    if not any(op.kind in ("quantize", "dequantize") for op in graph.ops):
+        floats = [op for op in graph.ops if op.output.dtype == "float32"]
+        if floats:
+            raise CompileError([Problem(op.name, _source(op), UNQUANTIZED) for op in floats])
+        return graph
+    result = _Absorber(graph).run()
+    report.note("absorb_qdq", f"turned {len(graph.ops)} source operators into {len(result.ops)} on codes")
+    return result
+
+
+def _source(op: Op) -> str:
+    """The operator's type as the source calls it."""
+    source: str = op.attrs.get("source", op.kind)
+    return source
+
+
+class _Absorber:
+    """The rewriting of one graph. `codes` maps a float or source tensor to the codes that stand for it."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.source = graph
+        self.producers = {op.output: op for op in graph.ops}
+        self.result = Graph(graph.name)
+        self.problems: dict[Op, str] = {}
+        self.codes: dict[Tensor, Tensor] = {}
+        self.names = {tensor.name for tensor in graph.tensors()}
+        self.edges = {edge.tensor: edge for edge in graph.inputs}
+
+    def run(self) -> Graph:
+        for edge in self.source.inputs:
+            self.result.inputs.append(replace(edge))
+            if edge.tensor.dtype == "int8":
+                self.codes[edge.tensor] = edge.tensor
+        for op in self.source.ops:
+            if op.kind == "quantize":
+                self._absorb(op)
+            elif op.kind != "dequantize" and op.output.dtype == "int8":
+                op.inputs = [self.codes.get(tensor, tensor) for tensor in op.inputs]
+                self.result.ops.append(op)
+                self.codes[op.output] = op.output
+        for edge in self.source.outputs:
+            tensor = edge.tensor if edge.tensor.dtype == "int8" else self._known(edge.tensor)
+            tensor = self.codes.get(tensor, tensor) if tensor is not None else None
+            if tensor is None:
+                self._blame(edge.tensor)
+                continue
+            self.result.outputs.append(replace(edge, tensor=tensor))
+        unread = [edge for edge in self.result.inputs if edge.tensor.dtype != "int8"]
+        if unread and not self.problems:
+            reason = "is never quantized; add a QuantizeLinear behind it"
+            raise CompileError([Problem(edge.tensor.name, "input", reason) for edge in unread])
+        if self.problems:
+            raise CompileError([Problem(op.name, _source(op), reason) for op, reason in self.problems.items()])
+        return self.result
+
+    def _absorb(self, quantize: Op) -> None:
+        target = quantize.output
+        assert target.quantization is not None
+        codes = self._quantized(quantize.inputs[0], target.quantization, target.name)
+        # Where something is refused, go on with what would stand here, to find all that must be refused.
+        self.codes[target] = codes if codes is not None else target
+
+    # From float tensors to codes
+
+    def _known(self, tensor: Tensor) -> Tensor | None:
+        """Codes of which `tensor` is exactly the dequantization, or None."""
+        if tensor in self.codes:
+            return self.codes[tensor]
+        op = self.producers.get(tensor)
+        if op is None:
+            return None
+        codes = None
+        if op.kind == "dequantize":
+            source = op.inputs[0]
+            codes = source if source.is_constant else self.codes.get(source, source)
+        elif op.kind in MOVES:
+            inputs = [self._known(t) for t in op.inputs]
+            known = [t for t in inputs if t is not None]
+            if len(known) == len(inputs) and all(
+                t.quantization and t.quantization.same_as(known[0].quantization) for t in known
+            ):
+                codes = MOVES[op.kind](self, op, known)
+        if codes is not None:
+            self.codes[tensor] = codes
+        return codes
+
+    def _quantized(self, tensor: Tensor, quantization: Quantization, name: str) -> Tensor | None:
+        """Codes of `tensor` under `quantization`; None when it cannot be had, with the reason noted."""
+        if tensor in self.edges:
+            return self._input(tensor, quantization)
+        known = self._known(tensor)
+        if known is not None:
+            if quantization.same_as(known.quantization):
+                return known
+            return self.emit("requantize", name, [known], known.shape, quantization, {})
+        op = self.producers.get(tensor)
+        if op is None:
+            return None
+        if op.kind in MOVES:
+            inputs = [self._quantized(t, quantization, t.name) for t in op.inputs]
+            if any(t is None for t in inputs):
+                return None
+            return MOVES[op.kind](self, op, [t for t in inputs if t is not None])
+        if op.kind in ELEMENTWISE:
+            codes = self._table(op, quantization, name)
+            if codes is not None:
+                return codes
+        if op.kind not in COMPUTED:
+            if op.kind in ELEMENTWISE:
+                self._blame_inputs(op)
+            else:
+                self.problems[op] = f"qrt has no integer operator for {_source(op)}"
+            return None
+        inputs = [self._known(t) for t in op.inputs[: DATA_INPUTS.get(op.kind, 1)]]
+        if any(t is None for t in inputs):
+            self._blame_inputs(op)
+            return None
+        return COMPUTED[op.kind](self, op, [t for t in inputs if t is not None], quantization, name)
+
+    def _input(self, tensor: Tensor, quantization: Quantization) -> Tensor | None:
+        if tensor not in self.codes:
+            codes = Tensor(tensor.name, tensor.shape, "int8", quantization)
+            self.codes[tensor] = codes
+            for edge in self.result.inputs:
+                if edge.tensor is tensor:
+                    edge.tensor = codes
+        codes = self.codes[tensor]
+        if quantization.same_as(codes.quantization):
+            return codes
+        op = next(op for op in self.source.ops if op.kind == "quantize" and op.inputs[0] is tensor)
+        self.problems[op] = f"input {tensor.name} is quantized in two ways; give both readers the same scale"
+        return None
+
+    def _table(self, op: Op, quantization: Quantization, name: str) -> Tensor | None:
+        """A lut for a region of float functions of one codes tensor, or None."""
+        found = leaves(op, self.producers, lambda t: self._known(t) is not None)
+        if found is None or len(found) != 1:
+            return None
+        (leaf,) = found
+        codes = self._known(leaf)
+        assert codes is not None
+        if codes.is_constant or codes.shape != op.output.shape:
+            return None
+        attrs = {"table": table(op, self.producers, leaf, codes, quantization)}
+        return self.emit("lut", name, [codes], codes.shape, quantization, attrs, op)
+
+    # Refusals
+
+    def _blame(self, tensor: Tensor) -> None:
+        """Notes why `tensor` has no codes."""
+        op = self.producers.get(tensor)
+        if op is None or op.kind in ("quantize", "dequantize") or op in self.problems:
+            return
+        if op.kind in MOVES or op.kind in ELEMENTWISE:
+            before = len(self.problems)
+            self._blame_inputs(op)
+            if len(self.problems) > before and op.kind in MOVES:
+                return
+        self.problems.setdefault(op, UNQUANTIZED)
+
+    def _blame_inputs(self, op: Op) -> None:
+        for tensor in op.inputs[: DATA_INPUTS.get(op.kind)]:
+            if self._known(tensor) is None:
+                if tensor.is_constant:
+                    reason = f"its constant operand {tensor.name} is float; quantize it too"
+                    self.problems.setdefault(op, reason)
+                elif tensor in self.edges:
+                    self.problems.setdefault(op, f"reads the input {tensor.name} in float; quantize the input first")
+                else:
+                    self._blame(tensor)
+
+    # Emission
+
+    def emit(
+        self,
+        kind: str,
+        name: str,
+        inputs: list[Tensor],
+        shape: tuple[int, ...],
+        quantization: Quantization | None,
+        attrs: dict[str, Any],
+        source: Op | None = None,
+    ) -> Tensor:
+        """Appends an operator on codes and returns its output."""
+        output = Tensor(name, shape, "int8", quantization)
+        self.result.ops.append(
+            Op(kind, source.name if source is not None and source.name else name, inputs, output, attrs)
+        )
+        return output
+
+    def fresh(self, name: str) -> str:
+        """A name that no tensor has yet."""
+        unique, number = name, 1
+        while unique in self.names:
+            number += 1
+            unique = f"{name}_{number}"
+        self.names.add(unique)
+        return unique
+
+    def transposed(self, tensor: Tensor, permutation: tuple[int, ...], name: str = "") -> Tensor:
+        shape = tuple(tensor.shape[k] for k in permutation)
+        name = name or self.fresh(f"{tensor.name}_transposed")
+        return self.emit("transpose", name, [tensor], shape, tensor.quantization, {"permutation": permutation})
+
+    def image(
+        self,
+        kind: str,
+        op: Op,
+        inputs: list[Tensor],
+        quantization: Quantization | None,
+        attrs: dict[str, Any],
+        name: str,
+    ) -> Tensor:
+        """Emits an operator on images; `op` says the source's layout and the output's shape."""
+        shape = op.output.shape
+        if op.attrs.get("layout", "NHWC") == "NHWC":
+            return self.emit(kind, name, inputs, shape, quantization, attrs, op)
+        inputs = [self.transposed(inputs[0], NCHW_TO_NHWC), *inputs[1:]]
+        shape = tuple(shape[k] for k in NCHW_TO_NHWC)
+        y = self.emit(kind, self.fresh(f"{name}_nhwc"), inputs, shape, quantization, attrs, op)
+        return self.transposed(y, NHWC_TO_NCHW, name)
+
+    def refuse(self, op: Op, reason: str) -> None:
+        self.problems[op] = reason
+
+
+# Moves: codes in, the same codes out.
+
+
+def _reshape(a: _Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+    return a.emit("reshape", op.output.name, inputs, op.output.shape, inputs[0].quantization, {}, op)
+
+
+def _transpose(a: _Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+    attrs = {"permutation": op.attrs["permutation"]}
+    return a.emit("transpose", op.output.name, inputs, op.output.shape, inputs[0].quantization, attrs, op)
+
+
+def _concat(a: _Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+    attrs = {"axis": op.attrs["axis"]}
+    return a.emit("concat", op.output.name, inputs, op.output.shape, inputs[0].quantization, attrs, op)
+
+
+def _max_pool2d(a: _Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+    attrs = {key: op.attrs[key] for key in ("filter", "stride", "padding")}
+    return a.image("max_pool2d", op, inputs, inputs[0].quantization, attrs, op.output.name)
+
+
+def _clip(a: _Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+    low, high = (0.0, None) if op.kind == "relu" else (op.attrs.get("min"), op.attrs.get("max"))
+    quantization = inputs[0].quantization
+    assert quantization is not None
+    attrs = activation_codes(low, high, quantization)
+    return a.emit("clamp", op.output.name, inputs, op.output.shape, quantization, attrs, op)
+
+
+def _pad(a: _Absorber, op: Op, inputs: list[Tensor]) -> Tensor | None:
+    x = inputs[0]
+    code = round(op.attrs["value"] / x.scale) + x.zero_point
+    if not -128 <= code <= 127 or (code - x.zero_point) * x.scale != op.attrs["value"]:
+        a.refuse(op, f"pads with {op.attrs['value']}, which no code of its input stands for")
+        return None
+    attrs = {"before": op.attrs["before"], "after": op.attrs["after"], "value": code}
+    return a.emit("pad", op.output.name, inputs, op.output.shape, x.quantization, attrs, op)
+
+
+MOVES: dict[str, Callable[[_Absorber, Op, list[Tensor]], Tensor | None]] = {
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "concat": _concat,
+    "max_pool2d": _max_pool2d,
+    "relu": _clip,
+    "clip": _clip,
+    "pad": _pad,
+}
+
+
+# Operators that compute new numbers.
+
+
+def _weights(a: _Absorber, op: Op, codes: Tensor) -> Tensor | None:
+    """Constant int8 weights with zero point 0, in the layout of the IR."""
+    quantization = codes.quantization
+    if codes.data is None or quantization is None:
+        a.refuse(op, f"its weights {op.inputs[1].name} are not constant")
+        return None
+    shape = [1] * codes.data.ndim
+    if quantization.axis is not None:
+        shape[quantization.axis] = -1
+    data = codes.data.astype(np.int16) - np.asarray(quantization.zero_point).reshape(shape)
+    if np.abs(data + 0.5).max() > 127.5:
+        a.refuse(op, f"its weights {codes.name} have a zero point that leaves int8; quantize them symmetrically")
+        return None
+    axis = quantization.axis
+    if op.kind == "conv2d" and op.attrs["layout"] == "NCHW":
+        data = data.transpose(0, 2, 3, 1)
+        axis = None if axis is None else (0, 3, 1, 2)[axis]
+    if axis not in (None, 0):
+        a.refuse(op, f"its weights {codes.name} are quantized along axis {quantization.axis}, not per output channel")
+        return None
+    zero = np.zeros_like(quantization.zero_point)
+    centered = replace(quantization, zero_point=zero, axis=axis)
+    return Tensor(a.fresh(codes.name), data.shape, "int8", centered, np.ascontiguousarray(data.astype(np.int8)))
+
+
+def _layer(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+    x, codes = inputs
+    weights = _weights(a, op, codes)
+    if weights is None:
+        return None
+    arguments = [x, weights]
+    if len(op.inputs) > 2:
+        source = a.producers.get(op.inputs[2])
+        bias = source.inputs[0] if source is not None and source.kind == "dequantize" else op.inputs[2]
+        if bias.data is None:
+            a.refuse(op, f"its bias {op.inputs[2].name} is not constant")
+            return None
+        arguments.append(bias)
+    if op.kind == "linear":
+        return a.emit("linear", name, arguments, op.output.shape, quantization, {}, op)
+    attrs = {key: op.attrs[key] for key in ("stride", "dilation", "padding", "groups")}
+    return a.image("conv2d", op, arguments, quantization, attrs, name)
+
+
+def _binary(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+    rank = len(op.output.shape)
+    aligned = [_ranked(a, tensor, rank) for tensor in inputs]
+    if all(tensor.is_constant for tensor in aligned):
+        a.refuse(op, "both operands are constant; fold them in the source")
+        return None
+    return a.emit(op.kind, name, aligned, op.output.shape, quantization, {}, op)
+
+
+def _ranked(a: _Absorber, tensor: Tensor, rank: int) -> Tensor:
+    """`tensor` with axes of 1 in front, as broadcasting means it."""
+    shape = (1,) * (rank - len(tensor.shape)) + tensor.shape
+    if shape == tensor.shape:
+        return tensor
+    if tensor.data is not None:
+        return replace(tensor, name=a.fresh(tensor.name), shape=shape, data=tensor.data.reshape(shape))
+    return a.emit("reshape", a.fresh(tensor.name), [tensor], shape, tensor.quantization, {})
+
+
+def _mean(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+    x = inputs[0]
+    rank = len(x.shape)
+    axes = tuple(sorted(axis % rank for axis in op.attrs["axes"]))
+    if rank == 4 and axes in ((2, 3), (1, 2)):
+        layout = "NCHW" if axes == (2, 3) else "NHWC"
+        kept = tuple(1 if k in axes else length for k, length in enumerate(x.shape))
+        whole = Op("mean", op.name, op.inputs, Tensor(op.output.name, kept), {"layout": layout})
+        same = op.output.shape == kept
+        y = a.image("mean", whole, [x], quantization, {}, name if same else a.fresh(f"{name}_kept"))
+        return y if same else a.emit("reshape", name, [y], op.output.shape, quantization, {}, op)
+    a.refuse(
+        op, f"takes the mean of a rank-{rank} tensor over axes {list(axes)}; only height and width of images can be"
+    )
+    return None
+
+
+def _average_pool2d(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+    x = inputs[0]
+    nchw = op.attrs["layout"] == "NCHW"
+    height, width = x.shape[2:4] if nchw else x.shape[1:3]
+    if tuple(op.attrs["filter"]) == (height, width) and not any(op.attrs["padding"]):
+        axes = (2, 3) if nchw else (1, 2)
+        return _mean(a, replace(op, attrs={**op.attrs, "axes": axes, "keepdims": True}), inputs, quantization, name)
+    padded = any(op.attrs["padding"])
+    if quantization.same_as(x.quantization) and not (padded and op.attrs["count_include_pad"]):
+        attrs = {key: op.attrs[key] for key in ("filter", "stride", "padding")} | {"rounding": "HALF_EVEN"}
+        return a.image("average_pool2d", op, inputs, quantization, attrs, name)
+    if padded and not op.attrs["count_include_pad"]:
+        a.refuse(op, "averages without its padding and changes the scale; give its input and output the same scale")
+        return None
+    channels = x.shape[1] if nchw else x.shape[3]
+    filter_height, filter_width = op.attrs["filter"]
+    ones = np.ones((1, filter_height, filter_width, channels), np.int8)
+    scale = Quantization(np.array(1 / (filter_height * filter_width)), np.array(0, np.int32))
+    weights = Tensor(a.fresh(f"{op.name}_ones"), ones.shape, "int8", scale, ones)
+    attrs = {"stride": op.attrs["stride"], "dilation": (1, 1), "padding": op.attrs["padding"]}
+    return a.image("dwconv2d", op, [x, weights], quantization, attrs, name)
+
+
+def _softmax(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+    x = inputs[0]
+    axis, last = op.attrs["axis"] % len(x.shape), len(x.shape) - 1
+    if axis == last:
+        return a.emit("softmax", name, [x], x.shape, quantization, {}, op)
+    order = (*(k for k in range(len(x.shape)) if k != axis), axis)
+    moved = a.transposed(x, order)
+    y = a.emit("softmax", a.fresh(f"{name}_last"), [moved], moved.shape, quantization, {}, op)
+    return a.transposed(y, tuple(int(k) for k in np.argsort(order)), name)
+
+
+COMPUTED: dict[str, Callable[[_Absorber, Op, list[Tensor], Quantization, str], Tensor | None]] = {
+    "conv2d": _layer,
+    "linear": _layer,
+    "add": _binary,
+    "mul": _binary,
+    "mean": _mean,
+    "average_pool2d": _average_pool2d,
+    "softmax": _softmax,
+}
+DATA_INPUTS = {"conv2d": 2, "linear": 2, "add": 2, "mul": 2, "sub": 2, "div": 2, "concat": None}

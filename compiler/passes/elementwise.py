@@ -1,0 +1,136 @@
+"""Float functions of one code: which operators they are made of, and their table of 256 codes.
+
+Evaluated in float32, operator by operator, as an engine that runs the source in float does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrt.compiler.ir import Op, Quantization, Tensor
+
+Reals = NDArray[np.float32]
+Function = Callable[..., Reals]
+
+ONE = np.float32(1)
+
+
+def _sigmoid(op: Op, x: Reals) -> Reals:
+    return ONE / (ONE + np.exp(-x))
+
+
+def _erf(op: Op, x: Reals) -> Reals:
+    return np.array([math.erf(float(v)) for v in x.reshape(-1)], np.float32).reshape(x.shape)
+
+
+def _gelu(op: Op, x: Reals) -> Reals:
+    if op.attrs.get("approximate", "none") == "tanh":
+        inner = np.float32(math.sqrt(2 / math.pi)) * (x + np.float32(0.044715) * x * x * x)
+        return np.float32(0.5) * x * (ONE + np.tanh(inner))
+    return np.float32(0.5) * x * (ONE + _erf(op, x * np.float32(math.sqrt(0.5))))
+
+
+def _hard_sigmoid(op: Op, x: Reals) -> Reals:
+    alpha, beta = np.float32(op.attrs.get("alpha", 0.2)), np.float32(op.attrs.get("beta", 0.5))
+    return np.clip(alpha * x + beta, np.float32(0), ONE)
+
+
+def _hard_swish(op: Op, x: Reals) -> Reals:
+    return x * np.clip(x / np.float32(6) + np.float32(0.5), np.float32(0), ONE)
+
+
+def _clip(op: Op, x: Reals) -> Reals:
+    low, high = op.attrs.get("min"), op.attrs.get("max")
+    return np.clip(x, None if low is None else np.float32(low), None if high is None else np.float32(high))
+
+
+def _elu(op: Op, x: Reals) -> Reals:
+    return np.where(x < 0, np.float32(op.attrs.get("alpha", 1.0)) * np.expm1(x), x)
+
+
+def _leaky_relu(op: Op, x: Reals) -> Reals:
+    return np.where(x < 0, np.float32(op.attrs.get("alpha", 0.01)) * x, x)
+
+
+# Every kind of float operator that works entry by entry.
+ELEMENTWISE: dict[str, Function] = {
+    "relu": lambda op, x: np.maximum(x, np.float32(0)),
+    "clip": _clip,
+    "sigmoid": _sigmoid,
+    "tanh": lambda op, x: np.tanh(x),
+    "hard_sigmoid": _hard_sigmoid,
+    "hard_swish": _hard_swish,
+    "silu": lambda op, x: x * _sigmoid(op, x),
+    "leaky_relu": _leaky_relu,
+    "elu": _elu,
+    "gelu": _gelu,
+    "exp": lambda op, x: np.exp(x),
+    "log": lambda op, x: np.log(x),
+    "sqrt": lambda op, x: np.sqrt(x),
+    "neg": lambda op, x: -x,
+    "abs": lambda op, x: np.abs(x),
+    "reciprocal": lambda op, x: ONE / x,
+    "softplus": lambda op, x: np.log1p(np.exp(x)),
+    "erf": _erf,
+    "add": lambda op, a, b: a + b,
+    "sub": lambda op, a, b: a - b,
+    "mul": lambda op, a, b: a * b,
+    "div": lambda op, a, b: a / b,
+    "pow": lambda op, a, b: np.power(a, b),
+}
+
+
+def _scalar(tensor: Tensor, producers: dict[Tensor, Op]) -> Reals | None:
+    """The value of a constant of one entry, dequantized or not."""
+    op = producers.get(tensor)
+    source = op.inputs[0] if op is not None and op.kind == "dequantize" else tensor
+    if source.data is None or source.size != 1:
+        return None
+    return source.real().reshape(()).astype(np.float32)
+
+
+def leaves(op: Op, producers: dict[Tensor, Op], is_leaf: Callable[[Tensor], bool]) -> set[Tensor] | None:
+    """The tensors from which a region of elementwise operators that ends in `op` computes, constants left out.
+
+    None when something in the region is neither elementwise, nor a leaf, nor a constant of one entry.
+    """
+    found: set[Tensor] = set()
+    pending = list(op.inputs)
+    while pending:
+        tensor = pending.pop()
+        if _scalar(tensor, producers) is not None:
+            continue
+        if is_leaf(tensor):
+            found.add(tensor)
+            continue
+        producer = producers.get(tensor)
+        if producer is None or producer.kind not in ELEMENTWISE:
+            return None
+        pending += producer.inputs
+    return found
+
+
+def table(op: Op, producers: dict[Tensor, Op], leaf: Tensor, codes: Tensor, quantization: Quantization) -> np.ndarray:
+    """The region's 256 output codes for the codes -128 to 127 of `leaf`, int8."""
+    every = np.arange(-128, 128, dtype=np.int32) - codes.zero_point
+    values: dict[Tensor, Reals] = {leaf: every.astype(np.float32) * np.float32(codes.scale)}
+
+    def value(tensor: Tensor) -> Reals:
+        if tensor not in values:
+            scalar = _scalar(tensor, producers)
+            values[tensor] = scalar if scalar is not None else evaluate(producers[tensor])
+        return values[tensor]
+
+    def evaluate(node: Op) -> Reals:
+        with np.errstate(all="ignore"):
+            result: Reals = ELEMENTWISE[node.kind](node, *(value(t) for t in node.inputs)).astype(np.float32)
+        return result
+
+    real = np.broadcast_to(evaluate(op), (256,))
+    with np.errstate(all="ignore"):
+        scaled = np.rint(real / np.float32(quantization.scale)) + np.float32(quantization.zero_point)
+    return np.clip(np.nan_to_num(scaled, nan=0.0, posinf=127, neginf=-128), -128, 127).astype(np.int8)

@@ -1,0 +1,81 @@
+"""fold_batch_norm: batch normalization behind a convolution goes into its scales and bias."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.ir import Graph, Op, Tensor
+from qrt.compiler.report import Report
+
+
+def fold_batch_norm(graph: Graph, report: Report) -> Graph:
+    """Folds ``batch_norm(conv2d(x, w, b))`` and the same of linear into the layer.
+
+    With ``f = gamma / sqrt(var + epsilon)`` per channel it equals the layer with weights ``f * w`` and bias
+    ``(b - mean) * f + beta``. Quantized weights keep their codes: only their scale is multiplied by |f|, and
+    codes change sign where f is negative, which is exact unless a code is -128.
+    """
+    kept: list[Op] = []
+    problems: list[Problem] = []
+    for op in graph.ops:
+        layer = graph.producer(op.inputs[0])
+        if op.kind != "batch_norm" or layer is None or layer.kind not in ("conv2d", "linear"):
+            kept.append(op)
+            continue
+        reason = _fold(graph, op, layer, kept)
+        if reason is None:
+            report.note("fold_batch_norm", f"folded {op.name} into {layer.name}")
+        else:
+            problems.append(Problem(op.name, op.attrs.get("source", op.kind), reason))
+    if problems:
+        raise CompileError(problems)
+    graph.ops = kept
+    return graph
+
+
+def _fold(graph: Graph, norm: Op, layer: Op, kept: list[Op]) -> str | None:
+    """Folds `norm` into `layer`; the reason when it cannot be."""
+    if len(graph.consumers(layer.output)) > 1 or graph.is_output(layer.output):
+        return f"{layer.name} in front of it has other readers; let it have one of its own"
+    gamma, beta, mean, variance = (tensor.real() for tensor in norm.inputs[1:5])
+    factor = gamma / np.sqrt(variance + norm.attrs["epsilon"])
+    source = graph.producer(layer.inputs[1])
+    bias_source = graph.producer(layer.inputs[2]) if len(layer.inputs) > 2 else None
+    old_bias = (bias_source.inputs[0] if bias_source else layer.inputs[2]).real() if len(layer.inputs) > 2 else 0.0
+    weights = source.inputs[0] if source is not None and source.kind == "dequantize" else layer.inputs[1]
+    if weights.data is None:
+        return f"the weights of {layer.name} are not constant"
+    scaled = _scaled(weights, factor)
+    if scaled is None:
+        return f"gamma is negative where {layer.name} has a weight of -128; quantize weights to [-127, 127]"
+    if scaled.quantization is not None:
+        dequantized = Tensor(scaled.name + "_real", scaled.shape, "float32")
+        kept.insert(kept.index(layer), Op("dequantize", layer.name, [scaled], dequantized))
+        scaled = dequantized
+    bias = (old_bias - mean) * factor + beta
+    layer.inputs = [layer.inputs[0], scaled, Tensor(norm.name + "_bias", bias.shape, "float32", None, bias)]
+    layer.output = norm.output
+    return None
+
+
+def _scaled(weights: Tensor, factor: np.ndarray) -> Tensor | None:
+    """`weights` times `factor` along its first axis; None where the codes' signs cannot change."""
+    assert weights.data is not None
+    column = factor.reshape(-1, *[1] * (weights.data.ndim - 1))
+    quantization = weights.quantization
+    name = weights.name + "_folded"
+    if quantization is None:
+        return Tensor(name, weights.shape, weights.dtype, None, weights.data * column)
+    if ((weights.data == -128) & (column < 0)).any() or quantization.axis not in (0, None):
+        return None
+    zero = np.broadcast_to(quantization.zero_point, factor.shape)
+    if ((zero != 0) & (factor < 0)).any():
+        return None
+    scale = np.asarray(quantization.scale, np.float64) * np.abs(factor)
+    codes = np.where(column < 0, -weights.data.astype(np.int16), weights.data).astype(weights.data.dtype)
+    return Tensor(
+        name, weights.shape, weights.dtype, replace(quantization, scale=scale, zero_point=zero.copy(), axis=0), codes
+    )

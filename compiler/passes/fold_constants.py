@@ -1,0 +1,53 @@
+"""fold_constants: moves of constants are done at compile time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from qrt.compiler.ir import Graph, Op, Tensor
+from qrt.compiler.report import Report
+
+
+def fold_constants(graph: Graph, report: Report) -> Graph:
+    """Evaluates transpose and reshape of constants, also behind a dequantize.
+
+    A move commutes with dequantize, so ``transpose(dequantize(codes))`` is ``dequantize(transpose(codes))``;
+    a per-channel axis moves along. A reshape of per-channel codes is left alone.
+    """
+    dequantized: dict[Tensor, Op] = {}
+    kept: list[Op] = []
+    for op in graph.ops:
+        if op.kind == "dequantize" and op.inputs[0].is_constant:
+            dequantized[op.output] = op
+        source = dequantized[op.inputs[0]].inputs[0] if op.inputs[0] in dequantized else op.inputs[0]
+        moved = _moved(op, source) if source.is_constant else None
+        if moved is None:
+            kept.append(op)
+        elif source is op.inputs[0]:
+            graph.redirect(op.output, moved)
+        else:
+            folded = Op("dequantize", op.name, [moved], op.output)
+            dequantized[op.output] = folded
+            kept.append(folded)
+    if len(kept) != len(graph.ops):
+        report.note("fold_constants", f"evaluated {len(graph.ops) - len(kept)} operators on constants")
+    graph.ops = kept
+    return graph
+
+
+def _moved(op: Op, source: Tensor) -> Tensor | None:
+    """The constant after `op`, or None where it is no move of a constant."""
+    quantization = source.quantization
+    assert source.data is not None
+    if op.kind == "transpose":
+        permutation = op.attrs["permutation"]
+        if quantization is not None and quantization.axis is not None:
+            quantization = replace(quantization, axis=permutation.index(quantization.axis))
+        data = np.ascontiguousarray(source.data.transpose(permutation))
+    elif op.kind == "reshape" and (quantization is None or quantization.axis is None):
+        data = source.data.reshape(op.output.shape)
+    else:
+        return None
+    return Tensor(op.output.name, data.shape, source.dtype, quantization, data)

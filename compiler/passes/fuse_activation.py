@@ -1,0 +1,43 @@
+"""fuse_activation: a clamp goes into the operator that writes its input."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qrt.compiler.ir import Graph, Op
+from qrt.compiler.report import Report
+
+CLAMPING = frozenset(
+    {"conv2d", "dwconv2d", "linear", "add", "mul", "average_pool2d", "max_pool2d", "mean", "requantize", "clamp"}
+)
+
+
+def fuse_activation(graph: Graph, report: Report) -> Graph:
+    """Merges clamp into its producer's output_min and output_max, or into a lut's table.
+
+    ``clamp(clamp(v, a, b), c, d)`` is ``clamp(v, clamp(a, c, d), clamp(b, c, d))``. The producer must have no
+    other reader, which would see the codes before the clamp.
+    """
+    for clamp in list(graph.ops):
+        if clamp.kind != "clamp":
+            continue
+        producer = graph.producer(clamp.inputs[0])
+        if producer is None or len(graph.consumers(producer.output)) > 1 or graph.is_output(producer.output):
+            continue
+        if _merge(producer, clamp):
+            graph.ops.remove(clamp)
+            report.note("fuse_activation", f"merged {clamp.name} into {producer.name}")
+    return graph
+
+
+def _merge(producer: Op, clamp: Op) -> bool:
+    low, high = clamp.attrs.get("output_min", -128), clamp.attrs.get("output_max", 127)
+    if producer.kind == "lut":
+        producer.attrs["table"] = np.clip(producer.attrs["table"], low, high).astype(np.int8)
+    elif producer.kind in CLAMPING:
+        for key, default in (("output_min", -128), ("output_max", 127)):
+            producer.attrs[key] = min(max(producer.attrs.get(key, default), low), high)
+    else:
+        return False
+    producer.output = clamp.output
+    return True

@@ -1,0 +1,50 @@
+"""simplify: drops operators that change nothing and joins reshapes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qrt.compiler.ir import Graph, Op
+from qrt.compiler.report import Report
+
+
+def simplify(graph: Graph, report: Report) -> Graph:
+    """Drops identities and joins chains of reshape.
+
+    An identity is a reshape to the same shape, a clamp to all codes, a requantize between equal quantizations
+    that clamps nothing, or a lut whose table is the identity. ``reshape(reshape(x))`` is one reshape.
+    """
+    dropped = 0
+    for op in list(graph.ops):
+        before = graph.producer(op.inputs[0])
+        if op.kind == "reshape" and before is not None and before.kind == "reshape":
+            op.inputs[0] = before.inputs[0]
+        if not _is_identity(op) or (graph.is_output(op.output) and _is_fixed(graph, op)):
+            continue
+        graph.redirect(op.output, op.inputs[0])
+        graph.ops.remove(op)
+        dropped += 1
+    if dropped:
+        report.note("simplify", f"dropped {dropped} operators that change nothing")
+    return graph
+
+
+def _is_fixed(graph: Graph, op: Op) -> bool:
+    """Whether the output of `op` must stay a tensor of its own: a model input cannot be a model output."""
+    return any(edge.tensor is op.inputs[0] for edge in (*graph.inputs, *graph.outputs))
+
+
+def _is_identity(op: Op) -> bool:
+    x, y = op.inputs[0], op.output
+    all_codes = op.attrs.get("output_min", -128) == -128 and op.attrs.get("output_max", 127) == 127
+    if x.quantization is None or not x.quantization.same_as(y.quantization):
+        return False
+    match op.kind:
+        case "reshape":
+            return x.shape == y.shape
+        case "clamp" | "requantize":
+            return all_codes
+        case "lut":
+            return np.array_equal(op.attrs["table"], np.arange(-128, 128))
+        case _:
+            return False

@@ -1,0 +1,204 @@
+"""to_nhwc: takes away the transposes that a network with channels first leaves behind.
+
+Every transpose moves down the graph, past operators that work entry by entry, until it meets its inverse,
+an edge of the model, or the weights of a linear layer. None of that changes a code: it changes where the
+code lies, and every reader reads it where it lies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from qrt.compiler.ir import Graph, Op, Tensor
+from qrt.compiler.report import Report
+
+Permutation = tuple[int, ...]
+
+NCHW_TO_NHWC = (0, 2, 3, 1)
+NHWC_TO_NCHW = (0, 3, 1, 2)
+UNARY = frozenset({"requantize", "clamp", "lut"})
+BINARY = frozenset({"add", "mul"})
+
+
+def to_nhwc(graph: Graph, report: Report) -> Graph:
+    """Removes transposes wherever the same codes can be had without them."""
+    before = _count(graph)
+    if before == 0:
+        return graph
+    _at_inputs(graph)
+    changed = True
+    while changed:
+        changed = any(_sink(graph, op) for op in list(graph.ops) if op in graph.ops)
+        changed = _at_outputs(graph) or changed
+        _drop_unread(graph)
+    for op in graph.ops:
+        if op.kind == "transpose" and _moves_nothing(op):
+            op.kind, op.attrs = "reshape", {}
+    report.note("to_nhwc", f"{before} transposes became {_count(graph)}")
+    return graph
+
+
+def _count(graph: Graph) -> int:
+    return sum(op.kind == "transpose" for op in graph.ops)
+
+
+def inverse(permutation: Permutation) -> Permutation:
+    return tuple(int(k) for k in np.argsort(permutation))
+
+
+def _moves_nothing(op: Op) -> bool:
+    """Whether only axes of length 1 change places, so that the codes keep their order."""
+    shape = op.inputs[0].shape
+    long = [k for k in op.attrs["permutation"] if shape[k] != 1]
+    return long == sorted(long)
+
+
+def _permuted(tensor: Tensor, permutation: Permutation, name: str) -> Tensor:
+    """A tensor of the same quantization whose axis k is axis permutation[k] of `tensor`."""
+    data = None if tensor.data is None else np.ascontiguousarray(tensor.data.transpose(permutation))
+    return replace(tensor, name=name, shape=tuple(tensor.shape[k] for k in permutation), data=data)
+
+
+def _at_inputs(graph: Graph) -> None:
+    """An NCHW input that is only read through its transpose to NHWC becomes an NHWC input."""
+    for edge in graph.inputs:
+        readers = graph.consumers(edge.tensor)
+        if not readers or graph.is_output(edge.tensor):
+            continue
+        if any(op.kind != "transpose" or op.attrs["permutation"] != NCHW_TO_NHWC for op in readers):
+            continue
+        edge.tensor = _permuted(edge.tensor, NCHW_TO_NHWC, edge.tensor.name)
+        edge.source_layout = "NCHW"
+        for op in readers:
+            graph.redirect(op.output, edge.tensor)
+            graph.ops.remove(op)
+
+
+def _at_outputs(graph: Graph) -> bool:
+    """A model output that is the transpose of NHWC codes becomes those codes."""
+    changed = False
+    for edge in graph.outputs:
+        op = graph.producer(edge.tensor)
+        if op is None or op.kind != "transpose" or op.attrs["permutation"] != NHWC_TO_NCHW:
+            continue
+        source = op.inputs[0]
+        if graph.producer(source) is None or graph.is_output(source):
+            continue
+        name = edge.tensor.name
+        edge.tensor.name, source.name = f"{name}_nchw", name
+        edge.tensor, edge.source_layout = source, "NCHW"
+        changed = True
+    return changed
+
+
+def _drop_unread(graph: Graph) -> None:
+    for op in reversed(list(graph.ops)):
+        if not graph.consumers(op.output) and not graph.is_output(op.output):
+            graph.ops.remove(op)
+
+
+def _sink(graph: Graph, transpose: Op) -> bool:
+    """Moves one transpose past one of its readers, or cancels it; whether anything changed."""
+    if transpose.kind != "transpose":
+        return False
+    if transpose.attrs["permutation"] == tuple(range(len(transpose.output.shape))):
+        if graph.is_output(transpose.output):
+            return False
+        graph.redirect(transpose.output, transpose.inputs[0])
+        return True
+    return any(_sink_past(graph, transpose, reader) for reader in graph.consumers(transpose.output))
+
+
+def _sink_past(graph: Graph, transpose: Op, reader: Op) -> bool:
+    permutation: Permutation = transpose.attrs["permutation"]
+    if reader.kind == "transpose":
+        reader.attrs["permutation"] = tuple(permutation[k] for k in reader.attrs["permutation"])
+        reader.inputs = [transpose.inputs[0]]
+        return True
+    if reader.kind in UNARY:
+        _swap(graph, reader, [transpose.inputs[0]], permutation)
+        return True
+    if reader.kind == "softmax" and permutation[-1] == len(permutation) - 1:
+        _swap(graph, reader, [transpose.inputs[0]], permutation)
+        return True
+    if reader.kind == "pad":
+        for key in ("before", "after"):
+            sides = reader.attrs[key]
+            reader.attrs[key] = tuple(sides[k] for k in inverse(permutation))
+        _swap(graph, reader, [transpose.inputs[0]], permutation)
+        return True
+    if reader.kind in BINARY or reader.kind == "concat":
+        inputs = _aligned(graph, reader, permutation)
+        if inputs is None:
+            return False
+        if reader.kind == "concat":
+            reader.attrs["axis"] = permutation[reader.attrs["axis"]]
+        _swap(graph, reader, inputs, permutation)
+        return True
+    if reader.kind == "reshape":
+        return _into_weights(graph, transpose, reader)
+    return False
+
+
+def _swap(graph: Graph, op: Op, inputs: list[Tensor], permutation: Permutation) -> None:
+    """`op` reads `inputs`, which lie as before the transpose; the transpose comes behind it."""
+    after = op.output
+    op.inputs = inputs
+    op.output = _permuted(after, inverse(permutation), f"{after.name}_{'_'.join(map(str, permutation))}")
+    moved = Op("transpose", op.name, [op.output], after, {"permutation": permutation})
+    graph.ops.insert(graph.ops.index(op) + 1, moved)
+
+
+def _aligned(graph: Graph, op: Op, permutation: Permutation) -> list[Tensor] | None:
+    """The inputs of `op` as they lie before the transpose; None where that would cost another transpose."""
+    aligned: list[Tensor] = []
+    added: list[Op] = []
+    for tensor in op.inputs:
+        producer = graph.producer(tensor)
+        if producer is not None and producer.kind == "transpose" and producer.attrs["permutation"] == permutation:
+            aligned.append(producer.inputs[0])
+            continue
+        back = inverse(permutation)
+        turned = _permuted(tensor, back, f"{tensor.name}_{'_'.join(map(str, back))}")
+        if not tensor.is_constant:
+            move = Op("transpose", op.name, [tensor], turned, {"permutation": back})
+            if not _moves_nothing(move):
+                return None
+            move.kind, move.attrs = "reshape", {}
+            added.append(move)
+        aligned.append(turned)
+    place = graph.ops.index(op)
+    graph.ops[place:place] = added
+    return aligned
+
+
+def _into_weights(graph: Graph, transpose: Op, reshape: Op) -> bool:
+    """transpose, flatten, linear: the linear layer's columns take the transpose's place.
+
+    Entry-by-entry operators between flatten and linear move in front of the flatten first.
+    """
+    source, flat = transpose.inputs[0], reshape.output
+    readers = graph.consumers(flat)
+    if graph.is_output(flat) or not readers:
+        return False
+    unary = next((op for op in readers if op.kind in UNARY), None)
+    if unary is not None:
+        after = unary.output
+        unary.inputs = [transpose.output]
+        unary.output = replace(after, name=f"{after.name}_image", shape=transpose.output.shape)
+        graph.ops.insert(graph.ops.index(unary) + 1, Op("reshape", reshape.name, [unary.output], after))
+        return True
+    permutation: Permutation = transpose.attrs["permutation"]
+    flattens = permutation[0] == 0 and flat.shape == (source.shape[0], source.size // source.shape[0])
+    if not flattens or any(op.kind != "linear" for op in readers):
+        return False
+    columns = np.arange(flat.shape[1]).reshape(transpose.output.shape[1:])
+    order = columns.transpose([k - 1 for k in inverse(permutation)[1:]]).reshape(-1)
+    for op in readers:
+        weights = op.inputs[1]
+        assert weights.data is not None
+        op.inputs[1] = replace(weights, data=np.ascontiguousarray(weights.data[:, order]))
+    reshape.inputs = [source]
+    return True

@@ -1,0 +1,320 @@
+"""The validator: golden files, limits, damaged files, and a fuzz of the C reader and kernels under sanitizers."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+import re
+import shutil
+import struct
+import subprocess
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from vectors import make_vectors
+from vectors.encode import Table, chain, encode, ints, longs, patch, root, single
+
+import qrt
+
+ROOT = Path(__file__).parents[1]
+GOOD = sorted((ROOT / "tests/vectors/good").glob("*.qfb"))
+BAD = sorted((ROOT / "tests/vectors/bad").glob("*.qfb"))
+READER = sorted((ROOT / "schema").glob("*.c"))
+KERNELS = [ROOT / "runtime/qrt_prepare.c", *sorted((ROOT / "runtime/kernels").glob("portable*.c"))]
+FLAGS = ["-std=c99", "-g", "-O1", *(f"-I{ROOT / folder}" for folder in ("schema", "runtime", "runtime/kernels"))]
+
+OK, ERR_ALIGNMENT, ERR_NOT_QFB, ERR_VERSION, ERR_INVALID = 0, -1, -2, -3, -4
+PLACES = ("file", "tensor", "operator", "input", "output", "test vector")
+
+
+class Problem(ctypes.Structure):
+    _fields_ = (("rule", ctypes.c_int32), ("place", ctypes.c_int32), ("index", ctypes.c_uint32))
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What qrt_model_open says of a file."""
+
+    status: int
+    rule: int
+    place: str
+    index: int
+
+
+class Reader:
+    """qrt_model_open of a shared library."""
+
+    def __init__(self, path: Path) -> None:
+        self.library = ctypes.CDLL(str(path))
+
+    def open(self, content: bytes, shift: int = 0) -> Opened:
+        """Opens a copy of `content` that starts `shift` bytes behind a multiple of 16."""
+        memory = np.zeros(len(content) + 32, dtype=np.uint8)
+        start = -memory.ctypes.data % 16 + shift
+        memory[start : start + len(content)] = np.frombuffer(content, dtype=np.uint8)
+        model = (ctypes.c_uint64 * 64)()
+        problem = Problem()
+        address, size = ctypes.c_void_p(memory.ctypes.data + start), ctypes.c_size_t(len(content))
+        status = self.library.qrt_model_open(model, address, size, ctypes.byref(problem))
+        return Opened(status, problem.rule, PLACES[problem.place], problem.index)
+
+    def rule(self, model: Table) -> int:
+        """The rule that a model breaks; 0 when it is valid."""
+        opened = self.open(encode(model))
+        assert opened.status == (ERR_INVALID if opened.rule else OK)
+        return opened.rule
+
+
+def compiler() -> str:
+    for name in (os.environ.get("CC", "cc").split()[0], "gcc", "clang"):
+        if shutil.which(name):
+            return name
+    pytest.skip("no C compiler")
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    path = tmp_path_factory.mktemp("reader") / "reader.so"
+    subprocess.run([compiler(), "-shared", "-fPIC", *FLAGS, *READER, "-o", path], check=True)
+    return Reader(path)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> bytes:
+    return make_vectors.linear_3_to_2()
+
+
+# -- golden files --
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
+def test_good_file_opens(reader: Reader, path: Path) -> None:
+    assert reader.open(path.read_bytes()) == Opened(OK, 0, "file", 0)
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
+def test_good_file_computes_what_it_says(path: Path, kernels: str) -> None:
+    model = qrt.load(path, kernels=kernels)
+    assert model.test_vectors
+    for inputs, expected in model.test_vectors:
+        outputs = model.run(*inputs, layout="NHWC")
+        for output, codes in zip(outputs if len(expected) > 1 else [outputs], expected, strict=True):
+            assert np.array_equal(output, codes)
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+def test_bad_file_breaks_its_rule(reader: Reader, path: Path) -> None:
+    opened = reader.open(path.read_bytes())
+    assert (opened.status, opened.rule) == (ERR_INVALID, int(path.stem[1:3]))
+
+
+def test_every_rule_has_a_bad_file() -> None:
+    rules = re.findall(r"^X\((\d+),", (ROOT / "schema/qrt_rules.h").read_text(), re.MULTILINE)
+    assert len(rules) > 50
+    assert {f"v{int(rule):02d}" for rule in rules} == {path.stem[:3] for path in BAD}
+
+
+@pytest.mark.parametrize("folder", ["good", "bad"])
+def test_committed_files_are_what_the_script_makes(folder: str) -> None:
+    made = {name: make() for name, make in (make_vectors.GOOD if folder == "good" else make_vectors.BAD).items()}
+    committed = {path.stem: path.read_bytes() for path in (GOOD if folder == "good" else BAD)}
+    assert made.keys() == committed.keys()
+    assert [name for name in made if made[name] != committed[name]] == []
+
+
+# -- what is reported --
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "index"),
+    [
+        ("v04_vector_past_the_end", "file", 0x218),
+        ("v10_above_10ffff", "file", None),
+        ("v15_data_too_short", "tensor", 1),
+        ("v18_input_twice", "input", 1),
+        ("v19_too_few_labels", "output", 0),
+        ("v21_other_size", "test vector", 0),
+        ("v25_reads_what_comes_later", "operator", 1),
+        ("v27_overlap_in_part", "tensor", 1),
+        ("v47_bias", "operator", 0),
+    ],
+)
+def test_place_of_the_fault(reader: Reader, name: str, place: str, index: int | None) -> None:
+    opened = reader.open(make_vectors.BAD[name]())
+    assert opened.place == place
+    assert index is None or opened.index == index
+
+
+def test_what_is_no_qfb(reader: Reader, tiny: bytes) -> None:
+    for content in (b"", b"QRT1", tiny[:7], b"\x08\0\0\0TFL3" + bytes(64), tiny.replace(b"QRT1", b"QRT2")):
+        assert reader.open(content) == Opened(ERR_NOT_QFB, 0, "file", 0)
+
+
+def test_newer_version_is_told_apart_once_the_file_is_whole(reader: Reader) -> None:
+    model = make_vectors.linear()
+    model["format_version"] = 2
+    content = encode(model)
+    assert reader.open(content) == Opened(ERR_VERSION, 0, "file", 0)
+    assert reader.open(content[:-1] + b"\xff").rule == 7
+
+
+def test_pointer_must_be_aligned(reader: Reader, tiny: bytes) -> None:
+    assert [reader.open(tiny, shift).status for shift in (0, 1, 4, 8)] == [OK] + [ERR_ALIGNMENT] * 3
+
+
+def test_rule_text(reader: Reader) -> None:
+    reader.library.qrt_rule_text.restype = ctypes.c_char_p
+    assert reader.library.qrt_rule_text(8) == b"format_version is at least 1."
+    assert reader.library.qrt_rule_text(0) == reader.library.qrt_rule_text(1000) == b""
+
+
+def test_crc32_is_zlibs(reader: Reader, tiny: bytes) -> None:
+    reader.library.qrt_crc32.restype = ctypes.c_uint32
+    for start in (0, 0xDEADBEEF):
+        assert reader.library.qrt_crc32(ctypes.c_uint32(start), tiny, ctypes.c_size_t(560)) == zlib.crc32(tiny, start)
+
+
+# -- the rules refuse nothing that they need not refuse --
+
+LARGEST = (1 << 31) - 1
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        single(Table("Reshape"), (1, 1, 1, 1, 1, 1), (1,)),
+        chain(size=LARGEST),
+        make_vectors.linear(bias=ints(LARGEST - 3 * 128, -LARGEST + 3 * 128)),
+        make_vectors.linear(bias=ints(LARGEST - 3 * 128 - 255, 0), shift=(31,), rounding=1),
+        make_vectors.linear(bias=ints(1 << 29, 0), shift=(30,), rounding=1),
+        make_vectors.linear(addend=longs((1 << 63) - 1 - (3 * 128 << 30))),
+        make_vectors.linear(addend=longs(-(1 << 63) + 1), multiplier=(0,)),
+        make_vectors.linear(multiplier=(LARGEST,), shift=(62,)),
+        make_vectors.requantize(zero_point=-128, shift=(55,)),
+        make_vectors.mean(x=(1, 4096, 4095, 1), y=(1, 1, 1, 1)),
+        make_vectors.add(shift=56, zero_point=64),
+        make_vectors.add(a_multiplier=LARGEST, b_multiplier=LARGEST, shift=62),
+        make_vectors.tflite_add(a_multiplier=LARGEST, y_shift=62),
+        make_vectors.softmax(largest=2**32 - 1, numerator=(1 << 62) - 1, shift=62),
+        make_vectors.pool((1, 2048, 2048, 1), (1, 1, 1, 1), filter=(2048, 2048)),
+        make_vectors.pool(y=(1, 3, 3, 2), padding=(1, 1, 1, 1)),
+        make_vectors.conv(weights=(3, 1, 1, 2), y=(1, 9, 9, 3), padding=(2, 3, 5, 0)),
+        make_vectors.reshapes(outputs=[make_vectors.edge(1)] * 256),
+        make_vectors.reshapes(name="\0 é 日本 \U0010ffff", tensors__0__scale=1e-45),
+        make_vectors.reshapes(2, tensors__2__arena_offset=0),
+        make_vectors.reshapes(3, tensors__1__arena_offset=0, tensors__2__arena_offset=0, tensors__3__arena_offset=0),
+    ],
+)
+def test_models_at_the_limits_are_valid(reader: Reader, model: Table) -> None:
+    assert reader.rule(model) == 0
+
+
+def test_model_without_operators_is_valid(reader: Reader) -> None:
+    assert reader.rule(chain()) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "in_place"),
+    [
+        (Table("Add"), True),
+        (Table("Mul", requant=make_vectors.requant()), True),
+        (Table("Concat", axis=1), False),
+    ],
+)
+def test_second_input_may_be_overwritten_too(reader: Reader, kind: Table, in_place: bool) -> None:
+    model = single(kind, (1, 16), (1, 16), (1, 32) if kind.table_name == "Concat" else (1, 16))
+    model["tensors"][2]["arena_offset"] = model["tensors"][1]["arena_offset"]
+    assert reader.rule(model) == (0 if in_place else 27)
+
+
+def test_many_tensors_in_good_time(reader: Reader) -> None:
+    """The largest graph: 8191 operators, whose tensors are compared pair by pair."""
+    assert reader.rule(chain(*["Reshape"] * 8191, size=1)) == 0
+    assert reader.rule(chain(*["Reshape"] * 8192, size=1)) == 11
+
+
+# -- damaged files --
+
+
+def test_no_truncation_is_valid(reader: Reader, tiny: bytes) -> None:
+    assert [n for n in range(len(tiny)) if reader.open(tiny[:n]).status == OK] == []
+
+
+def test_no_flipped_bit_is_valid(reader: Reader, tiny: bytes) -> None:
+    for position in range(len(tiny)):
+        for bit in range(8):
+            damaged = patch(tiny, position, "B", tiny[position] ^ 1 << bit)
+            assert reader.open(damaged).status != OK, (position, bit)
+
+
+def sealed_again(content: bytes, original: bytes) -> bytes:
+    """`content` with a true seal where `original`, of the same size, has its own."""
+    at = root(original).Seal()._tab.Pos
+    content = patch(content, at, "<II", len(content), 0)
+    return patch(content, at + 4, "<I", zlib.crc32(content))
+
+
+def mutations(original: bytes, count: int) -> Iterator[bytes]:
+    """Sealed files with one to three numbers of random width replaced, often by an extreme or a near value."""
+    generator = random.Random(1)
+    for _ in range(count):
+        content = bytearray(original)
+        for _ in range(generator.choice((1, 1, 1, 2, 3))):
+            form = generator.choice("BHI")
+            width = struct.calcsize(form)
+            at = generator.randrange(8, len(original) - width) // width * width
+            (old,) = struct.unpack_from(f"<{form}", content, at)
+            top = 256**width - 1
+            near = (old + generator.randrange(-8, 9)) & top
+            new = generator.choice((0, 1, top, top >> 1, (top >> 1) + 1, near, near, generator.randrange(top)))
+            struct.pack_into(f"<{form}", content, at, new)
+        yield sealed_again(bytes(content), original)
+
+
+def every_flip(original: bytes) -> Iterator[bytes]:
+    for position in range(8, len(original)):
+        for bit in range(8):
+            yield sealed_again(patch(original, position, "B", original[position] ^ 1 << bit), original)
+
+
+@pytest.fixture(scope="module")
+def open_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[bytes]], list[tuple[int, int]]]:
+    """Runs fuzz/open_files.c, built with sanitizers, on files: (status, rule) of each."""
+    folder = tmp_path_factory.mktemp("open_files")
+    sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    probe = folder / "probe.c"
+    probe.write_text("int main(void) { return 0; }")
+    if subprocess.run([compiler(), *sanitize, probe, "-o", folder / "probe"], capture_output=True).returncode != 0:
+        pytest.skip(f"{compiler()} has no sanitizers here")
+    program = folder / "open_files"
+    sources = [*READER, *KERNELS, ROOT / "tests/fuzz/open_files.c"]
+    subprocess.run([compiler(), *sanitize, *FLAGS, *sources, "-o", program], check=True)
+
+    def run(files: list[bytes]) -> list[tuple[int, int]]:
+        stream = b"".join(struct.pack("<I", len(file)) + file for file in files)
+        done = subprocess.run([program], input=stream, capture_output=True, timeout=300)
+        lines = done.stdout.decode().splitlines()
+        assert done.returncode == 0, f"file {len(lines)}: {done.stderr.decode()}"
+        return [(int(status), int(rule)) for status, rule in map(str.split, lines)]
+
+    return run
+
+
+def test_hostile_files_under_sanitizers(open_files: Callable[[list[bytes]], list[tuple[int, int]]]) -> None:
+    every = make_vectors.every_operator()
+    files = [path.read_bytes() for path in GOOD + BAD]
+    files += [*every_flip(make_vectors.linear_3_to_2()), *mutations(every, 3000)]
+    results = open_files(files)
+    assert len(results) == len(files)
+    assert results[: len(GOOD)] == [(OK, 0)] * len(GOOD)
+    assert [rule for _, rule in results[len(GOOD) : len(GOOD) + len(BAD)]] == [int(path.stem[1:3]) for path in BAD]
+    # Mutations that only ever broke the first rules, or none, would show nothing.
+    counts = Counter(rule for _, rule in results[len(GOOD) + len(BAD) :])
+    assert counts[0] > 300
+    assert len(counts) > 30
