@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import click
@@ -33,12 +34,13 @@ class Verbs(click.Group):
         return list(self.commands)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
+        run: Callable[..., Any] = super().main
         try:
-            status = super().main(*args, standalone_mode=False, **extra)
+            status = run(*args, standalone_mode=False, **extra)
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else "qrt"
             message = error.format_message().rstrip(".")
-            click.echo(f"{where}: {message[:1].lower()}{message[1:]}; see '{where} --help'", err=True)
+            click.echo(f"{where}: {message[:1].lower()}{message[1:]} (see '{where} --help')", err=True)
             status = error.exit_code
         except click.ClickException as error:
             error.show()

@@ -99,7 +99,7 @@ def read_labels(path: Path) -> list[str]:
 
 def refusal(source: Path, error: CompileError) -> str:
     """All problems, one a line; a single one beside the file's name."""
-    lines = [printable(str(problem)) for problem in error.problems]
+    lines = [printable(p.reason if p.name == str(source) else str(p)) for p in error.problems]
     if len(lines) == 1:
         return f"{source}: {lines[0]}"
     return "\n".join([f"{source}: {len(lines)} problems, nothing was written", *(f"  {line}" for line in lines)])
@@ -176,8 +176,8 @@ class Summary:
         click.echo(f"{self.source} -> {self.output} in {report.seconds:.2f} s")
         show(out, facts(rows))
         if report.notes:
-            heading("What the passes did")
+            heading(out, "What the passes did")
             show(out, facts([(name, printable(text)) for name, text in report.notes]))
         if report.rescues:
-            heading("Rescued, where the integers would have overflowed or vanished")
+            heading(out, "Rescued, where the integers would have overflowed or vanished")
             show(out, facts([(rescue.kind, rescue_text(rescue)) for rescue in report.rescues]))

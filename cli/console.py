@@ -31,9 +31,10 @@ def percent(part: float, whole: float) -> str:
 
 
 def kinds_text(counts: dict[str, int]) -> str:
-    """How many operators of each kind, the most frequent first."""
+    """How many operators in all, and of each kind, the most frequent first."""
     ordered = sorted(counts.items(), key=lambda item: -item[1])
-    return f"{sum(counts.values())}: " + ", ".join(f"{count} {kind}" for kind, count in ordered)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in ordered)
+    return f"{sum(counts.values())}: {kinds}" if len(counts) > 1 else kinds
 
 
 def arena_text(size: int, lower_bound: int) -> str:
@@ -44,7 +45,7 @@ def arena_text(size: int, lower_bound: int) -> str:
 
 
 def print_json(document: dict[str, Any]) -> None:
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(document, ensure_ascii=False))
 
 
 def note(message: str) -> None:
@@ -67,8 +68,12 @@ def show(out: Console, renderable: RenderableType) -> None:
         click.echo(line.rstrip())
 
 
-def heading(text: str) -> None:
-    click.echo(f"\n{click.style(text, bold=True)}")
+def heading(out: Console, text: str) -> None:
+    """Prints the title of what follows."""
+    from rich.text import Text
+
+    click.echo()
+    show(out, Text(text, style="bold"))
 
 
 def facts(rows: Iterable[tuple[str, str]]) -> Table:

@@ -39,10 +39,9 @@ class Verb(click.Command):
 
 def _hint(path: Path) -> str:
     """What may have been meant by a path that does not exist."""
-    folder = path.parent
-    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-    close = difflib.get_close_matches(path.name, names, 1)
-    return f"did you mean {folder / close[0]}?" if close else "check the path"
+    stems = [entry.stem for entry in path.parent.glob(f"*{path.suffix}")] if path.suffix else []
+    close = difflib.get_close_matches(path.stem, stems, 1)
+    return f"did you mean {path.with_name(close[0] + path.suffix)}?" if close else "check the path"
 
 
 def open_model(path: Path, kernels: str | None = None) -> qrt.Model:

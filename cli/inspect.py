@@ -33,14 +33,14 @@ def inspect_model(path: Path, tensors: bool, as_json: bool) -> None:
         return
     out = console()
     show(out, facts(header(path, contents)))
-    heading("Inputs and outputs")
+    heading(out, "Inputs and outputs")
     show(out, facts(edges(model)))
-    heading("Operators")
+    heading(out, "Operators")
     show(out, operator_table(contents))
     if tensors:
-        heading("Tensors")
+        heading(out, "Tensors")
         show(out, tensor_table(contents))
-    heading("Memory plan")
+    heading(out, "Memory plan")
     for line in draw(contents, out.width, ascii_only=not out.encoding.startswith("utf")):
         show(out, line)
 
@@ -51,10 +51,10 @@ def header(path: Path, contents: Contents) -> list[tuple[str, str]]:
     parameters = sum(op.parameter_bytes for op in contents.operators)
     return [
         ("file", str(path)),
+        ("size", f"{contents.size:,} bytes, crc32 {contents.crc32:08x}"),
         ("name", printable(contents.name) or "(none)"),
         ("made by", f"{printable(contents.producer) or '(unknown)'}, format version {contents.format_version}"),
         ("operators", kinds_text(contents.kinds)),
-        ("size", f"{contents.size:,} bytes, crc32 {contents.crc32:08x}"),
         ("MACs", f"{macs:,}"),
         ("weights", f"{weights:,} bytes, and {parameters:,} of multipliers, shifts, biases and tables"),
         ("arena", arena_text(contents.arena_size, contents.lower_bound)),
@@ -84,7 +84,9 @@ def real_text(tensor: qrt.TensorInfo | TensorEntry) -> str:
     """What codes stand for."""
     if tensor.scale == 0:
         return f"zero point {tensor.zero_point}, no scale stated"
-    sign = "-" if tensor.zero_point >= 0 else "+"
+    if tensor.zero_point == 0:
+        return f"real = {tensor.scale:.7g} * code"
+    sign = "-" if tensor.zero_point > 0 else "+"
     return f"real = {tensor.scale:.7g} * (code {sign} {abs(tensor.zero_point)})"
 
 

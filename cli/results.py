@@ -78,21 +78,19 @@ class Result:
     def lines(self, width: int) -> Iterator[str]:
         """The output as text, `width` wide where it can be."""
         count = len(self.samples)
-        size = self.samples[0].size
-        title = f"{printable(self.info.name) or 'output'}  {self.values.dtype} {shape_text(self.values.shape)}"
+        meaning = "codes" if self.values.dtype == np.int8 else "real values"
+        title = f"{printable(self.info.name) or 'output'}  {shape_text(self.values.shape)} {meaning}"
         if self.ranked:
-            shown = min(self.top or DEFAULT_TOP, size)
-            lines = list(self._best_lines(shown, width))
-            yield f"{title}, largest of {size}"
+            yield f"{title}, the largest of {self.samples[0].size}"
+            yield from self._best_lines(width)
         else:
-            lines = list(self._number_lines(width))
             yield title
-        yield from lines
+            yield from self._number_lines(width)
         if count > SAMPLES_SHOWN:
             yield f"... and {count - SAMPLES_SHOWN} more samples; -o FILE.npy or --json gives all"
 
-    def _best_lines(self, shown: int, width: int) -> Iterator[str]:
-        rows = self.best(shown)[:SAMPLES_SHOWN]
+    def _best_lines(self, width: int) -> Iterator[str]:
+        rows = self.best(self.top or DEFAULT_TOP)[:SAMPLES_SHOWN]
         cells = [[(printable(label), number(value)) for _, label, value in row] for row in rows]
         labels = max(len(label) for row in cells for label, _ in row)
         values = max(len(value) for row in cells for _, value in row)
@@ -100,10 +98,9 @@ class Result:
             yield from (f"  {label:<{labels}}  {value:>{values}}" for label, value in cells[0])
             return
         index = len(str(len(rows) - 1))
-        if self.top is None:
-            shown = max(1, min(shown, (width - index - 2) // (labels + values + 5)))
+        fitting = (width - index - 2) // (labels + values + 5)
         for i, row in enumerate(cells):
-            texts = (f"{label:<{labels}}  {value:>{values}}" for label, value in row[:shown])
+            texts = (f"{label:<{labels}}  {value:>{values}}" for label, value in row[: self.top or max(1, fitting)])
             yield f"  {i:>{index}}   " + "   ".join(texts)
 
     def _number_lines(self, width: int) -> Iterator[str]:

@@ -1,1 +1,3 @@
+"""Types of the reference extension."""
+
 def kernels() -> object: ...

@@ -88,6 +88,8 @@ class _Absorber:
             if tensor is None:
                 self._blame(edge.tensor)
                 continue
+            if tensor is not edge.tensor and not self._is_edge(tensor):
+                tensor.name = edge.tensor.name
             self.result.outputs.append(replace(edge, tensor=tensor))
         unread = [edge for edge in self.result.inputs if edge.tensor.dtype != "int8"]
         if unread and not self.problems:
@@ -96,6 +98,9 @@ class _Absorber:
         if self.problems:
             raise CompileError([Problem(op.name, _source(op), reason) for op, reason in self.problems.items()])
         return self.result
+
+    def _is_edge(self, tensor: Tensor) -> bool:
+        return any(edge.tensor is tensor for edge in (*self.result.inputs, *self.result.outputs))
 
     def _absorb(self, quantize: Op) -> None:
         target = quantize.output

@@ -1,0 +1,66 @@
+# Each target makes what it needs. PYTHON names the interpreter that .venv is made from.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find runtime schema compiler cli -type f \( -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]' -o -name '*.pyi' -o -name '*.fbs' \)) setup.py pyproject.toml README.md
+C_FILES := $(wildcard schema/*.[ch] runtime/*.[ch] runtime/kernels/*.[ch])
+C_SOURCES := $(wildcard schema/*.c runtime/qrt_*.c runtime/kernels/*.c)
+CYTHON_MADE := runtime/_executor.c runtime/_reference.c
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/demo.stamp ## compile a real network and run it on real images
+	@mkdir -p build
+	$(BIN)/qrt compile examples/digits/digits_resnet.onnx -o build/digits.qfb --test-vectors 2
+	$(BIN)/qrt check build/digits.qfb
+	$(BIN)/python examples/digits/demo.py build/digits.qfb
+
+test: $(VENV)/test.stamp ## install what the tests need and run them
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/lint.stamp ## ruff, mypy on the installed package, clang-format, C warnings as errors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p qrt
+	$(BIN)/clang-format --dry-run -Werror $(filter-out $(CYTHON_MADE),$(C_FILES))
+	for file in $(C_SOURCES); do \
+	  $(CC) -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iruntime -Iruntime/kernels -Ischema -c $$file -o /dev/null || exit 1; \
+	done
+
+bench: $(VENV)/bench.stamp ## portable C beside LiteRT's reference kernels
+	cd bench && ../$(BIN)/python portable.py
+
+clean: ## remove what was built
+	rm -rf $(VENV) build dist *.egg-info runtime/*.so $(CYTHON_MADE)
+
+$(VENV)/made.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "qrt needs Python 3.10 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Say which: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@command -v $(CC) > /dev/null || { echo "qrt needs a C compiler; '$(CC)' is not there. Install one, or say which: make CC=clang ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@touch $@
+
+# A module that was deleted survives in build/ and would be installed, so build from nothing.
+define install
+rm -rf build/lib* build/temp* build/bdist* qrt.egg-info
+$(BIN)/python -m pip install --quiet $(1)
+@touch $@
+endef
+
+$(VENV)/demo.stamp: $(VENV)/made.stamp $(SOURCES)
+	$(call install,".[onnx]")
+
+$(VENV)/test.stamp: $(VENV)/made.stamp $(SOURCES)
+	$(call install,".[test]")
+
+$(VENV)/lint.stamp: $(VENV)/made.stamp $(SOURCES)
+	$(call install,".[lint]")
+
+$(VENV)/bench.stamp: $(VENV)/made.stamp $(SOURCES)
+	$(call install,".[bench]")
