@@ -121,7 +121,8 @@ class Tensor:
         if q.axis is not None:
             shape[q.axis] = -1
         scale = np.asarray(q.scale, dtype=np.float64).reshape(shape)
-        return scale * (self.data.astype(np.float64) - np.asarray(q.zero_point).reshape(shape))
+        real: np.ndarray = scale * (self.data.astype(np.float64) - np.asarray(q.zero_point).reshape(shape))
+        return real
 
     def __str__(self) -> str:
         text = f"{self.name}: {self.dtype}{list(self.shape)}"

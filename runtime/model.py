@@ -79,8 +79,8 @@ class TensorInfo:
         scale = np.float32(self.scale)
         with np.errstate(over="ignore"):
             scaled = x / scale if self.quantize_rule == "DIVIDE" else x * (np.float32(1) / scale)
-        codes = np.rint(scaled) + np.float32(self.zero_point)
-        return np.clip(codes, -128, 127).astype(np.int8)
+        codes: Codes = np.clip(np.rint(scaled) + np.float32(self.zero_point), -128, 127).astype(np.int8)
+        return codes
 
     def dequantize(self, codes: Codes) -> Floats:
         """Real values of codes, float32. Raises ValueError when the file states no scale."""

@@ -19,20 +19,13 @@ typedef struct field {
     uint8_t maximum; /* of a value of one byte */
 } field;
 
-#define SCALAR(size)                                                                                                   \
-    { IN_PLACE, size, size, 0, 255 }
-#define ENUMERATION(maximum)                                                                                           \
-    { IN_PLACE, 1, 1, 0, maximum }
-#define STRUCTURE(size, alignment, required)                                                                           \
-    { IN_PLACE, size, alignment, required, 255 }
-#define VECTOR(size, required)                                                                                         \
-    { IN_VECTOR, size, (size) > 4 ? (size) : 4, required, 255 }
-#define CODES(required)                                                                                                \
-    { IN_VECTOR, 1, QRT_ALIGNMENT, required, 255 }
-#define TEXT                                                                                                           \
-    { IN_TEXT, 1, 4, 0, 255 }
-#define TABLE                                                                                                          \
-    { IN_TABLE, 4, 4, 1, 255 }
+#define SCALAR(size) {IN_PLACE, size, size, 0, 255}
+#define ENUMERATION(maximum) {IN_PLACE, 1, 1, 0, maximum}
+#define STRUCTURE(size, alignment, required) {IN_PLACE, size, alignment, required, 255}
+#define VECTOR(size, required) {IN_VECTOR, size, (size) > 4 ? (size) : 4, required, 255}
+#define CODES(required) {IN_VECTOR, 1, QRT_ALIGNMENT, required, 255}
+#define TEXT {IN_TEXT, 1, 4, 0, 255}
+#define TABLE {IN_TABLE, 4, 4, 1, 255}
 #define WINDOW STRUCTURE(20, 2, 1)
 
 static const field model_fields[] = {[MODEL_FORMAT_VERSION] = SCALAR(2),

@@ -117,7 +117,9 @@ class Importer:
         scales = self.constant(node, scale, "scale")
         zeros = self.constant(node, zero_point, "zero point") if self.has(node, zero_point) else np.zeros_like(scales)
         if scales.size == 1:
-            return Quantization(np.float32(scales.reshape(())), np.int32(zeros.reshape(-1)[0]))
+            return Quantization(
+                scales.astype(np.float32).reshape(()), zeros.reshape(-1)[:1].astype(np.int32).reshape(())
+            )
         if scales.ndim != 1:
             raise Unsupported("its scale is blocked; qrt takes scales per tensor or per channel")
         zeros = np.broadcast_to(zeros.reshape(-1), scales.shape)

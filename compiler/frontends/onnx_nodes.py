@@ -255,7 +255,7 @@ def _binary(kind: str) -> Translator:
 
 def clip(importer: Importer, node: onnx.NodeProto) -> None:
     attrs, x = importer.attributes(node), importer.input(node)
-    bounds = {name: attrs[name] for name in ("min", "max") if name in attrs}
+    bounds: dict[str, Any] = {name: attrs[name] for name in ("min", "max") if name in attrs}
     for index, name in ((1, "min"), (2, "max")):
         if importer.has(node, index):
             bounds[name] = float(importer.constant(node, index, name).reshape(()))

@@ -7,40 +7,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qrt.compiler.ir import Op, Quantization, Tensor
 
-Reals = NDArray[np.float32]
+Reals = NDArray[Any]
 Function = Callable[..., Reals]
 
 ONE = np.float32(1)
 
 
 def _sigmoid(op: Op, x: Reals) -> Reals:
-    return ONE / (ONE + np.exp(-x))
+    result: Reals = ONE / (ONE + np.exp(-x))
+    return result
 
 
 def _erf(op: Op, x: Reals) -> Reals:
-    return np.array([math.erf(float(v)) for v in x.reshape(-1)], np.float32).reshape(x.shape)
+    result: Reals = np.array([math.erf(float(v)) for v in x.reshape(-1)], np.float32).reshape(x.shape)
+    return result
 
 
 def _gelu(op: Op, x: Reals) -> Reals:
     if op.attrs.get("approximate", "none") == "tanh":
         inner = np.float32(math.sqrt(2 / math.pi)) * (x + np.float32(0.044715) * x * x * x)
-        return np.float32(0.5) * x * (ONE + np.tanh(inner))
-    return np.float32(0.5) * x * (ONE + _erf(op, x * np.float32(math.sqrt(0.5))))
+        bell = np.tanh(inner)
+    else:
+        bell = _erf(op, x * np.float32(math.sqrt(0.5)))
+    result: Reals = np.float32(0.5) * x * (ONE + bell)
+    return result
 
 
 def _hard_sigmoid(op: Op, x: Reals) -> Reals:
     alpha, beta = np.float32(op.attrs.get("alpha", 0.2)), np.float32(op.attrs.get("beta", 0.5))
-    return np.clip(alpha * x + beta, np.float32(0), ONE)
+    result: Reals = np.clip(alpha * x + beta, np.float32(0), ONE)
+    return result
 
 
 def _hard_swish(op: Op, x: Reals) -> Reals:
-    return x * np.clip(x / np.float32(6) + np.float32(0.5), np.float32(0), ONE)
+    result: Reals = x * np.clip(x / np.float32(6) + np.float32(0.5), np.float32(0), ONE)
+    return result
 
 
 def _clip(op: Op, x: Reals) -> Reals:
@@ -133,4 +141,5 @@ def table(op: Op, producers: dict[Tensor, Op], leaf: Tensor, codes: Tensor, quan
     real = np.broadcast_to(evaluate(op), (256,))
     with np.errstate(all="ignore"):
         scaled = np.rint(real / np.float32(quantization.scale)) + np.float32(quantization.zero_point)
-    return np.clip(np.nan_to_num(scaled, nan=0.0, posinf=127, neginf=-128), -128, 127).astype(np.int8)
+    result: np.ndarray = np.clip(np.nan_to_num(scaled, nan=0.0, posinf=127, neginf=-128), -128, 127).astype(np.int8)
+    return result

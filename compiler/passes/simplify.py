@@ -36,7 +36,7 @@ def _is_fixed(graph: Graph, op: Op) -> bool:
 
 def _is_identity(op: Op) -> bool:
     x, y = op.inputs[0], op.output
-    all_codes = op.attrs.get("output_min", -128) == -128 and op.attrs.get("output_max", 127) == 127
+    all_codes: bool = op.attrs.get("output_min", -128) == -128 and op.attrs.get("output_max", 127) == 127
     if x.quantization is None or not x.quantization.same_as(y.quantization):
         return False
     match op.kind:
