@@ -11,6 +11,9 @@ INCLUDE = ["runtime", "runtime/kernels", "schema"]
 FLAGS = ["-O3", "-std=c99", "-fno-math-errno"]
 
 SCHEMA = ["schema/qrt_model.c", "schema/qrt_structure.c", "schema/qrt_graph.c", "schema/qrt_operators.c"]
+# What pyproject.toml asks for to build; the tests build wheels without fetching it anew.
+BUILD = ["setuptools>=77", "cython>=3.1"]
+
 KERNELS = ["runtime/kernels/portable.c", "runtime/kernels/portable_conv.c"]
 HEADERS = [
     "schema/qrt_model.h",
@@ -48,7 +51,7 @@ setup(
     description="Compiler and integer-only runtime for int8 neural networks, the same bytes everywhere",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
+    license_expression="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=["qrt", "qrt.schema", "qrt.compiler", "qrt.compiler.frontends", "qrt.compiler.passes", "qrt.cli"],
@@ -62,7 +65,7 @@ setup(
     install_requires=["numpy>=1.26", "flatbuffers>=23.5", "click>=8.1", "rich>=13"],
     extras_require={
         "onnx": ["onnx>=1.16"],
-        "test": ["pytest>=8", "hypothesis>=6.100", "onnx>=1.16", "onnxruntime>=1.18", "build>=1.2"],
+        "test": ["pytest>=8", "hypothesis>=6.100", "onnx>=1.16", "onnxruntime>=1.18", "build>=1.2", *BUILD],
         "lint": ["ruff>=0.15", "mypy>=1.15", "clang-format==19.1.7"],
         "bench": ["ai-edge-litert>=2.0"],
     },

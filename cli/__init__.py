@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from collections.abc import Callable
@@ -75,4 +76,7 @@ def main() -> NoReturn:
     """Runs the command line; the entry point of the console script ``qrt``."""
     # When the reader of a pipe goes away, qrt ends as quietly as other filters do.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # A label that the terminal's encoding lacks is shown escaped.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     verbs.main()

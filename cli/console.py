@@ -45,7 +45,7 @@ def arena_text(size: int, lower_bound: int) -> str:
 
 
 def print_json(document: dict[str, Any]) -> None:
-    click.echo(json.dumps(document, ensure_ascii=False))
+    click.echo(json.dumps(document))
 
 
 def note(message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from qrt.cli.drawing import draw, letters
 from qrt.cli.failure import Verb, open_model
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
 LABELS_SHOWN = 10
@@ -36,13 +38,14 @@ def inspect_model(path: Path, tensors: bool, as_json: bool) -> None:
     heading(out, "Inputs and outputs")
     show(out, facts(edges(model)))
     heading(out, "Operators")
-    show(out, operator_table(contents))
+    for line in operator_lines(contents):
+        show(out, line)
     if tensors:
         heading(out, "Tensors")
         show(out, tensor_table(contents))
     heading(out, "Memory plan")
-    for line in draw(contents, out.width, ascii_only=not out.encoding.startswith("utf")):
-        show(out, line)
+    for row in draw(contents, out.width, ascii_only=not out.encoding.startswith("utf")):
+        show(out, row)
 
 
 def header(path: Path, contents: Contents) -> list[tuple[str, str]]:
@@ -56,7 +59,7 @@ def header(path: Path, contents: Contents) -> list[tuple[str, str]]:
         ("made by", f"{printable(contents.producer) or '(unknown)'}, format version {contents.format_version}"),
         ("operators", kinds_text(contents.kinds)),
         ("MACs", f"{macs:,}"),
-        ("weights", f"{weights:,} bytes, and {parameters:,} of multipliers, shifts, biases and tables"),
+        ("weights", f"{weights:,} bytes, and {parameters:,} of multipliers, shifts, biases"),
         ("arena", arena_text(contents.arena_size, contents.lower_bound)),
         ("test vectors", str(contents.test_vectors)),
     ]
@@ -90,31 +93,30 @@ def real_text(tensor: qrt.TensorInfo | TensorEntry) -> str:
     return f"real = {tensor.scale:.7g} * (code {sign} {abs(tensor.zero_point)})"
 
 
-def operator_table(contents: Contents) -> Table:
-    from rich.table import Table
+def operator_lines(contents: Contents) -> Iterator[RenderableType]:
+    """A line of numbers for each operator, and below it, as wide as the terminal, its name and parameters."""
+    from rich.padding import Padding
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("operator", overflow="fold", ratio=2)
-    table.add_column("shapes, parameters", overflow="fold", ratio=5)
-    table.add_column("MACs", justify="right", no_wrap=True)
-    table.add_column("bytes", justify="right", no_wrap=True)
-    for op in contents.operators:
-        inputs = " + ".join(shape_text(contents.tensors[i].shape) for i in op.inputs if is_activation(contents, i))
-        shapes = f"{inputs} -> {shape_text(contents.tensors[op.output].shape)}"
-        table.add_row(
-            str(op.index + 1),
-            Text(op.kind).append(f"\n{printable(op.name)}" if op.name else "", "dim"),
-            Text(shapes).append(f"\n{parameter_text(op)}" if op.parameters else "", "dim"),
-            f"{op.macs:,}" if op.macs else "",
-            f"{op.weight_bytes + op.parameter_bytes:,}" if op.weight_bytes + op.parameter_bytes else "",
-        )
-    return table
+    rows = [("#", "operator", "shapes", "MACs", "bytes"), *(numbers(contents, op) for op in contents.operators)]
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    lines = [f"{a:>{widths[0]}}  {b:<{widths[1]}}  {c:<{widths[2]}}" for a, b, c, _, _ in rows]
+    ends = [f"  {d:>{widths[3]}}  {e:>{widths[4]}}" for *_, d, e in rows]
+    yield Text(lines[0] + ends[0], style="bold")
+    for op, line, end in zip(contents.operators, lines[1:], ends[1:], strict=True):
+        yield Text(line + end)
+        details = "  ".join(text for text in (printable(op.name), parameter_text(op)) if text)
+        if details:
+            yield Padding(Text(details, style="dim"), (0, 0, 0, widths[0] + 2))
 
 
-def is_activation(contents: Contents, index: int) -> bool:
-    return contents.tensors[index].arena_offset is not None
+def numbers(contents: Contents, op: OperatorEntry) -> tuple[str, str, str, str, str]:
+    """Step, kind, shapes, MACs and bytes of an operator; nothing in the place of a zero."""
+    tensors = contents.tensors
+    inputs = [shape_text(tensors[i].shape) for i in op.inputs if tensors[i].arena_offset is not None]
+    shapes = f"{', '.join(inputs)} -> {shape_text(tensors[op.output].shape)}"
+    size = op.weight_bytes + op.parameter_bytes
+    return str(op.index + 1), op.kind, shapes, f"{op.macs:,}" if op.macs else "", f"{size:,}" if size else ""
 
 
 def parameter_text(op: OperatorEntry) -> str:
@@ -131,7 +133,7 @@ def parameter_text(op: OperatorEntry) -> str:
         parts.append(f"{p['groups']} groups")
     parts += [f"{word} {p[word]}" for word in ("before", "after", "value", "axis", "permutation") if word in p]
     if "requant" in p:
-        low, high = (f"{factor:.4g}" for factor in p["factor"])
+        low, high = (f"{factor:.3g}" for factor in p["factor"])
         parts.append(f"{p['requant'].replace('_', ' ')} factor {low}" + (f" to {high}" if low != high else ""))
         parts += {"none": [], "int32": ["bias"], "addend": ["bias as addend"]}[p["bias"]]
     if "form" in p:

@@ -95,12 +95,12 @@ class Result:
         labels = max(len(label) for row in cells for label, _ in row)
         values = max(len(value) for row in cells for _, value in row)
         if len(self.samples) == 1:
-            yield from (f"  {label:<{labels}}  {value:>{values}}" for label, value in cells[0])
+            yield from (f"  {label:>{labels}}: {value:>{values}}" for label, value in cells[0])
             return
         index = len(str(len(rows) - 1))
         fitting = (width - index - 2) // (labels + values + 5)
         for i, row in enumerate(cells):
-            texts = (f"{label:<{labels}}  {value:>{values}}" for label, value in row[: self.top or max(1, fitting)])
+            texts = (f"{label:>{labels}}: {value:>{values}}" for label, value in row[: self.top or max(1, fitting)])
             yield f"  {i:>{index}}   " + "   ".join(texts)
 
     def _number_lines(self, width: int) -> Iterator[str]:

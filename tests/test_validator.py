@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vectors import make_vectors
-from vectors.encode import Table, chain, encode, ints, longs, patch, root, single
+from vectors import make_vectors, models
+from vectors.encode import Table, edge, encode, ints, longs, patch, requant, root
+from vectors.models import chain, single
 
 import qrt
 
@@ -157,7 +158,7 @@ def test_what_is_no_qfb(reader: Reader, tiny: bytes) -> None:
 
 
 def test_newer_version_is_told_apart_once_the_file_is_whole(reader: Reader) -> None:
-    model = make_vectors.linear()
+    model = models.linear()
     model["format_version"] = 2
     content = encode(model)
     assert reader.open(content) == Opened(ERR_VERSION, 0, "file", 0)
@@ -190,25 +191,25 @@ LARGEST = (1 << 31) - 1
     [
         single(Table("Reshape"), (1, 1, 1, 1, 1, 1), (1,)),
         chain(size=LARGEST),
-        make_vectors.linear(bias=ints(LARGEST - 3 * 128, -LARGEST + 3 * 128)),
-        make_vectors.linear(bias=ints(LARGEST - 3 * 128 - 255, 0), shift=(31,), rounding=1),
-        make_vectors.linear(bias=ints(1 << 29, 0), shift=(30,), rounding=1),
-        make_vectors.linear(addend=longs((1 << 63) - 1 - (3 * 128 << 30))),
-        make_vectors.linear(addend=longs(-(1 << 63) + 1), multiplier=(0,)),
-        make_vectors.linear(multiplier=(LARGEST,), shift=(62,)),
-        make_vectors.requantize(zero_point=-128, shift=(55,)),
-        make_vectors.mean(x=(1, 4096, 4095, 1), y=(1, 1, 1, 1)),
-        make_vectors.add(shift=56, zero_point=64),
-        make_vectors.add(a_multiplier=LARGEST, b_multiplier=LARGEST, shift=62),
-        make_vectors.tflite_add(a_multiplier=LARGEST, y_shift=62),
-        make_vectors.softmax(largest=2**32 - 1, numerator=(1 << 62) - 1, shift=62),
-        make_vectors.pool((1, 2048, 2048, 1), (1, 1, 1, 1), filter=(2048, 2048)),
-        make_vectors.pool(y=(1, 3, 3, 2), padding=(1, 1, 1, 1)),
-        make_vectors.conv(weights=(3, 1, 1, 2), y=(1, 9, 9, 3), padding=(2, 3, 5, 0)),
-        make_vectors.reshapes(outputs=[make_vectors.edge(1)] * 256),
-        make_vectors.reshapes(name="\0 é 日本 \U0010ffff", tensors__0__scale=1e-45),
-        make_vectors.reshapes(2, tensors__2__arena_offset=0),
-        make_vectors.reshapes(3, tensors__1__arena_offset=0, tensors__2__arena_offset=0, tensors__3__arena_offset=0),
+        models.linear(bias=ints(LARGEST - 3 * 128, -LARGEST + 3 * 128)),
+        models.linear(bias=ints(LARGEST - 3 * 128 - 255, 0), shift=(31,), rounding=1),
+        models.linear(bias=ints(1 << 29, 0), shift=(30,), rounding=1),
+        models.linear(addend=longs((1 << 63) - 1 - (3 * 128 << 30))),
+        models.linear(addend=longs(-(1 << 63) + 1), multiplier=(0,)),
+        models.linear(multiplier=(LARGEST,), shift=(62,)),
+        models.requantize(zero_point=-128, shift=(55,)),
+        models.mean(x=(1, 4096, 4095, 1), y=(1, 1, 1, 1)),
+        models.add(shift=56, zero_point=64),
+        models.add(a_multiplier=LARGEST, b_multiplier=LARGEST, shift=62),
+        models.tflite_add(a_multiplier=LARGEST, y_shift=62),
+        models.softmax(largest=2**32 - 1, numerator=(1 << 62) - 1, shift=62),
+        models.pool((1, 2048, 2048, 1), (1, 1, 1, 1), filter=(2048, 2048)),
+        models.pool(y=(1, 3, 3, 2), padding=(1, 1, 1, 1)),
+        models.conv(weights=(3, 1, 1, 2), y=(1, 9, 9, 3), padding=(2, 3, 5, 0)),
+        models.reshapes(outputs=[edge(1)] * 256),
+        models.reshapes(name="\0 é 日本 \U0010ffff", tensors__0__scale=1e-45),
+        models.reshapes(2, tensors__2__arena_offset=0),
+        models.reshapes(3, tensors__1__arena_offset=0, tensors__2__arena_offset=0, tensors__3__arena_offset=0),
     ],
 )
 def test_models_at_the_limits_are_valid(reader: Reader, model: Table) -> None:
@@ -223,7 +224,7 @@ def test_model_without_operators_is_valid(reader: Reader) -> None:
     ("kind", "in_place"),
     [
         (Table("Add"), True),
-        (Table("Mul", requant=make_vectors.requant()), True),
+        (Table("Mul", requant=requant()), True),
         (Table("Concat", axis=1), False),
     ],
 )

@@ -1,0 +1,101 @@
+"""What is shipped: the sdist builds a wheel, and the wheel runs in a fresh environment."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NEEDED = ("build", "Cython", "setuptools")
+
+RUN = """
+import numpy as np, qrt
+from qrt.compiler import GraphBuilder
+g = GraphBuilder("tiny")
+x = g.input("x", (1, 4, 4, 1), scale=0.1)
+g.output(g.conv2d(x, np.ones((2, 3, 3, 1)), np.ones(2), scale=0.1))
+data = g.compile()
+results = [qrt.load(data, kernels=name).run(np.full((1, 4, 4, 1), 10, np.int8)) for name in qrt.kernel_sets()]
+print(qrt.__version__, [r.ravel().tolist() for r in results], qrt.__file__)
+"""
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    result = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        pytest.skip(f"building needs {', '.join(missing)}")
+    if not (ROOT / "setup.py").is_file():
+        pytest.skip("not a source tree")
+    folder = tmp_path_factory.mktemp("dist")
+    # Sdist from the tree, then the wheel from that sdist.
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
+    return folder
+
+
+def test_sdist_holds_what_a_build_and_a_reader_need(built: Path) -> None:
+    (path,) = built.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+    for name in (
+        "setup.py",
+        "LICENSE",
+        "schema/SPEC.md",
+        "schema/qrt.fbs",
+        "schema/qrt_model.c",
+        "runtime/_executor.pyx",
+    ):
+        assert name in names
+    assert {"runtime/kernels/qrt_kernels.h", "runtime/qrt_prepare.c", "examples/digits/digits_resnet.onnx"} <= names
+    assert not [name for name in names if name.endswith((".so", ".pyc")) or name.endswith("_executor.c")]
+
+
+def test_wheel_holds_packages_types_and_the_specification(built: Path) -> None:
+    (path,) = built.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        (metadata,) = [name for name in names if name.endswith("METADATA")]
+        text = archive.read(metadata).decode()
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    assert {"qrt/py.typed", "qrt/_executor.pyi", "qrt/schema/SPEC.md", f"qrt/_executor{suffix}"} <= names
+    assert {"qrt/compiler/passes/absorb_qdq.py", "qrt/compiler/frontends/onnx.py", "qrt/cli/run.py"} <= names
+    assert not [name for name in names if name.endswith((".c", ".pyx"))]
+    assert "License-Expression: Apache-2.0" in text
+    for version in ("3.10", "3.11", "3.12", "3.13"):
+        assert f"Programming Language :: Python :: {version}" in text
+
+
+def test_wheel_runs_in_a_fresh_environment(built: Path, tmp_path: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    environment = tmp_path / "env"
+    venv.create(environment, with_pip=False, symlinks=True)
+    bin_folder = environment / "bin"
+    site = Path(run(bin_folder / "python", "-c", "import site; print(site.getsitepackages()[0])", cwd=tmp_path).strip())
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    # The dependencies come from here, behind the wheel's own packages.
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    printed = run(bin_folder / "python", "-c", RUN, cwd=tmp_path)
+    assert str(environment) in printed
+    assert "[[100, 100, 100, 100, 100, 100, 100, 100], [100, 100, 100, 100, 100, 100, 100, 100]]" in printed
+    version = run(
+        bin_folder / "python",
+        "-c",
+        "import sys; sys.argv = ['qrt', '--version']; from qrt.cli import main; main()",
+        cwd=tmp_path,
+    )
+    assert "0.1.0" in version
