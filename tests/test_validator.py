@@ -234,6 +234,15 @@ def test_second_input_may_be_overwritten_too(reader: Reader, kind: Table, in_pla
     assert reader.rule(model) == (0 if in_place else 27)
 
 
+@pytest.mark.parametrize(("count", "rule"), [(256, 0), (257, 11)])
+def test_number_of_inputs(reader: Reader, count: int, rule: int) -> None:
+    net = models.Net()
+    for _ in range(count):
+        net.input((1,))
+    net.output(0)
+    assert reader.rule(net.model()) == rule
+
+
 def test_many_tensors_in_good_time(reader: Reader) -> None:
     """The largest graph: 8191 operators, whose tensors are compared pair by pair."""
     assert reader.rule(chain(*["Reshape"] * 8191, size=1)) == 0

@@ -49,13 +49,13 @@ class Net:
         self.outputs.append(edge(tensor, **fields))
 
     def model(self, **fields: Any) -> Table:
-        lifetimes = {edge["tensor"]: (0, 0) for edge in self.inputs}
+        lifetimes = {given["tensor"]: (0, 0) for given in self.inputs}
         for i, op in enumerate(self.operators):
             lifetimes[op["output"]] = (i + 1, i + 1)
             for tensor in op["inputs"]:
                 lifetimes[tensor] = (lifetimes.get(tensor, (0, 0))[0], i + 1)
-        for edge in self.outputs:
-            lifetimes[edge["tensor"]] = (lifetimes[edge["tensor"]][0], len(self.operators) + 1)
+        for output in self.outputs:
+            lifetimes[output["tensor"]] = (lifetimes[output["tensor"]][0], len(self.operators) + 1)
         arena_size = 0
         for i, tensor in enumerate(self.tensors):
             if "data" not in tensor.fields:
