@@ -79,4 +79,4 @@ def main() -> NoReturn:
     # A label that the terminal's encoding lacks is shown escaped.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    verbs.main()
+    verbs.main(prog_name="qrt")
