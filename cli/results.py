@@ -121,7 +121,7 @@ class Result:
                 lines = [line[1:] for line in lines]
                 lines[-1] = lines[-1][:-1]
             for k, line in enumerate(lines):
-                yield (margin if k == 0 else " " * len(margin)) + line
+                yield ((margin if k == 0 else " " * len(margin)) + line).rstrip()
 
 
 def is_row(samples: Array) -> bool:

@@ -23,6 +23,8 @@ Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
 
 ACC_LIMIT = 2**31
+# Under DOUBLE an accumulator leaves room for the zero point (V49).
+DOUBLE_LIMIT = 2**31 - 256
 PRODUCT_LIMIT = 2**63
 MAX_SHIFT = 62
 # The widest bias that widening a channel's scale aims for; half of the accumulator's range stays for the products.
@@ -95,6 +97,11 @@ def _fit(multiplier: int, shift: int, acc_max: int, zero_point: int) -> tuple[in
     while acc_max * multiplier + half(shift) + (abs(zero_point) << shift) >= PRODUCT_LIMIT:
         multiplier, shift = _halve(multiplier, shift)
     return multiplier, shift
+
+
+def _fits_double(acc_max: int, shift: int) -> bool:
+    """Whether DOUBLE's left shift of acc stays inside of int32, with room for the zero point."""
+    return acc_max << max(31 - shift, 0) <= DOUBLE_LIMIT
 
 
 def _merged(requant: Requant) -> Requant:
@@ -237,7 +244,7 @@ def _lower_weighted(op: Op, report: Report) -> None:
             vanished.append(c)
         if rounding == "SINGLE":
             multiplier, shift = _fit(multiplier, shift, acc + abs(channels.bias[c]), zero_point)
-        elif shift < 31 and (acc + abs(channels.bias[c])) << (31 - shift) >= ACC_LIMIT and multiplier > 0:
+        elif not _fits_double(acc + abs(channels.bias[c]), shift):
             reason = f"channel {c}: a real multiplier of {channels.unit[c] / y_scale:g} overflows under DOUBLE rounding"
             raise CompileError([Problem(op.name, op.kind, f"{reason}; use SINGLE")])
         multipliers.append(multiplier)
@@ -272,7 +279,7 @@ def _single_requant(op: Op, real: float, acc_max: int) -> None:
         ) from None
     if rounding == "SINGLE":
         multiplier, shift = _fit(multiplier, shift, acc_max, op.output.zero_point)
-    elif shift < 31 and acc_max << (31 - shift) >= ACC_LIMIT and multiplier > 0:
+    elif not _fits_double(acc_max, shift):
         raise CompileError(
             [Problem(op.name, op.kind, f"a real multiplier of {real:g} overflows under DOUBLE rounding")]
         )

@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+import qrt
+from qrt.cli import contents
+from qrt.compiler import GraphBuilder, ir, writer
+
 ROOT = Path(__file__).parent.parent
 ROOMS = ("schema", "runtime", "compiler", "cli")
 
@@ -116,6 +120,14 @@ def test_words() -> None:
         assert found is None, f"{path.relative_to(ROOT)}: {found}"
     names = {path.stem for path in files("*.py", "*.pyx")} | {path.name for path in ROOT.iterdir()}
     assert not names & {"utils", "common", "extra", "misc", "helpers"}
+
+
+def test_every_operator_is_in_every_room() -> None:
+    operators = set(ir.OPERATORS)
+    assert set(writer.OPTIONS) == operators
+    assert {name for name, _, _ in contents.OPTIONS.values()} == operators
+    assert all(set(row) == operators for row in qrt.kernel_table().values())
+    assert all(callable(getattr(GraphBuilder, name)) for name in operators)
 
 
 def test_running_needs_numpy_only() -> None:

@@ -160,6 +160,18 @@ def test_accumulator_that_can_overflow_is_refused() -> None:
         g.compile()
 
 
+def test_double_leaves_room_for_the_zero_point() -> None:
+    options = {"x_scale": 1.0, "scale": 2.0**24, "weights_scale": 1.0, "rounding": "DOUBLE"}
+    for slack, fits in ((384, True), (383, False)):
+        bias = np.array([2**31 - slack], np.int32)
+        g = linear(np.ones((1, 1), np.int8), bias, zero_point=-100, **options)
+        if fits:
+            assert qrt.load(g.compile()).run(np.zeros((1, 1), np.int8)).ravel().tolist() == [28]
+        else:
+            with pytest.raises(CompileError, match="overflows under DOUBLE rounding; use SINGLE"):
+                g.compile()
+
+
 def test_softmax_is_within_one_code_of_the_real_one() -> None:
     rng = np.random.default_rng(5)
     for x_scale in (0.02, 0.1, 0.4):
