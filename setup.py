@@ -62,7 +62,7 @@ setup(
     },
     include_package_data=False,
     ext_modules=cythonize(EXTENSIONS, include_path=["runtime/kernels", "runtime", "schema"], language_level=3),
-    install_requires=["numpy>=1.26", "flatbuffers>=23.5", "click>=8.1", "rich>=13"],
+    install_requires=["numpy>=1.26", "flatbuffers>=23.5", "click>=8.2", "rich>=13"],
     extras_require={
         "onnx": ["onnx>=1.16"],
         "test": ["pytest>=8", "hypothesis>=6.100", "onnx>=1.16", "onnxruntime>=1.18", "build>=1.2", *BUILD],

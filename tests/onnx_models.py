@@ -97,13 +97,16 @@ def quantized(
         return onnx.load(target)
 
 
-def both(model: onnx.ModelProto, kernels: str = "portable") -> tuple[Compiled, np.ndarray, np.ndarray]:
+def both(model: onnx.ModelProto, optimized: bool = True) -> tuple[Compiled, np.ndarray, np.ndarray]:
     """The compiled network, qrt's codes and onnxruntime's, NHWC, on samples that calibration has not seen."""
     compiled = build(model)
-    runtime = qrt.load(compiled.to_bytes(), kernels=kernels)
+    runtime = qrt.load(compiled.to_bytes())
     shape = tuple(d.dim_value or d.dim_param for d in model.graph.input[0].type.tensor_type.shape.dim)
     x = samples(shape, seed=2)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    if not optimized:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     theirs = np.concatenate([session.run(None, {"x": sample[np.newaxis]})[0] for sample in x])
     info = runtime.outputs[0]
     ours = runtime.run(x, layout="NCHW" if len(shape) == 4 else None)

@@ -14,14 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
-
-from onnx import TensorProto, helper
-from onnx_models import Net, both, quantized
-
 from qrt.compiler import CompileError, build
 from qrt.compiler import compile as qrt_compile
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+onnx_models = pytest.importorskip("onnx_models")
+
+TensorProto, helper = onnx.TensorProto, onnx.helper
+Net, both, quantized = onnx_models.Net, onnx_models.both, onnx_models.quantized
 
 IMAGE = (1, 3, 9, 8)
 
@@ -44,7 +45,7 @@ def inverted(n: Net) -> str:
     y = relu6(n.conv("x", 12, 3, (1, 1)))
     y = relu6(n.conv(y, 12, 1, pads=[1, 1, 1, 1], group=12))
     y = n.node("Add", n.conv(y, 3, 12, (1, 1)), "x")
-    return n.node("ReduceMean", y, axes=[2, 3], keepdims=0)
+    return n.gemm(n.node("ReduceMean", y, axes=[2, 3], keepdims=0), 5, 3)
 
 
 def flatten_of_an_image(n: Net) -> str:
@@ -66,7 +67,7 @@ def squeeze_and_excite(n: Net) -> str:
 
 
 def function(kind: str) -> Callable[[Net], str]:
-    return lambda n: n.node(kind, n.conv("x", 4, 3))
+    return lambda n: n.conv(n.node(kind, n.conv("x", 4, 3)), 4, 4)
 
 
 def silu(n: Net) -> str:
@@ -134,7 +135,9 @@ NETWORKS: dict[str, Callable[[Net], str]] = {
     "mat_mul": mat_mul,
     "shuffled": shuffled,
 }
-TRANSPOSED = {"shuffled": 2}
+TRANSPOSED = {"shuffled": 3}
+# onnxruntime's own integer softmax behind QDQ rounds down, so this one is compared with its float softmax.
+UNOPTIMIZED = {("softmax", "QDQ")}
 
 
 def float_model(name: str) -> onnx.ModelProto:
@@ -145,7 +148,7 @@ def float_model(name: str) -> onnx.ModelProto:
 @pytest.mark.parametrize("style", ["QDQ", "QOperator"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_codes_of_onnxruntime(name: str, style: str) -> None:
-    compiled, ours, theirs = both(quantized(float_model(name), style=style))
+    compiled, ours, theirs = both(quantized(float_model(name), style=style), optimized=(name, style) not in UNOPTIMIZED)
     assert len(np.unique(theirs)) > 10
     assert np.abs(ours - theirs).max() <= 1
     assert np.mean(ours == theirs) >= 0.999
@@ -166,7 +169,7 @@ def test_ordinary_networks_become_few_operators() -> None:
     compiled = build(quantized(float_model("residual")))
     assert compiled.report.operators == {"conv2d": 3, "add": 1, "max_pool2d": 1, "mean": 1, "reshape": 1, "linear": 1}
     compiled = build(quantized(float_model("inverted")))
-    assert compiled.report.operators == {"conv2d": 2, "dwconv2d": 1, "add": 1, "mean": 1, "reshape": 1}
+    assert compiled.report.operators == {"conv2d": 2, "dwconv2d": 1, "add": 1, "mean": 1, "reshape": 1, "linear": 1}
     assert compiled.graph.inputs[0].source_layout == "NCHW"
     assert "pad" not in build(quantized(float_model("padded"))).report.operators
 

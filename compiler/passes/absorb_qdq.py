@@ -416,7 +416,7 @@ def _average_pool2d(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Qu
         return _mean(a, replace(op, attrs={**op.attrs, "axes": axes, "keepdims": True}), inputs, quantization, name)
     padded = any(op.attrs["padding"])
     if quantization.same_as(x.quantization) and not (padded and op.attrs["count_include_pad"]):
-        attrs = {key: op.attrs[key] for key in ("filter", "stride", "padding")} | {"rounding": "HALF_EVEN"}
+        attrs = {key: op.attrs[key] for key in ("filter", "stride", "padding")} | {"rounding": "HALF_EVEN_RAW"}
         return a.image("average_pool2d", op, inputs, quantization, attrs, name)
     if padded and not op.attrs["count_include_pad"]:
         a.refuse(op, "averages without its padding and changes the scale; give its input and output the same scale")

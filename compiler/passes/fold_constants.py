@@ -14,7 +14,7 @@ def fold_constants(graph: Graph, report: Report) -> Graph:
     """Evaluates transpose and reshape of constants, also behind a dequantize.
 
     A move commutes with dequantize, so ``transpose(dequantize(codes))`` is ``dequantize(transpose(codes))``;
-    a per-channel axis moves along. A reshape of per-channel codes is left alone.
+    a per-channel axis moves along. A reshape that breaks up the axis of per-channel codes is left alone.
     """
     dequantized: dict[Tensor, Op] = {}
     kept: list[Op] = []
@@ -46,8 +46,14 @@ def _moved(op: Op, source: Tensor) -> Tensor | None:
         if quantization is not None and quantization.axis is not None:
             quantization = replace(quantization, axis=permutation.index(quantization.axis))
         data = np.ascontiguousarray(source.data.transpose(permutation))
-    elif op.kind == "reshape" and (quantization is None or quantization.axis is None):
+    elif op.kind == "reshape" and _keeps_channels(source, op.output.shape):
         data = source.data.reshape(op.output.shape)
     else:
         return None
     return Tensor(op.output.name, data.shape, source.dtype, quantization, data)
+
+
+def _keeps_channels(source: Tensor, shape: tuple[int, ...]) -> bool:
+    """Whether a reshape to `shape` leaves the per-channel axis, if there is one, where it is."""
+    axis = None if source.quantization is None else source.quantization.axis
+    return axis is None or source.shape[: axis + 1] == shape[: axis + 1]

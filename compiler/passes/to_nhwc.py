@@ -27,7 +27,15 @@ def to_nhwc(graph: Graph, report: Report) -> Graph:
     before = _count(graph)
     if before == 0:
         return graph
-    _at_inputs(graph)
+    turned = graph.copy()
+    _turn_inputs(turned)
+    graph = min((_sunk(turned), _sunk(graph)), key=_count)
+    report.note("to_nhwc", f"{before} transposes became {_count(graph)}")
+    return graph
+
+
+def _sunk(graph: Graph) -> Graph:
+    """The graph after every transpose has moved as far down as it can."""
     changed = True
     while changed:
         changed = any(_sink(graph, op) for op in list(graph.ops) if op in graph.ops)
@@ -36,7 +44,6 @@ def to_nhwc(graph: Graph, report: Report) -> Graph:
     for op in graph.ops:
         if op.kind == "transpose" and _moves_nothing(op):
             op.kind, op.attrs = "reshape", {}
-    report.note("to_nhwc", f"{before} transposes became {_count(graph)}")
     return graph
 
 
@@ -61,19 +68,17 @@ def _permuted(tensor: Tensor, permutation: Permutation, name: str) -> Tensor:
     return replace(tensor, name=name, shape=tuple(tensor.shape[k] for k in permutation), data=data)
 
 
-def _at_inputs(graph: Graph) -> None:
-    """An NCHW input that is only read through its transpose to NHWC becomes an NHWC input."""
+def _turn_inputs(graph: Graph) -> None:
+    """Makes every rank-4 input NHWC, with a transpose behind it that gives the source's NCHW."""
     for edge in graph.inputs:
-        readers = graph.consumers(edge.tensor)
-        if not readers or graph.is_output(edge.tensor):
+        if len(edge.tensor.shape) != 4 or edge.source_layout == "NCHW" or graph.is_output(edge.tensor):
             continue
-        if any(op.kind != "transpose" or op.attrs["permutation"] != NCHW_TO_NHWC for op in readers):
-            continue
-        edge.tensor = _permuted(edge.tensor, NCHW_TO_NHWC, edge.tensor.name)
+        source = edge.tensor
+        edge.tensor = _permuted(source, NCHW_TO_NHWC, source.name)
         edge.source_layout = "NCHW"
-        for op in readers:
-            graph.redirect(op.output, edge.tensor)
-            graph.ops.remove(op)
+        source.name = f"{source.name}_nchw"
+        turn = Op("transpose", source.name, [edge.tensor], source, {"permutation": NHWC_TO_NCHW})
+        graph.ops.insert(0, turn)
 
 
 def _at_outputs(graph: Graph) -> bool:
