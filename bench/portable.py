@@ -2,8 +2,8 @@
 
     python bench/portable.py [FOLDER]
 
-FOLDER holds the published MLPerf Tiny files ic_resnet8.tflite and kws_dscnn.tflite (default
-../shared/models). LiteRT runs those with BUILTIN_REF; qrt runs networks of the same shapes with the
+FOLDER holds the published MLPerf Tiny files ic_resnet8.tflite and kws_dscnn.tflite (by default
+shared/models beside the project). LiteRT runs those with BUILTIN_REF; qrt runs networks of the same shapes with the
 portable set. A ratio above 1 says how many times quicker qrt is: the median over rounds, in each of
 which both run in turn. Needs ai-edge-litert.
 """
@@ -55,7 +55,10 @@ def seconds(work: Callable[[], None], repeats: int) -> float:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/models")
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[2] / "shared" / "models"
+    missing = [name for name in PUBLISHED.values() if not (folder / name).is_file()]
+    if missing:
+        sys.exit(f"{folder} lacks {', '.join(missing)}; give the folder that holds MLPerf Tiny's files")
     for name, build in NETWORKS.items():
         ours, theirs = portable(build().compile()), litert(folder / PUBLISHED[name])
         repeats = max(1, round(0.05 / seconds(theirs, 2)))

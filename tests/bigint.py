@@ -138,8 +138,8 @@ def add(op: Op, a: Array, b: Array) -> Array:
         total = scale_down((a - a_zero_point) * 2**20, "a") + scale_down((b - b_zero_point) * 2**20, "b")
         return scale_down(total, "y") + y.zero_point
 
-    codes = each(tflite if attrs["form"] == "TFLITE" else common_shift, a, b)
-    return each(clamp, codes, attrs["output_min"], attrs["output_max"])
+    codes = each(tflite if attrs.get("form", "COMMON_SHIFT") == "TFLITE" else common_shift, a, b)
+    return each(clamp, codes, attrs.get("output_min", -128), attrs.get("output_max", 127))
 
 
 def mul(op: Op, a: Array, b: Array) -> Array:
@@ -160,12 +160,12 @@ def average_pool2d(op: Op, x: Array) -> Array:
     inside = windows(np.ones_like(x), 0, op, op.attrs["filter"]).sum(axis=3)
     total = windows(x - zero_point, 0, op, op.attrs["filter"]).sum(axis=3)
     codes = each(lambda s, n: quotient(s, n, rounding) + zero_point, total, inside)
-    return each(clamp, codes, op.attrs["output_min"], op.attrs["output_max"])
+    return each(clamp, codes, op.attrs.get("output_min", -128), op.attrs.get("output_max", 127))
 
 
 def max_pool2d(op: Op, x: Array) -> Array:
     codes = windows(x, -999, op, op.attrs["filter"]).max(axis=3)
-    return each(clamp, codes, op.attrs["output_min"], op.attrs["output_max"])
+    return each(clamp, codes, op.attrs.get("output_min", -128), op.attrs.get("output_max", 127))
 
 
 def mean(op: Op, x: Array) -> Array:
@@ -195,7 +195,7 @@ def requantize_operator(op: Op, x: Array) -> Array:
 
 
 def clamp_operator(op: Op, x: Array) -> Array:
-    return each(clamp, x, op.attrs["output_min"], op.attrs["output_max"])
+    return each(clamp, x, op.attrs.get("output_min", -128), op.attrs.get("output_max", 127))
 
 
 def softmax(op: Op, x: Array) -> Array:
