@@ -337,11 +337,16 @@ def test_a_closed_pipe_is_quiet(tiny: Path) -> None:
 @needs_program
 def test_ctrl_c_is_quiet(tiny: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.npy")
-    process = subprocess.Popen([PROGRAM, "run", tiny, tmp_path / "x.npy"], stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [PROGRAM, "run", tiny, tmp_path / "x.npy"],
+        stderr=subprocess.PIPE,
+        # A shell's background job ignores SIGINT, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     # The program waits for input from the pipe, and this line for the program to open it.
     with (tmp_path / "x.npy").open("wb"):
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate()
+        _, error = process.communicate(timeout=60)
     assert (process.returncode, error) == (130, b"\n")
 
 
