@@ -284,6 +284,27 @@ def test_uint8_weights_with_a_zero_point() -> None:
             assert problems(hand_quantized(np.full((4, 3), 250, np.uint8), zero_point)) == [("gemm", "Gemm")]
 
 
+def test_scales_that_are_no_scales_are_refused() -> None:
+    model = hand_quantized(np.ones((4, 3), np.uint8), 128)
+    next(c for c in model.graph.initializer if c.name == "c0").CopyFrom(
+        onnx.numpy_helper.from_array(np.float32(-0.1), "c0")
+    )
+    with pytest.raises(CompileError, match="its scale is not a positive number"):
+        build(model)
+
+
+def test_per_channel_operands_of_add_are_refused() -> None:
+    n = Net((1, 3))
+    scale, zero = n.constant(0.1), n.constant(128, np.uint8)
+    codes, scales = n.constant([[1, 2, 3]], np.int8), n.constant([0.1, 0.2, 0.3])
+    b = n.node("DequantizeLinear", codes, scales, axis=1)
+    x = n.node("DequantizeLinear", n.node("QuantizeLinear", "x", scale, zero), scale, zero)
+    n.nodes.append(helper.make_node("Add", [x, b], ["y"], name="sum"))
+    model = n.model(n.node("DequantizeLinear", n.node("QuantizeLinear", "y", scale, zero), scale, zero))
+    with pytest.raises(CompileError, match=r"sum \(Add\): has a constant operand that is quantized per channel"):
+        build(model)
+
+
 def hand_quantized(weights: np.ndarray, zero_point: int) -> onnx.ModelProto:
     n = Net((1, 3))
     scale, zero = n.constant(0.1), n.constant(128, np.uint8)

@@ -116,6 +116,8 @@ class Importer:
         """From two constant inputs of `node`; per channel along `axis` where the scale has several entries."""
         scales = self.constant(node, scale, "scale")
         zeros = self.constant(node, zero_point, "zero point") if self.has(node, zero_point) else np.zeros_like(scales)
+        if not (np.isfinite(scales).all() and (scales > 0).all()):
+            raise Unsupported("its scale is not a positive number; quantize the network again")
         if scales.size == 1:
             return Quantization(
                 scales.astype(np.float32).reshape(()), zeros.reshape(-1)[:1].astype(np.int32).reshape(())

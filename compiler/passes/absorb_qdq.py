@@ -374,6 +374,9 @@ def _layer(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantizatio
 def _binary(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
     rank = len(op.output.shape)
     aligned = [_ranked(a, tensor, rank) for tensor in inputs]
+    if any(tensor.quantization is None or tensor.quantization.per_channel for tensor in aligned):
+        a.refuse(op, "has a constant operand that is quantized per channel; quantize it per tensor")
+        return None
     if all(tensor.is_constant for tensor in aligned):
         a.refuse(op, "both operands are constant; fold them in the source")
         return None
