@@ -9,7 +9,7 @@ import pytest
 
 import qrt
 from qrt.compiler import CompileError, GraphBuilder, build
-from qrt.compiler.builder import FUNCTIONS
+from qrt.compiler.codes import FUNCTIONS
 
 
 def image(g: GraphBuilder, channels: int = 4) -> object:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from qrt.compiler.builder import activation_codes
+from qrt.compiler.codes import activation_codes
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
 from qrt.compiler.passes.elementwise import ELEMENTWISE, leaves, table

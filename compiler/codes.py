@@ -1,0 +1,41 @@
+"""Real numbers to codes: quantizations, the bounds of activations, functions that become tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from qrt.compiler.ir import Quantization
+
+# Functions of real numbers by name, as `GraphBuilder.lut` takes them.
+FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "tanh": np.tanh,
+    "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+    "hard_swish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "leaky_relu": lambda x: np.where(x < 0, 0.01 * x, x),
+}
+
+
+def per_tensor(scale: float, zero_point: int) -> Quantization:
+    """A per-tensor quantization; float32, as files state it. Raises ValueError out of range."""
+    if not (np.isfinite(scale) and scale > 0):
+        raise ValueError(f"a scale is a positive number, got {scale}")
+    if not -128 <= zero_point <= 127:
+        raise ValueError(f"a zero_point is an int8 code, -128 to 127, got {zero_point}; uint8 ones lie 128 higher")
+    return Quantization(np.array(scale, np.float32), np.array(zero_point, np.int32))
+
+
+def activation_codes(low: float | None, high: float | None, quantization: Quantization) -> dict[str, int]:
+    """output_min and output_max for the real bounds of an activation, rounded as values are."""
+
+    def code(real: float) -> int:
+        scaled = np.rint(np.float64(real) / np.float64(quantization.scale)) + int(quantization.zero_point)
+        return int(np.clip(scaled, -128, 127))
+
+    return {
+        "output_min": -128 if low is None else code(low),
+        "output_max": 127 if high is None else code(high),
+    }
