@@ -143,8 +143,40 @@ def _sink_past(graph: Graph, transpose: Op, reader: Op) -> bool:
         _swap(graph, reader, inputs, permutation)
         return True
     if reader.kind == "reshape":
-        return _into_weights(graph, transpose, reader)
+        behind = permutation_behind(transpose.output.shape, reader.output.shape, permutation)
+        if behind is None:
+            return _into_weights(graph, transpose, reader)
+        _swap(graph, reader, [transpose.inputs[0]], behind)
+        return True
     return False
+
+
+def permutation_behind(shape: tuple[int, ...], target: tuple[int, ...], permutation: Permutation) -> Permutation | None:
+    """The transpose that, behind a reshape, does what `permutation` does in front of a reshape to `target`.
+
+    `shape` is what the transpose gives. The reshape is cut into the smallest runs of axes of equal size; a
+    run can go first when its axes lie side by side before the transpose too. None when one does not.
+    """
+    runs: list[tuple[range, range]] = []
+    i = k = 0
+    while i < len(shape) and k < len(target):
+        start, first = i, k
+        size, wanted = shape[i], target[k]
+        i, k = i + 1, k + 1
+        while size != wanted:
+            if size < wanted:
+                size, i = size * shape[i], i + 1
+            else:
+                wanted, k = wanted * target[k], k + 1
+        runs.append((range(start, i), range(first, k)))
+    if i < len(shape) or k < len(target):  # axes of length 1 are left over
+        return None
+    for axes, _ in runs:
+        if any(permutation[a + 1] != permutation[a] + 1 for a in axes[:-1]):
+            return None
+    runs.sort(key=lambda run: permutation[run[0][0]])
+    order = [k for _, targets in runs for k in targets]
+    return inverse(tuple(order))
 
 
 def _swap(graph: Graph, op: Op, inputs: list[Tensor], permutation: Permutation) -> None:
