@@ -1,10 +1,12 @@
-"""Shared by all tests: hypothesis' profile, and closing lines that say what ran and what did not."""
+"""Shared by all tests: hypothesis' profile, fixtures, and closing lines that say what ran and what did not."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
+from command_line import Cli, qrt_in_process, residual
 from hypothesis import settings
 
 import qrt
@@ -20,6 +22,21 @@ def kernels(request: pytest.FixtureRequest) -> str:
     """Each kernel set of this machine in turn."""
     name: str = request.param
     return name
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Runs qrt in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return qrt_in_process
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    """A residual network with labels, without test vectors."""
+    path = tmp_path / "pets.qfb"
+    path.write_bytes(residual().compile())
+    return path
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -13,27 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import LABELS, VECTORS, Cli, assert_refused, images, qrt_in_process, residual, text
+from command_line import LABELS, VECTORS, Cli, assert_refused, images, residual, text
 
 import qrt
 from qrt.cli.contents import read_contents
 from qrt.compiler import CompileError, GraphBuilder, build, writer
-
-
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """Runs qrt in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return qrt_in_process
-
-
-@pytest.fixture
-def pets(tmp_path: Path) -> Path:
-    """A residual network with labels, without test vectors."""
-    path = tmp_path / "pets.qfb"
-    path.write_bytes(residual().compile())
-    return path
-
 
 # ------------------------------------------------------------------------------------------------- qrt compile
 
