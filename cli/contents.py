@@ -103,6 +103,7 @@ def _names(enum: type) -> dict[int, str]:
 
 ROUNDING = _names(fb.Rounding)
 ADD_FORM = _names(fb.AddForm)
+SOFTMAX_FORM = _names(fb.SoftmaxForm)
 POOL_ROUNDING = _names(fb.PoolRounding)
 
 
@@ -177,7 +178,7 @@ def _no_parameters(options: Any) -> tuple[dict[str, Any], int]:
 
 
 def _softmax(options: Any) -> tuple[dict[str, Any], int]:
-    return {"shift": options.Shift()}, 4 * options.ExponentialLength()
+    return {"form": SOFTMAX_FORM[options.Form()], "shift": options.Shift()}, 4 * options.ExponentialLength()
 
 
 def _lut(options: Any) -> tuple[dict[str, Any], int]:

@@ -183,6 +183,7 @@ def _softmax(w: _Writer, op: Op) -> int:
     fb.SoftmaxAddExponential(w.builder, exponential)
     fb.SoftmaxAddNumerator(w.builder, op.attrs["numerator"])
     fb.SoftmaxAddShift(w.builder, op.attrs["shift"])
+    fb.SoftmaxAddForm(w.builder, getattr(fb.SoftmaxForm, op.attrs.get("form", "EXACT")))
     return fb.SoftmaxEnd(w.builder)
 
 

@@ -36,6 +36,7 @@ from qrt_kernels cimport (
 cdef enum:
     SINGLE = 0
     COMMON_SHIFT = 0
+    EXACT = 0
     HALF_AWAY = 0
     HALF_EVEN = 1
 
@@ -420,29 +421,64 @@ cdef void clamp_operator(const void *params, const int8_t *const *inputs, int8_t
         output[i] = clamp(inputs[0][i], p.output_min, p.output_max)
 
 
+cdef int64_t inverse(int64_t a) noexcept nogil:
+    cdef int32_t step
+    # SPEC: h = (a + 2^31) >> 1
+    cdef int64_t h = (a + power_of_two(31)) >> 1
+    # SPEC: v = 1515870810 + high_mul(h, -1010580540)
+    cdef int64_t v = 1515870810 + high_mul(h, -1010580540)
+    # SPEC: three times: v = v + 4 * high_mul(v, 2^29 - high_mul(h, v))
+    for step in range(3):
+        v = v + 4 * high_mul(v, power_of_two(29) - high_mul(h, v))
+    # SPEC: min(2 * v, 2^31 - 1)
+    return min(2 * v, power_of_two(31) - 1)
+
+
+cdef void softmax_tflite(const qrt_softmax_params *p, const int8_t *x, int32_t largest, int8_t *y) noexcept nogil:
+    cdef int64_t sum = 0
+    cdef int32_t i, bits = 0
+    # SPEC: sum = sum of rounding_shift(e[i], 12)
+    for i in range(p.channels):
+        sum += rounding_shift(p.exponential[largest - x[i]], 12)
+    # SPEC: bits = number of zero bits in front of the highest one of sum, as a 32-bit number
+    while sum * power_of_two(bits) < power_of_two(31):
+        bits += 1
+    cdef int64_t r = inverse(sum * power_of_two(bits) - power_of_two(31))
+    for i in range(p.channels):
+        # SPEC: y[i] = min(rounding_shift(high_mul(inverse(sum * 2^bits - 2^31), e[i]), 35 - bits) - 128, 127)
+        y[i] = clamp(rounding_shift(high_mul(r, p.exponential[largest - x[i]]), 35 - bits) - 128, -128, 127)
+
+
+cdef void softmax_exact(const qrt_softmax_params *p, const int8_t *x, int32_t largest, int8_t *y) noexcept nogil:
+    cdef uint64_t sum = 0, reciprocal, product
+    cdef int32_t i, code
+    # SPEC: e[i] = exponential[max - x[i]]
+    # SPEC: reciprocal = floor(numerator / sum of e)
+    for i in range(p.channels):
+        sum += p.exponential[largest - x[i]]
+    reciprocal = p.numerator / sum
+    for i in range(p.channels):
+        # SPEC: y[i] = min(max(y_zero_point + ((e[i] * reciprocal + round) >> shift), -128), 127)     uint64 product
+        product = p.exponential[largest - x[i]] * reciprocal
+        product = (product + <uint64_t>round_of(p.shift)) >> p.shift
+        code = <int32_t>min(product, <uint64_t>256) + p.y_zero_point
+        y[i] = clamp(code, -128, 127)
+
+
 cdef void softmax(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
     cdef const qrt_softmax_params *p = <const qrt_softmax_params *>params
     cdef const int8_t *x
-    cdef int32_t row, i, largest, y
-    cdef uint64_t sum, reciprocal, product
+    cdef int32_t row, i, largest
     for row in range(p.rows):
         x = inputs[0] + <int64_t>row * p.channels
         # SPEC: max: the row's largest code
         largest = -128
         for i in range(p.channels):
             largest = max(largest, x[i])
-        # SPEC: e[i] = exponential[max - x[i]]
-        # SPEC: reciprocal = floor(numerator / sum of e)
-        sum = 0
-        for i in range(p.channels):
-            sum += p.exponential[largest - x[i]]
-        reciprocal = p.numerator / sum
-        for i in range(p.channels):
-            # SPEC: y[i] = min(max(y_zero_point + ((e[i] * reciprocal + round) >> shift), -128), 127)     uint64 product
-            product = p.exponential[largest - x[i]] * reciprocal
-            product = (product + <uint64_t>round_of(p.shift)) >> p.shift
-            y = <int32_t>min(product, <uint64_t>256) + p.y_zero_point
-            output[<int64_t>row * p.channels + i] = clamp(y, -128, 127)
+        if p.form == EXACT:
+            softmax_exact(p, x, largest, output + <int64_t>row * p.channels)
+        else:
+            softmax_tflite(p, x, largest, output + <int64_t>row * p.channels)
 
 
 cdef void lut(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:

@@ -30,6 +30,11 @@ class AddForm(object):
     TFLITE = 1
 
 
+class SoftmaxForm(object):
+    EXACT = 0
+    TFLITE = 1
+
+
 class PoolRounding(object):
     HALF_AWAY = 0
     HALF_EVEN = 1
@@ -1234,11 +1239,19 @@ class Softmax(object):
             return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
         return 0
 
-def SoftmaxStart(builder): builder.StartObject(3)
+    # Softmax
+    def Form(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(10))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
+def SoftmaxStart(builder): builder.StartObject(4)
 def SoftmaxAddExponential(builder, exponential): builder.PrependUOffsetTRelativeSlot(0, flatbuffers.number_types.UOffsetTFlags.py_type(exponential), 0)
 def SoftmaxStartExponentialVector(builder, numElems): return builder.StartVector(4, numElems, 4)
 def SoftmaxAddNumerator(builder, numerator): builder.PrependUint64Slot(1, numerator, 0)
 def SoftmaxAddShift(builder, shift): builder.PrependUint8Slot(2, shift, 0)
+def SoftmaxAddForm(builder, form): builder.PrependUint8Slot(3, form, 0)
 def SoftmaxEnd(builder): return builder.EndObject()
 
 

@@ -168,6 +168,7 @@ static void read_softmax(const uint8_t *bytes, uint32_t table, qrt_operator *op)
     op->exponential = vector_field(bytes, table, SOFTMAX_EXPONENTIAL);
     if (numerator != 0) memcpy(&op->numerator, bytes + numerator, sizeof op->numerator);
     op->shift = ubyte_field(bytes, table, SOFTMAX_SHIFT);
+    op->softmax_form = ubyte_field(bytes, table, SOFTMAX_FORM);
 }
 
 /* The fields of `op` that belong to its kind, out of the table `options`. */

@@ -55,6 +55,7 @@ enum qrt_operator_kind {
 };
 enum qrt_rounding { QRT_SINGLE = 0, QRT_DOUBLE = 1 };
 enum qrt_add_form { QRT_COMMON_SHIFT = 0, QRT_TFLITE = 1 };
+enum qrt_softmax_form { QRT_SOFTMAX_EXACT = 0, QRT_SOFTMAX_TFLITE = 1 };
 enum qrt_pool_rounding { QRT_HALF_AWAY = 0, QRT_HALF_EVEN = 1, QRT_HALF_EVEN_RAW = 2 };
 
 /* What qrt_problem.index counts. */
@@ -152,6 +153,7 @@ typedef struct qrt_operator {
     const uint32_t *exponential;           /* SOFTMAX: [256] */
     uint64_t numerator;                    /* SOFTMAX */
     int32_t shift;                         /* SOFTMAX */
+    int32_t softmax_form;                  /* SOFTMAX: enum qrt_softmax_form */
     const int8_t *lut;                     /* LUT: [256] */
 } qrt_operator;
 

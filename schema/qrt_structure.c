@@ -80,8 +80,10 @@ static const field pad_fields[] = {[PAD_BEFORE] = VECTOR(4, 1), [PAD_AFTER] = VE
 static const field concat_fields[] = {[ONLY_FIELD] = SCALAR(1)};
 static const field transpose_fields[] = {[ONLY_FIELD] = VECTOR(1, 1)};
 static const field clamp_fields[] = {[CLAMP_OUTPUT_MIN] = SCALAR(1), [CLAMP_OUTPUT_MAX] = SCALAR(1)};
-static const field softmax_fields[] = {
-    [SOFTMAX_EXPONENTIAL] = VECTOR(4, 1), [SOFTMAX_NUMERATOR] = SCALAR(8), [SOFTMAX_SHIFT] = SCALAR(1)};
+static const field softmax_fields[] = {[SOFTMAX_EXPONENTIAL] = VECTOR(4, 1),
+                                       [SOFTMAX_NUMERATOR] = SCALAR(8),
+                                       [SOFTMAX_SHIFT] = SCALAR(1),
+                                       [SOFTMAX_FORM] = ENUMERATION(1)};
 static const field lut_fields[] = {[ONLY_FIELD] = VECTOR(1, 1)};
 
 typedef struct table_type {

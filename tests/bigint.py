@@ -198,11 +198,30 @@ def clamp_operator(op: Op, x: Array) -> Array:
     return each(clamp, x, op.attrs.get("output_min", -128), op.attrs.get("output_max", 127))
 
 
+def inverse(a: int) -> int:
+    h = (a + 2**31) >> 1
+    v = 1515870810 + high_mul(h, -1010580540)
+    for _ in range(3):
+        v = v + 4 * high_mul(v, 2**29 - high_mul(h, v))
+        fits(v, 32)
+    return min(2 * v, 2**31 - 1)
+
+
+def softmax_tflite(exponential: list[int], codes: Array) -> list[int]:
+    e = [exponential[max(codes) - code] for code in codes]
+    total = fits(sum(rounding_shift(v, 12) for v in e), 32)
+    bits = 32 - total.bit_length()
+    r = inverse(total * 2**bits - 2**31)
+    return [min(rounding_shift(high_mul(r, v), 35 - bits) - 128, 127) for v in e]
+
+
 def softmax(op: Op, x: Array) -> Array:
     shift, zero_point = op.attrs["shift"], op.output.zero_point
     exponential = [int(e) for e in op.attrs["exponential"]]
 
     def row(codes: Array) -> list[int]:
+        if op.attrs.get("form", "EXACT") == "TFLITE":
+            return softmax_tflite(exponential, codes)
         e = [exponential[max(codes) - code] for code in codes]
         reciprocal = op.attrs["numerator"] // sum(e)
         return [clamp(zero_point + fits(v * reciprocal + half(shift), 64) // 2**shift, -128, 127) for v in e]

@@ -6,6 +6,7 @@ uniformly random.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -235,6 +236,14 @@ def elementwise_cases() -> Iterator[Case]:
             shift,
             13,
         )
+    for name, steps in (
+        ("falling", [round((2**31 - 1) * math.exp(-0.07 * d)) for d in range(1, 256)]),
+        ("of one", [0] * 255),
+        ("flat", [2**31 - 1] * 255),
+        ("of small ones", [4095] * 255),
+    ):
+        for shape in ((3, 10), (1, 4095)):
+            yield case(f"softmax TFLITE {name} {shape}", graphs.softmax_tflite, shape, steps)
     yield case("chain", graphs.chain, (2, 3, 5, 7))
     yield case("chain of one code", graphs.chain, (1, 1))
 

@@ -329,6 +329,12 @@ def softmax_of(
     )
 
 
+def softmax_tflite(rng: Rng, shape: Shape, exponential: Sequence[int]) -> Graph:
+    graph = softmax_of(rng, shape, [2**31 - 1, *exponential], 0, 0, -128)
+    graph.ops[0].attrs["form"] = "TFLITE"
+    return graph
+
+
 def lut(rng: Rng, shape: Shape) -> Graph:
     return one_operator("lut", [tensor("x", shape)], tensor("y", shape), table=codes(rng, (256,)))
 

@@ -123,24 +123,49 @@ static uint64_t divide(uint64_t a, uint64_t b) {
     return quotient;
 }
 
+/* inverse(a) of SPEC.md: 1 / (1 + a), both in units of 2^-31, by Newton's method. */
+static int32_t softmax_inverse(int64_t a) {
+    int64_t h = (a + ((int64_t)1 << 31)) >> 1;
+    int64_t v = 1515870810 + qrt_high_mul(h, -1010580540);
+    for (int32_t i = 0; i < 3; i++) v += 4 * qrt_high_mul(((int64_t)1 << 29) - qrt_high_mul(h, (int32_t)v), (int32_t)v);
+    return (int32_t)qrt_clamp(2 * v, 0, INT32_MAX);
+}
+
+static void softmax_tflite_row(const qrt_softmax_params *p, const int8_t *x, int32_t max, int8_t *y) {
+    int64_t sum = 0;
+    int32_t bits = 0;
+    for (int32_t i = 0; i < p->channels; i++) sum += qrt_rounding_shift(p->exponential[max - x[i]], 12);
+    while (sum << bits < (int64_t)1 << 31) bits++;
+    int32_t inverse = softmax_inverse((sum << bits) - ((int64_t)1 << 31));
+    for (int32_t i = 0; i < p->channels; i++) {
+        int64_t code = qrt_rounding_shift(qrt_high_mul(p->exponential[max - x[i]], inverse), 35 - bits) - 128;
+        y[i] = (int8_t)qrt_clamp(code, -128, 127);
+    }
+}
+
+static void softmax_exact_row(const qrt_softmax_params *p, const int8_t *x, int32_t max, int8_t *y) {
+    uint64_t round = (uint64_t)qrt_round(p->shift), sum = 0;
+    for (int32_t i = 0; i < p->channels; i++) sum += p->exponential[max - x[i]];
+    uint64_t reciprocal = divide(p->numerator, sum);
+    for (int32_t i = 0; i < p->channels; i++) {
+        uint64_t code = (p->exponential[max - x[i]] * reciprocal + round) >> p->shift;
+        /* 255 and more are 127 with any zero point. */
+        y[i] = (int8_t)qrt_clamp((code < 255 ? (int32_t)code : 255) + p->y_zero_point, -128, 127);
+    }
+}
+
 static void qrt_softmax_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_softmax_params *p = params;
     const int8_t *x = inputs[0];
-    uint64_t round = (uint64_t)qrt_round(p->shift);
     (void)scratch;
-    for (int32_t row = 0; row < p->rows; row++) {
+    for (int32_t row = 0; row < p->rows; row++, x += p->channels, output += p->channels) {
         int32_t max = -128;
         for (int32_t i = 0; i < p->channels; i++) max = x[i] > max ? x[i] : max;
-        uint64_t sum = 0;
-        for (int32_t i = 0; i < p->channels; i++) sum += p->exponential[max - x[i]];
-        uint64_t reciprocal = divide(p->numerator, sum);
-        for (int32_t i = 0; i < p->channels; i++) {
-            uint64_t y = (p->exponential[max - x[i]] * reciprocal + round) >> p->shift;
-            /* 255 and more are 127 with any zero point. */
-            output[i] = (int8_t)qrt_clamp((y < 255 ? (int32_t)y : 255) + p->y_zero_point, -128, 127);
+        if (p->form == 0) {
+            softmax_exact_row(p, x, max, output);
+        } else {
+            softmax_tflite_row(p, x, max, output);
         }
-        x += p->channels;
-        output += p->channels;
     }
 }
 

@@ -137,6 +137,7 @@ typedef struct qrt_softmax_params {
     int32_t shift;
     uint64_t numerator;
     const uint32_t *exponential; /* [256] */
+    int32_t form;                /* 0 EXACT, 1 TFLITE */
 } qrt_softmax_params;
 
 typedef struct qrt_lut_params {

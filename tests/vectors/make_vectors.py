@@ -30,6 +30,7 @@ from vectors.models import (
     reshapes,
     single,
     softmax,
+    softmax_tflite,
     tflite_add,
     transpose,
 )
@@ -438,6 +439,10 @@ BAD_MODELS: dict[str, Callable[[], Table]] = {
     "v52_sum_0": lambda: softmax(largest=0),
     "v52_numerator": lambda: softmax(numerator=1 << 62),
     "v52_shift": lambda: softmax(shift=63),
+    "v54_first_is_small": lambda: softmax_tflite(largest=2**31 - 2),
+    "v54_entry_above": lambda: softmax_tflite(largest=2**31),
+    "v54_zero_point": lambda: softmax_tflite(zero_point=-127),
+    "v54_4096_entries": lambda: softmax_tflite(channels=4096),
     "v53_255_entries": lambda: single(Table("Lut", table=pattern(255)), (4,), (4,)),
 }
 

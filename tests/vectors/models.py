@@ -145,6 +145,12 @@ def softmax(largest: int = 1, entries: int = 256, **fields: Any) -> Table:
     return single(Table("Softmax", exponential=exponential, **fields), (1, 4), (1, 4))
 
 
+def softmax_tflite(largest: int = 2**31 - 1, zero_point: int = -128, channels: int = 4) -> Table:
+    exponential = np.array([largest] + [0] * 255, dtype="<u4")
+    options = Table("Softmax", exponential=exponential, form=1)
+    return but(single(options, (1, channels), (1, channels)), tensors__1__zero_point=zero_point)
+
+
 def reshapes(count: int = 1, **changes: Any) -> Table:
     """Tensor 0 is x, tensor i + 1 the output of operator i."""
     return but(chain(*["Reshape"] * count), **changes)
