@@ -65,7 +65,16 @@ setup(
     install_requires=["numpy>=1.26", "flatbuffers>=23.5", "click>=8.2", "rich>=13"],
     extras_require={
         "onnx": ["onnx>=1.16"],
-        "test": ["pytest>=8", "hypothesis>=6.100", "onnx>=1.16", "onnxruntime>=1.18", "build>=1.2", *BUILD],
+        "tflite": ["tflite>=2.18"],
+        "test": [
+            "pytest>=8",
+            "hypothesis>=6.100",
+            "onnx>=1.16",
+            "onnxruntime>=1.18",
+            "tflite>=2.18",
+            "build>=1.2",
+            *BUILD,
+        ],
         "lint": ["ruff>=0.15", "mypy>=1.15", "clang-format==19.1.7"],
         "bench": ["ai-edge-litert>=2.0"],
     },

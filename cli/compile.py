@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Verb)
-@click.argument("source", metavar="MODEL.ONNX", type=click.Path(path_type=Path))
+@click.argument("source", metavar="MODEL.ONNX|.TFLITE", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; by default the source's, .qfb.")
 @click.option("--name", help="Name of the network; by default the source's.")
 @click.option("--labels", "labels_path", type=click.Path(path_type=Path), help="Text file, one label a line.")
+@click.option("--match", metavar="ENGINE", help="Whose bytes to give: tflm or litert (.tflite), onnxruntime (.onnx).")
 @click.option("--test-vectors", type=click.IntRange(min=0), default=0, metavar="N", help="Embed N for 'qrt check'.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only what was rescued, and errors.")
@@ -46,6 +47,7 @@ def compile_model(
     output: Path | None,
     name: str | None,
     labels_path: Path | None,
+    match: str | None,
     test_vectors: int,
     as_json: bool,
     quiet: bool,
@@ -61,7 +63,8 @@ def compile_model(
         raise Failure(f"{output}: is the source itself; name another file with -o")
     source_size = source.stat().st_size
     try:
-        compiled = build(source, name=name, labels=read_labels(labels_path) if labels_path else None)
+        labels = read_labels(labels_path) if labels_path else None
+        compiled = build(source, name=name, labels=labels, match=match)
     except CompileError as error:
         if not as_json:
             raise Failure(refusal(source, error)) from None
@@ -161,6 +164,7 @@ class Summary:
         report = self.report
         rows = [
             ("name", printable(report.name) or "(none)"),
+            ("matches", report.match),
             ("operators", kinds_text(report.operators)),
             ("MACs", f"{report.macs:,}"),
             (

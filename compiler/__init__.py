@@ -27,7 +27,9 @@ from qrt.compiler.writer import TestVector, write
 __all__ = ["CompileError", "Compiled", "Graph", "GraphBuilder", "Problem", "Report", "build", "compile"]
 
 # For each suffix of a source file, the module of qrt.compiler.frontends that reads it.
-FRONTENDS = {".onnx": "onnx"}
+FRONTENDS = {".onnx": "onnx", ".tflite": "tflite"}
+# For each of those modules, the engines whose bytes it can give; the first is the default.
+ENGINES = {"onnx": ("onnxruntime",), "tflite": ("tflm", "litert")}
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,22 @@ class Compiled:
         return write(self.graph, self.plan, test_vectors=test_vectors)
 
 
-def build(source: Any, *, name: str | None = None, labels: Sequence[str] | None = None) -> Compiled:
+def build(
+    source: Any, *, name: str | None = None, labels: Sequence[str] | None = None, match: str | None = None
+) -> Compiled:
     """Compiles a network and keeps what is known about it.
 
     Parameters
     ----------
     source : path, ModelProto, Graph or GraphBuilder
-        An .onnx file or what it holds, or a network built in Python.
+        An .onnx or .tflite file, an ONNX model in memory, or a network built in Python.
     name : str, optional
         Of the network; by default the source's.
     labels : sequence of str, optional
         Names of the entries of the output's last axis.
+    match : str, optional
+        The engine whose bytes the file is to give: for .tflite ``"tflm"`` (the default; CMSIS-NN's too) or
+        ``"litert"`` (its reference kernels); for .onnx ``"onnxruntime"``.
 
     Raises
     ------
@@ -72,7 +79,7 @@ def build(source: Any, *, name: str | None = None, labels: Sequence[str] | None 
     """
     start = time.perf_counter()
     report = Report()
-    graph = run_passes(_graph(source), report)
+    graph = run_passes(_graph(source, match, report), report)
     if name is not None:
         graph.name = name
     if labels is not None:
@@ -86,12 +93,16 @@ def build(source: Any, *, name: str | None = None, labels: Sequence[str] | None 
     return Compiled(graph, memory, report)
 
 
-def compile(source: Any, *, name: str | None = None, labels: Sequence[str] | None = None) -> bytes:
+def compile(
+    source: Any, *, name: str | None = None, labels: Sequence[str] | None = None, match: str | None = None
+) -> bytes:
     """The content of the .qfb file for a network; parameters and errors are those of `build`."""
-    return build(source, name=name, labels=labels).to_bytes()
+    return build(source, name=name, labels=labels, match=match).to_bytes()
 
 
-def _graph(source: Any) -> Graph:
+def _graph(source: Any, match: str | None, report: Report) -> Graph:
+    if match is not None and isinstance(source, GraphBuilder | Graph):
+        raise CompileError([Problem("match", "option", "a network built in Python states its own roundings")])
     if isinstance(source, GraphBuilder):
         return source.graph.copy()
     if isinstance(source, Graph):
@@ -101,14 +112,25 @@ def _graph(source: Any) -> Graph:
         if path.suffix not in FRONTENDS:
             known = ", ".join(FRONTENDS)
             raise CompileError([Problem(str(path), "file", f"its suffix is none that the compiler reads: {known}")])
-        frontend = importlib.import_module(f"qrt.compiler.frontends.{FRONTENDS[path.suffix]}")
-        graph: Graph = frontend.to_graph(path)
+        kind = FRONTENDS[path.suffix]
+        report.match = _engine(str(path), kind, match)
+        frontend = importlib.import_module(f"qrt.compiler.frontends.{kind}")
+        graph: Graph = frontend.to_graph(path, report.match)
         return graph
     if type(source).__name__ == "ModelProto":
         from qrt.compiler.frontends.onnx import to_graph
 
-        return to_graph(source)
+        report.match = _engine("model", "onnx", match)
+        return to_graph(source, report.match)
     raise TypeError(f"a source is a path, an ONNX ModelProto, a Graph or a GraphBuilder, got {type(source).__name__}")
+
+
+def _engine(source: str, frontend: str, match: str | None) -> str:
+    engines = ENGINES[frontend]
+    if match is not None and match not in engines:
+        reason = f"cannot give the bytes of {match!r}; for this kind of file there is {', '.join(engines)}"
+        raise CompileError([Problem(source, "file", reason)])
+    return match or engines[0]
 
 
 def _set_labels(graph: Graph, labels: Sequence[str]) -> None:

@@ -27,6 +27,8 @@ class Report:
 
     Attributes
     ----------
+    match : str
+        The engine whose bytes the file gives; empty for networks built in Python.
     notes : list of (str, str)
         What each pass did: its name and a sentence.
     rescues : list of Rescue
@@ -43,6 +45,7 @@ class Report:
     """
 
     name: str = ""
+    match: str = ""
     notes: list[tuple[str, str]] = field(default_factory=list)
     rescues: list[Rescue] = field(default_factory=list)
     operators: dict[str, int] = field(default_factory=dict)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.gemmlowp import softmax_exponential
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
 from qrt.compiler.report import Report
 
@@ -322,6 +323,13 @@ def _lower_add(op: Op) -> None:
 
 
 def _lower_softmax(op: Op) -> None:
+    if op.attrs.get("form", "EXACT") == "TFLITE":
+        if op.output.zero_point != -128 or op.output.scale != 1 / 256:
+            reason = "softmax in TensorFlow Lite's form has an output scale of 1/256 and zero point -128"
+            raise CompileError([Problem(op.name, op.kind, reason)])
+        exponential = np.array(softmax_exponential(op.inputs[0].scale), np.uint32)
+        op.attrs.update(exponential=exponential, numerator=0, shift=0)
+        return
     mantissa, exponent = math.frexp(1 / op.output.scale)
     op.attrs["exponential"] = np.rint(np.exp(-op.inputs[0].scale * np.arange(256)) * 2**30).astype(np.uint32)
     op.attrs["numerator"] = min(2**62 - 1, round(Fraction(mantissa) * 2**62))
@@ -345,6 +353,8 @@ def lower(graph: Graph, report: Report) -> Graph:
     }
     problems: list[Problem] = []
     for op in graph.ops:
+        if "requant" in op.attrs:
+            continue  # a frontend has stated the integers
         try:
             if op.kind in CHANNEL_AXIS:
                 _lower_weighted(op, report)

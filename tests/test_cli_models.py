@@ -74,6 +74,7 @@ def test_compile_sums_up(cli: Cli) -> None:
     assert re.sub(r"in \d+\.\d\d s", "in TIME", head) == text(f"""
 m.onnx -> m.qfb in TIME
 name          net
+matches       onnxruntime
 operators     1 conv2d
 MACs          1,620
 weights       54 bytes, and 18 of multipliers, shifts, biases

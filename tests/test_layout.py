@@ -22,7 +22,7 @@ ROOMS = ("schema", "runtime", "compiler", "cli")
 MAY_IMPORT = {
     "schema": {"flatbuffers", "numpy"},
     "runtime": {"numpy", "qrt"},
-    "compiler": {"numpy", "flatbuffers", "onnx", "qrt.compiler", "qrt.schema"},
+    "compiler": {"numpy", "flatbuffers", "onnx", "tflite", "qrt.compiler", "qrt.schema"},
     "cli": {"numpy", "click", "rich", "flatbuffers", "qrt", "qrt.compiler", "qrt.schema", "qrt.cli"},
 }
 # Verbs that need the compiler, and import it only when they run.

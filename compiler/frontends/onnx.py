@@ -27,13 +27,15 @@ TRANSLATORS = NODES | QLINEAR_NODES
 DTYPES = {1: "float32", 2: "uint8", 3: "int8"}
 
 
-def to_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Graph:
+def to_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto, match: str = "onnxruntime") -> Graph:
     """The source graph of an ONNX model.
 
     Parameters
     ----------
     source : path, bytes or ModelProto
         A quantized model; weights in external files are read from beside the path.
+    match : {"onnxruntime"}
+        Whose bytes to give.
 
     Raises
     ------
