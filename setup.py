@@ -75,6 +75,7 @@ setup(
             "build>=1.2",
             *BUILD,
         ],
+        "peers": ["ai-edge-litert>=2.0", "tflite-micro==0.dev20261023182759"],
         "lint": ["ruff>=0.15", "mypy>=1.15", "clang-format==19.1.7"],
         "bench": ["ai-edge-litert>=2.0"],
     },
