@@ -231,37 +231,26 @@ def layer(x: Tensor, w: Tensor, inputs: list[Tensor]) -> list[Tensor]:
     return [x, w, Tensor(bias.name, (count,), "int32", quantization, bias.data.reshape(-1))]
 
 
-def conv_2d(importer: _Importer, node: Node) -> None:
-    options = importer.options(node, "Conv2DOptions")
-    x, w = node.inputs[0], weights(node.inputs[1], 0)
-    dilation = (options.DilationHFactor(), options.DilationWFactor())
-    importer.emit(
-        "conv2d",
-        node,
-        layer(x, w, node.inputs),
-        stride=(options.StrideH(), options.StrideW()),
-        dilation=dilation,
-        padding=padding(importer, options, x, w.shape[1:3], dilation),
-        groups=x.shape[3] // w.shape[3],
-        rounding="DOUBLE",
-        **activation(importer, node, options.FusedActivationFunction()),
-    )
+def convolution(kind: str, option_table: str, channel_axis: int) -> Callable[[_Importer, Node], None]:
+    def translate(importer: _Importer, node: Node) -> None:
+        options = importer.options(node, option_table)
+        x, w = node.inputs[0], weights(node.inputs[1], channel_axis)
+        dilation = (options.DilationHFactor(), options.DilationWFactor())
+        attrs = activation(importer, node, options.FusedActivationFunction())
+        if kind == "conv2d":
+            attrs["groups"] = x.shape[3] // w.shape[3]
+        importer.emit(
+            kind,
+            node,
+            layer(x, w, node.inputs),
+            stride=(options.StrideH(), options.StrideW()),
+            dilation=dilation,
+            padding=padding(importer, options, x, w.shape[1:3], dilation),
+            rounding="DOUBLE",
+            **attrs,
+        )
 
-
-def depthwise_conv_2d(importer: _Importer, node: Node) -> None:
-    options = importer.options(node, "DepthwiseConv2DOptions")
-    x, w = node.inputs[0], weights(node.inputs[1], 3)
-    dilation = (options.DilationHFactor(), options.DilationWFactor())
-    importer.emit(
-        "dwconv2d",
-        node,
-        layer(x, w, node.inputs),
-        stride=(options.StrideH(), options.StrideW()),
-        dilation=dilation,
-        padding=padding(importer, options, x, w.shape[1:3], dilation),
-        rounding="DOUBLE",
-        **activation(importer, node, options.FusedActivationFunction()),
-    )
+    return translate
 
 
 def fully_connected(importer: _Importer, node: Node) -> None:
@@ -369,8 +358,8 @@ def softmax(importer: _Importer, node: Node) -> None:
 
 
 OPERATORS: dict[str, Callable[[_Importer, Node], None]] = {
-    "CONV_2D": conv_2d,
-    "DEPTHWISE_CONV_2D": depthwise_conv_2d,
+    "CONV_2D": convolution("conv2d", "Conv2DOptions", 0),
+    "DEPTHWISE_CONV_2D": convolution("dwconv2d", "DepthwiseConv2DOptions", 3),
     "FULLY_CONNECTED": fully_connected,
     "ADD": add,
     "AVERAGE_POOL_2D": pool("average_pool2d"),
