@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import qrt
+from qrt.compiler import build
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -44,14 +46,33 @@ def test_shows_both_commands() -> None:
     assert "make test" in text
 
 
-@pytest.mark.parametrize("code", BLOCKS, ids=[block.splitlines()[-1][:30] for block in BLOCKS])
-def test_python_runs(code: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("word", "printed"), [("digits", "accuracy 0.99"), ("GraphBuilder", "(1, 1, 4)\n")])
+def test_python_runs(
+    word: str, printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (code,) = [block for block in BLOCKS if word in block]
     if "onnx" in code:
         pytest.importorskip("onnx")
     monkeypatch.chdir(ROOT)
     exec(compile(code, "README.md", "exec"), {})
-    printed = capsys.readouterr().out
-    assert printed.startswith("accuracy 0.99") if "digits" in code else printed == "(1, 1, 4)\n"
+    assert capsys.readouterr().out.startswith(printed)
+
+
+def test_quantizing_gives_a_network_that_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    from onnx_models import Net, samples
+
+    (code,) = [block for block in BLOCKS if "quantize_static" in block]
+    monkeypatch.chdir(tmp_path)
+    net = Net((1, 2, 6, 6))
+    (tmp_path / "float.onnx").write_bytes(net.model(net.conv("x", 4, 2)).SerializeToString())
+    np.save("samples.npy", samples(net.shape))
+    exec(compile(code, "README.md", "exec"), {})
+    assert [op.kind for op in build("model.onnx").graph.ops] == ["conv2d"]
+
+
+def test_every_block_of_python_is_run() -> None:
+    assert len(BLOCKS) == 3
 
 
 if __name__ == "__main__":
