@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +29,27 @@ from qrt.cli.files import replacing
 
 if TYPE_CHECKING:
     from qrt.compiler import CompileError, Report
-    from qrt.compiler.report import Rescue
+    from qrt.compiler.report import Removal, Rescue
     from qrt.model import Codes
+
+# Optimizations that can be switched off: --no-remove-channels and so on. The bytes are the same without them.
+SWITCHES = {
+    "remove_channels": "Keep channels that are constant or that nobody reads.",
+    "fuse_pad": "Keep pads in front of convolutions.",
+    "fuse_activation": "Keep clamps behind the operators that could clamp themselves.",
+    "simplify": "Keep requantizations and reshapes that change nothing.",
+    "to_nhwc": "Keep transposes where the source has them.",
+}
+
+# How many runs of channels a line of the summary names; --json has all.
+RUNS = 8
+
+
+def switches(command: Callable[..., int]) -> Callable[..., int]:
+    """Adds an option for each of SWITCHES."""
+    for name, text in reversed(SWITCHES.items()):
+        command = click.option(f"--no-{name.replace('_', '-')}", f"no_{name}", is_flag=True, help=text)(command)
+    return command
 
 
 @click.command(cls=Verb)
@@ -40,6 +59,7 @@ if TYPE_CHECKING:
 @click.option("--labels", "labels_path", type=click.Path(path_type=Path), help="Text file, one label a line.")
 @click.option("--match", metavar="ENGINE", help="Whose bytes to give: tflm or litert (.tflite), onnxruntime (.onnx).")
 @click.option("--test-vectors", type=click.IntRange(min=0), default=0, metavar="N", help="Embed N for 'qrt check'.")
+@switches
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only what was rescued, and errors.")
 def compile_model(
@@ -51,6 +71,7 @@ def compile_model(
     test_vectors: int,
     as_json: bool,
     quiet: bool,
+    **switched_off: bool,
 ) -> int:
     """Compiles a quantized network into a .qfb file.
 
@@ -61,10 +82,11 @@ def compile_model(
     output = output or source.with_suffix(".qfb")
     if output.resolve() == source.resolve():
         raise Failure(f"{output}: is the source itself; name another file with -o")
+    skip = [name for name in SWITCHES if switched_off[f"no_{name}"]]
     source_size = source.stat().st_size
     try:
         labels = read_labels(labels_path) if labels_path else None
-        compiled = build(source, name=name, labels=labels, match=match)
+        compiled = build(source, name=name, labels=labels, match=match, skip=skip)
     except CompileError as error:
         if not as_json:
             raise Failure(refusal(source, error)) from None
@@ -121,21 +143,32 @@ def random_vectors(model: qrt.Model, count: int) -> list[tuple[list[Codes], list
     return vectors
 
 
+def short_name(name: str) -> str:
+    """The first of the names that a converter joined with semicolons when it fused operators."""
+    return printable(name.split(";")[0])
+
+
 def rescue_text(rescue: Rescue) -> str:
     channels = f", {channels_text(rescue.channels)}" if rescue.channels else ""
-    return f"{printable(rescue.op)} ({rescue.kind}){channels}: {rescue.text}"
+    return f"{short_name(rescue.op)} ({rescue.kind}){channels}: {rescue.text}"
+
+
+def removal_text(removal: Removal) -> str:
+    left = removal.count - len(removal.channels)
+    return f"{short_name(removal.op)}: {left} of {removal.count} left, without {channels_text(removal.channels)}"
 
 
 def channels_text(channels: Sequence[int]) -> str:
-    """Numbers with runs joined: channels 0 to 3, 7."""
+    """Numbers with runs joined: channels 0 to 3, 7; after RUNS of them only how many more there are."""
     runs: list[list[int]] = []
     for channel in sorted(channels):
         if runs and channel == runs[-1][-1] + 1:
             runs[-1].append(channel)
         else:
             runs.append([channel])
-    texts = [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs]
-    return f"channel{'s' if len(channels) > 1 else ''} {', '.join(texts)}"
+    texts = [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs[:RUNS]]
+    more = sum(len(run) for run in runs[RUNS:])
+    return f"channel{'s' if len(channels) > 1 else ''} {', '.join(texts)}" + (f" and {more} more" if more else "")
 
 
 @dataclass(frozen=True)
@@ -182,6 +215,9 @@ class Summary:
         if report.notes:
             heading(out, "What the passes did")
             show(out, facts([(name, printable(text)) for name, text in report.notes]))
+        if report.removals:
+            heading(out, "Channels removed, constant for every input or read by nobody")
+            show(out, facts([(removal.kind, removal_text(removal)) for removal in report.removals]))
         if report.rescues:
             heading(out, "Rescued, where the integers would have overflowed or vanished")
             show(out, facts([(rescue.kind, rescue_text(rescue)) for rescue in report.rescues]))

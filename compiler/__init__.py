@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from qrt.compiler.builder import GraphBuilder
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.ir import Graph
 from qrt.compiler.memory import Plan, plan
-from qrt.compiler.passes import run_passes
+from qrt.compiler.passes import OPTIONAL, run_lowered_passes, run_passes
 from qrt.compiler.report import Report
 from qrt.compiler.requant import lower
 from qrt.compiler.verify import verify
@@ -30,6 +30,8 @@ __all__ = ["CompileError", "Compiled", "Graph", "GraphBuilder", "Problem", "Repo
 FRONTENDS = {".onnx": "onnx", ".tflite": "tflite"}
 # For each of those modules, the engines whose bytes it can give; the first is the default.
 ENGINES = {"onnx": ("onnxruntime",), "tflite": ("tflm", "litert")}
+# Optimizations that `build` can leave out.
+SKIPPABLE = frozenset(apply.__name__ for apply in OPTIONAL)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,12 @@ class Compiled:
 
 
 def build(
-    source: Any, *, name: str | None = None, labels: Sequence[str] | None = None, match: str | None = None
+    source: Any,
+    *,
+    name: str | None = None,
+    labels: Sequence[str] | None = None,
+    match: str | None = None,
+    skip: Collection[str] = (),
 ) -> Compiled:
     """Compiles a network and keeps what is known about it.
 
@@ -67,6 +74,8 @@ def build(
     match : str, optional
         The engine whose bytes the file is to give: for .tflite ``"tflm"`` (the default; CMSIS-NN's too) or
         ``"litert"`` (its reference kernels); for .onnx ``"onnxruntime"``.
+    skip : collection of str
+        Optimizations to leave out, of `SKIPPABLE`; the results are the same bytes without them.
 
     Raises
     ------
@@ -78,14 +87,18 @@ def build(
         The frontend's library is missing; the message says what to install.
     """
     start = time.perf_counter()
+    unknown = sorted(set(skip) - SKIPPABLE)
+    if unknown:
+        raise ValueError(f"no optimizations: {', '.join(unknown)}; there are {', '.join(sorted(SKIPPABLE))}")
     report = Report()
-    graph = run_passes(_graph(source, match, report), report)
+    graph = run_passes(_graph(source, match, report), report, skip)
     if name is not None:
         graph.name = name
     if labels is not None:
         _set_labels(graph, labels)
     lower(graph, report)
     verify(graph, "lowered")
+    graph = run_lowered_passes(graph, report, skip)
     memory = plan(graph)
     report.describe(graph)
     report.arena_size, report.arena_lower_bound = memory.arena_size, memory.lower_bound
@@ -93,11 +106,9 @@ def build(
     return Compiled(graph, memory, report)
 
 
-def compile(
-    source: Any, *, name: str | None = None, labels: Sequence[str] | None = None, match: str | None = None
-) -> bytes:
+def compile(source: Any, **options: Any) -> bytes:
     """The content of the .qfb file for a network; parameters and errors are those of `build`."""
-    return build(source, name=name, labels=labels, match=match).to_bytes()
+    return build(source, **options).to_bytes()
 
 
 def _graph(source: Any, match: str | None, report: Report) -> Graph:

@@ -1,12 +1,13 @@
 """gemmlowp's fixed-point exponential, as TensorFlow Lite's int8 softmax uses it.
 
-Raw values are in units of 2^-31 (Q0.31) unless a comment says otherwise. The arithmetic is SPEC.md's
-``high_mul`` and ``rounding_shift`` in Python's integers.
+Raw values are Python's integers in units of 2^-31 (Q0.31) unless a comment says otherwise.
 """
 
 from __future__ import annotations
 
 import math
+
+from qrt.compiler.arithmetic import high_mul, rounding_shift
 
 ONE = 2**31 - 1
 # Of a difference of codes in softmax: 5 integer bits, 26 fraction bits.
@@ -14,16 +15,6 @@ INTEGER_BITS = 5
 FRACTION_BITS = 26
 # exp(-2^k) for k from -2 to 4.
 STEPS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
-
-
-def high_mul(a: int, m: int) -> int:
-    """a * m / 2^31, to nearest, ties up."""
-    return (a * m + 2**30) >> 31
-
-
-def rounding_shift(v: int, n: int) -> int:
-    """v / 2^n, to nearest, ties away from zero."""
-    return (abs(v) + (1 << n >> 1)) >> n if v >= 0 else -((abs(v) + (1 << n >> 1)) >> n)
 
 
 def _exp_near_zero(a: int) -> int:

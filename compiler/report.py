@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,16 @@ class Rescue:
     text: str
 
 
+@dataclass(frozen=True)
+class Removal:
+    """Output channels of an operator that were taken out, by their numbers in the source, of `count`."""
+
+    op: str
+    kind: str
+    channels: tuple[int, ...]
+    count: int
+
+
 @dataclass
 class Report:
     """Filled while compiling.
@@ -32,6 +42,7 @@ class Report:
     notes : list of (str, str)
         What each pass did: its name and a sentence.
     rescues : list of Rescue
+    removals : list of Removal
     operators : dict of str to int
         How many of each kind.
     macs : int
@@ -48,6 +59,7 @@ class Report:
     match: str = ""
     notes: list[tuple[str, str]] = field(default_factory=list)
     rescues: list[Rescue] = field(default_factory=list)
+    removals: list[Removal] = field(default_factory=list)
     operators: dict[str, int] = field(default_factory=dict)
     macs: int = 0
     weight_bytes: int = 0
@@ -61,6 +73,15 @@ class Report:
 
     def rescue(self, op: str, kind: str, channels: tuple[int, ...], text: str) -> None:
         self.rescues.append(Rescue(op, kind, channels, text))
+
+    def removal(self, op: str, kind: str, channels: tuple[int, ...], count: int) -> None:
+        """Notes removed channels; what was rescued in them no longer matters."""
+        self.removals.append(Removal(op, kind, channels, count))
+        kept = [
+            replace(r, channels=tuple(c for c in r.channels if c not in channels)) if r.op == op else r
+            for r in self.rescues
+        ]
+        self.rescues = [r for r in kept if r.channels]
 
     def describe(self, graph: Graph) -> None:
         """Counts what a lowered graph holds."""

@@ -9,7 +9,7 @@ Real factors are formed in float64 from the scales that the source states: ``x_s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -105,21 +105,13 @@ def _fits_double(acc_max: int, shift: int) -> bool:
     return acc_max << max(31 - shift, 0) <= DOUBLE_LIMIT
 
 
-def _merged(requant: Requant) -> Requant:
+def merged(requant: Requant) -> Requant:
     """One entry for all channels where all are equal."""
     arrays = [a for a in (requant.multiplier, requant.shift, requant.addend) if a is not None]
     if any((array != array[0]).any() for array in arrays):
         return requant
     addend = None if requant.addend is None else requant.addend[:1]
-    return Requant(
-        requant.multiplier[:1],
-        requant.shift[:1],
-        requant.bias,
-        addend,
-        requant.rounding,
-        requant.output_min,
-        requant.output_max,
-    )
+    return replace(requant, multiplier=requant.multiplier[:1], shift=requant.shift[:1], addend=addend)
 
 
 def _bounds(op: Op) -> tuple[int, int]:
@@ -257,7 +249,7 @@ def _lower_weighted(op: Op, report: Report) -> None:
     if vanished:
         report.rescue(op.name, op.kind, tuple(vanished), "the multiplier is below 2^-32: the product vanishes")
     has_bias = any(channels.bias) and not float_bias
-    op.attrs["requant"] = _merged(
+    op.attrs["requant"] = merged(
         Requant(
             np.array(multipliers, np.int32),
             np.array(shifts, np.uint8),

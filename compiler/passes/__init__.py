@@ -6,7 +6,7 @@ the numbers. `verify` runs after every one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from qrt.compiler.ir import Graph
 from qrt.compiler.passes.absorb_qdq import absorb_qdq
@@ -15,6 +15,7 @@ from qrt.compiler.passes.fold_constants import fold_constants
 from qrt.compiler.passes.fuse_activation import fuse_activation
 from qrt.compiler.passes.fuse_bias import fuse_bias
 from qrt.compiler.passes.fuse_pad import fuse_pad
+from qrt.compiler.passes.remove_channels import remove_channels
 from qrt.compiler.passes.remove_dead import remove_dead
 from qrt.compiler.passes.simplify import simplify
 from qrt.compiler.passes.standardize import standardize
@@ -41,9 +42,21 @@ PASSES: tuple[tuple[Pass, str], ...] = (
     (remove_dead, "quantized"),
 )
 
+# On a lowered graph, whose integers say what is constant.
+LOWERED_PASSES: tuple[Pass, ...] = (remove_channels,)
+# Passes that only make a network smaller or faster: without them it computes the same bytes.
+OPTIONAL = frozenset({remove_channels, fuse_pad, fuse_activation, simplify, to_nhwc})
 
-def run_passes(graph: Graph, report: Report) -> Graph:
+
+def run_passes(graph: Graph, report: Report, skip: Collection[str] = ()) -> Graph:
     """The quantized graph of a source graph, or of one that is quantized already.
+
+    Parameters
+    ----------
+    graph : Graph
+    report : Report
+    skip : collection of str
+        Names of passes of `OPTIONAL` to leave out.
 
     Raises
     ------
@@ -51,8 +64,19 @@ def run_passes(graph: Graph, report: Report) -> Graph:
         What cannot be expressed exactly in integers, all of it.
     """
     for apply, stage in PASSES:
+        if apply.__name__ in skip:
+            continue
         graph = apply(graph, report)
         verify(graph, stage if not is_quantized(graph) else "quantized", apply.__name__)
+    return graph
+
+
+def run_lowered_passes(graph: Graph, report: Report, skip: Collection[str] = ()) -> Graph:
+    """`run_passes` for a graph that `qrt.compiler.requant.lower` has lowered."""
+    for apply in LOWERED_PASSES:
+        if apply.__name__ not in skip:
+            graph = apply(graph, report)
+            verify(graph, "lowered", apply.__name__)
     return graph
 
 
