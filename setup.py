@@ -14,7 +14,7 @@ SCHEMA = ["schema/qrt_model.c", "schema/qrt_structure.c", "schema/qrt_graph.c", 
 # What pyproject.toml asks for to build; the tests build wheels without fetching it anew.
 BUILD = ["setuptools>=77", "cython>=3.1"]
 
-KERNELS = ["runtime/kernels/portable.c", "runtime/kernels/portable_conv.c"]
+KERNELS = ["runtime/kernels/portable.c", "runtime/kernels/portable_conv.c", "runtime/kernels/portable_move.c"]
 HEADERS = [
     "schema/qrt_model.h",
     "schema/qrt_check.h",
@@ -24,7 +24,10 @@ HEADERS = [
     "runtime/kernels/qrt_kernels.h",
     "runtime/kernels/qrt_math.h",
     "runtime/kernels/portable.h",
+    "runtime/kernels/portable_walk.h",
     "runtime/kernels/qrt_kernels.pxd",
+    "runtime/_reference_move.pxi",
+    "runtime/_reference_rows.pxi",
 ]
 
 EXTENSIONS = [

@@ -145,7 +145,7 @@ def _dwconv2d(options: Any) -> tuple[dict[str, Any], int]:
 
 
 def _add(options: Any) -> tuple[dict[str, Any], int]:
-    return {"form": ADD_FORM[options.Form()], **_range(options)}, 0
+    return {"form": ADD_FORM[options.Form()], "subtract": options.Subtract(), **_range(options)}, 0
 
 
 def _average_pool2d(options: Any) -> tuple[dict[str, Any], int]:
@@ -185,6 +185,15 @@ def _lut(options: Any) -> tuple[dict[str, Any], int]:
     return {}, options.TableLength()
 
 
+def _slice(options: Any) -> tuple[dict[str, Any], int]:
+    return {"begin": options.BeginAsNumpy().tolist(), "stride": options.StrideAsNumpy().tolist()}, 0
+
+
+def _resize2d(options: Any) -> tuple[dict[str, Any], int]:
+    lengths = (options.RowsLength(), options.ColumnsLength(), options.RowWeightLength(), options.ColumnWeightLength())
+    return {"form": "BILINEAR" if any(lengths[2:]) else "NEAREST"}, 2 * sum(lengths)
+
+
 # For each member of the union Options: the operator's name, its table, and what reads (parameters, their bytes).
 OPTIONS: dict[int, tuple[str, type[Any], Callable[[Any], tuple[dict[str, Any], int]]]] = {
     fb.Options.Conv2D: ("conv2d", fb.Conv2D, _conv2d),
@@ -203,6 +212,14 @@ OPTIONS: dict[int, tuple[str, type[Any], Callable[[Any], tuple[dict[str, Any], i
     fb.Options.Clamp: ("clamp", fb.Clamp, _clamp),
     fb.Options.Softmax: ("softmax", fb.Softmax, _softmax),
     fb.Options.Lut: ("lut", fb.Lut, _lut),
+    fb.Options.Slice: ("slice", fb.Slice, _slice),
+    fb.Options.Resize2D: ("resize2d", fb.Resize2D, _resize2d),
+    fb.Options.TransposeConv2D: ("transpose_conv2d", fb.TransposeConv2D, _dwconv2d),
+    fb.Options.Maximum: ("maximum", fb.Maximum, _no_parameters),
+    fb.Options.Minimum: ("minimum", fb.Minimum, _no_parameters),
+    fb.Options.ArgMax: ("arg_max", fb.ArgMax, _no_parameters),
+    fb.Options.MatMul: ("matmul", fb.MatMul, _requant),
+    fb.Options.L2Norm: ("l2_norm", fb.L2Norm, _no_parameters),
 }
 
 
@@ -226,9 +243,19 @@ def _tensor(index: int, tensor: Any) -> TensorEntry:
     )
 
 
-def _macs(kind: str, output: TensorEntry, weights: TensorEntry) -> int:
-    window = weights.shape[1:3] if kind == "dwconv2d" else weights.shape[1:]
-    return output.size * int(np.prod(window, dtype=np.int64))
+def _macs(kind: str, inputs: list[TensorEntry], output: TensorEntry) -> int:
+    """Multiply-accumulates of an operator that sums products; 0 for others."""
+    match kind:
+        case "conv2d" | "linear":
+            return output.size * int(np.prod(inputs[1].shape[1:], dtype=np.int64))
+        case "dwconv2d":
+            return output.size * int(np.prod(inputs[1].shape[1:3], dtype=np.int64))
+        case "transpose_conv2d":
+            return int(np.prod(inputs[0].shape[:3], dtype=np.int64)) * inputs[1].size
+        case "matmul":
+            return output.size * inputs[0].shape[-1]
+        case _:
+            return 0
 
 
 def _operator(index: int, operator: Any, tensors: tuple[TensorEntry, ...]) -> OperatorEntry:
@@ -238,7 +265,6 @@ def _operator(index: int, operator: Any, tensors: tuple[TensorEntry, ...]) -> Op
     parameters, size = read(options)
     inputs = tuple(operator.InputsAsNumpy().tolist())
     constants = [tensors[i] for i in inputs if tensors[i].arena_offset is None]
-    weighted = kind in ("conv2d", "dwconv2d", "linear")
     return OperatorEntry(
         index=index,
         kind=kind,
@@ -246,7 +272,7 @@ def _operator(index: int, operator: Any, tensors: tuple[TensorEntry, ...]) -> Op
         inputs=inputs,
         output=operator.Output(),
         parameters=parameters,
-        macs=_macs(kind, tensors[operator.Output()], tensors[inputs[1]]) if weighted else 0,
+        macs=_macs(kind, [tensors[i] for i in inputs], tensors[operator.Output()]),
         weight_bytes=sum(tensor.size for tensor in constants),
         parameter_bytes=size,
     )

@@ -54,15 +54,16 @@ def requantize(acc: Any, requant: Requant, y_zero_point: int) -> np.ndarray:
 def add(op: Op, a: Any, b: Any) -> np.ndarray:
     """Codes of a lowered add for the codes of its operands (SPEC.md, section 2)."""
     attrs, y = op.attrs, op.output
+    sign = -1 if attrs.get("subtract", False) else 1
     a, b = np.asarray(a, np.int64) - op.inputs[0].zero_point, np.asarray(b, np.int64) - op.inputs[1].zero_point
     if attrs.get("form", "COMMON_SHIFT") == "TFLITE":
 
         def scale_down(v: Any, name: str) -> Any:
             return rounding_shift(high_mul(v, attrs[f"{name}_multiplier"]), attrs[f"{name}_shift"] - 31)
 
-        codes = scale_down(scale_down(a << 20, "a") + scale_down(b << 20, "b"), "y") + y.zero_point
+        codes = scale_down(scale_down(a << 20, "a") + sign * scale_down(b << 20, "b"), "y") + y.zero_point
     else:
         half = (1 << attrs["shift"]) >> 1
-        total = a * attrs["a_multiplier"] + b * attrs["b_multiplier"] + half
+        total = a * attrs["a_multiplier"] + sign * b * attrs["b_multiplier"] + half
         codes = (total >> attrs["shift"]) + y.zero_point
     return np.clip(codes, attrs.get("output_min", -128), attrs.get("output_max", 127))

@@ -15,27 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qrt.compiler.codes import FUNCTIONS, activation_codes, per_tensor
-from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
-
-Pair = int | tuple[int, int]
-Padding = int | tuple[int, int, int, int] | str
-Activation = str | tuple[float | None, float | None] | None
-
-ACTIVATIONS: dict[str, tuple[float | None, float | None]] = {"relu": (0.0, None), "relu6": (0.0, 6.0)}
+from qrt.compiler.builder_parts import Activation, Padding, Pair, Parts
+from qrt.compiler.codes import FUNCTIONS, per_tensor
+from qrt.compiler.ir import Edge, Tensor
 
 
-def _pair(value: Pair) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
-
-
-def _same(size: int, window: int, stride: int) -> tuple[int, int]:
-    """Padding that makes the output ceil(size / stride) long, the odd one behind."""
-    total = max((-(-size // stride) - 1) * stride + window - size, 0)
-    return total // 2, total - total // 2
-
-
-class GraphBuilder:
+class GraphBuilder(Parts):
     """Builds a quantized graph, one operator a call.
 
     Every method takes and returns `qrt.compiler.ir.Tensor`; an operator that computes new numbers takes
@@ -49,10 +34,6 @@ class GraphBuilder:
     name : str
         Of the network.
     """
-
-    def __init__(self, name: str = "") -> None:
-        self.graph = Graph(name)
-        self._names: set[str] = set()
 
     # Edges and constants
 
@@ -171,6 +152,43 @@ class GraphBuilder:
         shape = (*x.shape[:-1], w.shape[0])
         return self._weighted("linear", x, w, bias, shape, scale, zero_point, activation, attrs, name)
 
+    def transpose_conv2d(
+        self,
+        x: Tensor,
+        weights: ArrayLike,
+        bias: ArrayLike | None = None,
+        *,
+        scale: float,
+        zero_point: int = 0,
+        stride: Pair = 1,
+        padding: tuple[int, int, int, int] = (0, 0, 0, 0),
+        output_size: tuple[int, int] | None = None,
+        activation: Activation = None,
+        weights_scale: ArrayLike | None = None,
+        rounding: str = "SINGLE",
+        name: str = "",
+    ) -> Tensor:
+        """Transposed convolution; weights [out_channels, filter_height, filter_width, in_channels].
+
+        `padding` is cut off; without `output_size` the output is (in - 1) * stride + filter - padding long.
+        """
+        self._rank(x, 4)
+        w = self._weights(weights, weights_scale, 0, 4)
+        if w.shape[3] != x.shape[3]:
+            raise ValueError(
+                f"transpose_conv2d of {x.name!r}: {x.shape[3]} channels do not fit weights {list(w.shape)}"
+            )
+        steps, cut = self._pair(stride), (padding[0] + padding[1], padding[2] + padding[3])
+        least = [(x.shape[1 + k] - 1) * steps[k] + w.shape[1 + k] - cut[k] for k in range(2)]
+        size = tuple(least) if output_size is None else tuple(output_size)
+        if any(not low <= n < low + step or n < 1 for n, low, step in zip(size, least, steps, strict=True)):
+            raise ValueError(
+                f"transpose_conv2d of {x.name!r}: its output cannot be {size}; it starts at {tuple(least)}"
+            )
+        attrs = {"stride": steps, "padding": tuple(padding), "rounding": rounding}
+        shape = (x.shape[0], *size, w.shape[0])
+        return self._weighted("transpose_conv2d", x, w, bias, shape, scale, zero_point, activation, attrs, name)
+
     # Operators on two tensors
 
     def add(
@@ -187,6 +205,42 @@ class GraphBuilder:
         """a + b, broadcasting; the ranks are equal."""
         attrs = {"form": form}
         return self._computed("add", [a, b], self._broadcast(a, b), scale, zero_point, activation, attrs, name)
+
+    def sub(
+        self,
+        a: Tensor,
+        b: Tensor,
+        *,
+        scale: float,
+        zero_point: int = 0,
+        activation: Activation = None,
+        form: str = "COMMON_SHIFT",
+        name: str = "",
+    ) -> Tensor:
+        """a - b, broadcasting; the ranks are equal."""
+        attrs = {"form": form, "subtract": True}
+        return self._computed("add", [a, b], self._broadcast(a, b), scale, zero_point, activation, attrs, name)
+
+    def maximum(self, a: Tensor, b: Tensor, *, name: str = "") -> Tensor:
+        """The larger entries, broadcasting; both have the same scale and zero_point."""
+        return self._extremum("maximum", a, b, name)
+
+    def minimum(self, a: Tensor, b: Tensor, *, name: str = "") -> Tensor:
+        """The smaller entries, broadcasting; both have the same scale and zero_point."""
+        return self._extremum("minimum", a, b, name)
+
+    def matmul(
+        self, a: Tensor, b: Tensor, *, scale: float, zero_point: int = 0, rounding: str = "SINGLE", name: str = ""
+    ) -> Tensor:
+        """a [..., M, K] times b [..., N, K], of which each row is a column: [..., M, N]."""
+        if len(a.shape) < 2 or len(a.shape) != len(b.shape) or a.shape[-1] != b.shape[-1]:
+            raise ValueError(
+                f"matmul: {a.name!r} {a.shape} and {b.name!r} {b.shape} are not [..., M, K] and [..., N, K]"
+            )
+        if b.shape[:-2] != a.shape[:-2] and set(b.shape[:-2]) != {1}:
+            raise ValueError(f"matmul: {b.name!r} {b.shape} has neither the leading axes of {a.name!r} {a.shape} nor 1")
+        shape = (*a.shape[:-1], b.shape[-2])
+        return self._computed("matmul", [a, b], shape, scale, zero_point, None, {"rounding": rounding}, name)
 
     def mul(
         self,
@@ -273,6 +327,55 @@ class GraphBuilder:
         shape = tuple(x.shape[k] for k in permutation)
         return self._append("transpose", [x], shape, x.quantization, {"permutation": tuple(permutation)}, name)
 
+    def slice(
+        self,
+        x: Tensor,
+        begin: Sequence[int],
+        shape: Sequence[int],
+        *,
+        stride: Sequence[int] | None = None,
+        name: str = "",
+    ) -> Tensor:
+        """`shape[k]` entries along axis k, from `begin[k]` on, `stride[k]` (which may be negative) apart."""
+        steps = tuple(stride) if stride is not None else (1,) * len(x.shape)
+        if not len(begin) == len(shape) == len(steps) == len(x.shape):
+            raise ValueError(f"slice of {x.name!r}: needs {len(x.shape)} numbers each, one for each axis")
+        for size, first, count, step in zip(x.shape, begin, shape, steps, strict=True):
+            if step == 0 or count < 1 or not 0 <= first < size or not 0 <= first + (count - 1) * step < size:
+                raise ValueError(
+                    f"slice of {x.name!r}: {count} entries from {first} in steps of {step} are not in {size}"
+                )
+        attrs = {"begin": tuple(begin), "stride": steps}
+        return self._append("slice", [x], tuple(shape), x.quantization, attrs, name)
+
+    def resize2d(
+        self,
+        x: Tensor,
+        rows: ArrayLike,
+        columns: ArrayLike,
+        *,
+        row_weight: ArrayLike | None = None,
+        column_weight: ArrayLike | None = None,
+        name: str = "",
+    ) -> Tensor:
+        """Another height and width: for each row (column) of the result the row of `x`.
+
+        With weights, in 1/1024, that much of the next row (column) is mixed in: bilinear.
+        """
+        self._rank(x, 4)
+        attrs: dict[str, Any] = {}
+        for key, places, weight, size in (
+            ("row", rows, row_weight, x.shape[1]),
+            ("column", columns, column_weight, x.shape[2]),
+        ):
+            attrs[f"{key}s"] = self._numbers(places, f"{key}s", size)
+            if weight is not None:
+                attrs[f"{key}_weight"] = self._numbers(weight, f"{key}_weight", 1024)
+                if attrs[f"{key}_weight"].shape != attrs[f"{key}s"].shape:
+                    raise ValueError(f"resize2d of {x.name!r}: {key}_weight has not as many entries as {key}s")
+        shape = (x.shape[0], len(attrs["rows"]), len(attrs["columns"]), x.shape[3])
+        return self._append("resize2d", [x], shape, x.quantization, attrs, name)
+
     def clamp(self, x: Tensor, *, output_min: int = -128, output_max: int = 127, name: str = "") -> Tensor:
         """Codes cut to [output_min, output_max]."""
         attrs = {"output_min": output_min, "output_max": output_max}
@@ -302,6 +405,16 @@ class GraphBuilder:
     ) -> Tensor:
         """The same real values under another scale and zero_point."""
         return self._computed("requantize", [x], x.shape, scale, zero_point, activation, {"rounding": rounding}, name)
+
+    def arg_max(self, x: Tensor, *, name: str = "") -> Tensor:
+        """Index of the largest entry along the last axis, at most 256 long: scale 1, zero_point -128."""
+        if x.shape[-1] > 256:
+            raise ValueError(f"arg_max of {x.name!r}: {x.shape[-1]} entries do not fit into codes, at most 256 do")
+        return self._append("arg_max", [x], (*x.shape[:-1], 1), per_tensor(1.0, -128), {}, name)
+
+    def l2_norm(self, x: Tensor, *, name: str = "") -> Tensor:
+        """Each row of the last axis divided by its length: scale 1/128, zero_point 0."""
+        return self._append("l2_norm", [x], x.shape, per_tensor(1 / 128, 0), {}, name)
 
     def softmax(self, x: Tensor, *, scale: float = 1 / 256, zero_point: int = -128, name: str = "") -> Tensor:
         """Softmax over the last axis."""
@@ -333,167 +446,3 @@ class GraphBuilder:
         if table.shape != (256,):
             raise ValueError(f"lut of {x.name!r}: a table has 256 entries, got shape {table.shape}")
         return self._append("lut", [x], x.shape, quantization, {"table": table}, name)
-
-    # What the methods above are made of
-
-    def _unique(self, name: str) -> str:
-        unique, number = name, 1
-        while unique in self._names:
-            number += 1
-            unique = f"{name}_{number}"
-        self._names.add(unique)
-        return unique
-
-    @staticmethod
-    def _int8(values: ArrayLike, what: str) -> np.ndarray:
-        array = np.asarray(values)
-        if array.dtype != np.int8 and (not np.issubdtype(array.dtype, np.integer) or np.abs(array + 0.5).max() > 127.5):
-            raise ValueError(f"{what} are int8 codes, got dtype {array.dtype}")
-        return array.astype(np.int8)
-
-    @staticmethod
-    def _rank(x: Tensor, rank: int) -> None:
-        if len(x.shape) != rank:
-            raise ValueError(f"{x.name!r} has shape {x.shape}; this operator needs rank {rank}, NHWC")
-
-    def _weights(self, weights: ArrayLike, scale: ArrayLike | None, axis: int, rank: int) -> Tensor:
-        values = np.asarray(weights)
-        if values.ndim != rank:
-            raise ValueError(f"weights have rank {rank}, got shape {values.shape}")
-        count = values.shape[axis]
-        if np.issubdtype(values.dtype, np.floating):
-            if scale is None:
-                others = tuple(k for k in range(rank) if k != axis)
-                largest = np.abs(values).max(axis=others)
-                scale = np.where(largest > 0, largest / 127, 1.0)
-            scales = np.broadcast_to(np.asarray(scale, np.float32), (count,))
-            shaped = scales.reshape([-1 if k == axis else 1 for k in range(rank)])
-            codes = np.clip(np.rint(values / shaped), -127, 127).astype(np.int8)
-        else:
-            codes = self._int8(values, "weights")
-            if scale is None:
-                raise ValueError("weights given as codes need weights_scale, one number or one for each channel")
-            scales = np.broadcast_to(np.asarray(scale, np.float32), (count,))
-        quantization = Quantization(scales.copy(), np.zeros(count, np.int32), axis)
-        return Tensor(self._unique("weights"), codes.shape, "int8", quantization, codes)
-
-    def _bias(self, bias: ArrayLike, x: Tensor, w: Tensor, count: int) -> Tensor:
-        values = np.asarray(bias)
-        if values.shape != (count,):
-            raise ValueError(f"a bias has one entry for each of {count} output channels, got shape {values.shape}")
-        name = self._unique("bias")
-        if np.issubdtype(values.dtype, np.floating):
-            return Tensor(name, values.shape, "float32", None, values.astype(np.float64))
-        assert w.quantization is not None
-        unit = x.scale * np.asarray(w.quantization.scale, np.float64)
-        quantization = Quantization(unit, np.zeros(count, np.int32), 0)
-        return Tensor(name, values.shape, "int32", quantization, values.astype(np.int32))
-
-    @staticmethod
-    def _window(
-        x: Tensor, filter_size: tuple[int, ...], stride: Pair, padding: Padding, dilation: Pair
-    ) -> dict[str, Any]:
-        steps, spread = _pair(stride), _pair(dilation)
-        if padding == "same":
-            spans = [(size - 1) * d + 1 for size, d in zip(filter_size, spread, strict=True)]
-            sides = [_same(size, span, step) for size, span, step in zip(x.shape[1:3], spans, steps, strict=True)]
-            padding = (*sides[0], *sides[1])
-        elif isinstance(padding, str):
-            raise ValueError(f"padding is a number, (top, bottom, left, right) or 'same', got {padding!r}")
-        elif isinstance(padding, int):
-            padding = (padding, padding, padding, padding)
-        return {"stride": steps, "dilation": spread, "padding": tuple(padding)}
-
-    @staticmethod
-    def _out_shape(x: Tensor, filter_size: tuple[int, ...], attrs: dict[str, Any]) -> tuple[int, int, int]:
-        top, bottom, left, right = attrs["padding"]
-        sizes = []
-        for k, pad in enumerate((top + bottom, left + right)):
-            span = (filter_size[k] - 1) * attrs["dilation"][k] + 1
-            if x.shape[1 + k] + pad < span:
-                raise ValueError(
-                    f"{x.name!r} {x.shape}: a window of {span} does not fit with padding {attrs['padding']}"
-                )
-            sizes.append((x.shape[1 + k] + pad - span) // attrs["stride"][k] + 1)
-        return x.shape[0], sizes[0], sizes[1]
-
-    def _pool(
-        self,
-        kind: str,
-        x: Tensor,
-        filter_size: Pair,
-        stride: Pair | None,
-        padding: Padding,
-        attrs: dict[str, Any],
-        activation: Activation,
-        name: str,
-    ) -> Tensor:
-        self._rank(x, 4)
-        size = _pair(filter_size)
-        window = self._window(x, size, size if stride is None else stride, padding, 1)
-        shape = (*self._out_shape(x, size, window), x.shape[3])
-        assert x.quantization is not None
-        attrs = {"filter": size, **window, **attrs, **self._clamped(activation, x.quantization)}
-        return self._append(kind, [x], shape, x.quantization, attrs, name)
-
-    @staticmethod
-    def _broadcast(a: Tensor, b: Tensor) -> tuple[int, ...]:
-        if len(a.shape) != len(b.shape):
-            raise ValueError(f"{a.name!r} {a.shape} and {b.name!r} {b.shape} differ in rank; reshape one")
-        try:
-            return np.broadcast_shapes(a.shape, b.shape)
-        except ValueError:
-            raise ValueError(f"{a.name!r} {a.shape} and {b.name!r} {b.shape} do not broadcast") from None
-
-    @staticmethod
-    def _clamped(activation: Activation, quantization: Quantization) -> dict[str, int]:
-        if activation is None:
-            return {}
-        if isinstance(activation, str) and activation not in ACTIVATIONS:
-            raise ValueError(f"activation is None, {', '.join(map(repr, ACTIVATIONS))} or a pair, got {activation!r}")
-        low, high = ACTIVATIONS[activation] if isinstance(activation, str) else activation
-        return activation_codes(low, high, quantization)
-
-    def _weighted(
-        self,
-        kind: str,
-        x: Tensor,
-        w: Tensor,
-        bias: ArrayLike | None,
-        shape: tuple[int, ...],
-        scale: float,
-        zero_point: int,
-        activation: Activation,
-        attrs: dict[str, Any],
-        name: str,
-    ) -> Tensor:
-        inputs = [x, w] if bias is None else [x, w, self._bias(bias, x, w, shape[-1])]
-        return self._computed(kind, inputs, shape, scale, zero_point, activation, attrs, name)
-
-    def _computed(
-        self,
-        kind: str,
-        inputs: list[Tensor],
-        shape: tuple[int, ...],
-        scale: float,
-        zero_point: int,
-        activation: Activation,
-        attrs: dict[str, Any],
-        name: str,
-    ) -> Tensor:
-        quantization = per_tensor(scale, zero_point)
-        return self._append(kind, inputs, shape, quantization, attrs | self._clamped(activation, quantization), name)
-
-    def _append(
-        self,
-        kind: str,
-        inputs: list[Tensor],
-        shape: tuple[int, ...],
-        quantization: Quantization | None,
-        attrs: dict[str, Any],
-        name: str,
-    ) -> Tensor:
-        name = self._unique(name or kind)
-        output = Tensor(name, shape, "int8", quantization)
-        self.graph.ops.append(Op(kind, name, inputs, output, attrs))
-        return output

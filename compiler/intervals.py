@@ -14,6 +14,7 @@ import numpy as np
 
 from qrt.compiler.arithmetic import add, requantize
 from qrt.compiler.ir import Graph, Op, Tensor
+from qrt.compiler.requant import CHANNEL_AXIS
 
 
 class Interval(NamedTuple):
@@ -57,8 +58,8 @@ def filters(op: Op) -> np.ndarray:
 
 
 def pads(op: Op) -> bool:
-    """Whether a window of the operator can lie partly outside of the image."""
-    return any(op.attrs.get("padding", ()))
+    """Whether an accumulator of the operator can lack some of its terms, outside of the image."""
+    return op.kind == "transpose_conv2d" or any(op.attrs.get("padding", ()))
 
 
 def _weighted(op: Op, x: Interval) -> Interval:
@@ -116,6 +117,24 @@ def _concat(op: Op, *inputs: Interval) -> Interval:
     return Interval(np.minimum.reduce(low), np.maximum.reduce(high))
 
 
+def _slice(op: Op, x: Interval) -> Interval:
+    begin, stride = op.attrs["begin"][-1], op.attrs["stride"][-1]
+    channels = begin + stride * np.arange(op.output.shape[-1])
+    return Interval(x.low[channels], x.high[channels])
+
+
+def _resize2d(op: Op, x: Interval) -> Interval:
+    return x
+
+
+def _maximum(op: Op, a: Interval, b: Interval) -> Interval:
+    return Interval(np.maximum(a.low, b.low), np.maximum(a.high, b.high))
+
+
+def _minimum(op: Op, a: Interval, b: Interval) -> Interval:
+    return Interval(np.minimum(a.low, b.low), np.minimum(a.high, b.high))
+
+
 def _reshape(op: Op, x: Interval) -> Interval:
     before, after = op.inputs[0].shape[-1], op.output.shape[-1]
     if after % before == 0:
@@ -145,6 +164,11 @@ RULES: dict[str, Callable[..., Interval]] = {
     "requantize": _requantize,
     "clamp": _clamped,
     "lut": _lut,
+    "slice": _slice,
+    "resize2d": _resize2d,
+    "transpose_conv2d": _weighted,
+    "maximum": _maximum,
+    "minimum": _minimum,
 }
 
 
@@ -162,7 +186,7 @@ def intervals(graph: Graph) -> dict[Tensor, Interval]:
         if rule is None:
             known[op.output] = everything(op.output)
             continue
-        operands = op.inputs[:1] if op.kind in ("conv2d", "dwconv2d", "linear") else op.inputs
+        operands = op.inputs[:1] if op.kind in CHANNEL_AXIS else op.inputs
         found = rule(op, *(_of_constant(t) if t.is_constant else known[t] for t in operands))
         # Where every operand broadcasts along the last axis, one entry stands for all channels.
         known[op.output] = Interval(*(np.broadcast_to(v, op.output.shape[-1:]).copy() for v in found))

@@ -33,6 +33,14 @@ OPERATORS = (
     "clamp",
     "softmax",
     "lut",
+    "slice",
+    "resize2d",
+    "transpose_conv2d",
+    "maximum",
+    "minimum",
+    "arg_max",
+    "matmul",
+    "l2_norm",
 )
 
 

@@ -13,7 +13,9 @@ from qrt.compiler.ir import Graph, Tensor
 ALIGNMENT = 16
 
 # Operators whose output may be the very memory of an input that dies in them (SPEC.md, "In place").
-IN_PLACE = frozenset({"reshape", "clamp", "add", "mul", "requantize", "lut", "softmax"})
+IN_PLACE = frozenset(
+    {"reshape", "clamp", "add", "mul", "requantize", "lut", "softmax", "maximum", "minimum", "l2_norm"}
+)
 
 
 @dataclass

@@ -97,13 +97,17 @@ class Report:
         return asdict(self)
 
 
-WEIGHTED = ("conv2d", "dwconv2d", "linear")
+WEIGHTED = ("conv2d", "dwconv2d", "transpose_conv2d", "linear")
 
 
 def macs(op: Op) -> int:
-    """Multiply-accumulates of an operator with weights; 0 for others."""
+    """Multiply-accumulates of an operator that sums products; 0 for others."""
+    if op.kind == "matmul":
+        return op.output.size * op.inputs[0].shape[-1]
     if op.kind not in WEIGHTED:
         return 0
+    if op.kind == "transpose_conv2d":
+        return int(np.prod(op.inputs[0].shape[:3], dtype=np.int64)) * op.inputs[1].size
     shape = op.inputs[1].shape
     window = shape[1:3] if op.kind == "dwconv2d" else shape[1:]
     return op.output.size * int(np.prod(window, dtype=np.int64))

@@ -147,7 +147,7 @@ class _Channels:
         return _acc_max(self.weights, self.x_zero_point)
 
 
-CHANNEL_AXIS = {"conv2d": 0, "dwconv2d": 3, "linear": 0}
+CHANNEL_AXIS = {"conv2d": 0, "dwconv2d": 3, "transpose_conv2d": 0, "linear": 0}
 
 
 def _channels(op: Op) -> _Channels:
@@ -286,6 +286,15 @@ def _lower_mul(op: Op) -> None:
     _single_requant(op, a.scale * b.scale / op.output.scale, 255 * 255)
 
 
+def _lower_matmul(op: Op) -> None:
+    a, b = op.inputs
+    acc_max = 255 * 255 * a.shape[-1]
+    if acc_max >= ACC_LIMIT:
+        reason = f"sums of {a.shape[-1]} products can overflow int32; split the matrix product"
+        raise CompileError([Problem(op.name, op.kind, reason)])
+    _single_requant(op, a.scale * b.scale / op.output.scale, acc_max)
+
+
 def _lower_mean(op: Op) -> None:
     x = op.inputs[0]
     positions = x.shape[1] * x.shape[2]
@@ -338,6 +347,7 @@ def lower(graph: Graph, report: Report) -> Graph:
     """
     simple = {
         "add": _lower_add,
+        "matmul": _lower_matmul,
         "mul": _lower_mul,
         "mean": _lower_mean,
         "requantize": _lower_requantize,

@@ -27,6 +27,9 @@ ATTRS: dict[str, dict[str, object]] = {
     "concat": {"axis": int},
     "transpose": {"permutation": tuple},
     "lut": {"table": np.ndarray},
+    "slice": {"begin": tuple, "stride": tuple},
+    "resize2d": {"rows": np.ndarray, "columns": np.ndarray},
+    "transpose_conv2d": {"stride": PAIR, "padding": SIDES},
 }
 SOURCE_ATTRS: dict[str, dict[str, object]] = {
     "quantize": {},
@@ -64,14 +67,19 @@ SOURCE_KINDS = frozenset(
         "pow",
     }
 )
+WITH_REQUANT = ("conv2d", "dwconv2d", "transpose_conv2d", "linear", "matmul", "mul", "mean", "requantize")
 # Lowered: attributes that hold the operator's integers.
 LOWERED_ATTRS: dict[str, dict[str, object]] = {
-    **{kind: {"requant": Requant} for kind in ("conv2d", "dwconv2d", "linear", "mul", "mean", "requantize")},
+    **{kind: {"requant": Requant} for kind in WITH_REQUANT},
     "add": {"a_multiplier": int, "b_multiplier": int},
     "softmax": {"exponential": np.ndarray, "numerator": int, "shift": int},
 }
-INPUT_COUNTS = {"conv2d": (2, 3), "dwconv2d": (2, 3), "linear": (2, 3), "add": (2, 2), "mul": (2, 2)}
-SAME_NUMBERS = frozenset({"average_pool2d", "max_pool2d", "pad", "concat", "reshape", "transpose", "clamp"})
+INPUT_COUNTS = {
+    **dict.fromkeys(CHANNEL_AXIS, (2, 3)),
+    **dict.fromkeys(("add", "mul", "maximum", "minimum", "matmul"), (2, 2)),
+}
+MOVING = ("pad", "concat", "reshape", "transpose", "slice")
+SAME_NUMBERS = frozenset({*MOVING, "average_pool2d", "max_pool2d", "clamp", "resize2d", "maximum", "minimum"})
 
 
 class Rule(NamedTuple):
@@ -113,6 +121,23 @@ def _window_shape(op: Op) -> tuple[int, ...]:
     return (x[0], *out, last)
 
 
+def _transpose_conv2d_shape(op: Op) -> tuple[int, ...]:
+    """The output's own height and width where the window can reach them, else the nearest that it can."""
+    x, y, (_, *size, _), stride = op.inputs[0].shape, op.output.shape, op.inputs[1].shape, op.attrs["stride"]
+    top, bottom, left, right = op.attrs["padding"]
+    out = []
+    for k, pads in enumerate((top + bottom, left + right)):
+        least = (x[1 + k] - 1) * stride[k] + size[k] - pads
+        out.append(min(max(y[1 + k], least), least + stride[k] - 1))
+    return (x[0], *out, op.inputs[1].shape[0])
+
+
+def _sliced(op: Op) -> bool:
+    """Whether a slice stays inside of its input."""
+    places = zip(op.inputs[0].shape, op.output.shape, op.attrs["begin"], op.attrs["stride"], strict=True)
+    return all(s != 0 and 0 <= b < size and 0 <= b + (count - 1) * s < size for size, count, b, s in places)
+
+
 def _shape(op: Op) -> tuple[int, ...]:
     """Shape of the output that follows from the inputs."""
     x = op.inputs[0].shape
@@ -121,7 +146,17 @@ def _shape(op: Op) -> tuple[int, ...]:
             return _window_shape(op)
         case "linear":
             return (*x[:-1], op.inputs[1].shape[0])
-        case "add" | "mul":
+        case "transpose_conv2d":
+            return _transpose_conv2d_shape(op)
+        case "matmul":
+            return (*x[:-1], op.inputs[1].shape[-2])
+        case "arg_max":
+            return (*x[:-1], 1)
+        case "resize2d":
+            return (x[0], len(op.attrs["rows"]), len(op.attrs["columns"]), x[3])
+        case "slice":
+            return op.output.shape if _sliced(op) else ()
+        case "add" | "mul" | "maximum" | "minimum":
             return np.broadcast_shapes(x, op.inputs[1].shape)
         case "mean":
             return (x[0], 1, 1, x[3])

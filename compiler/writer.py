@@ -122,7 +122,44 @@ def _add(w: _Writer, op: Op) -> int:
     fb.AddAddYShift(b, attrs.get("y_shift", 0))
     fb.AddAddOutputMin(b, attrs.get("output_min", -128))
     fb.AddAddOutputMax(b, attrs.get("output_max", 127))
+    fb.AddAddSubtract(b, attrs.get("subtract", False))
     return fb.AddEnd(b)
+
+
+def _slice(w: _Writer, op: Op) -> int:
+    begin = w.vector(op.attrs["begin"], "i4")
+    stride = w.vector(op.attrs["stride"], "i4")
+    fb.SliceStart(w.builder)
+    fb.SliceAddBegin(w.builder, begin)
+    fb.SliceAddStride(w.builder, stride)
+    return fb.SliceEnd(w.builder)
+
+
+def _resize2d(w: _Writer, op: Op) -> int:
+    names = ("rows", "columns", "row_weight", "column_weight")
+    vectors = [w.vector(op.attrs[name], "u2") if op.attrs.get(name) is not None else None for name in names]
+    adders = (fb.Resize2DAddRows, fb.Resize2DAddColumns, fb.Resize2DAddRowWeight, fb.Resize2DAddColumnWeight)
+    fb.Resize2DStart(w.builder)
+    for vector, add in zip(vectors, adders, strict=True):
+        if vector is not None:
+            add(w.builder, vector)
+    return fb.Resize2DEnd(w.builder)
+
+
+def _transpose_conv2d(w: _Writer, op: Op) -> int:
+    requant = w.requant(op.attrs["requant"])
+    fb.TransposeConv2DStart(w.builder)
+    fb.TransposeConv2DAddWindow(w.builder, w.window(op))
+    fb.TransposeConv2DAddRequant(w.builder, requant)
+    return fb.TransposeConv2DEnd(w.builder)
+
+
+def _empty(table: str) -> Callable[[_Writer, Op], int]:
+    def write(w: _Writer, op: Op) -> int:
+        getattr(fb, f"{table}Start")(w.builder)
+        return int(getattr(fb, f"{table}End")(w.builder))
+
+    return write
 
 
 def _average_pool2d(w: _Writer, op: Op) -> int:
@@ -156,11 +193,6 @@ def _concat(w: _Writer, op: Op) -> int:
     fb.ConcatStart(w.builder)
     fb.ConcatAddAxis(w.builder, op.attrs["axis"])
     return fb.ConcatEnd(w.builder)
-
-
-def _reshape(w: _Writer, op: Op) -> int:
-    fb.ReshapeStart(w.builder)
-    return fb.ReshapeEnd(w.builder)
 
 
 def _transpose(w: _Writer, op: Op) -> int:
@@ -206,12 +238,20 @@ OPTIONS: dict[str, tuple[int, Callable[[_Writer, Op], int]]] = {
     "mean": (fb.Options.Mean, _only_requant("Mean")),
     "pad": (fb.Options.Pad, _pad),
     "concat": (fb.Options.Concat, _concat),
-    "reshape": (fb.Options.Reshape, _reshape),
+    "reshape": (fb.Options.Reshape, _empty("Reshape")),
     "transpose": (fb.Options.Transpose, _transpose),
     "requantize": (fb.Options.Requantize, _only_requant("Requantize")),
     "clamp": (fb.Options.Clamp, _clamp),
     "softmax": (fb.Options.Softmax, _softmax),
     "lut": (fb.Options.Lut, _lut),
+    "slice": (fb.Options.Slice, _slice),
+    "resize2d": (fb.Options.Resize2D, _resize2d),
+    "transpose_conv2d": (fb.Options.TransposeConv2D, _transpose_conv2d),
+    "maximum": (fb.Options.Maximum, _empty("Maximum")),
+    "minimum": (fb.Options.Minimum, _empty("Minimum")),
+    "arg_max": (fb.Options.ArgMax, _empty("ArgMax")),
+    "matmul": (fb.Options.MatMul, _only_requant("MatMul")),
+    "l2_norm": (fb.Options.L2Norm, _empty("L2Norm")),
 }
 
 

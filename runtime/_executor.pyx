@@ -55,6 +55,7 @@ SETS = ("reference", "portable")
 OPERATORS = (
     "conv2d", "dwconv2d", "linear", "add", "mul", "average_pool2d", "max_pool2d", "mean", "pad",
     "concat", "reshape", "transpose", "requantize", "clamp", "softmax", "lut",
+    "slice", "resize2d", "transpose_conv2d", "maximum", "minimum", "arg_max", "matmul", "l2_norm",
 )
 
 cdef dict PLACES = {

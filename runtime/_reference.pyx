@@ -9,26 +9,32 @@ SPEC.md divides by floor or by trunc, always saying which. C's `/` is trunc, its
 """
 
 from cpython.pycapsule cimport PyCapsule_New
-from libc.stdint cimport int8_t, int32_t, int64_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint16_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from qrt_kernels cimport (
     QRT_KERNEL_MAX_RANK,
     qrt_add_params,
+    qrt_arg_max_params,
     qrt_broadcast,
     qrt_clamp_params,
     qrt_concat_params,
     qrt_conv2d_params,
     qrt_copy_params,
+    qrt_extremum_params,
     qrt_kernels,
+    qrt_l2_norm_params,
     qrt_linear_params,
     qrt_lut_params,
+    qrt_matmul_params,
     qrt_mean_params,
     qrt_mul_params,
     qrt_pad_params,
     qrt_pool2d_params,
     qrt_requant,
     qrt_requantize_params,
+    qrt_resize2d_params,
+    qrt_slice_params,
     qrt_softmax_params,
     qrt_transpose_params,
 )
@@ -209,15 +215,17 @@ cdef int64_t scale_down(int64_t v, int32_t multiplier, int32_t shift) noexcept n
 cdef int8_t add_codes(int64_t a, int64_t b, const qrt_add_params *p) noexcept nogil:
     cdef int64_t v
     if p.form == COMMON_SHIFT:
-        # SPEC: y = clamp((a * a_multiplier + b * b_multiplier + addend) >> shift)     int64
-        # SPEC: addend = round + y_zero_point * 2^shift - a_zero_point * a_multiplier - b_zero_point * b_multiplier
-        # The parameters hold this addend.
+        # SPEC: y = clamp((a * a_multiplier + sign * b * b_multiplier + addend) >> shift)     int64
+        # SPEC: addend = round + y_zero_point * 2^shift - a_zero_point * a_multiplier
+        # SPEC: - sign * b_zero_point * b_multiplier
+        # The parameters hold this addend, and sign * b_multiplier in b_multiplier.
         v = (a * p.a_multiplier + b * p.b_multiplier + p.addend) >> p.shift
     else:
         # SPEC: y = clamp(scale_down(scale_down((a - a_zero_point) * 2^20, a_multiplier, a_shift)
-        # SPEC:   + scale_down((b - b_zero_point) * 2^20, b_multiplier, b_shift), y_multiplier, y_shift) + y_zero_point)
+        # SPEC:   + sign * scale_down((b - b_zero_point) * 2^20, b_multiplier, b_shift), y_multiplier, y_shift)
+        # SPEC:   + y_zero_point)
         v = scale_down((a - p.a_zero_point) * power_of_two(20), p.a_multiplier, p.a_shift)
-        v += scale_down((b - p.b_zero_point) * power_of_two(20), p.b_multiplier, p.b_shift)
+        v += p.b_sign * scale_down((b - p.b_zero_point) * power_of_two(20), p.b_multiplier, p.b_shift)
         v = scale_down(v, p.y_multiplier, p.y_shift) + p.y_zero_point
     return clamp(v, p.output_min, p.output_max)
 
@@ -353,56 +361,6 @@ cdef void mean(const void *params, const int8_t *const *inputs, int8_t *output, 
             output[<int64_t>n * p.channels + channel] = requantize(acc, &p.requant, 0)
 
 
-cdef void pad(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
-    cdef const qrt_pad_params *p = <const qrt_pad_params *>params
-    cdef int64_t in_size = 1
-    cdef int64_t out_size = 1
-    cdef int64_t first = 0
-    cdef int32_t[QRT_KERNEL_MAX_RANK] out_stride
-    cdef int64_t i
-    cdef int32_t axis
-    for axis in range(p.rank - 1, -1, -1):
-        out_stride[axis] = <int32_t>out_size
-        first += <int64_t>p.before[axis] * out_stride[axis]
-        in_size *= p.in_shape[axis]
-        out_size *= p.out_shape[axis]
-    # SPEC: along axis k, before[k] entries of the code value, x, after[k] entries of value
-    memset(output, p.value, out_size)
-    for i in range(in_size):
-        output[first + source_of(i, p.rank, p.in_shape, out_stride)] = inputs[0][i]
-
-
-cdef void concat(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
-    cdef const qrt_concat_params *p = <const qrt_concat_params *>params
-    cdef int32_t row, i
-    cdef int64_t at_y = 0
-    # SPEC: the inputs one after another along axis
-    for row in range(p.outer):
-        for i in range(p.input_count):
-            memcpy(output + at_y, inputs[i] + <int64_t>row * p.run_size[i], p.run_size[i])
-            at_y += p.run_size[i]
-
-
-cdef void copy(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
-    cdef const qrt_copy_params *p = <const qrt_copy_params *>params
-    cdef int32_t i
-    # SPEC: the same codes in the same order, another shape
-    for i in range(p.size):
-        output[i] = inputs[0][i]
-
-
-cdef void transpose(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
-    cdef const qrt_transpose_params *p = <const qrt_transpose_params *>params
-    cdef int64_t size = 1
-    cdef int64_t i
-    cdef int32_t axis
-    for axis in range(p.rank):
-        size *= p.out_shape[axis]
-    # SPEC: axis k of y is axis permutation[k] of x
-    for i in range(size):
-        output[i] = inputs[0][source_of(i, p.rank, p.out_shape, p.in_stride)]
-
-
 cdef void requantize_operator(const void *params, const int8_t *const *inputs, int8_t *output,
                               void *scratch) noexcept nogil:
     cdef const qrt_requantize_params *p = <const qrt_requantize_params *>params
@@ -421,72 +379,91 @@ cdef void clamp_operator(const void *params, const int8_t *const *inputs, int8_t
         output[i] = clamp(inputs[0][i], p.output_min, p.output_max)
 
 
-cdef int64_t inverse(int64_t a) noexcept nogil:
-    cdef int32_t step
-    # SPEC: h = (a + 2^31) >> 1
-    cdef int64_t h = (a + power_of_two(31)) >> 1
-    # SPEC: v = 1515870810 + high_mul(h, -1010580540)
-    cdef int64_t v = 1515870810 + high_mul(h, -1010580540)
-    # SPEC: three times: v = v + 4 * high_mul(v, 2^29 - high_mul(h, v))
-    for step in range(3):
-        v = v + 4 * high_mul(v, power_of_two(29) - high_mul(h, v))
-    # SPEC: min(2 * v, 2^31 - 1)
-    return min(2 * v, power_of_two(31) - 1)
-
-
-cdef void softmax_tflite(const qrt_softmax_params *p, const int8_t *x, int32_t largest, int8_t *y) noexcept nogil:
-    cdef int64_t sum = 0
-    cdef int32_t i, bits = 0
-    # SPEC: sum = sum of rounding_shift(e[i], 12)
-    for i in range(p.channels):
-        sum += rounding_shift(p.exponential[largest - x[i]], 12)
-    # SPEC: bits = number of zero bits in front of the highest one of sum, as a 32-bit number
-    while sum * power_of_two(bits) < power_of_two(31):
-        bits += 1
-    cdef int64_t r = inverse(sum * power_of_two(bits) - power_of_two(31))
-    for i in range(p.channels):
-        # SPEC: y[i] = min(rounding_shift(high_mul(inverse(sum * 2^bits - 2^31), e[i]), 35 - bits) - 128, 127)
-        y[i] = clamp(rounding_shift(high_mul(r, p.exponential[largest - x[i]]), 35 - bits) - 128, -128, 127)
-
-
-cdef void softmax_exact(const qrt_softmax_params *p, const int8_t *x, int32_t largest, int8_t *y) noexcept nogil:
-    cdef uint64_t sum = 0, reciprocal, product
-    cdef int32_t i, code
-    # SPEC: e[i] = exponential[max - x[i]]
-    # SPEC: reciprocal = floor(numerator / sum of e)
-    for i in range(p.channels):
-        sum += p.exponential[largest - x[i]]
-    reciprocal = p.numerator / sum
-    for i in range(p.channels):
-        # SPEC: y[i] = min(max(y_zero_point + ((e[i] * reciprocal + round) >> shift), -128), 127)     uint64 product
-        product = p.exponential[largest - x[i]] * reciprocal
-        product = (product + <uint64_t>round_of(p.shift)) >> p.shift
-        code = <int32_t>min(product, <uint64_t>256) + p.y_zero_point
-        y[i] = clamp(code, -128, 127)
-
-
-cdef void softmax(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
-    cdef const qrt_softmax_params *p = <const qrt_softmax_params *>params
-    cdef const int8_t *x
-    cdef int32_t row, i, largest
-    for row in range(p.rows):
-        x = inputs[0] + <int64_t>row * p.channels
-        # SPEC: max: the row's largest code
-        largest = -128
-        for i in range(p.channels):
-            largest = max(largest, x[i])
-        if p.form == EXACT:
-            softmax_exact(p, x, largest, output + <int64_t>row * p.channels)
-        else:
-            softmax_tflite(p, x, largest, output + <int64_t>row * p.channels)
-
-
 cdef void lut(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
     cdef const qrt_lut_params *p = <const qrt_lut_params *>params
     cdef int32_t i
     # SPEC: y = table[x + 128]
     for i in range(p.size):
         output[i] = p.table[inputs[0][i] + 128]
+
+
+cdef void transpose_conv2d(const void *params, const int8_t *const *inputs, int8_t *output,
+                           void *scratch) noexcept nogil:
+    cdef const qrt_conv2d_params *p = <const qrt_conv2d_params *>params
+    cdef const int8_t *x
+    cdef int32_t n, out_y, out_x, c, filter_y, filter_x, in_y, in_x, i, acc
+    cdef int64_t at_x, at_weights
+    cdef int64_t at_y = 0
+    for n in range(p.batch):
+        x = inputs[0] + <int64_t>n * p.in_height * p.in_width * p.in_channels
+        for out_y in range(p.out_height):
+            for out_x in range(p.out_width):
+                for c in range(p.out_channels):
+                    acc = 0
+                    # SPEC: acc = sum over filter_y, filter_x, in_y, in_x, i with
+                    for filter_y in range(p.filter_height):
+                        for filter_x in range(p.filter_width):
+                            for in_y in range(p.in_height):
+                                for in_x in range(p.in_width):
+                                    # SPEC: out_y = in_y * stride_y - pad_top + filter_y
+                                    # SPEC: and out_x = in_x * stride_x - pad_left + filter_x of
+                                    if out_y != in_y * p.stride_y - p.pad_top + filter_y:
+                                        continue
+                                    if out_x != in_x * p.stride_x - p.pad_left + filter_x:
+                                        continue
+                                    at_x = (<int64_t>in_y * p.in_width + in_x) * p.in_channels
+                                    at_weights = ((<int64_t>c * p.filter_height + filter_y) * p.filter_width
+                                                  + filter_x) * p.in_channels
+                                    # SPEC: (x[n, in_y, in_x, i] - x_zero_point) * weights[c, filter_y, filter_x, i]
+                                    for i in range(p.in_channels):
+                                        acc += (x[at_x + i] - p.x_zero_point) * p.weights[at_weights + i]
+                    # SPEC: y = requantize(acc), per channel c
+                    output[at_y] = requantize(acc, &p.requant, c)
+                    at_y += 1
+
+
+cdef void maximum(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_broadcast *s = &(<const qrt_extremum_params *>params).broadcast
+    cdef int64_t i, at_a, at_b
+    # SPEC: maximum (a, b) -> y, with broadcasting, same numbers: the larger code.
+    for i in range(broadcast_size(s)):
+        at_a = source_of(i, s.rank, s.shape, s.a_stride)
+        at_b = source_of(i, s.rank, s.shape, s.b_stride)
+        output[i] = max(inputs[0][at_a], inputs[1][at_b])
+
+
+cdef void minimum(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_broadcast *s = &(<const qrt_extremum_params *>params).broadcast
+    cdef int64_t i, at_a, at_b
+    # SPEC: minimum: the smaller code.
+    for i in range(broadcast_size(s)):
+        at_a = source_of(i, s.rank, s.shape, s.a_stride)
+        at_b = source_of(i, s.rank, s.shape, s.b_stride)
+        output[i] = min(inputs[0][at_a], inputs[1][at_b])
+
+
+cdef void matmul(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_matmul_params *p = <const qrt_matmul_params *>params
+    cdef int32_t batch, m, n, k, acc
+    cdef int64_t at_a, at_b
+    cdef int64_t at_y = 0
+    for batch in range(p.batch):
+        for m in range(p.rows):
+            for n in range(p.columns):
+                at_a = (<int64_t>batch * p.rows + m) * p.depth
+                # SPEC: the only b serves all where its leading axes are 1
+                at_b = <int64_t>batch * p.b_step + <int64_t>n * p.depth
+                # SPEC: acc = sum over k of (a[..., m, k] - a_zero_point) * (b[..., n, k] - b_zero_point)
+                acc = 0
+                for k in range(p.depth):
+                    acc += (inputs[0][at_a + k] - p.a_zero_point) * (inputs[1][at_b + k] - p.b_zero_point)
+                # SPEC: y = requantize(acc), per tensor, without bias
+                output[at_y] = requantize(acc, &p.requant, 0)
+                at_y += 1
+
+
+include "_reference_move.pxi"
+include "_reference_rows.pxi"
 
 
 # ------------------------------------------------------------------------------------------------ The table
@@ -511,6 +488,14 @@ reference.requantize.run = requantize_operator
 reference.clamp.run = clamp_operator
 reference.softmax.run = softmax
 reference.lut.run = lut
+reference.slice.run = slice_operator
+reference.resize2d.run = resize2d
+reference.transpose_conv2d.run = transpose_conv2d
+reference.maximum.run = maximum
+reference.minimum.run = minimum
+reference.arg_max.run = arg_max
+reference.matmul.run = matmul
+reference.l2_norm.run = l2_norm
 
 
 def kernels():

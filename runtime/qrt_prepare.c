@@ -46,7 +46,7 @@ static qrt_conv2d_params conv2d_params(const qrt_operator *op, const qrt_tensor 
     p.dilation_x = op->window.dilation_x;
     p.pad_top = op->window.pad_top;
     p.pad_left = op->window.pad_left;
-    p.groups = op->kind == QRT_CONV2D ? op->groups : x->shape[3];
+    p.groups = op->kind == QRT_CONV2D ? op->groups : op->kind == QRT_DWCONV2D ? x->shape[3] : 1;
     p.x_zero_point = x->zero_point;
     p.weights = weights->data;
     p.requant = requant_params(&op->requant, y);
@@ -120,8 +120,10 @@ static qrt_add_params add_params(const qrt_operator *op, const qrt_tensor *a, co
     p.a_shift = op->add.a_shift;
     p.b_shift = op->add.b_shift;
     p.y_shift = op->add.y_shift;
+    p.b_sign = op->add.subtract ? -1 : 1;
     p.addend = 0;
     if (p.form == QRT_COMMON_SHIFT) {
+        p.b_multiplier *= p.b_sign;
         int64_t round = p.shift > 0 ? (int64_t)1 << (p.shift - 1) : 0;
         p.addend = round + p.y_zero_point * ((int64_t)1 << p.shift) - (int64_t)p.a_zero_point * p.a_multiplier -
                    (int64_t)p.b_zero_point * p.b_multiplier;
@@ -223,6 +225,49 @@ static qrt_softmax_params softmax_params(const qrt_operator *op, const qrt_tenso
     return p;
 }
 
+static qrt_slice_params slice_params(const qrt_operator *op, const qrt_tensor *x, const qrt_tensor *y) {
+    qrt_slice_params p;
+    memset(&p, 0, sizeof p);
+    p.rank = (int32_t)y->rank;
+    for (uint32_t i = 0; i < y->rank; i++) {
+        int32_t step = product(x->shape, i + 1, x->rank);
+        p.out_shape[i] = y->shape[i];
+        /* An axis of one entry is never stepped along; its stride may be anything and is not multiplied. */
+        p.in_stride[i] = y->shape[i] > 1 ? step * op->stride[i] : step;
+        p.first += op->begin[i] * step;
+    }
+    return p;
+}
+
+static qrt_resize2d_params resize2d_params(const qrt_operator *op, const qrt_tensor *x, const qrt_tensor *y) {
+    qrt_resize2d_params p;
+    p.batch = x->shape[0];
+    p.in_height = x->shape[1];
+    p.in_width = x->shape[2];
+    p.channels = x->shape[3];
+    p.out_height = y->shape[1];
+    p.out_width = y->shape[2];
+    p.rows = op->rows;
+    p.columns = op->columns;
+    p.row_weight = op->row_weight;
+    p.column_weight = op->column_weight;
+    return p;
+}
+
+static qrt_matmul_params matmul_params(const qrt_operator *op, const qrt_tensor *a, const qrt_tensor *b,
+                                       const qrt_tensor *y) {
+    qrt_matmul_params p;
+    p.batch = product(y->shape, 0, y->rank - 2);
+    p.rows = y->shape[y->rank - 2];
+    p.columns = y->shape[y->rank - 1];
+    p.depth = a->shape[a->rank - 1];
+    p.b_step = product(b->shape, 0, b->rank - 2) == 1 ? 0 : p.columns * p.depth;
+    p.a_zero_point = a->zero_point;
+    p.b_zero_point = b->zero_point;
+    p.requant = requant_params(&op->requant, y);
+    return p;
+}
+
 /* Parameters and kernel of one operator, not packed. */
 static void prepare_operator(const qrt_model *model, const qrt_kernels *kernels, uint32_t index, int32_t *run_size,
                              qrt_prepared *prepared) {
@@ -301,9 +346,44 @@ static void prepare_operator(const qrt_model *model, const qrt_kernels *kernels,
         params->lut.size = size;
         params->lut.table = op.lut;
         break;
-    default: /* QRT_RESHAPE: the validator lets no other kind pass */
+    case QRT_RESHAPE:
         prepared->kernel = &kernels->copy;
         params->copy.size = size;
+        break;
+    case QRT_SLICE:
+        prepared->kernel = &kernels->slice;
+        params->slice = slice_params(&op, &a, &y);
+        break;
+    case QRT_RESIZE2D:
+        prepared->kernel = &kernels->resize2d;
+        params->resize2d = resize2d_params(&op, &a, &y);
+        break;
+    case QRT_TRANSPOSE_CONV2D:
+        prepared->kernel = &kernels->transpose_conv2d;
+        params->conv2d = conv2d_params(&op, &a, &b, &y);
+        break;
+    case QRT_MAXIMUM:
+        prepared->kernel = &kernels->maximum;
+        params->extremum.broadcast = broadcast_params(&a, &b, &y);
+        break;
+    case QRT_MINIMUM:
+        prepared->kernel = &kernels->minimum;
+        params->extremum.broadcast = broadcast_params(&a, &b, &y);
+        break;
+    case QRT_ARG_MAX:
+        prepared->kernel = &kernels->arg_max;
+        params->arg_max.rows = size;
+        params->arg_max.channels = a.shape[a.rank - 1];
+        break;
+    case QRT_MATMUL:
+        prepared->kernel = &kernels->matmul;
+        params->matmul = matmul_params(&op, &a, &b, &y);
+        break;
+    case QRT_L2_NORM:
+        prepared->kernel = &kernels->l2_norm;
+        params->l2_norm.channels = y.shape[y.rank - 1];
+        params->l2_norm.rows = size / y.shape[y.rank - 1];
+        params->l2_norm.x_zero_point = a.zero_point;
         break;
     }
 }

@@ -110,6 +110,10 @@ static int32_t check_operands(qrt_check *check, uint32_t index) {
     case QRT_LINEAR:
     case QRT_ADD:
     case QRT_MUL:
+    case QRT_TRANSPOSE_CONV2D:
+    case QRT_MAXIMUM:
+    case QRT_MINIMUM:
+    case QRT_MATMUL:
         RULE(23, op.input_count == 2);
         break;
     case QRT_CONCAT:
@@ -198,6 +202,9 @@ static int in_place(const qrt_model *model, const qrt_tensor *input, const qrt_t
     case QRT_CLAMP:
     case QRT_SOFTMAX:
     case QRT_LUT:
+    case QRT_MAXIMUM:
+    case QRT_MINIMUM:
+    case QRT_L2_NORM:
         return 1;
     default:
         return 0;

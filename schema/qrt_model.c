@@ -156,6 +156,7 @@ static void read_add(const uint8_t *bytes, uint32_t table, qrt_add_data *add) {
     add->a_shift = ubyte_field(bytes, table, ADD_A_SHIFT);
     add->b_shift = ubyte_field(bytes, table, ADD_B_SHIFT);
     add->y_shift = ubyte_field(bytes, table, ADD_Y_SHIFT);
+    add->subtract = ubyte_field(bytes, table, ADD_SUBTRACT);
 }
 
 static void read_output_range(const uint8_t *bytes, uint32_t table, uint32_t output_min, qrt_operator *op) {
@@ -187,6 +188,7 @@ static void read_options(const uint8_t *bytes, uint32_t options, qrt_operator *o
     case QRT_MUL:
     case QRT_MEAN:
     case QRT_REQUANTIZE:
+    case QRT_MATMUL:
         read_requant(bytes, table_field(bytes, options, ONLY_FIELD), &op->requant);
         break;
     case QRT_ADD:
@@ -222,7 +224,21 @@ static void read_options(const uint8_t *bytes, uint32_t options, qrt_operator *o
     case QRT_LUT:
         op->lut = vector_field(bytes, options, ONLY_FIELD);
         break;
-    default: /* QRT_RESHAPE has no options */
+    case QRT_SLICE:
+        op->begin = vector_field(bytes, options, SLICE_BEGIN);
+        op->stride = vector_field(bytes, options, SLICE_STRIDE);
+        break;
+    case QRT_RESIZE2D:
+        op->rows = vector_field(bytes, options, RESIZE2D_ROWS);
+        op->columns = vector_field(bytes, options, RESIZE2D_COLUMNS);
+        op->row_weight = vector_field(bytes, options, RESIZE2D_ROW_WEIGHT);
+        op->column_weight = vector_field(bytes, options, RESIZE2D_COLUMN_WEIGHT);
+        break;
+    case QRT_TRANSPOSE_CONV2D:
+        read_window(bytes, qrt_field(bytes, options, TRANSPOSE_CONV2D_WINDOW), &op->window);
+        read_requant(bytes, table_field(bytes, options, TRANSPOSE_CONV2D_REQUANT), &op->requant);
+        break;
+    default: /* the others have no options */
         break;
     }
 }

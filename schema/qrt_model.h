@@ -51,6 +51,14 @@ enum qrt_operator_kind {
     QRT_CLAMP,
     QRT_SOFTMAX,
     QRT_LUT,
+    QRT_SLICE,
+    QRT_RESIZE2D,
+    QRT_TRANSPOSE_CONV2D,
+    QRT_MAXIMUM,
+    QRT_MINIMUM,
+    QRT_ARG_MAX,
+    QRT_MATMUL,
+    QRT_L2_NORM,
     QRT_OPERATOR_KIND_END
 };
 enum qrt_rounding { QRT_SINGLE = 0, QRT_DOUBLE = 1 };
@@ -130,6 +138,7 @@ typedef struct qrt_add_data {
     int32_t form; /* enum qrt_add_form */
     int32_t a_multiplier, b_multiplier, y_multiplier;
     int32_t shift, a_shift, b_shift, y_shift;
+    int32_t subtract; /* 1: a - b */
 } qrt_add_data;
 
 /* One operator; which of the fields below `output` mean something follows from `kind`. */
@@ -140,8 +149,8 @@ typedef struct qrt_operator {
     uint32_t input_count;
     uint32_t output; /* index of a tensor */
 
-    qrt_requant_data requant;              /* CONV2D DWCONV2D LINEAR MUL MEAN REQUANTIZE */
-    qrt_window window;                     /* CONV2D DWCONV2D AVERAGE_POOL2D MAX_POOL2D */
+    qrt_requant_data requant;              /* CONV2D DWCONV2D TRANSPOSE_CONV2D LINEAR MATMUL MUL MEAN REQUANTIZE */
+    qrt_window window;                     /* CONV2D DWCONV2D TRANSPOSE_CONV2D AVERAGE_POOL2D MAX_POOL2D */
     int32_t groups;                        /* CONV2D */
     int32_t pool_rounding;                 /* AVERAGE_POOL2D: enum qrt_pool_rounding */
     int32_t output_min, output_max;        /* ADD AVERAGE_POOL2D MAX_POOL2D CLAMP */
@@ -155,6 +164,10 @@ typedef struct qrt_operator {
     int32_t shift;                         /* SOFTMAX */
     int32_t softmax_form;                  /* SOFTMAX: enum qrt_softmax_form */
     const int8_t *lut;                     /* LUT: [256] */
+    const int32_t *begin, *stride;         /* SLICE: [rank] */
+    const uint16_t *rows, *columns;        /* RESIZE2D: [out_height], [out_width] */
+    const uint16_t *row_weight;            /* RESIZE2D: [out_height], or NULL */
+    const uint16_t *column_weight;         /* RESIZE2D: [out_width], or NULL */
 } qrt_operator;
 
 typedef struct qrt_edge {

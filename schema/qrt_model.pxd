@@ -1,6 +1,6 @@
 # Declarations of qrt_model.h for Cython; that header and SPEC.md say what everything means.
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "qrt_model.h" nogil:
     enum:
@@ -35,6 +35,14 @@ cdef extern from "qrt_model.h" nogil:
         QRT_CLAMP
         QRT_SOFTMAX
         QRT_LUT
+        QRT_SLICE
+        QRT_RESIZE2D
+        QRT_TRANSPOSE_CONV2D
+        QRT_MAXIMUM
+        QRT_MINIMUM
+        QRT_ARG_MAX
+        QRT_MATMUL
+        QRT_L2_NORM
         QRT_OPERATOR_KIND_END
 
     enum qrt_rounding:
@@ -104,6 +112,7 @@ cdef extern from "qrt_model.h" nogil:
         int32_t form
         int32_t a_multiplier, b_multiplier, y_multiplier
         int32_t shift, a_shift, b_shift, y_shift
+        int32_t subtract
 
     ctypedef struct qrt_operator:
         int32_t kind
@@ -126,6 +135,12 @@ cdef extern from "qrt_model.h" nogil:
         uint64_t numerator
         int32_t shift
         const int8_t *lut
+        const int32_t *begin
+        const int32_t *stride
+        const uint16_t *rows
+        const uint16_t *columns
+        const uint16_t *row_weight
+        const uint16_t *column_weight
 
     ctypedef struct qrt_edge:
         uint32_t tensor

@@ -78,15 +78,18 @@ static int32_t check_window(qrt_check *check, const node *n) {
                              w->pad_left + w->pad_right);
 }
 
-static int has_bias(int32_t kind) { return kind == QRT_CONV2D || kind == QRT_DWCONV2D || kind == QRT_LINEAR; }
+static int has_bias(int32_t kind) {
+    return kind == QRT_CONV2D || kind == QRT_DWCONV2D || kind == QRT_LINEAR || kind == QRT_TRANSPOSE_CONV2D;
+}
 
 /* V42 to V46. */
 static int32_t check_requant(qrt_check *check, const node *n, uint32_t channels) {
     const uint8_t *bytes = check->model->bytes;
     const qrt_requant_data *requant = &n->op.requant;
-    uint32_t number = n->op.kind == QRT_CONV2D     ? CONV2D_REQUANT
-                      : n->op.kind == QRT_DWCONV2D ? DWCONV2D_REQUANT
-                                                   : ONLY_FIELD;
+    uint32_t number = n->op.kind == QRT_CONV2D             ? CONV2D_REQUANT
+                      : n->op.kind == QRT_DWCONV2D         ? DWCONV2D_REQUANT
+                      : n->op.kind == QRT_TRANSPOSE_CONV2D ? TRANSPOSE_CONV2D_REQUANT
+                                                           : ONLY_FIELD;
     uint32_t table = qrt_follow(bytes, qrt_field(bytes, n->options, number));
     TRY(check_output_range(check, requant->output_min, requant->output_max));
     RULE(43, requant->count == 1 || requant->count == channels);
@@ -306,6 +309,110 @@ static int32_t check_clamp(qrt_check *check, const node *n) {
     return check_output_range(check, n->op.output_min, n->op.output_max);
 }
 
+static int32_t check_slice(qrt_check *check, const node *n) {
+    uint32_t rank = n->x.rank;
+    RULE(55, n->y.rank == rank);
+    RULE(55, option_count(check, n, SLICE_BEGIN) == rank && option_count(check, n, SLICE_STRIDE) == rank);
+    for (uint32_t i = 0; i < rank; i++) {
+        int64_t first = n->op.begin[i];
+        int64_t last = first + (int64_t)(n->y.shape[i] - 1) * n->op.stride[i];
+        RULE(55, n->op.stride[i] != 0 && first >= 0 && first < n->x.shape[i] && last >= 0 && last < n->x.shape[i]);
+    }
+    return check_same_numbers(check, &n->x, &n->y);
+}
+
+static int32_t check_resize2d_axis(qrt_check *check, const node *n, int32_t axis, const uint16_t *places,
+                                   uint32_t number) {
+    int32_t in = n->x.shape[axis];
+    uint32_t out = (uint32_t)n->y.shape[axis];
+    RULE(56, option_count(check, n, number) == out);
+    for (uint32_t i = 0; i < out; i++) RULE(56, places[i] < in);
+    return QRT_OK;
+}
+
+static int32_t check_resize2d_weights(qrt_check *check, const node *n, int32_t axis, const uint16_t *weights,
+                                      uint32_t number) {
+    uint32_t out = (uint32_t)n->y.shape[axis];
+    if (weights == NULL) return QRT_OK;
+    RULE(56, option_count(check, n, number) == out);
+    for (uint32_t i = 0; i < out; i++) RULE(56, weights[i] < 1024);
+    return QRT_OK;
+}
+
+static int32_t check_resize2d(qrt_check *check, const node *n) {
+    RULE(56, n->x.rank == 4 && n->y.rank == 4);
+    RULE(56, n->x.shape[0] == n->y.shape[0] && n->x.shape[3] == n->y.shape[3]);
+    TRY(check_resize2d_axis(check, n, 1, n->op.rows, RESIZE2D_ROWS));
+    TRY(check_resize2d_axis(check, n, 2, n->op.columns, RESIZE2D_COLUMNS));
+    TRY(check_resize2d_weights(check, n, 1, n->op.row_weight, RESIZE2D_ROW_WEIGHT));
+    TRY(check_resize2d_weights(check, n, 2, n->op.column_weight, RESIZE2D_COLUMN_WEIGHT));
+    return check_same_numbers(check, &n->x, &n->y);
+}
+
+static int32_t check_transpose_axis(qrt_check *check, int32_t in, int32_t out, int32_t filter, int32_t stride,
+                                    int32_t dilation, int32_t pads) {
+    RULE(57, filter >= 1 && stride >= 1 && dilation == 1);
+    int64_t spread = (int64_t)(in - 1) * stride + filter;
+    int64_t padded = (int64_t)out + pads;
+    RULE(57, padded <= INT32_MAX && spread <= padded && padded < spread + stride);
+    return QRT_OK;
+}
+
+static int32_t check_transpose_conv2d(qrt_check *check, const node *n) {
+    const qrt_window *w = &n->op.window;
+    const int32_t *x = n->x.shape;
+    const int32_t *y = n->y.shape;
+    const int32_t *weights = n->b.shape;
+    RULE(57, n->x.rank == 4 && n->b.rank == 4 && n->y.rank == 4 && x[0] == y[0]);
+    RULE(57, weights[0] == y[3] && weights[1] == w->filter_height && weights[2] == w->filter_width);
+    RULE(57, weights[3] == x[3]);
+    TRY(check_transpose_axis(check, x[1], y[1], w->filter_height, w->stride_y, w->dilation_y,
+                             w->pad_top + w->pad_bottom));
+    TRY(check_transpose_axis(check, x[2], y[2], w->filter_width, w->stride_x, w->dilation_x,
+                             w->pad_left + w->pad_right));
+    return check_channels(check, n);
+}
+
+static int32_t check_extremum(qrt_check *check, const node *n) {
+    TRY(check_broadcast(check, &n->x, &n->y));
+    TRY(check_broadcast(check, &n->b, &n->y));
+    TRY(check_same_numbers(check, &n->x, &n->y));
+    return check_same_numbers(check, &n->b, &n->y);
+}
+
+static int32_t check_arg_max(qrt_check *check, const node *n) {
+    uint32_t last = n->x.rank - 1;
+    RULE(58, n->y.rank == n->x.rank && n->y.shape[last] == 1);
+    RULE(58, memcmp(n->x.shape, n->y.shape, last * sizeof(int32_t)) == 0);
+    RULE(58, n->x.shape[last] <= 256 && n->y.zero_point == -128);
+    return QRT_OK;
+}
+
+static int32_t check_matmul(qrt_check *check, const node *n) {
+    uint32_t rank = n->y.rank;
+    RULE(59, rank >= 2 && n->x.rank == rank && n->b.rank == rank);
+    const int32_t *a = n->x.shape + rank - 2;
+    const int32_t *b = n->b.shape + rank - 2;
+    const int32_t *y = n->y.shape + rank - 2;
+    RULE(59, a[0] == y[0] && b[0] == y[1] && a[1] == b[1]);
+    int whole = 1;
+    int single = 1;
+    for (uint32_t i = 0; i + 2 < rank; i++) {
+        RULE(59, n->x.shape[i] == n->y.shape[i]);
+        whole = whole && n->b.shape[i] == n->y.shape[i];
+        single = single && n->b.shape[i] == 1;
+    }
+    RULE(59, whole || single);
+    TRY(check_requant(check, n, 1));
+    return check_acc(check, n, 0, (uint64_t)a[1] * reach(&n->x) * reach(&n->b));
+}
+
+static int32_t check_l2_norm(qrt_check *check, const node *n) {
+    RULE(39, same_shape(&n->x, &n->y));
+    RULE(60, n->x.shape[n->x.rank - 1] <= 32768 && n->y.zero_point == 0);
+    return QRT_OK;
+}
+
 /* V54: the sum of at most 4095 terms of at most 2^19 fits into an int32. */
 static int32_t check_softmax_tflite(qrt_check *check, const node *n) {
     RULE(54, n->op.exponential[0] == INT32_MAX && n->y.zero_point == -128);
@@ -360,8 +467,23 @@ static int32_t check_node(qrt_check *check, const node *n) {
         return check_clamp(check, n);
     case QRT_SOFTMAX:
         return check_softmax(check, n);
-    default: /* QRT_LUT: V9 lets no other kind pass */
+    case QRT_LUT:
         return check_lut(check, n);
+    case QRT_SLICE:
+        return check_slice(check, n);
+    case QRT_RESIZE2D:
+        return check_resize2d(check, n);
+    case QRT_TRANSPOSE_CONV2D:
+        return check_transpose_conv2d(check, n);
+    case QRT_MAXIMUM:
+    case QRT_MINIMUM:
+        return check_extremum(check, n);
+    case QRT_ARG_MAX:
+        return check_arg_max(check, n);
+    case QRT_MATMUL:
+        return check_matmul(check, n);
+    default: /* QRT_L2_NORM: V9 lets no other kind pass */
+        return check_l2_norm(check, n);
     }
 }
 

@@ -42,7 +42,7 @@ X(31, "A window has filter, stride and dilation of at least 1; it fits into the 
       "are below 2^31; y has x's batch, and out_height and out_width as in section 1.2.")
 X(32, "A pool has rank 4, as many channels in y as in x, dilation 1, each padding less than the filter's extent along "
       "that axis, and a filter of at most 2^22 positions.")
-X(33, "add and mul: a and b have the rank of y, and along each axis y's length or 1.")
+X(33, "add, mul, maximum and minimum: a and b have the rank of y, and along each axis y's length or 1.")
 X(34, "mean: x is [N, H, W, C] and y is [N, 1, 1, C].")
 X(35, "pad: before and after have one entry, not negative, for each axis, and y's length is before + x's length + "
       "after along each.")
@@ -50,13 +50,14 @@ X(36,
   "concat: axis is below the rank, the inputs have y's shape but along axis, and along it their lengths add up to y's.")
 X(37, "reshape: x and y have equally many elements.")
 X(38, "transpose: permutation names each axis of x once, and y's length along axis k is x's along axis permutation[k].")
-X(39, "requantize, clamp, softmax and lut: y has the shape of x.")
-X(40, "pools, pad, concat, reshape, transpose and clamp: x and y have the same numbers.")
-X(41, "conv2d, dwconv2d and linear: weights are constant, with zero_point 0.")
+X(39, "requantize, clamp, softmax, lut and l2_norm: y has the shape of x.")
+X(40, "pools, pad, concat, reshape, transpose, clamp, slice, resize2d, maximum and minimum: all inputs and y have the "
+      "same numbers.")
+X(41, "conv2d, dwconv2d, transpose_conv2d and linear: weights are constant, with zero_point 0.")
 X(42, "output_min is not above output_max.")
-X(43, "multiplier has one entry, or, for conv2d, dwconv2d and linear, one for each output channel; shift has as many "
-      "as multiplier.")
-X(44, "Only conv2d, dwconv2d and linear have a bias, with one entry for each output channel.")
+X(43, "multiplier has one entry, or, for conv2d, dwconv2d, transpose_conv2d and linear, one for each output channel; "
+      "shift has as many as multiplier.")
+X(44, "Only conv2d, dwconv2d, transpose_conv2d and linear have a bias, with one entry for each output channel.")
 X(45, "addend comes only with rounding SINGLE and without bias, with as many entries as multiplier.")
 X(46, "A multiplier is not negative and a shift is at most 62.")
 X(47, "|acc| + |bias| is below 2^31 for any input.")
@@ -70,6 +71,18 @@ X(51, "add TFLITE: a_multiplier, b_multiplier and y_multiplier are not negative;
 X(52, "softmax: exponential has 256 entries; in form EXACT the first is at least 1, numerator is below 2^62 and shift "
       "at most 62.")
 X(53, "lut: table has 256 entries.")
-X(54,
-  "softmax TFLITE: the first exponential is 2^31 - 1 and none is above, the last axis has at most 4095 entries, and "
-  "y_zero_point is -128.")
+X(54, "softmax TFLITE: the first exponential is 2^31 - 1 and none is above, the last axis has at most 4095 entries, "
+      "and y_zero_point is -128.")
+X(55, "slice: begin and stride have one entry for each axis, no stride is 0, y has x's rank, and along each axis begin "
+      "and begin + (y's length - 1) * stride lie in x.")
+X(56,
+  "resize2d: x and y have rank 4, the same batch and channels; rows has an entry below in_height for each row of y, "
+  "columns one below in_width for each column; row_weight and column_weight, where present, have as many, below 1024.")
+X(57, "transpose_conv2d: x, weights and y have rank 4, and x and y the same batch; weights are [out_channels, "
+      "filter_height, filter_width, in_channels]; filter and stride are at least 1, dilation is 1; pad_top + "
+      "out_height + pad_bottom is below 2^31, at least (in_height - 1) * stride_y + filter_height, and above it by "
+      "less than stride_y; so for the width.")
+X(58, "arg_max: y has x's shape but for the last axis, where it has 1 entry and x at most 256; y_zero_point is -128.")
+X(59, "matmul: a, b and y have equal ranks of at least 2; a is [..., M, K], b [..., N, K], y [..., M, N]; in front of "
+      "these, a has y's lengths, and b has them too or is 1 along all axes.")
+X(60, "l2_norm: the last axis has at most 32768 entries, and y_zero_point is 0.")

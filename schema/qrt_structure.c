@@ -69,7 +69,7 @@ static const field add_fields[] = {
     [ADD_FORM] = ENUMERATION(1),    [ADD_A_MULTIPLIER] = SCALAR(4), [ADD_B_MULTIPLIER] = SCALAR(4),
     [ADD_SHIFT] = SCALAR(1),        [ADD_A_SHIFT] = SCALAR(1),      [ADD_B_SHIFT] = SCALAR(1),
     [ADD_Y_MULTIPLIER] = SCALAR(4), [ADD_Y_SHIFT] = SCALAR(1),      [ADD_OUTPUT_MIN] = SCALAR(1),
-    [ADD_OUTPUT_MAX] = SCALAR(1)};
+    [ADD_OUTPUT_MAX] = SCALAR(1),   [ADD_SUBTRACT] = ENUMERATION(1)};
 static const field average_pool2d_fields[] = {[AVERAGE_POOL2D_WINDOW] = WINDOW,
                                               [AVERAGE_POOL2D_ROUNDING] = ENUMERATION(2),
                                               [AVERAGE_POOL2D_OUTPUT_MIN] = SCALAR(1),
@@ -85,6 +85,12 @@ static const field softmax_fields[] = {[SOFTMAX_EXPONENTIAL] = VECTOR(4, 1),
                                        [SOFTMAX_SHIFT] = SCALAR(1),
                                        [SOFTMAX_FORM] = ENUMERATION(1)};
 static const field lut_fields[] = {[ONLY_FIELD] = VECTOR(1, 1)};
+static const field slice_fields[] = {[SLICE_BEGIN] = VECTOR(4, 1), [SLICE_STRIDE] = VECTOR(4, 1)};
+static const field resize2d_fields[] = {[RESIZE2D_ROWS] = VECTOR(2, 1),
+                                        [RESIZE2D_COLUMNS] = VECTOR(2, 1),
+                                        [RESIZE2D_ROW_WEIGHT] = VECTOR(2, 0),
+                                        [RESIZE2D_COLUMN_WEIGHT] = VECTOR(2, 0)};
+static const field transpose_conv2d_fields[] = {[TRANSPOSE_CONV2D_WINDOW] = WINDOW, [TRANSPOSE_CONV2D_REQUANT] = TABLE};
 
 typedef struct table_type {
     const field *fields;
@@ -112,6 +118,14 @@ static const table_type option_types[QRT_OPERATOR_KIND_END] = {
     [QRT_CLAMP] = {FIELDS(clamp_fields), NO_REQUANT},
     [QRT_SOFTMAX] = {FIELDS(softmax_fields), NO_REQUANT},
     [QRT_LUT] = {FIELDS(lut_fields), NO_REQUANT},
+    [QRT_SLICE] = {FIELDS(slice_fields), NO_REQUANT},
+    [QRT_RESIZE2D] = {FIELDS(resize2d_fields), NO_REQUANT},
+    [QRT_TRANSPOSE_CONV2D] = {FIELDS(transpose_conv2d_fields), TRANSPOSE_CONV2D_REQUANT},
+    [QRT_MAXIMUM] = {NULL, 0, NO_REQUANT},
+    [QRT_MINIMUM] = {NULL, 0, NO_REQUANT},
+    [QRT_ARG_MAX] = {NULL, 0, NO_REQUANT},
+    [QRT_MATMUL] = {FIELDS(requant_only_fields), ONLY_FIELD},
+    [QRT_L2_NORM] = {NULL, 0, NO_REQUANT},
 };
 
 /* As RULE(), for a fault whose place is a byte. */

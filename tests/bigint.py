@@ -123,11 +123,12 @@ def linear(op: Op, x: Array, weights: Array) -> Array:
 def add(op: Op, a: Array, b: Array) -> Array:
     attrs, y = op.attrs, op.output
     a_zero_point, b_zero_point = op.inputs[0].zero_point, op.inputs[1].zero_point
+    sign = -1 if attrs.get("subtract") else 1
 
     def common_shift(a: int, b: int) -> int:
         addend = half(attrs["shift"]) + y.zero_point * 2 ** attrs["shift"]
-        addend -= a_zero_point * attrs["a_multiplier"] + b_zero_point * attrs["b_multiplier"]
-        total = fits(a * attrs["a_multiplier"] + b * attrs["b_multiplier"] + fits(addend, 64), 64)
+        addend -= a_zero_point * attrs["a_multiplier"] + sign * b_zero_point * attrs["b_multiplier"]
+        total = fits(a * attrs["a_multiplier"] + sign * b * attrs["b_multiplier"] + fits(addend, 64), 64)
         return math.floor(Fraction(total, 2 ** attrs["shift"]))
 
     def scale_down(v: int, operand: str) -> int:
@@ -135,11 +136,94 @@ def add(op: Op, a: Array, b: Array) -> Array:
         return rounding_shift(high, attrs[f"{operand}_shift"] - 31)
 
     def tflite(a: int, b: int) -> int:
-        total = scale_down((a - a_zero_point) * 2**20, "a") + scale_down((b - b_zero_point) * 2**20, "b")
+        total = scale_down((a - a_zero_point) * 2**20, "a") + sign * scale_down((b - b_zero_point) * 2**20, "b")
         return scale_down(total, "y") + y.zero_point
 
     codes = each(tflite if attrs.get("form", "COMMON_SHIFT") == "TFLITE" else common_shift, a, b)
     return each(clamp, codes, attrs.get("output_min", -128), attrs.get("output_max", 127))
+
+
+def transpose_conv2d(op: Op, x: Array, weights: Array) -> Array:
+    stride_y, stride_x = op.attrs["stride"]
+    top, _, left, _ = op.attrs["padding"]
+    _, filter_height, filter_width, _ = weights.shape
+    batch, height, width, channels = op.output.shape
+    places = ((height + top + filter_height) * stride_y, (width + left + filter_width) * stride_x)
+    acc = exact(np.zeros((batch, *places, channels), np.int64))
+    for in_y, in_x in product(range(x.shape[1]), range(x.shape[2])):
+        terms = np.tensordot(x[:, in_y, in_x, :] - op.inputs[0].zero_point, weights, axes=(1, 3))
+        rows = slice(in_y * stride_y, in_y * stride_y + filter_height)
+        columns = slice(in_x * stride_x, in_x * stride_x + filter_width)
+        acc[:, rows, columns] += terms.transpose(0, 2, 3, 1)
+    return requantize(acc[:, top : top + height, left : left + width], op.attrs["requant"], op.output)
+
+
+def matmul(op: Op, a: Array, b: Array) -> Array:
+    acc = (a - op.inputs[0].zero_point) @ (b - op.inputs[1].zero_point).swapaxes(-1, -2)
+    return requantize(acc, op.attrs["requant"], op.output)
+
+
+def maximum(op: Op, a: Array, b: Array) -> Array:
+    return each(max, a, b)
+
+
+def minimum(op: Op, a: Array, b: Array) -> Array:
+    return each(min, a, b)
+
+
+def arg_max(op: Op, x: Array) -> Array:
+    rows = [[list(row).index(max(row)) - 128] for row in x.reshape(-1, x.shape[-1])]
+    return np.array(rows, dtype=object).reshape(op.output.shape)
+
+
+def sat(v: int) -> int:
+    return clamp(v, -(2**31), 2**31 - 1)
+
+
+def inverse_root(s: int) -> tuple[int, int]:
+    if s <= 1:
+        return 2**31 - 1, 0
+    e = 11
+    while s >= 2**29:
+        s, e = s // 4, e + 1
+    pairs = (32 - s.bit_length() - 1) // 2 - 1
+    t, e = s * 4**pairs, e - pairs
+    h, v = rounding_shift(t >> 1, 1), 2**28
+    for _ in range(5):
+        v = sat(8 * (high_mul(402653184, v) - high_mul(h, sat(64 * high_mul(high_mul(v, v), v)))))
+    m = high_mul(v, 1518500250) * 2 ** max(-e, 0)
+    return fits(m, 32), max(e, 0)
+
+
+def l2_norm(op: Op, x: Array) -> Array:
+    def row(codes: Array) -> list[int]:
+        d = [int(code) - op.inputs[0].zero_point for code in codes]
+        m, e = inverse_root(fits(sum(v * v for v in d), 32))
+        left, right = 2 ** max(7 - e, 0), max(e - 7, 0)
+        return [clamp(rounding_shift(high_mul(fits(v * left, 32), m), right), -128, 127) for v in d]
+
+    return np.array([row(codes) for codes in x.reshape(-1, x.shape[-1])], dtype=object).reshape(x.shape)
+
+
+def resize2d(op: Op, x: Array) -> Array:
+    attrs = op.attrs
+    top, left = [int(i) for i in attrs["rows"]], [int(i) for i in attrs["columns"]]
+    v = [int(w) for w in attrs.get("row_weight", [0] * len(top))]
+    u = [int(w) for w in attrs.get("column_weight", [0] * len(left))]
+    after = [min(i + 1, x.shape[1] - 1) for i in top]
+    beside = [min(i + 1, x.shape[2] - 1) for i in left]
+    u_row, v_column = exact(np.array(u))[:, None], exact(np.array(v))[:, None, None]
+
+    def across(rows: list[int]) -> Array:
+        return x[:, rows][:, :, left] * (1024 - u_row) + x[:, rows][:, :, beside] * u_row
+
+    total = across(top) * (1024 - v_column) + across(after) * v_column
+    return each(lambda s: rounding_shift(fits(s, 32), 20), total)
+
+
+def slice_operator(op: Op, x: Array) -> Array:
+    places = zip(op.attrs["begin"], op.attrs["stride"], op.output.shape, strict=True)
+    return x[np.ix_(*[[b + i * s for i in range(count)] for b, s, count in places])]
 
 
 def mul(op: Op, a: Array, b: Array) -> Array:
@@ -251,6 +335,14 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "clamp": clamp_operator,
     "softmax": softmax,
     "lut": lut,
+    "slice": slice_operator,
+    "resize2d": resize2d,
+    "transpose_conv2d": transpose_conv2d,
+    "maximum": maximum,
+    "minimum": minimum,
+    "arg_max": arg_max,
+    "matmul": matmul,
+    "l2_norm": l2_norm,
 }
 
 

@@ -311,6 +311,87 @@ def movement_cases() -> Iterator[Case]:
     yield case("reshape", graphs.reshape, (2, 3, 4), (6, 4))
 
 
+TRANSPOSED = {
+    "1x1": Window((1, 1)),
+    "2x2 stride 2": Window((2, 2), stride=(2, 2)),
+    "3x3 stride 2": Window((3, 3), stride=(2, 2), padding=(1, 0, 0, 1)),
+    "4x4 stride 2": Window((4, 4), stride=(2, 2), padding=(1, 1, 1, 1)),
+    "2x5 stride 3x1": Window((2, 5), stride=(3, 1), padding=(0, 1, 2, 2)),
+    "cut to nothing of some": Window((3, 3), stride=(1, 1), padding=(3, 2, 2, 3)),
+}
+
+
+def transpose_conv2d_cases() -> Iterator[Case]:
+    for name, window in TRANSPOSED.items():
+        yield case(f"transpose_conv2d {name}", graphs.transpose_conv2d, (2, 4, 5, 3), 4, window)
+        rest = (window.stride[0] - 1, window.stride[1] - 1)
+        yield case(f"transpose_conv2d {name} and a rest", graphs.transpose_conv2d, (1, 5, 4, 2), 3, window, rest=rest)
+    for inside, outside in zip(CHANNELS, reversed(CHANNELS), strict=True):
+        window = TRANSPOSED["2x2 stride 2"]
+        yield case(
+            f"transpose_conv2d {inside} to {outside}", graphs.transpose_conv2d, (1, 2, 2, inside), outside, window
+        )
+    for name, numbers in WAYS.items():
+        window = TRANSPOSED["3x3 stride 2"]
+        yield case(f"transpose_conv2d {name}", graphs.transpose_conv2d, (1, 3, 3, 5), 6, window, numbers=numbers)
+    for x_zero_point in (-128, 127):
+        numbers = Numbers(x_zero_point=x_zero_point, y_zero_point=0)
+        window = TRANSPOSED["4x4 stride 2"]
+        yield case(
+            f"transpose_conv2d zero point {x_zero_point}",
+            graphs.transpose_conv2d,
+            (1, 3, 3, 9),
+            3,
+            window,
+            numbers=numbers,
+            weights="minimum",
+        )
+
+
+def pair_cases() -> Iterator[Case]:
+    for (a, b), constant in product(BROADCASTS, (False, True)):
+        name = f"{a} and {'constant ' if constant else ''}{b}"
+        yield case(f"maximum {name}", graphs.extremum, "maximum", a, b, constant=constant)
+        yield case(f"minimum {name}", graphs.extremum, "minimum", a, b, constant=constant)
+        yield case(f"sub {name}", graphs.add, a, b, Sum(subtract=True), constant=constant)
+        yield case(f"sub TFLITE {name}", graphs.add, a, b, Sum("TFLITE", subtract=True), constant=constant)
+    for a, b in (
+        ((3, 5), (4, 5)),
+        ((1, 1), (1, 1)),
+        ((2, 3, 7), (2, 4, 7)),
+        ((2, 3, 7), (1, 4, 7)),
+        ((2, 3, 4, 33), (2, 3, 5, 33)),
+        ((2, 3, 4, 65), (1, 1, 5, 65)),
+    ):
+        for rounding, constant in product(("SINGLE", "DOUBLE"), (False, True)):
+            numbers = replace(PER_TENSOR, rounding=rounding)
+            name = f"matmul {rounding} {a} and {'constant ' if constant else ''}{b}"
+            yield case(name, graphs.matmul, a, b, numbers=numbers, constant=constant)
+
+
+def row_cases() -> Iterator[Case]:
+    for shape in ((1,), (7,), (3, 256), (2, 3, 5)):
+        yield case(f"arg_max {shape}", graphs.arg_max, shape)
+    for x_zero_point, channels in product((-128, 0, 127), (1, 2, 17, 600)):
+        yield case(f"l2_norm {channels} zero point {x_zero_point}", graphs.l2_norm, (3, channels), x_zero_point)
+    yield case("l2_norm of many", graphs.l2_norm, (1, 32768), -128)
+
+
+def place_cases() -> Iterator[Case]:
+    for shape, begin, stride, out_shape in (
+        ((6,), (1,), (2,), (3,)),
+        ((6,), (5,), (-2,), (3,)),
+        ((2, 3, 4, 5), (0, 0, 0, 0), (1, 1, 1, 1), (2, 3, 4, 5)),
+        ((2, 3, 4, 5), (1, 0, 1, 2), (1, 1, 2, 2), (1, 3, 2, 2)),
+        ((2, 3, 4, 5), (1, 2, 3, 4), (-1, -1, -1, -1), (2, 3, 4, 5)),
+        ((1, 2, 3, 2, 3, 2), (0, 1, 2, 0, 1, 1), (9, -1, -2, 1, 1, 7), (1, 2, 2, 2, 2, 1)),
+    ):
+        yield case(f"slice {shape} {begin} {stride}", graphs.slice_of, shape, begin, stride, out_shape)
+    for bilinear, shape, size in product((False, True), ((1, 1, 1, 3), (2, 3, 4, 5), (1, 5, 2, 65)), ((1, 1), (7, 4))):
+        name = f"resize2d {'bilinear' if bilinear else 'nearest'} {shape} to {size}"
+        yield case(name, graphs.resize2d, shape, size, bilinear=bilinear)
+
+
 CASES: tuple[Case, ...] = (
     *conv2d_cases(),
     *dwconv2d_cases(),
@@ -319,4 +400,8 @@ CASES: tuple[Case, ...] = (
     *elementwise_cases(),
     *pool_cases(),
     *movement_cases(),
+    *transpose_conv2d_cases(),
+    *pair_cases(),
+    *row_cases(),
+    *place_cases(),
 )

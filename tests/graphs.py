@@ -226,6 +226,7 @@ class Sum:
     y_multiplier: int = 1_610_612_737
     y_shift: int = 50
     y_zero_point: int = -20
+    subtract: bool = False
     output_min: int = -128
     output_max: int = 127
 
@@ -249,6 +250,69 @@ def mul(rng: Rng, a_shape: Shape, b_shape: Shape, *, numbers: Numbers = PER_TENS
         tensor("y", np.broadcast_shapes(a_shape, b_shape), numbers.y_zero_point),
         requant=draw_requant(rng, numbers, largest, 4),
     )
+
+
+def transpose_conv2d(
+    rng: Rng,
+    shape: Shape,
+    out_channels: int,
+    window: Window,
+    *,
+    rest: tuple[int, int] = (0, 0),
+    numbers: Numbers = DEFAULT,
+    weights: str = "random",
+) -> Graph:
+    filters = draw_weights(rng, (out_channels, *window.filter, shape[3]), weights)
+    largest = largest_acc(filters, numbers, (1, 2, 3))
+    top, bottom, left, right = window.padding
+    height = (shape[1] - 1) * window.stride[0] + window.filter[0] - top - bottom + rest[0]
+    width = (shape[2] - 1) * window.stride[1] + window.filter[1] - left - right + rest[1]
+    return one_operator(
+        "transpose_conv2d",
+        [tensor("x", shape, numbers.x_zero_point), tensor("weights", filters.shape, data=filters)],
+        tensor("y", (shape[0], height, width, out_channels), numbers.y_zero_point),
+        stride=window.stride,
+        padding=window.padding,
+        requant=draw_requant(rng, numbers, largest, filters[0].size),
+    )
+
+
+def matmul(rng: Rng, a_shape: Shape, b_shape: Shape, *, numbers: Numbers = PER_TENSOR, constant: bool = False) -> Graph:
+    largest = np.array([largest_code(7) * largest_code(-9) * a_shape[-1]])
+    return one_operator(
+        "matmul",
+        operands(rng, a_shape, b_shape, constant),
+        tensor("y", (*a_shape[:-1], b_shape[-2]), numbers.y_zero_point),
+        requant=draw_requant(rng, numbers, largest, 4 * a_shape[-1]),
+    )
+
+
+def extremum(rng: Rng, kind: str, a_shape: Shape, b_shape: Shape, *, constant: bool = False) -> Graph:
+    a, b = tensor("a", a_shape, 3), tensor("b", b_shape, 3, codes(rng, b_shape) if constant else None)
+    return one_operator(kind, [a, b], tensor("y", np.broadcast_shapes(a_shape, b_shape), 3))
+
+
+def arg_max(rng: Rng, shape: Shape) -> Graph:
+    return one_operator("arg_max", [tensor("x", shape, 3)], tensor("y", (*shape[:-1], 1), -128))
+
+
+def l2_norm(rng: Rng, shape: Shape, x_zero_point: int = 0) -> Graph:
+    return one_operator("l2_norm", [tensor("x", shape, x_zero_point)], tensor("y", shape))
+
+
+def slice_of(rng: Rng, shape: Shape, begin: Shape, stride: Shape, out_shape: Shape) -> Graph:
+    return one_operator("slice", [tensor("x", shape)], tensor("y", out_shape), begin=begin, stride=stride)
+
+
+def resize2d(rng: Rng, shape: Shape, size: tuple[int, int], *, bilinear: bool = False) -> Graph:
+    attrs = {
+        "rows": rng.integers(0, shape[1], size[0]).astype(np.uint16),
+        "columns": rng.integers(0, shape[2], size[1]).astype(np.uint16),
+    }
+    if bilinear:
+        attrs["row_weight"] = rng.choice([0, 1, 511, 512, 1023], size[0]).astype(np.uint16)
+        attrs["column_weight"] = rng.choice([0, 1, 511, 512, 1023], size[1]).astype(np.uint16)
+    return one_operator("resize2d", [tensor("x", shape)], tensor("y", (shape[0], *size, shape[3])), **attrs)
 
 
 def pool(rng: Rng, kind: str, shape: Shape, window: Window, zero_point: int = 0, **attrs: Any) -> Graph:

@@ -9,10 +9,14 @@ import numpy as np
 from qrt.compiler.intervals import Interval, filters, intervals, pads
 from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.compiler.report import Report
-from qrt.compiler.requant import merged
+from qrt.compiler.requant import CHANNEL_AXIS, merged
 
 # Operators whose output channel comes from the input's channel of the same index.
-ENTRYWISE = frozenset({"add", "mul", "average_pool2d", "max_pool2d", "mean", "requantize", "clamp", "lut"})
+ENTRYWISE = frozenset({"add", "mul", "average_pool2d", "max_pool2d", "mean", "requantize", "clamp", "lut"}) | {
+    "maximum",
+    "minimum",
+    "resize2d",
+}
 Mask = np.ndarray
 
 
@@ -29,10 +33,11 @@ class _Tie:
 def remove_channels(graph: Graph, report: Report) -> Graph:
     """Removes channels of a lowered graph that no output depends on, or that hold one code whatever the input.
 
-    Why every byte stays: conv2d and linear add ``(x[i] - x_zero_point) * w`` for each input channel i. Where
-    that channel always holds the code v, the sum of these terms is the constant ``(v - x_zero_point) * sum(w)``,
-    which moves into the bias; a sum of integers may be regrouped. With padding some windows lack some of the
-    terms, so there v must be x_zero_point, when all terms are 0. Where all w are 0 the terms are 0 in any case.
+    Why every byte stays: conv2d, transpose_conv2d and linear add ``(x[i] - x_zero_point) * w`` for each input
+    channel i. Where that channel always holds the code v, the sum of these terms is the constant
+    ``(v - x_zero_point) * sum(w)``, which moves into the bias; a sum of integers may be regrouped. With padding
+    some windows lack some of the terms, so there v must be x_zero_point, when all terms are 0. Where all w are 0
+    the terms are 0 in any case.
     All other operators compute output channel i from input channel i alone (`_ties`), so a channel that is
     taken out before and behind them takes nothing from the others; operators that mix channels in another
     way, and the model's edges, keep all of theirs. `intervals` proves what is constant. No bound of the
@@ -42,7 +47,7 @@ def remove_channels(graph: Graph, report: Report) -> Graph:
     needed = _needed(graph, known)
     for op in graph.ops:
         kept = needed[op.output]
-        if op.kind in ("conv2d", "linear", "dwconv2d"):
+        if op.kind in CHANNEL_AXIS:
             if not kept.all():
                 report.removal(op.name, op.kind, tuple(np.flatnonzero(~kept).tolist()), len(kept))
             _cut_weights(op, known, needed)
@@ -56,7 +61,7 @@ def remove_channels(graph: Graph, report: Report) -> Graph:
 
 def _mixes(op: Op) -> bool:
     """Whether each output channel is a sum over all input channels."""
-    return op.kind == "linear" or (op.kind == "conv2d" and op.attrs["groups"] == 1)
+    return op.kind in ("linear", "transpose_conv2d") or (op.kind == "conv2d" and op.attrs["groups"] == 1)
 
 
 def _ties(op: Op) -> list[_Tie] | None:
@@ -85,7 +90,9 @@ def _ties(op: Op) -> list[_Tie] | None:
             return None
         case "pad" if op.attrs["before"][-1] or op.attrs["after"][-1]:
             return None
-        case "concat" | "transpose" | "pad":
+        case "slice" if (op.attrs["begin"][-1], op.attrs["stride"][-1], count) != (0, 1, x.shape[-1]):
+            return None
+        case "concat" | "transpose" | "pad" | "slice":
             return [_Tie(t, y, every, every) for t in op.inputs]
     if op.kind in ENTRYWISE and all(t.shape[-1] == count for t in op.inputs):
         return [_Tie(t, y, every, every) for t in op.inputs]

@@ -19,7 +19,7 @@ Permutation = tuple[int, ...]
 NCHW_TO_NHWC = (0, 2, 3, 1)
 NHWC_TO_NCHW = (0, 3, 1, 2)
 UNARY = frozenset({"requantize", "clamp", "lut"})
-BINARY = frozenset({"add", "mul"})
+BINARY = frozenset({"add", "mul", "maximum", "minimum"})
 
 
 def to_nhwc(graph: Graph, report: Report) -> Graph:

@@ -1,33 +1,12 @@
-/* portable.c: elementwise operators, pools and data movement in plain C99, and the table of the portable set. */
+/* portable.c: operators on single codes and on rows of them, and pools, in plain C99, and the portable set's table. */
 #include <string.h>
 
 #include "portable.h"
+#include "portable_walk.h"
 #include "qrt_math.h"
 
 /* Pools and mean keep the accumulators of this many channels on the stack. */
 #define BLOCK 64
-
-/* Walks over all axes of a shape but the last, in order; `position` is sum(index * stride). */
-typedef struct walk {
-    int32_t index[QRT_KERNEL_MAX_RANK];
-    ptrdiff_t position;
-} walk;
-
-static void walk_next(walk *at, int32_t rank, const int32_t *shape, const int32_t *stride) {
-    for (int32_t axis = rank - 2; axis >= 0; axis--) {
-        at->position += stride[axis];
-        if (++at->index[axis] < shape[axis]) return;
-        at->position -= (ptrdiff_t)shape[axis] * stride[axis];
-        at->index[axis] = 0;
-    }
-}
-
-/* How often walk_next() can be called before everything has been seen: rows of the last axis. */
-static ptrdiff_t row_count(int32_t rank, const int32_t *shape) {
-    ptrdiff_t rows = 1;
-    for (int32_t axis = 0; axis < rank - 1; axis++) rows *= shape[axis];
-    return rows;
-}
 
 static int32_t add_common_shift(const qrt_add_params *p, int32_t a, int32_t b) {
     int64_t sum = (int64_t)a * p->a_multiplier + (int64_t)b * p->b_multiplier + p->addend;
@@ -41,7 +20,7 @@ static int64_t scale_down(int64_t value, int32_t multiplier, int32_t shift) {
 static int32_t add_tflite(const qrt_add_params *p, int32_t a, int32_t b) {
     int64_t real_a = scale_down((a - p->a_zero_point) * ((int64_t)1 << 20), p->a_multiplier, p->a_shift);
     int64_t real_b = scale_down((b - p->b_zero_point) * ((int64_t)1 << 20), p->b_multiplier, p->b_shift);
-    int64_t y = scale_down(real_a + real_b, p->y_multiplier, p->y_shift) + p->y_zero_point;
+    int64_t y = scale_down(real_a + p->b_sign * real_b, p->y_multiplier, p->y_shift) + p->y_zero_point;
     return (int32_t)qrt_clamp(y, p->output_min, p->output_max);
 }
 
@@ -81,6 +60,31 @@ static void qrt_mul_s8(const void *params, const int8_t *const *inputs, int8_t *
         walk_next(&at_a, s->rank, s->shape, s->a_stride);
         walk_next(&at_b, s->rank, s->shape, s->b_stride);
     }
+}
+
+/* The larger code of a and b times `sign`, which is 1 or -1. */
+static void extremum(const qrt_broadcast *s, const int8_t *const *inputs, int8_t *output, int32_t sign) {
+    int32_t last = s->rank - 1;
+    walk at_a = {{0}, 0}, at_b = {{0}, 0};
+    for (ptrdiff_t row = row_count(s->rank, s->shape); row > 0; row--) {
+        const int8_t *a = inputs[0] + at_a.position, *b = inputs[1] + at_b.position;
+        int32_t a_step = s->a_stride[last], b_step = s->b_stride[last], size = s->shape[last];
+        for (int32_t i = 0; i < size; i++, a += a_step, b += b_step) *output++ = *a * sign > *b * sign ? *a : *b;
+        walk_next(&at_a, s->rank, s->shape, s->a_stride);
+        walk_next(&at_b, s->rank, s->shape, s->b_stride);
+    }
+}
+
+static void qrt_maximum_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_extremum_params *p = params;
+    (void)scratch;
+    extremum(&p->broadcast, inputs, output, 1);
+}
+
+static void qrt_minimum_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_extremum_params *p = params;
+    (void)scratch;
+    extremum(&p->broadcast, inputs, output, -1);
 }
 
 static void qrt_requantize_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
@@ -281,58 +285,55 @@ static void qrt_mean_s8(const void *params, const int8_t *const *inputs, int8_t 
     }
 }
 
-static void qrt_pad_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_pad_params *p = params;
+/* Index of the first of the largest codes, less 128. */
+static void qrt_arg_max_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_arg_max_params *p = params;
     const int8_t *x = inputs[0];
-    int32_t out_stride[QRT_KERNEL_MAX_RANK];
-    int32_t out_size = 1, last = p->rank - 1;
-    walk at = {{0}, 0};
     (void)scratch;
-    for (int32_t axis = last; axis >= 0; axis--) {
-        out_stride[axis] = out_size;
-        out_size *= p->out_shape[axis];
-        at.position += (ptrdiff_t)p->before[axis] * out_stride[axis];
-    }
-    memset(output, p->value, (size_t)out_size);
-    for (ptrdiff_t row = row_count(p->rank, p->in_shape); row > 0; row--) {
-        memcpy(output + at.position, x, (size_t)p->in_shape[last]);
-        x += p->in_shape[last];
-        walk_next(&at, p->rank, p->in_shape, out_stride);
+    for (int32_t row = 0; row < p->rows; row++, x += p->channels) {
+        int32_t best = 0;
+        for (int32_t i = 1; i < p->channels; i++) best = x[i] > x[best] ? i : best;
+        output[row] = (int8_t)(best - 128);
     }
 }
 
-static void qrt_concat_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_concat_params *p = params;
+static int64_t saturate(int64_t value) { return qrt_clamp(value, INT32_MIN, INT32_MAX); }
+
+/* inverse_root(s) of SPEC.md: 1 / sqrt(s) is the result times 2^-(31 + *exponent). */
+static int32_t inverse_root(int32_t s, int32_t *exponent) {
+    int32_t e = 11, zeros = 0;
+    *exponent = 0;
+    if (s <= 1) return INT32_MAX;
+    for (; s >= 1 << 29; e++) s /= 4;
+    while (s <= INT32_MAX >> (zeros + 1)) zeros++; /* as a 32-bit number it has one zero bit more in front */
+    int32_t pairs = zeros / 2 - 1;
+    int64_t t = (int64_t)s * ((int64_t)1 << (2 * pairs));
+    int64_t h = qrt_rounding_shift(t >> 1, 1), v = 1 << 28;
+    e -= pairs;
+    for (int32_t i = 0; i < 5; i++) {
+        int64_t cube = saturate(64 * qrt_high_mul(qrt_high_mul(v, (int32_t)v), (int32_t)v));
+        v = saturate(8 * (qrt_high_mul(402653184, (int32_t)v) - qrt_high_mul(h, (int32_t)cube)));
+    }
+    v = qrt_high_mul(v, 1518500250);
+    for (; e < 0; e++) v *= 2;
+    *exponent = e;
+    return (int32_t)v;
+}
+
+static void qrt_l2_norm_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_l2_norm_params *p = params;
+    const int8_t *x = inputs[0];
     (void)scratch;
-    for (ptrdiff_t row = 0; row < p->outer; row++) {
-        for (int32_t i = 0; i < p->input_count; i++) {
-            memcpy(output, inputs[i] + row * p->run_size[i], (size_t)p->run_size[i]);
-            output += p->run_size[i];
+    for (int32_t row = 0; row < p->rows; row++, x += p->channels, output += p->channels) {
+        int32_t sum = 0, exponent;
+        for (int32_t i = 0; i < p->channels; i++) sum += (x[i] - p->x_zero_point) * (x[i] - p->x_zero_point);
+        int32_t multiplier = inverse_root(sum, &exponent);
+        int64_t left = (int64_t)1 << (exponent < 7 ? 7 - exponent : 0);
+        int32_t right = exponent > 7 ? exponent - 7 : 0;
+        for (int32_t i = 0; i < p->channels; i++) {
+            int64_t y = qrt_rounding_shift(qrt_high_mul((x[i] - p->x_zero_point) * left, multiplier), right);
+            output[i] = (int8_t)qrt_clamp(y, -128, 127);
         }
-    }
-}
-
-static void qrt_copy_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_copy_params *p = params;
-    (void)scratch;
-    memmove(output, inputs[0], (size_t)p->size);
-}
-
-static void qrt_transpose_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_transpose_params *p = params;
-    int32_t last = p->rank - 1;
-    ptrdiff_t size = p->out_shape[last], step = p->in_stride[last];
-    walk at = {{0}, 0};
-    (void)scratch;
-    for (ptrdiff_t row = row_count(p->rank, p->out_shape); row > 0; row--) {
-        const int8_t *x = inputs[0] + at.position;
-        if (step == 1) {
-            memcpy(output, x, (size_t)size);
-        } else {
-            for (ptrdiff_t i = 0; i < size; i++) output[i] = x[i * step];
-        }
-        output += size;
-        walk_next(&at, p->rank, p->out_shape, p->in_stride);
     }
 }
 
@@ -355,6 +356,14 @@ void qrt_kernels_portable(qrt_kernels *kernels) {
         .clamp = {.run = qrt_clamp_s8},
         .softmax = {.run = qrt_softmax_s8},
         .lut = {.run = qrt_lut_s8},
+        .slice = {.run = qrt_slice_s8},
+        .resize2d = {.run = qrt_resize2d_s8},
+        .transpose_conv2d = {.run = qrt_transpose_conv2d_s8},
+        .maximum = {.run = qrt_maximum_s8},
+        .minimum = {.run = qrt_minimum_s8},
+        .arg_max = {.run = qrt_arg_max_s8},
+        .matmul = {.run = qrt_matmul_s8},
+        .l2_norm = {.run = qrt_l2_norm_s8},
     };
     *kernels = portable;
 }

@@ -8,5 +8,13 @@ size_t qrt_conv2d_s8_scratch(const void *params);
 void qrt_conv2d_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 void qrt_dwconv2d_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 void qrt_linear_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_transpose_conv2d_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_matmul_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_pad_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_concat_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_copy_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_transpose_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_slice_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_resize2d_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 
 #endif

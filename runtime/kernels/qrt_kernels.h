@@ -29,8 +29,8 @@ typedef struct qrt_requant {
     int32_t output_min, output_max; /* -128 to 127, output_min <= output_max */
 } qrt_requant;
 
-/* conv2d and dwconv2d. dwconv2d: out_channels is a multiple of in_channels, groups equals in_channels,
- * weights are [1, filter_height, filter_width, out_channels]. */
+/* conv2d, dwconv2d and transpose_conv2d. transpose_conv2d: dilation and groups are 1. dwconv2d: out_channels is a
+ * multiple of in_channels, groups equals in_channels, weights are [1, filter_height, filter_width, out_channels]. */
 typedef struct qrt_conv2d_params {
     int32_t batch;
     int32_t in_height, in_width, in_channels;
@@ -72,6 +72,7 @@ typedef struct qrt_add_params {
     int32_t shift;                     /* COMMON_SHIFT */
     int64_t addend;                    /* COMMON_SHIFT: zero points and rounding, all in one */
     int32_t a_shift, b_shift, y_shift; /* TFLITE */
+    int32_t b_sign;                    /* 1, or -1 to subtract; in COMMON_SHIFT b_multiplier has it already */
     int32_t output_min, output_max;
 } qrt_add_params;
 
@@ -145,6 +146,44 @@ typedef struct qrt_lut_params {
     const int8_t *table; /* [256], indexed by code + 128 */
 } qrt_lut_params;
 
+/* Output index (i0, i1, ...) is the input's code at first + sum(i * in_stride); strides may be negative. */
+typedef struct qrt_slice_params {
+    int32_t rank;
+    int32_t out_shape[QRT_KERNEL_MAX_RANK];
+    int32_t in_stride[QRT_KERNEL_MAX_RANK];
+    int32_t first;
+} qrt_slice_params;
+
+typedef struct qrt_resize2d_params {
+    int32_t batch;
+    int32_t in_height, in_width, channels;
+    int32_t out_height, out_width;
+    const uint16_t *rows, *columns;             /* [out_height], [out_width] */
+    const uint16_t *row_weight, *column_weight; /* the same, 0 to 1023; NULL: all 0 */
+} qrt_resize2d_params;
+
+/* maximum and minimum. */
+typedef struct qrt_extremum_params {
+    qrt_broadcast broadcast;
+} qrt_extremum_params;
+
+typedef struct qrt_arg_max_params {
+    int32_t rows, channels; /* channels: at most 256 */
+} qrt_arg_max_params;
+
+/* a [batch, rows, depth], b [batch or 1, columns, depth], output [batch, rows, columns]. */
+typedef struct qrt_matmul_params {
+    int32_t batch, rows, columns, depth;
+    int32_t b_step; /* codes from one b to the next; 0 when there is one */
+    int32_t a_zero_point, b_zero_point;
+    qrt_requant requant; /* step 0, no bias */
+} qrt_matmul_params;
+
+typedef struct qrt_l2_norm_params {
+    int32_t rows, channels; /* channels: at most 2^15 */
+    int32_t x_zero_point;
+} qrt_l2_norm_params;
+
 /* reshape: the bytes move, if they move at all, unchanged. */
 typedef struct qrt_copy_params {
     int32_t size;
@@ -152,7 +191,7 @@ typedef struct qrt_copy_params {
 
 /* Room for the parameters of any operator. */
 typedef union qrt_params {
-    qrt_conv2d_params conv2d; /* and dwconv2d */
+    qrt_conv2d_params conv2d; /* and dwconv2d, transpose_conv2d */
     qrt_linear_params linear;
     qrt_add_params add;
     qrt_mul_params mul;
@@ -166,6 +205,12 @@ typedef union qrt_params {
     qrt_softmax_params softmax;
     qrt_lut_params lut;
     qrt_copy_params copy;
+    qrt_slice_params slice;
+    qrt_resize2d_params resize2d;
+    qrt_extremum_params extremum; /* maximum and minimum */
+    qrt_arg_max_params arg_max;
+    qrt_matmul_params matmul;
+    qrt_l2_norm_params l2_norm;
 } qrt_params;
 
 /* One operator of one set. `params` is the operator's structure above. inputs[0], inputs[1], ... are the
@@ -197,6 +242,14 @@ typedef struct qrt_kernels {
     qrt_kernel clamp;
     qrt_kernel softmax;
     qrt_kernel lut;
+    qrt_kernel slice;
+    qrt_kernel resize2d;
+    qrt_kernel transpose_conv2d;
+    qrt_kernel maximum;
+    qrt_kernel minimum;
+    qrt_kernel arg_max;
+    qrt_kernel matmul;
+    qrt_kernel l2_norm;
 } qrt_kernels;
 
 /* Fills `kernels` with plain C99 for every operator. */

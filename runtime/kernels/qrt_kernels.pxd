@@ -1,6 +1,6 @@
 # Declarations of qrt_kernels.h for Cython; SPEC.md and that header say what the fields mean.
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "qrt_kernels.h" nogil:
     enum: QRT_KERNEL_MAX_RANK
@@ -47,6 +47,7 @@ cdef extern from "qrt_kernels.h" nogil:
         int32_t shift
         int64_t addend
         int32_t a_shift, b_shift, y_shift
+        int32_t b_sign
         int32_t output_min, output_max
 
     ctypedef struct qrt_mul_params:
@@ -111,6 +112,37 @@ cdef extern from "qrt_kernels.h" nogil:
     ctypedef struct qrt_copy_params:
         int32_t size
 
+    ctypedef struct qrt_slice_params:
+        int32_t rank
+        int32_t out_shape[QRT_KERNEL_MAX_RANK]
+        int32_t in_stride[QRT_KERNEL_MAX_RANK]
+        int32_t first
+
+    ctypedef struct qrt_resize2d_params:
+        int32_t batch
+        int32_t in_height, in_width, channels
+        int32_t out_height, out_width
+        const uint16_t *rows
+        const uint16_t *columns
+        const uint16_t *row_weight
+        const uint16_t *column_weight
+
+    ctypedef struct qrt_extremum_params:
+        qrt_broadcast broadcast
+
+    ctypedef struct qrt_arg_max_params:
+        int32_t rows, channels
+
+    ctypedef struct qrt_matmul_params:
+        int32_t batch, rows, columns, depth
+        int32_t b_step
+        int32_t a_zero_point, b_zero_point
+        qrt_requant requant
+
+    ctypedef struct qrt_l2_norm_params:
+        int32_t rows, channels
+        int32_t x_zero_point
+
     ctypedef union qrt_params:
         qrt_conv2d_params conv2d
         qrt_linear_params linear
@@ -126,6 +158,12 @@ cdef extern from "qrt_kernels.h" nogil:
         qrt_softmax_params softmax
         qrt_lut_params lut
         qrt_copy_params copy
+        qrt_slice_params slice
+        qrt_resize2d_params resize2d
+        qrt_extremum_params extremum
+        qrt_arg_max_params arg_max
+        qrt_matmul_params matmul
+        qrt_l2_norm_params l2_norm
 
     ctypedef void (*qrt_run)(const void *, const int8_t *const *, int8_t *, void *) noexcept nogil
     ctypedef size_t (*qrt_size)(const void *) noexcept nogil
@@ -141,5 +179,6 @@ cdef extern from "qrt_kernels.h" nogil:
         const char *name
         qrt_kernel conv2d, dwconv2d, linear, add, mul, average_pool2d, max_pool2d, mean, pad
         qrt_kernel concat, copy, transpose, requantize, clamp, softmax, lut
+        qrt_kernel slice, resize2d, transpose_conv2d, maximum, minimum, arg_max, matmul, l2_norm
 
     void qrt_kernels_portable(qrt_kernels *kernels)

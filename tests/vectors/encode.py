@@ -112,6 +112,10 @@ def codes(*values: int) -> np.ndarray:
     return np.array(values, dtype=np.int8)
 
 
+def ushorts(*values: int) -> np.ndarray:
+    return np.array(values, dtype="<u2")
+
+
 def ubytes(*values: int) -> np.ndarray:
     return np.array(values, dtype=np.uint8)
 

@@ -12,27 +12,48 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from vectors.encode import Table, codes, edge, encode, ints, longs, patch, requant, root, seal, ubytes, vectors, window
+from vectors.encode import (
+    Table,
+    codes,
+    edge,
+    encode,
+    ints,
+    longs,
+    patch,
+    requant,
+    root,
+    seal,
+    ubytes,
+    ushorts,
+    vectors,
+    window,
+)
 from vectors.models import (
     Net,
     add,
+    arg_max,
     but,
     chain,
     concat,
     conv,
     dense,
     dwconv,
+    l2_norm,
     linear,
+    matmul,
     mean,
     pad,
     pool,
     requantize,
     reshapes,
+    resize,
     single,
+    slice_of,
     softmax,
     softmax_tflite,
     tflite_add,
     transpose,
+    transpose_conv,
 )
 
 from qrt.schema import generated
@@ -116,9 +137,46 @@ def every_operator() -> bytes:
     return encode(model)
 
 
+# What more_operators() computes from pattern(72, 53).
+MORE_CODES = """
+    07060408000301060f060d05000104060407020201080d070f030300000502030400010300020300040101010100010101453922
+    50f517002059204c19fa002b472b550e0e002b4a25560c0cfae95b172d44e90039e31d39e3560000000080000000838183838185
+    80
+"""
+
+
+def more_operators() -> bytes:
+    """The operators that every_operator() lacks."""
+    net = Net(name="more operators", producer="make_vectors.py")
+    x = net.input((1, 4, 3, 6), zero_point=2, name="image", scale=0.5)
+    part = net.op(Table("Slice", begin=ints(0, 3, 0, 1), stride=ints(1, -1, 1, 2)), [x], (1, 4, 3, 3), 2)
+    near = net.op(Table("Resize2D", rows=ushorts(3, 0, 1), columns=ushorts(2, 0)), [part], (1, 3, 2, 3), 2)
+    options = Table("Resize2D", rows=ushorts(0, 1, 3), columns=ushorts(1, 2))
+    options.fields.update(row_weight=ushorts(1023, 512, 7), column_weight=ushorts(300, 0))
+    between = net.op(options, [part], (1, 3, 2, 3), 2)
+    high = net.op(Table("Maximum"), [near, between], (1, 3, 2, 3), 2)
+    low = net.op(Table("Minimum"), [near, between], (1, 3, 2, 3), 2)
+    options = Table("Add", form=0, a_multiplier=1 << 30, b_multiplier=3 << 28, shift=31, subtract=True)
+    first = net.op(options, [high, low], (1, 3, 2, 3), -9)
+    options = Table("Add", form=1, a_multiplier=1 << 30, a_shift=31, b_multiplier=3 << 29, b_shift=33, subtract=True)
+    options.fields.update(y_multiplier=1 << 30, y_shift=49)
+    second = net.op(options, [first, low], (1, 3, 2, 3), 5)
+    tconv = Table("TransposeConv2D", window=window((3, 2), (2, 2), padding=(1, 0, 0, 1)))
+    tconv.fields["requant"] = requant((1 << 30, 3 << 29), (39, 40), bias=ints(900, -700))
+    y = net.op(tconv, [second, net.constant((2, 3, 2, 3), pattern(36))], (1, 7, 4, 2), -4)
+    rows = net.op(Table("Reshape"), [y], (1, 7, 8), -4)
+    product = net.op(Table("MatMul", requant=requant((1 << 30,), (36,), rounding=1)), [rows, rows], (1, 7, 7), 1)
+    net.output(product)
+    net.output(net.op(Table("L2Norm"), [product], (1, 7, 7), 0, scale=2**-7))
+    net.output(net.op(Table("ArgMax"), [product], (1, 7, 1), -128, scale=1.0))
+    expected = np.frombuffer(bytes.fromhex(MORE_CODES), dtype=np.int8)
+    return encode(net.model(test_vectors=vectors(([pattern(72, 53)], np.split(expected, [49, 98])))))
+
+
 GOOD: dict[str, Callable[[], bytes]] = {
     "format1_linear_3_to_2": linear_3_to_2,
     "format1_every_operator": every_operator,
+    "format1_more_operators": more_operators,
 }
 
 # -- bad files: faults of the bytes, made in the worked example --
@@ -443,6 +501,51 @@ BAD_MODELS: dict[str, Callable[[], Table]] = {
     "v54_entry_above": lambda: softmax_tflite(largest=2**31),
     "v54_zero_point": lambda: softmax_tflite(zero_point=-127),
     "v54_4096_entries": lambda: softmax_tflite(channels=4096),
+    "v33_maximum": lambda: single(Table("Maximum"), (1, 4), (1, 3), (1, 4)),
+    "v39_l2_norm": lambda: l2_norm(y=(5, 2)),
+    "v40_minimum": lambda: but(single(Table("Minimum"), (4,), (4,), (4,)), tensors__1__zero_point=1),
+    "v47_matmul": lambda: matmul((1, 1 << 18), (1, 1 << 18), (1, 1)),
+    "v55_rank": lambda: slice_of(y=(2, 3, 1)),
+    "v55_begin_of_one_axis": lambda: slice_of(begin=(0,)),
+    "v55_stride_of_three_axes": lambda: slice_of(stride=(1, 2, 1)),
+    "v55_stride_0": lambda: slice_of(stride=(1, 0)),
+    "v55_begins_before": lambda: slice_of(begin=(0, -1)),
+    "v55_begins_behind": lambda: slice_of(begin=(0, 6), y=(2, 1)),
+    "v55_ends_behind": lambda: slice_of(begin=(0, 2)),
+    "v55_ends_before": lambda: slice_of(begin=(0, 3), stride=(1, -2)),
+    "v55_wraps": lambda: slice_of(stride=(1, BIG)),
+    "v56_rank": lambda: resize(x=(2, 3, 4), y=(2, 2, 4)),
+    "v56_batch": lambda: resize(y=(2, 2, 2, 4)),
+    "v56_channels": lambda: resize(y=(1, 2, 2, 3)),
+    "v56_rows": lambda: resize(rows=(0,)),
+    "v56_row_outside": lambda: resize(rows=(0, 2)),
+    "v56_columns": lambda: resize(columns=(0, 1, 2)),
+    "v56_column_outside": lambda: resize(columns=(0, 3)),
+    "v56_weights_of_rows": lambda: resize(row_weight=(0,)),
+    "v56_weight_1024": lambda: resize(column_weight=(0, 1024)),
+    "v57_rank": lambda: transpose_conv(x=(1, 3, 3, 2, 1)),
+    "v57_batch": lambda: transpose_conv(y=(2, 6, 6, 4)),
+    "v57_out_channels": lambda: transpose_conv(weights=(3, 2, 2, 2)),
+    "v57_in_channels": lambda: transpose_conv(weights=(4, 2, 2, 3)),
+    "v57_filter": lambda: transpose_conv(filter=(2, 1)),
+    "v57_stride_0": lambda: transpose_conv(stride=(0, 2)),
+    "v57_dilation": lambda: transpose_conv(dilation=(2, 1)),
+    "v57_too_low": lambda: transpose_conv(y=(1, 5, 6, 4)),
+    "v57_too_wide": lambda: transpose_conv(y=(1, 6, 8, 4)),
+    "v58_rank": lambda: arg_max(y=(2,)),
+    "v58_rows": lambda: arg_max(y=(1, 1)),
+    "v58_two_left": lambda: arg_max(y=(2, 2)),
+    "v58_257_entries": lambda: arg_max(x=(2, 257)),
+    "v58_zero_point": lambda: arg_max(zero_point=0),
+    "v59_rank_1": lambda: matmul((4,), (4,), (1,)),
+    "v59_ranks": lambda: matmul(b=(5, 4)),
+    "v59_depth": lambda: matmul(b=(2, 5, 3)),
+    "v59_rows": lambda: matmul(y=(2, 4, 5)),
+    "v59_columns": lambda: matmul(y=(2, 3, 4)),
+    "v59_batch_of_a": lambda: matmul(a=(1, 3, 4)),
+    "v59_batch_of_b": lambda: matmul(a=(2, 2, 3, 4), b=(2, 1, 5, 4), y=(2, 2, 3, 5)),
+    "v60_zero_point": lambda: l2_norm(zero_point=1),
+    "v60_32769_entries": lambda: l2_norm((32769,), (32769,)),
     "v53_255_entries": lambda: single(Table("Lut", table=pattern(255)), (4,), (4,)),
 }
 

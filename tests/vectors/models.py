@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from vectors.encode import Table, edge, ints, requant, ubytes, window
+from vectors.encode import Table, edge, ints, requant, ubytes, ushorts, window
 
 from qrt.schema import generated
 
@@ -168,3 +168,34 @@ def but(model: Table, **changes: Any) -> Table:
         else:
             at[last] = value
     return model
+
+
+def slice_of(begin: Any = (0, 1), stride: Any = (1, 2), x: Any = (2, 6), y: Any = (2, 3), **fields: Any) -> Table:
+    return single(Table("Slice", begin=ints(*begin), stride=ints(*stride)), x, y, **fields)
+
+
+def resize(
+    x: Any = (1, 2, 3, 4), y: Any = (1, 2, 2, 4), rows: Any = (0, 1), columns: Any = (2, 0), **weights: Any
+) -> Table:
+    vectors = {key: ushorts(*values) for key, values in weights.items()}
+    return single(Table("Resize2D", rows=ushorts(*rows), columns=ushorts(*columns), **vectors), x, y)
+
+
+def transpose_conv(
+    x: Any = (1, 3, 3, 2), weights: Any = (4, 2, 2, 2), y: Any = (1, 6, 6, 4), filter: Any = (2, 2), **w: Any
+) -> Table:
+    w = {"stride": (2, 2), **w}
+    options = Table("TransposeConv2D", window=window(filter, **w), requant=requant())
+    return single(options, x, weights, y, constants=[1])
+
+
+def arg_max(x: Any = (2, 5), y: Any = (2, 1), zero_point: int = -128) -> Table:
+    return single(Table("ArgMax"), x, y, zero_point=zero_point)
+
+
+def matmul(a: Any = (2, 3, 4), b: Any = (2, 5, 4), y: Any = (2, 3, 5), **fields: Any) -> Table:
+    return single(Table("MatMul", requant=requant(**fields)), a, b, y)
+
+
+def l2_norm(x: Any = (2, 5), y: Any = (2, 5), zero_point: int = 0) -> Table:
+    return single(Table("L2Norm"), x, y, zero_point=zero_point)

@@ -1,0 +1,134 @@
+"""Reference kernels over the rows of the last axis: softmax, arg_max, l2_norm; a part of _reference.pyx."""
+
+
+cdef int64_t inverse(int64_t a) noexcept nogil:
+    cdef int32_t step
+    # SPEC: h = (a + 2^31) >> 1
+    cdef int64_t h = (a + power_of_two(31)) >> 1
+    # SPEC: v = 1515870810 + high_mul(h, -1010580540)
+    cdef int64_t v = 1515870810 + high_mul(h, -1010580540)
+    # SPEC: three times: v = v + 4 * high_mul(v, 2^29 - high_mul(h, v))
+    for step in range(3):
+        v = v + 4 * high_mul(v, power_of_two(29) - high_mul(h, v))
+    # SPEC: min(2 * v, 2^31 - 1)
+    return min(2 * v, power_of_two(31) - 1)
+
+
+cdef void softmax_tflite(const qrt_softmax_params *p, const int8_t *x, int32_t largest, int8_t *y) noexcept nogil:
+    cdef int64_t sum = 0
+    cdef int32_t i, bits = 0
+    # SPEC: sum = sum of rounding_shift(e[i], 12)
+    for i in range(p.channels):
+        sum += rounding_shift(p.exponential[largest - x[i]], 12)
+    # SPEC: bits = number of zero bits in front of the highest one of sum, as a 32-bit number
+    while sum * power_of_two(bits) < power_of_two(31):
+        bits += 1
+    cdef int64_t r = inverse(sum * power_of_two(bits) - power_of_two(31))
+    for i in range(p.channels):
+        # SPEC: y[i] = min(rounding_shift(high_mul(inverse(sum * 2^bits - 2^31), e[i]), 35 - bits) - 128, 127)
+        y[i] = clamp(rounding_shift(high_mul(r, p.exponential[largest - x[i]]), 35 - bits) - 128, -128, 127)
+
+
+cdef void softmax_exact(const qrt_softmax_params *p, const int8_t *x, int32_t largest, int8_t *y) noexcept nogil:
+    cdef uint64_t sum = 0, reciprocal, product
+    cdef int32_t i, code
+    # SPEC: e[i] = exponential[max - x[i]]
+    # SPEC: reciprocal = floor(numerator / sum of e)
+    for i in range(p.channels):
+        sum += p.exponential[largest - x[i]]
+    reciprocal = p.numerator / sum
+    for i in range(p.channels):
+        # SPEC: y[i] = min(max(y_zero_point + ((e[i] * reciprocal + round) >> shift), -128), 127)     uint64 product
+        product = p.exponential[largest - x[i]] * reciprocal
+        product = (product + <uint64_t>round_of(p.shift)) >> p.shift
+        code = <int32_t>min(product, <uint64_t>256) + p.y_zero_point
+        y[i] = clamp(code, -128, 127)
+
+
+cdef void softmax(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_softmax_params *p = <const qrt_softmax_params *>params
+    cdef const int8_t *x
+    cdef int32_t row, i, largest
+    for row in range(p.rows):
+        x = inputs[0] + <int64_t>row * p.channels
+        # SPEC: max: the row's largest code
+        largest = -128
+        for i in range(p.channels):
+            largest = max(largest, x[i])
+        if p.form == EXACT:
+            softmax_exact(p, x, largest, output + <int64_t>row * p.channels)
+        else:
+            softmax_tflite(p, x, largest, output + <int64_t>row * p.channels)
+
+
+cdef void arg_max(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_arg_max_params *p = <const qrt_arg_max_params *>params
+    cdef const int8_t *x
+    cdef int32_t row, i, best
+    for row in range(p.rows):
+        x = inputs[0] + <int64_t>row * p.channels
+        # SPEC: the index of the first of the largest codes, less 128
+        best = 0
+        for i in range(p.channels):
+            if x[i] > x[best]:
+                best = i
+        output[row] = <int8_t>(best - 128)
+
+
+cdef int64_t sat(int64_t v) noexcept nogil:
+    # SPEC: sat(v) = min(max(v, -2^31), 2^31 - 1)
+    return min(max(v, -power_of_two(31)), power_of_two(31) - 1)
+
+
+cdef int64_t inverse_root(int64_t s, int32_t *e) noexcept nogil:
+    cdef int32_t zeros = 0
+    cdef int32_t pairs, step
+    cdef int64_t t, h, v, m
+    # SPEC: s <= 1: m = 2^31 - 1, e = 0
+    e[0] = 0
+    if s <= 1:
+        return power_of_two(31) - 1
+    # SPEC: else: e = 11; while s >= 2^29: s = floor(s / 4), e = e + 1
+    e[0] = 11
+    while s >= power_of_two(29):
+        s = s / 4
+        e[0] = e[0] + 1
+    # SPEC: pairs = floor((zero bits in front of the highest one of s, as a 32-bit number, - 1) / 2) - 1
+    while s * power_of_two(zeros) < power_of_two(31):
+        zeros += 1
+    pairs = (zeros - 1) / 2 - 1
+    # SPEC: t = s * 2^(2 * pairs), e = e - pairs
+    t = s * power_of_two(2 * pairs)
+    e[0] = e[0] - pairs
+    # SPEC: h = rounding_shift(t >> 1, 1), v = 2^28
+    h = rounding_shift(t >> 1, 1)
+    v = power_of_two(28)
+    for step in range(5):
+        # SPEC: v = sat(8 * (high_mul(402653184, v) - high_mul(h, sat(64 * high_mul(high_mul(v, v), v)))))
+        v = sat(8 * (high_mul(402653184, v) - high_mul(h, sat(64 * high_mul(high_mul(v, v), v)))))
+    # SPEC: m = high_mul(v, 1518500250); while e < 0: m = 2 * m, e = e + 1
+    m = high_mul(v, 1518500250)
+    while e[0] < 0:
+        m = 2 * m
+        e[0] = e[0] + 1
+    return m
+
+
+cdef void l2_norm(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_l2_norm_params *p = <const qrt_l2_norm_params *>params
+    cdef int32_t row, i, d, e
+    cdef int64_t s, m, v, first
+    for row in range(p.rows):
+        first = <int64_t>row * p.channels
+        s = 0
+        # SPEC: d[i] = x[i] - x_zero_point
+        # SPEC: m, e = inverse_root(sum of d[i]^2)
+        for i in range(p.channels):
+            d = inputs[0][first + i] - p.x_zero_point
+            s += d * d
+        m = inverse_root(s, &e)
+        for i in range(p.channels):
+            d = inputs[0][first + i] - p.x_zero_point
+            # SPEC: y[i] = min(max(rounding_shift(high_mul(d[i] * 2^max(7 - e, 0), m), max(e - 7, 0)), -128), 127)
+            v = rounding_shift(high_mul(d * power_of_two(max(7 - e, 0)), m), max(e - 7, 0))
+            output[first + i] = clamp(v, -128, 127)
