@@ -78,7 +78,8 @@ def choose(given: Sequence[Given], infos: Sequence[qrt.TensorInfo], layout: str 
 
 def fits(info: qrt.TensorInfo, array: Array, layout: str | None) -> bool:
     """Whether an array can be codes or values of an input: a sample, with or without its batch axis, or a batch."""
-    if array.dtype != np.int8 and not np.issubdtype(array.dtype, np.floating):
+    as_codes = array.dtype == np.int8 or (array.dtype == np.uint8 and info.source_dtype == "UINT8")
+    if not as_codes and not np.issubdtype(array.dtype, np.floating):
         return False
     shapes = [info.shape]
     if len(info.shape) == 4 and "NCHW" in (info.source_layout, layout):

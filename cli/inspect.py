@@ -75,6 +75,8 @@ def edges(model: qrt.Model) -> list[tuple[str, str]]:
                 text += ", NCHW in the source"
             if title == "input" and info.quantize_rule == "MULTIPLY_RECIPROCAL":
                 text += ", quantized by the reciprocal"
+            if info.source_dtype == "UINT8":
+                text += ", uint8 in the source, 128 higher"
             if info.labels:
                 shown = ", ".join(printable(label) for label in info.labels[:LABELS_SHOWN])
                 more = len(info.labels) - LABELS_SHOWN
@@ -187,6 +189,7 @@ def document(path: Path, model: qrt.Model, contents: Contents) -> dict[str, Any]
                 "labels": info.labels,
                 "source_layout": info.source_layout,
                 "quantize_rule": info.quantize_rule,
+                "source_dtype": info.source_dtype,
             }
             for tensor, info in zip(described[key], infos, strict=True)
         ]

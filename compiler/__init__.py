@@ -29,7 +29,7 @@ __all__ = ["CompileError", "Compiled", "Graph", "GraphBuilder", "Problem", "Repo
 # For each suffix of a source file, the module of qrt.compiler.frontends that reads it.
 FRONTENDS = {".onnx": "onnx", ".tflite": "tflite"}
 # For each of those modules, the engines whose bytes it can give; the first is the default.
-ENGINES = {"onnx": ("onnxruntime",), "tflite": ("tflm", "litert")}
+ENGINES = {"onnx": ("onnxruntime",), "tflite": ("tflm", "litert", "xnnpack")}
 # Optimizations that `build` can leave out.
 SKIPPABLE = frozenset(apply.__name__ for apply in OPTIONAL)
 
@@ -72,8 +72,9 @@ def build(
     labels : sequence of str, optional
         Names of the entries of the output's last axis.
     match : str, optional
-        The engine whose bytes the file is to give: for .tflite ``"tflm"`` (the default; CMSIS-NN's too) or
-        ``"litert"`` (its reference kernels); for .onnx ``"onnxruntime"``.
+        The engine whose bytes the file is to give: for .tflite ``"tflm"`` (the default; CMSIS-NN's too),
+        ``"litert"`` (its reference kernels) or ``"xnnpack"`` (LiteRT's default on most machines, to at least
+        99.999 % of each layer); for .onnx ``"onnxruntime"``.
     skip : collection of str
         Optimizations to leave out, of `SKIPPABLE`; the results are the same bytes without them.
 

@@ -176,9 +176,11 @@ class Edge:
     ----------
     tensor : Tensor
     quantize_rule : str
-        ``"DIVIDE"`` or ``"MULTIPLY_RECIPROCAL"`` (SPEC.md, section 3).
+        ``"DIVIDE"``, ``"MULTIPLY_RECIPROCAL"`` or ``"DIVIDE_HALF_AWAY"`` (SPEC.md, section 3).
     source_layout : str
         ``"NHWC"`` or ``"NCHW"``: how the source model had this rank-4 tensor.
+    source_dtype : str
+        ``"INT8"`` or ``"UINT8"``: the source's codes, of which the latter are 128 higher.
     labels : list of str
         Outputs: one name for each entry of the last axis, or empty.
     """
@@ -186,6 +188,7 @@ class Edge:
     tensor: Tensor
     quantize_rule: str = "DIVIDE"
     source_layout: str = "NHWC"
+    source_dtype: str = "INT8"
     labels: list[str] = field(default_factory=list)
 
 

@@ -355,7 +355,7 @@ def lower(graph: Graph, report: Report) -> Graph:
     }
     problems: list[Problem] = []
     for op in graph.ops:
-        if "requant" in op.attrs:
+        if "requant" in op.attrs or "a_multiplier" in op.attrs:
             continue  # a frontend has stated the integers
         try:
             if op.kind in CHANNEL_AXIS:

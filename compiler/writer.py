@@ -296,6 +296,7 @@ def _edge(w: _Writer, edge: Edge, index: dict[Tensor, int]) -> int:
     fb.EdgeStart(w.builder)
     fb.EdgeAddTensor(w.builder, index[edge.tensor])
     fb.EdgeAddQuantizeRule(w.builder, getattr(fb.QuantizeRule, edge.quantize_rule))
+    fb.EdgeAddSourceDtype(w.builder, getattr(fb.SourceDType, edge.source_dtype))
     fb.EdgeAddSourceLayout(w.builder, getattr(fb.Layout, edge.source_layout))
     if labels is not None:
         fb.EdgeAddLabels(w.builder, labels)

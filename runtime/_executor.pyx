@@ -52,6 +52,8 @@ FORMAT_VERSION = QRT_FORMAT_VERSION
 # From the slowest to the quickest; the last is the default.
 SETS = ("reference", "portable")
 
+QUANTIZE_RULES = ("DIVIDE", "MULTIPLY_RECIPROCAL", "DIVIDE_HALF_AWAY")
+
 OPERATORS = (
     "conv2d", "dwconv2d", "linear", "add", "mul", "average_pool2d", "max_pool2d", "mean", "pad",
     "concat", "reshape", "transpose", "requantize", "clamp", "softmax", "lut",
@@ -194,7 +196,8 @@ cdef class Program:
             "zero_point": tensor.zero_point,
             "arena_offset": tensor.arena_offset,
             "size": tensor.size,
-            "quantize_rule": "MULTIPLY_RECIPROCAL" if edge.quantize_rule else "DIVIDE",
+            "quantize_rule": QUANTIZE_RULES[edge.quantize_rule],
+            "source_dtype": "UINT8" if edge.source_uint8 else "INT8",
             "source_layout": "NCHW" if edge.source_nchw else "NHWC",
             "labels": tuple(labels),
         }

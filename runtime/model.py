@@ -58,7 +58,9 @@ class TensorInfo:
     source_layout : str
         ``"NCHW"`` where the model that the file was compiled from had its channels first, else ``"NHWC"``.
     quantize_rule : str
-        ``"DIVIDE"`` or ``"MULTIPLY_RECIPROCAL"``: how floats become codes.
+        ``"DIVIDE"``, ``"MULTIPLY_RECIPROCAL"`` or ``"DIVIDE_HALF_AWAY"``: how floats become codes.
+    source_dtype : str
+        ``"UINT8"`` where that model had uint8 codes, 128 higher than these; `Model.run` takes both. Else ``"INT8"``.
     """
 
     name: str
@@ -69,6 +71,7 @@ class TensorInfo:
     labels: tuple[str, ...]
     source_layout: str
     quantize_rule: str
+    source_dtype: str
 
     def quantize(self, x: Floats) -> Codes:
         """Codes of real values; SPEC.md, section 3. Raises ValueError on NaN or a missing scale."""
@@ -77,9 +80,10 @@ class TensorInfo:
         if np.isnan(x).any():
             raise ValueError(f"input {self.name!r}: contains NaN, which no code stands for")
         scale = np.float32(self.scale)
-        with np.errstate(over="ignore"):
-            scaled = x / scale if self.quantize_rule == "DIVIDE" else x * (np.float32(1) / scale)
-        codes: Codes = np.clip(np.rint(scaled) + np.float32(self.zero_point), -128, 127).astype(np.int8)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = x * (np.float32(1) / scale) if self.quantize_rule == "MULTIPLY_RECIPROCAL" else x / scale
+            rounded = half_away(scaled) if self.quantize_rule == "DIVIDE_HALF_AWAY" else np.rint(scaled)
+        codes: Codes = np.clip(rounded + np.float32(self.zero_point), -128, 127).astype(np.int8)
         return codes
 
     def dequantize(self, codes: Codes) -> Floats:
@@ -90,8 +94,15 @@ class TensorInfo:
         return real
 
 
+def half_away(x: Floats) -> Floats:
+    """To nearest, ties away from zero; exact, unlike floor(x + 0.5)."""
+    whole = np.trunc(x)
+    result: Floats = whole + np.sign(x) * (np.abs(x - whole) >= 0.5)
+    return result
+
+
 def _tensor_info(edge: dict[str, Any]) -> TensorInfo:
-    names = ("name", "shape", "scale", "zero_point", "labels", "source_layout", "quantize_rule")
+    names = ("name", "shape", "scale", "zero_point", "labels", "source_layout", "quantize_rule", "source_dtype")
     return TensorInfo(dtype=np.dtype(np.int8), **{name: edge[name] for name in names})
 
 
@@ -141,7 +152,8 @@ class Model:
         Parameters
         ----------
         *inputs : array_like or dict
-            One for each model input, in order, or one dict by name. int8 arrays are codes; floating arrays
+            One for each model input, in order, or one dict by name. int8 arrays are codes, and uint8 ones
+            where the source had such; floating arrays
             are real values, rounded to float32 and quantized by the file's rule. The shape is the model's
             shape, or has another length along the batch axis (each sample is run in turn), or lacks the
             batch axis (outputs then lack it too). An input whose ``source_layout`` is NCHW may be given so.
@@ -282,6 +294,8 @@ def _codes(info: TensorInfo, x: Array) -> Codes:
     if np.issubdtype(x.dtype, np.floating):
         with np.errstate(over="ignore"):
             return info.quantize(x.astype(np.float32))
+    if x.dtype == np.uint8 and info.source_dtype == "UINT8":
+        return (x ^ np.uint8(128)).view(np.int8)
     hint = "; uint8 codes of the source model become int8 by subtracting 128" if x.dtype == np.uint8 else ""
     raise ValueError(f"input {info.name!r}: expected int8 codes or floats, got dtype {x.dtype}{hint}")
 

@@ -13,6 +13,12 @@ class DType(object):
 class QuantizeRule(object):
     DIVIDE = 0
     MULTIPLY_RECIPROCAL = 1
+    DIVIDE_HALF_AWAY = 2
+
+
+class SourceDType(object):
+    INT8 = 0
+    UINT8 = 1
 
 
 class Layout(object):
@@ -1894,12 +1900,20 @@ class Edge(object):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(10))
         return o == 0
 
-def EdgeStart(builder): builder.StartObject(4)
+    # Edge
+    def SourceDtype(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(12))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
+def EdgeStart(builder): builder.StartObject(5)
 def EdgeAddTensor(builder, tensor): builder.PrependUint32Slot(0, tensor, 0)
 def EdgeAddQuantizeRule(builder, quantizeRule): builder.PrependUint8Slot(1, quantizeRule, 0)
 def EdgeAddSourceLayout(builder, sourceLayout): builder.PrependUint8Slot(2, sourceLayout, 0)
 def EdgeAddLabels(builder, labels): builder.PrependUOffsetTRelativeSlot(3, flatbuffers.number_types.UOffsetTFlags.py_type(labels), 0)
 def EdgeStartLabelsVector(builder, numElems): return builder.StartVector(4, numElems, 4)
+def EdgeAddSourceDtype(builder, sourceDtype): builder.PrependUint8Slot(4, sourceDtype, 0)
 def EdgeEnd(builder): return builder.EndObject()
 
 

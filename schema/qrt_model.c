@@ -260,6 +260,7 @@ static void read_edge(const qrt_model *model, uint32_t table, qrt_edge *edge) {
     edge->tensor = uint_field(model->bytes, table, EDGE_TENSOR, 0);
     edge->quantize_rule = ubyte_field(model->bytes, table, EDGE_QUANTIZE_RULE);
     edge->source_nchw = ubyte_field(model->bytes, table, EDGE_SOURCE_LAYOUT);
+    edge->source_uint8 = ubyte_field(model->bytes, table, EDGE_SOURCE_DTYPE);
     edge->label_count = qrt_vector_field(model->bytes, table, EDGE_LABELS).count;
 }
 

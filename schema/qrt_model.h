@@ -172,8 +172,9 @@ typedef struct qrt_operator {
 
 typedef struct qrt_edge {
     uint32_t tensor;
-    int32_t quantize_rule; /* 0 divide, 1 multiply by the reciprocal */
+    int32_t quantize_rule; /* 0 divide, 1 multiply by the reciprocal, 2 divide and round half away from zero */
     int32_t source_nchw;   /* 1 when the source file had this tensor in NCHW */
+    int32_t source_uint8;  /* 1 when the source file's codes are uint8, which are 128 higher */
     uint32_t label_count;
 } qrt_edge;
 

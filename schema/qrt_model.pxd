@@ -144,7 +144,7 @@ cdef extern from "qrt_model.h" nogil:
 
     ctypedef struct qrt_edge:
         uint32_t tensor
-        int32_t quantize_rule, source_nchw
+        int32_t quantize_rule, source_nchw, source_uint8
         uint32_t label_count
 
     int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_problem *problem)

@@ -56,9 +56,10 @@ static const field operator_fields[] = {[OPERATOR_NAME] = TEXT,
                                         [OPERATOR_OPTIONS_TYPE] = SCALAR(1),
                                         [OPERATOR_OPTIONS] = TABLE};
 static const field edge_fields[] = {[EDGE_TENSOR] = SCALAR(4),
-                                    [EDGE_QUANTIZE_RULE] = ENUMERATION(1),
+                                    [EDGE_QUANTIZE_RULE] = ENUMERATION(2),
                                     [EDGE_SOURCE_LAYOUT] = ENUMERATION(1),
-                                    [EDGE_LABELS] = VECTOR(4, 0)};
+                                    [EDGE_LABELS] = VECTOR(4, 0),
+                                    [EDGE_SOURCE_DTYPE] = ENUMERATION(1)};
 static const field test_vector_fields[] = {[TEST_VECTOR_INPUTS] = VECTOR(4, 1), [TEST_VECTOR_OUTPUTS] = VECTOR(4, 1)};
 static const field codes_fields[] = {[ONLY_FIELD] = CODES(1)};
 

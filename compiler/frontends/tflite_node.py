@@ -1,0 +1,44 @@
+"""One operator of a .tflite file on its way into the IR, and why it may not get there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from qrt.compiler.ir import Tensor
+
+# Inputs that are activations, where it is not the first one alone.
+ACTIVATIONS = {
+    "ADD": slice(0, 2),
+    "BATCH_MATMUL": slice(0, 2),
+    "CONCATENATION": slice(None),
+    "MAXIMUM": slice(0, 2),
+    "MINIMUM": slice(0, 2),
+    "MUL": slice(0, 2),
+    "SPLIT": slice(1, 2),
+    "SUB": slice(0, 2),
+    "TRANSPOSE_CONV": slice(2, 3),
+}
+
+
+class Unsupported(Exception):
+    """An operator that qrt cannot express; the text is the reason and the remedy."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator of the file: its kind, name, flatbuffer table, and tensors."""
+
+    kind: str
+    name: str
+    source: Any
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+
+    @property
+    def output(self) -> Tensor:
+        return self.outputs[0]
+
+    @property
+    def activations(self) -> list[Tensor]:
+        return self.inputs[ACTIVATIONS.get(self.kind, slice(0, 1))]
