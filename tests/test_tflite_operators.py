@@ -113,7 +113,7 @@ def kept(kind: str) -> Make:
 def binary(kind: str, table: str, shapes: Sequence[Shape] = ((1, 4, 5, 6), (1, 4, 5, 6))) -> Make:
     def make(m: Model) -> None:
         a, b = (m.x(shape) for shape in shapes)
-        scale = m.scales[0] * m.scales[1] * 90 if kind == "MUL" else m.scales[0] + m.scales[1]
+        scale = m.scales[0] * m.scales[1] * 90.7 if kind == "MUL" else m.scales[0] + m.scales[1]
         y = m.y(np.broadcast_shapes(*shapes), scale)
         m.file.operator(kind, [a, b], [y], table, fused_activation_function=int(m.rng.choice(ACTIVATIONS)))
 
@@ -184,7 +184,7 @@ def batch_matmul(a: Shape, b: Shape, **options: Any) -> Make:
         x, w = m.x(a), m.x(b)
         rows = a[-1] if options.get("adj_x") else a[-2]
         columns = b[-2] if options.get("adj_y") else b[-1]
-        y = m.y((*np.broadcast_shapes(a[:-2], b[:-2]), rows, columns), m.scales[0] * m.scales[1] * 300)
+        y = m.y((*np.broadcast_shapes(a[:-2], b[:-2]), rows, columns), m.scales[0] * m.scales[1] * 301.7)
         m.file.operator("BATCH_MATMUL", [x, w], [y], "BatchMatMulOptions", **options)
 
     return make

@@ -149,6 +149,8 @@ def _between(size: int, out_size: int, align_corners: bool, half_pixel: bool) ->
 
 def resize_bilinear(importer: _Importer, node: Node) -> None:
     options = importer.options(node, "ResizeBilinearOptions")
+    if importer.match == "xnnpack":
+        raise Unsupported("interpolates in XNNPACK's own way, which qrt does not know; use --match litert")
     x, y = node.inputs[0].shape, node.output.shape
     attrs: dict[str, Any] = {}
     for axis, name in ((1, "row"), (2, "column")):

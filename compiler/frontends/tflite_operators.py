@@ -163,7 +163,8 @@ def transpose_conv(importer: _Importer, node: Node) -> None:
         layer(x, w, [x, w, *node.inputs[3:]]),
         stride=stride,
         padding=tuple(sides),
-        rounding=rounding(importer),
+        # XNNPACK leaves windows that do not touch to LiteRT, which rounds twice.
+        rounding="DOUBLE" if min(size[k] - stride[k] for k in range(2)) < 0 else rounding(importer),
         **activation(importer, node, options.FusedActivationFunction()),
     )
 
@@ -226,7 +227,8 @@ def batch_matmul(importer: _Importer, node: Node) -> None:
     a, b = operands
     if a.shape[:-2] != node.output.shape[:-2] or (b.shape[:-2] != a.shape[:-2] and set(b.shape[:-2]) != {1}):
         raise Unsupported("broadcasts its first operand; only a single second one can serve all")
-    importer.emit("matmul", node, operands, rounding=rounding(importer))
+    # XNNPACK has no product of two int8 activations; LiteRT's own rounds twice.
+    importer.emit("matmul", node, operands, rounding="DOUBLE")
 
 
 def pool(kind: str) -> Translation:
@@ -325,7 +327,7 @@ def relu(name: str) -> Translation:
             six = int(np.floor(np.float32(6) / np.float32(x.scale) + np.float32(0.5))) + x.zero_point
             importer.emit("lut", node, [x], table=functions.clamp_raw(x.zero_point, six))
         else:
-            importer.emit("requantize", node, [x], rounding=rounding(importer), **bounds)
+            importer.emit("requantize", node, [x], rounding="DOUBLE", **bounds)
 
     return translate
 
