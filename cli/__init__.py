@@ -13,6 +13,7 @@ import click
 import qrt
 from qrt.cli.check import check_model
 from qrt.cli.compile import compile_model
+from qrt.cli.export import export_model
 from qrt.cli.inspect import inspect_model
 from qrt.cli.run import run_model
 
@@ -70,6 +71,7 @@ verbs.add_command(compile_model, "compile")
 verbs.add_command(run_model, "run")
 verbs.add_command(inspect_model, "inspect")
 verbs.add_command(check_model, "check")
+verbs.add_command(export_model, "export")
 
 
 def main() -> NoReturn:

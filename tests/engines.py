@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import flatbuffers
 import numpy as np
 import pytest
 
@@ -12,23 +13,48 @@ Array = np.ndarray[Any, Any]
 ARENA_SIZE = 20_000_000
 
 
-def tflm(content: bytes, inputs: Sequence[Array], outputs: int = 1) -> list[Array]:
-    """The outputs of TensorFlow Lite Micro's reference kernels."""
-    runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
-    interpreter = runtime.Interpreter.from_bytes(content, arena_size=ARENA_SIZE)
-    for index, x in enumerate(inputs):
-        interpreter.set_input(x, index)
-    interpreter.invoke()
-    return [interpreter.get_output(index) for index in range(outputs)]
+class Tflm:
+    """TensorFlow Lite Micro's reference kernels with a model."""
+
+    def __init__(self, content: bytes) -> None:
+        runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
+        self.interpreter = runtime.Interpreter.from_bytes(content, arena_size=ARENA_SIZE)
+
+    def run(self, inputs: Sequence[Array], outputs: int = 1) -> list[Array]:
+        for index, x in enumerate(inputs):
+            self.interpreter.set_input(x, index)
+        self.interpreter.invoke()
+        return [self.interpreter.get_output(index) for index in range(outputs)]
 
 
-def litert(content: bytes, inputs: Sequence[Array], *, reference: bool = True) -> list[Array]:
-    """The outputs of LiteRT's reference kernels, or of its default ones, of which XNNPACK is most."""
-    module = pytest.importorskip("ai_edge_litert.interpreter")
-    resolver = module.OpResolverType.BUILTIN_REF if reference else module.OpResolverType.AUTO
-    interpreter = module.Interpreter(model_content=content, experimental_op_resolver_type=resolver, num_threads=1)
-    interpreter.allocate_tensors()
-    for details, x in zip(interpreter.get_input_details(), inputs, strict=True):
-        interpreter.set_tensor(details["index"], x)
-    interpreter.invoke()
-    return [interpreter.get_tensor(details["index"]) for details in interpreter.get_output_details()]
+class Litert:
+    """LiteRT with a model: its reference kernels, or its default ones, of which XNNPACK is most."""
+
+    def __init__(self, content: bytes, *, reference: bool = True) -> None:
+        module = pytest.importorskip("ai_edge_litert.interpreter")
+        resolver = module.OpResolverType.BUILTIN_REF if reference else module.OpResolverType.AUTO
+        self.interpreter = module.Interpreter(
+            model_content=content, experimental_op_resolver_type=resolver, num_threads=1
+        )
+        self.interpreter.allocate_tensors()
+
+    def run(self, inputs: Sequence[Array], outputs: int = 1) -> list[Array]:
+        for details, x in zip(self.interpreter.get_input_details(), inputs, strict=True):
+            self.interpreter.set_tensor(details["index"], x)
+        self.interpreter.invoke()
+        details = self.interpreter.get_output_details()
+        assert len(details) == outputs
+        return [self.interpreter.get_tensor(one["index"]) for one in details]
+
+
+def exposed(content: bytes) -> tuple[bytes, list[str]]:
+    """A .tflite file of which every int8 result is an output, and their names; the engines then show all."""
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    (subgraph,) = model.subgraphs
+    results = [int(index) for op in subgraph.operators for index in op.outputs]
+    subgraph.outputs = [index for index in results if subgraph.tensors[index].type == schema.TensorType.INT8]
+    model.signatureDefs = []
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output()), [subgraph.tensors[index].name.decode() for index in subgraph.outputs]

@@ -1,7 +1,4 @@
-"""Each operator of TensorFlow Lite by itself: random models of it, every byte of TFLM and of LiteRT's reference.
-
-XNNPACK, which computes in float, to at least 99.999 % of the bytes.
-"""
+"""Each operator of TensorFlow Lite by itself: random models of it, every byte of TFLM and of LiteRT's reference."""
 
 from __future__ import annotations
 
@@ -328,8 +325,8 @@ MODELS: dict[str, Make] = {
 # What an engine does not have, or refuses in this form.
 LACKS = {"tflm": {"RELU_N1_TO_1", "SPLIT_V"}, "litert": set[str]()}
 ENGINES: dict[str, Callable[..., list[Array]]] = {
-    "tflm": lambda content, inputs, count: engines.tflm(content, inputs, count),
-    "litert": lambda content, inputs, count: engines.litert(content, inputs),
+    "tflm": lambda content, inputs, count: engines.Tflm(content).run(inputs, count),
+    "litert": lambda content, inputs, count: engines.Litert(content).run(inputs, count),
 }
 
 

@@ -119,7 +119,7 @@ def split_v(importer: _Importer, node: Node) -> None:
     _split(importer, node, x, int(constant(node, 2, "axis").reshape(-1)[0]) % len(x.shape))
 
 
-def _nearest(size: int, out_size: int, align_corners: bool, half_pixel: bool) -> np.ndarray:
+def nearest(size: int, out_size: int, align_corners: bool, half_pixel: bool) -> np.ndarray:
     """Which entry each result takes; in float32, as the engines compute it."""
     f = np.float32
     scale = f(size - 1) / f(out_size - 1) if align_corners and out_size > 1 else f(size) / f(out_size)
@@ -131,11 +131,11 @@ def _nearest(size: int, out_size: int, align_corners: bool, half_pixel: bool) ->
 def resize_nearest_neighbor(importer: _Importer, node: Node) -> None:
     options = importer.options(node, "ResizeNearestNeighborOptions")
     x, y = node.inputs[0].shape, node.output.shape
-    rows, columns = (_nearest(x[k], y[k], options.AlignCorners(), options.HalfPixelCenters()) for k in (1, 2))
+    rows, columns = (nearest(x[k], y[k], options.AlignCorners(), options.HalfPixelCenters()) for k in (1, 2))
     importer.emit("resize2d", node, node.inputs[:1], rows=rows, columns=columns)
 
 
-def _between(size: int, out_size: int, align_corners: bool, half_pixel: bool) -> tuple[np.ndarray, np.ndarray]:
+def bilinear(size: int, out_size: int, align_corners: bool, half_pixel: bool) -> tuple[np.ndarray, np.ndarray]:
     """The entry before each result and the weight of the one behind it, in units of 2^-10."""
     if align_corners and out_size > 1:
         step = (ONE * (size - 1) + (out_size - 1) // 2) // (out_size - 1)
@@ -154,7 +154,7 @@ def resize_bilinear(importer: _Importer, node: Node) -> None:
     x, y = node.inputs[0].shape, node.output.shape
     attrs: dict[str, Any] = {}
     for axis, name in ((1, "row"), (2, "column")):
-        places, weight = _between(x[axis], y[axis], options.AlignCorners(), options.HalfPixelCenters())
+        places, weight = bilinear(x[axis], y[axis], options.AlignCorners(), options.HalfPixelCenters())
         attrs |= {f"{name}s": places, f"{name}_weight": weight if weight.any() else None}
     importer.emit("resize2d", node, node.inputs[:1], **attrs)
 

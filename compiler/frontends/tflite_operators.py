@@ -266,7 +266,7 @@ def mean(importer: _Importer, node: Node) -> None:
     count = math.prod(x.shape[k] for k in axes)
     attrs: dict[str, Any] = {"rounding": "SINGLE"}
     if importer.match != "xnnpack":
-        attrs = {"requant": _mean_requant(x, y, count)}
+        attrs = {"requant": mean_requant(x, y, count)}
     flat = importer.between(node, x, x.shape if rank == 4 and axes == [1, 2] else (outer, count, 1, inner))
     kept = (outer, 1, 1, inner)
     whole = y if y.shape == kept else importer.new(node, "kept", kept, y)
@@ -275,7 +275,7 @@ def mean(importer: _Importer, node: Node) -> None:
         importer.emit("reshape", node, [whole])
 
 
-def _mean_requant(x: Tensor, y: Tensor, count: int) -> Requant:
+def mean_requant(x: Tensor, y: Tensor, count: int) -> Requant:
     """The multiplier of the scales with 1 / count folded in as TFLite does it, in integers and rounded down."""
     multiplier, shift = quantize_multiplier(x.scale / y.scale)
     spare = min(count.bit_length() - 1, 32, 62 - shift)

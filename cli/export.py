@@ -1,0 +1,62 @@
+"""qrt export: a .qfb file as a .tflite file, for Netron and for other engines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+import qrt
+from qrt.cli.compile import refusal, short_name
+from qrt.cli.console import console, facts, heading, print_json, printable, show
+from qrt.cli.failure import Failure, Verb
+from qrt.cli.files import replacing
+
+ENGINES = {"tflm": "TFLM", "litert": "LiteRT's reference kernels"}
+
+
+@click.command(cls=Verb)
+@click.argument("source", metavar="MODEL.QFB", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File to write; by default the source's, .tflite."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
+def export_model(source: Path, output: Path | None, as_json: bool, quiet: bool) -> int:
+    """Writes a .qfb file as a .tflite file.
+
+    Says which operators TFLM or LiteRT will not compute to the bit, since .tflite has no words for how they round.
+    What .tflite cannot say at all is refused, all of it in one message, and nothing is written.
+    """
+    from qrt.compiler import CompileError
+    from qrt.compiler.backends.tflite import to_tflite
+    from qrt.compiler.reader import read
+
+    output = output or source.with_suffix(".tflite")
+    if output.suffix != ".tflite":
+        raise Failure(f"{output}: the only format to export to is .tflite; name it so")
+    content = source.read_bytes()
+    qrt.load(content, kernels="reference")
+    try:
+        exported = to_tflite(read(content))
+    except CompileError as error:
+        if not as_json:
+            raise Failure(refusal(source, error)) from None
+        print_json({"source": str(source), "problems": [vars(problem) for problem in error.problems]})
+        return Failure.exit_code
+    except ImportError as error:
+        raise Failure(f"{source}: {error}") from None
+    with replacing(output) as stream:
+        stream.write(exported.content)
+    if as_json:
+        sizes = {"source_size": len(content), "output_size": len(exported.content)}
+        print_json({"source": str(source), "output": str(output), **sizes, "differing": exported.differing})
+    elif not quiet:
+        click.echo(f"{source} -> {output}, {len(exported.content):,} bytes")
+        rows = []
+        for engine, names in exported.differing.items():
+            shown = ", ".join(short_name(name) for name in names)
+            rows.append((ENGINES[engine], f"may differ in the last bit of {shown}" if names else "the same bytes"))
+        heading(console(), "Engines")
+        show(console(), facts([(engine, printable(text)) for engine, text in rows]))
+    return 0
