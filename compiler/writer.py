@@ -210,7 +210,7 @@ def _clamp(w: _Writer, op: Op) -> int:
 
 
 def _softmax(w: _Writer, op: Op) -> int:
-    exponential = w.vector(op.attrs["exponential"], "u4")
+    exponential = w.vector(np.trim_zeros(op.attrs["exponential"], "b"), "u4")
     fb.SoftmaxStart(w.builder)
     fb.SoftmaxAddExponential(w.builder, exponential)
     fb.SoftmaxAddNumerator(w.builder, op.attrs["numerator"])

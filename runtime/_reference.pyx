@@ -9,7 +9,7 @@ SPEC.md divides by floor or by trunc, always saying which. C's `/` is trunc, its
 """
 
 from cpython.pycapsule cimport PyCapsule_New
-from libc.stdint cimport int8_t, int32_t, int64_t, uint16_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from qrt_kernels cimport (

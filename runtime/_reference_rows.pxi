@@ -14,19 +14,24 @@ cdef int64_t inverse(int64_t a) noexcept nogil:
     return min(2 * v, power_of_two(31) - 1)
 
 
+cdef uint32_t exponential(const qrt_softmax_params *p, int32_t d) noexcept nogil:
+    # SPEC: and is 0 beyond the table's end
+    return p.exponential[d] if d < p.exponential_count else 0
+
+
 cdef void softmax_tflite(const qrt_softmax_params *p, const int8_t *x, int32_t largest, int8_t *y) noexcept nogil:
     cdef int64_t sum = 0
     cdef int32_t i, bits = 0
     # SPEC: sum = sum of rounding_shift(e[i], 12)
     for i in range(p.channels):
-        sum += rounding_shift(p.exponential[largest - x[i]], 12)
+        sum += rounding_shift(exponential(p, largest - x[i]), 12)
     # SPEC: bits = number of zero bits in front of the highest one of sum, as a 32-bit number
     while sum * power_of_two(bits) < power_of_two(31):
         bits += 1
     cdef int64_t r = inverse(sum * power_of_two(bits) - power_of_two(31))
     for i in range(p.channels):
         # SPEC: y[i] = min(rounding_shift(high_mul(inverse(sum * 2^bits - 2^31), e[i]), 35 - bits) - 128, 127)
-        y[i] = clamp(rounding_shift(high_mul(r, p.exponential[largest - x[i]]), 35 - bits) - 128, -128, 127)
+        y[i] = clamp(rounding_shift(high_mul(r, exponential(p, largest - x[i])), 35 - bits) - 128, -128, 127)
 
 
 cdef void softmax_exact(const qrt_softmax_params *p, const int8_t *x, int32_t largest, int8_t *y) noexcept nogil:
@@ -35,11 +40,11 @@ cdef void softmax_exact(const qrt_softmax_params *p, const int8_t *x, int32_t la
     # SPEC: e[i] = exponential[max - x[i]]
     # SPEC: reciprocal = floor(numerator / sum of e)
     for i in range(p.channels):
-        sum += p.exponential[largest - x[i]]
+        sum += exponential(p, largest - x[i])
     reciprocal = p.numerator / sum
     for i in range(p.channels):
         # SPEC: y[i] = min(max(y_zero_point + ((e[i] * reciprocal + round) >> shift), -128), 127)     uint64 product
-        product = p.exponential[largest - x[i]] * reciprocal
+        product = exponential(p, largest - x[i]) * reciprocal
         product = (product + <uint64_t>round_of(p.shift)) >> p.shift
         code = <int32_t>min(product, <uint64_t>256) + p.y_zero_point
         y[i] = clamp(code, -128, 127)

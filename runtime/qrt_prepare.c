@@ -221,6 +221,7 @@ static qrt_softmax_params softmax_params(const qrt_operator *op, const qrt_tenso
     p.shift = op->shift;
     p.numerator = op->numerator;
     p.exponential = op->exponential;
+    p.exponential_count = (int32_t)op->exponential_count;
     p.form = op->softmax_form;
     return p;
 }

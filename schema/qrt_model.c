@@ -166,7 +166,9 @@ static void read_output_range(const uint8_t *bytes, uint32_t table, uint32_t out
 
 static void read_softmax(const uint8_t *bytes, uint32_t table, qrt_operator *op) {
     uint32_t numerator = qrt_field(bytes, table, SOFTMAX_NUMERATOR);
-    op->exponential = vector_field(bytes, table, SOFTMAX_EXPONENTIAL);
+    qrt_vector exponential = qrt_vector_field(bytes, table, SOFTMAX_EXPONENTIAL);
+    op->exponential = elements(bytes, exponential);
+    op->exponential_count = exponential.count;
     if (numerator != 0) memcpy(&op->numerator, bytes + numerator, sizeof op->numerator);
     op->shift = ubyte_field(bytes, table, SOFTMAX_SHIFT);
     op->softmax_form = ubyte_field(bytes, table, SOFTMAX_FORM);

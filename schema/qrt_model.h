@@ -159,7 +159,8 @@ typedef struct qrt_operator {
     int32_t pad_value;                     /* PAD */
     int32_t axis;                          /* CONCAT */
     const uint8_t *permutation;            /* TRANSPOSE: [rank] */
-    const uint32_t *exponential;           /* SOFTMAX: [256] */
+    const uint32_t *exponential;           /* SOFTMAX: [exponential_count] */
+    uint32_t exponential_count;            /* SOFTMAX: 1 to 256; the table goes on with 0 */
     uint64_t numerator;                    /* SOFTMAX */
     int32_t shift;                         /* SOFTMAX */
     int32_t softmax_form;                  /* SOFTMAX: enum qrt_softmax_form */

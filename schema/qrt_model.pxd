@@ -132,6 +132,7 @@ cdef extern from "qrt_model.h" nogil:
         int32_t axis
         const uint8_t *permutation
         const uint32_t *exponential
+        uint32_t exponential_count
         uint64_t numerator
         int32_t shift
         const int8_t *lut

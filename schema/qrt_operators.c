@@ -416,14 +416,14 @@ static int32_t check_l2_norm(qrt_check *check, const node *n) {
 /* V54: the sum of at most 4095 terms of at most 2^19 fits into an int32. */
 static int32_t check_softmax_tflite(qrt_check *check, const node *n) {
     RULE(54, n->op.exponential[0] == INT32_MAX && n->y.zero_point == -128);
-    for (uint32_t i = 0; i < 256; i++) RULE(54, n->op.exponential[i] <= INT32_MAX);
+    for (uint32_t i = 0; i < n->op.exponential_count; i++) RULE(54, n->op.exponential[i] <= INT32_MAX);
     RULE(54, n->y.shape[n->y.rank - 1] <= 4095);
     return QRT_OK;
 }
 
 static int32_t check_softmax(qrt_check *check, const node *n) {
     RULE(39, same_shape(&n->x, &n->y));
-    RULE(52, option_count(check, n, SOFTMAX_EXPONENTIAL) == 256);
+    RULE(52, n->op.exponential_count >= 1 && n->op.exponential_count <= 256);
     if (n->op.softmax_form == QRT_SOFTMAX_TFLITE) return check_softmax_tflite(check, n);
     RULE(52, n->op.exponential[0] >= 1);
     RULE(52, n->op.numerator < NUMERATOR_LIMIT && n->op.shift <= MAX_SHIFT);

@@ -68,8 +68,9 @@ X(50, "add COMMON_SHIFT: a_multiplier and b_multiplier are not negative, shift i
       "b_multiplier) * 256 + round + |y_zero_point| * 2^shift is below 2^63.")
 X(51, "add TFLITE: a_multiplier, b_multiplier and y_multiplier are not negative; a_shift, b_shift and y_shift are from "
       "31 to 62.")
-X(52, "softmax: exponential has 256 entries; in form EXACT the first is at least 1, numerator is below 2^62 and shift "
-      "at most 62.")
+X(52,
+  "softmax: exponential has 1 to 256 entries; in form EXACT the first is at least 1, numerator is below 2^62 and shift "
+  "at most 62.")
 X(53, "lut: table has 256 entries.")
 X(54, "softmax TFLITE: the first exponential is 2^31 - 1 and none is above, the last axis has at most 4095 entries, "
       "and y_zero_point is -128.")

@@ -301,7 +301,8 @@ def softmax_tflite(exponential: list[int], codes: Array) -> list[int]:
 
 def softmax(op: Op, x: Array) -> Array:
     shift, zero_point = op.attrs["shift"], op.output.zero_point
-    exponential = [int(e) for e in op.attrs["exponential"]]
+    stated = [int(e) for e in op.attrs["exponential"]]
+    exponential = stated + [0] * (256 - len(stated))
 
     def row(codes: Array) -> list[int]:
         if op.attrs.get("form", "EXACT") == "TFLITE":

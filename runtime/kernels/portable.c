@@ -135,24 +135,28 @@ static int32_t softmax_inverse(int64_t a) {
     return (int32_t)qrt_clamp(2 * v, 0, INT32_MAX);
 }
 
+static uint32_t exponential(const qrt_softmax_params *p, int32_t distance) {
+    return distance < p->exponential_count ? p->exponential[distance] : 0;
+}
+
 static void softmax_tflite_row(const qrt_softmax_params *p, const int8_t *x, int32_t max, int8_t *y) {
     int64_t sum = 0;
     int32_t bits = 0;
-    for (int32_t i = 0; i < p->channels; i++) sum += qrt_rounding_shift(p->exponential[max - x[i]], 12);
+    for (int32_t i = 0; i < p->channels; i++) sum += qrt_rounding_shift(exponential(p, max - x[i]), 12);
     while (sum << bits < (int64_t)1 << 31) bits++;
     int32_t inverse = softmax_inverse((sum << bits) - ((int64_t)1 << 31));
     for (int32_t i = 0; i < p->channels; i++) {
-        int64_t code = qrt_rounding_shift(qrt_high_mul(p->exponential[max - x[i]], inverse), 35 - bits) - 128;
+        int64_t code = qrt_rounding_shift(qrt_high_mul(exponential(p, max - x[i]), inverse), 35 - bits) - 128;
         y[i] = (int8_t)qrt_clamp(code, -128, 127);
     }
 }
 
 static void softmax_exact_row(const qrt_softmax_params *p, const int8_t *x, int32_t max, int8_t *y) {
     uint64_t round = (uint64_t)qrt_round(p->shift), sum = 0;
-    for (int32_t i = 0; i < p->channels; i++) sum += p->exponential[max - x[i]];
+    for (int32_t i = 0; i < p->channels; i++) sum += exponential(p, max - x[i]);
     uint64_t reciprocal = divide(p->numerator, sum);
     for (int32_t i = 0; i < p->channels; i++) {
-        uint64_t code = (p->exponential[max - x[i]] * reciprocal + round) >> p->shift;
+        uint64_t code = (exponential(p, max - x[i]) * reciprocal + round) >> p->shift;
         /* 255 and more are 127 with any zero point. */
         y[i] = (int8_t)qrt_clamp((code < 255 ? (int32_t)code : 255) + p->y_zero_point, -128, 127);
     }

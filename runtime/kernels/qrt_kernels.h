@@ -137,7 +137,8 @@ typedef struct qrt_softmax_params {
     int32_t y_zero_point;
     int32_t shift;
     uint64_t numerator;
-    const uint32_t *exponential; /* [256] */
+    const uint32_t *exponential; /* [exponential_count], then 0 */
+    int32_t exponential_count;   /* 1 to 256 */
     int32_t form;                /* 0 EXACT, 1 TFLITE */
 } qrt_softmax_params;
 

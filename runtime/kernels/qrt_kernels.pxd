@@ -103,6 +103,7 @@ cdef extern from "qrt_kernels.h" nogil:
         int32_t shift
         uint64_t numerator
         const uint32_t *exponential
+        int32_t exponential_count
         int32_t form
 
     ctypedef struct qrt_lut_params:
