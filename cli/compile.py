@@ -39,6 +39,8 @@ SWITCHES = {
     "fuse_activation": "Keep clamps behind the operators that could clamp themselves.",
     "simplify": "Keep requantizations and reshapes that change nothing.",
     "to_nhwc": "Keep transposes where the source has them.",
+    "schedule": "Keep the order of operators.",
+    "overlap": "Keep outputs off inputs that operators are done with.",
 }
 
 # How many runs of channels a line of the summary names; --json has all.

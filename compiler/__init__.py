@@ -21,6 +21,7 @@ from qrt.compiler.memory import Plan, plan
 from qrt.compiler.passes import OPTIONAL, run_lowered_passes, run_passes
 from qrt.compiler.report import Report
 from qrt.compiler.requant import lower
+from qrt.compiler.schedule import schedule
 from qrt.compiler.verify import verify
 from qrt.compiler.writer import TestVector, write
 
@@ -31,7 +32,7 @@ FRONTENDS = {".onnx": "onnx", ".tflite": "tflite"}
 # For each of those modules, the engines whose bytes it can give; the first is the default.
 ENGINES = {"onnx": ("onnxruntime",), "tflite": ("tflm", "litert", "xnnpack")}
 # Optimizations that `build` can leave out.
-SKIPPABLE = frozenset(apply.__name__ for apply in OPTIONAL)
+SKIPPABLE = frozenset(apply.__name__ for apply in OPTIONAL) | {"schedule", "overlap"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,12 @@ def build(
     lower(graph, report)
     verify(graph, "lowered")
     graph = run_lowered_passes(graph, report, skip)
-    memory = plan(graph)
+    if "schedule" not in skip:
+        graph = schedule(graph, report)
+        verify(graph, "lowered", "schedule")
+    memory = plan(graph, overlap="overlap" not in skip)
+    if memory.overlaps:
+        report.note("overlap", f"{len(memory.overlaps)} operators write over an input that they are done with")
     report.describe(graph)
     report.arena_size, report.arena_lower_bound = memory.arena_size, memory.lower_bound
     report.seconds = time.perf_counter() - start

@@ -1,21 +1,26 @@
 """Memory plan: where in the arena each tensor lies.
 
-`place` is a pure function over blocks (size, lifetime, partner); `plan` makes the blocks from a graph.
+`place` is a pure function over blocks (size, lifetime) and the pairs that may overlap; `plan` makes the blocks
+from a graph. SPEC.md says what may share bytes: "In place" and "Over a dying input".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from qrt.compiler.ir import Graph, Tensor
+from qrt.compiler.ir import Graph, Op, Tensor
 
 ALIGNMENT = 16
+# Blocks that the exact search places at most, all in all; a count, so that equal graphs give equal plans anywhere.
+SEARCH_LIMIT = 30_000
 
 # Operators whose output may be the very memory of an input that dies in them (SPEC.md, "In place").
 IN_PLACE = frozenset(
     {"reshape", "clamp", "add", "mul", "requantize", "lut", "softmax", "maximum", "minimum", "l2_norm"}
 )
+# Operators whose output may lie partly over an input that dies in them (SPEC.md, "Over a dying input").
+SLIDING = frozenset({"conv2d", "dwconv2d", "average_pool2d", "max_pool2d"})
 
 
 @dataclass
@@ -25,6 +30,10 @@ class Block:
     size: int
     first: int
     last: int
+
+
+# For (lower, upper), indices of blocks: the bytes of the lower block that must lie before the upper one's start.
+Gaps = Mapping[tuple[int, int], int]
 
 
 @dataclass(frozen=True)
@@ -41,45 +50,85 @@ class Plan:
     arena_size : int
         Bytes.
     lower_bound : int
-        Bytes that no plan for this operator order and these in-place pairs can go below: the largest sum
+        Bytes that no plan for this operator order and these sharings can go below: the largest sum
         of what is live in one step.
+    overlaps : frozenset of Op
+        Operators whose output lies partly over their first input.
     """
 
     offsets: dict[Tensor, int]
     lifetimes: dict[Tensor, tuple[int, int]]
     arena_size: int
     lower_bound: int
+    overlaps: frozenset[Op] = frozenset()
 
 
 def overlap_in_time(a: Block, b: Block) -> bool:
     return a.first <= b.last and b.first <= a.last
 
 
-def _first_fit(blocks: Sequence[Block], order: Sequence[int]) -> tuple[list[int], int]:
-    """Each block in turn at the lowest position where no block placed before it is in the way."""
-    offsets = [0] * len(blocks)
-    placed: list[int] = []
-    height = 0
+def _lowest(blocks: Sequence[Block], gaps: Gaps, placed: Mapping[int, int], i: int) -> int:
+    """The lowest position where no placed block is in the way of block i."""
+    block, offset = blocks[i], 0
+    rivals = sorted((start, k) for k, start in placed.items() if overlap_in_time(block, blocks[k]))
+    moved = True
+    while moved:
+        moved = False
+        for start, k in rivals:
+            above = start + gaps.get((k, i), blocks[k].size)
+            if offset + gaps.get((i, k), block.size) > start and offset < above:
+                offset, moved = above, True
+    return offset
+
+
+def _first_fit(blocks: Sequence[Block], gaps: Gaps, order: Sequence[int]) -> tuple[dict[int, int], int]:
+    """Each block in turn at the lowest position that is left to it."""
+    placed: dict[int, int] = {}
     for i in order:
-        block = blocks[i]
-        offset = 0
-        for k in placed:
-            other = blocks[k]
-            if overlap_in_time(block, other) and offset + block.size > offsets[k]:
-                offset = max(offset, offsets[k] + other.size)
-        offsets[i] = offset
-        placed.append(i)
-        placed.sort(key=lambda k: offsets[k])
-        height = max(height, offset + block.size)
-    return offsets, height
+        placed[i] = _lowest(blocks, gaps, placed, i)
+    return placed, max((start + blocks[i].size for i, start in placed.items()), default=0)
 
 
-def place(blocks: Sequence[Block]) -> tuple[list[int], int]:
-    """Positions for `blocks` such that blocks which meet in time share no byte, and the height reached.
+def _search(
+    blocks: Sequence[Block], gaps: Gaps, best: tuple[dict[int, int], int], bound: int
+) -> tuple[dict[int, int], int]:
+    """Branch and bound over the orders of first fit, one of which is optimal; gives up after SEARCH_LIMIT blocks.
+
+    Blocks that are live together with much come first. A branch ends where a block ends above the best.
+    """
+    crowd = [sum(other.size for other in blocks if overlap_in_time(block, other)) for block in blocks]
+    order = sorted(range(len(blocks)), key=lambda i: (-crowd[i], -blocks[i].size, i))
+    left = SEARCH_LIMIT
+    stack: list[tuple[dict[int, int], int]] = [({}, 0)]
+    while stack and left > 0 and best[1] > bound:
+        placed, height = stack.pop()
+        if height >= best[1]:
+            continue
+        if len(placed) == len(blocks):
+            best = (placed, height)
+            continue
+        children = []
+        for i in order:
+            if i in placed:
+                continue
+            left -= 1
+            start = _lowest(blocks, gaps, placed, i)
+            top = max(height, start + blocks[i].size)
+            if top < best[1]:
+                children.append((start, {**placed, i: start}, top))
+        # The lowest start is tried first, so it goes on the stack last.
+        children.sort(key=lambda child: child[0], reverse=True)
+        stack += [(child, top) for _, child, top in children]
+    return best
+
+
+def place(blocks: Sequence[Block], gaps: Gaps | None = None, bound: int = 0) -> tuple[list[int], int]:
+    """Positions for `blocks` such that blocks which meet in time share no byte but by `gaps`, and the height reached.
 
     Greedy first fit in several orders, of which the lowest result wins; largest first is one of them, so
-    the plan is never worse than greedy-by-size.
+    the plan is never worse than greedy-by-size. Where that stays above `bound`, an exact search goes on.
     """
+    gaps = gaps or {}
     keys: list[Callable[[int], tuple[int, ...]]] = [
         lambda i: (-blocks[i].size, blocks[i].first, i),
         lambda i: (blocks[i].first, -blocks[i].size, i),
@@ -87,8 +136,11 @@ def place(blocks: Sequence[Block]) -> tuple[list[int], int]:
         lambda i: (blocks[i].first - blocks[i].last, -blocks[i].size, i),
         lambda i: (-blocks[i].size * (blocks[i].last - blocks[i].first + 1), i),
     ]
-    results = [_first_fit(blocks, sorted(range(len(blocks)), key=key)) for key in keys]
-    return min(results, key=lambda result: result[1])
+    results = [_first_fit(blocks, gaps, sorted(range(len(blocks)), key=key)) for key in keys]
+    best = min(results, key=lambda result: result[1])
+    if best[1] > bound:
+        best = _search(blocks, gaps, best, bound)
+    return [best[0][i] for i in range(len(blocks))], best[1]
 
 
 def lifetimes(graph: Graph) -> dict[Tensor, tuple[int, int]]:
@@ -102,6 +154,28 @@ def lifetimes(graph: Graph) -> dict[Tensor, tuple[int, int]]:
     for edge in graph.outputs:
         result[edge.tensor] = (result[edge.tensor][0], len(graph.ops) + 1)
     return result
+
+
+def aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def distance(op: Op) -> int | None:
+    """How far above its output's start an operator's first input must start at least; None where they must be apart.
+
+    SPEC.md, "Over a dying input": while row r is written, the input is read from row `first` on.
+    """
+    if op.kind not in SLIDING or op.attrs.get("groups", 1) != 1:
+        return None
+    (batch, height, width, channels), y = op.inputs[0].shape, op.output.shape
+    top, stride = op.attrs["padding"][0], op.attrs["stride"][0]
+    needed = 0
+    for n in range(batch):
+        for row in range(y[1]):
+            first = min(max(row * stride - top, 0), height - 1)
+            written = (n * y[1] + row + 1) * y[2] * y[3]
+            needed = max(needed, written - (n * height + first) * width * channels)
+    return aligned(needed)
 
 
 def _groups(graph: Graph, lives: dict[Tensor, tuple[int, int]], in_place: bool) -> list[list[Tensor]]:
@@ -119,31 +193,73 @@ def _groups(graph: Graph, lives: dict[Tensor, tuple[int, int]], in_place: bool) 
     return list(unique.values())
 
 
-def _bound(blocks: Sequence[Block], steps: int) -> int:
-    return max(
-        (sum(block.size for block in blocks if block.first <= step <= block.last) for step in range(steps)), default=0
-    )
+def _gaps(
+    graph: Graph, lives: dict[Tensor, tuple[int, int]], groups: Sequence[Sequence[Tensor]]
+) -> dict[tuple[int, int], int]:
+    """For each operator whose first input dies in it: how little of the output must lie below that input."""
+    index = {tensor: i for i, tensors in enumerate(groups) for tensor in tensors}
+    result = {}
+    for step, op in enumerate(graph.ops, start=1):
+        x = op.inputs[0]
+        if x.is_constant or lives[x][1] != step:
+            continue
+        apart = distance(op)
+        if apart is not None and apart < aligned(op.output.size):
+            result[index[op.output], index[x]] = apart
+    return result
 
 
-def plan(graph: Graph) -> Plan:
-    """Places every activation of a graph, in place where the operator allows it and it helps."""
+def _bound(blocks: Sequence[Block], gaps: Gaps, steps: int) -> int:
+    """The most bytes that are live in one step; two blocks that may overlap count as what they cover."""
+    totals = [0] * steps
+    for block in blocks:
+        for step in range(block.first, block.last + 1):
+            totals[step] += block.size
+    for (y, x), gap in gaps.items():
+        together = max(gap + blocks[x].size, blocks[y].size)
+        totals[blocks[y].first] -= blocks[x].size + blocks[y].size - together
+    return max(totals, default=0)
+
+
+def plan(graph: Graph, *, overlap: bool = True) -> Plan:
+    """Places every activation of a graph, in place and over dying inputs where that is allowed and helps.
+
+    Parameters
+    ----------
+    graph : Graph
+        Lowered.
+    overlap : bool
+        Whether an output may lie partly over a dying input.
+    """
     lives = lifetimes(graph)
     best: Plan | None = None
+    bound = 0
     for in_place in (True, False):
         groups = _groups(graph, lives, in_place)
+        gaps = _gaps(graph, lives, groups) if overlap else {}
         blocks = [
-            Block(
-                size=-(-tensors[0].size // ALIGNMENT) * ALIGNMENT,
-                first=lives[tensors[0]][0],
-                last=lives[tensors[-1]][1],
-            )
+            Block(size=aligned(tensors[0].size), first=lives[tensors[0]][0], last=lives[tensors[-1]][1])
             for tensors in groups
         ]
-        starts, height = place(blocks)
         if best is None:
-            bound = _bound(blocks, len(graph.ops) + 2)
+            bound = _bound(blocks, gaps, len(graph.ops) + 2)
+        elif best.arena_size == bound:
+            break
+        starts, height = place(blocks, gaps, bound)
         if best is None or height < best.arena_size:
             offsets = {tensor: start for tensors, start in zip(groups, starts, strict=True) for tensor in tensors}
-            best = Plan(offsets, lives, height, bound)
+            best = Plan(offsets, lives, height, bound, _overlapping(graph, offsets))
     assert best is not None
     return best
+
+
+def _overlapping(graph: Graph, offsets: Mapping[Tensor, int]) -> frozenset[Op]:
+    """Sliding operators whose output shares bytes with their first input."""
+
+    def shares(op: Op) -> bool:
+        x, y = op.inputs[0], op.output
+        if x.is_constant:
+            return False
+        return offsets[x] < offsets[y] + y.size and offsets[y] < offsets[x] + x.size
+
+    return frozenset(op for op in graph.ops if op.kind in SLIDING and shares(op))

@@ -276,7 +276,7 @@ def _tensor(w: _Writer, tensor: Tensor, plan: Plan) -> int:
     return fb.TensorEnd(b)
 
 
-def _operator(w: _Writer, op: Op, index: dict[Tensor, int]) -> int:
+def _operator(w: _Writer, op: Op, index: dict[Tensor, int], plan: Plan) -> int:
     member, write = OPTIONS[op.kind]
     options = write(w, op)
     name = w.text(op.name) if op.name else None
@@ -288,6 +288,7 @@ def _operator(w: _Writer, op: Op, index: dict[Tensor, int]) -> int:
     fb.OperatorAddOutput(w.builder, index[op.output])
     fb.OperatorAddOptionsType(w.builder, member)
     fb.OperatorAddOptions(w.builder, options)
+    fb.OperatorAddOverlap(w.builder, op in plan.overlaps)
     return fb.OperatorEnd(w.builder)
 
 
@@ -351,7 +352,7 @@ def write(graph: Graph, plan: Plan, *, test_vectors: Sequence[TestVector] = ()) 
     tensors = list(graph.tensors())
     index = {tensor: i for i, tensor in enumerate(tensors)}
     tensor_list = w.offsets([_tensor(w, tensor, plan) for tensor in tensors])
-    operator_list = w.offsets([_operator(w, op, index) for op in graph.ops])
+    operator_list = w.offsets([_operator(w, op, index, plan) for op in graph.ops])
     inputs = w.offsets([_edge(w, edge, index) for edge in graph.inputs])
     outputs = w.offsets([_edge(w, edge, index) for edge in graph.outputs])
     vectors = w.offsets([_test_vector(w, vector) for vector in test_vectors]) if test_vectors else None

@@ -1827,13 +1827,21 @@ class Operator(object):
             return obj
         return None
 
-def OperatorStart(builder): builder.StartObject(5)
+    # Operator
+    def Overlap(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(14))
+        if o != 0:
+            return bool(self._tab.Get(flatbuffers.number_types.BoolFlags, o + self._tab.Pos))
+        return False
+
+def OperatorStart(builder): builder.StartObject(6)
 def OperatorAddName(builder, name): builder.PrependUOffsetTRelativeSlot(0, flatbuffers.number_types.UOffsetTFlags.py_type(name), 0)
 def OperatorAddInputs(builder, inputs): builder.PrependUOffsetTRelativeSlot(1, flatbuffers.number_types.UOffsetTFlags.py_type(inputs), 0)
 def OperatorStartInputsVector(builder, numElems): return builder.StartVector(4, numElems, 4)
 def OperatorAddOutput(builder, output): builder.PrependUint32Slot(2, output, 0)
 def OperatorAddOptionsType(builder, optionsType): builder.PrependUint8Slot(3, optionsType, 0)
 def OperatorAddOptions(builder, options): builder.PrependUOffsetTRelativeSlot(4, flatbuffers.number_types.UOffsetTFlags.py_type(options), 0)
+def OperatorAddOverlap(builder, overlap): builder.PrependBoolSlot(5, overlap, 0)
 def OperatorEnd(builder): return builder.EndObject()
 
 

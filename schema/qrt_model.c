@@ -255,6 +255,7 @@ void qrt_model_operator(const qrt_model *model, uint32_t index, qrt_operator *op
     op->inputs = elements(bytes, inputs);
     op->input_count = inputs.count;
     op->output = uint_field(bytes, table, OPERATOR_OUTPUT, 0);
+    op->overlap = ubyte_field(bytes, table, OPERATOR_OVERLAP);
     read_options(bytes, table_field(bytes, table, OPERATOR_OPTIONS), op);
 }
 

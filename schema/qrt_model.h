@@ -148,6 +148,7 @@ typedef struct qrt_operator {
     const uint32_t *inputs; /* indices of tensors */
     uint32_t input_count;
     uint32_t output; /* index of a tensor */
+    int32_t overlap; /* 1: the output may lie partly over the first input */
 
     qrt_requant_data requant;              /* CONV2D DWCONV2D TRANSPOSE_CONV2D LINEAR MATMUL MUL MEAN REQUANTIZE */
     qrt_window window;                     /* CONV2D DWCONV2D TRANSPOSE_CONV2D AVERAGE_POOL2D MAX_POOL2D */

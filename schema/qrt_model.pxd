@@ -120,6 +120,7 @@ cdef extern from "qrt_model.h" nogil:
         const uint32_t *inputs
         uint32_t input_count
         uint32_t output
+        int32_t overlap
         qrt_requant_data requant
         qrt_window window
         int32_t groups

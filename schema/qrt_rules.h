@@ -32,7 +32,8 @@ X(24, "An arena tensor is either an input of the model, with lifetime.first 0, o
 X(25, "An operator reads only constants, inputs of the model, and outputs of operators before it.")
 X(26, "lifetime.last is the number of operators plus 1 for an output of the model; else the index of the last operator "
       "that reads the tensor plus 1; else, when nobody reads it, lifetime.first.")
-X(27, "Arena tensors whose lifetimes intersect have no byte in common, unless one is written in place of the other.")
+X(27, "Arena tensors whose lifetimes intersect have no byte in common, unless one is written in place of the other or "
+      "over it.")
 X(28, "conv2d: x, weights and y have rank 4; groups is at least 1 and divides in_channels and out_channels; weights "
       "are [out_channels, filter_height, filter_width, in_channels / groups].")
 X(29, "dwconv2d: x, weights and y have rank 4; out_channels is a multiple of in_channels; weights are [1, "

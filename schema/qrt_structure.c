@@ -50,11 +50,9 @@ static const field requant_fields[] = {
     [REQUANT_MULTIPLIER] = VECTOR(4, 1), [REQUANT_SHIFT] = VECTOR(1, 1),      [REQUANT_BIAS] = VECTOR(4, 0),
     [REQUANT_ADDEND] = VECTOR(8, 0),     [REQUANT_ROUNDING] = ENUMERATION(1), [REQUANT_OUTPUT_MIN] = SCALAR(1),
     [REQUANT_OUTPUT_MAX] = SCALAR(1)};
-static const field operator_fields[] = {[OPERATOR_NAME] = TEXT,
-                                        [OPERATOR_INPUTS] = VECTOR(4, 1),
-                                        [OPERATOR_OUTPUT] = SCALAR(4),
-                                        [OPERATOR_OPTIONS_TYPE] = SCALAR(1),
-                                        [OPERATOR_OPTIONS] = TABLE};
+static const field operator_fields[] = {[OPERATOR_NAME] = TEXT,        [OPERATOR_INPUTS] = VECTOR(4, 1),
+                                        [OPERATOR_OUTPUT] = SCALAR(4), [OPERATOR_OPTIONS_TYPE] = SCALAR(1),
+                                        [OPERATOR_OPTIONS] = TABLE,    [OPERATOR_OVERLAP] = ENUMERATION(1)};
 static const field edge_fields[] = {[EDGE_TENSOR] = SCALAR(4),
                                     [EDGE_QUANTIZE_RULE] = ENUMERATION(2),
                                     [EDGE_SOURCE_LAYOUT] = ENUMERATION(1),

@@ -167,34 +167,36 @@ static void dwconv2d_position(const qrt_conv2d_params *p, const block *b, const 
     for (int32_t i = 0; i < b->count; i++) output[b->first + i] = qrt_requantize(&requant, b->own[i], acc[i]);
 }
 
-static void dwconv2d_block(const qrt_conv2d_params *p, const block *b, const int8_t *image, int8_t *output) {
-    for (int32_t n = 0; n < p->batch; n++) {
-        for (int32_t out_y = 0; out_y < p->out_height; out_y++) {
-            for (int32_t out_x = 0; out_x < p->out_width; out_x++) {
-                dwconv2d_position(p, b, image, out_y, out_x, output);
-                output += p->out_channels;
-            }
-        }
-        image += (ptrdiff_t)p->in_height * p->in_width * p->in_channels;
-    }
-}
-
-void qrt_dwconv2d_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_conv2d_params *p = params;
+/* The run of channels of at most BLOCK from `first` on. */
+static void dwconv2d_channels(const qrt_conv2d_params *p, int32_t first, block *b) {
     int32_t depth_multiplier = p->out_channels / p->in_channels;
     /* Blocks do not cross from one of these runs to the next. */
     int32_t run = depth_multiplier == 1 ? p->out_channels : depth_multiplier;
+    int32_t left = run - first % run;
+    b->first = first;
+    b->count = left < BLOCK ? left : BLOCK;
+    b->shared = depth_multiplier > 1;
+    b->in_channel = first / depth_multiplier;
+    for (int32_t i = 0; i < b->count; i++) b->own[i] = qrt_requant_channel(&p->requant, first + i);
+}
+
+/* Row by row, since the output may lie over rows of the input that are done with. */
+void qrt_dwconv2d_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_conv2d_params *p = params;
+    const int8_t *image = inputs[0];
+    block b;
     (void)scratch;
-    for (int32_t first = 0; first < p->out_channels;) {
-        int32_t left = run - first % run;
-        block b;
-        b.first = first;
-        b.count = left < BLOCK ? left : BLOCK;
-        b.shared = depth_multiplier > 1;
-        b.in_channel = first / depth_multiplier;
-        for (int32_t i = 0; i < b.count; i++) b.own[i] = qrt_requant_channel(&p->requant, first + i);
-        dwconv2d_block(p, &b, inputs[0], output);
-        first += b.count;
+    for (int32_t n = 0; n < p->batch; n++) {
+        for (int32_t out_y = 0; out_y < p->out_height; out_y++) {
+            for (int32_t first = 0; first < p->out_channels; first += b.count) {
+                dwconv2d_channels(p, first, &b);
+                for (int32_t out_x = 0; out_x < p->out_width; out_x++) {
+                    dwconv2d_position(p, &b, image, out_y, out_x, output + (ptrdiff_t)out_x * p->out_channels);
+                }
+            }
+            output += (ptrdiff_t)p->out_width * p->out_channels;
+        }
+        image += (ptrdiff_t)p->in_height * p->in_width * p->in_channels;
     }
 }
 

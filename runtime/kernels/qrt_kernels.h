@@ -216,7 +216,9 @@ typedef union qrt_params {
 
 /* One operator of one set. `params` is the operator's structure above. inputs[0], inputs[1], ... are the
  * activations, without weights. The output may be the very memory of an input where SPEC.md allows it
- * ("In place"); else they do not overlap. `scratch` has scratch_size(params) bytes, aligned to 64. */
+ * ("In place", "Over a dying
+ * input": rows are written in order, and row r only when no later row needs what lies there); else they do not overlap.
+ * `scratch` has scratch_size(params) bytes, aligned to 64. */
 typedef struct qrt_kernel {
     void (*run)(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
     size_t (*packed_size)(const void *params);      /* NULL: nothing to pack */
