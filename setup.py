@@ -57,7 +57,15 @@ setup(
     license_expression="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
-    packages=["qrt", "qrt.schema", "qrt.compiler", "qrt.compiler.frontends", "qrt.compiler.passes", "qrt.cli"],
+    packages=[
+        "qrt",
+        "qrt.schema",
+        "qrt.compiler",
+        "qrt.compiler.backends",
+        "qrt.compiler.frontends",
+        "qrt.compiler.passes",
+        "qrt.cli",
+    ],
     package_dir={"qrt": "runtime", "qrt.schema": "schema", "qrt.compiler": "compiler", "qrt.cli": "cli"},
     package_data={
         "qrt": ["py.typed", "*.pyi"],

@@ -48,7 +48,8 @@ def requantize(acc: Any, requant: Requant, y_zero_point: int) -> np.ndarray:
         one = np.int64(1)
         addend = bias * multiplier + ((one << shift) >> 1) + (np.int64(y_zero_point) << shift)
         codes = (acc * multiplier + (addend if requant.addend is None else requant.addend)) >> shift
-    return np.clip(codes, requant.output_min, requant.output_max)
+    result: np.ndarray = np.clip(codes, requant.output_min, requant.output_max)
+    return result
 
 
 def add(op: Op, a: Any, b: Any) -> np.ndarray:
@@ -66,4 +67,5 @@ def add(op: Op, a: Any, b: Any) -> np.ndarray:
         half = (1 << attrs["shift"]) >> 1
         total = a * attrs["a_multiplier"] + sign * b * attrs["b_multiplier"] + half
         codes = (total >> attrs["shift"]) + y.zero_point
-    return np.clip(codes, attrs.get("output_min", -128), attrs.get("output_max", 127))
+    result: np.ndarray = np.clip(codes, attrs.get("output_min", -128), attrs.get("output_max", 127))
+    return result

@@ -26,7 +26,7 @@ def _exp_near_zero(a: int) -> int:
     x3 = high_mul(x2, x)
     x4 = high_mul(x2, x2)
     tail = rounding_shift(high_mul(rounding_shift(x4, 2) + x3, third) + x2, 1)
-    return constant + high_mul(constant, x + tail)
+    return int(constant + high_mul(constant, x + tail))
 
 
 def exp_on_negative(a: int) -> int:

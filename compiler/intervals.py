@@ -26,7 +26,8 @@ class Interval(NamedTuple):
     @property
     def constant(self) -> np.ndarray:
         """For each channel, whether it has one code whatever the input."""
-        return self.low == self.high
+        same: np.ndarray = self.low == self.high
+        return same
 
 
 def everything(tensor: Tensor) -> Interval:

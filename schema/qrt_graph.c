@@ -236,8 +236,8 @@ static int may_overlap(const qrt_model *model, const qrt_tensor *x, const qrt_te
     if (input.data != NULL || input.first != x->first || input.arena_offset != x->arena_offset) return 0;
     int64_t end = y->shape[1] - 1;
     int64_t clamped = op.window.pad_top / op.window.stride_y;
-    int64_t free = (x->shape[1] - 1 + op.window.pad_top) / op.window.stride_y;
-    int64_t rows[] = {0, clamped, clamped + 1, free, free + 1, end};
+    int64_t cut = (x->shape[1] - 1 + op.window.pad_top) / op.window.stride_y;
+    int64_t rows[] = {0, clamped, clamped + 1, cut, cut + 1, end};
     for (uint32_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         int64_t row = rows[i] > end ? end : rows[i];
         if (!row_is_safe(&op, x, y, 0, row) || !row_is_safe(&op, x, y, x->shape[0] - 1, row)) return 0;

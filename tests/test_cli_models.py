@@ -79,7 +79,7 @@ operators     1 conv2d
 MACs          1,620
 weights       54 bytes, and 18 of multipliers, shifts, biases
 file          {written:,} bytes, {100 * written / source:.1f} % of the source
-arena         160 bytes, which is the lower bound
+arena         128 bytes, which is the lower bound
 test vectors  2, computed by the reference kernels
 """)
     assert [line.split(maxsplit=1) for line in notes.splitlines()] == [list(n) for n in build("m.onnx").report.notes]
@@ -166,7 +166,7 @@ def test_inspect_shows_a_file(cli: Cli, pets: Path) -> None:
     crc32 = f"{read_contents(pets.read_bytes()).crc32:08x}"
     assert shown.replace(crc32, "CRC").replace(qrt.__version__, "VERSION") == text("""
 file          pets.qfb
-size          1,552 bytes, crc32 CRC
+size          1,584 bytes, crc32 CRC
 name          pets
 made by       qrt VERSION, format version 1
 operators     6: 2 conv2d, 1 add, 1 mean, 1 reshape, 1 linear
@@ -197,7 +197,7 @@ Operators
 
 Tensors
    tensor  shape    bytes  codes                    arena       steps
-A  image   1x4x4x2     32  real = 0.5 * (code + 3)  128 to 160  0 to 1
+A  image   1x4x4x2     32  real = 0.5 * (code + 3)  112 to 144  0 to 1
            8x3x3x2    144  constant
 B  stem    1x4x4x8    128  real = 0.25 * code       0 to 128    1 to 3
            8x1x1x8     64  constant

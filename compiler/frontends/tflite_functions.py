@@ -30,7 +30,8 @@ def eight_bits(real: float) -> Requant:
 
 
 def _table(codes: np.ndarray) -> np.ndarray:
-    return np.clip(codes, -128, 127).astype(np.int8)
+    table: np.ndarray = np.clip(codes, -128, 127).astype(np.int8)
+    return table
 
 
 def _of_float(function: np.ufunc, x: Tensor, y: Tensor) -> np.ndarray:

@@ -83,8 +83,8 @@ def strided_slice(importer: _Importer, node: Node) -> None:
         if axis >= len(begins):
             places = range(length)
         elif options.ShrinkAxisMask() >> axis & 1:
-            first = begins[axis] % length
-            places = range(first, first + 1)
+            kept = begins[axis] % length
+            places = range(kept, kept + 1)
         else:
             first = None if options.BeginMask() >> axis & 1 else begins[axis]
             last = None if options.EndMask() >> axis & 1 else ends[axis]
@@ -125,7 +125,8 @@ def nearest(size: int, out_size: int, align_corners: bool, half_pixel: bool) -> 
     scale = f(size - 1) / f(out_size - 1) if align_corners and out_size > 1 else f(size) / f(out_size)
     places = (np.arange(out_size, dtype=np.float32) + f(0.5 if half_pixel else 0)) * scale
     rounded = np.floor(places + f(0.5)) if align_corners else np.floor(places)
-    return np.clip(rounded, 0, size - 1).astype(np.uint16)
+    result: np.ndarray = np.clip(rounded, 0, size - 1).astype(np.uint16)
+    return result
 
 
 def resize_nearest_neighbor(importer: _Importer, node: Node) -> None:

@@ -180,7 +180,7 @@ def sum_of_two(option_table: str, subtract: bool) -> Translation:
         options = importer.options(node, option_table)
         attrs = activation(importer, node, options.FusedActivationFunction()) | {"subtract": subtract}
         if importer.match == "xnnpack":
-            attrs |= _xnnpack_sum(*node.inputs[:2], node.output)
+            attrs |= _xnnpack_sum(node.inputs[0], node.inputs[1], node.output)
         else:
             attrs["form"] = "TFLITE"
         importer.emit("add", node, pair(importer, node), **attrs)
