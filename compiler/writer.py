@@ -138,11 +138,10 @@ def _slice(w: _Writer, op: Op) -> int:
 def _resize2d(w: _Writer, op: Op) -> int:
     names = ("rows", "columns", "row_weight", "column_weight")
     vectors = [w.vector(op.attrs[name], "u2") if op.attrs.get(name) is not None else None for name in names]
-    adders: tuple[Any, ...] = (fb.Resize2DAddRows, fb.Resize2DAddColumns, fb.Resize2DAddRowWeight, fb.Resize2DAddColumnWeight)
     fb.Resize2DStart(w.builder)
-    for vector, add in zip(vectors, adders, strict=True):
+    for vector, field in zip(vectors, ("Rows", "Columns", "RowWeight", "ColumnWeight"), strict=True):
         if vector is not None:
-            add(w.builder, vector)
+            getattr(fb, f"Resize2DAdd{field}")(w.builder, vector)
     return fb.Resize2DEnd(w.builder)
 
 

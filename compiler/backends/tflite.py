@@ -364,9 +364,11 @@ def _lut(e: _Exporter, op: Op) -> None:
     from qrt.compiler.frontends import tflite_functions as functions
 
     x, y = op.inputs[0], op.output
-    named = {"LOGISTIC": (functions.logistic, None), "TANH": (functions.tanh, None)}
-    named["HARD_SWISH"] = (functions.hard_swish, "HardSwishOptions")
-    for kind, (function, table) in named.items():
+    for kind, function, table in (
+        ("LOGISTIC", functions.logistic, None),
+        ("TANH", functions.tanh, None),
+        ("HARD_SWISH", functions.hard_swish, "HardSwishOptions"),
+    ):
         if np.array_equal(function(x, y), op.attrs["table"]):
             e.emit(op, kind, [e.at(x)], table, fused=False)
             return
