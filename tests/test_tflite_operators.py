@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import build
+from qrt.compiler import CompileError, build
 
 pytest.importorskip("tflite")
 
@@ -398,3 +398,43 @@ def test_uint8_edges(match: str, tmp_path: Path) -> None:
     codes = model.run(x)
     np.testing.assert_array_equal(codes, (expected ^ np.uint8(128)).view(np.int8))
     np.testing.assert_array_equal(model.run((x ^ np.uint8(128)).view(np.int8)), codes)
+
+
+def test_concatenation_of_other_scales(tmp_path: Path) -> None:
+    """No engine takes these; each part is requantized, rounded once."""
+    file = TfliteFile("parts")
+    inputs = [file.tensor(f"x{i}", (1, 4), scale=scale, zero_point=i) for i, scale in enumerate((0.1, 0.25, 0.5))]
+    y = file.tensor("y", (1, 12), scale=0.5, zero_point=2)
+    file.operator("CONCATENATION", inputs, [y], "ConcatenationOptions", axis=1)
+    path = tmp_path / "parts.tflite"
+    path.write_bytes(file.to_bytes(inputs, [y]))
+    given = [np.array([codes], np.int8) for codes in ([0, 7, -50, 127], [1, 2, -9, 100], [2, 3, 4, -100])]
+    got = qrt.load(build(path).to_bytes()).run(*given)
+    real = [scale * (x - i) for i, (scale, x) in enumerate(zip((0.1, 0.25, 0.5), given, strict=True))]
+    np.testing.assert_array_equal(got, np.clip(np.floor(np.concatenate(real, 1) / 0.5 + 0.5 + 1e-6) + 2, -128, 127))
+
+
+def test_all_that_is_unsupported_is_listed(tmp_path: Path) -> None:
+    file = TfliteFile("odd")
+    tensors = [file.tensor(name, (1, 4), scale=0.1) for name in ("x", "floored", "summed", "kept", "wide")]
+    file.operator("FLOOR", tensors[:1], tensors[1:2])
+    file.operator("ELU", tensors[1:2], tensors[2:3])
+    file.operator("RELU", tensors[2:3], tensors[3:4])
+    file.operator("ABS", tensors[3:4], tensors[4:5])
+    path = tmp_path / "odd.tflite"
+    path.write_bytes(file.to_bytes(tensors[:1], tensors[4:]))
+    with pytest.raises(CompileError) as error:
+        build(path)
+    assert [(p.name, p.kind) for p in error.value.problems] == [
+        ("floored", "FLOOR"),
+        ("summed", "ELU"),
+        ("wide", "ABS"),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["int16", "uint16"])
+def test_other_types_at_the_edge_are_refused(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "edges.tflite"
+    path.write_bytes(edges(kind, "float32"))
+    with pytest.raises(CompileError, match=r"reads int16|has a type that qrt has not"):
+        build(path)
