@@ -78,7 +78,7 @@ def choose(given: Sequence[Given], infos: Sequence[qrt.TensorInfo], layout: str 
 
 def fits(info: qrt.TensorInfo, array: Array, layout: str | None) -> bool:
     """Whether an array can be codes or values of an input: a sample, with or without its batch axis, or a batch."""
-    as_codes = array.dtype == np.int8 or (array.dtype == np.uint8 and info.source_dtype == "UINT8")
+    as_codes = array.dtype == np.int8 or array.dtype.name.upper() == info.source_dtype
     if not as_codes and not np.issubdtype(array.dtype, np.floating):
         return False
     shapes = [info.shape]

@@ -77,6 +77,8 @@ def edges(model: qrt.Model) -> list[tuple[str, str]]:
                 text += ", quantized by the reciprocal"
             if info.source_dtype == "UINT8":
                 text += ", uint8 in the source, 128 higher"
+            if info.source_dtype == "INT16":
+                text += ", int16 in the source, requantized"
             if info.labels:
                 shown = ", ".join(printable(label) for label in info.labels[:LABELS_SHOWN])
                 more = len(info.labels) - LABELS_SHOWN

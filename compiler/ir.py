@@ -180,7 +180,9 @@ class Edge:
     source_layout : str
         ``"NHWC"`` or ``"NCHW"``: how the source model had this rank-4 tensor.
     source_dtype : str
-        ``"INT8"`` or ``"UINT8"``: the source's codes, of which the latter are 128 higher.
+        ``"INT8"``, ``"UINT8"``, whose codes are 128 higher, or ``"INT16"``: the source's codes.
+    requant : qrt.compiler.requant.Requant or None
+        Of an int16 input: how its numbers become codes.
     labels : list of str
         Outputs: one name for each entry of the last axis, or empty.
     """
@@ -190,6 +192,7 @@ class Edge:
     source_layout: str = "NHWC"
     source_dtype: str = "INT8"
     labels: list[str] = field(default_factory=list)
+    requant: Any = None
 
 
 @dataclass(eq=False)

@@ -158,6 +158,7 @@ def _edge(source: Any, tensors: list[Tensor]) -> Edge:
         _names(fb.Layout)[source.SourceLayout()],
         _names(fb.SourceDType)[source.SourceDtype()],
         [_text(source.Labels(i)) for i in range(source.LabelsLength())],
+        _requant(source)["requant"] if source.Requant() else None,
     )
 
 

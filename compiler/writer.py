@@ -293,9 +293,12 @@ def _operator(w: _Writer, op: Op, index: dict[Tensor, int], plan: Plan) -> int:
 
 def _edge(w: _Writer, edge: Edge, index: dict[Tensor, int]) -> int:
     labels = w.offsets([w.text(label) for label in edge.labels]) if edge.labels else None
+    requant = w.requant(edge.requant) if edge.requant is not None else None
     fb.EdgeStart(w.builder)
     fb.EdgeAddTensor(w.builder, index[edge.tensor])
     fb.EdgeAddQuantizeRule(w.builder, getattr(fb.QuantizeRule, edge.quantize_rule))
+    if requant is not None:
+        fb.EdgeAddRequant(w.builder, requant)
     fb.EdgeAddSourceDtype(w.builder, getattr(fb.SourceDType, edge.source_dtype))
     fb.EdgeAddSourceLayout(w.builder, getattr(fb.Layout, edge.source_layout))
     if labels is not None:

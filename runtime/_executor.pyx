@@ -14,6 +14,7 @@ from libc.string cimport memcpy
 
 from qrt_kernels cimport qrt_kernel, qrt_kernels, qrt_kernels_portable
 from qrt_model cimport (
+    QRT_DOUBLE,
     QRT_ERR_NOT_QFB,
     QRT_ERR_VERSION,
     QRT_FORMAT_VERSION,
@@ -52,6 +53,7 @@ FORMAT_VERSION = QRT_FORMAT_VERSION
 # From the slowest to the quickest; the last is the default.
 SETS = ("reference", "portable")
 
+SOURCE_DTYPES = ("INT8", "UINT8", "INT16")
 QUANTIZE_RULES = ("DIVIDE", "MULTIPLY_RECIPROCAL", "DIVIDE_HALF_AWAY")
 
 OPERATORS = (
@@ -197,7 +199,8 @@ cdef class Program:
             "arena_offset": tensor.arena_offset,
             "size": tensor.size,
             "quantize_rule": QUANTIZE_RULES[edge.quantize_rule],
-            "source_dtype": "UINT8" if edge.source_uint8 else "INT8",
+            "source_dtype": SOURCE_DTYPES[edge.source_dtype],
+            "requant": edge_requant(edge),
             "source_layout": "NCHW" if edge.source_nchw else "NHWC",
             "labels": tuple(labels),
         }
@@ -214,6 +217,15 @@ cdef class Program:
                 expected.append(copy_codes(qrt_model_test_output(&self.model, v, i), edge))
             vectors.append((given, expected))
         return vectors
+
+
+cdef edge_requant(qrt_edge edge):
+    """(multiplier, shift, whether DOUBLE, output_min, output_max) of an int16 input; None for others."""
+    if edge.requant.count == 0:
+        return None
+    requant = edge.requant
+    rounds_twice = requant.rounding == QRT_DOUBLE
+    return requant.multiplier[0], requant.shift[0], rounds_twice, requant.output_min, requant.output_max
 
 
 cdef copy_codes(const int8_t *codes, dict edge):

@@ -60,7 +60,10 @@ class TensorInfo:
     quantize_rule : str
         ``"DIVIDE"``, ``"MULTIPLY_RECIPROCAL"`` or ``"DIVIDE_HALF_AWAY"``: how floats become codes.
     source_dtype : str
-        ``"UINT8"`` where that model had uint8 codes, 128 higher than these; `Model.run` takes both. Else ``"INT8"``.
+        ``"UINT8"`` where that model had uint8 codes, 128 higher than these, ``"INT16"`` where it had int16 ones;
+        `Model.run` takes both theirs and these. Else ``"INT8"``.
+    requant : tuple or None
+        Of an int16 input: multiplier, shift, whether it rounds twice, output_min, output_max (SPEC.md, section 1.1).
     """
 
     name: str
@@ -72,6 +75,7 @@ class TensorInfo:
     source_layout: str
     quantize_rule: str
     source_dtype: str
+    requant: tuple[int, int, bool, int, int] | None
 
     def quantize(self, x: Floats) -> Codes:
         """Codes of real values; SPEC.md, section 3. Raises ValueError on NaN or a missing scale."""
@@ -84,6 +88,20 @@ class TensorInfo:
             scaled = x * (np.float32(1) / scale) if self.quantize_rule == "MULTIPLY_RECIPROCAL" else x / scale
             rounded = half_away(scaled) if self.quantize_rule == "DIVIDE_HALF_AWAY" else np.rint(scaled)
         codes: Codes = np.clip(rounded + np.float32(self.zero_point), -128, 127).astype(np.int8)
+        return codes
+
+    def requantize(self, x: Array) -> Codes:
+        """Codes of the source's int16 numbers; SPEC.md, sections 1.1 and 3."""
+        assert self.requant is not None
+        multiplier, shift, rounds_twice, lowest, highest = self.requant
+        acc = x.astype(np.int64)
+        if rounds_twice:
+            high = ((acc << max(31 - shift, 0)) * multiplier + 2**30) >> 31
+            right = max(shift - 31, 0)
+            y = (high + ((1 << right) >> 1) - ((high < 0) & (right > 0))) >> right
+        else:
+            y = (acc * multiplier + 2 ** (shift - 1)) >> shift
+        codes: Codes = np.clip(y + self.zero_point, lowest, highest).astype(np.int8)
         return codes
 
     def dequantize(self, codes: Codes) -> Floats:
@@ -102,7 +120,17 @@ def half_away(x: Floats) -> Floats:
 
 
 def _tensor_info(edge: dict[str, Any]) -> TensorInfo:
-    names = ("name", "shape", "scale", "zero_point", "labels", "source_layout", "quantize_rule", "source_dtype")
+    names = (
+        "name",
+        "shape",
+        "scale",
+        "zero_point",
+        "labels",
+        "source_layout",
+        "quantize_rule",
+        "source_dtype",
+        "requant",
+    )
     return TensorInfo(dtype=np.dtype(np.int8), **{name: edge[name] for name in names})
 
 
@@ -152,8 +180,8 @@ class Model:
         Parameters
         ----------
         *inputs : array_like or dict
-            One for each model input, in order, or one dict by name. int8 arrays are codes, and uint8 ones
-            where the source had such; floating arrays
+            One for each model input, in order, or one dict by name. int8 arrays are codes, and uint8 or
+            int16 ones where the source had such; floating arrays
             are real values, rounded to float32 and quantized by the file's rule. The shape is the model's
             shape, or has another length along the batch axis (each sample is run in turn), or lacks the
             batch axis (outputs then lack it too). An input whose ``source_layout`` is NCHW may be given so.
@@ -296,6 +324,8 @@ def _codes(info: TensorInfo, x: Array) -> Codes:
             return info.quantize(x.astype(np.float32))
     if x.dtype == np.uint8 and info.source_dtype == "UINT8":
         return (x ^ np.uint8(128)).view(np.int8)
+    if x.dtype == np.int16 and info.source_dtype == "INT16":
+        return info.requantize(x)
     hint = "; uint8 codes of the source model become int8 by subtracting 128" if x.dtype == np.uint8 else ""
     raise ValueError(f"input {info.name!r}: expected int8 codes or floats, got dtype {x.dtype}{hint}")
 

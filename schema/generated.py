@@ -19,6 +19,7 @@ class QuantizeRule(object):
 class SourceDType(object):
     INT8 = 0
     UINT8 = 1
+    INT16 = 2
 
 
 class Layout(object):
@@ -1915,13 +1916,24 @@ class Edge(object):
             return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
         return 0
 
-def EdgeStart(builder): builder.StartObject(5)
+    # Edge
+    def Requant(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(14))
+        if o != 0:
+            x = self._tab.Indirect(o + self._tab.Pos)
+            obj = Requant()
+            obj.Init(self._tab.Bytes, x)
+            return obj
+        return None
+
+def EdgeStart(builder): builder.StartObject(6)
 def EdgeAddTensor(builder, tensor): builder.PrependUint32Slot(0, tensor, 0)
 def EdgeAddQuantizeRule(builder, quantizeRule): builder.PrependUint8Slot(1, quantizeRule, 0)
 def EdgeAddSourceLayout(builder, sourceLayout): builder.PrependUint8Slot(2, sourceLayout, 0)
 def EdgeAddLabels(builder, labels): builder.PrependUOffsetTRelativeSlot(3, flatbuffers.number_types.UOffsetTFlags.py_type(labels), 0)
 def EdgeStartLabelsVector(builder, numElems): return builder.StartVector(4, numElems, 4)
 def EdgeAddSourceDtype(builder, sourceDtype): builder.PrependUint8Slot(4, sourceDtype, 0)
+def EdgeAddRequant(builder, requant): builder.PrependUOffsetTRelativeSlot(5, flatbuffers.number_types.UOffsetTFlags.py_type(requant), 0)
 def EdgeEnd(builder): return builder.EndObject()
 
 

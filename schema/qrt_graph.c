@@ -50,6 +50,19 @@ static int32_t check_edge(qrt_check *check, const qrt_edge *edge, qrt_tensor *te
     return QRT_OK;
 }
 
+/* V61 for the requant of an input of int16. */
+static int32_t check_edge_requant(qrt_check *check, const qrt_edge *edge, uint32_t table) {
+    const uint8_t *bytes = check->model->bytes;
+    const qrt_requant_data *requant = &edge->requant;
+    uint32_t field = qrt_field(bytes, table, EDGE_REQUANT);
+    RULE(61, (field != 0) == (edge->source_dtype == QRT_SOURCE_INT16));
+    if (field == 0) return QRT_OK;
+    RULE(61, requant->count == 1 && qrt_vector_field(bytes, qrt_follow(bytes, field), REQUANT_SHIFT).count == 1);
+    RULE(61, requant->bias == NULL && requant->addend == NULL && requant->output_min <= requant->output_max);
+    RULE(61, requant->multiplier[0] >= 0 && requant->shift[0] >= 16 && requant->shift[0] <= 55);
+    return QRT_OK;
+}
+
 static int32_t check_edges(qrt_check *check) {
     const qrt_model *model = check->model;
     qrt_edge edge, other;
@@ -63,12 +76,14 @@ static int32_t check_edges(qrt_check *check) {
             RULE(18, edge.tensor != other.tensor);
         }
         RULE(19, edge.label_count == 0);
+        TRY(check_edge_requant(check, &edge, qrt_follow(model->bytes, model->inputs + 4 * i)));
     }
     for (uint32_t i = 0; i < model->output_count; i++) {
         qrt_check_at(check, QRT_IN_OUTPUT, i);
         qrt_model_output(model, i, &edge);
         TRY(check_edge(check, &edge, &tensor));
         RULE(19, edge.label_count == 0 || edge.label_count == (uint32_t)tensor.shape[tensor.rank - 1]);
+        RULE(61, edge.source_dtype != QRT_SOURCE_INT16 && edge.requant.count == 0);
     }
     return QRT_OK;
 }

@@ -263,7 +263,11 @@ static void read_edge(const qrt_model *model, uint32_t table, qrt_edge *edge) {
     edge->tensor = uint_field(model->bytes, table, EDGE_TENSOR, 0);
     edge->quantize_rule = ubyte_field(model->bytes, table, EDGE_QUANTIZE_RULE);
     edge->source_nchw = ubyte_field(model->bytes, table, EDGE_SOURCE_LAYOUT);
-    edge->source_uint8 = ubyte_field(model->bytes, table, EDGE_SOURCE_DTYPE);
+    edge->source_dtype = ubyte_field(model->bytes, table, EDGE_SOURCE_DTYPE);
+    memset(&edge->requant, 0, sizeof edge->requant);
+    if (qrt_field(model->bytes, table, EDGE_REQUANT) != 0) {
+        read_requant(model->bytes, table_field(model->bytes, table, EDGE_REQUANT), &edge->requant);
+    }
     edge->label_count = qrt_vector_field(model->bytes, table, EDGE_LABELS).count;
 }
 

@@ -66,6 +66,8 @@ enum qrt_add_form { QRT_COMMON_SHIFT = 0, QRT_TFLITE = 1 };
 enum qrt_softmax_form { QRT_SOFTMAX_EXACT = 0, QRT_SOFTMAX_TFLITE = 1 };
 enum qrt_pool_rounding { QRT_HALF_AWAY = 0, QRT_HALF_EVEN = 1, QRT_HALF_EVEN_RAW = 2 };
 
+enum qrt_source_dtype { QRT_SOURCE_INT8 = 0, QRT_SOURCE_UINT8 = 1, QRT_SOURCE_INT16 = 2 };
+
 /* What qrt_problem.index counts. */
 enum qrt_place {
     QRT_IN_FILE = 0, /* index is a byte position */
@@ -176,8 +178,9 @@ typedef struct qrt_edge {
     uint32_t tensor;
     int32_t quantize_rule; /* 0 divide, 1 multiply by the reciprocal, 2 divide and round half away from zero */
     int32_t source_nchw;   /* 1 when the source file had this tensor in NCHW */
-    int32_t source_uint8;  /* 1 when the source file's codes are uint8, which are 128 higher */
+    int32_t source_dtype;  /* enum qrt_source_dtype: the codes in the source file */
     uint32_t label_count;
+    qrt_requant_data requant; /* QRT_SOURCE_INT16; else count is 0 */
 } qrt_edge;
 
 /* Checks all of the rules of SPEC.md. On failure `model` must not be used, and `problem` (may not be

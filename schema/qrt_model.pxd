@@ -146,7 +146,8 @@ cdef extern from "qrt_model.h" nogil:
 
     ctypedef struct qrt_edge:
         uint32_t tensor
-        int32_t quantize_rule, source_nchw, source_uint8
+        int32_t quantize_rule, source_nchw, source_dtype
+        qrt_requant_data requant
         uint32_t label_count
 
     int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_problem *problem)

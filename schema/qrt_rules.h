@@ -88,3 +88,5 @@ X(58, "arg_max: y has x's shape but for the last axis, where it has 1 entry and 
 X(59, "matmul: a, b and y have equal ranks of at least 2; a is [..., M, K], b [..., N, K], y [..., M, N]; in front of "
       "these, a has y's lengths, and b has them too or is 1 along all axes.")
 X(60, "l2_norm: the last axis has at most 32768 entries, and y_zero_point is 0.")
+X(61, "Exactly an input with source_dtype INT16 has a requant: one multiplier that is not negative, one shift from 16 "
+      "to 55, no bias, no addend, and output_min not above output_max.")

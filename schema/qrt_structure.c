@@ -53,11 +53,9 @@ static const field requant_fields[] = {
 static const field operator_fields[] = {[OPERATOR_NAME] = TEXT,        [OPERATOR_INPUTS] = VECTOR(4, 1),
                                         [OPERATOR_OUTPUT] = SCALAR(4), [OPERATOR_OPTIONS_TYPE] = SCALAR(1),
                                         [OPERATOR_OPTIONS] = TABLE,    [OPERATOR_OVERLAP] = ENUMERATION(1)};
-static const field edge_fields[] = {[EDGE_TENSOR] = SCALAR(4),
-                                    [EDGE_QUANTIZE_RULE] = ENUMERATION(2),
-                                    [EDGE_SOURCE_LAYOUT] = ENUMERATION(1),
-                                    [EDGE_LABELS] = VECTOR(4, 0),
-                                    [EDGE_SOURCE_DTYPE] = ENUMERATION(1)};
+static const field edge_fields[] = {
+    [EDGE_TENSOR] = SCALAR(4),    [EDGE_QUANTIZE_RULE] = ENUMERATION(2), [EDGE_SOURCE_LAYOUT] = ENUMERATION(1),
+    [EDGE_LABELS] = VECTOR(4, 0), [EDGE_SOURCE_DTYPE] = ENUMERATION(2),  [EDGE_REQUANT] = {IN_TABLE, 4, 4, 0, 255}};
 static const field test_vector_fields[] = {[TEST_VECTOR_INPUTS] = VECTOR(4, 1), [TEST_VECTOR_OUTPUTS] = VECTOR(4, 1)};
 static const field codes_fields[] = {[ONLY_FIELD] = CODES(1)};
 
@@ -237,6 +235,8 @@ static int32_t check_operator(qrt_check *check, uint32_t position) {
 static int32_t check_edge(qrt_check *check, uint32_t position) {
     const uint8_t *bytes = check->model->bytes;
     TRY(check_table(check, position, FIELDS(edge_fields)));
+    uint32_t requant = qrt_field(bytes, qrt_follow(bytes, position), EDGE_REQUANT);
+    if (requant != 0) TRY(check_table(check, requant, FIELDS(requant_fields)));
     qrt_vector labels = qrt_vector_field(bytes, qrt_follow(bytes, position), EDGE_LABELS);
     for (uint32_t i = 0; i < labels.count; i++) TRY(check_text(check, labels.first + 4 * i));
     return QRT_OK;

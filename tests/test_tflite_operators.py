@@ -19,6 +19,7 @@ from qrt.compiler import CompileError, build
 pytest.importorskip("tflite")
 
 from qrt.compiler.backends.tflite_file import TfliteFile
+from qrt.compiler.frontends.tflite import to_graph
 
 Array = np.ndarray[Any, Any]
 Rng = np.random.Generator
@@ -432,9 +433,34 @@ def test_all_that_is_unsupported_is_listed(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", ["int16", "uint16"])
-def test_other_types_at_the_edge_are_refused(kind: str, tmp_path: Path) -> None:
+def test_other_types_at_the_edge_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "edges.tflite"
-    path.write_bytes(edges(kind, "float32"))
-    with pytest.raises(CompileError, match=r"reads int16|has a type that qrt has not"):
+    path.write_bytes(edges("uint16", "float32"))
+    with pytest.raises(CompileError, match="has a type that qrt has not"):
         build(path)
+    path.write_bytes(edges("int16", "float32"))  # its zero point is not 0
+    with pytest.raises(CompileError, match="int16 needs a scale and zero point 0"):
+        build(path)
+
+
+@pytest.mark.parametrize("match", ENGINES)
+def test_int16_edges(match: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    for _ in range(TRIALS):
+        file = TfliteFile("edges")
+        x = file.tensor("x", (1, 600), "int16", scale=float(rng.uniform(1e-5, 1e-3)))
+        y = file.tensor("y", (1, 600), scale=float(rng.uniform(0.01, 0.1)), zero_point=int(rng.integers(-128, 128)))
+        z = file.tensor("z", (1, 600), scale=1 / 256, zero_point=-128)
+        file.operator("QUANTIZE", [x], [y], "QuantizeOptions")
+        file.operator("LOGISTIC", [y], [z])
+        content = file.to_bytes([x], [y, z])
+        given = rng.integers(-(2**15), 2**15, (1, 600)).astype(np.int16)
+        path = tmp_path / "edges.tflite"
+        path.write_bytes(content)
+        graph = to_graph(path, match)
+        graph.outputs = graph.outputs[1:]  # a model input is no output here
+        model = qrt.load(build(graph).to_bytes())
+        codes, squashed = ENGINES[match](content, [given], 2)
+        assert (model.inputs[0].name, model.inputs[0].source_dtype) == ("x", "INT16")
+        np.testing.assert_array_equal(model.inputs[0].requantize(given), codes)
+        np.testing.assert_array_equal(model.run(given), squashed)

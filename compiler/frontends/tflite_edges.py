@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qrt.compiler.frontends.tflite_functions import eight_bits
+from qrt.compiler.frontends.tflite_functions import double, eight_bits
 from qrt.compiler.frontends.tflite_node import Node, Unsupported
 from qrt.compiler.ir import Edge, Quantization, Tensor
 
 if TYPE_CHECKING:
     from qrt.compiler.frontends.tflite import _Importer
+
+# Shifts that SPEC.md's V61 allows.
+FEWEST_SHIFTS, MOST_SHIFTS = 16, 55
 
 
 def quantize(importer: _Importer, node: Node) -> None:
@@ -35,8 +38,13 @@ def quantize(importer: _Importer, node: Node) -> None:
     elif x.dtype == "uint8":
         edge.tensor, edge.source_dtype = _as_int8(x, x.name), "UINT8"
         _requantize(importer, node, edge.tensor, y)
+    elif x.dtype == "int16" and x.quantization is not None and x.zero_point == 0:
+        requant = double(x.scale / y.scale)
+        if not FEWEST_SHIFTS <= requant.shift[0] <= MOST_SHIFTS:
+            raise Unsupported("has scales that are too far apart")
+        edge.tensor, edge.source_dtype, edge.requant, y.name = y, "INT16", requant, x.name
     else:
-        raise Unsupported(f"reads {x.dtype}")
+        raise Unsupported(f"reads {x.dtype}; int16 needs a scale and zero point 0")
 
 
 def _as_int8(tensor: Tensor, name: str) -> Tensor:

@@ -546,6 +546,14 @@ BAD_MODELS: dict[str, Callable[[], Table]] = {
     "v59_batch_of_b": lambda: matmul(a=(2, 2, 3, 4), b=(2, 1, 5, 4), y=(2, 2, 3, 5)),
     "v60_zero_point": lambda: l2_norm(zero_point=1),
     "v60_32769_entries": lambda: l2_norm((32769,), (32769,)),
+    "v61_int16_without_requant": lambda: reshapes(inputs__0__source_dtype=2),
+    "v61_requant_of_int8": lambda: reshapes(inputs__0__requant=requant()),
+    "v61_int16_output": lambda: reshapes(outputs__0__source_dtype=2),
+    "v61_shift_15": lambda: reshapes(inputs__0__source_dtype=2, inputs__0__requant=requant(shift=(15,))),
+    "v61_shift_56": lambda: reshapes(inputs__0__source_dtype=2, inputs__0__requant=requant(shift=(56,))),
+    "v61_two_shifts": lambda: reshapes(inputs__0__source_dtype=2, inputs__0__requant=requant(shift=(32, 32))),
+    "v61_bias": lambda: reshapes(inputs__0__source_dtype=2, inputs__0__requant=requant(bias=ints(0))),
+    "v61_negative": lambda: reshapes(inputs__0__source_dtype=2, inputs__0__requant=requant(multiplier=(-1,))),
     "v53_255_entries": lambda: single(Table("Lut", table=pattern(255)), (4,), (4,)),
 }
 
