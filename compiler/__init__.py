@@ -25,12 +25,16 @@ from qrt.compiler.schedule import schedule
 from qrt.compiler.verify import verify
 from qrt.compiler.writer import TestVector, write
 
-__all__ = ["CompileError", "Compiled", "Graph", "GraphBuilder", "Problem", "Report", "build", "compile"]
+__all__ = ["CompileError", "Compiled", "Graph", "GraphBuilder", "Problem", "Report", "build", "compile", "from_torch"]
 
 # For each suffix of a source file, the module of qrt.compiler.frontends that reads it.
-FRONTENDS = {".onnx": "onnx", ".tflite": "tflite"}
+FRONTENDS = {".onnx": "onnx", ".tflite": "tflite", ".pt2": "pt2"}
 # For each of those modules, the engines whose bytes it can give; the first is the default.
-ENGINES = {"onnx": ("onnxruntime",), "tflite": ("tflm", "litert", "xnnpack")}
+ENGINES = {
+    "onnx": ("onnxruntime",),
+    "tflite": ("tflm", "litert", "xnnpack"),
+    "pt2": ("pytorch", "fbgemm", "qnnpack", "x86", "onednn"),
+}
 # Optimizations that `build` can leave out.
 SKIPPABLE = frozenset(apply.__name__ for apply in OPTIONAL) | {"schedule", "overlap"}
 
@@ -89,11 +93,71 @@ def build(
         The frontend's library is missing; the message says what to install.
     """
     start = time.perf_counter()
+    _check_skip(skip)
+    report = Report()
+    return _compiled(_graph(source, match, report), report, start, name, labels, skip)
+
+
+def from_torch(
+    module: Any,
+    example_inputs: Sequence[Any],
+    *,
+    name: str | None = None,
+    labels: Sequence[str] | None = None,
+    match: str | None = None,
+    skip: Collection[str] = (),
+) -> Compiled:
+    """Compiles a quantized PyTorch module.
+
+    Parameters
+    ----------
+    module : torch.nn.Module or torch.export.ExportedProgram
+        What ``torch.ao.quantization.convert``, ``convert_fx``, ``convert_to_reference_fx`` or PT2E's
+        ``convert_pt2e`` gave, or an exported program of the last.
+    example_inputs : sequence of torch.Tensor
+        One for each argument of forward, a batch each; only their shapes count.
+    match : {"pytorch", "fbgemm", "qnnpack", "x86", "onednn"}, optional
+        The engine whose bytes to give: ``"pytorch"`` is quantize, dequantize and float operators as they are
+        written (PT2E, reference models), with biases as the model has them; of the others qnnpack rounds biases
+        to int32 and all keep them at full precision. By default what PyTorch would run the module with.
+    name, labels, skip
+        As for `build`.
+
+    Raises
+    ------
+    CompileError
+        What cannot be compiled exactly, all of it.
+    ImportError
+        PyTorch is missing; the message says what to install.
+    """
+    start = time.perf_counter()
+    _check_skip(skip)
+    if match is not None:
+        _engine("module", "pt2", match)
+    from qrt.compiler.frontends import torch as frontend
+
+    report = Report()
+    graph = frontend.to_graph(module, example_inputs, match)
+    report.match = graph.engine
+    return _compiled(graph, report, start, name, labels, skip)
+
+
+def _check_skip(skip: Collection[str]) -> None:
     unknown = sorted(set(skip) - SKIPPABLE)
     if unknown:
         raise ValueError(f"no optimizations: {', '.join(unknown)}; there are {', '.join(sorted(SKIPPABLE))}")
-    report = Report()
-    graph = run_passes(_graph(source, match, report), report, skip)
+
+
+def _compiled(
+    graph: Graph,
+    report: Report,
+    start: float,
+    name: str | None,
+    labels: Sequence[str] | None,
+    skip: Collection[str],
+) -> Compiled:
+    """A source graph, compiled; `start` is when that began."""
+    graph = run_passes(graph, report, skip)
     if name is not None:
         graph.name = name
     if labels is not None:

@@ -197,12 +197,16 @@ class Edge:
 
 @dataclass(eq=False)
 class Graph:
-    """Operators in an order in which they can run, between inputs and outputs."""
+    """Operators in an order in which they can run, between inputs and outputs.
+
+    `engine` is the one whose bytes a frontend made the graph for, where there is one.
+    """
 
     name: str = ""
     ops: list[Op] = field(default_factory=list)
     inputs: list[Edge] = field(default_factory=list)
     outputs: list[Edge] = field(default_factory=list)
+    engine: str = ""
 
     def copy(self) -> Graph:
         """The same graph in new objects; constants' data is shared."""
@@ -215,7 +219,7 @@ class Graph:
             [replace(edge, tensor=twin[edge.tensor], labels=list(edge.labels)) for edge in edges]
             for edges in (self.inputs, self.outputs)
         )
-        return Graph(self.name, ops, inputs, outputs)
+        return Graph(self.name, ops, inputs, outputs, self.engine)
 
     def tensors(self) -> Iterator[Tensor]:
         """Every tensor once: inputs, then each operator's constants and output."""

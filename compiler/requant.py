@@ -170,6 +170,24 @@ def _channels(op: Op) -> _Channels:
     return _Channels(rows, unit, bias, bias_real, op.output.scale, x.zero_point)
 
 
+def _as_float32(op: Op, channels: _Channels) -> None:
+    """Forms the unit, the real multiplier and the bias in steps of the unit in float32, as PyTorch's engines do.
+
+    fbgemm computes ``(acc + bias / unit) * multiplier`` with ``unit = x_scale * w_scale`` and
+    ``multiplier = unit / y_scale``, each rounded to float32; 31 bits hold such a multiplier exactly.
+    """
+    x, weights = op.inputs[:2]
+    assert weights.quantization is not None
+    single = np.float32
+    unit = single(x.scale) * np.broadcast_to(np.asarray(weights.quantization.scale, single), channels.unit.shape)
+    multiplier = (unit / single(op.output.scale)).astype(np.float64)
+    with np.errstate(divide="ignore", over="ignore"):
+        steps = (channels.bias_real.astype(single) / unit).astype(np.float64)
+    usable = (multiplier > 0) & np.isfinite(steps)
+    channels.unit = np.where(usable, multiplier * channels.y_scale, channels.unit)
+    channels.bias_real = np.where(usable, steps * channels.unit, channels.bias_real)
+
+
 def _rescue_bias(op: Op, channels: _Channels, report: Report) -> None:
     """Mends the channels whose accumulator and bias together leave int32.
 
@@ -219,6 +237,8 @@ def _lower_weighted(op: Op, report: Report) -> None:
     channels = _channels(op)
     rounding = op.attrs.get("rounding", "SINGLE")
     float_bias = op.attrs.get("float_bias", False)
+    if op.attrs.get("float32_scales", False):
+        _as_float32(op, channels)
     if float_bias:
         channels.bias = [0] * len(channels.bias)
     before = channels.unit.copy()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qrt.compiler.frontends.onnx_importer import Importer, Unsupported
+from qrt.compiler.frontends.windows import ceil_out, out
 from qrt.compiler.ir import Tensor
 
 if TYPE_CHECKING:
@@ -64,10 +65,6 @@ def _pair(values: list[int]) -> Pair:
     return (1, int(values[0])) if len(values) == 1 else (int(values[0]), int(values[1]))
 
 
-def _out(length: int, size: int, stride: int, dilation: int, pads: int) -> int:
-    return (length + pads - (size - 1) * dilation - 1) // stride + 1
-
-
 def conv2d(importer: Importer, node: onnx.NodeProto, x: Tensor, arguments: list[Tensor]) -> Tensor:
     """A convolution of rank-3 or rank-4 `x` with float weights and bias `arguments`; the float output."""
     attrs = importer.attributes(node)
@@ -82,15 +79,15 @@ def conv2d(importer: Importer, node: onnx.NodeProto, x: Tensor, arguments: list[
     size = (weights.shape[2], weights.shape[3])
     stride, dilation, padding = window(attrs, x.shape[2:], size)
     top, bottom, left, right = padding
-    out = (
-        _out(x.shape[2], size[0], stride[0], dilation[0], top + bottom),
-        _out(x.shape[3], size[1], stride[1], dilation[1], left + right),
+    spatial = (
+        out(x.shape[2], size[0], stride[0], dilation[0], top + bottom),
+        out(x.shape[3], size[1], stride[1], dilation[1], left + right),
     )
     y = importer.emit(
         "conv2d",
         node,
         [x, weights, *arguments[1:]],
-        (x.shape[0], weights.shape[0], *out),
+        (x.shape[0], weights.shape[0], *spatial),
         f"{node.output[0]}_conv" if flat else f"{node.output[0]}_real",
         layout="NCHW",
         stride=stride,
@@ -110,11 +107,6 @@ def conv(importer: Importer, node: onnx.NodeProto) -> None:
     importer.values[y.name] = y
 
 
-def _ceil_padding(length: int, size: int, stride: int, before: int, after: int, out: int) -> int:
-    """Padding behind that makes the window fit `out` times."""
-    return max(after, (out - 1) * stride + size - length - before)
-
-
 def pool2d(importer: Importer, node: onnx.NodeProto, x: Tensor, kind: str, name: str | None = None) -> Tensor:
     attrs = importer.attributes(node)
     flat = len(x.shape) == 3
@@ -126,16 +118,13 @@ def pool2d(importer: Importer, node: onnx.NodeProto, x: Tensor, kind: str, name:
         raise Unsupported("has a dilated window, which qrt's pools have not")
     if len(node.output) > 1 and node.output[1]:
         raise Unsupported("gives indices, which qrt has not")
-    out, sides = [], []
+    spatial, sides = [], []
     for k, (before, after) in enumerate(((top, bottom), (left, right))):
         length = x.shape[2 + k]
-        count = _out(length, size[k], stride[k], 1, before + after)
+        count = out(length, size[k], stride[k], 1, before + after)
         if attrs.get("ceil_mode", 0):
-            count = math.ceil((length + before + after - size[k]) / stride[k]) + 1
-            if (count - 1) * stride[k] >= length + before:
-                count -= 1
-            after = _ceil_padding(length, size[k], stride[k], before, after, count)
-        out.append(count)
+            count, after = ceil_out(length, size[k], stride[k], before, after)
+        spatial.append(count)
         sides += [before, after]
     extra = {"count_include_pad": bool(attrs.get("count_include_pad", 0))} if kind == "average_pool2d" else {}
     if extra.get("count_include_pad") and attrs.get("ceil_mode", 0):
@@ -144,7 +133,7 @@ def pool2d(importer: Importer, node: onnx.NodeProto, x: Tensor, kind: str, name:
         kind,
         node,
         [x],
-        (*x.shape[:2], *out),
+        (*x.shape[:2], *spatial),
         f"{node.output[0]}_pooled" if flat else name,
         layout="NCHW",
         filter=size,
@@ -152,7 +141,7 @@ def pool2d(importer: Importer, node: onnx.NodeProto, x: Tensor, kind: str, name:
         padding=tuple(sides),
         **extra,
     )
-    return importer.emit("reshape", node, [y], (*x.shape[:2], out[1]), name) if flat else y
+    return importer.emit("reshape", node, [y], (*x.shape[:2], spatial[1]), name) if flat else y
 
 
 def max_pool(importer: Importer, node: onnx.NodeProto) -> None:

@@ -69,6 +69,7 @@ class _Absorber:
         self.codes: dict[Tensor, Tensor] = {}
         self.names = {tensor.name for tensor in graph.tensors()}
         self.edges = {edge.tensor: edge for edge in graph.inputs}
+        self.given = {edge.tensor.name for edge in graph.inputs}
 
     def run(self) -> Graph:
         for edge in self.source.inputs:
@@ -105,7 +106,15 @@ class _Absorber:
     def _absorb(self, quantize: Op) -> None:
         target = quantize.output
         assert target.quantization is not None
-        codes = self._quantized(quantize.inputs[0], target.quantization, target.name)
+        limits = {f"output_{end}": quantize.attrs[f"quant_{end}"] for end in ("min", "max") if "quant_min" in quantize.attrs}
+        # Codes are called like the real numbers that they stand for, where those have no codes yet.
+        real = quantize.inputs[0].name
+        called = real if real not in self.given else target.name
+        self.given.add(called)
+        name = self.fresh(f"{called}_unclamped") if limits else called
+        codes = self._quantized(quantize.inputs[0], target.quantization, name)
+        if codes is not None and limits:
+            codes = self.emit("clamp", called, [codes], codes.shape, codes.quantization, limits)
         # Where something is refused, go on with what would stand here, to find all that must be refused.
         self.codes[target] = codes if codes is not None else target
 
@@ -365,9 +374,10 @@ def _layer(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantizatio
             a.refuse(op, f"its bias {op.inputs[2].name} is not constant")
             return None
         arguments.append(bias)
+    extra = {key: op.attrs[key] for key in ("float_bias", "float32_scales") if key in op.attrs}
     if op.kind == "linear":
-        return a.emit("linear", name, arguments, op.output.shape, quantization, {}, op)
-    attrs = {key: op.attrs[key] for key in ("stride", "dilation", "padding", "groups")}
+        return a.emit("linear", name, arguments, op.output.shape, quantization, extra, op)
+    attrs = {key: op.attrs[key] for key in ("stride", "dilation", "padding", "groups")} | extra
     return a.image("conv2d", op, arguments, quantization, attrs, name)
 
 
@@ -402,7 +412,12 @@ def _mean(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantization
         kept = tuple(1 if k in axes else length for k, length in enumerate(x.shape))
         whole = Op("mean", op.name, op.inputs, Tensor(op.output.name, kept), {"layout": layout})
         same = op.output.shape == kept
-        y = a.image("mean", whole, [x], quantization, {}, name if same else a.fresh(f"{name}_kept"))
+        kind, attrs = "mean", {}
+        if "rounding" in op.attrs and quantization.same_as(x.quantization):
+            size = tuple(x.shape[k] for k in axes)
+            kind = "average_pool2d"
+            attrs = {"filter": size, "stride": size, "padding": (0, 0, 0, 0), "rounding": op.attrs["rounding"]}
+        y = a.image(kind, whole, [x], quantization, attrs, name if same else a.fresh(f"{name}_kept"))
         return y if same else a.emit("reshape", name, [y], op.output.shape, quantization, {}, op)
     a.refuse(
         op, f"takes the mean of a rank-{rank} tensor over axes {list(axes)}; only height and width of images can be"
@@ -419,7 +434,8 @@ def _average_pool2d(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Qu
         return _mean(a, replace(op, attrs={**op.attrs, "axes": axes, "keepdims": True}), inputs, quantization, name)
     padded = any(op.attrs["padding"])
     if quantization.same_as(x.quantization) and not (padded and op.attrs["count_include_pad"]):
-        attrs = {key: op.attrs[key] for key in ("filter", "stride", "padding")} | {"rounding": "HALF_EVEN_RAW"}
+        attrs = {key: op.attrs[key] for key in ("filter", "stride", "padding")}
+        attrs["rounding"] = op.attrs.get("rounding", "HALF_EVEN_RAW")
         return a.image("average_pool2d", op, inputs, quantization, attrs, name)
     if padded and not op.attrs["count_include_pad"]:
         a.refuse(op, "averages without its padding and changes the scale; give its input and output the same scale")

@@ -21,6 +21,9 @@ def simplify(graph: Graph, report: Report) -> Graph:
             op.inputs[0] = before.inputs[0]
         if not _is_identity(op) or (graph.is_output(op.output) and _is_fixed(graph, op)):
             continue
+        # The later name says more: the numbers behind an activation are called like the activation.
+        if op.kind == "clamp" and not _is_fixed(graph, op):
+            op.inputs[0].name = op.output.name
         graph.redirect(op.output, op.inputs[0])
         graph.ops.remove(op)
         dropped += 1

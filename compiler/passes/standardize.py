@@ -17,6 +17,9 @@ def standardize(graph: Graph, report: Report) -> Graph:
     saturation at -128 and 127.
     """
     changed = 0
+    for op in graph.ops:
+        if "quant_min" in op.attrs and op.output.dtype == "uint8":
+            op.attrs.update(quant_min=op.attrs["quant_min"] - 128, quant_max=op.attrs["quant_max"] - 128)
     for tensor in graph.tensors():
         if tensor.dtype != "uint8" or tensor.quantization is None:
             continue

@@ -68,6 +68,11 @@ def _permuted(tensor: Tensor, permutation: Permutation, name: str) -> Tensor:
     return replace(tensor, name=name, shape=tuple(tensor.shape[k] for k in permutation), data=data)
 
 
+def _called(name: str, permutation: Permutation) -> str:
+    """Name of the tensor whose transpose by `permutation` is called `name`."""
+    return f"{name}_nhwc" if permutation == NHWC_TO_NCHW else f"{name}_{'_'.join(map(str, permutation))}"
+
+
 def _turn_inputs(graph: Graph) -> None:
     """Makes every rank-4 input NHWC, with a transpose behind it that gives the source's NCHW."""
     for edge in graph.inputs:
@@ -183,7 +188,7 @@ def _swap(graph: Graph, op: Op, inputs: list[Tensor], permutation: Permutation) 
     """`op` reads `inputs`, which lie as before the transpose; the transpose comes behind it."""
     after = op.output
     op.inputs = inputs
-    op.output = _permuted(after, inverse(permutation), f"{after.name}_{'_'.join(map(str, permutation))}")
+    op.output = _permuted(after, inverse(permutation), _called(after.name, permutation))
     moved = Op("transpose", op.name, [op.output], after, {"permutation": permutation})
     graph.ops.insert(graph.ops.index(op) + 1, moved)
 
@@ -198,7 +203,7 @@ def _aligned(graph: Graph, op: Op, permutation: Permutation) -> list[Tensor] | N
             aligned.append(producer.inputs[0])
             continue
         back = inverse(permutation)
-        turned = _permuted(tensor, back, f"{tensor.name}_{'_'.join(map(str, back))}")
+        turned = _permuted(tensor, back, _called(tensor.name, permutation))
         if not tensor.is_constant:
             move = Op("transpose", op.name, [tensor], turned, {"permutation": back})
             if not _moves_nothing(move):
