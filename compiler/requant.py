@@ -19,6 +19,7 @@ from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.gemmlowp import softmax_exponential
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
 from qrt.compiler.report import Report
+from qrt.compiler.thresholds import STATED, match_engine, single_precision
 
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
@@ -132,7 +133,7 @@ def _acc_max(weights: Ints, x_zero_point: int) -> Ints:
 
 
 @dataclass
-class _Channels:
+class Channels:
     """The numbers of an operator with weights, one entry or row for each output channel."""
 
     weights: Ints
@@ -150,7 +151,7 @@ class _Channels:
 CHANNEL_AXIS = {"conv2d": 0, "dwconv2d": 3, "transpose_conv2d": 0, "linear": 0}
 
 
-def _channels(op: Op) -> _Channels:
+def _channels(op: Op) -> Channels:
     x, weights = op.inputs[:2]
     assert weights.data is not None and weights.quantization is not None
     axis = CHANNEL_AXIS[op.kind]
@@ -167,28 +168,10 @@ def _channels(op: Op) -> _Channels:
             scale = np.broadcast_to(np.asarray(source.quantization.scale, np.float64), (count,))
             same = np.abs(scale - unit) <= 1e-6 * unit
             bias = [int(q) if s else b for q, s, b in zip(source.data.reshape(-1), same, bias, strict=True)]
-    return _Channels(rows, unit, bias, bias_real, op.output.scale, x.zero_point)
+    return Channels(rows, unit, bias, bias_real, op.output.scale, x.zero_point)
 
 
-def _as_float32(op: Op, channels: _Channels) -> None:
-    """Forms the unit, the real multiplier and the bias in steps of the unit in float32, as PyTorch's engines do.
-
-    fbgemm computes ``(acc + bias / unit) * multiplier`` with ``unit = x_scale * w_scale`` and
-    ``multiplier = unit / y_scale``, each rounded to float32; 31 bits hold such a multiplier exactly.
-    """
-    x, weights = op.inputs[:2]
-    assert weights.quantization is not None
-    single = np.float32
-    unit = single(x.scale) * np.broadcast_to(np.asarray(weights.quantization.scale, single), channels.unit.shape)
-    multiplier = (unit / single(op.output.scale)).astype(np.float64)
-    with np.errstate(divide="ignore", over="ignore"):
-        steps = (channels.bias_real.astype(single) / unit).astype(np.float64)
-    usable = (multiplier > 0) & np.isfinite(steps)
-    channels.unit = np.where(usable, multiplier * channels.y_scale, channels.unit)
-    channels.bias_real = np.where(usable, steps * channels.unit, channels.bias_real)
-
-
-def _rescue_bias(op: Op, channels: _Channels, report: Report) -> None:
+def _rescue_bias(op: Op, channels: Channels, report: Report) -> None:
     """Mends the channels whose accumulator and bias together leave int32.
 
     A channel without weights is the constant bias_real: its unit becomes y_scale * 2^-16, and what
@@ -222,7 +205,20 @@ def _rescue_bias(op: Op, channels: _Channels, report: Report) -> None:
         report.rescue(op.name, op.kind, tuple(widened), text)
 
 
-def _replace_weights(op: Op, channels: _Channels, x_scale: float) -> None:
+def _rescue_float_bias(op: Op, channels: Channels, report: Report) -> None:
+    """Notes the channels whose bias would not have fit into int32; at full precision in the addend it does."""
+    over = [
+        c for c, (acc, b) in enumerate(zip(channels.acc_max, channels.bias, strict=True)) if acc + abs(b) >= ACC_LIMIT
+    ]
+    for empty in (True, False):
+        rescued = tuple(c for c in over if empty != channels.weights[c].any())
+        what = "all weights are zero and the bias" if empty else "the bias"
+        if rescued:
+            text = f"{what} does not fit into int32: kept at full precision in the addend"
+            report.rescue(op.name, op.kind, rescued, text)
+
+
+def _replace_weights(op: Op, channels: Channels, x_scale: float) -> None:
     """Gives the operator the weights and scales of `channels`."""
     old = op.inputs[1]
     axis = CHANNEL_AXIS[op.kind]
@@ -237,49 +233,66 @@ def _lower_weighted(op: Op, report: Report) -> None:
     channels = _channels(op)
     rounding = op.attrs.get("rounding", "SINGLE")
     float_bias = op.attrs.get("float_bias", False)
-    if op.attrs.get("float32_scales", False):
-        _as_float32(op, channels)
-    if float_bias:
-        channels.bias = [0] * len(channels.bias)
+    engine = op.attrs.get("engine", "")
+    if engine:
+        single_precision(op, channels)
     before = channels.unit.copy()
+    if float_bias:
+        _rescue_float_bias(op, channels, report)
+        channels.bias = [0] * len(channels.bias)
     _rescue_bias(op, channels, report)
     if not np.array_equal(before, channels.unit):
         _replace_weights(op, channels, op.inputs[0].scale)
-    zero_point, y_scale = op.output.zero_point, channels.y_scale
-    multipliers, shifts, addends = [], [], []
-    vanished = []
-    for c, acc in enumerate(channels.acc_max.tolist()):
-        try:
-            multiplier, shift = quantize_multiplier(channels.unit[c] / y_scale)
-        except ValueError as error:
-            raise CompileError([Problem(op.name, op.kind, f"channel {c}: {error}; requantize the layer")]) from None
-        if multiplier == 0:
-            vanished.append(c)
-        if rounding == "SINGLE":
-            multiplier, shift = _fit(multiplier, shift, acc + abs(channels.bias[c]), zero_point)
-        elif not _fits_double(acc + abs(channels.bias[c]), shift):
-            reason = f"channel {c}: a real multiplier of {channels.unit[c] / y_scale:g} overflows under DOUBLE rounding"
-            raise CompileError([Problem(op.name, op.kind, f"{reason}; use SINGLE")])
-        multipliers.append(multiplier)
-        shifts.append(shift)
-        if float_bias:
-            exact = round(Fraction(channels.bias_real[c]) / Fraction(y_scale) * 2**shift)
-            limit = PRODUCT_LIMIT - 1 - acc * multiplier
-            addends.append(max(-limit, min(limit, exact + half(shift) + zero_point * 2**shift)))
-    if vanished:
-        report.rescue(op.name, op.kind, tuple(vanished), "the multiplier is below 2^-32: the product vanishes")
-    has_bias = any(channels.bias) and not float_bias
+    multipliers, shifts = _multipliers(op, channels, rounding, report)
+    addends = _addends(op, channels, multipliers, shifts) if float_bias else None
+    if engine in STATED:
+        addends = match_engine(op, channels, before, multipliers, shifts, addends, report)
     op.attrs["requant"] = merged(
         Requant(
             np.array(multipliers, np.int32),
             np.array(shifts, np.uint8),
-            np.array(channels.bias, np.int32) if has_bias else None,
-            np.array(addends, np.int64) if float_bias else None,
+            np.array(channels.bias, np.int32) if any(channels.bias) and addends is None else None,
+            np.array(addends, np.int64) if addends is not None else None,
             rounding,
             *_bounds(op),
         )
     )
     del op.inputs[2:]
+
+
+def _multipliers(op: Op, channels: Channels, rounding: str, report: Report) -> tuple[list[int], list[int]]:
+    """Multiplier and shift of each channel, with room for its accumulator and its zero point."""
+    multipliers, shifts, vanished = [], [], []
+    # An explicit addend must be able to saturate any output by itself.
+    margin = 512 if op.attrs.get("float_bias", False) or op.attrs.get("engine") else abs(op.output.zero_point)
+    for c, acc in enumerate(channels.acc_max.tolist()):
+        real = channels.unit[c] / channels.y_scale
+        try:
+            multiplier, shift = quantize_multiplier(real)
+        except ValueError as error:
+            raise CompileError([Problem(op.name, op.kind, f"channel {c}: {error}; requantize the layer")]) from None
+        if multiplier == 0:
+            vanished.append(c)
+        if rounding == "SINGLE":
+            multiplier, shift = _fit(multiplier, shift, acc + abs(channels.bias[c]), margin)
+        elif not _fits_double(acc + abs(channels.bias[c]), shift):
+            reason = f"channel {c}: a real multiplier of {real:g} overflows under DOUBLE rounding; use SINGLE"
+            raise CompileError([Problem(op.name, op.kind, reason)])
+        multipliers.append(multiplier)
+        shifts.append(shift)
+    if vanished:
+        report.rescue(op.name, op.kind, tuple(vanished), "the multiplier is below 2^-32: the product vanishes")
+    return multipliers, shifts
+
+
+def _addends(op: Op, channels: Channels, multipliers: list[int], shifts: list[int]) -> list[int]:
+    """Addends that hold the real bias at full precision; what saturates any output is cut."""
+    addends = []
+    for c, (acc, multiplier, shift) in enumerate(zip(channels.acc_max.tolist(), multipliers, shifts, strict=True)):
+        exact = round(Fraction(channels.bias_real[c]) / Fraction(channels.y_scale) * 2**shift)
+        limit = PRODUCT_LIMIT - 1 - acc * multiplier
+        addends.append(max(-limit, min(limit, exact + half(shift) + op.output.zero_point * 2**shift)))
+    return addends
 
 
 def _single_requant(op: Op, real: float, acc_max: int) -> None:

@@ -162,7 +162,8 @@ class Importer:
                 source = producers.get(op.inputs[2]) if len(op.inputs) > 2 else None
                 int32 = source is not None and source.kind == "dequantize"
                 op.attrs["float_bias"] = not int32 if match == "pytorch" else match != "qnnpack"
-                op.attrs["float32_scales"] = match != "pytorch"
+                if match != "pytorch":
+                    op.attrs["engine"] = match
             elif op.kind in ("average_pool2d", "mean"):
                 op.attrs["rounding"] = _pool_rounding(op, match)
         self.graph.outputs = [Edge(tensor) for tensor in outputs]

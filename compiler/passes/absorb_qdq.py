@@ -374,7 +374,7 @@ def _layer(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantizatio
             a.refuse(op, f"its bias {op.inputs[2].name} is not constant")
             return None
         arguments.append(bias)
-    extra = {key: op.attrs[key] for key in ("float_bias", "float32_scales") if key in op.attrs}
+    extra = {key: op.attrs[key] for key in ("float_bias", "engine") if key in op.attrs}
     if op.kind == "linear":
         return a.emit("linear", name, arguments, op.output.shape, quantization, extra, op)
     attrs = {key: op.attrs[key] for key in ("stride", "dilation", "padding", "groups")} | extra
