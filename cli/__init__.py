@@ -13,6 +13,7 @@ import click
 import qrt
 from qrt.cli.check import check_model
 from qrt.cli.compile import compile_model
+from qrt.cli.explain import explain_model
 from qrt.cli.export import export_model
 from qrt.cli.inspect import inspect_model
 from qrt.cli.run import run_model
@@ -26,6 +27,7 @@ From a quantized ONNX file to predictions:
   qrt inspect digits.qfb                operators and memory plan
   qrt run digits.qfb images.npz --top 3
   qrt check digits.qfb                  proves the file on this machine
+  qrt explain digits.qfb 0              a layer's formulas, with its numbers
 """
 
 
@@ -71,6 +73,7 @@ verbs.add_command(compile_model, "compile")
 verbs.add_command(run_model, "run")
 verbs.add_command(inspect_model, "inspect")
 verbs.add_command(check_model, "check")
+verbs.add_command(explain_model, "explain")
 verbs.add_command(export_model, "export")
 
 

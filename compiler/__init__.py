@@ -177,6 +177,12 @@ def _compiled(
     return Compiled(graph, memory, report)
 
 
+def quantized_graph(source: Any, match: str | None = None) -> Graph:
+    """The network of a source file as it is before scales become integers; parameters and errors are those of `build`."""
+    report = Report()
+    return run_passes(_graph(source, match, report), report)
+
+
 def compile(source: Any, **options: Any) -> bytes:
     """The content of the .qfb file for a network; parameters and errors are those of `build`."""
     return build(source, **options).to_bytes()

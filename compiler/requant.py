@@ -119,8 +119,8 @@ def _bounds(op: Op) -> tuple[int, int]:
     return op.attrs.get("output_min", -128), op.attrs.get("output_max", 127)
 
 
-def _acc_max(weights: Ints, x_zero_point: int) -> Ints:
-    """Largest |acc| of each channel over all inputs; `weights` has one row per channel.
+def channel_range(weights: Ints, x_zero_point: int) -> tuple[Ints, Ints]:
+    """Least and largest accumulator of each channel over all inputs; `weights` has one row per channel.
 
     Every x - x_zero_point lies in [-128 - z, 127 - z], which contains 0, so the sums of the positive and of
     the negative weights bound the accumulator and all of its partial sums; padding contributes 0.
@@ -128,8 +128,7 @@ def _acc_max(weights: Ints, x_zero_point: int) -> Ints:
     positive = np.where(weights > 0, weights, 0).sum(axis=1)
     negative = np.where(weights < 0, weights, 0).sum(axis=1)
     low, high = -128 - x_zero_point, 127 - x_zero_point
-    result: Ints = np.maximum(positive * high + negative * low, -(positive * low + negative * high))
-    return result
+    return positive * low + negative * high, positive * high + negative * low
 
 
 @dataclass
@@ -145,7 +144,9 @@ class Channels:
 
     @property
     def acc_max(self) -> Ints:
-        return _acc_max(self.weights, self.x_zero_point)
+        """Largest |acc| of each channel over all inputs."""
+        low, high = channel_range(self.weights, self.x_zero_point)
+        return np.maximum(high, -low)
 
 
 CHANNEL_AXIS = {"conv2d": 0, "dwconv2d": 3, "transpose_conv2d": 0, "linear": 0}

@@ -23,7 +23,8 @@ NCHW_TO_NHWC = (0, 2, 3, 1)
 NHWC_TO_NCHW = (0, 3, 1, 2)
 
 UNQUANTIZED = (
-    "its output is not quantized; add a QuantizeLinear/DequantizeLinear pair behind it, or cut the graph in front of it"
+    "its output is not quantized; quantize it (ONNX: a QuantizeLinear/DequantizeLinear pair behind it; PyTorch: "
+    "QrtQuantizer leaves nothing in float), or cut the graph in front of it"
 )
 
 

@@ -1,0 +1,148 @@
+"""qrt explain: the formulas of one layer with its numbers in them, or a program that computes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qrt.cli.console import console, facts, heading, print_json, printable, show
+from qrt.cli.compile import refusal
+from qrt.cli.failure import Failure, Verb, open_model
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from qrt.compiler.explain import ChannelFacts, Explanation
+
+# Channels that the table shows without --all.
+SHOWN = 8
+
+
+@click.command(cls=Verb)
+@click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
+@click.argument("layer")
+@click.option("--channel", type=click.IntRange(min=0), metavar="C", help="One output channel, step by step.")
+@click.option("--all", "every", is_flag=True, help=f"A row for every channel, not only the first {SHOWN}.")
+@click.option("--source", type=click.Path(path_type=Path), help="What it was compiled from, for float biases.")
+@click.option("--python", "as_python", is_flag=True, help="Print a numpy program that computes the layer.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def explain_model(
+    path: Path, layer: str, channel: int | None, every: bool, source: Path | None, as_python: bool, as_json: bool
+) -> None:
+    """Shows what a layer computes: the formulas, with this layer's numbers.
+
+    LAYER is the number, the name, or the name of the output that 'qrt inspect' shows. A file with int32 biases
+    holds no float ones; --source takes them from the .onnx, .tflite or .pt2 file. The program of --python reads
+    and writes .npy files of codes and gives the same bytes as 'qrt run'.
+    """
+    from qrt.compiler import CompileError
+    from qrt.compiler.explain import explain, find
+    from qrt.compiler.program import program
+    from qrt.compiler.reader import read
+
+    open_model(path)
+    graph = read(path.read_bytes())
+    try:
+        index = find(graph, layer)
+    except KeyError as error:
+        names = ", ".join(printable(op.name) for op in graph.ops)
+        raise Failure(f"{path}: {error.args[0]}; layers are 0 to {len(graph.ops) - 1}: {names}") from None
+    try:
+        if as_python:
+            click.echo(program(graph.ops[index], path.name), nl=False)
+            return
+        found = explain(graph, index, _source(source))
+    except CompileError as error:
+        raise Failure(refusal(path, error)) from None
+    if channel is not None and channel >= len(found.channels):
+        reason = f"has {len(found.channels)} channels" if found.channels else f"is {found.kind}, without channels"
+        raise Failure(f"{path}: {printable(found.name)} {reason}, got --channel {channel}")
+    if as_json:
+        document = found.as_dict()
+        if channel is not None:
+            document["channels"] = [document["channels"][channel]]
+        print_json({"file": str(path), **document})
+        return
+    _print(found, channel, every)
+
+
+def _source(path: Path | None) -> Any:
+    """The source's graph before lowering; None without a source."""
+    if path is None:
+        return None
+    from qrt.compiler import quantized_graph
+
+    return quantized_graph(path)
+
+
+def _print(found: Explanation, channel: int | None, every: bool) -> None:
+    out = console()
+    show(out, facts([("layer", f"{found.index}: {printable(found.name)}"), ("kind", found.kind)]))
+    heading(out, "Formulas")
+    for line in found.formulas:
+        click.echo(f"  {line}")
+    if found.derivation:
+        heading(out, "Where they come from")
+        for line in found.derivation:
+            click.echo(f"  {line}")
+    heading(out, "Numbers")
+    show(out, facts([(name, _number(value)) for name, value in found.numbers.items()]))
+    if channel is not None:
+        heading(out, f"Channel {channel}")
+        show(out, facts(list(_channel(found, found.channels[channel]))))
+    elif found.channels:
+        heading(out, "Channels")
+        show(out, _table(found, len(found.channels) if every else SHOWN))
+        if len(found.channels) > SHOWN and not every:
+            click.echo(f"  and {len(found.channels) - SHOWN} more; --all shows them, --channel C one step by step")
+
+
+def _number(value: Any) -> str:
+    return f"{value:.9g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _maybe(value: float | None, form: str = ".6g") -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _channel(found: Explanation, c: ChannelFacts) -> Iterator[tuple[str, str]]:
+    """One channel's numbers, each with how it follows from those above it."""
+    numbers = found.numbers
+    unit = None if c.w_scale is None else numbers["x_scale"] * c.w_scale
+    yield "w_scale", _maybe(c.w_scale, ".9g")
+    yield "x_scale * w_scale", _maybe(unit, ".9g")
+    yield "bias_float", _maybe(c.bias_float, ".9g") + ("" if c.bias_float is not None else " (int32 in the file; --source MODEL may know it)")
+    stated = "round(bias_float / (x_scale * w_scale))"
+    yield "bias (int32)", f"{c.bias:,} = {stated}" + (", not used: the addend holds bias_float" if found.keeps_float_bias else "")
+    yield "error of bias", f"{_maybe(c.bias_error)}, that is {_maybe(c.bias_error_codes)} of a code of y"
+    yield "real multiplier", f"{c.real_multiplier:.12g} = x_scale * w_scale / y_scale"
+    yield "multiplier, shift", f"{c.multiplier:,} * 2^-{c.shift} = {c.multiplier * 2.0**-c.shift:.12g}"
+    yield "addend", f"{c.addend:,}"
+    yield "acc", f"from {c.acc_min:,} to {c.acc_max:,} over all inputs" + (": all weights are 0" if c.all_zero else "")
+    if numbers["rounding"] == "SINGLE":
+        resting = c.addend >> c.shift
+        low, high = numbers["output_min"], numbers["output_max"]
+        yield "y where acc is 0", f"({c.addend:,}) >> {c.shift} = {resting}, clamped to [{low}, {high}]: {min(max(resting, low), high)}"
+
+
+def _table(found: Explanation, count: int) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("c", "w_scale", "bias_float", "bias", "its error", "multiplier", "shift", "largest |acc|"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for c in found.channels[:count]:
+        table.add_row(
+            str(c.channel),
+            _maybe(c.w_scale),
+            _maybe(c.bias_float),
+            str(c.bias),
+            _maybe(c.bias_error_codes, "+.4f"),
+            str(c.multiplier),
+            str(c.shift),
+            str(max(-c.acc_min, c.acc_max)),
+        )
+    return table

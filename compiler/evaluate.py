@@ -1,0 +1,262 @@
+"""A graph in floating point: what a network means, and what its quantize and dequantize operators make of it.
+
+Works on graphs in the source's or the quantized stage (`qrt.compiler.ir`). Integer operators are taken for the
+real functions that they stand for. For comparing, not for running: numpy, a batch at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrt.compiler.ir import Graph, Op, Quantization, Tensor
+from qrt.compiler.passes.elementwise import ELEMENTWISE
+
+Array = NDArray[Any]
+Values = dict[str, Array]
+
+
+def evaluate(graph: Graph, inputs: list[Array], *, quantized: bool) -> Values:
+    """Every tensor's real values by name.
+
+    Parameters
+    ----------
+    graph : Graph
+        Of the source's or the quantized stage.
+    inputs : list of numpy.ndarray
+        float32, one for each input, in the layout of `graph`, with any number of samples.
+    quantized : bool
+        Whether quantize rounds and clamps, as an engine does that runs the operators as they are written; else
+        activations stay what they are, and only weights are quantized.
+
+    Raises
+    ------
+    ValueError
+        An operator that has no real function here.
+    """
+    values: Values = {}
+    for edge, x in zip(graph.inputs, inputs, strict=True):
+        values[edge.tensor.name] = x.astype(np.float32)
+    for op in graph.ops:
+        arguments = [_value(tensor, values) for tensor in op.inputs]
+        if op.kind not in FUNCTIONS and op.kind not in ELEMENTWISE:
+            raise ValueError(f"{op.name} ({op.kind}) has no real function to compare with")
+        with np.errstate(all="ignore"):
+            if op.kind == "quantize":
+                y = _quantize(arguments[0], op, graph) if quantized else arguments[0]
+            elif op.kind in FUNCTIONS:
+                y = FUNCTIONS[op.kind](op, *arguments)
+            else:
+                y = ELEMENTWISE[op.kind](op, *arguments)
+        values[op.output.name] = _clamped(op, y).astype(np.float32)
+    return values
+
+
+def _value(tensor: Tensor, values: Values) -> Array:
+    return values[tensor.name] if tensor.data is None else tensor.real().astype(np.float32)
+
+
+def _quantize(x: Array, op: Op, graph: Graph) -> Array:
+    """x as its codes say it."""
+    quantization = op.output.quantization
+    assert quantization is not None
+    edge = next((edge for edge in graph.inputs if edge.tensor is op.inputs[0]), None)
+    low, high = (np.iinfo(op.output.dtype).min, np.iinfo(op.output.dtype).max)
+    low, high = op.attrs.get("quant_min", low), op.attrs.get("quant_max", high)
+    scale = np.float32(quantization.scale)
+    reciprocal = graph.inputs[0].quantize_rule if edge is None else edge.quantize_rule
+    scaled = x * (np.float32(1) / scale) if reciprocal == "MULTIPLY_RECIPROCAL" else x / scale
+    zero = np.float32(quantization.zero_point)
+    return np.asarray((np.clip(np.rint(scaled) + zero, low, high) - zero) * scale)
+
+
+def _clamped(op: Op, y: Array) -> Array:
+    """y inside of what output_min and output_max of an integer operator stand for."""
+    if "output_min" not in op.attrs or op.output.quantization is None:
+        return y
+    scale, zero = op.output.scale, op.output.zero_point
+    return np.clip(y, scale * (op.attrs["output_min"] - zero), scale * (op.attrs["output_max"] - zero))
+
+
+def _windows(op: Op, x: Array, size: tuple[int, int], fill: float) -> Array:
+    """[N, out_y, out_x, C, filter_y, filter_x] of an NHWC image."""
+    top, bottom, left, right = op.attrs["padding"]
+    x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
+    (step_y, step_x), (far_y, far_x) = op.attrs["stride"], op.attrs.get("dilation", (1, 1))
+    span = ((size[0] - 1) * far_y + 1, (size[1] - 1) * far_x + 1)
+    view = np.lib.stride_tricks.sliding_window_view(x, span, axis=(1, 2))
+    result: Array = view[:, ::step_y, ::step_x, :, ::far_y, ::far_x]
+    return result
+
+
+def _on_nhwc(function: Callable[..., Array]) -> Callable[..., Array]:
+    """A function of NHWC images, for operators of either layout."""
+
+    def call(op: Op, x: Array, *rest: Array) -> Array:
+        if op.attrs.get("layout", "NHWC") == "NHWC":
+            return function(op, x, *rest)
+        return function(op, x.transpose(0, 2, 3, 1), *rest).transpose(0, 3, 1, 2)
+
+    return call
+
+
+def _conv2d(op: Op, x: Array, weights: Array, bias: Array | None = None) -> Array:
+    if op.attrs.get("layout", "NHWC") == "NCHW":
+        weights = weights.transpose(0, 2, 3, 1)
+    groups, count = op.attrs["groups"], weights.shape[0] // op.attrs["groups"]
+    windows = _windows(op, x, weights.shape[1:3], 0.0)
+    size = weights.shape[3]
+    parts = []
+    for g in range(groups):
+        taken = windows[:, :, :, g * size : (g + 1) * size]
+        parts.append(np.tensordot(taken, weights[g * count : (g + 1) * count], ((3, 4, 5), (3, 1, 2))))
+    y = np.concatenate(parts, axis=-1)
+    return y if bias is None else y + bias.reshape(-1)
+
+
+def _dwconv2d(op: Op, x: Array, weights: Array, bias: Array | None = None) -> Array:
+    windows = _windows(op, x, weights.shape[1:3], 0.0)
+    windows = np.repeat(windows, weights.shape[3] // x.shape[3], axis=3)
+    y = np.einsum("nyxchw,hwc->nyxc", windows, weights[0], optimize=True)
+    return y if bias is None else y + bias.reshape(-1)
+
+
+def _transpose_conv2d(op: Op, x: Array, weights: Array, bias: Array | None = None) -> Array:
+    (step_y, step_x), (top, _, left, _) = op.attrs["stride"], op.attrs["padding"]
+    _, high, wide, _ = op.output.shape
+    size_y, size_x = weights.shape[1:3]
+    rows, columns = x.shape[1:3]
+    shape = (len(x), max((rows - 1) * step_y + size_y, high + top), max((columns - 1) * step_x + size_x, wide + left))
+    y = np.zeros((*shape, weights.shape[0]), np.float32)
+    for i in range(size_y):
+        for j in range(size_x):
+            y[:, i : i + rows * step_y : step_y, j : j + columns * step_x : step_x][:, :rows, :columns] += (
+                x @ weights[:, i, j].T
+            )
+    y = y[:, top : top + high, left : left + wide]
+    return y if bias is None else y + bias.reshape(-1)
+
+
+def _linear(op: Op, x: Array, weights: Array, bias: Array | None = None) -> Array:
+    y: Array = x @ weights.T
+    return y if bias is None else y + bias.reshape(-1)
+
+
+def _max_pool2d(op: Op, x: Array) -> Array:
+    result: Array = _windows(op, x, op.attrs["filter"], -np.inf).max(axis=(-2, -1))
+    return result
+
+
+def _average_pool2d(op: Op, x: Array) -> Array:
+    total = _windows(op, x, op.attrs["filter"], 0.0).sum(axis=(-2, -1))
+    if op.attrs.get("count_include_pad", False):
+        return np.asarray(total / np.prod(op.attrs["filter"]))
+    return np.asarray(total / _windows(op, np.ones_like(x[:1]), op.attrs["filter"], 0.0).sum(axis=(-2, -1)))
+
+
+def _mean(op: Op, x: Array) -> Array:
+    axes, keep = op.attrs.get("axes", (1, 2)), op.attrs.get("keepdims", True)
+    return np.asarray(x.mean(axis=axes, keepdims=keep))
+
+
+def _softmax(op: Op, x: Array) -> Array:
+    axis = op.attrs.get("axis", -1)
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return np.asarray(e / e.sum(axis=axis, keepdims=True))
+
+
+def _batch_norm(op: Op, x: Array, weight: Array, bias: Array, mean: Array, variance: Array) -> Array:
+    shape = [1] * x.ndim
+    shape[1 if op.attrs.get("layout") == "NCHW" else -1] = -1
+    factor = weight / np.sqrt(variance + np.float32(op.attrs["epsilon"]))
+    return np.asarray((x - mean.reshape(shape)) * factor.reshape(shape) + bias.reshape(shape))
+
+
+def _batched(shape: tuple[int, ...], x: Array, before: tuple[int, ...]) -> tuple[int, ...]:
+    """`shape` for as many samples as `x` has, where the graph is made for one."""
+    return (len(x), *shape[1:]) if shape and before and shape[0] == before[0] == 1 else shape
+
+
+def _reshape(op: Op, x: Array) -> Array:
+    return x.reshape(_batched(op.output.shape, x, op.inputs[0].shape))
+
+
+def _pad(op: Op, x: Array) -> Array:
+    value = op.attrs.get("value", 0)
+    quantization: Quantization | None = op.inputs[0].quantization
+    if quantization is not None:
+        value = op.inputs[0].scale * (value - op.inputs[0].zero_point)
+    return np.pad(x, list(zip(op.attrs["before"], op.attrs["after"], strict=True)), constant_values=value)
+
+
+def _lut(op: Op, x: Array) -> Array:
+    """The table at the codes nearest to x."""
+    source = op.inputs[0]
+    codes = np.clip(np.rint(x / np.float32(source.scale)) + source.zero_point, -128, 127).astype(int)
+    return np.asarray((op.attrs["table"][codes + 128].astype(np.float32) - op.output.zero_point) * op.output.scale)
+
+
+def _slice(op: Op, x: Array) -> Array:
+    ranges = zip(op.attrs["begin"], op.output.shape, op.attrs["stride"], strict=True)
+    places = [np.arange(count) * step + begin for begin, count, step in ranges]
+    if op.inputs[0].shape[0] == 1:
+        places[0] = np.arange(len(x))
+    return np.asarray(x[np.ix_(*places)])
+
+
+def _resize2d(op: Op, x: Array) -> Array:
+    for axis, key in ((1, "row"), (2, "column")):
+        places = op.attrs[f"{key}s"].astype(int)
+        weight = op.attrs.get(f"{key}_weight")
+        first = np.take(x, places, axis)
+        if weight is not None:
+            second = np.take(x, np.minimum(places + 1, x.shape[axis] - 1), axis)
+            share = (weight / 1024).astype(np.float32).reshape([-1 if k == axis else 1 for k in range(4)])
+            first = first * (1 - share) + second * share
+        x = first
+    return x
+
+
+def _arg_max(op: Op, x: Array) -> Array:
+    return np.asarray(x.argmax(axis=-1, keepdims=True).astype(np.float32))
+
+
+def _l2_norm(op: Op, x: Array) -> Array:
+    return np.asarray(x / np.maximum(np.sqrt((x * x).sum(axis=-1, keepdims=True)), 1e-6))
+
+
+def _add(op: Op, a: Array, b: Array) -> Array:
+    return np.asarray(a - b if op.attrs.get("subtract", False) else a + b)
+
+
+FUNCTIONS: dict[str, Callable[..., Array]] = {
+    "quantize": lambda op, x: x,
+    "dequantize": lambda op, x: x,
+    "requantize": lambda op, x: x,
+    "clamp": lambda op, x: x,
+    "conv2d": _on_nhwc(_conv2d),
+    "dwconv2d": _dwconv2d,
+    "transpose_conv2d": _transpose_conv2d,
+    "linear": _linear,
+    "max_pool2d": _on_nhwc(_max_pool2d),
+    "average_pool2d": _on_nhwc(_average_pool2d),
+    "mean": _mean,
+    "softmax": _softmax,
+    "batch_norm": _batch_norm,
+    "reshape": _reshape,
+    "transpose": lambda op, x: x.transpose(op.attrs["permutation"]),
+    "concat": lambda op, *x: np.concatenate(x, axis=op.attrs["axis"]),
+    "pad": _pad,
+    "lut": _lut,
+    "slice": _slice,
+    "resize2d": _resize2d,
+    "arg_max": _arg_max,
+    "l2_norm": _l2_norm,
+    "add": _add,
+    "maximum": lambda op, a, b: np.maximum(a, b),
+    "minimum": lambda op, a, b: np.minimum(a, b),
+    "matmul": lambda op, a, b: a @ np.swapaxes(b, -1, -2),
+}
