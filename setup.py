@@ -75,7 +75,9 @@ setup(
     ext_modules=cythonize(EXTENSIONS, include_path=["runtime/kernels", "runtime", "schema"], language_level=3),
     install_requires=["numpy>=1.26", "flatbuffers>=23.5", "click>=8.2", "rich>=13"],
     extras_require={
-        "onnx": ["onnx>=1.16"],
+        "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],
+        "torch": ["torch>=2.13", "torchao>=0.18"],
+        "plot": ["matplotlib>=3.8"],
         "tflite": ["tflite>=2.18"],
         "test": [
             "pytest>=8",
@@ -86,7 +88,15 @@ setup(
             "build>=1.2",
             *BUILD,
         ],
-        "peers": ["ai-edge-litert>=2.0", "tflite-micro==0.dev20261023182759"],
+        # Engines whose bytes the tests compare, in the versions that the figures are of.
+        "peers": [
+            "ai-edge-litert>=2.0",
+            "tflite-micro==0.dev20261023182759",
+            "torch==2.13.0",
+            "torchao==0.18.0",
+            "scikit-learn>=1.4",
+            "matplotlib>=3.8",
+        ],
         "lint": ["ruff>=0.15", "mypy>=1.15", "clang-format==19.1.7"],
         "bench": ["ai-edge-litert>=2.0"],
     },

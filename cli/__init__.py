@@ -12,6 +12,7 @@ import click
 
 import qrt
 from qrt.cli.check import check_model
+from qrt.cli.compare import compare_model
 from qrt.cli.compile import compile_model
 from qrt.cli.explain import explain_model
 from qrt.cli.export import export_model
@@ -74,6 +75,7 @@ verbs.add_command(run_model, "run")
 verbs.add_command(inspect_model, "inspect")
 verbs.add_command(check_model, "check")
 verbs.add_command(explain_model, "explain")
+verbs.add_command(compare_model, "compare")
 verbs.add_command(export_model, "export")
 
 

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 
 import qrt
-from qrt.cli.console import (
-    arena_text,
-    console,
-    facts,
-    heading,
-    kinds_text,
-    note,
-    percent,
-    print_json,
-    printable,
-    progressing,
-    show,
-)
+from qrt.cli.calibration import accuracies, calibrate
+from qrt.cli.console import note, print_json, printable, progressing
 from qrt.cli.failure import Failure, Verb
 from qrt.cli.files import replacing
+from qrt.cli.summary import Summary, rescue_text
 
 if TYPE_CHECKING:
-    from qrt.compiler import CompileError, Report
-    from qrt.compiler.report import Removal, Rescue
+    from qrt.compiler import CompileError
     from qrt.model import Codes
+
+METHODS = ["minmax", "entropy", "percentile"]
+ENGINES = "onnxruntime (.onnx); tflm, litert, xnnpack (.tflite); pytorch, fbgemm, qnnpack, x86, onednn (.pt2)"
 
 # Optimizations that can be switched off: --no-remove-channels and so on. The bytes are the same without them.
 SWITCHES = {
@@ -43,9 +35,6 @@ SWITCHES = {
     "overlap": "Keep outputs off inputs that operators are done with.",
 }
 
-# How many runs of channels a line of the summary names; --json has all.
-RUNS = 8
-
 
 def switches(command: Callable[..., int]) -> Callable[..., int]:
     """Adds an option for each of SWITCHES."""
@@ -55,11 +44,22 @@ def switches(command: Callable[..., int]) -> Callable[..., int]:
 
 
 @click.command(cls=Verb)
-@click.argument("source", metavar="MODEL.ONNX|.TFLITE", type=click.Path(path_type=Path))
+@click.argument("source", metavar="MODEL.ONNX|.TFLITE|.PT2", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; by default the source's, .qfb.")
 @click.option("--name", help="Name of the network; by default the source's.")
 @click.option("--labels", "labels_path", type=click.Path(path_type=Path), help="Text file, one label a line.")
-@click.option("--match", metavar="ENGINE", help="Whose bytes to give: tflm or litert (.tflite), onnxruntime (.onnx).")
+@click.option("--match", metavar="ENGINE", help=f"Whose bytes to give: {ENGINES}; the first is the default.")
+@click.option("--bias", type=click.Choice(["int32", "float"]), help="How biases are kept; by default as by the engine.")
+@click.option(
+    "--calibrate",
+    "data",
+    metavar="DATA",
+    type=click.Path(path_type=Path),
+    help="Quantize a float .onnx on samples first: an .npz (with labels: a report of accuracy) or a folder of .npy.",
+)
+@click.option(
+    "--calibration", type=click.Choice(METHODS), default="minmax", show_default=True, help="How ranges follow."
+)
 @click.option("--test-vectors", type=click.IntRange(min=0), default=0, metavar="N", help="Embed N for 'qrt check'.")
 @switches
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -70,12 +70,15 @@ def compile_model(
     name: str | None,
     labels_path: Path | None,
     match: str | None,
+    bias: str | None,
+    data: Path | None,
+    calibration: str,
     test_vectors: int,
     as_json: bool,
     quiet: bool,
     **switched_off: bool,
 ) -> int:
-    """Compiles a quantized network into a .qfb file.
+    """Compiles a quantized network into a .qfb file, or with --calibrate a float one.
 
     What cannot be computed exactly with integers is refused, all of it in one message, and nothing is written.
     """
@@ -88,7 +91,10 @@ def compile_model(
     source_size = source.stat().st_size
     try:
         labels = read_labels(labels_path) if labels_path else None
-        compiled = build(source, name=name, labels=labels, match=match, skip=skip)
+        calibrated = calibrate(source, data, calibration) if data else None
+        given = calibrated.model if calibrated else source
+        name = name or (source.stem if calibrated else None)
+        compiled = build(given, name=name, labels=labels, match=match, bias=bias, skip=skip)
     except CompileError as error:
         if not as_json:
             raise Failure(refusal(source, error)) from None
@@ -107,6 +113,10 @@ def compile_model(
     with replacing(output) as stream:
         stream.write(content)
     summary = Summary(source, source_size, output, len(content), test_vectors, compiled.report)
+    if calibrated is not None:
+        text = f"on {calibrated.samples.count} samples of {data}, {calibration}"
+        accuracy = accuracies(source, qrt.load(content), calibrated.samples)
+        summary = replace(summary, calibrated=text, accuracy=accuracy)
     if as_json:
         print_json(summary.document())
     elif quiet:
@@ -143,83 +153,3 @@ def random_vectors(model: qrt.Model, count: int) -> list[tuple[list[Codes], list
         model.invoke()
         vectors.append((inputs, [model.output_view(index).copy() for index in range(len(model.outputs))]))
     return vectors
-
-
-def short_name(name: str) -> str:
-    """The first of the names that a converter joined with semicolons when it fused operators."""
-    return printable(name.split(";")[0])
-
-
-def rescue_text(rescue: Rescue) -> str:
-    channels = f", {channels_text(rescue.channels)}" if rescue.channels else ""
-    return f"{short_name(rescue.op)} ({rescue.kind}){channels}: {rescue.text}"
-
-
-def removal_text(removal: Removal) -> str:
-    left = removal.count - len(removal.channels)
-    return f"{short_name(removal.op)}: {left} of {removal.count} left, without {channels_text(removal.channels)}"
-
-
-def channels_text(channels: Sequence[int]) -> str:
-    """Numbers with runs joined: channels 0 to 3, 7; after RUNS of them only how many more there are."""
-    runs: list[list[int]] = []
-    for channel in sorted(channels):
-        if runs and channel == runs[-1][-1] + 1:
-            runs[-1].append(channel)
-        else:
-            runs.append([channel])
-    texts = [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs[:RUNS]]
-    more = sum(len(run) for run in runs[RUNS:])
-    return f"channel{'s' if len(channels) > 1 else ''} {', '.join(texts)}" + (f" and {more} more" if more else "")
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What there is to say about a compiled network; sizes are bytes of files."""
-
-    source: Path
-    source_size: int
-    output: Path
-    output_size: int
-    test_vectors: int
-    report: Report
-
-    def document(self) -> dict[str, Any]:
-        """Plain types for JSON."""
-        return {
-            "source": str(self.source),
-            "source_size": self.source_size,
-            "output": str(self.output),
-            "output_size": self.output_size,
-            "test_vectors": self.test_vectors,
-            **self.report.as_dict(),
-        }
-
-    def show(self) -> None:
-        report = self.report
-        rows = [
-            ("name", printable(report.name) or "(none)"),
-            ("matches", report.match),
-            ("operators", kinds_text(report.operators)),
-            ("MACs", f"{report.macs:,}"),
-            (
-                "weights",
-                f"{report.weight_bytes:,} bytes, and {report.parameter_bytes:,} of multipliers, shifts, biases",
-            ),
-            ("file", f"{self.output_size:,} bytes, {percent(self.output_size, self.source_size)} of the source"),
-            ("arena", arena_text(report.arena_size, report.arena_lower_bound)),
-        ]
-        if self.test_vectors:
-            rows.append(("test vectors", f"{self.test_vectors}, computed by the reference kernels"))
-        out = console()
-        click.echo(f"{self.source} -> {self.output} in {report.seconds:.2f} s")
-        show(out, facts(rows))
-        if report.notes:
-            heading(out, "What the passes did")
-            show(out, facts([(name, printable(text)) for name, text in report.notes]))
-        if report.removals:
-            heading(out, "Channels removed, constant for every input or read by nobody")
-            show(out, facts([(removal.kind, removal_text(removal)) for removal in report.removals]))
-        if report.rescues:
-            heading(out, "Rescued, where the integers would have overflowed or vanished")
-            show(out, facts([(rescue.kind, rescue_text(rescue)) for rescue in report.rescues]))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qrt.cli.console import console, facts, heading, print_json, printable, show
 from qrt.cli.compile import refusal
+from qrt.cli.console import console, facts, heading, print_json, printable, show
 from qrt.cli.failure import Failure, Verb, open_model
 
 if TYPE_CHECKING:
@@ -114,18 +114,19 @@ def _channel(found: Explanation, c: ChannelFacts) -> Iterator[tuple[str, str]]:
     unit = None if c.w_scale is None else numbers["x_scale"] * c.w_scale
     yield "w_scale", _maybe(c.w_scale, ".9g")
     yield "x_scale * w_scale", _maybe(unit, ".9g")
-    yield "bias_float", _maybe(c.bias_float, ".9g") + ("" if c.bias_float is not None else " (int32 in the file; --source MODEL may know it)")
-    stated = "round(bias_float / (x_scale * w_scale))"
-    yield "bias (int32)", f"{c.bias:,} = {stated}" + (", not used: the addend holds bias_float" if found.keeps_float_bias else "")
+    unknown = "" if c.bias_float is not None else " (int32 in the file; --source MODEL may know it)"
+    unused = ", not used: the addend holds bias_float" if found.keeps_float_bias else ""
+    yield "bias_float", _maybe(c.bias_float, ".9g") + unknown
+    yield "bias (int32)", f"{c.bias:,} = round(bias_float / (x_scale * w_scale))" + unused
     yield "error of bias", f"{_maybe(c.bias_error)}, that is {_maybe(c.bias_error_codes)} of a code of y"
     yield "real multiplier", f"{c.real_multiplier:.12g} = x_scale * w_scale / y_scale"
     yield "multiplier, shift", f"{c.multiplier:,} * 2^-{c.shift} = {c.multiplier * 2.0**-c.shift:.12g}"
     yield "addend", f"{c.addend:,}"
     yield "acc", f"from {c.acc_min:,} to {c.acc_max:,} over all inputs" + (": all weights are 0" if c.all_zero else "")
     if numbers["rounding"] == "SINGLE":
-        resting = c.addend >> c.shift
-        low, high = numbers["output_min"], numbers["output_max"]
-        yield "y where acc is 0", f"({c.addend:,}) >> {c.shift} = {resting}, clamped to [{low}, {high}]: {min(max(resting, low), high)}"
+        y, low, high = c.addend >> c.shift, numbers["output_min"], numbers["output_max"]
+        text = f"({c.addend:,}) >> {c.shift} = {y}, clamped to [{low}, {high}]: {min(max(y, low), high)}"
+        yield "y where acc is 0", text
 
 
 def _table(found: Explanation, count: int) -> Table:

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 import qrt
-from qrt.cli.compile import refusal, short_name
+from qrt.cli.compile import refusal
 from qrt.cli.console import console, facts, heading, print_json, printable, show
 from qrt.cli.failure import Failure, Verb
 from qrt.cli.files import replacing
+from qrt.cli.summary import short_name
 
 ENGINES = {"tflm": "TFLM", "litert": "LiteRT's reference kernels"}
 

@@ -19,7 +19,7 @@ from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.ir import Graph
 from qrt.compiler.memory import Plan, plan
 from qrt.compiler.passes import OPTIONAL, run_lowered_passes, run_passes
-from qrt.compiler.report import Report
+from qrt.compiler.report import WEIGHTED, Report
 from qrt.compiler.requant import lower
 from qrt.compiler.schedule import schedule
 from qrt.compiler.verify import verify
@@ -35,6 +35,7 @@ ENGINES = {
     "tflite": ("tflm", "litert", "xnnpack"),
     "pt2": ("pytorch", "fbgemm", "qnnpack", "x86", "onednn"),
 }
+BIASES = ("int32", "float")
 # Optimizations that `build` can leave out.
 SKIPPABLE = frozenset(apply.__name__ for apply in OPTIONAL) | {"schedule", "overlap"}
 
@@ -64,6 +65,7 @@ def build(
     name: str | None = None,
     labels: Sequence[str] | None = None,
     match: str | None = None,
+    bias: str | None = None,
     skip: Collection[str] = (),
 ) -> Compiled:
     """Compiles a network and keeps what is known about it.
@@ -80,6 +82,9 @@ def build(
         The engine whose bytes the file is to give: for .tflite ``"tflm"`` (the default; CMSIS-NN's too),
         ``"litert"`` (its reference kernels) or ``"xnnpack"`` (LiteRT's default on most machines, to at least
         99.999 % of each layer); for .onnx ``"onnxruntime"``.
+    bias : {"int32", "float"}, optional
+        Rounds every bias to int32, or keeps all at full precision in the addend, whatever the source and `match`
+        say; not for layers that round twice.
     skip : collection of str
         Optimizations to leave out, of `SKIPPABLE`; the results are the same bytes without them.
 
@@ -95,7 +100,7 @@ def build(
     start = time.perf_counter()
     _check_skip(skip)
     report = Report()
-    return _compiled(_graph(source, match, report), report, start, name, labels, skip)
+    return _compiled(_graph(source, match, report), report, start, name, labels, bias, skip)
 
 
 def from_torch(
@@ -105,6 +110,7 @@ def from_torch(
     name: str | None = None,
     labels: Sequence[str] | None = None,
     match: str | None = None,
+    bias: str | None = None,
     skip: Collection[str] = (),
 ) -> Compiled:
     """Compiles a quantized PyTorch module.
@@ -120,7 +126,7 @@ def from_torch(
         The engine whose bytes to give: ``"pytorch"`` is quantize, dequantize and float operators as they are
         written (PT2E, reference models), with biases as the model has them; of the others qnnpack rounds biases
         to int32 and all keep them at full precision. By default what PyTorch would run the module with.
-    name, labels, skip
+    name, labels, bias, skip
         As for `build`.
 
     Raises
@@ -139,7 +145,7 @@ def from_torch(
     report = Report()
     graph = frontend.to_graph(module, example_inputs, match)
     report.match = graph.engine
-    return _compiled(graph, report, start, name, labels, skip)
+    return _compiled(graph, report, start, name, labels, bias, skip)
 
 
 def _check_skip(skip: Collection[str]) -> None:
@@ -154,10 +160,15 @@ def _compiled(
     start: float,
     name: str | None,
     labels: Sequence[str] | None,
+    bias: str | None,
     skip: Collection[str],
 ) -> Compiled:
     """A source graph, compiled; `start` is when that began."""
+    if bias not in (None, *BIASES):
+        raise ValueError(f"bias is {' or '.join(map(repr, BIASES))}, got {bias!r}")
     graph = run_passes(graph, report, skip)
+    if bias is not None:
+        _set_bias(graph, bias, report)
     if name is not None:
         graph.name = name
     if labels is not None:
@@ -177,10 +188,14 @@ def _compiled(
     return Compiled(graph, memory, report)
 
 
+def source_graph(source: Any, match: str | None = None) -> Graph:
+    """The network of a source as its frontend reads it, in float too; parameters and errors are those of `build`."""
+    return _graph(source, match, Report())
+
+
 def quantized_graph(source: Any, match: str | None = None) -> Graph:
-    """The network of a source file as it is before scales become integers; parameters and errors are those of `build`."""
-    report = Report()
-    return run_passes(_graph(source, match, report), report)
+    """The network of a source as it is before scales become integers; parameters and errors are those of `build`."""
+    return run_passes(source_graph(source, match), Report())
 
 
 def compile(source: Any, **options: Any) -> bytes:
@@ -219,6 +234,18 @@ def _engine(source: str, frontend: str, match: str | None) -> str:
         reason = f"cannot give the bytes of {match!r}; for this kind of file there is {', '.join(engines)}"
         raise CompileError([Problem(source, "file", reason)])
     return match or engines[0]
+
+
+def _set_bias(graph: Graph, bias: str, report: Report) -> None:
+    """Says for every layer with weights how its bias is kept."""
+    double = []
+    for op in graph.ops:
+        if op.kind in WEIGHTED and len(op.inputs) > 2:
+            op.attrs["float_bias"] = bias == "float" and op.attrs.get("rounding", "SINGLE") == "SINGLE"
+            op.attrs.pop("engine", None)
+            double += [op.name] if op.attrs["float_bias"] != (bias == "float") else []
+    text = f"biases are {'int32' if bias == 'int32' else 'kept at full precision in the addends'}"
+    report.note("bias", text + (f", but {len(double)} layers round twice and keep theirs int32" if double else ""))
 
 
 def _set_labels(graph: Graph, labels: Sequence[str]) -> None:

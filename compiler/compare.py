@@ -93,42 +93,49 @@ class Comparison:
         return document
 
 
-def compare(
-    graph: Graph,
-    codes: Sequence[Array],
-    real: dict[str, Array],
-    written: dict[str, Array] | None,
-    outputs: Sequence[str],
-) -> Comparison:
-    """Every operator's codes against the source's values of the same name.
+class Comparer:
+    """Sums what batches of samples say about each operator of a lowered graph.
 
     Parameters
     ----------
     graph : Graph
-        The lowered graph of the file.
-    codes : sequence of numpy.ndarray
-        What each operator gave, in order (`qrt.compiler.layers.exposed`).
-    real : dict
-        The source's real values by name, unquantized (`qrt.compiler.evaluate`).
-    written : dict or None
-        The same with quantize and dequantize as they are written.
+        Of the file.
     outputs : sequence of str
         The source's names of the outputs, in order; the file may call them otherwise.
     """
-    result = Comparison()
-    names = {edge.tensor: name for edge, name in zip(graph.outputs, outputs, strict=False)}
-    for index, (op, q) in enumerate(zip(graph.ops, codes, strict=True)):
-        name = _source_name(op.output, names, real)
-        theirs = None if name is None else _as_nhwc(real[name], op.output, q)
-        if name is None or theirs is None or not op.output.scale:
-            result.missing.append(op.output.name)
-            continue
-        exact = None if written is None or name not in written else _as_nhwc(written[name], op.output, q)
-        layer = _layer(index, op, name, q, theirs, exact)
-        result.layers.append(layer)
-        if layer.differing and result.first_differing is None:
-            result.first_differing = op.name
-    return result
+
+    def __init__(self, graph: Graph, outputs: Sequence[str]) -> None:
+        self.ops = graph.ops
+        self.outputs = {edge.tensor: name for edge, name in zip(graph.outputs, outputs, strict=False)}
+        self.meters: dict[Op, _Meter] = {}
+        self.missing: list[str] = []
+
+    def add(self, codes: Sequence[Array], real: dict[str, Array], written: dict[str, Array] | None) -> None:
+        """One batch.
+
+        Parameters
+        ----------
+        codes : sequence of numpy.ndarray
+            What each operator gave, in order (`qrt.compiler.layers.exposed`).
+        real : dict
+            The source's real values by name, unquantized (`qrt.compiler.evaluate`).
+        written : dict or None
+            The same with quantize and dequantize as they are written.
+        """
+        self.missing = []
+        for op, q in zip(self.ops, codes, strict=True):
+            name = _source_name(op.output, self.outputs, real)
+            theirs = None if name is None else _as_nhwc(real[name], op.output, q)
+            if name is None or theirs is None or not op.output.scale:
+                self.missing.append(op.output.name)
+                continue
+            exact = None if written is None or name not in written else _as_nhwc(written[name], op.output, q)
+            self.meters.setdefault(op, _Meter(name)).add(op, q, theirs, exact)
+
+    def result(self) -> Comparison:
+        layers = [self.meters[op].layer(i, op) for i, op in enumerate(self.ops) if op in self.meters]
+        first = next((layer.name for layer in layers if layer.differing), None)
+        return Comparison(layers, self.missing, first)
 
 
 def _source_name(tensor: Tensor, outputs: dict[Tensor, str], real: dict[str, Array]) -> str | None:
@@ -145,37 +152,57 @@ def _as_nhwc(values: Array, tensor: Tensor, codes: Array) -> Array | None:
         return values
     if values.ndim == 4 and values.transpose(0, 2, 3, 1).shape == codes.shape:
         return values.transpose(0, 2, 3, 1)
-    return values.reshape(codes.shape) if values.size == codes.size and max(values.shape[1:]) == values[0].size else None
-
-
-def _layer(index: int, op: Op, name: str, q: Array, theirs: Array, written: Array | None) -> Layer:
-    scale, zero = op.output.scale, op.output.zero_point
-    ours = (q.astype(np.float64) - zero) * scale
-    theirs = theirs.astype(np.float64)
-    error = (theirs - ours) / scale
-    noise, signal = float(((theirs - ours) ** 2).sum()), float((theirs**2).sum())
-    norms = float(np.sqrt((ours**2).sum() * signal))
-    steps = np.clip(np.rint(error), -HISTOGRAM, HISTOGRAM).astype(int).reshape(-1) + HISTOGRAM
-    differing = None
-    if written is not None:
-        codes = np.clip(np.rint(written.astype(np.float64) / scale) + zero, -128, 127)
-        differing = int((codes != q).sum())
-    return Layer(
-        index=index,
-        name=op.name,
-        kind=op.kind,
-        tensor=name,
-        scale=scale,
-        sqnr=float("inf") if noise == 0 else 10 * float(np.log10(max(signal, 1e-300) / noise)),
-        cosine=float((ours * theirs).sum() / norms) if norms else 1.0,
-        max_error=float(np.abs(error).max()),
-        mean_error=float(np.abs(error).mean()),
-        histogram=np.bincount(steps, minlength=2 * HISTOGRAM + 1).tolist(),
-        differing=differing,
-        size=q.size,
+    return (
+        values.reshape(codes.shape) if values.size == codes.size and max(values.shape[1:]) == values[0].size else None
     )
 
 
-def accuracy(outputs: Array, labels: Array) -> float:
-    """Share of samples whose largest entry of the last axis is at the label."""
-    return float((outputs.reshape(len(labels), -1).argmax(axis=1) == labels).mean())
+class _Meter:
+    """The sums of one layer."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.signal = self.noise = self.ours = self.product = self.absolute = self.largest = 0.0
+        self.steps = np.zeros(2 * HISTOGRAM + 1, np.int64)
+        self.size = 0
+        self.differing: int | None = None
+
+    def add(self, op: Op, q: Array, theirs: Array, written: Array | None) -> None:
+        scale, zero = op.output.scale, op.output.zero_point
+        ours, theirs = (q.astype(np.float64) - zero) * scale, theirs.astype(np.float64)
+        error = (theirs - ours) / scale
+        self.signal += float((theirs**2).sum())
+        self.noise += float(((theirs - ours) ** 2).sum())
+        self.ours += float((ours**2).sum())
+        self.product += float((ours * theirs).sum())
+        self.absolute += float(np.abs(error).sum())
+        self.largest = max(self.largest, float(np.abs(error).max()))
+        steps = np.clip(np.rint(error), -HISTOGRAM, HISTOGRAM).astype(int).reshape(-1) + HISTOGRAM
+        self.steps += np.bincount(steps, minlength=2 * HISTOGRAM + 1)
+        self.size += q.size
+        if written is not None:
+            codes = np.clip(np.rint(written.astype(np.float64) / scale) + zero, -128, 127)
+            self.differing = (self.differing or 0) + int((codes != q).sum())
+
+    def layer(self, index: int, op: Op) -> Layer:
+        norms = float(np.sqrt(self.ours * self.signal))
+        return Layer(
+            index=index,
+            name=op.name,
+            kind=op.kind,
+            tensor=self.name,
+            scale=op.output.scale,
+            sqnr=float("inf") if self.noise == 0 else 10 * float(np.log10(max(self.signal, 1e-300) / self.noise)),
+            cosine=self.product / norms if norms else 1.0,
+            max_error=self.largest,
+            mean_error=self.absolute / self.size,
+            histogram=self.steps.tolist(),
+            differing=self.differing,
+            size=self.size,
+        )
+
+
+def predictions(outputs: Array) -> Array:
+    """The place of each sample's largest number."""
+    result: Array = outputs.reshape(len(outputs), -1).argmax(axis=1)
+    return result

@@ -29,8 +29,9 @@ def evaluate(graph: Graph, inputs: list[Array], *, quantized: bool) -> Values:
     inputs : list of numpy.ndarray
         float32, one for each input, in the layout of `graph`, with any number of samples.
     quantized : bool
-        Whether quantize rounds and clamps, as an engine does that runs the operators as they are written; else
-        activations stay what they are, and only weights are quantized.
+        Whether quantize rounds, as an engine does that runs the operators as they are written. It clamps to the
+        range of the codes in any case: quantizers take a ReLU away whose bound that range is. Weights are what
+        their codes say.
 
     Raises
     ------
@@ -38,6 +39,8 @@ def evaluate(graph: Graph, inputs: list[Array], *, quantized: bool) -> Values:
         An operator that has no real function here.
     """
     values: Values = {}
+    # What is quantized goes on as its codes say, and is meant by its name.
+    quantized_as: Values = {}
     for edge, x in zip(graph.inputs, inputs, strict=True):
         values[edge.tensor.name] = x.astype(np.float32)
     for op in graph.ops:
@@ -46,21 +49,23 @@ def evaluate(graph: Graph, inputs: list[Array], *, quantized: bool) -> Values:
             raise ValueError(f"{op.name} ({op.kind}) has no real function to compare with")
         with np.errstate(all="ignore"):
             if op.kind == "quantize":
-                y = _quantize(arguments[0], op, graph) if quantized else arguments[0]
+                y = _quantize(arguments[0], op, graph, quantized)
             elif op.kind in FUNCTIONS:
                 y = FUNCTIONS[op.kind](op, *arguments)
             else:
                 y = ELEMENTWISE[op.kind](op, *arguments)
         values[op.output.name] = _clamped(op, y).astype(np.float32)
-    return values
+        if op.kind == "quantize" and not op.inputs[0].is_constant:
+            quantized_as[op.inputs[0].name] = values[op.output.name]
+    return values | quantized_as
 
 
 def _value(tensor: Tensor, values: Values) -> Array:
     return values[tensor.name] if tensor.data is None else tensor.real().astype(np.float32)
 
 
-def _quantize(x: Array, op: Op, graph: Graph) -> Array:
-    """x as its codes say it."""
+def _quantize(x: Array, op: Op, graph: Graph, rounded: bool) -> Array:
+    """x as its codes say it, or only inside of their range."""
     quantization = op.output.quantization
     assert quantization is not None
     edge = next((edge for edge in graph.inputs if edge.tensor is op.inputs[0]), None)
@@ -68,6 +73,8 @@ def _quantize(x: Array, op: Op, graph: Graph) -> Array:
     low, high = op.attrs.get("quant_min", low), op.attrs.get("quant_max", high)
     scale = np.float32(quantization.scale)
     reciprocal = graph.inputs[0].quantize_rule if edge is None else edge.quantize_rule
+    if not rounded:
+        return np.clip(x, (low - int(quantization.zero_point)) * scale, (high - int(quantization.zero_point)) * scale)
     scaled = x * (np.float32(1) / scale) if reciprocal == "MULTIPLY_RECIPROCAL" else x / scale
     zero = np.float32(quantization.zero_point)
     return np.asarray((np.clip(np.rint(scaled) + zero, low, high) - zero) * scale)
@@ -120,7 +127,7 @@ def _conv2d(op: Op, x: Array, weights: Array, bias: Array | None = None) -> Arra
 def _dwconv2d(op: Op, x: Array, weights: Array, bias: Array | None = None) -> Array:
     windows = _windows(op, x, weights.shape[1:3], 0.0)
     windows = np.repeat(windows, weights.shape[3] // x.shape[3], axis=3)
-    y = np.einsum("nyxchw,hwc->nyxc", windows, weights[0], optimize=True)
+    y: Array = np.einsum("nyxchw,hwc->nyxc", windows, weights[0], optimize=True)
     return y if bias is None else y + bias.reshape(-1)
 
 

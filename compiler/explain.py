@@ -118,7 +118,10 @@ OTHERS = {
     "max_pool2d": ["y = clamp(largest code of the window)"],
     "clamp": ["y = clamp(x)"],
     "lut": ["y = table[x + 128]"],
-    "softmax": ["e = exponential[max - x]", "y = clamp(((e * floor(numerator / sum of e) + round) >> shift) + y_zero_point)"],
+    "softmax": [
+        "e = exponential[max - x]",
+        "y = clamp(((e * floor(numerator / sum of e) + round) >> shift) + y_zero_point)",
+    ],
     "maximum": ["y = max(a, b)"],
     "minimum": ["y = min(a, b)"],
     "arg_max": ["y = index of the first of the largest codes - 128"],
@@ -157,7 +160,9 @@ def find(graph: Graph, layer: str) -> int:
     """
     if layer.isdigit() and int(layer) < len(graph.ops):
         return int(layer)
-    named = [i for i, op in enumerate(graph.ops) if layer in (op.name, op.output.name, op.output.name.removesuffix("_nhwc"))]
+    named = [
+        i for i, op in enumerate(graph.ops) if layer in (op.name, op.output.name, op.output.name.removesuffix("_nhwc"))
+    ]
     if len(named) > 1:
         exact = [i for i in named if graph.ops[i].output.name == layer]
         named = exact if len(exact) == 1 else named
@@ -207,7 +212,13 @@ def _plain(value: Any) -> Any:
 def _edges(op: Op) -> dict[str, Any]:
     """Scales and zero points of what an operator reads and writes."""
     activations = op.inputs[:1] if op.kind in CHANNEL_AXIS else op.inputs
-    names = ["x"] if len(activations) == 1 else ["a", "b"] if len(activations) == 2 else [f"x{i}" for i in range(len(activations))]
+    names = (
+        ["x"]
+        if len(activations) == 1
+        else ["a", "b"]
+        if len(activations) == 2
+        else [f"x{i}" for i in range(len(activations))]
+    )
     numbers: dict[str, Any] = {}
     for name, tensor in (*zip(names, activations, strict=True), ("y", op.output)):
         numbers |= {f"{name}_scale": tensor.scale, f"{name}_zero_point": tensor.zero_point}
@@ -278,7 +289,7 @@ def _source_bias(op: Op, source: Graph | None) -> np.ndarray | None:
 def _add(op: Op, index: int) -> Explanation:
     attrs = op.attrs
     numbers = _edges(op) | {"form": attrs["form"], "output_min": attrs["output_min"], "output_max": attrs["output_max"]}
-    sign = "-" if attrs["subtract"] else "+"
+    sign, other = ("-", "+") if attrs["subtract"] else ("+", "-")
     if attrs["form"] == "TFLITE":
         keys = [f"{name}_{part}" for name in "aby" for part in ("multiplier", "shift")]
         formulas = [
@@ -290,7 +301,7 @@ def _add(op: Op, index: int) -> Explanation:
         keys = ["a_multiplier", "b_multiplier", "shift"]
         formulas = [
             f"y = clamp((a * a_multiplier {sign} b * b_multiplier + addend) >> shift)",
-            f"addend = 2^(shift-1) + y_zero_point * 2^shift - a_zero_point * a_multiplier {'+' if sign == '-' else '-'} "
+            f"addend = 2^(shift-1) + y_zero_point * 2^shift - a_zero_point * a_multiplier {other} "
             "b_zero_point * b_multiplier",
             "a_multiplier * 2^-shift = a_scale / y_scale",
             "b_multiplier * 2^-shift = b_scale / y_scale",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from qrt.compiler.ir import Edge, Graph
+from qrt.compiler.memory import plan
+from qrt.compiler.writer import write
 
 
 def exposed(graph: Graph) -> Graph:
@@ -13,3 +15,9 @@ def exposed(graph: Graph) -> Graph:
     twin = graph.copy()
     twin.outputs = [Edge(op.output) for op in twin.ops]
     return twin
+
+
+def exposed_file(graph: Graph) -> bytes:
+    """The content of a .qfb file of `exposed`."""
+    every = exposed(graph)
+    return write(every, plan(every))

@@ -22,12 +22,12 @@ import sys
 
 import numpy as np
 '''
-UNPACKED = '''
+UNPACKED = """
 
 def unpacked(text, dtype, shape):
     return np.frombuffer(zlib.decompress(base64.b85decode("".join(text.split()))), dtype).reshape(shape)
-'''
-TAIL = '''
+"""
+TAIL = """
 
 if __name__ == "__main__":
     if len(sys.argv) != {count}:
@@ -37,7 +37,7 @@ if __name__ == "__main__":
         if given.dtype != np.int8 or given.shape[1:] != shape[1:]:
             sys.exit(f"{{name}} is int8 codes of shape {{shape}}, got {{given.dtype}} {{given.shape}}")
     np.save(sys.argv[-1], layer(*codes))
-'''
+"""
 SINGLE = """
 def requantized(acc):
     # One rounding, half up: adding 2^(shift-1) in front of the shift, which `addend` holds.

@@ -167,9 +167,7 @@ def match_engine(
     return result if addends is not None or changed else None
 
 
-def _nearest(
-    least: Ints, acc_max: int, codes: Ints, plain: tuple[int, int], shift: int
-) -> tuple[int, int] | None:
+def _nearest(least: Ints, acc_max: int, codes: Ints, plain: tuple[int, int], shift: int) -> tuple[int, int] | None:
     """The multiplier and addend nearest to `plain` with these thresholds; None where none is within `REACH`."""
     multiplier, addend = plain
     for reach in (0, REACH):

@@ -7,8 +7,7 @@ import operator
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.ao.nn import intrinsic
-from torch.ao.nn import qat
+from torch.ao.nn import intrinsic, qat
 from torch.ao.nn.intrinsic import qat as intrinsic_qat
 from torch.ao.quantization.backend_config import BackendConfig, get_fbgemm_backend_config
 

@@ -82,8 +82,8 @@ class Importer:
         except Unsupported as reason:
             self.problems.append(Problem(node.name, node.label or node.target, str(reason)))
         except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
-            reason = f"cannot be understood: {type(error).__name__}: {error}"
-            self.problems.append(Problem(node.name, node.label or node.target, reason))
+            text = f"cannot be understood: {type(error).__name__}: {error}"
+            self.problems.append(Problem(node.name, node.label or node.target, text))
         return Tensor(self.unique(node.name), values[0].shape if values else (1,), "float32")
 
     # Values
@@ -95,7 +95,9 @@ class Importer:
 
     def constant(self, array: np.ndarray, name: str = "", quantization: Quantization | None = None) -> Tensor:
         array = np.asarray(array)
-        return Tensor(self.unique(name or f"{self.node.name}_constant"), array.shape, str(array.dtype), quantization, array)
+        return Tensor(
+            self.unique(name or f"{self.node.name}_constant"), array.shape, str(array.dtype), quantization, array
+        )
 
     def value(self, x: Any) -> Tensor:
         """`x` itself, or the constant that a Python number is."""
@@ -110,7 +112,9 @@ class Importer:
         self.graph.ops.append(Op(kind, self.node.name, inputs, output, attrs))
         return output
 
-    def quantize(self, x: Tensor, quantization: Quantization, dtype: str, low: int, high: int, name: str = "") -> Tensor:
+    def quantize(
+        self, x: Tensor, quantization: Quantization, dtype: str, low: int, high: int, name: str = ""
+    ) -> Tensor:
         """Codes of the float `x`; `low` and `high` are the least and the largest that they may be."""
         limits = np.iinfo(dtype)
         output = Tensor(self.unique(name or self.node.name), x.shape, dtype, quantization)

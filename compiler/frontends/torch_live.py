@@ -17,7 +17,15 @@ from torch import fx, nn
 
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.frontends.torch_importer import ENGINES, Importer, Node, Unsupported, quantization
-from qrt.compiler.frontends.torch_modules import MODULE_CALLS, MODULES, QUANTIZED, WEIGHTED, Call, constant_codes, is_leaf
+from qrt.compiler.frontends.torch_modules import (
+    MODULE_CALLS,
+    MODULES,
+    QUANTIZED,
+    WEIGHTED,
+    Call,
+    constant_codes,
+    is_leaf,
+)
 from qrt.compiler.frontends.torch_nodes import ATEN
 from qrt.compiler.ir import Graph, Tensor
 
@@ -34,7 +42,7 @@ ALIASES = {"adaptive_avg_pool2d": "adaptive_avg_pool2d", "hardtanh_": "hardtanh"
 QUANTIZED_MODULES = ("torch.ao.nn.quantized.modules", "torch.ao.nn.intrinsic.quantized")
 
 
-class _Tracer(fx.Tracer):
+class _Tracer(fx.Tracer):  # type: ignore[misc]
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return is_leaf(m) or super().is_leaf_module(m, module_qualified_name)
 
@@ -143,7 +151,9 @@ class _Reader:
         """What a module does, call by call, each on the result of the one before."""
         for position, call in enumerate(calls):
             last = position == len(calls) - 1
-            arguments = [self._constant(v, f"{name}_{k}") if isinstance(v, torch.Tensor) else v for k, v in call.arguments]
+            arguments = [
+                self._constant(v, f"{name}_{k}") if isinstance(v, torch.Tensor) else v for k, v in call.arguments
+            ]
             args = [self._call(name if last else f"{name}_{call.target}", call.target, [*args, *arguments], {}, label)]
         return args[0]
 

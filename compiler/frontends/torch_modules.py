@@ -44,7 +44,9 @@ def _pad(m: Any) -> list[Call]:
 
 # Float modules, which also work on quantized tensors, by name of the class.
 MODULES: dict[str, Callable[[Any], list[Call]]] = {
-    "Quantize": lambda m: [Call("quantize_per_tensor", [("s", float(m.scale)), ("z", int(m.zero_point)), ("d", m.dtype)])],
+    "Quantize": lambda m: [
+        Call("quantize_per_tensor", [("s", float(m.scale)), ("z", int(m.zero_point)), ("d", m.dtype)])
+    ],
     "DeQuantize": _plain("dequantize"),
     "ReLU": _plain("relu"),
     "ReLU6": _plain("relu6"),
@@ -128,7 +130,9 @@ WEIGHTED: dict[type, Callable[[Any], list[Call]]] = {
 
 def is_leaf(module: nn.Module) -> bool:
     """Whether a trace keeps a module as one call."""
-    return type(module) in WEIGHTED or (isinstance(module, nn.Sequential) and type(module).__module__.startswith(intrinsic.__name__))
+    return type(module) in WEIGHTED or (
+        isinstance(module, nn.Sequential) and type(module).__module__.startswith(intrinsic.__name__)
+    )
 
 
 # Operators on quantized tensors: dequantize, the operator, quantize
@@ -243,10 +247,14 @@ QUANTIZED: dict[str, Callable[..., Any]] = {
     "mul": _quantized("mul", 2),
     "mul_relu": _quantized("mul", 2, True),
     "cat": lambda n, tensors, dim, scale, zero_point: _quantized("cat")(n, tensors, dim, scale, zero_point),
-    "cat_relu": lambda n, tensors, dim, scale, zero_point: _quantized("cat", 1, True)(n, tensors, dim, scale, zero_point),
+    "cat_relu": lambda n, tensors, dim, scale, zero_point: _quantized("cat", 1, True)(
+        n, tensors, dim, scale, zero_point
+    ),
     "hardswish": _quantized("hardswish"),
     "sigmoid": _quantized("sigmoid"),
-    "leaky_relu": lambda n, x, slope, inplace, scale, zero_point: _quantized("leaky_relu")(n, x, slope, scale, zero_point),
+    "leaky_relu": lambda n, x, slope, inplace, scale, zero_point: _quantized("leaky_relu")(
+        n, x, slope, scale, zero_point
+    ),
     "elu": lambda n, x, scale, zero_point, alpha=1.0, *rest: _quantized("elu")(n, x, alpha, scale, zero_point),
     "softmax": lambda n, x, dim, scale, zero_point: _quantized("softmax")(n, x, dim, scale, zero_point),
     **{name: _scalar(name) for name in ("add_scalar", "mul_scalar", "add_scalar_relu", "mul_scalar_relu")},

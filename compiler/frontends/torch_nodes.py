@@ -18,7 +18,17 @@ from qrt.compiler.ir import Tensor
 Translator = Callable[..., Any]
 Sizes = int | Sequence[int]
 # PyTorch's numbers for element types in files (torch.export) -> numpy's names.
-DTYPES = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64", 12: "bool"}
+DTYPES = {
+    1: "uint8",
+    2: "int8",
+    3: "int16",
+    4: "int32",
+    5: "int64",
+    6: "float16",
+    7: "float32",
+    8: "float64",
+    12: "bool",
+}
 
 
 def _pair(value: Sizes) -> tuple[int, int]:
@@ -60,7 +70,13 @@ def _quantized_constant(
 
 
 def quantize_per_tensor(
-    n: Importer, input: Tensor, scale: Any, zero_point: Any, quant_min: Any = None, quant_max: Any = None, dtype: Any = None
+    n: Importer,
+    input: Tensor,
+    scale: Any,
+    zero_point: Any,
+    quant_min: Any = None,
+    quant_max: Any = None,
+    dtype: Any = None,
 ) -> Tensor:
     if dtype is None:  # torch.quantize_per_tensor(input, scale, zero_point, dtype)
         dtype, quant_min = quant_min, None
@@ -106,7 +122,9 @@ def _image(n: Importer, x: Tensor) -> Tensor:
     return n.emit("reshape", [x], (x.shape[0], x.shape[1], 1, x.shape[2]), f"{n.node.name}_image")
 
 
-def _sides(padding: Any, size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> tuple[int, int, int, int]:
+def _sides(
+    padding: Any, size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> tuple[int, int, int, int]:
     if padding == "valid":
         return 0, 0, 0, 0
     if padding == "same":
@@ -192,7 +210,9 @@ def convolution(
     return layer(n, input, weight, bias, stride, padding, dilation, groups)
 
 
-def _pool(n: Importer, kind: str, x: Tensor, size: Sizes, stride: Any, padding: Sizes, ceil_mode: bool, **attrs: Any) -> Tensor:
+def _pool(
+    n: Importer, kind: str, x: Tensor, size: Sizes, stride: Any, padding: Sizes, ceil_mode: bool, **attrs: Any
+) -> Tensor:
     if len(x.shape) != 4:
         raise Unsupported(f"pools a rank-{len(x.shape)} tensor; qrt pools images [N, C, H, W]")
     filter_size, pads = _pair(size), _pair(padding)
@@ -203,7 +223,7 @@ def _pool(n: Importer, kind: str, x: Tensor, size: Sizes, stride: Any, padding: 
         count, after = ceil_out(*arguments) if ceil_mode else (out(*arguments[:3], 1, 2 * pads[k]), pads[k])
         spatial.append(count)
         sides += [pads[k], after]
-    window = {"filter": filter_size, "stride": strides, "padding": tuple(sides)}
+    window: dict[str, Any] = {"filter": filter_size, "stride": strides, "padding": tuple(sides)}
     return n.emit(kind, [x], (*x.shape[:2], *spatial), layout="NCHW", **window, **attrs)
 
 
@@ -238,7 +258,9 @@ def avg_pool2d(
         raise Unsupported("has a divisor of its own; leave divisor_override out")
     if ceil_mode and count_include_pad and any(_pair(padding)):
         raise Unsupported("counts padding under ceil_mode; choose one")
-    return _pool(n, "average_pool2d", input, kernel_size, stride, padding, ceil_mode, count_include_pad=count_include_pad)
+    return _pool(
+        n, "average_pool2d", input, kernel_size, stride, padding, ceil_mode, count_include_pad=count_include_pad
+    )
 
 
 def adaptive_avg_pool2d(n: Importer, input: Tensor, output_size: Any) -> Tensor:
@@ -293,13 +315,11 @@ def _binary(kind: str) -> Translator:
 
 
 def clamp(n: Importer, input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
-    bounds = {name: float(bound) for name, bound in (("min", min), ("max", max)) if bound is not None}
+    bounds: dict[str, Any] = {name: float(bound) for name, bound in (("min", min), ("max", max)) if bound is not None}
     return n.emit("clip", [input], input.shape, **bounds)
 
 
-def hardtanh(
-    n: Importer, input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
-) -> Tensor:
+def hardtanh(n: Importer, input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     return clamp(n, input, min_val, max_val)
 
 
@@ -417,7 +437,7 @@ def pad(n: Importer, input: Tensor, pad: Sequence[int], mode: Any = "constant", 
     if min(before + after) < 0:
         raise Unsupported("has negative padding; slice instead")
     shape = [b + s + a for b, s, a in zip(before, input.shape, after, strict=True)]
-    attrs = {"before": tuple(before), "after": tuple(after), "value": float(value or 0.0)}
+    attrs: dict[str, Any] = {"before": tuple(before), "after": tuple(after), "value": float(value or 0.0)}
     return n.emit("pad", [input], shape, **attrs)
 
 

@@ -196,7 +196,7 @@ class QrtQuantizer(Quantizer):  # type: ignore[misc]
             return
         shared = SharedQuantizationSpec((inputs[0], node))
         qspecs: dict[fx.Node, Any] = {inputs[0]: self.activation}
-        qspecs.update({other: shared for other in inputs[1:]})
+        qspecs.update(dict.fromkeys(inputs[1:], shared))
         self._annotate(node, qspecs, shared)
 
 

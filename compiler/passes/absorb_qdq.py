@@ -107,7 +107,9 @@ class _Absorber:
     def _absorb(self, quantize: Op) -> None:
         target = quantize.output
         assert target.quantization is not None
-        limits = {f"output_{end}": quantize.attrs[f"quant_{end}"] for end in ("min", "max") if "quant_min" in quantize.attrs}
+        limits = {
+            f"output_{end}": quantize.attrs[f"quant_{end}"] for end in ("min", "max") if "quant_min" in quantize.attrs
+        }
         # Codes are called like the real numbers that they stand for, where those have no codes yet.
         real = quantize.inputs[0].name
         called = real if real not in self.given else target.name
@@ -375,7 +377,7 @@ def _layer(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantizatio
             a.refuse(op, f"its bias {op.inputs[2].name} is not constant")
             return None
         arguments.append(bias)
-    extra = {key: op.attrs[key] for key in ("float_bias", "engine") if key in op.attrs}
+    extra: dict[str, Any] = {key: op.attrs[key] for key in ("float_bias", "engine") if key in op.attrs}
     if op.kind == "linear":
         return a.emit("linear", name, arguments, op.output.shape, quantization, extra, op)
     attrs = {key: op.attrs[key] for key in ("stride", "dilation", "padding", "groups")} | extra

@@ -1,0 +1,62 @@
+"""Pictures of a comparison: SQNR of every layer, and how its errors are spread."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qrt.cli.console import printable
+from qrt.cli.failure import Failure
+from qrt.cli.files import replacing
+
+if TYPE_CHECKING:
+    from qrt.compiler.compare import Comparison
+
+# Where an exact layer's bar ends, dB.
+TOP = 80.0
+
+
+def check_suffix(path: Path) -> None:
+    """Refuses, before any work, a picture that cannot be written."""
+    if path.suffix not in (".png", ".html"):
+        raise Failure(f"{path}: a picture is .png or .html; name it so")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise Failure(f'{path}: pictures need matplotlib: pip install "qrt[plot]"') from None
+
+
+def write(path: Path, found: Comparison, title: str) -> None:
+    """A picture as .png, or as .html with the picture in it."""
+    figure = _figure(found, title)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png" if path.suffix == ".png" else "svg", dpi=120, bbox_inches="tight")
+    content = stream.getvalue()
+    if path.suffix == ".html":
+        drawing = content[content.index(b"<svg") :]
+        head = b"<!doctype html><meta charset=utf-8><title>qrt compare</title><body style='font-family:sans-serif'>"
+        content = head + drawing
+    with replacing(path) as target:
+        target.write(content)
+
+
+def _figure(found: Comparison, title: str) -> Any:
+    from matplotlib.figure import Figure
+
+    layers = found.layers
+    figure = Figure(figsize=(11, 1.5 + 0.28 * max(len(layers), 4)))
+    left, right = figure.subplots(1, 2, sharey=True)
+    places = range(len(layers))
+    left.barh(places, [min(layer.sqnr, TOP) for layer in layers])
+    left.set_yticks(places, [printable(layer.name)[:40] for layer in layers])
+    left.invert_yaxis()
+    left.set_xlabel("SQNR, dB")
+    shares = [[count / layer.size for count in layer.histogram] for layer in layers]
+    right.imshow(shares, aspect="auto", cmap="Blues", vmin=0, vmax=1)
+    middle = len(layers[0].histogram) // 2 if layers else 0
+    ends = {-middle: f"≤ -{middle}", middle: f"≥ {middle}"}
+    right.set_xticks(range(2 * middle + 1), [ends.get(k, str(k)) for k in range(-middle, middle + 1)])
+    right.set_xlabel("float - integer, in codes (share of the layer)")
+    figure.suptitle(f"{title}: integers against floats, {found.samples} samples")
+    return figure

@@ -1,0 +1,106 @@
+"""What qrt compile says of a compiled network, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qrt.cli.console import arena_text, console, facts, heading, kinds_text, percent, printable, show
+
+if TYPE_CHECKING:
+    from qrt.compiler import Report
+    from qrt.compiler.report import Removal, Rescue
+
+# How many runs of channels a line of the summary names; --json has all.
+RUNS = 8
+
+
+def short_name(name: str) -> str:
+    """The first of the names that a converter joined with semicolons when it fused operators."""
+    return printable(name.split(";")[0])
+
+
+def rescue_text(rescue: Rescue) -> str:
+    channels = f", {channels_text(rescue.channels)}" if rescue.channels else ""
+    return f"{short_name(rescue.op)} ({rescue.kind}){channels}: {rescue.text}"
+
+
+def removal_text(removal: Removal) -> str:
+    left = removal.count - len(removal.channels)
+    return f"{short_name(removal.op)}: {left} of {removal.count} left, without {channels_text(removal.channels)}"
+
+
+def channels_text(channels: Sequence[int]) -> str:
+    """Numbers with runs joined: channels 0 to 3, 7; after RUNS of them only how many more there are."""
+    runs: list[list[int]] = []
+    for channel in sorted(channels):
+        if runs and channel == runs[-1][-1] + 1:
+            runs[-1].append(channel)
+        else:
+            runs.append([channel])
+    texts = [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs[:RUNS]]
+    more = sum(len(run) for run in runs[RUNS:])
+    return f"channel{'s' if len(channels) > 1 else ''} {', '.join(texts)}" + (f" and {more} more" if more else "")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What there is to say about a compiled network; sizes are bytes of files, accuracies shares of samples."""
+
+    source: Path
+    source_size: int
+    output: Path
+    output_size: int
+    test_vectors: int
+    report: Report
+    calibrated: str = ""
+    accuracy: dict[str, float] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Plain types for JSON."""
+        return {
+            "source": str(self.source),
+            "source_size": self.source_size,
+            "output": str(self.output),
+            "output_size": self.output_size,
+            "test_vectors": self.test_vectors,
+            "accuracy": self.accuracy or {},
+            **self.report.as_dict(),
+        }
+
+    def show(self) -> None:
+        report = self.report
+        rows = [
+            ("name", printable(report.name) or "(none)"),
+            ("matches", report.match),
+            ("operators", kinds_text(report.operators)),
+            ("MACs", f"{report.macs:,}"),
+            (
+                "weights",
+                f"{report.weight_bytes:,} bytes, and {report.parameter_bytes:,} of multipliers, shifts, biases",
+            ),
+            ("file", f"{self.output_size:,} bytes, {percent(self.output_size, self.source_size)} of the source"),
+            ("arena", arena_text(report.arena_size, report.arena_lower_bound)),
+        ]
+        if self.calibrated:
+            rows.append(("calibrated", self.calibrated))
+        if self.accuracy:
+            rows.append(("accuracy", ", ".join(f"{name} {value:.2%}" for name, value in self.accuracy.items())))
+        if self.test_vectors:
+            rows.append(("test vectors", f"{self.test_vectors}, computed by the reference kernels"))
+        out = console()
+        click.echo(f"{self.source} -> {self.output} in {report.seconds:.2f} s")
+        show(out, facts(rows))
+        if report.notes:
+            heading(out, "What the passes did")
+            show(out, facts([(name, printable(text)) for name, text in report.notes]))
+        if report.removals:
+            heading(out, "Channels removed, constant for every input or read by nobody")
+            show(out, facts([(removal.kind, removal_text(removal)) for removal in report.removals]))
+        if report.rescues:
+            heading(out, "Rescued, where the integers would have overflowed or vanished")
+            show(out, facts([(rescue.kind, rescue_text(rescue)) for rescue in report.rescues]))
