@@ -41,7 +41,9 @@ def test_version(cli: Cli) -> None:
 def test_help_lists_the_verbs_in_the_order_of_work(cli: Cli) -> None:
     shown = cli("--help")
     assert shown.exit_code == 0
-    assert re.findall(r"^  (compile|run|inspect|check|export)  ", shown.stdout, re.MULTILINE) == list(verbs.commands)
+    assert re.findall(r"^  (compile|run|inspect|check|explain|compare|export)  ", shown.stdout, re.MULTILINE) == list(
+        verbs.commands
+    )
     assert cli().stdout == shown.stdout
     for verb in verbs.commands:
         assert cli(verb, "-h").stdout.startswith(f"Usage: qrt {verb} [OPTIONS] MODEL.")

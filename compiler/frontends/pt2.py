@@ -79,7 +79,7 @@ class _Reader:
     def __init__(self, content: bytes, name: str) -> None:
         try:
             self.archive = zipfile.ZipFile(io.BytesIO(content))
-        except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, ValueError, OverflowError, RuntimeError) as error:
             raise _Damaged(f"is no zip archive ({error})") from None
         self.members = {info.filename: info for info in self.archive.infolist()}
         self.size = len(content)
@@ -98,7 +98,7 @@ class _Reader:
             raise _Damaged(f"its member {path} is compressed, which PyTorch's are not")
         try:
             return self.archive.read(info)
-        except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
             raise _Damaged(f"its member {path} is damaged ({error})") from None
 
     def _json(self, path: str) -> Any:

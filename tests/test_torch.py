@@ -1,0 +1,214 @@
+"""PyTorch: modules of its engines, PT2E's programs and reference models, against PyTorch itself on real networks."""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import qrt
+from qrt.compiler import CompileError, build, from_torch
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("torchao")
+torch_networks = pytest.importorskip("torch_networks")
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(autouse=True)
+def engine_as_before() -> Any:
+    before = torch.backends.quantized.engine
+    yield
+    torch.backends.quantized.engine = before
+
+
+def converted(kind: str, engine: str) -> Any:
+    """A trained network, quantized by FX for an engine."""
+    from torch.ao.quantization import get_default_qconfig_mapping
+    from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
+
+    torch.backends.quantized.engine = engine
+    images = torch_networks.digits()[0][:256]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mapping = get_default_qconfig_mapping(engine)
+        prepared = prepare_fx(copy.deepcopy(torch_networks.trained(kind)), mapping, (images,))
+        prepared(images)
+        return convert_fx(prepared)
+
+
+def differing(compiled: Any, module: Any) -> tuple[int, float]:
+    """Outputs of the test set that are not PyTorch's, and the largest difference in codes."""
+    images = torch_networks.digits()[2]
+    model = qrt.load(compiled.to_bytes())
+    theirs = module(images).detach().numpy()
+    ours = model.run(images.numpy(), dequantize=True)
+    apart = np.abs(ours - theirs) / model.outputs[0].scale
+    return int((apart > 1e-3).sum()), float(apart.max())
+
+
+@pytest.mark.parametrize("kind", ["mlp", "residual", "mobile"])
+def test_fbgemm_end_to_end(kind: str) -> None:
+    module = converted(kind, "fbgemm")
+    compiled = from_torch(module, (torch_networks.digits()[2],))
+    assert compiled.report.match == "fbgemm"
+    assert differing(compiled, module)[0] == 0
+
+
+@pytest.mark.parametrize("kind", ["mlp", "residual"])
+def test_qnnpack_end_to_end(kind: str) -> None:
+    """Layers and pools are qnnpack's; its add rounds multipliers to 21 bits, which shows in a few logits."""
+    module = converted(kind, "qnnpack")
+    compiled = from_torch(module, (torch_networks.digits()[2],))
+    assert compiled.report.match == "qnnpack"
+    count, apart = differing(compiled, module)
+    assert count <= (0 if kind == "mlp" else 10)
+    assert apart < 1.01
+
+
+@pytest.mark.parametrize("engine", ["x86", "onednn"])
+@pytest.mark.parametrize("kind", ["mlp", "residual", "mobile"])
+def test_onednn_end_to_end(kind: str, engine: str) -> None:
+    module = converted(kind, engine)
+    count, apart = differing(from_torch(module, (torch_networks.digits()[2],)), module)
+    assert count <= 40
+    assert apart < 1.01
+
+
+def program(kind: str, bias: str) -> Any:
+    """A trained network, quantized by PT2E with QrtQuantizer."""
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    from qrt.compiler.frontends.torch import QrtQuantizer
+
+    images = torch_networks.digits()[0][:256]
+    dynamic = ({0: torch.export.Dim.DYNAMIC},)
+    exported = torch.export.export(torch_networks.trained(kind), (images[:4],), dynamic_shapes=dynamic)
+    prepared = prepare_pt2e(exported.module(check_guards=False), QrtQuantizer(bias=bias))
+    prepared(images)
+    return convert_pt2e(prepared)
+
+
+@pytest.mark.parametrize("bias", ["int32", "float"])
+@pytest.mark.parametrize("kind", ["mlp", "residual", "mobile"])
+def test_pt2e_end_to_end(kind: str, bias: str, tmp_path: Path) -> None:
+    module = program(kind, bias)
+    images = torch_networks.digits()[2]
+    path = tmp_path / "model.pt2"
+    torch.export.save(torch.export.export(module, (images[:1],)), path)
+    compiled = build(path)
+    requants = [op.attrs["requant"] for op in compiled.graph.ops if op.kind in ("conv2d", "linear")]
+    assert all((requant.addend is None) == (bias == "int32") for requant in requants)
+    count, apart = differing(compiled, module)
+    assert count <= 0.005 * 10 * len(images)
+    assert apart < 2.01
+
+
+def test_reference_model_by_the_workflow_of_the_rfc() -> None:
+    from torch.ao.quantization import get_default_qconfig_mapping
+    from torch.ao.quantization.quantize_fx import convert_to_reference_fx, prepare_fx
+
+    from qrt.compiler.frontends.torch import get_qrt_backend_config, lower_to_qrt
+
+    images, _, tests, labels = torch_networks.digits()
+    config = get_qrt_backend_config()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = copy.deepcopy(torch_networks.trained("residual"))
+        prepared = prepare_fx(model, get_default_qconfig_mapping("fbgemm"), (images,), backend_config=config)
+        prepared(images[:256])
+        reference = convert_to_reference_fx(prepared, backend_config=config)
+        compiled = lower_to_qrt(reference, (images,))
+    assert differing(compiled, reference)[1] < 2.01
+    predictions = qrt.load(compiled.to_bytes()).run(tests.numpy(), dequantize=True).argmax(1)
+    assert (predictions == labels.numpy()).mean() > 0.85
+
+
+def test_residual_add_equals_fbgemm() -> None:
+    from qrt.compiler import GraphBuilder, arithmetic
+
+    torch.backends.quantized.engine = "fbgemm"
+    rng = np.random.default_rng(0)
+    a, b = np.meshgrid(np.arange(256), np.arange(256), indexing="ij")
+    right = 0
+    for _ in range(200):
+        scales, zeros = rng.uniform(0.005, 0.2, 3).astype(np.float32), rng.integers(0, 256, 3)
+        operands = [
+            torch._make_per_tensor_quantized_tensor(torch.tensor(q.astype(np.uint8)), float(scales[k]), int(zeros[k]))
+            for k, q in enumerate((a, b))
+        ]
+        theirs = torch.ops.quantized.add(*operands, float(scales[2]), int(zeros[2])).int_repr().numpy().astype(int)
+        g = GraphBuilder()
+        x, y = (g.input(n, (1, 1), scale=scales[k], zero_point=int(zeros[k]) - 128) for k, n in enumerate("ab"))
+        g.output(g.add(x, y, scale=scales[2], zero_point=int(zeros[2]) - 128))
+        ours = arithmetic.add(build(g).graph.ops[0], a - 128, b - 128) + 128
+        right += int((ours == theirs).sum())
+    assert right >= 13_107_000
+
+
+def test_pruned_channels_and_large_biases_keep_their_accuracy() -> None:
+    model = copy.deepcopy(torch_networks.trained("mlp"))
+    with torch.no_grad():
+        first, second = model[1], model[3]
+        first.weight[:8] = 0
+        first.bias[:8] = torch.linspace(-30, 30, 8)
+        second.weight[:, :8] = 0
+    images, _, tests, labels = torch_networks.digits()
+    exact = (model(tests).argmax(1) == labels).float().mean().item()
+    from torch.ao.quantization import get_default_qconfig_mapping
+    from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
+
+    torch.backends.quantized.engine = "qnnpack"
+    prepared = prepare_fx(model, get_default_qconfig_mapping("fbgemm"), (images,))
+    prepared(images)
+    module = convert_fx(prepared)
+    assert not from_torch(module, (images,)).report.rescues, "constant channels are removed, and need no rescue then"
+    compiled = from_torch(module, (images,), skip=["remove_channels"])
+    assert any(set(range(8)) & set(rescue.channels) for rescue in compiled.report.rescues)
+    predictions = qrt.load(compiled.to_bytes()).run(tests.numpy(), dequantize=True).argmax(1)
+    assert (predictions == labels.numpy()).mean() > exact - 0.02
+
+
+def test_float_islands_are_refused_by_name() -> None:
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+    from torchao.quantization.pt2e.quantizer.x86_inductor_quantizer import (
+        X86InductorQuantizer,
+        get_default_x86_inductor_quantization_config,
+    )
+
+    images = torch_networks.digits()[0][:64]
+    exported = torch.export.export(torch_networks.trained("residual"), (images,)).module(check_guards=False)
+    quantizer = X86InductorQuantizer().set_global(get_default_x86_inductor_quantization_config())
+    prepared = prepare_pt2e(exported, quantizer)
+    prepared(images)
+    with pytest.raises(CompileError) as refused:
+        from_torch(torch.export.export(convert_pt2e(prepared), (images,)), (images,))
+    assert {problem.name for problem in refused.value.problems} >= {"linear"}
+    assert "QrtQuantizer" in str(refused.value)
+
+
+def test_damaged_and_hostile_programs_are_refused(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    torch.export.save(torch.export.export(program("mlp", "int32"), (torch_networks.digits()[2][:1],)), stream)
+    content = stream.getvalue()
+    path = tmp_path / "broken.pt2"
+    for broken in (b"", b"PK", content[: len(content) // 2], _rewritten(content, zipfile.ZIP_DEFLATED)):
+        path.write_bytes(broken)
+        with pytest.raises(CompileError, match=r"broken\.pt2"):
+            build(path)
+
+
+def _rewritten(content: bytes, compression: int) -> bytes:
+    """The same members, compressed."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(target, "w", compression) as archive:
+        for name in source.namelist():
+            archive.writestr(name, source.read(name))
+    return target.getvalue()
