@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import qrt
-from qrt.cli.console import PATIENCE, progressing
+from qrt.cli.console import Progress, progressing
 from qrt.cli.failure import Failure
 from qrt.cli.samples import Samples, read_samples
 
@@ -41,35 +40,9 @@ def calibrate(source: Path, data: Path, method: str) -> Calibration:
     for x, (name, shape) in zip(samples.inputs, inputs, strict=True):
         if x.shape[1:] != shape[1:]:
             raise Failure(f"{data}: input {name} takes samples of shape {shape[1:]}, got {x.shape[1:]}")
-    with _Progress(samples.count) as progress:
-        return Calibration(quantize(source, samples.inputs, method, progress.seen), samples)
-
-
-class _Progress:
-    """A bar on stderr, once calibrating takes longer than `PATIENCE`."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.start = total, time.monotonic()
-        self.bar: Any = None
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def seen(self, count: int) -> None:
-        if self.bar is None and time.monotonic() - self.start > PATIENCE:
-            from rich.console import Console
-            from rich.progress import Progress
-
-            err = Console(stderr=True)
-            self.bar = Progress(console=err, transient=True, disable=not err.is_terminal)
-            self.bar.start()
-            self.task = self.bar.add_task("calibrating", total=self.total)
-        if self.bar is not None:
-            self.bar.update(self.task, completed=count)
-
-    def __exit__(self, *error: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
+    named = dict(zip((name for name, _ in inputs), samples.inputs, strict=True))
+    with Progress(samples.count, "calibrating") as progress:
+        return Calibration(quantize(source, named, method, progress.done), samples)
 
 
 def accuracies(source: Path, model: qrt.Model, samples: Samples) -> dict[str, float]:

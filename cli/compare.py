@@ -14,6 +14,7 @@ from qrt.cli.arrays import Array
 from qrt.cli.compile import refusal
 from qrt.cli.console import console, facts, heading, print_json, printable, progressing, show
 from qrt.cli.failure import Failure, Verb, open_model
+from qrt.cli.run import one_by_one
 from qrt.cli.samples import Samples, read_samples
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class _Runner:
         self.source = source_graph(source, match)
         self.quantized = any(op.kind == "quantize" for op in self.source.ops)
         self.plain: Graph | None = None
+        # The source's real outputs, batch by batch, once `compare` has them.
+        self.meant: list[Array] = []
         if source.suffix == ".tflite":
             self._compile_plain()
 
@@ -131,6 +134,7 @@ class _Runner:
             codes = _run(self.all, taken)
             given = [_in_layout(x, edge.tensor.shape) for x, edge in zip(taken, self.source.inputs, strict=True)]
             real = evaluate(self.source, given, quantized=False)
+            self.meant.append(real[outputs[0]].astype(np.float64))
             written = self._written(taken, given)
             comparer.add(codes, real, written)
             if self.samples.labels is None:
@@ -157,21 +161,19 @@ class _Runner:
         return evaluate(self.source, given, quantized=True) if self.quantized else None
 
     def variant(self, bias: str) -> dict[str, Any]:
-        """The source compiled with biases of one kind: how far its output is from float, and how accurate."""
+        """The source compiled with biases of one kind: how far its output is from float, and how accurate.
+
+        After `compare`.
+        """
         from qrt.compiler import build
         from qrt.compiler.compare import predictions
-        from qrt.compiler.evaluate import evaluate
 
         model = qrt.load(build(self.source_path, match=self.match, bias=bias).to_bytes())
         info = model.outputs[0]
-        name = self.source.outputs[0].tensor.name
         signal = noise = 0.0
         right = 0
-        for part in self.batches():
-            taken = [x[part] for x in self.samples.inputs]
-            given = [_in_layout(x, edge.tensor.shape) for x, edge in zip(taken, self.source.inputs, strict=True)]
-            real = evaluate(self.source, given, quantized=False)[name].astype(np.float64)
-            ours = _run(model, taken)[0]
+        for part, real in zip(self.batches(), self.meant, strict=True):
+            ours = _run(model, [x[part] for x in self.samples.inputs])[0]
             values = (ours.astype(np.float64) - info.zero_point) * info.scale
             real = (real.transpose(0, 2, 3, 1) if info.source_layout == "NCHW" else real).reshape(values.shape)
             signal, noise = signal + float((real**2).sum()), noise + float(((real - values) ** 2).sum())
@@ -185,11 +187,7 @@ class _Runner:
 def _run(model: qrt.Model, taken: list[Array]) -> list[Array]:
     """Codes of all outputs, one sample after another."""
     layout = "NCHW" if any(_is_nchw(info.shape, x) for info, x in zip(model.inputs, taken, strict=True)) else None
-    results = []
-    for i in range(len(taken[0])):
-        outputs = model.run(*(x[i : i + 1] for x in taken), layout=layout)
-        results.append(outputs if isinstance(outputs, list) else [outputs])
-    return [np.concatenate(parts) for parts in zip(*results, strict=True)]
+    return one_by_one(model, taken, range(len(taken[0])), layout=layout)
 
 
 def _is_nchw(shape: tuple[int, ...], x: Array) -> bool:

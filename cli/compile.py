@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from qrt.compiler import CompileError
     from qrt.model import Codes
 
-METHODS = ["minmax", "entropy", "percentile"]
 ENGINES = "onnxruntime (.onnx); tflm, litert, xnnpack (.tflite); pytorch, fbgemm, qnnpack, x86, onednn (.pt2)"
 
 # Optimizations that can be switched off: --no-remove-channels and so on. The bytes are the same without them.
@@ -58,7 +57,11 @@ def switches(command: Callable[..., int]) -> Callable[..., int]:
     help="Quantize a float .onnx on samples first: an .npz (with labels: a report of accuracy) or a folder of .npy.",
 )
 @click.option(
-    "--calibration", type=click.Choice(METHODS), default="minmax", show_default=True, help="How ranges follow."
+    "--calibration",
+    type=click.Choice(["minmax", "entropy", "percentile"]),
+    default="minmax",
+    show_default=True,
+    help="How ranges follow.",
 )
 @click.option("--test-vectors", type=click.IntRange(min=0), default=0, metavar="N", help="Embed N for 'qrt check'.")
 @switches

@@ -91,19 +91,35 @@ def facts(rows: Iterable[tuple[str, str]]) -> Table:
 
 def progressing(count: int, what: str) -> Iterator[int]:
     """The numbers from 0 to `count` - 1, with a progress bar on stderr once they take longer than `PATIENCE`."""
-    start = time.monotonic()
-    done = 0
-    while done < count and time.monotonic() - start < PATIENCE:
-        yield done
-        done += 1
-    if done == count:
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    err = Console(stderr=True)
-    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task(what, total=count, completed=done)
-        for index in range(done, count):
+    with Progress(count, what) as progress:
+        for index in range(count):
             yield index
-            progress.advance(task)
+            progress.done(index + 1)
+
+
+class Progress:
+    """A bar on stderr, once what is counted takes longer than `PATIENCE`; a context."""
+
+    def __init__(self, total: int, what: str) -> None:
+        self.total, self.what, self.start = total, what, time.monotonic()
+        self.bar: Any = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def done(self, count: int) -> None:
+        """Shows that `count` of all are done."""
+        if self.bar is None and count < self.total and time.monotonic() - self.start >= PATIENCE:
+            from rich.console import Console
+            from rich.progress import Progress as Bar
+
+            err = Console(stderr=True)
+            self.bar = Bar(console=err, transient=True, disable=not err.is_terminal)
+            self.bar.start()
+            self.task = self.bar.add_task(self.what, total=self.total)
+        if self.bar is not None:
+            self.bar.update(self.task, completed=count)
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -77,10 +77,18 @@ def infer(model: qrt.Model, inputs: Sequence[Array], dequantize: bool, layout: s
     )
     if not batch or max(lengths) < 2:
         return as_list(model.run(*inputs, dequantize=dequantize, layout=layout))
-    pieces = [
-        as_list(model.run(*(x[i : i + 1] for x in inputs), dequantize=dequantize, layout=layout))
-        for i in progressing(lengths.pop(), "samples")
-    ]
+    return one_by_one(model, inputs, progressing(lengths.pop(), "samples"), dequantize, layout)
+
+
+def one_by_one(
+    model: qrt.Model,
+    inputs: Sequence[Array],
+    places: Iterable[int],
+    dequantize: bool = False,
+    layout: str | None = None,
+) -> list[Array]:
+    """The outputs for the samples at `places` of a batch."""
+    pieces = [as_list(model.run(*(x[i : i + 1] for x in inputs), dequantize=dequantize, layout=layout)) for i in places]
     return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
 
 

@@ -22,6 +22,7 @@ from qrt.compiler.passes import OPTIONAL, run_lowered_passes, run_passes
 from qrt.compiler.report import WEIGHTED, Report
 from qrt.compiler.requant import lower
 from qrt.compiler.schedule import schedule
+from qrt.compiler.thresholds import STATED
 from qrt.compiler.verify import verify
 from qrt.compiler.writer import TestVector, write
 
@@ -33,7 +34,7 @@ FRONTENDS = {".onnx": "onnx", ".tflite": "tflite", ".pt2": "pt2"}
 ENGINES = {
     "onnx": ("onnxruntime",),
     "tflite": ("tflm", "litert", "xnnpack"),
-    "pt2": ("pytorch", "fbgemm", "qnnpack", "x86", "onednn"),
+    "pt2": ("pytorch", *STATED),
 }
 BIASES = ("int32", "float")
 # Optimizations that `build` can leave out.

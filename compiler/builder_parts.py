@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qrt.compiler.codes import activation_codes, per_tensor
-from qrt.compiler.ir import Graph, Op, Quantization, Tensor
+from qrt.compiler.ir import Graph, Op, Quantization, Tensor, unique_name
 
 Pair = int | tuple[int, int]
 Padding = int | tuple[int, int, int, int] | str
@@ -35,12 +35,7 @@ class Parts:
         self._names: set[str] = set()
 
     def _unique(self, name: str) -> str:
-        unique, number = name, 1
-        while unique in self._names:
-            number += 1
-            unique = f"{name}_{number}"
-        self._names.add(unique)
-        return unique
+        return unique_name(name, self._names)
 
     @staticmethod
     def _int8(values: ArrayLike, what: str) -> np.ndarray:

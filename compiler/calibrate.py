@@ -9,7 +9,7 @@ import contextlib
 import io
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
 
-METHODS = ("minmax", "entropy", "percentile")
 INSTALL = 'calibrating needs onnxruntime: pip install "qrt[onnx]"'
 
 
@@ -39,7 +38,7 @@ def float_inputs(path: str | os.PathLike[str]) -> list[tuple[str, tuple[int, ...
 
 def quantize(
     path: str | os.PathLike[str],
-    samples: Sequence[np.ndarray],
+    samples: Mapping[str, np.ndarray],
     method: str = "minmax",
     seen: Callable[[int], None] = lambda count: None,
 ) -> Any:
@@ -49,8 +48,9 @@ def quantize(
     ----------
     path : path
         A float .onnx file.
-    samples : sequence of numpy.ndarray
-        One for each input, float32 [count, ...], in the network's own layout.
+    samples : dict of str to numpy.ndarray
+        For each input, in the order and under the names of `float_inputs`: float32 [count, ...], in the
+        network's own layout.
     method : {"minmax", "entropy", "percentile"}
         How ranges follow from what was seen: all of it, the least loss of information, or 99.999 % of it.
     seen : function
@@ -71,7 +71,6 @@ def quantize(
         raise ImportError(INSTALL) from None
     methods = quantization.CalibrationMethod
     chosen = {"minmax": methods.MinMax, "entropy": methods.Entropy, "percentile": methods.Percentile}[method]
-    names = [name for name, _ in float_inputs(path)]
     try:
         # onnxruntime prints what it does; that is none of the caller's output.
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
@@ -80,7 +79,7 @@ def quantize(
             quantization.quantize_static(
                 prepared,
                 target,
-                _reader(quantization.CalibrationDataReader, names, samples, seen),
+                _reader(quantization.CalibrationDataReader, samples, seen),
                 quant_format=quantization.QuantFormat.QDQ,
                 activation_type=quantization.QuantType.QUInt8,
                 weight_type=quantization.QuantType.QInt8,
@@ -96,17 +95,18 @@ def quantize(
         raise CompileError([Problem(os.fspath(path), "file", reason)]) from None
 
 
-def _reader(base: Any, names: Sequence[str], samples: Sequence[np.ndarray], seen: Callable[[int], None]) -> Any:
+def _reader(base: Any, samples: Mapping[str, np.ndarray], seen: Callable[[int], None]) -> Any:
     """Hands the samples over one at a time."""
+    count = min(len(x) for x in samples.values())
 
     class Reader(base):  # type: ignore[misc]
         def __init__(self) -> None:
             self.place = 0
 
         def get_next(self) -> dict[str, np.ndarray] | None:
-            if self.place == len(samples[0]):
+            if self.place == count:
                 return None
-            taken = {name: x[self.place : self.place + 1] for name, x in zip(names, samples, strict=True)}
+            taken = {name: x[self.place : self.place + 1] for name, x in samples.items()}
             self.place += 1
             seen(self.place)
             return taken

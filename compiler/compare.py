@@ -152,9 +152,10 @@ def _as_nhwc(values: Array, tensor: Tensor, codes: Array) -> Array | None:
         return values
     if values.ndim == 4 and values.transpose(0, 2, 3, 1).shape == codes.shape:
         return values.transpose(0, 2, 3, 1)
-    return (
-        values.reshape(codes.shape) if values.size == codes.size and max(values.shape[1:]) == values[0].size else None
-    )
+    # Whatever the layout, a sample with one axis of more than one entry has one order.
+    if values.size == codes.size and max(values.shape[1:]) == values[0].size:
+        return values.reshape(codes.shape)
+    return None
 
 
 class _Meter:

@@ -43,13 +43,15 @@ def evaluate(graph: Graph, inputs: list[Array], *, quantized: bool) -> Values:
     quantized_as: Values = {}
     for edge, x in zip(graph.inputs, inputs, strict=True):
         values[edge.tensor.name] = x.astype(np.float32)
+    # A frontend gives all inputs the one rule by which its engine quantizes.
+    rule = graph.inputs[0].quantize_rule
     for op in graph.ops:
         arguments = [_value(tensor, values) for tensor in op.inputs]
         if op.kind not in FUNCTIONS and op.kind not in ELEMENTWISE:
             raise ValueError(f"{op.name} ({op.kind}) has no real function to compare with")
         with np.errstate(all="ignore"):
             if op.kind == "quantize":
-                y = _quantize(arguments[0], op, graph, quantized)
+                y = _quantize(arguments[0], op, rule, quantized)
             elif op.kind in FUNCTIONS:
                 y = FUNCTIONS[op.kind](op, *arguments)
             else:
@@ -64,18 +66,16 @@ def _value(tensor: Tensor, values: Values) -> Array:
     return values[tensor.name] if tensor.data is None else tensor.real().astype(np.float32)
 
 
-def _quantize(x: Array, op: Op, graph: Graph, rounded: bool) -> Array:
+def _quantize(x: Array, op: Op, rule: str, rounded: bool) -> Array:
     """x as its codes say it, or only inside of their range."""
     quantization = op.output.quantization
     assert quantization is not None
-    edge = next((edge for edge in graph.inputs if edge.tensor is op.inputs[0]), None)
     low, high = (np.iinfo(op.output.dtype).min, np.iinfo(op.output.dtype).max)
     low, high = op.attrs.get("quant_min", low), op.attrs.get("quant_max", high)
     scale = np.float32(quantization.scale)
-    reciprocal = graph.inputs[0].quantize_rule if edge is None else edge.quantize_rule
     if not rounded:
         return np.clip(x, (low - int(quantization.zero_point)) * scale, (high - int(quantization.zero_point)) * scale)
-    scaled = x * (np.float32(1) / scale) if reciprocal == "MULTIPLY_RECIPROCAL" else x / scale
+    scaled = x * (np.float32(1) / scale) if rule == "MULTIPLY_RECIPROCAL" else x / scale
     zero = np.float32(quantization.zero_point)
     return np.asarray((np.clip(np.rint(scaled) + zero, low, high) - zero) * scale)
 

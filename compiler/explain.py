@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from qrt.compiler.arithmetic import add_addend, implied_addend
 from qrt.compiler.ir import Graph, Op
-from qrt.compiler.requant import CHANNEL_AXIS, channel_range, half
+from qrt.compiler.requant import CHANNEL_AXIS, channel_range
 
 
 @dataclass
@@ -212,13 +213,8 @@ def _plain(value: Any) -> Any:
 def _edges(op: Op) -> dict[str, Any]:
     """Scales and zero points of what an operator reads and writes."""
     activations = op.inputs[:1] if op.kind in CHANNEL_AXIS else op.inputs
-    names = (
-        ["x"]
-        if len(activations) == 1
-        else ["a", "b"]
-        if len(activations) == 2
-        else [f"x{i}" for i in range(len(activations))]
-    )
+    usual = {1: ["x"], 2: ["a", "b"]}
+    names = usual.get(len(activations), [f"x{i}" for i in range(len(activations))])
     numbers: dict[str, Any] = {}
     for name, tensor in (*zip(names, activations, strict=True), ("y", op.output)):
         numbers |= {f"{name}_scale": tensor.scale, f"{name}_zero_point": tensor.zero_point}
@@ -240,13 +236,14 @@ def _layer(op: Op, index: int, source: Graph | None) -> Explanation:
         multiplier, shift = int(requant.multiplier[entry]), int(requant.shift[entry])
         real = multiplier * 2.0**-shift
         unit = real * y.scale if y.scale else None
-        constant = half(shift) + (y.zero_point << shift)
         bias = 0 if requant.bias is None else int(requant.bias[c])
         if requant.addend is None:
-            addend, exact = bias * multiplier + constant, None if known is None else float(known[c])
+            addend = implied_addend(multiplier, shift, bias, y.zero_point)
+            exact = None if known is None else float(known[c])
         else:
             addend = int(requant.addend[c if len(requant.addend) > 1 else 0])
-            exact = float(Fraction(addend - constant, 2**shift) * Fraction(y.scale)) if y.scale else None
+            stated = addend - implied_addend(multiplier, shift, 0, y.zero_point)
+            exact = float(Fraction(stated, 2**shift) * Fraction(y.scale)) if y.scale else None
             exact = exact if known is None else float(known[c])
             bias = round(Fraction(exact) / Fraction(unit)) if exact is not None and unit else 0
         error = None if exact is None or unit is None else bias * unit - exact
@@ -306,11 +303,7 @@ def _add(op: Op, index: int) -> Explanation:
             "a_multiplier * 2^-shift = a_scale / y_scale",
             "b_multiplier * 2^-shift = b_scale / y_scale",
         ]
-        shift = attrs["shift"]
-        b_share = op.inputs[1].zero_point * attrs["b_multiplier"] * (-1 if attrs["subtract"] else 1)
-        numbers["addend"] = (
-            half(shift) + (op.output.zero_point << shift) - op.inputs[0].zero_point * attrs["a_multiplier"] - b_share
-        )
+        numbers["addend"] = add_addend(op)
     numbers |= {key: attrs[key] for key in keys}
     derivation = ADD_DERIVATION if attrs["form"] != "TFLITE" else []
     return Explanation(index, op.name, op.kind, formulas, numbers, derivation=derivation)

@@ -44,6 +44,16 @@ OPERATORS = (
 )
 
 
+def unique_name(name: str, taken: set[str]) -> str:
+    """`name`, or with a number behind it the first that is not in `taken`, to which it is added."""
+    unique, number = name, 1
+    while unique in taken:
+        number += 1
+        unique = f"{name}_{number}"
+    taken.add(unique)
+    return unique
+
+
 @dataclass(frozen=True)
 class Quantization:
     """What codes mean: ``real = scale * (code - zero_point)``.

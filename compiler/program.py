@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from qrt.compiler.arithmetic import add_addend, implied_addend
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.ir import Op, Tensor
 
@@ -168,8 +169,7 @@ def _requant(op: Op) -> dict[str, Any]:
     bias = np.zeros(1, np.int64) if requant.bias is None else requant.bias.astype(np.int64)
     if requant.rounding == "DOUBLE":
         return numbers | {"bias": bias, "y_zero_point": op.output.zero_point}
-    shift = numbers["shift"]
-    implied = bias * numbers["multiplier"] + ((np.int64(1) << shift) >> 1) + (np.int64(op.output.zero_point) << shift)
+    implied = implied_addend(numbers["multiplier"], numbers["shift"], bias, op.output.zero_point)
     return numbers | {"addend": implied if requant.addend is None else requant.addend}
 
 
@@ -186,11 +186,8 @@ def _add(op: Op) -> dict[str, Any]:
         keys = [f"{name}_{part}" for name in "aby" for part in ("multiplier", "shift")]
         zeros = {"a_zero_point": a.zero_point, "b_zero_point": b.zero_point, "y_zero_point": op.output.zero_point}
         return {key: int(attrs[key]) for key in keys} | zeros | {"sign": sign} | _limits(op)
-    shift, b_multiplier = int(attrs["shift"]), sign * int(attrs["b_multiplier"])
-    addend = ((1 << shift) >> 1) + (op.output.zero_point << shift)
-    addend -= a.zero_point * int(attrs["a_multiplier"]) + b.zero_point * b_multiplier
-    numbers = {"a_multiplier": int(attrs["a_multiplier"]), "b_multiplier": b_multiplier, "shift": shift}
-    return numbers | {"addend": addend} | _limits(op)
+    numbers = {"a_multiplier": int(attrs["a_multiplier"]), "b_multiplier": sign * int(attrs["b_multiplier"])}
+    return numbers | {"shift": int(attrs["shift"]), "addend": add_addend(op)} | _limits(op)
 
 
 def _one(op: Op) -> dict[str, Any]:

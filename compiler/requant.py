@@ -15,6 +15,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from qrt.compiler.arithmetic import implied_addend
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.gemmlowp import softmax_exponential
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
@@ -85,18 +86,13 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     return multiplier, shift
 
 
-def half(shift: int) -> int:
-    """What makes a shift to the right round half up."""
-    return 2 ** (shift - 1) if shift > 0 else 0
-
-
 def _halve(multiplier: int, shift: int) -> tuple[int, int]:
     return (multiplier + 1) // 2, shift - 1
 
 
 def _fit(multiplier: int, shift: int, acc_max: int, zero_point: int) -> tuple[int, int]:
     """Gives up low bits of the multiplier until acc * multiplier + addend stays inside of int64."""
-    while acc_max * multiplier + half(shift) + (abs(zero_point) << shift) >= PRODUCT_LIMIT:
+    while implied_addend(multiplier, shift, acc_max, abs(zero_point)) >= PRODUCT_LIMIT:
         multiplier, shift = _halve(multiplier, shift)
     return multiplier, shift
 
@@ -235,6 +231,7 @@ def _lower_weighted(op: Op, report: Report) -> None:
     rounding = op.attrs.get("rounding", "SINGLE")
     float_bias = op.attrs.get("float_bias", False)
     engine = op.attrs.get("engine", "")
+    bias_real = channels.bias_real
     if engine:
         single_precision(op, channels)
     before = channels.unit.copy()
@@ -247,7 +244,7 @@ def _lower_weighted(op: Op, report: Report) -> None:
     multipliers, shifts = _multipliers(op, channels, rounding, report)
     addends = _addends(op, channels, multipliers, shifts) if float_bias else None
     if engine in STATED:
-        addends = match_engine(op, channels, before, multipliers, shifts, addends, report)
+        addends = match_engine(op, channels, (before, bias_real), multipliers, shifts, addends, report)
     op.attrs["requant"] = merged(
         Requant(
             np.array(multipliers, np.int32),
@@ -292,7 +289,7 @@ def _addends(op: Op, channels: Channels, multipliers: list[int], shifts: list[in
     for c, (acc, multiplier, shift) in enumerate(zip(channels.acc_max.tolist(), multipliers, shifts, strict=True)):
         exact = round(Fraction(channels.bias_real[c]) / Fraction(channels.y_scale) * 2**shift)
         limit = PRODUCT_LIMIT - 1 - acc * multiplier
-        addends.append(max(-limit, min(limit, exact + half(shift) + op.output.zero_point * 2**shift)))
+        addends.append(max(-limit, min(limit, exact + implied_addend(multiplier, shift, 0, op.output.zero_point))))
     return addends
 
 

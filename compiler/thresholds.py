@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrt.compiler.arithmetic import implied_addend
+
 if TYPE_CHECKING:
     from qrt.compiler.ir import Op
     from qrt.compiler.report import Report
@@ -103,10 +105,8 @@ def single_precision(op: Op, channels: Channels) -> None:
 
     A multiplier of 31 bits holds such a real one exactly. Channels whose float32 numbers vanish or overflow stay.
     """
-    x, weights = op.inputs[:2]
-    assert weights.quantization is not None
     single = np.float32
-    unit = single(x.scale) * np.broadcast_to(np.asarray(weights.quantization.scale, single), channels.unit.shape)
+    unit = _single_unit(op, single(op.inputs[0].scale), channels)
     multiplier = (unit / single(op.output.scale)).astype(np.float64)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         steps = (channels.bias_real.astype(single) / unit).astype(np.float64)
@@ -115,10 +115,17 @@ def single_precision(op: Op, channels: Channels) -> None:
     channels.bias_real = np.where(usable, steps * channels.unit, channels.bias_real)
 
 
+def _single_unit(op: Op, x_scale: np.float32, channels: Channels) -> Singles:
+    """x_scale * w_scale of each channel, in float32."""
+    quantization = op.inputs[1].quantization
+    assert quantization is not None
+    return x_scale * np.broadcast_to(np.asarray(quantization.scale, np.float32), channels.unit.shape)
+
+
 def match_engine(
     op: Op,
     channels: Channels,
-    unit: NDArray[np.float64],
+    stated: tuple[NDArray[np.float64], NDArray[np.float64]],
     multipliers: list[int],
     shifts: list[int],
     addends: list[int] | None,
@@ -128,22 +135,21 @@ def match_engine(
 
     Parameters
     ----------
-    unit : numpy.ndarray
-        x_scale * w_scale of each channel before any was widened; those that were are left alone.
+    stated : pair of numpy.ndarray
+        x_scale * w_scale of each channel before any was widened (those that were are left alone), and the real bias.
     addends : list of int or None
         Without regard to the engine; None where they follow from an int32 bias. Stays None where that is as good.
     multipliers : list of int
         Changed where the thresholds need it.
     """
     engine, zero_point = op.attrs["engine"], op.output.zero_point
+    unit, bias_real = stated
     codes = np.arange(op.attrs.get("output_min", -128) + 1, op.attrs.get("output_max", 127) + 1, dtype=np.int64)
-    x, weights = op.inputs[:2]
-    assert weights.quantization is not None
-    x_scale, w_scale = np.float32(x.scale), np.asarray(weights.quantization.scale, np.float32)
+    x_scale = np.float32(op.inputs[0].scale)
     if engine in ONEDNN:  # PyTorch hands the scale of x over as its reciprocal
-        x_scale = np.float32(1) / np.float32(1.0 / x.scale)
-    single = x_scale * np.broadcast_to(w_scale, unit.shape)
-    bias = np.array(channels.bias, np.int64) if engine == "qnnpack" else op_bias(op, len(unit))
+        x_scale = np.float32(1) / np.float32(1.0 / op.inputs[0].scale)
+    single = _single_unit(op, x_scale, channels)
+    bias = np.array(channels.bias, np.int64) if engine == "qnnpack" else bias_real
 
     def codes_of(acc: Ints) -> Ints:
         columns = single[:, np.newaxis], op.output.scale, bias[:, np.newaxis], zero_point
@@ -152,7 +158,7 @@ def match_engine(
     least = thresholds(codes_of, channels.acc_max, codes)
     result, changed, missed = [], False, []
     for c, (acc_max, multiplier, shift) in enumerate(zip(channels.acc_max.tolist(), multipliers, shifts, strict=True)):
-        plain = channels.bias[c] * multiplier + ((1 << shift) >> 1) + (zero_point << shift)
+        plain = implied_addend(multiplier, shift, channels.bias[c], zero_point)
         addend = plain if addends is None else addends[c]
         if channels.unit[c] == unit[c] and multiplier:
             found = _nearest(least[c], acc_max, codes, (multiplier, addend), shift)
@@ -192,10 +198,3 @@ def _fewest(least: Ints, acc_max: int, codes: Ints, plain: tuple[int, int], shif
     kept = np.searchsorted(np.sort(lows), candidates, "right") - np.searchsorted(np.sort(highs), candidates, "left")
     best = candidates[kept == kept.max()]
     return int(best[np.abs(best - addend).argmin()])
-
-
-def op_bias(op: Op, count: int) -> NDArray[np.float64]:
-    """The real bias of each channel."""
-    if len(op.inputs) < 3:
-        return np.zeros(count)
-    return np.broadcast_to(op.inputs[2].real().reshape(-1), (count,)).astype(np.float64)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.frontends.onnx_importer import Importer, Unsupported
+from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.onnx_importer import Importer
 from qrt.compiler.frontends.onnx_nodes import NODES
 from qrt.compiler.frontends.onnx_qlinear import QLINEAR_NODES
 from qrt.compiler.ir import Edge, Graph

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qrt.compiler.errors import Problem
+from qrt.compiler.frontends.importer import Unsupported, add_dequantize, check_scales
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
 
 if TYPE_CHECKING:
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
 
 # Node types that must stay in the graph although all of their inputs are constant.
 KEPT = frozenset({"DequantizeLinear"})
-
-
-class Unsupported(Exception):
-    """A node that qrt cannot express; the text is the reason and the remedy."""
 
 
 class Importer:
@@ -102,22 +99,13 @@ class Importer:
 
     def dequantize(self, node: onnx.NodeProto, codes: Tensor, quantization: Quantization, name: str) -> Tensor:
         """The real values of `codes`, which get `quantization` where they have none yet."""
-        if codes.quantization is None and not codes.is_constant:
-            codes.quantization = quantization
-        elif codes.quantization is None:
-            codes = Tensor(codes.name, codes.shape, codes.dtype, quantization, codes.data)
-        elif not quantization.same_as(codes.quantization):
-            raise Unsupported(f"reads {codes.name!r} with another scale or zero point than it was written with")
-        output = Tensor(name, codes.shape, "float32")
-        self.graph.ops.append(Op("dequantize", node.name or name, [codes], output, {"source": node.op_type}))
-        return output
+        return add_dequantize(self.graph, node.name or name, node.op_type, codes, quantization, name)
 
     def quantization(self, node: onnx.NodeProto, scale: int, zero_point: int, axis: int = 1) -> Quantization:
         """From two constant inputs of `node`; per channel along `axis` where the scale has several entries."""
         scales = self.constant(node, scale, "scale")
         zeros = self.constant(node, zero_point, "zero point") if self.has(node, zero_point) else np.zeros_like(scales)
-        if not (np.isfinite(scales).all() and (scales > 0).all()):
-            raise Unsupported("its scale is not a positive number; quantize the network again")
+        check_scales(scales)
         if scales.size == 1:
             return Quantization(
                 scales.astype(np.float32).reshape(()), zeros.reshape(-1)[:1].astype(np.int32).reshape(())

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qrt.compiler.frontends.onnx_importer import Importer, Unsupported
+from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.onnx_importer import Importer
 from qrt.compiler.frontends.windows import ceil_out, out
 from qrt.compiler.ir import Tensor
 

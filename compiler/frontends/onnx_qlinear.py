@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qrt.compiler.frontends.onnx_importer import Importer, Unsupported
+from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.onnx_importer import Importer
 from qrt.compiler.frontends.onnx_nodes import Translator, conv2d, linear, pool2d
 from qrt.compiler.ir import Quantization, Tensor
 

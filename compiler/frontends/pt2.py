@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.frontends.torch_importer import ENGINES, Importer, Node
+from qrt.compiler.frontends.torch_importer import Importer, Node
 from qrt.compiler.frontends.torch_nodes import ATEN, DTYPES
 from qrt.compiler.ir import Graph, Tensor
 
@@ -227,6 +227,3 @@ class _Reader:
         if kind == "as_sym_ints":
             return [self._argument({"as_sym_int": one}) for one in held]
         raise _Damaged(f"has an argument of kind {kind}, which qrt does not know")
-
-
-__all__ = ["ENGINES", "to_graph"]

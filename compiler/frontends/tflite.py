@@ -23,7 +23,8 @@ import numpy as np
 
 from qrt.compiler.backends.tflite_file import load_library
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.frontends.tflite_node import Node, Unsupported
+from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.tflite_node import Node
 from qrt.compiler.frontends.tflite_operators import OF_OTHER_TYPES, OPERATORS
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite_functions import double, eight_bits
-from qrt.compiler.frontends.tflite_node import Node, Unsupported
+from qrt.compiler.frontends.tflite_node import Node
 from qrt.compiler.ir import Edge, Quantization, Tensor
 
 if TYPE_CHECKING:

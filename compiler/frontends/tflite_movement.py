@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qrt.compiler.frontends.tflite_node import Node, Unsupported
+from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.tflite_node import Node
 from qrt.compiler.ir import Tensor
 
 if TYPE_CHECKING:

@@ -21,10 +21,6 @@ ACTIVATIONS = {
 }
 
 
-class Unsupported(Exception):
-    """An operator that qrt cannot express; the text is the reason and the remedy."""
-
-
 @dataclass(frozen=True)
 class Node:
     """One operator of the file: its kind, name, flatbuffer table, and tensors."""

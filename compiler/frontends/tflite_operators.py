@@ -14,9 +14,10 @@ import numpy as np
 
 from qrt.compiler.frontends import tflite_functions as functions
 from qrt.compiler.frontends import tflite_movement as movement
+from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite_edges import dequantize, quantize
 from qrt.compiler.frontends.tflite_movement import constant, to_last
-from qrt.compiler.frontends.tflite_node import Node, Unsupported
+from qrt.compiler.frontends.tflite_node import Node
 from qrt.compiler.ir import Quantization, Tensor
 from qrt.compiler.requant import Requant, quantize_multiplier
 

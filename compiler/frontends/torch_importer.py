@@ -9,15 +9,8 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
-
-# The engines whose bytes can be given. "pytorch" runs quantize, dequantize and float operators as they are
-# written: PT2E's programs and reference models. The others are PyTorch's engines for quantized tensors.
-ENGINES = ("pytorch", "fbgemm", "qnnpack", "x86", "onednn")
-
-
-class Unsupported(Exception):
-    """A node that qrt cannot express; the text is the reason and the remedy."""
+from qrt.compiler.frontends.importer import Unsupported, add_dequantize, check_scales
+from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor, unique_name
 
 
 @dataclass
@@ -63,12 +56,7 @@ class Importer:
         self._real: dict[Tensor, Tensor] = {}
 
     def unique(self, name: str) -> str:
-        found, number = name, 1
-        while found in self._names:
-            number += 1
-            found = f"{name}_{number}"
-        self._names.add(found)
-        return found
+        return unique_name(name, self._names)
 
     def translate(self, translators: dict[str, Callable[..., Any]], node: Node) -> Any:
         """What `node` gives; where it is refused, a stand-in of its first input's shape."""
@@ -126,16 +114,9 @@ class Importer:
 
     def dequantize(self, codes: Tensor, quantization: Quantization, name: str = "") -> Tensor:
         """The real values of `codes`, which get `quantization` where they have none yet."""
-        if codes.quantization is None and not codes.is_constant:
-            codes.quantization = quantization
-        elif codes.quantization is None:
-            codes = Tensor(codes.name, codes.shape, codes.dtype, quantization, codes.data)
-        elif not quantization.same_as(codes.quantization):
-            raise Unsupported(f"reads {codes.name!r} with another scale or zero point than it was written with")
-        output = Tensor(self.unique(name or f"{codes.name}_real"), codes.shape, "float32")
-        attrs = {"source": self.node.label or self.node.target}
-        self.graph.ops.append(Op("dequantize", self.node.name, [codes], output, attrs))
-        return output
+        called = self.unique(name or f"{codes.name}_real")
+        source = self.node.label or self.node.target
+        return add_dequantize(self.graph, self.node.name, source, codes, quantization, called)
 
     def real(self, codes: Tensor) -> Tensor:
         """The real values of codes that know their quantization; of float values themselves."""
@@ -150,8 +131,9 @@ class Importer:
     def finish(self, outputs: Sequence[Tensor], match: str) -> Graph:
         """The graph, once every node has been translated.
 
-        `match` is the engine whose bytes to give. It decides whether a bias is rounded to int32, in which
-        precision real multipliers are formed, and how average pools break ties.
+        `match` is the engine whose bytes to give: one of `qrt.compiler.thresholds.STATED`, or ``"pytorch"``, which
+        runs quantize, dequantize and float operators as they are written. It decides whether a bias is rounded to
+        int32, in which precision real multipliers are formed, and how average pools break ties.
 
         Raises
         ------
@@ -190,8 +172,7 @@ def quantization(scale: Any, zero_point: Any, axis: int | None = None) -> Quanti
     """From numbers or arrays of the source; `axis` where they are per channel."""
     scales = np.asarray(scale, np.float64)
     zeros = np.asarray(np.round(zero_point), np.int32)
-    if not (np.isfinite(scales).all() and (scales > 0).all()):
-        raise Unsupported("its scale is not a positive number; quantize the network again")
+    check_scales(scales)
     if axis is None:
         scales, zeros = scales.reshape(()), zeros.reshape(())
     else:

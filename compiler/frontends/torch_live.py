@@ -16,7 +16,8 @@ import torch
 from torch import fx, nn
 
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.frontends.torch_importer import ENGINES, Importer, Node, Unsupported, quantization
+from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.torch_importer import Importer, Node, quantization
 from qrt.compiler.frontends.torch_modules import (
     MODULE_CALLS,
     MODULES,
@@ -28,6 +29,7 @@ from qrt.compiler.frontends.torch_modules import (
 )
 from qrt.compiler.frontends.torch_nodes import ATEN
 from qrt.compiler.ir import Graph, Tensor
+from qrt.compiler.thresholds import STATED
 
 # Functions whose output on a quantized tensor has a scale and zero point of its own, by the type of its codes.
 FIXED_OUTPUTS = {
@@ -37,7 +39,7 @@ FIXED_OUTPUTS = {
 }
 # Python's operators and PyTorch's functions under names that ATen has not.
 FUNCTIONS = {operator.add: "add", operator.mul: "mul", operator.sub: "sub", operator.truediv: "div"}
-ALIASES = {"adaptive_avg_pool2d": "adaptive_avg_pool2d", "hardtanh_": "hardtanh", "swapaxes": "transpose"}
+ALIASES = {"swapaxes": "transpose"}
 # Packages of modules that hold weights packed for an engine.
 QUANTIZED_MODULES = ("torch.ao.nn.quantized.modules", "torch.ao.nn.intrinsic.quantized")
 
@@ -92,7 +94,7 @@ class _Reader:
         """The engine that PyTorch would run the module with; a reference model runs in float."""
         quantized = any(type(module).__module__.startswith(QUANTIZED_MODULES) for module in self.modules.values())
         engine: str = torch.backends.quantized.engine
-        return engine if quantized and engine in ENGINES else "pytorch"
+        return engine if quantized and engine in STATED else "pytorch"
 
     # Nodes of fx
 
@@ -183,8 +185,7 @@ class _Reader:
 
     def _call(self, name: str, target: str, args: list[Any], kwargs: dict[str, Any], label: str) -> Any:
         table: dict[str, Callable[..., Any]] = ON_QUANTIZED if label.startswith("torch.ops.quantized.") else LIVE
-        if "out" in kwargs or "input" not in kwargs:
-            kwargs = {("input" if key == "self" else key): value for key, value in kwargs.items()}
+        kwargs = {("input" if key == "self" else key): value for key, value in kwargs.items()}
         return self.importer.translate(table, Node(name, target, args, kwargs, label))
 
 

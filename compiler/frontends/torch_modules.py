@@ -12,8 +12,9 @@ from torch.ao.nn import intrinsic, quantized
 from torch.ao.nn.intrinsic import quantized as intrinsic_quantized
 from torch.ao.nn.quantized import reference
 
-from qrt.compiler.frontends.torch_importer import Importer, Unsupported, quantization
-from qrt.compiler.frontends.torch_nodes import ATEN
+from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.torch_importer import Importer, quantization
+from qrt.compiler.frontends.torch_nodes import ATEN, constant_array
 from qrt.compiler.ir import Tensor
 
 
@@ -164,12 +165,8 @@ def _computed(
     if relu:
         y = ATEN["relu"](n, y)
     limits = np.iinfo(dtype)
-    known = quantization(_number(scale), _number(zero_point))
+    known = quantization(constant_array(scale, "scale"), constant_array(zero_point, "zero point"))
     return n.quantize(y, known, dtype, limits.min, limits.max, f"{name}_codes")
-
-
-def _number(value: Any) -> Any:
-    return value.data if isinstance(value, Tensor) else value
 
 
 def _quantized(target: str, inputs: int = 1, relu: bool = False) -> Callable[..., Tensor]:
@@ -220,13 +217,9 @@ def _activation(n: Importer, x: Tensor, target: str, scale: float, zero_point: i
     return _quantized(target)(n, x, *rest, scale, zero_point)
 
 
-def _scalar(target: str, relu: bool = False) -> Callable[..., Tensor]:
+def _scalar(n: Importer, x: Tensor, other: float) -> Tensor:
     """add_scalar and mul_scalar, which PyTorch computes by changing scale and zero point: a change of meaning only."""
-
-    def translate(n: Importer, x: Tensor, other: float) -> Tensor:
-        raise Unsupported(f"is {target} with a number, which keeps codes and changes their scale; quantize the number")
-
-    return translate
+    raise Unsupported("computes with a number, which keeps codes and changes their scale; quantize the number")
 
 
 MODULE_CALLS: dict[str, Callable[..., Tensor]] = {
@@ -246,16 +239,14 @@ QUANTIZED: dict[str, Callable[..., Any]] = {
     "add_relu": _quantized("add", 2, True),
     "mul": _quantized("mul", 2),
     "mul_relu": _quantized("mul", 2, True),
-    "cat": lambda n, tensors, dim, scale, zero_point: _quantized("cat")(n, tensors, dim, scale, zero_point),
-    "cat_relu": lambda n, tensors, dim, scale, zero_point: _quantized("cat", 1, True)(
-        n, tensors, dim, scale, zero_point
-    ),
+    "cat": _quantized("cat"),
+    "cat_relu": _quantized("cat", relu=True),
     "hardswish": _quantized("hardswish"),
     "sigmoid": _quantized("sigmoid"),
     "leaky_relu": lambda n, x, slope, inplace, scale, zero_point: _quantized("leaky_relu")(
         n, x, slope, scale, zero_point
     ),
     "elu": lambda n, x, scale, zero_point, alpha=1.0, *rest: _quantized("elu")(n, x, alpha, scale, zero_point),
-    "softmax": lambda n, x, dim, scale, zero_point: _quantized("softmax")(n, x, dim, scale, zero_point),
-    **{name: _scalar(name) for name in ("add_scalar", "mul_scalar", "add_scalar_relu", "mul_scalar_relu")},
+    "softmax": _quantized("softmax"),
+    **dict.fromkeys(("add_scalar", "mul_scalar", "add_scalar_relu", "mul_scalar_relu"), _scalar),
 }

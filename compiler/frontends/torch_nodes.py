@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from qrt.compiler.frontends.torch_importer import Importer, Unsupported, quantization
+from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.torch_importer import Importer, quantization
 from qrt.compiler.frontends.windows import ceil_out, out
 from qrt.compiler.ir import Tensor
 
@@ -37,7 +38,7 @@ def _pair(value: Sizes) -> tuple[int, int]:
     return (int(value[0]), int(value[0])) if len(value) == 1 else (int(value[0]), int(value[1]))
 
 
-def _array(value: Any, what: str) -> np.ndarray:
+def constant_array(value: Any, what: str) -> np.ndarray:
     if isinstance(value, Tensor):
         if value.data is None:
             raise Unsupported(f"its {what} is not constant")
@@ -84,7 +85,7 @@ def quantize_per_tensor(
     limits = np.iinfo(name)
     low = int(limits.min if quant_min is None else quant_min)
     high = int(limits.max if quant_max is None else quant_max)
-    scale, zero_point = _array(scale, "scale"), _array(zero_point, "zero point")
+    scale, zero_point = constant_array(scale, "scale"), constant_array(zero_point, "zero point")
     if input.data is not None:
         return _quantized_constant(n, input, scale, zero_point, None, low, high, name)
     if name == "int32":
@@ -95,7 +96,9 @@ def quantize_per_tensor(
 def dequantize_per_tensor(
     n: Importer, input: Tensor, scale: Any, zero_point: Any, quant_min: int, quant_max: int, dtype: Any, **rest: Any
 ) -> Tensor:
-    return n.dequantize(input, quantization(_array(scale, "scale"), _array(zero_point, "zero point")), n.node.name)
+    return n.dequantize(
+        input, quantization(constant_array(scale, "scale"), constant_array(zero_point, "zero point")), n.node.name
+    )
 
 
 def quantize_per_channel(
@@ -103,15 +106,17 @@ def quantize_per_channel(
 ) -> Tensor:
     if input.data is None:
         raise Unsupported("quantizes an activation per channel; qrt takes per-tensor activations")
-    arrays = _array(scales, "scale"), _array(zero_points, "zero point")
+    arrays = constant_array(scales, "scale"), constant_array(zero_points, "zero point")
     return _quantized_constant(n, input, *arrays, axis % len(input.shape), quant_min, quant_max, _dtype(dtype))
 
 
 def dequantize_per_channel(
     n: Importer, input: Tensor, scales: Any, zero_points: Any, axis: int, *limits: Any, **rest: Any
 ) -> Tensor:
-    zeros = np.zeros(1) if zero_points is None else _array(zero_points, "zero point")
-    return n.dequantize(input, quantization(_array(scales, "scale"), zeros, axis % len(input.shape)), n.node.name)
+    zeros = np.zeros(1) if zero_points is None else constant_array(zero_points, "zero point")
+    return n.dequantize(
+        input, quantization(constant_array(scales, "scale"), zeros, axis % len(input.shape)), n.node.name
+    )
 
 
 # Convolutions and pools

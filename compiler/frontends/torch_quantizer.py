@@ -108,29 +108,27 @@ class QrtQuantizer(Quantizer):  # type: ignore[misc]
         self.is_qat = is_qat
         self.activation = QuantizationSpec(
             dtype=torch.int8,
-            observer_or_fake_quant_ctr=self._activation_observer(),
+            observer_or_fake_quant_ctr=self._observer(HistogramObserver, MovingAverageMinMaxObserver, 2.0**-12),
             quant_min=-128,
             quant_max=127,
             qscheme=torch.per_tensor_affine,
         )
         self.weights = QuantizationSpec(
             dtype=torch.int8,
-            observer_or_fake_quant_ctr=self._weight_observer(),
+            observer_or_fake_quant_ctr=self._observer(
+                PerChannelMinMaxObserver, MovingAveragePerChannelMinMaxObserver, MIN_WEIGHT_SCALE
+            ),
             quant_min=-127,
             quant_max=127,
             qscheme=torch.per_channel_symmetric,
             ch_axis=0,
         )
 
-    def _activation_observer(self) -> Any:
+    def _observer(self, still: Any, moving: Any, least_scale: float) -> Any:
+        """What finds the scale: `still` after training, `moving` while the network is trained."""
         if self.is_qat:
-            return FakeQuantize.with_args(observer=MovingAverageMinMaxObserver, eps=2.0**-12)
-        return HistogramObserver.with_args(eps=2.0**-12)
-
-    def _weight_observer(self) -> Any:
-        if self.is_qat:
-            return FakeQuantize.with_args(observer=MovingAveragePerChannelMinMaxObserver, eps=MIN_WEIGHT_SCALE)
-        return PerChannelMinMaxObserver.with_args(eps=MIN_WEIGHT_SCALE)
+            return FakeQuantize.with_args(observer=moving, eps=least_scale)
+        return still.with_args(eps=least_scale)
 
     def annotate(self, model: fx.GraphModule) -> fx.GraphModule:
         for node in model.graph.nodes:

@@ -15,7 +15,7 @@ import numpy as np
 
 from qrt.compiler.codes import activation_codes
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.ir import Graph, Op, Quantization, Tensor
+from qrt.compiler.ir import Graph, Op, Quantization, Tensor, unique_name
 from qrt.compiler.passes.elementwise import ELEMENTWISE, leaves, table
 from qrt.compiler.report import Report
 
@@ -251,12 +251,7 @@ class _Absorber:
 
     def fresh(self, name: str) -> str:
         """A name that no tensor has yet."""
-        unique, number = name, 1
-        while unique in self.names:
-            number += 1
-            unique = f"{name}_{number}"
-        self.names.add(unique)
-        return unique
+        return unique_name(name, self.names)
 
     def transposed(self, tensor: Tensor, permutation: tuple[int, ...], name: str = "") -> Tensor:
         shape = tuple(tensor.shape[k] for k in permutation)
