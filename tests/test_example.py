@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -56,6 +57,20 @@ def test_compiles_to_an_ordinary_network(content: bytes) -> None:
     assert compiled.report.arena_size == compiled.report.arena_lower_bound
     assert compiled.to_bytes() == content
     assert qrt.load(content).outputs[0].labels == tuple("0123456789")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_figures_of_the_forum_page() -> None:
+    """They are computed anew; what the page claims of them holds."""
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    figures = runpy.run_path(str(FOLDER.parent / "forum" / "figures.py"))
+    text = figures["figures"]()
+    assert figures["MARK"].search(figures["PAGE"].read_text(encoding="utf-8"))
+    exact = next(line for line in text.splitlines() if line.startswith("| integers, float bias in the addend"))
+    assert "| 0 of 3,970 |" in exact
+    assert float(re.search(r"largest error of an int32 bias is (\S+) codes", text)[1]) < 0.005
+    assert int(re.search(r"all pairs of codes, (\S+) of", text)[1].replace(",", "")) >= 13_107_000
 
 
 def test_demo_prints_predictions_and_accuracy(
