@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from qrt.compiler.compare import Comparison
-    from qrt.compiler.ir import Graph
+    from qrt.compiler.ir import Edge, Graph
 
 # Samples in one go: a layer's results for all of them are in memory at once.
 BATCH = 16
@@ -140,7 +140,7 @@ class _Runner:
             if self.samples.labels is None:
                 continue
             labels = self.samples.labels[part]
-            shown = {"qrt": codes[place], "float": real[outputs[0]]}
+            shown = {"qrt": _real(codes[place], self.graph.outputs[0]), "float": real[outputs[0]]}
             if written is not None and outputs[0] in written:
                 shown["quantized source"] = written[outputs[0]]
             for name, values in shown.items():
@@ -174,11 +174,11 @@ class _Runner:
         right = 0
         for part, real in zip(self.batches(), self.meant, strict=True):
             ours = _run(model, [x[part] for x in self.samples.inputs])[0]
-            values = (ours.astype(np.float64) - info.zero_point) * info.scale
+            values = info.dequantize(ours).astype(np.float64)
             real = (real.transpose(0, 2, 3, 1) if info.source_layout == "NCHW" else real).reshape(values.shape)
             signal, noise = signal + float((real**2).sum()), noise + float(((real - values) ** 2).sum())
             if self.samples.labels is not None:
-                right += int((predictions(ours) == self.samples.labels[part]).sum())
+                right += int((predictions(values) == self.samples.labels[part]).sum())
         sqnr = 10 * float(np.log10(max(signal, 1e-300) / noise)) if noise else None
         accuracy = None if self.samples.labels is None else right / self.samples.count
         return {"bias": bias, "sqnr": sqnr, "accuracy": accuracy}
@@ -188,6 +188,11 @@ def _run(model: qrt.Model, taken: list[Array]) -> list[Array]:
     """Codes of all outputs, one sample after another."""
     layout = "NCHW" if any(_is_nchw(info.shape, x) for info, x in zip(model.inputs, taken, strict=True)) else None
     return one_by_one(model, taken, range(len(taken[0])), layout=layout)
+
+
+def _real(codes: Array, edge: Edge) -> Array:
+    """Numbers whose order is that of the real values."""
+    return codes if edge.scales is None else codes * edge.scales
 
 
 def _is_nchw(shape: tuple[int, ...], x: Array) -> bool:

@@ -22,13 +22,15 @@ class TensorEntry:
     name : str
     shape : tuple of int
     size : int
-        Bytes, which are elements.
+        Bytes.
     scale, zero_point : float, int
         A scale of 0 means that the file does not state one.
     arena_offset : int or None
         Byte position in the arena; None for a constant.
     first, last : int or None
         Lifetime in steps: operator i is step i + 1, step 0 comes before all; None for a constant.
+    dtype : str
+        ``"int8"``, or ``"int32"`` of accumulators.
     """
 
     index: int
@@ -40,6 +42,11 @@ class TensorEntry:
     arena_offset: int | None
     first: int | None
     last: int | None
+    dtype: str = "int8"
+
+    @property
+    def elements(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -189,6 +196,11 @@ def _slice(options: Any) -> tuple[dict[str, Any], int]:
     return {"begin": options.BeginAsNumpy().tolist(), "stride": options.StrideAsNumpy().tolist()}, 0
 
 
+def _requantize_sum(options: Any) -> tuple[dict[str, Any], int]:
+    requant, size = _requant(options)
+    return requant, size + 8 * options.BMultiplierLength()
+
+
 def _resize2d(options: Any) -> tuple[dict[str, Any], int]:
     lengths = (options.RowsLength(), options.ColumnsLength(), options.RowWeightLength(), options.ColumnWeightLength())
     return {"form": "BILINEAR" if any(lengths[2:]) else "NEAREST"}, 2 * sum(lengths)
@@ -220,6 +232,7 @@ OPTIONS: dict[int, tuple[str, type[Any], Callable[[Any], tuple[dict[str, Any], i
     fb.Options.ArgMax: ("arg_max", fb.ArgMax, _no_parameters),
     fb.Options.MatMul: ("matmul", fb.MatMul, _requant),
     fb.Options.L2Norm: ("l2_norm", fb.L2Norm, _no_parameters),
+    fb.Options.RequantizeSum: ("requantize_sum", fb.RequantizeSum, _requantize_sum),
 }
 
 
@@ -234,7 +247,8 @@ def _tensor(index: int, tensor: Any) -> TensorEntry:
         index=index,
         name=_text(tensor.Name()),
         shape=shape,
-        size=int(np.prod(shape, dtype=np.int64)),
+        size=int(np.prod(shape, dtype=np.int64)) * (4 if tensor.Dtype() == fb.DType.INT32 else 1),
+        dtype=_names(fb.DType)[tensor.Dtype()].lower(),
         scale=tensor.Scale(),
         zero_point=tensor.ZeroPoint(),
         arena_offset=tensor.ArenaOffset() if life else None,
@@ -247,13 +261,13 @@ def _macs(kind: str, inputs: list[TensorEntry], output: TensorEntry) -> int:
     """Multiply-accumulates of an operator that sums products; 0 for others."""
     match kind:
         case "conv2d" | "linear":
-            return output.size * int(np.prod(inputs[1].shape[1:], dtype=np.int64))
+            return output.elements * int(np.prod(inputs[1].shape[1:], dtype=np.int64))
         case "dwconv2d":
-            return output.size * int(np.prod(inputs[1].shape[1:3], dtype=np.int64))
+            return output.elements * int(np.prod(inputs[1].shape[1:3], dtype=np.int64))
         case "transpose_conv2d":
-            return int(np.prod(inputs[0].shape[:3], dtype=np.int64)) * inputs[1].size
+            return int(np.prod(inputs[0].shape[:3], dtype=np.int64)) * inputs[1].elements
         case "matmul":
-            return output.size * inputs[0].shape[-1]
+            return output.elements * inputs[0].shape[-1]
         case _:
             return 0
 

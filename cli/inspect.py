@@ -89,6 +89,8 @@ def edges(model: qrt.Model) -> list[tuple[str, str]]:
 
 def real_text(tensor: qrt.TensorInfo | TensorEntry) -> str:
     """What codes stand for."""
+    if tensor.dtype == "int32":
+        return "int32 accumulators"
     if tensor.scale == 0:
         return f"zero point {tensor.zero_point}, no scale stated"
     if tensor.zero_point == 0:
@@ -192,6 +194,8 @@ def document(path: Path, model: qrt.Model, contents: Contents) -> dict[str, Any]
                 "source_layout": info.source_layout,
                 "quantize_rule": info.quantize_rule,
                 "source_dtype": info.source_dtype,
+                "dtype": str(info.dtype),
+                "scales": info.scales,
             }
             for tensor, info in zip(described[key], infos, strict=True)
         ]

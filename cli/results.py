@@ -57,7 +57,10 @@ class Result:
         """For each sample, its `count` largest entries: index, label and value; the lower index first among equals."""
         flat = self.samples.reshape(len(self.samples), -1)
         labels = self.info.labels or tuple(str(i) for i in range(flat.shape[1]))
-        order = np.argsort(-flat.astype(np.float64), axis=1, kind="stable")[:, :count]
+        real = flat.astype(np.float64)
+        if self.info.scales and flat.dtype == np.int32:  # whose entries have scales of their own
+            real = real * np.tile(self.info.scales, flat.shape[1] // len(self.info.scales))
+        order = np.argsort(-real, axis=1, kind="stable")[:, :count]
         return [[(int(i), labels[i], row[i].item()) for i in best] for row, best in zip(flat, order, strict=True)]
 
     def document(self) -> dict[str, Any]:
@@ -68,6 +71,7 @@ class Result:
             "dtype": str(self.values.dtype),
             "scale": self.info.scale,
             "zero_point": self.info.zero_point,
+            **({"scales": list(self.info.scales)} if self.info.scales else {}),
             "values": self.values.tolist(),
         }
         if self.ranked:
@@ -78,7 +82,7 @@ class Result:
     def lines(self, width: int) -> Iterator[str]:
         """The output as text, `width` wide where it can be."""
         count = len(self.samples)
-        meaning = "codes" if self.values.dtype == np.int8 else "real values"
+        meaning = {"int8": "codes", "int32": "int32 accumulators"}.get(str(self.values.dtype), "real values")
         title = f"{printable(self.info.name) or 'output'}  {shape_text(self.values.shape)} {meaning}"
         if self.ranked:
             yield f"{title}, the largest of {self.samples[0].size}"

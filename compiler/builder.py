@@ -78,7 +78,7 @@ class GraphBuilder(Parts):
         weights: ArrayLike,
         bias: ArrayLike | None = None,
         *,
-        scale: float,
+        scale: float | None,
         zero_point: int = 0,
         stride: Pair = 1,
         padding: Padding = 0,
@@ -90,7 +90,10 @@ class GraphBuilder(Parts):
         float_bias: bool = False,
         name: str = "",
     ) -> Tensor:
-        """Convolution; weights [out_channels, filter_height, filter_width, in_channels / groups]."""
+        """Convolution; weights [out_channels, filter_height, filter_width, in_channels / groups].
+
+        Where `scale` is None the output is accumulators, int32: for `requantize_sum`, or to leave the model.
+        """
         self._rank(x, 4)
         w = self._weights(weights, weights_scale, 0, 4)
         out_channels, in_channels = w.shape[0], w.shape[3] * groups
@@ -109,7 +112,7 @@ class GraphBuilder(Parts):
         weights: ArrayLike,
         bias: ArrayLike | None = None,
         *,
-        scale: float,
+        scale: float | None,
         zero_point: int = 0,
         stride: Pair = 1,
         padding: Padding = 0,
@@ -120,7 +123,10 @@ class GraphBuilder(Parts):
         float_bias: bool = False,
         name: str = "",
     ) -> Tensor:
-        """Depthwise convolution; weights [1, filter_height, filter_width, in_channels * depth_multiplier]."""
+        """Depthwise convolution; weights [1, filter_height, filter_width, in_channels * depth_multiplier].
+
+        Where `scale` is None the output is accumulators, int32: for `requantize_sum`, or to leave the model.
+        """
         self._rank(x, 4)
         w = self._weights(weights, weights_scale, 3, 4)
         if w.shape[0] != 1 or w.shape[3] % x.shape[3]:
@@ -136,7 +142,7 @@ class GraphBuilder(Parts):
         weights: ArrayLike,
         bias: ArrayLike | None = None,
         *,
-        scale: float,
+        scale: float | None,
         zero_point: int = 0,
         activation: Activation = None,
         weights_scale: ArrayLike | None = None,
@@ -144,7 +150,10 @@ class GraphBuilder(Parts):
         float_bias: bool = False,
         name: str = "",
     ) -> Tensor:
-        """Matrix product over the last axis; weights [out_features, in_features]."""
+        """Matrix product over the last axis; weights [out_features, in_features].
+
+        Where `scale` is None the output is accumulators, int32: for `requantize_sum`, or to leave the model.
+        """
         w = self._weights(weights, weights_scale, 0, 2)
         if x.shape[-1] != w.shape[1]:
             raise ValueError(f"linear of {x.name!r}: {x.shape[-1]} features do not fit weights {list(w.shape)}")
@@ -228,6 +237,25 @@ class GraphBuilder(Parts):
     def minimum(self, a: Tensor, b: Tensor, *, name: str = "") -> Tensor:
         """The smaller entries, broadcasting; both have the same scale and zero_point."""
         return self._extremum("minimum", a, b, name)
+
+    def requantize_sum(
+        self,
+        a: Tensor,
+        b: Tensor,
+        *,
+        scale: float,
+        zero_point: int = 0,
+        activation: Activation = None,
+        name: str = "",
+    ) -> Tensor:
+        """What the accumulators `a` of a layer and the codes `b` stand for, summed and rounded once; equal shapes."""
+        if a.dtype != "int32" or b.dtype != "int8":
+            raise ValueError(
+                f"requantize_sum adds accumulators and codes, got {a.dtype} {a.name!r}, {b.dtype} {b.name!r}"
+            )
+        if a.shape != b.shape:
+            raise ValueError(f"requantize_sum: {a.name!r} {a.shape} and {b.name!r} {b.shape} differ in shape")
+        return self._computed("requantize_sum", [a, b], a.shape, scale, zero_point, activation, {}, name)
 
     def matmul(
         self, a: Tensor, b: Tensor, *, scale: float, zero_point: int = 0, rounding: str = "SINGLE", name: str = ""

@@ -173,7 +173,7 @@ class Parts:
         w: Tensor,
         bias: ArrayLike | None,
         shape: tuple[int, ...],
-        scale: float,
+        scale: float | None,
         zero_point: int,
         activation: Activation,
         attrs: dict[str, Any],
@@ -187,12 +187,16 @@ class Parts:
         kind: str,
         inputs: list[Tensor],
         shape: tuple[int, ...],
-        scale: float,
+        scale: float | None,
         zero_point: int,
         activation: Activation,
         attrs: dict[str, Any],
         name: str,
     ) -> Tensor:
+        if scale is None:
+            if activation is not None or zero_point != 0:
+                raise ValueError(f"{name or kind}: accumulators have no zero_point and no activation; give a scale")
+            return self._append(kind, inputs, shape, None, attrs, name)
         quantization = per_tensor(scale, zero_point)
         return self._append(kind, inputs, shape, quantization, attrs | self._clamped(activation, quantization), name)
 
@@ -206,6 +210,6 @@ class Parts:
         name: str,
     ) -> Tensor:
         name = self._unique(name or kind)
-        output = Tensor(name, shape, "int8", quantization)
+        output = Tensor(name, shape, "int8" if quantization is not None else "int32", quantization)
         self.graph.ops.append(Op(kind, name, inputs, output, attrs))
         return output

@@ -7,14 +7,14 @@ of a layer whose file has int32 ones) is taken from the source's graph where the
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from qrt.compiler.arithmetic import add_addend, implied_addend
-from qrt.compiler.ir import Graph, Op
+from qrt.compiler.ir import Graph, Op, Quantization
 from qrt.compiler.requant import CHANNEL_AXIS, channel_range
 
 
@@ -98,6 +98,8 @@ class Explanation:
         return asdict(self)
 
 
+# Of a tensor whose numbers are no codes.
+NO_NUMBERS = Quantization(np.array(0.0), np.array(0))
 SUMS = {
     "conv2d": "acc = sum over filter_y, filter_x, in_channel of (x - x_zero_point) * w",
     "dwconv2d": "acc = sum over filter_y, filter_x of (x - x_zero_point) * w",
@@ -135,6 +137,12 @@ SINGLE = [
 DOUBLE = [
     "high = (((acc + bias) << max(31 - shift, 0)) * multiplier + 2^30) >> 31",
     "y = clamp(rounding_shift(high, max(shift - 31, 0)) + y_zero_point)",
+]
+ACCUMULATORS = ["y = acc + bias                 int32, not rounded to codes"]
+REQUANTIZE_SUM = [
+    "y = clamp((a * multiplier + b * b_multiplier + addend) >> shift)",
+    "multiplier * 2^-shift = x_scale * w_scale of the layer that writes a / y_scale",
+    "b_multiplier * 2^-shift = b_scale / y_scale",
 ]
 LAYER_DERIVATION = [
     "real(y) = sum of real(x) * real(w) + bias_float, with real(q) = scale * (q - zero_point):",
@@ -189,6 +197,8 @@ def explain(graph: Graph, index: int, source: Graph | None = None) -> Explanatio
         return _layer(op, index, source)
     if op.kind == "add":
         return _add(op, index)
+    if op.kind == "requantize_sum":
+        return _requantize_sum(op, index)
     numbers = _edges(op)
     if op.kind in SUMS:
         requant = op.attrs["requant"]
@@ -217,6 +227,8 @@ def _edges(op: Op) -> dict[str, Any]:
     names = usual.get(len(activations), [f"x{i}" for i in range(len(activations))])
     numbers: dict[str, Any] = {}
     for name, tensor in (*zip(names, activations, strict=True), ("y", op.output)):
+        if tensor.dtype == "int32":
+            continue
         numbers |= {f"{name}_scale": tensor.scale, f"{name}_zero_point": tensor.zero_point}
     return numbers
 
@@ -228,6 +240,8 @@ def _layer(op: Op, index: int, source: Graph | None) -> Explanation:
     count = weights.shape[CHANNEL_AXIS[op.kind]]
     rows = np.moveaxis(weights.data, CHANNEL_AXIS[op.kind], 0).reshape(count, -1).astype(np.int64)
     x, y = op.inputs[0], op.output
+    if y.dtype == "int32":
+        y = replace(y, quantization=NO_NUMBERS)
     low, high = channel_range(rows, x.zero_point)
     known = _source_bias(op, source)
     channels = []
@@ -265,12 +279,23 @@ def _layer(op: Op, index: int, source: Graph | None) -> Explanation:
             )
         )
     rule = SINGLE if requant.rounding == "SINGLE" else DOUBLE
-    formulas = [SUMS[op.kind], "bias = round(bias_float / (x_scale * w_scale))", *rule]
-    formulas.append("multiplier * 2^-shift = x_scale * w_scale / y_scale")
+    formulas = [SUMS[op.kind], "bias = round(bias_float / (x_scale * w_scale))"]
+    if op.output.dtype == "int32":
+        formulas += ACCUMULATORS
+    else:
+        formulas += [*rule, "multiplier * 2^-shift = x_scale * w_scale / y_scale"]
     numbers = _edges(op) | {"rounding": requant.rounding, "output_min": requant.output_min}
     numbers |= {"output_max": requant.output_max, "products": rows.shape[1], "out_channels": count}
     explicit = requant.addend is not None
     return Explanation(index, op.name, op.kind, formulas, numbers, explicit, channels, LAYER_DERIVATION)
+
+
+def _requantize_sum(op: Op, index: int) -> Explanation:
+    requant = op.attrs["requant"]
+    numbers = _edges(op) | {"output_min": requant.output_min, "output_max": requant.output_max}
+    numbers |= {"multiplier": requant.multiplier.tolist(), "shift": requant.shift.tolist()}
+    numbers |= {"b_multiplier": op.attrs["b_multiplier"].tolist(), "addend": requant.addend.tolist()}
+    return Explanation(index, op.name, op.kind, REQUANTIZE_SUM, numbers)
 
 
 def _source_bias(op: Op, source: Graph | None) -> np.ndarray | None:

@@ -184,7 +184,7 @@ def intervals(graph: Graph) -> dict[Tensor, Interval]:
     known = {edge.tensor: everything(edge.tensor) for edge in graph.inputs}
     for op in graph.ops:
         rule = RULES.get(op.kind)
-        if rule is None:
+        if rule is None or op.output.dtype == "int32":
             known[op.output] = everything(op.output)
             continue
         operands = op.inputs[:1] if op.kind in CHANNEL_AXIS else op.inputs

@@ -41,6 +41,7 @@ OPERATORS = (
     "arg_max",
     "matmul",
     "l2_norm",
+    "requantize_sum",
 )
 
 
@@ -98,7 +99,7 @@ class Tensor:
     dtype : str
         ``"float32"``, ``"int8"``, ``"uint8"``, ``"int32"`` or ``"int64"``.
     quantization : Quantization or None
-        Of integer codes; None for float tensors and plain integers.
+        Of integer codes; None for float tensors, plain integers, and int32 activations, which are accumulators.
     data : numpy.ndarray or None
         The value of a constant, shape `shape`; None for activations.
     """
@@ -116,6 +117,11 @@ class Tensor:
     @property
     def size(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of an activation in the arena."""
+        return self.size * (4 if self.dtype == "int32" else 1)
 
     @property
     def scale(self) -> float:
@@ -193,6 +199,8 @@ class Edge:
         ``"INT8"``, ``"UINT8"``, whose codes are 128 higher, or ``"INT16"``: the source's codes.
     requant : qrt.compiler.requant.Requant or None
         Of an int16 input: how its numbers become codes.
+    scales : numpy.ndarray or None
+        Of an int32 output, once lowered: the real value of 1 for each entry of the last axis, float32.
     labels : list of str
         Outputs: one name for each entry of the last axis, or empty.
     """
@@ -203,6 +211,7 @@ class Edge:
     source_dtype: str = "INT8"
     labels: list[str] = field(default_factory=list)
     requant: Any = None
+    scales: np.ndarray | None = None
 
 
 @dataclass(eq=False)

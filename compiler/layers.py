@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from qrt.compiler.ir import Edge, Graph
+import numpy as np
+
+from qrt.compiler.ir import Edge, Graph, Tensor
 from qrt.compiler.memory import plan
 from qrt.compiler.writer import write
 
@@ -13,8 +15,13 @@ def exposed(graph: Graph) -> Graph:
     The numbers are the same; the memory plan is another, since nothing dies.
     """
     twin = graph.copy()
-    twin.outputs = [Edge(op.output) for op in twin.ops]
+    twin.outputs = [_edge(op.output) for op in twin.ops]
     return twin
+
+
+def _edge(tensor: Tensor) -> Edge:
+    scales = np.ones(tensor.shape[-1], np.float32) if tensor.dtype == "int32" else None
+    return Edge(tensor, scales=scales)
 
 
 def exposed_file(graph: Graph) -> bytes:

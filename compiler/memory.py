@@ -165,7 +165,7 @@ def distance(op: Op) -> int | None:
 
     SPEC.md, "Over a dying input": while row r is written, the input is read from row `first` on.
     """
-    if op.kind not in SLIDING or op.attrs.get("groups", 1) != 1:
+    if op.kind not in SLIDING or op.attrs.get("groups", 1) != 1 or op.output.dtype != "int8":
         return None
     (batch, height, width, channels), y = op.inputs[0].shape, op.output.shape
     top, stride = op.attrs["padding"][0], op.attrs["stride"][0]
@@ -204,7 +204,7 @@ def _gaps(
         if x.is_constant or lives[x][1] != step:
             continue
         apart = distance(op)
-        if apart is not None and apart < aligned(op.output.size):
+        if apart is not None and apart < aligned(op.output.nbytes):
             result[index[op.output], index[x]] = apart
     return result
 
@@ -238,7 +238,7 @@ def plan(graph: Graph, *, overlap: bool = True) -> Plan:
         groups = _groups(graph, lives, in_place)
         gaps = _gaps(graph, lives, groups) if overlap else {}
         blocks = [
-            Block(size=aligned(tensors[0].size), first=lives[tensors[0]][0], last=lives[tensors[-1]][1])
+            Block(size=aligned(tensors[0].nbytes), first=lives[tensors[0]][0], last=lives[tensors[-1]][1])
             for tensors in groups
         ]
         if best is None:
@@ -260,6 +260,6 @@ def _overlapping(graph: Graph, offsets: Mapping[Tensor, int]) -> frozenset[Op]:
         x, y = op.inputs[0], op.output
         if x.is_constant:
             return False
-        return offsets[x] < offsets[y] + y.size and offsets[y] < offsets[x] + x.size
+        return offsets[x] < offsets[y] + y.nbytes and offsets[y] < offsets[x] + x.nbytes
 
     return frozenset(op for op in graph.ops if op.kind in SLIDING and shares(op))

@@ -14,7 +14,7 @@ from qrt.compiler.arithmetic import add_addend, implied_addend
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.ir import Op, Tensor
 
-HEAD = '''"""{kind} {name}, from {file}: int8 codes in, int8 codes out, integers in between.
+HEAD = '''"""{kind} {name}, from {file}: {dtypes} in, {dtype} out, integers in between.
 
     python program.py {arguments} y.npy
 """
@@ -34,9 +34,9 @@ if __name__ == "__main__":
     if len(sys.argv) != {count}:
         sys.exit("usage: python program.py {arguments} y.npy")
     codes = [np.load(path, allow_pickle=False) for path in sys.argv[1:-1]]
-    for given, name, shape in zip(codes, {names!r}, {shapes!r}):
-        if given.dtype != np.int8 or given.shape[1:] != shape[1:]:
-            sys.exit(f"{{name}} is int8 codes of shape {{shape}}, got {{given.dtype}} {{given.shape}}")
+    for given, name, shape, dtype in zip(codes, {names!r}, {shapes!r}, {dtypes!r}):
+        if given.dtype != dtype or given.shape[1:] != shape[1:]:
+            sys.exit(f"{{name}} is {{dtype}} of shape {{shape}}, got {{given.dtype}} {{given.shape}}")
     np.save(sys.argv[-1], layer(*codes))
 """
 SINGLE = """
@@ -52,6 +52,16 @@ def requantized(acc):
     high = (((acc + bias) << left) * multiplier + (1 << 30)) >> 31
     y = (high + ((1 << right) >> 1) - ((high < 0) & (right > 0))) >> right
     return np.clip(y + y_zero_point, output_min, output_max).astype(np.int8)
+"""
+ACCUMULATORS = """
+def requantized(acc):
+    return (acc + bias).astype(np.int32)
+"""
+REQUANTIZE_SUM = """
+def layer(a, b):
+    # What a layer and what codes stand for, summed and rounded once.
+    y = (a.astype(np.int64) * multiplier + b.astype(np.int64) * b_multiplier + addend) >> shift
+    return np.clip(y, output_min, output_max).astype(np.int8)
 """
 PATCHES = """
 def patches(x, fill):
@@ -167,6 +177,8 @@ def _requant(op: Op) -> dict[str, Any]:
         "shift": requant.shift.astype(np.int64),
     }
     bias = np.zeros(1, np.int64) if requant.bias is None else requant.bias.astype(np.int64)
+    if op.output.dtype == "int32":
+        return {"bias": bias}
     if requant.rounding == "DOUBLE":
         return numbers | {"bias": bias, "y_zero_point": op.output.zero_point}
     implied = implied_addend(numbers["multiplier"], numbers["shift"], bias, op.output.zero_point)
@@ -198,6 +210,14 @@ def _two(op: Op) -> dict[str, Any]:
     return {"a_zero_point": op.inputs[0].zero_point, "b_zero_point": op.inputs[1].zero_point, **_requant(op)}
 
 
+def _sum(op: Op) -> dict[str, Any]:
+    requant = op.attrs["requant"]
+    arrays = {"multiplier": requant.multiplier, "shift": requant.shift, "addend": requant.addend}
+    arrays["b_multiplier"] = op.attrs["b_multiplier"]
+    limits = {"output_min": requant.output_min, "output_max": requant.output_max}
+    return {name: array.astype(np.int64) for name, array in arrays.items()} | limits
+
+
 def _pool(op: Op) -> dict[str, Any]:
     rounding = {"rounding": op.attrs["rounding"], "x_zero_point": op.inputs[0].zero_point}
     return _window(op) | _limits(op) | (rounding if op.kind == "average_pool2d" else {})
@@ -212,6 +232,7 @@ KINDS: dict[str, tuple[Callable[[Op], dict[str, Any]], list[str]]] = {
     "mean": (_one, [MEAN]),
     "requantize": (_one, [REQUANTIZE]),
     "add": (_add, [ADD]),
+    "requantize_sum": (_sum, [REQUANTIZE_SUM]),
     "max_pool2d": (_pool, [PATCHES, MAX_POOL2D]),
     "average_pool2d": (_pool, [PATCHES, AVERAGE_POOL2D]),
     "clamp": (_limits, [CLAMP]),
@@ -240,7 +261,9 @@ def program(op: Op, file: str) -> str:
     if op.kind == "add" and op.attrs["form"] == "TFLITE":
         functions = [ADD_TFLITE]
     requant = op.attrs.get("requant")
-    if requant is not None:
+    if op.output.dtype == "int32":
+        functions = [ACCUMULATORS, *functions]
+    elif requant is not None and op.kind != "requantize_sum":
         functions = [SINGLE if requant.rounding == "SINGLE" else DOUBLE, *functions]
     inputs = op.inputs[:1] if op.kind in ("conv2d", "dwconv2d", "linear") else op.inputs
     names = ["x"] if len(inputs) == 1 else ["a", "b"]
@@ -250,7 +273,15 @@ def program(op: Op, file: str) -> str:
         functions = [*functions, _with_constants(names, inputs)]
         numbers |= {f"{n}_codes": t.data for n, t in zip(names, inputs, strict=True) if t.data is not None}
     arguments = " ".join(f"{name}.npy" for name, _ in given)
-    text = HEAD.format(kind=op.kind, name=_quoted(op.name), file=_quoted(file), arguments=arguments)
+    dtypes = [tensor.dtype for _, tensor in given]
+    text = HEAD.format(
+        kind=op.kind,
+        name=_quoted(op.name),
+        file=_quoted(file),
+        arguments=arguments,
+        dtypes=" and ".join(dict.fromkeys(dtypes)),
+        dtype=op.output.dtype,
+    )
     assignments = "".join(_assignment(name, value) for name, value in numbers.items())
     if "unpacked(" in assignments:
         text = text.replace("import sys\n", "import base64\nimport sys\nimport zlib\n", 1) + UNPACKED + "\n"
@@ -258,7 +289,7 @@ def program(op: Op, file: str) -> str:
     text += "".join(f"\n{function}" for function in functions)
     called = [name for name, _ in given]
     shapes = [tensor.shape for _, tensor in given]
-    return text + TAIL.format(count=len(given) + 2, arguments=arguments, names=called, shapes=shapes)
+    return text + TAIL.format(count=len(given) + 2, arguments=arguments, names=called, shapes=shapes, dtypes=dtypes)
 
 
 def _with_constants(names: list[str], inputs: list[Tensor]) -> str:

@@ -141,11 +141,18 @@ OPTIONS: dict[int, tuple[str, type[Any], Callable[[Any], dict[str, Any]]]] = {
     fb.Options.ArgMax: ("arg_max", fb.ArgMax, _nothing),
     fb.Options.MatMul: ("matmul", fb.MatMul, _requant),
     fb.Options.L2Norm: ("l2_norm", fb.L2Norm, _nothing),
+    fb.Options.RequantizeSum: (
+        "requantize_sum",
+        fb.RequantizeSum,
+        lambda o: {"b_multiplier": o.BMultiplierAsNumpy().copy(), **_requant(o)},
+    ),
 }
 
 
 def _tensor(source: Any) -> Tensor:
     shape = _ints(source.ShapeAsNumpy())
+    if source.Dtype() == fb.DType.INT32:
+        return Tensor(_text(source.Name()), shape, "int32")
     quantization = Quantization(np.array(source.Scale(), np.float32), np.array(source.ZeroPoint(), np.int32))
     data = source.DataAsNumpy().reshape(shape) if source.DataLength() else None
     return Tensor(_text(source.Name()), shape, "int8", quantization, data)
@@ -159,6 +166,7 @@ def _edge(source: Any, tensors: list[Tensor]) -> Edge:
         _names(fb.SourceDType)[source.SourceDtype()],
         [_text(source.Labels(i)) for i in range(source.LabelsLength())],
         _requant(source)["requant"] if source.Requant() else None,
+        source.ScalesAsNumpy().copy() if source.ScalesLength() else None,
     )
 
 

@@ -91,6 +91,7 @@ class Report:
         weights = {op.inputs[1] for op in graph.ops if op.kind in WEIGHTED}
         self.weight_bytes = sum(tensor.size for tensor in weights)
         self.parameter_bytes = sum(op.attrs["requant"].nbytes for op in graph.ops if "requant" in op.attrs)
+        self.parameter_bytes += sum(op.attrs["b_multiplier"].nbytes for op in graph.ops if op.kind == "requantize_sum")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types only, for JSON."""

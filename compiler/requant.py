@@ -165,7 +165,8 @@ def _channels(op: Op) -> Channels:
             scale = np.broadcast_to(np.asarray(source.quantization.scale, np.float64), (count,))
             same = np.abs(scale - unit) <= 1e-6 * unit
             bias = [int(q) if s else b for q, s, b in zip(source.data.reshape(-1), same, bias, strict=True)]
-    return Channels(rows, unit, bias, bias_real, op.output.scale, x.zero_point)
+    y_scale = 1.0 if op.output.dtype == "int32" else op.output.scale
+    return Channels(rows, unit, bias, bias_real, y_scale, x.zero_point)
 
 
 def _rescue_bias(op: Op, channels: Channels, report: Report) -> None:
@@ -179,7 +180,7 @@ def _rescue_bias(op: Op, channels: Channels, report: Report) -> None:
     over = [
         c for c, (acc, b) in enumerate(zip(channels.acc_max, channels.bias, strict=True)) if acc + abs(b) >= ACC_LIMIT
     ]
-    constant = [c for c in over if not channels.weights[c].any()]
+    constant = [c for c in over if not channels.weights[c].any() and op.output.dtype != "int32"]
     for c in constant:
         channels.unit[c] = channels.y_scale * 2.0**-CONSTANT_BITS
         wanted = round(Fraction(channels.bias_real[c]) / Fraction(channels.unit[c]))
@@ -256,6 +257,51 @@ def _lower_weighted(op: Op, report: Report) -> None:
         )
     )
     del op.inputs[2:]
+
+
+def _lower_accumulators(op: Op, report: Report, keep_bias: bool) -> tuple[Reals, Reals]:
+    """A layer that writes ``acc + bias``: the real value of 1 for each channel, and the bias that is left to add.
+
+    The bias becomes int32 where `keep_bias`, else it is left at full precision to what reads the accumulators.
+    """
+    channels = _channels(op)
+    left = np.zeros(len(channels.unit)) if keep_bias else channels.bias_real
+    if not keep_bias:
+        channels.bias = [0] * len(channels.bias)
+    before = channels.unit.copy()
+    _rescue_bias(op, channels, report)
+    if not np.array_equal(before, channels.unit):
+        _replace_weights(op, channels, op.inputs[0].scale)
+    bias = np.array(channels.bias, np.int32) if any(channels.bias) else None
+    op.attrs["requant"] = Requant(np.array([1], np.int32), np.array([0], np.uint8), bias)
+    del op.inputs[2:]
+    return channels.unit, left
+
+
+def _sum_channel(op: Op, unit: float, bias: float) -> tuple[int, int, int, int]:
+    """Multiplier, shift, b_multiplier and addend of ``unit * a + bias + b_scale * (b - b_zero_point)`` in codes of y."""
+    b, y = op.inputs[1], op.output
+    try:
+        multiplier, shift = quantize_multiplier(unit / y.scale)
+    except ValueError as error:
+        raise CompileError([Problem(op.name, op.kind, f"{error}; requantize the layer")]) from None
+    while True:
+        b_multiplier = round(Fraction(b.scale) / Fraction(y.scale) * 2**shift)
+        constant = round(Fraction(bias) / Fraction(y.scale) * 2**shift) - b.zero_point * b_multiplier
+        addend = implied_addend(1, shift, constant, y.zero_point)
+        if b_multiplier < 2**55 and 2**31 * multiplier + 2**7 * b_multiplier + abs(addend) < PRODUCT_LIMIT:
+            return multiplier, shift, b_multiplier, addend
+        multiplier, shift = _halve(multiplier, shift)
+
+
+def _lower_requantize_sum(op: Op, unit: Reals, bias: Reals) -> None:
+    """`unit` and `bias` are what 1 of the accumulators stands for in each channel, and what they lack."""
+    rows = [_sum_channel(op, float(u), float(real)) for u, real in zip(unit, bias, strict=True)]
+    multiplier, shift, b_multiplier, addend = np.array(rows, np.int64).T
+    op.attrs["b_multiplier"] = b_multiplier
+    op.attrs["requant"] = Requant(
+        multiplier.astype(np.int32), shift.astype(np.uint8), None, addend, "SINGLE", *_bounds(op)
+    )
 
 
 def _multipliers(op: Op, channels: Channels, rounding: str, report: Report) -> tuple[list[int], list[int]]:
@@ -385,11 +431,18 @@ def lower(graph: Graph, report: Report) -> Graph:
         "softmax": _lower_softmax,
     }
     problems: list[Problem] = []
+    # Of each int32 tensor: the real value of 1 in each channel, and the bias that it lacks.
+    wide: dict[Tensor, tuple[Reals, Reals]] = {}
     for op in graph.ops:
         if "requant" in op.attrs or "a_multiplier" in op.attrs:
             continue  # a frontend has stated the integers
         try:
-            if op.kind in CHANNEL_AXIS:
+            if op.output.dtype == "int32":
+                keep_bias = graph.is_output(op.output) or not op.attrs.get("float_bias", False)
+                wide[op.output] = _lower_accumulators(op, report, keep_bias)
+            elif op.kind == "requantize_sum":
+                _lower_requantize_sum(op, *wide[op.inputs[0]])
+            elif op.kind in CHANNEL_AXIS:
                 _lower_weighted(op, report)
             elif op.kind in simple:
                 simple[op.kind](op)
@@ -397,4 +450,7 @@ def lower(graph: Graph, report: Report) -> Graph:
             problems += error.problems
     if problems:
         raise CompileError(problems)
+    for edge in graph.outputs:
+        if edge.tensor in wide:
+            edge.scales = wide[edge.tensor][0].astype(np.float32)
     return graph

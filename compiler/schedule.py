@@ -32,7 +32,7 @@ class _Needs:
                 if tensor in number:
                     self.before[i] |= 1 << number[tensor]
         self.kept = {edge.tensor for edge in graph.outputs}
-        self.start = sum(aligned(edge.tensor.size) for edge in graph.inputs)
+        self.start = sum(aligned(edge.tensor.nbytes) for edge in graph.inputs)
 
     def run(self, done: int, i: int) -> tuple[int, int]:
         """Bytes that running operator i adds while it runs, and those that it leaves behind (often negative)."""
@@ -43,9 +43,9 @@ class _Needs:
             for tensor in dict.fromkeys(op.inputs)
             if not tensor.is_constant and tensor not in self.kept and not self.readers[tensor] & ~after
         ]
-        size = aligned(op.output.size)
+        size = aligned(op.output.nbytes)
         in_place = op.kind in IN_PLACE and any(t.size == op.output.size for t in dying)
-        return (0 if in_place else size), size - sum(aligned(tensor.size) for tensor in dying)
+        return (0 if in_place else size), size - sum(aligned(tensor.nbytes) for tensor in dying)
 
 
 def _peak(needs: _Needs, order: Sequence[int]) -> int:

@@ -71,13 +71,16 @@ WITH_REQUANT = ("conv2d", "dwconv2d", "transpose_conv2d", "linear", "matmul", "m
 # Lowered: attributes that hold the operator's integers.
 LOWERED_ATTRS: dict[str, dict[str, object]] = {
     **{kind: {"requant": Requant} for kind in WITH_REQUANT},
+    "requantize_sum": {"requant": Requant, "b_multiplier": np.ndarray},
     "add": {"a_multiplier": int, "b_multiplier": int},
     "softmax": {"exponential": np.ndarray, "numerator": int, "shift": int},
 }
 INPUT_COUNTS = {
     **dict.fromkeys(CHANNEL_AXIS, (2, 3)),
-    **dict.fromkeys(("add", "mul", "maximum", "minimum", "matmul"), (2, 2)),
+    **dict.fromkeys(("add", "mul", "maximum", "minimum", "matmul", "requantize_sum"), (2, 2)),
 }
+# Layers whose output can be accumulators, int32.
+ACCUMULATING = frozenset({"conv2d", "dwconv2d", "linear"})
 MOVING = ("pad", "concat", "reshape", "transpose", "slice")
 SAME_NUMBERS = frozenset({*MOVING, "average_pool2d", "max_pool2d", "clamp", "resize2d", "maximum", "minimum"})
 
@@ -103,8 +106,11 @@ def _lacks(op: Op, attrs: dict[str, dict[str, object]]) -> bool:
 
 
 def _activations(op: Op) -> Iterator[Tensor]:
-    yield from (tensor for tensor in op.inputs[: 1 if op.kind in CHANNEL_AXIS else None] if not tensor.is_constant)
-    yield op.output
+    """What must be codes: all but weights, and what a layer writes and requantize_sum reads as accumulators."""
+    first, last = (1 if op.kind == "requantize_sum" else 0), (1 if op.kind in CHANNEL_AXIS else None)
+    yield from (tensor for tensor in op.inputs[first:last] if not tensor.is_constant)
+    if op.kind not in ACCUMULATING or op.output.dtype != "int32":
+        yield op.output
 
 
 def _window_shape(op: Op) -> tuple[int, ...]:
@@ -195,6 +201,7 @@ RULES = (
         lambda op: op.kind != "concat" and not _in(len(op.inputs), INPUT_COUNTS.get(op.kind, (1, 1))),
     ),
     Rule(INTEGER, "its tensors are int8 with one scale", lambda op: any(_not_codes(t) for t in _activations(op))),
+    Rule(INTEGER, "adds accumulators", lambda op: op.kind == "requantize_sum" and op.inputs[0].dtype != "int32"),
     Rule(
         INTEGER,
         "its weights are constant int8",

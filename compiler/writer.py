@@ -153,6 +153,15 @@ def _transpose_conv2d(w: _Writer, op: Op) -> int:
     return fb.TransposeConv2DEnd(w.builder)
 
 
+def _requantize_sum(w: _Writer, op: Op) -> int:
+    requant = w.requant(op.attrs["requant"])
+    b_multiplier = w.vector(op.attrs["b_multiplier"], "i8")
+    fb.RequantizeSumStart(w.builder)
+    fb.RequantizeSumAddRequant(w.builder, requant)
+    fb.RequantizeSumAddBMultiplier(w.builder, b_multiplier)
+    return fb.RequantizeSumEnd(w.builder)
+
+
 def _empty(table: str) -> Callable[[_Writer, Op], int]:
     def write(w: _Writer, op: Op) -> int:
         getattr(fb, f"{table}Start")(w.builder)
@@ -251,6 +260,7 @@ OPTIONS: dict[str, tuple[int, Callable[[_Writer, Op], int]]] = {
     "arg_max": (fb.Options.ArgMax, _empty("ArgMax")),
     "matmul": (fb.Options.MatMul, _only_requant("MatMul")),
     "l2_norm": (fb.Options.L2Norm, _empty("L2Norm")),
+    "requantize_sum": (fb.Options.RequantizeSum, _requantize_sum),
 }
 
 
@@ -263,6 +273,7 @@ def _tensor(w: _Writer, tensor: Tensor, plan: Plan) -> int:
     if name is not None:
         fb.TensorAddName(b, name)
     fb.TensorAddShape(b, shape)
+    fb.TensorAddDtype(b, getattr(fb.DType, tensor.dtype.upper()))
     quantization = tensor.quantization
     if quantization is not None and not quantization.per_channel:
         fb.TensorAddZeroPoint(b, int(quantization.zero_point))
@@ -294,11 +305,14 @@ def _operator(w: _Writer, op: Op, index: dict[Tensor, int], plan: Plan) -> int:
 def _edge(w: _Writer, edge: Edge, index: dict[Tensor, int]) -> int:
     labels = w.offsets([w.text(label) for label in edge.labels]) if edge.labels else None
     requant = w.requant(edge.requant) if edge.requant is not None else None
+    scales = w.vector(edge.scales, "f4") if edge.scales is not None else None
     fb.EdgeStart(w.builder)
     fb.EdgeAddTensor(w.builder, index[edge.tensor])
     fb.EdgeAddQuantizeRule(w.builder, getattr(fb.QuantizeRule, edge.quantize_rule))
     if requant is not None:
         fb.EdgeAddRequant(w.builder, requant)
+    if scales is not None:
+        fb.EdgeAddScales(w.builder, scales)
     fb.EdgeAddSourceDtype(w.builder, getattr(fb.SourceDType, edge.source_dtype))
     fb.EdgeAddSourceLayout(w.builder, getattr(fb.Layout, edge.source_layout))
     if labels is not None:
@@ -307,7 +321,8 @@ def _edge(w: _Writer, edge: Edge, index: dict[Tensor, int]) -> int:
 
 
 def _codes(w: _Writer, codes: np.ndarray) -> int:
-    data = w.vector(codes, "i1", DATA_ALIGNMENT)
+    little = np.ascontiguousarray(codes, np.dtype(codes.dtype).newbyteorder("<"))
+    data = w.vector(little.view(np.int8), "i1", DATA_ALIGNMENT)
     fb.CodesStart(w.builder)
     fb.CodesAddData(w.builder, data)
     return fb.CodesEnd(w.builder)
@@ -347,7 +362,7 @@ def write(graph: Graph, plan: Plan, *, test_vectors: Sequence[TestVector] = ()) 
     plan : Plan
         Where its activations lie.
     test_vectors : sequence of (inputs, outputs)
-        int8 arrays in the order of the model's edges, to be embedded.
+        int8 arrays (int32 ones for int32 outputs) in the order of the model's edges, to be embedded.
     """
     w = _Writer()
     b = w.builder

@@ -18,6 +18,7 @@ from qrt_model cimport (
     QRT_ERR_NOT_QFB,
     QRT_ERR_VERSION,
     QRT_FORMAT_VERSION,
+    QRT_INT32,
     QRT_IN_FILE,
     QRT_IN_INPUT,
     QRT_IN_OPERATOR,
@@ -60,6 +61,7 @@ OPERATORS = (
     "conv2d", "dwconv2d", "linear", "add", "mul", "average_pool2d", "max_pool2d", "mean", "pad",
     "concat", "reshape", "transpose", "requantize", "clamp", "softmax", "lut",
     "slice", "resize2d", "transpose_conv2d", "maximum", "minimum", "arg_max", "matmul", "l2_norm",
+    "requantize_sum",
 )
 
 cdef dict PLACES = {
@@ -197,7 +199,8 @@ cdef class Program:
             "scale": float(np.uint32(tensor.scale_bits).view(np.float32)),
             "zero_point": tensor.zero_point,
             "arena_offset": tensor.arena_offset,
-            "size": tensor.size,
+            "dtype": np.dtype(np.int32 if tensor.dtype == QRT_INT32 else np.int8),
+            "scales": np.array([edge.scale_bits[k] for k in range(edge.scale_count)], np.uint32).view(np.float32),
             "quantize_rule": QUANTIZE_RULES[edge.quantize_rule],
             "source_dtype": SOURCE_DTYPES[edge.source_dtype],
             "requant": edge_requant(edge),
@@ -229,15 +232,15 @@ cdef edge_requant(qrt_edge edge):
 
 
 cdef copy_codes(const int8_t *codes, dict edge):
-    array = np.empty(edge["shape"], dtype=np.int8)
-    memcpy(address(array), codes, edge["size"])
+    array = np.empty(edge["shape"], dtype=edge["dtype"])
+    memcpy(address(array), codes, array.nbytes)
     return array
 
 
 cdef class Executor:
     """A Program bound to an arena of its own.
 
-    `inputs` and `outputs` are int8 arrays in the shapes of the model's edges that lie in the arena:
+    `inputs` and `outputs` are arrays of the model's edges' shapes and dtypes that lie in the arena:
     write the inputs, `invoke()`, read the outputs. Inputs must be written anew before every invoke,
     since their memory may serve other tensors meanwhile. Not for two threads at once.
     """
@@ -260,13 +263,13 @@ cdef class Executor:
         self.scratch_start = address(self.scratch)
         self.memory = aligned(qrt_steps_size(&program.model))
         self.step_count = qrt_steps_init(&program.program, address(self.arena), address(self.memory), &self.steps)
-        codes = self.arena.view(np.int8)
-        self.inputs = [self._view(codes, edge) for edge in program.inputs()]
-        self.outputs = [self._view(codes, edge) for edge in program.outputs()]
+        self.inputs = [self._view(edge) for edge in program.inputs()]
+        self.outputs = [self._view(edge) for edge in program.outputs()]
 
-    cdef _view(self, codes, dict edge):
-        start = edge["arena_offset"]
-        return codes[start:start + edge["size"]].reshape(edge["shape"])
+    cdef _view(self, dict edge):
+        start, dtype = edge["arena_offset"], edge["dtype"]
+        size = int(np.prod(edge["shape"])) * dtype.itemsize
+        return self.arena[start:start + size].view(dtype).reshape(edge["shape"])
 
     def invoke(self):
         """Runs every operator once."""

@@ -32,6 +32,7 @@ from qrt_kernels cimport (
     qrt_pad_params,
     qrt_pool2d_params,
     qrt_requant,
+    qrt_requantize_sum_params,
     qrt_requantize_params,
     qrt_resize2d_params,
     qrt_slice_params,
@@ -118,6 +119,16 @@ cdef int8_t requantize(int32_t acc, const qrt_requant *r, int32_t channel) noexc
     return requantize_single(acc, multiplier, shift, addend, r)
 
 
+cdef void put(int32_t acc, const qrt_requant *r, int32_t channel, int8_t *output, int64_t at) noexcept nogil:
+    cdef int32_t y
+    if r.wide:
+        # SPEC: Where y is int32, y = acc + bias.
+        y = acc + (r.bias[channel] if r.bias != NULL else 0)
+        memcpy(output + 4 * at, &y, 4)
+    else:
+        output[at] = requantize(acc, r, channel)
+
+
 # -------------------------------------------------------------------------------------------- 2. Operators
 
 
@@ -153,7 +164,7 @@ cdef void conv2d(const void *params, const int8_t *const *inputs, int8_t *output
                                 # SPEC: * weights[c, filter_y, filter_x, i]
                                 acc += (x[at_x + in_channel] - p.x_zero_point) * p.weights[at_weights + i]
                     # SPEC: y = requantize(acc), per channel c
-                    output[at_y] = requantize(acc, &p.requant, out_channel)
+                    put(acc, &p.requant, out_channel, output, at_y)
                     at_y += 1
 
 
@@ -186,7 +197,7 @@ cdef void dwconv2d(const void *params, const int8_t *const *inputs, int8_t *outp
                             # SPEC: * weights[0, filter_y, filter_x, c]
                             acc += (x[at_x + in_channel] - p.x_zero_point) * p.weights[at_weights + out_channel]
                     # SPEC: y = requantize(acc), per channel c
-                    output[at_y] = requantize(acc, &p.requant, out_channel)
+                    put(acc, &p.requant, out_channel, output, at_y)
                     at_y += 1
 
 
@@ -204,7 +215,7 @@ cdef void linear(const void *params, const int8_t *const *inputs, int8_t *output
             for i in range(p.in_features):
                 acc += (x[at_x + i] - p.x_zero_point) * p.weights[at_weights + i]
             # SPEC: y = requantize(acc), per channel o
-            output[<int64_t>row * p.out_features + o] = requantize(acc, &p.requant, o)
+            put(acc, &p.requant, o, output, <int64_t>row * p.out_features + o)
 
 
 cdef int64_t scale_down(int64_t v, int32_t multiplier, int32_t shift) noexcept nogil:
@@ -462,6 +473,21 @@ cdef void matmul(const void *params, const int8_t *const *inputs, int8_t *output
                 at_y += 1
 
 
+cdef void requantize_sum(const void *params, const int8_t *const *inputs, int8_t *output,
+                         void *scratch) noexcept nogil:
+    cdef const qrt_requantize_sum_params *p = <const qrt_requantize_sum_params *>params
+    cdef const qrt_requant *r = &p.requant
+    cdef int32_t row, c, a
+    cdef int64_t at, sum
+    for row in range(p.rows):
+        for c in range(p.channels):
+            at = <int64_t>row * p.channels + c
+            memcpy(&a, inputs[0] + 4 * at, 4)
+            # SPEC: y = clamp((a * multiplier + b * b_multiplier + addend) >> shift), per channel
+            sum = <int64_t>a * r.multiplier[c * r.step] + inputs[1][at] * p.b_multiplier[c * r.step]
+            output[at] = clamp((sum + r.addend[c * r.step]) >> r.shift[c * r.step], r.output_min, r.output_max)
+
+
 include "_reference_move.pxi"
 include "_reference_rows.pxi"
 
@@ -496,6 +522,7 @@ reference.minimum.run = minimum
 reference.arg_max.run = arg_max
 reference.matmul.run = matmul
 reference.l2_norm.run = l2_norm
+reference.requantize_sum.run = requantize_sum
 
 
 def kernels():

@@ -50,9 +50,11 @@ class TensorInfo:
     shape : tuple of int
         NHWC for images; the first axis is the batch.
     dtype : numpy.dtype
-        int8.
+        int8; of an output that is not rounded to codes, int32.
     scale, zero_point : float, int
         ``real = scale * (code - zero_point)``; a scale of 0 means that the file does not state one.
+    scales : tuple of float
+        Of an int32 output: ``real = scales[c] * number`` for entry c of the last axis. Else empty.
     labels : tuple of str
         Names of the entries of the last axis, or empty.
     source_layout : str
@@ -68,7 +70,7 @@ class TensorInfo:
 
     name: str
     shape: tuple[int, ...]
-    dtype: np.dtype[np.int8]
+    dtype: np.dtype[Any]
     scale: float
     zero_point: int
     labels: tuple[str, ...]
@@ -76,6 +78,7 @@ class TensorInfo:
     quantize_rule: str
     source_dtype: str
     requant: tuple[int, int, bool, int, int] | None
+    scales: tuple[float, ...] = ()
 
     def quantize(self, x: Floats) -> Codes:
         """Codes of real values; SPEC.md, section 3. Raises ValueError on NaN or a missing scale."""
@@ -105,7 +108,10 @@ class TensorInfo:
         return codes
 
     def dequantize(self, codes: Codes) -> Floats:
-        """Real values of codes, float32. Raises ValueError when the file states no scale."""
+        """Real values of codes or of an output's int32 numbers, float32. ValueError when the file states no scale."""
+        if self.scales:
+            numbers: Floats = np.array(self.scales, np.float32) * codes.astype(np.float32)
+            return numbers
         if self.scale == 0:
             raise ValueError(f"output {self.name!r}: the file states no scale, so only int8 codes can be returned")
         real: Floats = np.float32(self.scale) * (codes.astype(np.int32) - self.zero_point).astype(np.float32)
@@ -130,8 +136,9 @@ def _tensor_info(edge: dict[str, Any]) -> TensorInfo:
         "quantize_rule",
         "source_dtype",
         "requant",
+        "dtype",
     )
-    return TensorInfo(dtype=np.dtype(np.int8), **{name: edge[name] for name in names})
+    return TensorInfo(scales=tuple(edge["scales"].tolist()), **{name: edge[name] for name in names})
 
 
 class Model:
@@ -186,7 +193,7 @@ class Model:
             shape, or has another length along the batch axis (each sample is run in turn), or lacks the
             batch axis (outputs then lack it too). An input whose ``source_layout`` is NCHW may be given so.
         dequantize : bool
-            Return float32 real values instead of int8 codes.
+            Return float32 real values instead of int8 codes (int32 numbers, of an output that is not rounded).
         layout : {None, "NHWC", "NCHW"}
             Of rank-4 inputs; needed only where a shape fits both.
 

@@ -25,6 +25,7 @@ static qrt_requant requant_params(const qrt_requant_data *data, const qrt_tensor
     requant.y_zero_point = y->zero_point;
     requant.output_min = data->output_min;
     requant.output_max = data->output_max;
+    requant.wide = y->dtype == QRT_INT32;
     return requant;
 }
 
@@ -385,6 +386,13 @@ static void prepare_operator(const qrt_model *model, const qrt_kernels *kernels,
         params->l2_norm.channels = y.shape[y.rank - 1];
         params->l2_norm.rows = size / y.shape[y.rank - 1];
         params->l2_norm.x_zero_point = a.zero_point;
+        break;
+    case QRT_REQUANTIZE_SUM:
+        prepared->kernel = &kernels->requantize_sum;
+        params->requantize_sum.channels = y.shape[y.rank - 1];
+        params->requantize_sum.rows = size / y.shape[y.rank - 1];
+        params->requantize_sum.b_multiplier = op.b_multiplier;
+        params->requantize_sum.requant = requant_params(&op.requant, &y);
         break;
     }
 }

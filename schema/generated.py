@@ -8,6 +8,7 @@ np = import_numpy()
 
 class DType(object):
     INT8 = 0
+    INT32 = 1
 
 
 class QuantizeRule(object):
@@ -74,6 +75,7 @@ class Options(object):
     ArgMax = 22
     MatMul = 23
     L2Norm = 24
+    RequantizeSum = 25
 
 
 class Lifetime(object):
@@ -1748,6 +1750,72 @@ def L2NormStart(builder): builder.StartObject(0)
 def L2NormEnd(builder): return builder.EndObject()
 
 
+class RequantizeSum(object):
+    __slots__ = ['_tab']
+
+    @classmethod
+    def GetRootAs(cls, buf, offset=0):
+        n = flatbuffers.encode.Get(flatbuffers.packer.uoffset, buf, offset)
+        x = RequantizeSum()
+        x.Init(buf, n + offset)
+        return x
+
+    @classmethod
+    def GetRootAsRequantizeSum(cls, buf, offset=0):
+        """This method is deprecated. Please switch to GetRootAs."""
+        return cls.GetRootAs(buf, offset)
+    @classmethod
+    def RequantizeSumBufferHasIdentifier(cls, buf, offset, size_prefixed=False):
+        return flatbuffers.util.BufferHasIdentifier(buf, offset, b"\x51\x52\x54\x31", size_prefixed=size_prefixed)
+
+    # RequantizeSum
+    def Init(self, buf, pos):
+        self._tab = flatbuffers.table.Table(buf, pos)
+
+    # RequantizeSum
+    def Requant(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(4))
+        if o != 0:
+            x = self._tab.Indirect(o + self._tab.Pos)
+            obj = Requant()
+            obj.Init(self._tab.Bytes, x)
+            return obj
+        return None
+
+    # RequantizeSum
+    def BMultiplier(self, j):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(6))
+        if o != 0:
+            a = self._tab.Vector(o)
+            return self._tab.Get(flatbuffers.number_types.Int64Flags, a + flatbuffers.number_types.UOffsetTFlags.py_type(j * 8))
+        return 0
+
+    # RequantizeSum
+    def BMultiplierAsNumpy(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(6))
+        if o != 0:
+            return self._tab.GetVectorAsNumpy(flatbuffers.number_types.Int64Flags, o)
+        return 0
+
+    # RequantizeSum
+    def BMultiplierLength(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(6))
+        if o != 0:
+            return self._tab.VectorLen(o)
+        return 0
+
+    # RequantizeSum
+    def BMultiplierIsNone(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(6))
+        return o == 0
+
+def RequantizeSumStart(builder): builder.StartObject(2)
+def RequantizeSumAddRequant(builder, requant): builder.PrependUOffsetTRelativeSlot(0, flatbuffers.number_types.UOffsetTFlags.py_type(requant), 0)
+def RequantizeSumAddBMultiplier(builder, bMultiplier): builder.PrependUOffsetTRelativeSlot(1, flatbuffers.number_types.UOffsetTFlags.py_type(bMultiplier), 0)
+def RequantizeSumStartBMultiplierVector(builder, numElems): return builder.StartVector(8, numElems, 8)
+def RequantizeSumEnd(builder): return builder.EndObject()
+
+
 class Operator(object):
     __slots__ = ['_tab']
 
@@ -1926,7 +1994,34 @@ class Edge(object):
             return obj
         return None
 
-def EdgeStart(builder): builder.StartObject(6)
+    # Edge
+    def Scales(self, j):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(16))
+        if o != 0:
+            a = self._tab.Vector(o)
+            return self._tab.Get(flatbuffers.number_types.Float32Flags, a + flatbuffers.number_types.UOffsetTFlags.py_type(j * 4))
+        return 0
+
+    # Edge
+    def ScalesAsNumpy(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(16))
+        if o != 0:
+            return self._tab.GetVectorAsNumpy(flatbuffers.number_types.Float32Flags, o)
+        return 0
+
+    # Edge
+    def ScalesLength(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(16))
+        if o != 0:
+            return self._tab.VectorLen(o)
+        return 0
+
+    # Edge
+    def ScalesIsNone(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(16))
+        return o == 0
+
+def EdgeStart(builder): builder.StartObject(7)
 def EdgeAddTensor(builder, tensor): builder.PrependUint32Slot(0, tensor, 0)
 def EdgeAddQuantizeRule(builder, quantizeRule): builder.PrependUint8Slot(1, quantizeRule, 0)
 def EdgeAddSourceLayout(builder, sourceLayout): builder.PrependUint8Slot(2, sourceLayout, 0)
@@ -1934,6 +2029,8 @@ def EdgeAddLabels(builder, labels): builder.PrependUOffsetTRelativeSlot(3, flatb
 def EdgeStartLabelsVector(builder, numElems): return builder.StartVector(4, numElems, 4)
 def EdgeAddSourceDtype(builder, sourceDtype): builder.PrependUint8Slot(4, sourceDtype, 0)
 def EdgeAddRequant(builder, requant): builder.PrependUOffsetTRelativeSlot(5, flatbuffers.number_types.UOffsetTFlags.py_type(requant), 0)
+def EdgeAddScales(builder, scales): builder.PrependUOffsetTRelativeSlot(6, flatbuffers.number_types.UOffsetTFlags.py_type(scales), 0)
+def EdgeStartScalesVector(builder, numElems): return builder.StartVector(4, numElems, 4)
 def EdgeEnd(builder): return builder.EndObject()
 
 

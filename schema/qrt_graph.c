@@ -24,13 +24,14 @@ static int32_t check_tensor(qrt_check *check, uint32_t index) {
     qrt_model_tensor(check->model, index, &tensor);
     TRY(check_shape(check, &tensor));
     RULE(14, tensor.scale_bits < INFINITY_BITS);
+    RULE(62, tensor.dtype == QRT_INT8 || (tensor.data == NULL && tensor.zero_point == 0));
     uint32_t table = qrt_follow(bytes, check->model->tensors + 4 * index);
     RULE(15, (tensor.data != NULL) != (qrt_field(bytes, table, TENSOR_LIFETIME) != 0));
     if (tensor.data != NULL) {
         RULE(15, qrt_vector_field(bytes, table, TENSOR_DATA).count == tensor.size);
     } else {
         RULE(16, tensor.arena_offset % QRT_ALIGNMENT == 0);
-        RULE(16, (uint64_t)tensor.arena_offset + tensor.size <= check->model->arena_size);
+        RULE(16, tensor.arena_offset + qrt_tensor_bytes(&tensor) <= check->model->arena_size);
     }
     return QRT_OK;
 }
@@ -63,6 +64,18 @@ static int32_t check_edge_requant(qrt_check *check, const qrt_edge *edge, uint32
     return QRT_OK;
 }
 
+/* V62 for the scales of an output. */
+static int32_t check_edge_scales(qrt_check *check, const qrt_edge *edge, const qrt_tensor *tensor) {
+    int wide = tensor->dtype == QRT_INT32;
+    RULE(62, (edge->scale_bits != NULL) == wide);
+    if (!wide) return QRT_OK;
+    RULE(62, edge->scale_count == (uint32_t)tensor->shape[tensor->rank - 1]);
+    for (uint32_t i = 0; i < edge->scale_count; i++) {
+        RULE(62, edge->scale_bits[i] > 0 && edge->scale_bits[i] < INFINITY_BITS);
+    }
+    return QRT_OK;
+}
+
 static int32_t check_edges(qrt_check *check) {
     const qrt_model *model = check->model;
     qrt_edge edge, other;
@@ -76,6 +89,7 @@ static int32_t check_edges(qrt_check *check) {
             RULE(18, edge.tensor != other.tensor);
         }
         RULE(19, edge.label_count == 0);
+        RULE(62, edge.scale_bits == NULL && tensor.dtype == QRT_INT8);
         TRY(check_edge_requant(check, &edge, qrt_follow(model->bytes, model->inputs + 4 * i)));
     }
     for (uint32_t i = 0; i < model->output_count; i++) {
@@ -84,6 +98,7 @@ static int32_t check_edges(qrt_check *check) {
         TRY(check_edge(check, &edge, &tensor));
         RULE(19, edge.label_count == 0 || edge.label_count == (uint32_t)tensor.shape[tensor.rank - 1]);
         RULE(61, edge.source_dtype != QRT_SOURCE_INT16 && edge.requant.count == 0);
+        TRY(check_edge_scales(check, &edge, &tensor));
     }
     return QRT_OK;
 }
@@ -106,7 +121,7 @@ static int32_t check_test_vector(qrt_check *check, uint32_t index) {
             }
             qrt_model_tensor(model, edge.tensor, &tensor);
             uint32_t data = qrt_follow(bytes, codes.first + 4 * i);
-            RULE(21, qrt_vector_field(bytes, data, ONLY_FIELD).count == tensor.size);
+            RULE(21, qrt_vector_field(bytes, data, ONLY_FIELD).count == qrt_tensor_bytes(&tensor));
         }
     }
     return QRT_OK;
@@ -129,6 +144,7 @@ static int32_t check_operands(qrt_check *check, uint32_t index) {
     case QRT_MAXIMUM:
     case QRT_MINIMUM:
     case QRT_MATMUL:
+    case QRT_REQUANTIZE_SUM:
         RULE(23, op.input_count == 2);
         break;
     case QRT_CONCAT:
@@ -141,9 +157,11 @@ static int32_t check_operands(qrt_check *check, uint32_t index) {
     RULE(22, is_arena_tensor(model, op.output));
     qrt_model_tensor(model, op.output, &tensor);
     RULE(24, tensor.first == index + 1);
+    RULE(62, tensor.dtype == QRT_INT8 || op.kind == QRT_CONV2D || op.kind == QRT_DWCONV2D || op.kind == QRT_LINEAR);
     for (uint32_t i = 0; i < op.input_count; i++) {
         RULE(22, op.inputs[i] < model->tensor_count);
         qrt_model_tensor(model, op.inputs[i], &tensor);
+        RULE(62, (tensor.dtype == QRT_INT32) == (op.kind == QRT_REQUANTIZE_SUM && i == 0));
         if (tensor.data != NULL) continue;
         RULE(25, tensor.first <= index);
         RULE(26, tensor.last >= index + 1);
@@ -243,6 +261,7 @@ static int may_overlap(const qrt_model *model, const qrt_tensor *x, const qrt_te
     qrt_tensor input;
     if (x->last != y->first) return 0;
     qrt_model_operator(model, y->first - 1, &op);
+    if (y->dtype != QRT_INT8) return 0;
     int sliding = (op.kind == QRT_CONV2D && op.groups == 1) || op.kind == QRT_DWCONV2D ||
                   op.kind == QRT_AVERAGE_POOL2D || op.kind == QRT_MAX_POOL2D;
     if (!op.overlap || !sliding || op.window.stride_y < 1 || x->rank != 4 || y->rank != 4) return 0;
@@ -270,8 +289,8 @@ static int32_t check_overlap(qrt_check *check, uint32_t index) {
     for (uint32_t i = 0; i < index; i++) {
         qrt_model_tensor(model, i, &b);
         if (b.data != NULL || a.first > b.last || b.first > a.last) continue;
-        uint64_t a_end = (uint64_t)a.arena_offset + a.size;
-        uint64_t b_end = (uint64_t)b.arena_offset + b.size;
+        uint64_t a_end = a.arena_offset + qrt_tensor_bytes(&a);
+        uint64_t b_end = b.arena_offset + qrt_tensor_bytes(&b);
         if (a.arena_offset >= b_end || b.arena_offset >= a_end) continue;
         RULE(27, in_place(model, &a, &b) || in_place(model, &b, &a) || may_overlap(model, &a, &b) ||
                      may_overlap(model, &b, &a));

@@ -112,6 +112,7 @@ void qrt_model_tensor(const qrt_model *model, uint32_t index, qrt_tensor *tensor
         tensor->shape[i] = (int32_t)length;
         tensor->size *= length;
     }
+    tensor->dtype = ubyte_field(bytes, table, TENSOR_DTYPE);
     tensor->zero_point = byte_field(bytes, table, TENSOR_ZERO_POINT, 0);
     tensor->scale_bits = uint_field(bytes, table, TENSOR_SCALE, 0);
     tensor->data = vector_field(bytes, table, TENSOR_DATA);
@@ -240,6 +241,13 @@ static void read_options(const uint8_t *bytes, uint32_t options, qrt_operator *o
         read_window(bytes, qrt_field(bytes, options, TRANSPOSE_CONV2D_WINDOW), &op->window);
         read_requant(bytes, table_field(bytes, options, TRANSPOSE_CONV2D_REQUANT), &op->requant);
         break;
+    case QRT_REQUANTIZE_SUM: {
+        qrt_vector multiplier = qrt_vector_field(bytes, options, REQUANTIZE_SUM_B_MULTIPLIER);
+        read_requant(bytes, table_field(bytes, options, REQUANTIZE_SUM_REQUANT), &op->requant);
+        op->b_multiplier = elements(bytes, multiplier);
+        op->b_multiplier_count = multiplier.count;
+        break;
+    }
     default: /* the others have no options */
         break;
     }
@@ -269,6 +277,9 @@ static void read_edge(const qrt_model *model, uint32_t table, qrt_edge *edge) {
         read_requant(model->bytes, table_field(model->bytes, table, EDGE_REQUANT), &edge->requant);
     }
     edge->label_count = qrt_vector_field(model->bytes, table, EDGE_LABELS).count;
+    qrt_vector scales = qrt_vector_field(model->bytes, table, EDGE_SCALES);
+    edge->scale_bits = elements(model->bytes, scales);
+    edge->scale_count = scales.count;
 }
 
 void qrt_model_input(const qrt_model *model, uint32_t index, qrt_edge *edge) {

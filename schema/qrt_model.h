@@ -59,8 +59,10 @@ enum qrt_operator_kind {
     QRT_ARG_MAX,
     QRT_MATMUL,
     QRT_L2_NORM,
+    QRT_REQUANTIZE_SUM,
     QRT_OPERATOR_KIND_END
 };
+enum qrt_dtype { QRT_INT8 = 0, QRT_INT32 = 1 };
 enum qrt_rounding { QRT_SINGLE = 0, QRT_DOUBLE = 1 };
 enum qrt_add_form { QRT_COMMON_SHIFT = 0, QRT_TFLITE = 1 };
 enum qrt_softmax_form { QRT_SOFTMAX_EXACT = 0, QRT_SOFTMAX_TFLITE = 1 };
@@ -111,7 +113,8 @@ typedef struct qrt_tensor {
     qrt_text name;
     uint32_t rank;               /* 1 to QRT_MAX_RANK */
     int32_t shape[QRT_MAX_RANK]; /* each at least 1 */
-    uint32_t size;               /* elements, which are bytes */
+    uint32_t size;               /* elements */
+    int32_t dtype;               /* enum qrt_dtype */
     int32_t zero_point;          /* -128 to 127 */
     uint32_t scale_bits;         /* IEEE 754 binary32, so that no float is needed to carry it */
     const int8_t *data;          /* constant; NULL when the tensor lives in the arena */
@@ -152,10 +155,10 @@ typedef struct qrt_operator {
     uint32_t output; /* index of a tensor */
     int32_t overlap; /* 1: the output may lie partly over the first input */
 
-    qrt_requant_data requant;              /* CONV2D DWCONV2D TRANSPOSE_CONV2D LINEAR MATMUL MUL MEAN REQUANTIZE */
-    qrt_window window;                     /* CONV2D DWCONV2D TRANSPOSE_CONV2D AVERAGE_POOL2D MAX_POOL2D */
-    int32_t groups;                        /* CONV2D */
-    int32_t pool_rounding;                 /* AVERAGE_POOL2D: enum qrt_pool_rounding */
+    qrt_requant_data requant; /* CONV2D DWCONV2D TRANSPOSE_CONV2D LINEAR MATMUL MUL MEAN REQUANTIZE REQUANTIZE_SUM */
+    qrt_window window;        /* CONV2D DWCONV2D TRANSPOSE_CONV2D AVERAGE_POOL2D MAX_POOL2D */
+    int32_t groups;           /* CONV2D */
+    int32_t pool_rounding;    /* AVERAGE_POOL2D: enum qrt_pool_rounding */
     int32_t output_min, output_max;        /* ADD AVERAGE_POOL2D MAX_POOL2D CLAMP */
     qrt_add_data add;                      /* ADD */
     const int32_t *pad_before, *pad_after; /* PAD: [rank] */
@@ -168,10 +171,12 @@ typedef struct qrt_operator {
     int32_t shift;                         /* SOFTMAX */
     int32_t softmax_form;                  /* SOFTMAX: enum qrt_softmax_form */
     const int8_t *lut;                     /* LUT: [256] */
-    const int32_t *begin, *stride;         /* SLICE: [rank] */
-    const uint16_t *rows, *columns;        /* RESIZE2D: [out_height], [out_width] */
-    const uint16_t *row_weight;            /* RESIZE2D: [out_height], or NULL */
-    const uint16_t *column_weight;         /* RESIZE2D: [out_width], or NULL */
+    const int64_t *b_multiplier;           /* REQUANTIZE_SUM: [b_multiplier_count] */
+    uint32_t b_multiplier_count;
+    const int32_t *begin, *stride;  /* SLICE: [rank] */
+    const uint16_t *rows, *columns; /* RESIZE2D: [out_height], [out_width] */
+    const uint16_t *row_weight;     /* RESIZE2D: [out_height], or NULL */
+    const uint16_t *column_weight;  /* RESIZE2D: [out_width], or NULL */
 } qrt_operator;
 
 typedef struct qrt_edge {
@@ -180,7 +185,9 @@ typedef struct qrt_edge {
     int32_t source_nchw;   /* 1 when the source file had this tensor in NCHW */
     int32_t source_dtype;  /* enum qrt_source_dtype: the codes in the source file */
     uint32_t label_count;
-    qrt_requant_data requant; /* QRT_SOURCE_INT16; else count is 0 */
+    qrt_requant_data requant;   /* QRT_SOURCE_INT16; else count is 0 */
+    const uint32_t *scale_bits; /* [scale_count], IEEE 754 binary32: of an int32 output; else NULL */
+    uint32_t scale_count;
 } qrt_edge;
 
 /* Checks all of the rules of SPEC.md. On failure `model` must not be used, and `problem` (may not be
@@ -189,13 +196,18 @@ typedef struct qrt_edge {
  * their number (at most QRT_MAX_TENSORS). */
 int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_problem *problem);
 
+/* Bytes of a tensor's elements. */
+static inline uint64_t qrt_tensor_bytes(const qrt_tensor *tensor) {
+    return tensor->dtype == QRT_INT32 ? 4 * (uint64_t)tensor->size : tensor->size;
+}
+
 /* Indices must be below the counts in `model`. */
 void qrt_model_tensor(const qrt_model *model, uint32_t index, qrt_tensor *tensor);
 void qrt_model_operator(const qrt_model *model, uint32_t index, qrt_operator *op);
 void qrt_model_input(const qrt_model *model, uint32_t index, qrt_edge *edge);
 void qrt_model_output(const qrt_model *model, uint32_t index, qrt_edge *edge);
 qrt_text qrt_model_output_label(const qrt_model *model, uint32_t index, uint32_t label);
-/* Codes of test vector `index` for model input (output) `edge`; as many as that tensor's size. */
+/* Codes of test vector `index` for model input (output) `edge`; as many bytes as that tensor has. */
 const int8_t *qrt_model_test_input(const qrt_model *model, uint32_t index, uint32_t edge);
 const int8_t *qrt_model_test_output(const qrt_model *model, uint32_t index, uint32_t edge);
 

@@ -43,7 +43,12 @@ cdef extern from "qrt_model.h" nogil:
         QRT_ARG_MAX
         QRT_MATMUL
         QRT_L2_NORM
+        QRT_REQUANTIZE_SUM
         QRT_OPERATOR_KIND_END
+
+    enum qrt_dtype:
+        QRT_INT8
+        QRT_INT32
 
     enum qrt_rounding:
         QRT_SINGLE
@@ -88,6 +93,7 @@ cdef extern from "qrt_model.h" nogil:
         uint32_t rank
         int32_t shape[QRT_MAX_RANK]
         uint32_t size
+        int32_t dtype
         int32_t zero_point
         uint32_t scale_bits
         const int8_t *data
@@ -137,6 +143,8 @@ cdef extern from "qrt_model.h" nogil:
         uint64_t numerator
         int32_t shift
         const int8_t *lut
+        const int64_t *b_multiplier
+        uint32_t b_multiplier_count
         const int32_t *begin
         const int32_t *stride
         const uint16_t *rows
@@ -149,6 +157,8 @@ cdef extern from "qrt_model.h" nogil:
         int32_t quantize_rule, source_nchw, source_dtype
         qrt_requant_data requant
         uint32_t label_count
+        const uint32_t *scale_bits
+        uint32_t scale_count
 
     int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_problem *problem)
     void qrt_model_tensor(const qrt_model *model, uint32_t index, qrt_tensor *tensor)

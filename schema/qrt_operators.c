@@ -89,6 +89,7 @@ static int32_t check_requant(qrt_check *check, const node *n, uint32_t channels)
     uint32_t number = n->op.kind == QRT_CONV2D             ? CONV2D_REQUANT
                       : n->op.kind == QRT_DWCONV2D         ? DWCONV2D_REQUANT
                       : n->op.kind == QRT_TRANSPOSE_CONV2D ? TRANSPOSE_CONV2D_REQUANT
+                      : n->op.kind == QRT_REQUANTIZE_SUM   ? REQUANTIZE_SUM_REQUANT
                                                            : ONLY_FIELD;
     uint32_t table = qrt_follow(bytes, qrt_field(bytes, n->options, number));
     TRY(check_output_range(check, requant->output_min, requant->output_max));
@@ -103,6 +104,10 @@ static int32_t check_requant(qrt_check *check, const node *n, uint32_t channels)
     }
     for (uint32_t i = 0; i < requant->count; i++) {
         RULE(46, requant->multiplier[i] >= 0 && requant->shift[i] <= MAX_SHIFT);
+    }
+    if (n->y.dtype == QRT_INT32) {
+        RULE(63, requant->rounding == QRT_SINGLE && requant->addend == NULL && requant->count == 1);
+        RULE(63, requant->multiplier[0] == 1 && requant->shift[0] == 0);
     }
     return QRT_OK;
 }
@@ -413,6 +418,22 @@ static int32_t check_l2_norm(qrt_check *check, const node *n) {
     return QRT_OK;
 }
 
+/* V64; each of the three terms is below 2^62, 2^62 and 2^63, so that their sum fits into uint64. */
+static int32_t check_requantize_sum(qrt_check *check, const node *n) {
+    const qrt_requant_data *requant = &n->op.requant;
+    RULE(64, same_shape(&n->x, &n->y) && same_shape(&n->b, &n->y));
+    TRY(check_requant(check, n, (uint32_t)n->y.shape[n->y.rank - 1]));
+    RULE(64, requant->addend != NULL && n->op.b_multiplier_count == requant->count);
+    for (uint32_t i = 0; i < requant->count; i++) {
+        uint64_t b_multiplier = magnitude(n->op.b_multiplier[i]);
+        RULE(64, b_multiplier < (uint64_t)1 << 55);
+        uint64_t products = ((uint64_t)requant->multiplier[i] << 31) + (b_multiplier << 7);
+        uint64_t addend = magnitude(requant->addend[i]);
+        RULE(64, addend < INT64_LIMIT && products + addend < INT64_LIMIT);
+    }
+    return QRT_OK;
+}
+
 /* V54: the sum of at most 4095 terms of at most 2^19 fits into an int32. */
 static int32_t check_softmax_tflite(qrt_check *check, const node *n) {
     RULE(54, n->op.exponential[0] == INT32_MAX && n->y.zero_point == -128);
@@ -482,6 +503,8 @@ static int32_t check_node(qrt_check *check, const node *n) {
         return check_arg_max(check, n);
     case QRT_MATMUL:
         return check_matmul(check, n);
+    case QRT_REQUANTIZE_SUM:
+        return check_requantize_sum(check, n);
     default: /* QRT_L2_NORM: V9 lets no other kind pass */
         return check_l2_norm(check, n);
     }

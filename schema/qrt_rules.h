@@ -24,7 +24,8 @@ X(17, "An input or output of the model is an arena tensor.")
 X(18, "No tensor is an input of the model twice.")
 X(19, "An input of the model has no labels; an output has none, or one for each entry of its last axis.")
 X(20, "Only a tensor of rank 4 has source_layout NCHW.")
-X(21, "A test vector has codes for each input and each output of the model, as many as the tensor has elements.")
+X(21, "A test vector has codes for each input and each output of the model, as many bytes as the tensor has in "
+      "the arena.")
 X(22, "The inputs of an operator are tensors of the file, and its output is an arena tensor.")
 X(23, "An operator has as many inputs as section 2 lists; concat has 1 to 256.")
 X(24, "An arena tensor is either an input of the model, with lifetime.first 0, or the output of exactly one operator, "
@@ -56,8 +57,9 @@ X(40, "pools, pad, concat, reshape, transpose, clamp, slice, resize2d, maximum a
       "same numbers.")
 X(41, "conv2d, dwconv2d, transpose_conv2d and linear: weights are constant, with zero_point 0.")
 X(42, "output_min is not above output_max.")
-X(43, "multiplier has one entry, or, for conv2d, dwconv2d, transpose_conv2d and linear, one for each output channel; "
-      "shift has as many as multiplier.")
+X(43, "multiplier has one entry, or, for conv2d, dwconv2d, transpose_conv2d, linear and requantize_sum, one for each "
+      "output "
+      "channel; shift has as many as multiplier.")
 X(44, "Only conv2d, dwconv2d, transpose_conv2d and linear have a bias, with one entry for each output channel.")
 X(45, "addend comes only with rounding SINGLE and without bias, with as many entries as multiplier.")
 X(46, "A multiplier is not negative and a shift is at most 62.")
@@ -90,3 +92,11 @@ X(59, "matmul: a, b and y have equal ranks of at least 2; a is [..., M, K], b [.
 X(60, "l2_norm: the last axis has at most 32768 entries, and y_zero_point is 0.")
 X(61, "Exactly an input with source_dtype INT16 has a requant: one multiplier that is not negative, one shift from 16 "
       "to 55, no bias, no addend, and output_min not above output_max.")
+X(62,
+  "Only outputs of conv2d, dwconv2d and linear are int32; they have zero_point 0 and no data. requantize_sum reads one "
+  "as its first input, and no other operator reads one. Exactly a model output that is int32 has scales: one, finite "
+  "and positive, for each entry of its last axis.")
+X(63, "With an int32 y: rounding is SINGLE, there is no addend, the only multiplier is 1 and its shift 0.")
+X(64,
+  "requantize_sum: a, b and y have the same shape; multiplier, shift, addend and b_multiplier have one entry, or one "
+  "for each entry of the last axis; 2^31 * multiplier + 2^7 * |b_multiplier| + |addend| is below 2^63.")

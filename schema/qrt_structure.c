@@ -40,7 +40,7 @@ static const field model_fields[] = {[MODEL_FORMAT_VERSION] = SCALAR(2),
                                      [MODEL_TEST_VECTORS] = VECTOR(4, 0)};
 static const field tensor_fields[] = {[TENSOR_NAME] = TEXT,
                                       [TENSOR_SHAPE] = VECTOR(4, 1),
-                                      [TENSOR_DTYPE] = ENUMERATION(0),
+                                      [TENSOR_DTYPE] = ENUMERATION(1),
                                       [TENSOR_ZERO_POINT] = SCALAR(1),
                                       [TENSOR_SCALE] = SCALAR(4),
                                       [TENSOR_ARENA_OFFSET] = SCALAR(4),
@@ -55,7 +55,8 @@ static const field operator_fields[] = {[OPERATOR_NAME] = TEXT,        [OPERATOR
                                         [OPERATOR_OPTIONS] = TABLE,    [OPERATOR_OVERLAP] = ENUMERATION(1)};
 static const field edge_fields[] = {
     [EDGE_TENSOR] = SCALAR(4),    [EDGE_QUANTIZE_RULE] = ENUMERATION(2), [EDGE_SOURCE_LAYOUT] = ENUMERATION(1),
-    [EDGE_LABELS] = VECTOR(4, 0), [EDGE_SOURCE_DTYPE] = ENUMERATION(2),  [EDGE_REQUANT] = {IN_TABLE, 4, 4, 0, 255}};
+    [EDGE_LABELS] = VECTOR(4, 0), [EDGE_SOURCE_DTYPE] = ENUMERATION(2),  [EDGE_REQUANT] = {IN_TABLE, 4, 4, 0, 255},
+    [EDGE_SCALES] = VECTOR(4, 0)};
 static const field test_vector_fields[] = {[TEST_VECTOR_INPUTS] = VECTOR(4, 1), [TEST_VECTOR_OUTPUTS] = VECTOR(4, 1)};
 static const field codes_fields[] = {[ONLY_FIELD] = CODES(1)};
 
@@ -87,6 +88,8 @@ static const field resize2d_fields[] = {[RESIZE2D_ROWS] = VECTOR(2, 1),
                                         [RESIZE2D_COLUMNS] = VECTOR(2, 1),
                                         [RESIZE2D_ROW_WEIGHT] = VECTOR(2, 0),
                                         [RESIZE2D_COLUMN_WEIGHT] = VECTOR(2, 0)};
+static const field requantize_sum_fields[] = {
+    [REQUANTIZE_SUM_REQUANT] = TABLE, [REQUANTIZE_SUM_B_MULTIPLIER] = VECTOR(8, 1)};
 static const field transpose_conv2d_fields[] = {[TRANSPOSE_CONV2D_WINDOW] = WINDOW, [TRANSPOSE_CONV2D_REQUANT] = TABLE};
 
 typedef struct table_type {
@@ -123,6 +126,7 @@ static const table_type option_types[QRT_OPERATOR_KIND_END] = {
     [QRT_ARG_MAX] = {NULL, 0, NO_REQUANT},
     [QRT_MATMUL] = {FIELDS(requant_only_fields), ONLY_FIELD},
     [QRT_L2_NORM] = {NULL, 0, NO_REQUANT},
+    [QRT_REQUANTIZE_SUM] = {FIELDS(requantize_sum_fields), REQUANTIZE_SUM_REQUANT},
 };
 
 /* As RULE(), for a fault whose place is a byte. */

@@ -68,6 +68,8 @@ def double(acc: int, multiplier: int, shift: int, zero_point: int) -> int:
 def requantize(acc: Array, requant: Requant, y: Tensor) -> Array:
     """`acc` has the channels last."""
     each(lambda v: fits(v, 32), acc)
+    if y.dtype == "int32":
+        return acc + (0 if requant.bias is None else exact(requant.bias))
     multiplier, shift = exact(np.asarray(requant.multiplier)), exact(np.asarray(requant.shift))
     bias = exact(np.asarray(requant.bias)) if requant.bias is not None else 0
     zero_point = y.zero_point
@@ -319,6 +321,19 @@ def lut(op: Op, x: Array) -> Array:
     return each(lambda code: int(op.attrs["table"][code + 128]), x)
 
 
+def requantize_sum(op: Op, a: Array, b: Array) -> Array:
+    requant = op.attrs["requant"]
+    multiplier, shift = exact(requant.multiplier), exact(requant.shift)
+    b_multiplier, addend = exact(op.attrs["b_multiplier"]), exact(requant.addend)
+
+    def code(a: int, b: int, multiplier: int, b_multiplier: int, addend: int, shift: int) -> int:
+        total = fits(fits(a * multiplier, 64) + fits(b * b_multiplier, 64), 64)
+        return math.floor(Fraction(fits(total + addend, 64), 2**shift))
+
+    codes = each(code, a, b, multiplier, b_multiplier, addend, shift)
+    return each(clamp, codes, requant.output_min, requant.output_max)
+
+
 OPERATORS: dict[str, Callable[..., Array]] = {
     "conv2d": conv2d,
     "dwconv2d": dwconv2d,
@@ -344,6 +359,7 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "arg_max": arg_max,
     "matmul": matmul,
     "l2_norm": l2_norm,
+    "requantize_sum": requantize_sum,
 }
 
 
@@ -359,12 +375,13 @@ def run(graph: Graph, inputs: Sequence[Array]) -> list[Array]:
     Returns
     -------
     list of numpy.ndarray
-        int8 codes of each model output.
+        int8 codes, or int32 accumulators, of each model output.
     """
     values = {edge.tensor: exact(codes) for edge, codes in zip(graph.inputs, inputs, strict=True)}
     values |= {tensor: exact(tensor.data) for tensor in graph.tensors() if tensor.data is not None}
     for op in graph.ops:
         y = OPERATORS[op.kind](op, *(values[tensor] for tensor in op.inputs))
         assert y.shape == op.output.shape, f"{op.name}: {y.shape} is not {op.output.shape}"
-        values[op.output] = each(lambda code: fits(code, 8), y)
-    return [values[edge.tensor].astype(np.int8) for edge in graph.outputs]
+        bits = {"int8": 8, "int32": 32}[op.output.dtype]
+        values[op.output] = each(lambda code, bits=bits: fits(code, bits), y)
+    return [values[edge.tensor].astype(edge.tensor.dtype) for edge in graph.outputs]

@@ -392,6 +392,30 @@ def place_cases() -> Iterator[Case]:
         yield case(name, graphs.resize2d, shape, size, bilinear=bilinear)
 
 
+def accumulator_cases() -> Iterator[Case]:
+    same, plain = WINDOWS["3x3 same"], Numbers(bias="none")
+    layers: dict[str, tuple[Any, ...]] = {
+        "conv2d": (graphs.conv2d, (2, 4, 5, 3), 7, same),
+        "conv2d stride 2": (graphs.conv2d, (1, 8, 7, 3), 4, WINDOWS["stride 2"]),
+        "dwconv2d": (graphs.dwconv2d, (2, 4, 5, 6), 1, same),
+        "dwconv2d times 2": (graphs.dwconv2d, (1, 4, 5, 65), 2, same),
+        "linear": (graphs.linear, (3, 40), 7),
+        "linear rank 3": (graphs.linear, (2, 3, 11), 33),
+    }
+    for name, layer in layers.items():
+        yield case(f"accumulators of {name}", graphs.accumulators, *layer)
+        yield case(f"accumulators of {name} without bias", graphs.accumulators, *layer, numbers=plain)
+        for per_channel in (True, False):
+            way = "per channel" if per_channel else "per tensor"
+            yield case(f"requantize_sum {name} {way}", graphs.requantize_sum, *layer, per_channel=per_channel)
+    edge = Numbers(bias="edge", y_zero_point=0)
+    yield case("accumulators at the edge", graphs.accumulators, graphs.linear, (4, 9), 8, numbers=edge)
+    yield case("requantize_sum at the edge", graphs.requantize_sum, graphs.linear, (4, 9), 8, numbers=edge, edge=True)
+    yield case(
+        "conv2d groups accumulators", graphs.accumulators, graphs.conv2d, (1, 4, 4, 6), 9, WINDOWS["3x3"], groups=3
+    )
+
+
 CASES: tuple[Case, ...] = (
     *conv2d_cases(),
     *dwconv2d_cases(),
@@ -404,4 +428,5 @@ CASES: tuple[Case, ...] = (
     *pair_cases(),
     *row_cases(),
     *place_cases(),
+    *accumulator_cases(),
 )

@@ -7,7 +7,7 @@ write. `cases` lists the shapes that matter; property tests and the bench draw t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -207,6 +207,44 @@ def linear(rng: Rng, shape: Shape, out_features: int, *, numbers: Numbers = DEFA
         tensor("y", (*shape[:-1], out_features), numbers.y_zero_point),
         requant=draw_requant(rng, numbers, largest_acc(matrix, numbers, (1,)), shape[-1]),
     )
+
+
+def accumulators(rng: Rng, layer: Callable[..., Graph], *arguments: Any, **options: Any) -> Graph:
+    """A layer whose output is int32: what `layer` makes, but for the requantization."""
+    graph = layer(rng, *arguments, **options)
+    op = graph.ops[0]
+    op.attrs["requant"] = Requant(np.array([1], np.int32), np.array([0], np.uint8), op.attrs["requant"].bias)
+    op.output = Tensor("acc", op.output.shape, "int32")
+    scales = rng.uniform(1e-5, 1e-3, op.output.shape[-1]).astype(np.float32)
+    graph.outputs = [Edge(op.output, scales=scales)]
+    return graph
+
+
+def requantize_sum(
+    rng: Rng, layer: Callable[..., Graph], *arguments: Any, per_channel: bool = True, edge: bool = False, **options: Any
+) -> Graph:
+    """The accumulators of a layer plus codes; `edge`: the largest numbers that the rules allow."""
+    graph = accumulators(rng, layer, *arguments, **options)
+    acc = graph.ops[0].output
+    b, y = tensor("b", acc.shape, -9), tensor("y", acc.shape, 3)
+    count = acc.shape[-1] if per_channel else 1
+    multiplier = rng.integers(2**30, 2**31, count)
+    shift = rng.integers(40, 44, count)
+    b_multiplier = rng.integers(-(2**44), 2**44, count)
+    addend = rng.integers(-(2**48), 2**48, count)
+    if edge:
+        multiplier, shift = np.full(count, 2**31 - 1), np.full(count, 62)
+        b_multiplier = rng.choice([-1, 1], count) * (2**55 - 1)
+        room = 2**63 - 1 - 2**31 * (2**31 - 1) - 2**7 * (2**55 - 1)
+        addend = rng.choice([-1, 1], count) * room
+    requant = Requant(
+        multiplier.astype(np.int32), shift.astype(np.uint8), None, addend.astype(np.int64), "SINGLE", -100, 101
+    )
+    attrs = {"requant": requant, "b_multiplier": b_multiplier.astype(np.int64)}
+    graph.ops.append(Op("requantize_sum", "requantize_sum", [acc, b], y, attrs))
+    graph.inputs.append(Edge(b))
+    graph.outputs = [Edge(y)]
+    return graph
 
 
 def operands(rng: Rng, a_shape: Shape, b_shape: Shape, constant: bool) -> list[Tensor]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vectors import make_vectors, models
+from vectors import good_models, make_vectors, models
 from vectors.encode import Table, edge, encode, ints, longs, patch, requant, root
 from vectors.models import chain, single
 
@@ -317,7 +317,7 @@ def open_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[bytes
 
 
 def test_hostile_files_under_sanitizers(open_files: Callable[[list[bytes]], list[tuple[int, int]]]) -> None:
-    every = make_vectors.every_operator()
+    every = good_models.every_operator()
     files = [path.read_bytes() for path in GOOD + BAD]
     files += [*every_flip(make_vectors.linear_3_to_2()), *mutations(every, 3000)]
     results = open_files(files)

@@ -87,7 +87,9 @@ class _Exporter:
 
     def run(self) -> Exported:
         for tensor in self.graph.tensors():
-            if not tensor.is_constant and tensor.scale == 0:
+            if not tensor.is_constant and tensor.dtype == "int32":
+                self.problems.append(Problem(tensor.name, "tensor", "is int32 accumulators, which .tflite has not"))
+            elif not tensor.is_constant and tensor.scale == 0:
                 self.problems.append(Problem(tensor.name, "tensor", "states no scale, which .tflite needs"))
         if self.problems:
             raise CompileError(self.problems)

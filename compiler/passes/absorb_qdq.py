@@ -36,6 +36,8 @@ def absorb_qdq(graph: Graph, report: Report) -> Graph:
     - Moves (reshape, transpose, concat, max_pool2d, relu, clip and padding with zero) commute with quantize and
       dequantize, which are monotone and work entry by entry; so they move codes.
     - quantize of a dequantize with equal parameters is the identity, else one requantize.
+    - A layer without quantize behind it hands on its accumulators, int32: to an add, which rounds the sum once, or
+      to an output of the model, which is made real there.
     - A function of one code is a table of 256 codes, computed here in float32.
 
     Raises
@@ -68,6 +70,7 @@ class _Absorber:
         self.result = Graph(graph.name)
         self.problems: dict[Op, str] = {}
         self.codes: dict[Tensor, Tensor] = {}
+        self.accumulators: dict[Tensor, Tensor] = {}
         self.names = {tensor.name for tensor in graph.tensors()}
         self.edges = {edge.tensor: edge for edge in graph.inputs}
         self.given = {edge.tensor.name for edge in graph.inputs}
@@ -86,6 +89,11 @@ class _Absorber:
                 self.codes[op.output] = op.output
         for edge in self.source.outputs:
             tensor = edge.tensor if edge.tensor.dtype == "int8" else self._known(edge.tensor)
+            if tensor is None and (wide := self._accumulated(edge.tensor)) is not None:
+                wide.name = edge.tensor.name
+                layout = "NCHW" if wide.shape != edge.tensor.shape else edge.source_layout
+                self.result.outputs.append(replace(edge, tensor=wide, source_layout=layout))
+                continue
             tensor = self.codes.get(tensor, tensor) if tensor is not None else None
             if tensor is None:
                 self._blame(edge.tensor)
@@ -174,8 +182,10 @@ class _Absorber:
             return None
         inputs = [self._known(t) for t in op.inputs[: DATA_INPUTS.get(op.kind, 1)]]
         if any(t is None for t in inputs):
-            self._blame_inputs(op)
-            return None
+            total = self._layer_plus_codes(op, quantization, name) if op.kind == "add" else None
+            if total is None:
+                self._blame_inputs(op)
+            return total
         return COMPUTED[op.kind](self, op, [t for t in inputs if t is not None], quantization, name)
 
     def _input(self, tensor: Tensor, quantization: Quantization) -> Tensor | None:
@@ -204,6 +214,38 @@ class _Absorber:
             return None
         attrs = {"table": table(op, self.producers, leaf, codes, quantization)}
         return self.emit("lut", name, [codes], codes.shape, quantization, attrs, op)
+
+    def _accumulated(self, tensor: Tensor) -> Tensor | None:
+        """The accumulators, int32 and NHWC, of a layer on codes whose real result is `tensor`; None for others."""
+        op = self.producers.get(tensor)
+        if op is None or op.kind not in ("conv2d", "linear"):
+            return None
+        if tensor not in self.accumulators:
+            x, weights = (self._known(t) for t in op.inputs[:2])
+            if x is None or weights is None:
+                return None
+            wide = _layer(self, op, [x, weights], None, self.fresh(f"{tensor.name}_acc"))
+            if wide is None:
+                return None
+            self.accumulators[tensor] = wide
+        return self.accumulators[tensor]
+
+    def _layer_plus_codes(self, op: Op, quantization: Quantization, name: str) -> Tensor | None:
+        """The sum of a layer's float result and of codes, rounded once; None where it is another sum."""
+        for layer, other in (op.inputs, op.inputs[::-1]):
+            b = self._known(other)
+            if b is None or b.is_constant or b.shape != op.output.shape:
+                continue
+            acc = self._accumulated(layer)
+            if acc is None:
+                continue
+            producer = self.producers[layer]
+            if producer.kind == "linear" or producer.attrs.get("layout", "NHWC") == "NHWC":
+                return self.emit("requantize_sum", name, [acc, b], acc.shape, quantization, {}, op)
+            b = self.transposed(b, NCHW_TO_NHWC)
+            y = self.emit("requantize_sum", self.fresh(f"{name}_nhwc"), [acc, b], acc.shape, quantization, {}, op)
+            return self.transposed(y, NHWC_TO_NCHW, name)
+        return None
 
     # Refusals
 
@@ -242,8 +284,8 @@ class _Absorber:
         attrs: dict[str, Any],
         source: Op | None = None,
     ) -> Tensor:
-        """Appends an operator on codes and returns its output."""
-        output = Tensor(name, shape, "int8", quantization)
+        """Appends an operator and returns its output: codes, or accumulators where there is no quantization."""
+        output = Tensor(name, shape, "int8" if quantization is not None else "int32", quantization)
         self.result.ops.append(
             Op(kind, source.name if source is not None and source.name else name, inputs, output, attrs)
         )
@@ -267,14 +309,17 @@ class _Absorber:
         attrs: dict[str, Any],
         name: str,
     ) -> Tensor:
-        """Emits an operator on images; `op` says the source's layout and the output's shape."""
+        """Emits an operator on images; `op` says the source's layout and the output's shape.
+
+        Accumulators stay NHWC.
+        """
         shape = op.output.shape
         if op.attrs.get("layout", "NHWC") == "NHWC":
             return self.emit(kind, name, inputs, shape, quantization, attrs, op)
         inputs = [self.transposed(inputs[0], NCHW_TO_NHWC), *inputs[1:]]
         shape = tuple(shape[k] for k in NCHW_TO_NHWC)
         y = self.emit(kind, self.fresh(f"{name}_nhwc"), inputs, shape, quantization, attrs, op)
-        return self.transposed(y, NHWC_TO_NCHW, name)
+        return y if quantization is None else self.transposed(y, NHWC_TO_NCHW, name)
 
     def refuse(self, op: Op, reason: str) -> None:
         self.problems[op] = reason
@@ -359,7 +404,7 @@ def _weights(a: _Absorber, op: Op, codes: Tensor) -> Tensor | None:
     return Tensor(a.fresh(codes.name), data.shape, "int8", centered, np.ascontiguousarray(data.astype(np.int8)))
 
 
-def _layer(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+def _layer(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantization | None, name: str) -> Tensor | None:
     x, codes = inputs
     weights = _weights(a, op, codes)
     if weights is None:

@@ -8,7 +8,19 @@ from qrt.compiler.ir import Graph, Op
 from qrt.compiler.report import Report
 
 CLAMPING = frozenset(
-    {"conv2d", "dwconv2d", "linear", "add", "mul", "average_pool2d", "max_pool2d", "mean", "requantize", "clamp"}
+    {
+        "conv2d",
+        "dwconv2d",
+        "linear",
+        "add",
+        "mul",
+        "average_pool2d",
+        "max_pool2d",
+        "mean",
+        "requantize",
+        "requantize_sum",
+        "clamp",
+    }
 )
 
 

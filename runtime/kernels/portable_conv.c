@@ -75,9 +75,9 @@ static void dot_columns(const int16_t *restrict columns, ptrdiff_t stride, const
     acc[3] = acc3;
 }
 
-/* Output channels of one group at `count` positions, whose output starts at `output`. */
-static void multiply_columns(const qrt_conv2d_params *p, const int16_t *columns, int32_t count, int32_t group,
-                             int8_t *output) {
+/* Output channels of one group at `count` positions from `position` on. */
+static void multiply_columns(const qrt_conv2d_params *p, const int16_t *columns, ptrdiff_t position, int32_t count,
+                             int32_t group, int8_t *output) {
     int32_t channels = p->out_channels / p->groups;
     ptrdiff_t size = filter_size(p), stride = column_size(p);
     const int8_t *end = p->weights + size * p->out_channels;
@@ -90,7 +90,9 @@ static void multiply_columns(const qrt_conv2d_params *p, const int16_t *columns,
         int32_t acc[COLUMNS];
         dot_columns(columns, stride, weights, run, acc);
         qrt_channel own = qrt_requant_channel(&requant, channel);
-        for (int32_t k = 0; k < count; k++) output[k * out_channels + channel] = qrt_requantize(&requant, own, acc[k]);
+        for (int32_t k = 0; k < count; k++) {
+            qrt_put(&requant, own, acc[k], output, (position + k) * out_channels + channel);
+        }
     }
 }
 
@@ -111,9 +113,8 @@ void qrt_conv2d_s8(const void *params, const int8_t *const *inputs, int8_t *outp
                     int32_t out_x = (int32_t)((position + k) % p->out_width);
                     gather(p, image, out_y, out_x, group, columns + k * stride);
                 }
-                multiply_columns(p, columns, count, group, output);
+                multiply_columns(p, columns, n * positions + position, count, group, output);
             }
-            output += (ptrdiff_t)count * p->out_channels;
         }
     }
 }
@@ -143,8 +144,9 @@ typedef struct block {
     qrt_channel own[BLOCK];
 } block;
 
+/* `index` is the place of the position's first channel in the output. */
 static void dwconv2d_position(const qrt_conv2d_params *p, const block *b, const int8_t *image, int32_t out_y,
-                              int32_t out_x, int8_t *output) {
+                              int32_t out_x, int8_t *output, ptrdiff_t index) {
     int32_t start_y = out_y * p->stride_y - p->pad_top, start_x = out_x * p->stride_x - p->pad_left;
     qrt_span rows = qrt_window(start_y, p->filter_height, p->dilation_y, p->in_height);
     qrt_span taps = qrt_window(start_x, p->filter_width, p->dilation_x, p->in_width);
@@ -164,7 +166,7 @@ static void dwconv2d_position(const qrt_conv2d_params *p, const block *b, const 
         }
     }
     const qrt_requant requant = p->requant; /* a copy, which no store to `output` can reach */
-    for (int32_t i = 0; i < b->count; i++) output[b->first + i] = qrt_requantize(&requant, b->own[i], acc[i]);
+    for (int32_t i = 0; i < b->count; i++) qrt_put(&requant, b->own[i], acc[i], output, index + b->first + i);
 }
 
 /* The run of channels of at most BLOCK from `first` on. */
@@ -184,6 +186,7 @@ static void dwconv2d_channels(const qrt_conv2d_params *p, int32_t first, block *
 void qrt_dwconv2d_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_conv2d_params *p = params;
     const int8_t *image = inputs[0];
+    ptrdiff_t index = 0;
     block b;
     (void)scratch;
     for (int32_t n = 0; n < p->batch; n++) {
@@ -191,10 +194,11 @@ void qrt_dwconv2d_s8(const void *params, const int8_t *const *inputs, int8_t *ou
             for (int32_t first = 0; first < p->out_channels; first += b.count) {
                 dwconv2d_channels(p, first, &b);
                 for (int32_t out_x = 0; out_x < p->out_width; out_x++) {
-                    dwconv2d_position(p, &b, image, out_y, out_x, output + (ptrdiff_t)out_x * p->out_channels);
+                    ptrdiff_t at = index + (ptrdiff_t)out_x * p->out_channels;
+                    dwconv2d_position(p, &b, image, out_y, out_x, output, at);
                 }
             }
-            output += (ptrdiff_t)p->out_width * p->out_channels;
+            index += (ptrdiff_t)p->out_width * p->out_channels;
         }
         image += (ptrdiff_t)p->in_height * p->in_width * p->in_channels;
     }
@@ -210,13 +214,14 @@ static int32_t dot(const int8_t *restrict x, int32_t zero_point, const int8_t *r
 void qrt_linear_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_linear_params *p = params;
     const int8_t *x = inputs[0];
+    ptrdiff_t index = 0;
     (void)scratch;
     for (int32_t row = 0; row < p->rows; row++) {
         const int8_t *weights = p->weights;
         for (int32_t channel = 0; channel < p->out_features; channel++) {
             int32_t acc = dot(x, p->x_zero_point, weights, p->in_features);
             qrt_channel requant = qrt_requant_channel(&p->requant, channel);
-            *output++ = qrt_requantize(&p->requant, requant, acc);
+            qrt_put(&p->requant, requant, acc, output, index++);
             weights += p->in_features;
         }
         x += p->in_features;

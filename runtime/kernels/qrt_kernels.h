@@ -1,7 +1,8 @@
 /* qrt_kernels.h: the parameters of every operator and `struct qrt_kernels`, the table of a kernel set.
  *
  * The arithmetic is SPEC.md's. A kernel trusts its parameters: whoever fills them has proved every
- * bound (the validator, for a file). Shapes are NHWC, weights OHWI; all tensors are int8 and dense.
+ * bound (the validator, for a file). Shapes are NHWC, weights OHWI; all tensors are dense, and int8 but for
+ * accumulators.
  * No kernel allocates: packed parameters and scratch memory belong to the caller.
  */
 #ifndef QRT_KERNELS_H
@@ -27,6 +28,7 @@ typedef struct qrt_requant {
     int32_t rounding; /* 0 SINGLE, 1 DOUBLE */
     int32_t y_zero_point;
     int32_t output_min, output_max; /* -128 to 127, output_min <= output_max */
+    int32_t wide; /* 1: conv2d, dwconv2d and linear write acc + bias as int32; multiplier 1, shift 0, SINGLE */
 } qrt_requant;
 
 /* conv2d, dwconv2d and transpose_conv2d. transpose_conv2d: dilation and groups are 1. dwconv2d: out_channels is a
@@ -185,6 +187,13 @@ typedef struct qrt_l2_norm_params {
     int32_t x_zero_point;
 } qrt_l2_norm_params;
 
+/* a int32 [rows, channels], b [rows, channels]: y = clamp((a * multiplier + b * b_multiplier + addend) >> shift) */
+typedef struct qrt_requantize_sum_params {
+    int32_t rows, channels;
+    const int64_t *b_multiplier; /* as `requant.multiplier` */
+    qrt_requant requant;         /* SINGLE, with addend */
+} qrt_requantize_sum_params;
+
 /* reshape: the bytes move, if they move at all, unchanged. */
 typedef struct qrt_copy_params {
     int32_t size;
@@ -212,6 +221,7 @@ typedef union qrt_params {
     qrt_arg_max_params arg_max;
     qrt_matmul_params matmul;
     qrt_l2_norm_params l2_norm;
+    qrt_requantize_sum_params requantize_sum;
 } qrt_params;
 
 /* One operator of one set. `params` is the operator's structure above. inputs[0], inputs[1], ... are the
@@ -253,6 +263,7 @@ typedef struct qrt_kernels {
     qrt_kernel arg_max;
     qrt_kernel matmul;
     qrt_kernel l2_norm;
+    qrt_kernel requantize_sum;
 } qrt_kernels;
 
 /* Fills `kernels` with plain C99 for every operator. */

@@ -11,6 +11,7 @@ cdef extern from "qrt_kernels.h" nogil:
         const int32_t *bias
         const int64_t *addend
         int32_t step, rounding, y_zero_point, output_min, output_max
+        int32_t wide
 
     ctypedef struct qrt_conv2d_params:
         int32_t batch
@@ -144,6 +145,11 @@ cdef extern from "qrt_kernels.h" nogil:
         int32_t rows, channels
         int32_t x_zero_point
 
+    ctypedef struct qrt_requantize_sum_params:
+        int32_t rows, channels
+        const int64_t *b_multiplier
+        qrt_requant requant
+
     ctypedef union qrt_params:
         qrt_conv2d_params conv2d
         qrt_linear_params linear
@@ -165,6 +171,7 @@ cdef extern from "qrt_kernels.h" nogil:
         qrt_arg_max_params arg_max
         qrt_matmul_params matmul
         qrt_l2_norm_params l2_norm
+        qrt_requantize_sum_params requantize_sum
 
     ctypedef void (*qrt_run)(const void *, const int8_t *const *, int8_t *, void *) noexcept nogil
     ctypedef size_t (*qrt_size)(const void *) noexcept nogil
@@ -181,5 +188,6 @@ cdef extern from "qrt_kernels.h" nogil:
         qrt_kernel conv2d, dwconv2d, linear, add, mul, average_pool2d, max_pool2d, mean, pad
         qrt_kernel concat, copy, transpose, requantize, clamp, softmax, lut
         qrt_kernel slice, resize2d, transpose_conv2d, maximum, minimum, arg_max, matmul, l2_norm
+        qrt_kernel requantize_sum
 
     void qrt_kernels_portable(qrt_kernels *kernels)

@@ -10,6 +10,7 @@
 #define QRT_MATH_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "qrt_kernels.h"
 
@@ -63,6 +64,17 @@ static inline int8_t qrt_requantize(const qrt_requant *requant, qrt_channel chan
         y = qrt_rounding_shift(high, right) + requant->y_zero_point;
     }
     return (int8_t)qrt_clamp(y, requant->output_min, requant->output_max);
+}
+
+/* Puts the result for `acc` into place `index` of an output of codes or of int32. */
+static inline void qrt_put(const qrt_requant *requant, qrt_channel channel, int32_t acc, int8_t *output,
+                           ptrdiff_t index) {
+    if (requant->wide) {
+        int32_t y = acc + (int32_t)channel.addend;
+        memcpy(output + 4 * index, &y, sizeof y);
+    } else {
+        output[index] = qrt_requantize(requant, channel, acc);
+    }
 }
 
 /* The filter positions [first, last) along one axis that meet the image; first == last when none does. */

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from vectors.encode import Table, edge, ints, requant, ubytes, ushorts, window
+from vectors.encode import Table, edge, ints, longs, requant, ubytes, ushorts, window
 
 from qrt.schema import generated
 
@@ -61,7 +61,7 @@ class Net:
             if "data" not in tensor.fields:
                 tensor["lifetime"] = lifetimes[i]
                 tensor["arena_offset"] = arena_size
-                size = int(np.prod(tensor["shape"], dtype=np.int64))
+                size = int(np.prod(tensor["shape"], dtype=np.int64)) * (4 if tensor.fields.get("dtype") else 1)
                 arena_size += -(-size // 16) * 16
         model = Table("Model", format_version=1, seal=(0, 0), **self.fields)
         model.fields.update(tensors=self.tensors, operators=self.operators, inputs=self.inputs, outputs=self.outputs)
@@ -199,3 +199,27 @@ def matmul(a: Any = (2, 3, 4), b: Any = (2, 5, 4), y: Any = (2, 3, 5), **fields:
 
 def l2_norm(x: Any = (2, 5), y: Any = (2, 5), zero_point: int = 0) -> Table:
     return single(Table("L2Norm"), x, y, zero_point=zero_point)
+
+
+def accumulators(scales: Any = (0.5, 0.25), dtype: int = 1, **fields: Any) -> Table:
+    """A Linear whose output, tensor 2, is int32."""
+    net = Net()
+    x = net.input((1, 3))
+    options = Table("Linear", requant=requant(**{"multiplier": (1,), "shift": (0,), **fields}))
+    y = net.op(options, [x, net.constant((2, 3))], (1, 2), dtype=dtype)
+    net.output(y, **({} if scales is None else {"scales": np.array(scales, "<f4")}))
+    return net.model()
+
+
+def requantize_sum(
+    b: Any = (1, 2), y: Any = (1, 2), b_multiplier: Any = (1 << 20,), acc_dtype: int = 1, **fields: Any
+) -> Table:
+    """Tensors: 0 x, 1 weights, 2 acc, 3 b, 4 y; `fields` are the Requant's."""
+    net = Net()
+    x = net.input((1, 3))
+    layer = Table("Linear", requant=requant((1,), (0,)))
+    acc = net.op(layer, [x, net.constant((2, 3))], (1, 2), dtype=acc_dtype)
+    given = requant(**{"multiplier": (1 << 30,), "shift": (34,), "addend": longs(1 << 33), **fields})
+    options = Table("RequantizeSum", requant=given, b_multiplier=longs(*b_multiplier))
+    net.output(net.op(options, [acc, net.input(b)], y))
+    return net.model()
