@@ -279,7 +279,7 @@ def _lower_accumulators(op: Op, report: Report, keep_bias: bool) -> tuple[Reals,
 
 
 def _sum_channel(op: Op, unit: float, bias: float) -> tuple[int, int, int, int]:
-    """Multiplier, shift, b_multiplier and addend of ``unit * a + bias + b_scale * (b - b_zero_point)`` in codes of y."""
+    """Multiplier, shift, b_multiplier, addend of ``unit * a + bias + b_scale * (b - b_zero_point)`` in codes of y."""
     b, y = op.inputs[1], op.output
     try:
         multiplier, shift = quantize_multiplier(unit / y.scale)
