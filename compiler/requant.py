@@ -20,6 +20,7 @@ from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.gemmlowp import softmax_exponential
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
 from qrt.compiler.report import Report
+from qrt.compiler.sums import RATIOS, engine_sum
 from qrt.compiler.thresholds import STATED, match_engine, single_precision
 
 Ints = NDArray[np.int64]
@@ -382,7 +383,7 @@ def _lower_requantize(op: Op) -> None:
     _single_requant(op, op.inputs[0].scale / op.output.scale, 255)
 
 
-def _lower_add(op: Op) -> None:
+def _lower_add(op: Op, report: Report) -> None:
     a, b, y = op.inputs[0], op.inputs[1], op.output
     if op.attrs.get("form", "COMMON_SHIFT") == "TFLITE":
         twice_max = 2 * max(a.scale, b.scale)
@@ -394,6 +395,9 @@ def _lower_add(op: Op) -> None:
             op.attrs[f"{key}_multiplier"], op.attrs[f"{key}_shift"] = multiplier, max(shift, 31)
         return
     reals = [a.scale / y.scale, b.scale / y.scale]
+    if "engine" in op.attrs and RATIOS[0] <= max(reals) < RATIOS[1]:
+        engine_sum(op, report)
+        return
     largest, shift = quantize_multiplier(max(reals))
     largest, shift = _fit(largest, shift, 4 * 255, y.zero_point)
     multipliers = [min(2**31 - 1, round(Fraction(real) * 2**shift)) for real in reals]
@@ -423,7 +427,6 @@ def lower(graph: Graph, report: Report) -> Graph:
         Operators whose numbers cannot be made safe, all of them.
     """
     simple = {
-        "add": _lower_add,
         "matmul": _lower_matmul,
         "mul": _lower_mul,
         "mean": _lower_mean,
@@ -444,6 +447,8 @@ def lower(graph: Graph, report: Report) -> Graph:
                 _lower_requantize_sum(op, *wide[op.inputs[0]])
             elif op.kind in CHANNEL_AXIS:
                 _lower_weighted(op, report)
+            elif op.kind == "add":
+                _lower_add(op, report)
             elif op.kind in simple:
                 simple[op.kind](op)
         except CompileError as error:

@@ -28,13 +28,14 @@ STATED = ("fbgemm", "qnnpack", "x86", "onednn")
 ONEDNN = ("x86", "onednn")
 # How far a multiplier, of 31 bits, may move to find the thresholds of an engine: below what float32 rounds away.
 REACH = 256
+ONE = np.float32(1)
 
 
 def engine_codes(engine: str, acc: Ints, unit: Singles, y_scale: float, bias: NDArray[Any], zero_point: int) -> Ints:
     """The code, before it is clamped, that an engine gives for each accumulator.
 
     fbgemm: ``rint((float(acc) + bias_real / unit) * (unit / y_scale)) + zero_point``; qnnpack:
-    ``rint(float(acc + bias) * (unit / y_scale)) + zero_point``; oneDNN, which x86 is too:
+    ``rint(float(acc + bias) * (unit * (1 / y_scale))) + zero_point``; oneDNN, which x86 is too:
     ``rint((float(acc) * unit + bias_real) * (1 / y_scale) + zero_point)``. Every operation rounds to float32.
     Found by comparing formulas with the engines of PyTorch 2.13; they agree in every code tried.
 
@@ -48,18 +49,24 @@ def engine_codes(engine: str, acc: Ints, unit: Singles, y_scale: float, bias: ND
     bias : numpy.ndarray, shape (channels, 1)
         Real; of integers for qnnpack.
     """
-    multiplier = unit / np.float32(y_scale)
     if engine in ONEDNN:
-        one, real = np.float32(1), acc.astype(np.float32) * unit + bias.astype(np.float32)
+        real = acc.astype(np.float32) * unit + bias.astype(np.float32)
         # The engine's codes are uint8, and so is the zero point that it adds.
-        shifted = real * (one / np.float32(y_scale)) + np.float32(zero_point + 128)
+        shifted = real * (ONE / np.float32(y_scale)) + np.float32(zero_point + 128)
         return np.asarray(np.rint(np.clip(shifted, -1024, 1024)), np.int64) - 128
     if engine == "qnnpack":
         value = (acc + bias).astype(np.float32)
     else:
         value = acc.astype(np.float32) + bias.astype(np.float32) / unit
     # Beyond +-1024 every code is clamped.
-    result: Ints = np.rint(np.clip(value * multiplier, -1024, 1024)).astype(np.int64) + zero_point
+    scaled = np.clip(value * _real_multiplier(engine, unit, y_scale), -1024, 1024)
+    result: Ints = np.rint(scaled).astype(np.int64) + zero_point
+    return result
+
+
+def _real_multiplier(engine: str, unit: Singles, y_scale: float) -> Singles:
+    y = np.float32(y_scale)
+    result: Singles = unit * (ONE / y) if engine == "qnnpack" else unit / y
     return result
 
 
@@ -103,14 +110,19 @@ def addend_ranges(least: Ints, acc_max: int, codes: Ints, multipliers: Ints, shi
 def single_precision(op: Op, channels: Channels) -> None:
     """Forms unit, real multiplier and bias in steps of the unit in float32, as PyTorch's engines do.
 
-    A multiplier of 31 bits holds such a real one exactly. Channels whose float32 numbers vanish or overflow stay.
+    qnnpack rounds these steps to integers. A multiplier of 31 bits holds such a real one exactly. Channels whose
+    float32 numbers vanish or overflow stay.
     """
-    single = np.float32
-    unit = _single_unit(op, single(op.inputs[0].scale), channels)
-    multiplier = (unit / single(op.output.scale)).astype(np.float64)
+    engine = op.attrs["engine"]
+    unit = _single_unit(op, np.float32(op.inputs[0].scale), channels)
+    multiplier = _real_multiplier(engine, unit, op.output.scale).astype(np.float64)
+    bias = channels.bias_real.astype(np.float32)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        steps = (channels.bias_real.astype(single) / unit).astype(np.float64)
+        steps = (bias * (ONE / unit) if engine == "qnnpack" else bias / unit).astype(np.float64)
     usable = (multiplier > 0) & np.isfinite(steps)
+    if engine == "qnnpack" and len(op.inputs) > 2 and op.inputs[2].quantization is None:
+        steps = np.rint(steps)
+        channels.bias = [int(n) if good else b for n, good, b in zip(steps, usable, channels.bias, strict=True)]
     channels.unit = np.where(usable, multiplier * channels.y_scale, channels.unit)
     channels.bias_real = np.where(usable, steps * channels.unit, channels.bias_real)
 

@@ -81,6 +81,36 @@ def test_every_layer(kind: str, engine: str) -> None:
     assert compared == {"mlp": 3, "residual": 8, "mobile": 11}[kind]
 
 
+@pytest.mark.parametrize("largest", [2e4, 2e6])
+@pytest.mark.parametrize("engine", ["fbgemm", "qnnpack"])
+def test_random_layers(engine: str, largest: float) -> None:
+    """Codes of layers with random scales and with biases of up to `largest` steps of the accumulator.
+
+    Where these are many, float32 rounds so that no integers can have all of its thresholds; the report says where.
+    """
+    torch.backends.quantized.engine = engine
+    rng = np.random.default_rng(0)
+    quantized = torch.ao.nn.quantized
+    wrong = 0
+    for _ in range(60):
+        x_scale, *w_scales = (float(np.float32(scale)) for scale in rng.uniform(0.001, 0.03, 17))
+        units = x_scale * np.array(w_scales)
+        weights = torch.tensor(rng.integers(-64, 64, (16, 64)), dtype=torch.float32) * torch.tensor(w_scales)[:, None]
+        zeros = torch.zeros(16, dtype=torch.long)
+        codes = torch.quantize_per_channel(weights.float(), torch.tensor(w_scales), zeros, 0, torch.qint8)
+        layer = quantized.Linear(64, 16)
+        layer.set_weight_bias(codes, torch.tensor(rng.uniform(-largest, largest, 16) * units, dtype=torch.float32))
+        layer.scale, layer.zero_point = float(np.float32(max(3e4, largest) * units.mean() / 100)), 128
+        edge = quantized.Quantize(x_scale, int(rng.integers(100, 156)), torch.quint8)
+        x = torch.tensor(rng.uniform(-100, 100, (1000, 64)) * x_scale, dtype=torch.float32)
+        compiled = from_torch(torch.nn.Sequential(edge, layer, quantized.DeQuantize()), (x,))
+        (op,) = compiled.graph.ops
+        differing_here = int((alone(op, codes_of(edge(x))) != codes_of(layer(edge(x)))).sum())
+        assert not differing_here or "match" in dict(compiled.report.notes)
+        wrong += differing_here
+    assert wrong <= (0 if largest < 1e5 else 9)
+
+
 @pytest.mark.parametrize("kind", ["mlp", "residual", "mobile"])
 def test_every_layer_of_pt2e(kind: str) -> None:
     """With int32 biases: what each operator gives for the codes that PyTorch gave it."""
@@ -188,7 +218,7 @@ def test_quantizers(kind: str, which: str, is_qat: bool) -> None:
     count, apart = differing(compiled, module)
     # XNNPACKQuantizer lets an average pool keep its scale: at the many exact ties, PyTorch's float noise decides.
     assert count <= (0.005 if which == "qrt" else 0.1) * 10 * len(tests)
-    assert apart < 2.01
+    assert apart < (2.01 if which == "qrt" else 3.01)
 
 
 def test_programs_with_changed_members_are_refused_or_compiled() -> None:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from qrt.compiler.frontends.tflite import _Importer
 
 Translation = Callable[["_Importer", Node], None]
-# Fraction bits of the larger factor of XNNPACK's addition.
-XNNPACK_ADD_BITS = 20
 
 
 def rounding(importer: _Importer) -> str:
@@ -181,21 +179,12 @@ def sum_of_two(option_table: str, subtract: bool) -> Translation:
         options = importer.options(node, option_table)
         attrs = activation(importer, node, options.FusedActivationFunction()) | {"subtract": subtract}
         if importer.match == "xnnpack":
-            attrs |= _xnnpack_sum(node.inputs[0], node.inputs[1], node.output)
+            attrs["engine"] = "xnnpack"
         else:
             attrs["form"] = "TFLITE"
         importer.emit("add", node, pair(importer, node), **attrs)
 
     return translate
-
-
-def _xnnpack_sum(a: Tensor, b: Tensor, y: Tensor) -> dict[str, int]:
-    """XNNPACK's integers: the larger factor has 21 bits."""
-    factors = [np.float32(t.scale) / np.float32(y.scale) for t in (a, b)]
-    exponent = math.frexp(float(max(factors)))[1] - 1
-    shift = XNNPACK_ADD_BITS - exponent
-    a_multiplier, b_multiplier = (int(np.rint(np.ldexp(np.float64(factor), shift))) for factor in factors)
-    return {"a_multiplier": a_multiplier, "b_multiplier": b_multiplier, "shift": shift}
 
 
 def mul(importer: _Importer, node: Node) -> None:

@@ -152,6 +152,8 @@ class Importer:
                     op.attrs["engine"] = match
             elif op.kind in ("average_pool2d", "mean"):
                 op.attrs["rounding"] = _pool_rounding(op, match)
+            elif op.kind == "add" and match == "qnnpack" and op.inputs[0].shape == op.inputs[1].shape:
+                op.attrs["engine"] = match  # PyTorch adds other shapes in float
         self.graph.outputs = [Edge(tensor) for tensor in outputs]
         self.graph.engine = match
         return self.graph

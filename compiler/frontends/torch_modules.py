@@ -34,6 +34,10 @@ def _pool(target: str, *names: str) -> Callable[[nn.Module], list[Call]]:
     return _plain(target, "kernel_size", "stride", "padding", *names)
 
 
+def _convolution(target: str) -> Callable[[nn.Module], list[Call]]:
+    return _plain(target, "weight", "bias", "stride", "padding", "dilation", "groups")
+
+
 def _batch_norm(m: Any) -> list[Call]:
     names = ("weight", "bias", "running_mean", "running_var", "training", "momentum", "eps")
     return [Call("batch_norm", [*((k, getattr(m, k)) for k in names), ("cudnn", False)])]
@@ -49,6 +53,10 @@ MODULES: dict[str, Callable[[Any], list[Call]]] = {
         Call("quantize_per_tensor", [("s", float(m.scale)), ("z", int(m.zero_point)), ("d", m.dtype)])
     ],
     "DeQuantize": _plain("dequantize"),
+    # In float these can only be refused, later and with the remedy.
+    "Linear": _plain("linear", "weight", "bias"),
+    "Conv1d": _convolution("conv1d"),
+    "Conv2d": _convolution("conv2d"),
     "ReLU": _plain("relu"),
     "ReLU6": _plain("relu6"),
     "Hardtanh": _plain("hardtanh", "min_val", "max_val"),

@@ -433,7 +433,8 @@ def _binary(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantizati
     if all(tensor.is_constant for tensor in aligned):
         a.refuse(op, "both operands are constant; fold them in the source")
         return None
-    return a.emit(op.kind, name, aligned, op.output.shape, quantization, {}, op)
+    extra = {"engine": op.attrs["engine"]} if "engine" in op.attrs else {}
+    return a.emit(op.kind, name, aligned, op.output.shape, quantization, extra, op)
 
 
 def _ranked(a: _Absorber, tensor: Tensor, rank: int) -> Tensor:
