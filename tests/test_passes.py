@@ -275,6 +275,28 @@ def test_fold_batch_norm_with_negative_gamma() -> None:
     assert np.abs(0.1 * (got.astype(float) - (10 - 128)) - np.minimum(real, 0.1 * (127 + 118))).max() <= 0.05 + 1e-3
 
 
+def test_batch_norm_of_codes_is_a_depthwise_convolution() -> None:
+    """With a division per channel in front of it, as quantization-aware training can leave both."""
+    source = Source()
+    x = source.input((1, 2, 4, 4), 0.05, 120)
+    gamma, beta, mean, var = np.array([[1.5, -2.0], [0.1, 0.2], [0.4, -0.5], [1.0, 4.0]], np.float32)
+    shape = (2,)
+    sum_ = source.op("add", [constant("var", var), constant("epsilon", 0.0)], shape)
+    divisor = source.op("div", [constant("gamma", gamma), source.op("sqrt", [sum_], shape)], shape)
+    divisor = source.op("reshape", [divisor], (1, 2, 1, 1))
+    y = source.op("div", [x, divisor], x.shape)
+    parameters = [constant(n, v) for n, v in (("gamma2", gamma), ("beta", beta), ("mean", mean), ("var2", var))]
+    y = source.op("batch_norm", [y, *parameters], y.shape, epsilon=0.0, layout="NCHW")
+    source.output(source.qdq(y, 0.0731, 140))
+    compiled = run_passes(source.graph, Report())
+    assert kinds(compiled) == ["dwconv2d"]
+    x_codes = codes((1, 4, 4, 2))
+    factor = gamma / np.sqrt(var)
+    real = (0.05 * (x_codes - (120.0 - 128)) / factor - mean) * factor + beta
+    expected = np.clip(np.rint(real / 0.0731) + 140 - 128, -128, 127)
+    assert np.array_equal(outputs(compiled, x_codes)[0], expected)
+
+
 def test_fold_batch_norm_refuses_a_sign_that_leaves_int8() -> None:
     source = Source()
     x = source.input((1, 4, 4, 1), 0.05, 120)

@@ -189,10 +189,10 @@ def fine_tuned(prepared: Any) -> Any:
     return prepared
 
 
-@pytest.mark.parametrize("which", ["qrt", "xnnpack"])
+@pytest.mark.parametrize("which", ["qrt", "xnnpack", "cortex_m"])
 @pytest.mark.parametrize(("kind", "is_qat"), [("residual", False), ("mobile", False), ("residual", True)])
 def test_quantizers(kind: str, which: str, is_qat: bool) -> None:
-    """QrtQuantizer and XNNPACKQuantizer, after training and while training."""
+    """QrtQuantizer, XNNPACKQuantizer and executorch's CortexMQuantizer, after training and while training."""
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e, prepare_qat_pt2e
 
     from qrt.compiler.frontends.torch import QrtQuantizer
@@ -203,6 +203,9 @@ def test_quantizers(kind: str, which: str, is_qat: bool) -> None:
     exported = torch.export.export(model, (images[:4],), dynamic_shapes=dynamic).module(check_guards=False)
     if which == "qrt":
         quantizer = QrtQuantizer(is_qat=is_qat)
+    elif which == "cortex_m":
+        executorch = pytest.importorskip("executorch.backends.cortex_m.quantizer.quantizer")
+        quantizer = executorch.CortexMQuantizer()
     else:
         xnnpack = pytest.importorskip("torchao.testing.pt2e._xnnpack_quantizer")
         config = xnnpack.get_symmetric_quantization_config(is_per_channel=True, is_qat=is_qat)

@@ -502,7 +502,7 @@ ATEN: dict[str, Translator] = {
     "batch_norm": batch_norm,
     "_native_batch_norm_legit_no_training": batch_norm,
     "view": view,
-    "reshape": view,
+    "reshape": lambda n, input, shape, *more: view(n, input, shape, *more),
     "_unsafe_view": view,
     "flatten": flatten,
     "squeeze": squeeze,

@@ -1,4 +1,4 @@
-"""fold_batch_norm: batch normalization behind a convolution goes into its scales and bias."""
+"""fold_batch_norm: batch normalization behind a convolution goes into its scales and bias, else becomes one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.ir import Graph, Op, Tensor
+from qrt.compiler.ir import Graph, Op, Quantization, Tensor
 from qrt.compiler.report import Report
 
 
@@ -17,13 +17,20 @@ def fold_batch_norm(graph: Graph, report: Report) -> Graph:
     With ``f = gamma / sqrt(var + epsilon)`` per channel it equals the layer with weights ``f * w`` and bias
     ``(b - mean) * f + beta``. Quantized weights keep their codes: only their scale is multiplied by |f|, and
     codes change sign where f is negative, which is exact unless a code is -128.
+
+    Behind anything else it becomes a depthwise convolution of 1x1 with weights f, quantized exactly to codes of 1
+    and -1. A division by a constant per channel in front of it, which quantization-aware training writes, joins it.
     """
     kept: list[Op] = []
     problems: list[Problem] = []
     for op in graph.ops:
-        layer = graph.producer(op.inputs[0])
-        if op.kind != "batch_norm" or layer is None or layer.kind not in ("conv2d", "linear"):
+        if op.kind != "batch_norm":
             kept.append(op)
+            continue
+        _join_division(graph, op, kept)
+        layer = graph.producer(op.inputs[0])
+        if layer is None or layer.kind not in ("conv2d", "linear"):
+            kept += _depthwise(op)
             continue
         reason = _fold(graph, op, layer, kept)
         if reason is None:
@@ -34,6 +41,45 @@ def fold_batch_norm(graph: Graph, report: Report) -> Graph:
         raise CompileError(problems)
     graph.ops = kept
     return graph
+
+
+def _join_division(graph: Graph, norm: Op, kept: list[Op]) -> None:
+    """``(x / d - mean) * f`` is ``(x - mean * d) * (f / d)``, for a constant d of each channel."""
+    division = graph.producer(norm.inputs[0])
+    if division is None or division.kind != "div" or len(graph.consumers(division.output)) > 1:
+        return
+    x, divisor = division.inputs
+    axis = 1 if norm.attrs["layout"] == "NCHW" else len(x.shape) - 1
+    per_channel = tuple(length if k == axis else 1 for k, length in enumerate(x.shape))
+    if divisor.data is None or divisor.dtype != "float32" or divisor.shape != per_channel or not divisor.data.all():
+        return
+    gamma, beta, mean, variance = norm.inputs[1:5]
+    d = divisor.data.reshape(-1).astype(np.float64)
+    scaled = [
+        Tensor(f"{t.name}_{norm.name}", t.shape, "float32", None, t.real() * by)
+        for t, by in ((gamma, 1 / d), (mean, d))
+    ]
+    norm.inputs = [x, scaled[0], beta, scaled[1], variance]
+    kept.remove(division)
+
+
+def _depthwise(norm: Op) -> list[Op]:
+    """`norm` as a convolution of each channel by itself; as it is where there is no image."""
+    x = norm.inputs[0]
+    if len(x.shape) != 4:
+        return [norm]
+    gamma, beta, mean, variance = (tensor.real() for tensor in norm.inputs[1:5])
+    factor = gamma / np.sqrt(variance + norm.attrs["epsilon"])
+    codes = np.sign(factor).astype(np.int8).reshape(-1, 1, 1, 1)
+    scale = np.where(factor == 0, 1.0, np.abs(factor))
+    quantization = Quantization(scale, np.zeros(len(scale), np.int32), 0)
+    weights = Tensor(f"{norm.name}_weights", codes.shape, "int8", quantization, codes)
+    real = Tensor(f"{norm.name}_weights_real", codes.shape, "float32")
+    bias = Tensor(f"{norm.name}_bias", factor.shape, "float32", None, beta - mean * factor)
+    attrs = {"layout": norm.attrs["layout"], "stride": (1, 1), "dilation": (1, 1), "padding": (0, 0, 0, 0)}
+    attrs |= {"groups": len(scale), "float_bias": True, "source": norm.attrs.get("source", norm.kind)}
+    convolution = Op("conv2d", norm.name, [x, real, bias], norm.output, attrs)
+    return [Op("dequantize", norm.name, [weights], real), convolution]
 
 
 def _fold(graph: Graph, norm: Op, layer: Op, kept: list[Op]) -> str | None:

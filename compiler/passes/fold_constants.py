@@ -1,4 +1,4 @@
-"""fold_constants: moves of constants are done at compile time."""
+"""fold_constants: what is computed from constants alone is computed at compile time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from qrt.compiler.ir import Graph, Op, Tensor
+from qrt.compiler.passes.elementwise import ELEMENTWISE
 from qrt.compiler.report import Report
 
 
 def fold_constants(graph: Graph, report: Report) -> Graph:
-    """Evaluates transpose and reshape of constants, also behind a dequantize.
+    """Evaluates float functions of constants, and transpose and reshape of them, also behind a dequantize.
 
     A move commutes with dequantize, so ``transpose(dequantize(codes))`` is ``dequantize(transpose(codes))``;
     a per-channel axis moves along. A reshape that breaks up the axis of per-channel codes is left alone.
@@ -38,10 +39,13 @@ def fold_constants(graph: Graph, report: Report) -> Graph:
 
 
 def _moved(op: Op, source: Tensor) -> Tensor | None:
-    """The constant after `op`, or None where it is no move of a constant."""
+    """The constant after `op`, or None where it is neither a move of a constant nor a function of constants."""
     quantization = source.quantization
     assert source.data is not None
-    if op.kind == "transpose":
+    if op.kind in ELEMENTWISE and all(tensor.data is not None and tensor.dtype == "float32" for tensor in op.inputs):
+        with np.errstate(all="ignore"):
+            data = ELEMENTWISE[op.kind](op, *(tensor.data for tensor in op.inputs)).astype(np.float32)
+    elif op.kind == "transpose":
         permutation = op.attrs["permutation"]
         if quantization is not None and quantization.axis is not None:
             quantization = replace(quantization, axis=permutation.index(quantization.axis))
