@@ -26,7 +26,9 @@ SHOWN = 8
 @click.argument("layer")
 @click.option("--channel", type=click.IntRange(min=0), metavar="C", help="One output channel, step by step.")
 @click.option("--all", "every", is_flag=True, help=f"A row for every channel, not only the first {SHOWN}.")
-@click.option("--source", type=click.Path(path_type=Path), help="What it was compiled from, for float biases.")
+@click.option(
+    "--source", type=click.Path(path_type=Path), help="The network before its biases were quantized, for these."
+)
 @click.option("--python", "as_python", is_flag=True, help="Print a numpy program that computes the layer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def explain_model(
@@ -35,8 +37,8 @@ def explain_model(
     """Shows what a layer computes: the formulas, with this layer's numbers.
 
     LAYER is the number, the name, or the name of the output that 'qrt inspect' shows. A file with int32 biases
-    holds no float ones; --source takes them from the .onnx, .tflite or .pt2 file. The program of --python reads
-    and writes .npy files of codes and gives the same bytes as 'qrt run'.
+    holds no float ones; --source takes them from the .onnx or .pt2 file, as it was before biases were quantized. The
+    program of --python reads and writes .npy files of codes and gives the same bytes as 'qrt run'.
     """
     from qrt.compiler import CompileError
     from qrt.compiler.explain import explain, find
@@ -56,7 +58,7 @@ def explain_model(
             return
         found = explain(graph, index, _source(source))
     except CompileError as error:
-        raise Failure(refusal(path, error)) from None
+        raise Failure(refusal(source or path, error)) from None
     if channel is not None and channel >= len(found.channels):
         reason = f"has {len(found.channels)} channels" if found.channels else f"is {found.kind}, without channels"
         raise Failure(f"{path}: {printable(found.name)} {reason}, got --channel {channel}")
@@ -70,12 +72,12 @@ def explain_model(
 
 
 def _source(path: Path | None) -> Any:
-    """The source's graph before lowering; None without a source."""
+    """The source's graph, in float as far as it is; None without a source."""
     if path is None:
         return None
-    from qrt.compiler import quantized_graph
+    from qrt.compiler import folded_graph
 
-    return quantized_graph(path)
+    return folded_graph(path)
 
 
 def _print(found: Explanation, channel: int | None, every: bool) -> None:
@@ -114,7 +116,11 @@ def _channel(found: Explanation, c: ChannelFacts) -> Iterator[tuple[str, str]]:
     unit = None if c.w_scale is None else numbers["x_scale"] * c.w_scale
     yield "w_scale", _maybe(c.w_scale, ".9g")
     yield "x_scale * w_scale", _maybe(unit, ".9g")
-    unknown = "" if c.bias_float is not None else " (int32 in the file; --source MODEL may know it)"
+    unknown = (
+        ""
+        if c.bias_float is not None
+        else " (int32 in the file; --source MODEL may know it, from before it was quantized)"
+    )
     unused = ", not used: the addend holds bias_float" if found.keeps_float_bias else ""
     yield "bias_float", _maybe(c.bias_float, ".9g") + unknown
     yield "bias (int32)", f"{c.bias:,} = round(bias_float / (x_scale * w_scale))" + unused

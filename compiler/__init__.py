@@ -18,7 +18,7 @@ from qrt.compiler.builder import GraphBuilder
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.ir import Graph
 from qrt.compiler.memory import Plan, plan
-from qrt.compiler.passes import OPTIONAL, run_lowered_passes, run_passes
+from qrt.compiler.passes import OPTIONAL, run_lowered_passes, run_passes, run_source_passes
 from qrt.compiler.report import WEIGHTED, Report
 from qrt.compiler.requant import lower
 from qrt.compiler.schedule import schedule
@@ -194,9 +194,9 @@ def source_graph(source: Any, match: str | None = None) -> Graph:
     return _graph(source, match, Report())
 
 
-def quantized_graph(source: Any, match: str | None = None) -> Graph:
-    """The network of a source as it is before scales become integers; parameters and errors are those of `build`."""
-    return run_passes(source_graph(source, match), Report())
+def folded_graph(source: Any) -> Graph:
+    """The network of a source, in float as far as it is, with normalizations folded; errors are those of `build`."""
+    return run_source_passes(source_graph(source), Report())
 
 
 def compile(source: Any, **options: Any) -> bytes:

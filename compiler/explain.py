@@ -190,7 +190,7 @@ def explain(graph: Graph, index: int, source: Graph | None = None) -> Explanatio
         As `qrt.compiler.reader.read` gives it.
     index : int
     source : Graph, optional
-        The same network as the compiler has it before lowering, for float biases.
+        The same network before it was quantized, or before biases were (`qrt.compiler.folded_graph`), for these.
     """
     op = graph.ops[index]
     if op.kind in CHANNEL_AXIS:
@@ -299,13 +299,18 @@ def _requantize_sum(op: Op, index: int) -> Explanation:
 
 
 def _source_bias(op: Op, source: Graph | None) -> np.ndarray | None:
-    """The real bias of the layer that writes the same tensor in the source's graph."""
+    """The real bias of the layer that the source calls the same, where the source has it in float."""
     for other in source.ops if source is not None else ():
-        if other.output.name == op.output.name and other.kind == op.kind and len(other.inputs) > 2:
+        if other.kind in CHANNEL_AXIS and len(other.inputs) > 2 and _names(other) & _names(op):
             bias = other.inputs[2]
-            if bias.quantization is None and bias.size == op.output.shape[-1]:
+            if bias.data is not None and bias.quantization is None and bias.size == op.output.shape[-1]:
                 return bias.real().reshape(-1)
     return None
+
+
+def _names(op: Op) -> set[str]:
+    """What the source calls an operator and its output; onnxruntime's quantizer renames the network's outputs."""
+    return {name.removesuffix("_nhwc").removesuffix("_QuantizeLinear_Input") for name in (op.name, op.output.name)}
 
 
 def _add(op: Op, index: int) -> Explanation:
@@ -325,9 +330,12 @@ def _add(op: Op, index: int) -> Explanation:
             f"y = clamp((a * a_multiplier {sign} b * b_multiplier + addend) >> shift)",
             f"addend = 2^(shift-1) + y_zero_point * 2^shift - a_zero_point * a_multiplier {other} "
             "b_zero_point * b_multiplier",
-            "a_multiplier * 2^-shift = a_scale / y_scale",
-            "b_multiplier * 2^-shift = b_scale / y_scale",
+            "a_multiplier * 2^-shift = a_real_multiplier = a_scale / y_scale",
+            "b_multiplier * 2^-shift = b_real_multiplier = b_scale / y_scale",
         ]
+        for name, tensor in zip("ab", op.inputs, strict=True):
+            if tensor.scale and op.output.scale:
+                numbers[f"{name}_real_multiplier"] = tensor.scale / op.output.scale
         numbers["addend"] = add_addend(op)
     numbers |= {key: attrs[key] for key in keys}
     derivation = ADD_DERIVATION if attrs["form"] != "TFLITE" else []

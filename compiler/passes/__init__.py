@@ -71,6 +71,14 @@ def run_passes(graph: Graph, report: Report, skip: Collection[str] = ()) -> Grap
     return graph
 
 
+def run_source_passes(graph: Graph, report: Report) -> Graph:
+    """`run_passes` as far as a graph may be in float; one that is quantized already is left alone."""
+    for apply, stage in PASSES:
+        if stage == "source" and not is_quantized(graph):
+            graph = apply(graph, report)
+    return graph
+
+
 def run_lowered_passes(graph: Graph, report: Report, skip: Collection[str] = ()) -> Graph:
     """`run_passes` for a graph that `qrt.compiler.requant.lower` has lowered."""
     for apply in LOWERED_PASSES:
