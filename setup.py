@@ -15,6 +15,9 @@ SCHEMA = ["schema/qrt_model.c", "schema/qrt_structure.c", "schema/qrt_graph.c", 
 BUILD = ["setuptools>=77", "cython>=3.1"]
 
 KERNELS = ["runtime/kernels/portable.c", "runtime/kernels/portable_conv.c", "runtime/kernels/portable_move.c"]
+# Sets for one kind of CPU, and the choice among them; each file compiles to nothing elsewhere.
+X86_KERNELS = ["runtime/kernels/avx2.c", "runtime/kernels/avx512vnni.c", "runtime/kernels/amx.c"]
+DISPATCH = ["runtime/kernels/dispatch.c"]
 HEADERS = [
     "schema/qrt_model.h",
     "schema/qrt_check.h",
@@ -25,6 +28,11 @@ HEADERS = [
     "runtime/kernels/qrt_math.h",
     "runtime/kernels/portable.h",
     "runtime/kernels/portable_walk.h",
+    "runtime/kernels/x86.h",
+    "runtime/kernels/lanes.h",
+    "runtime/kernels/avx512_requant.h",
+    "runtime/kernels/dispatch.h",
+    "runtime/kernels/dispatch.pxd",
     "runtime/kernels/qrt_kernels.pxd",
     "runtime/_reference_move.pxi",
     "runtime/_reference_rows.pxi",
@@ -33,7 +41,7 @@ HEADERS = [
 EXTENSIONS = [
     Extension(
         "qrt._executor",
-        ["runtime/_executor.pyx", "runtime/qrt_prepare.c", *SCHEMA, *KERNELS],
+        ["runtime/_executor.pyx", "runtime/qrt_prepare.c", *SCHEMA, *KERNELS, *X86_KERNELS, *DISPATCH],
         include_dirs=[*INCLUDE, numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         extra_compile_args=FLAGS,

@@ -8,7 +8,7 @@
 from importlib.metadata import version
 
 from qrt._executor import FORMAT_VERSION
-from qrt.model import Model, ModelError, TensorInfo, kernel_sets, kernel_table, load
+from qrt.model import Model, ModelError, TensorInfo, absent_kernel_sets, kernel_sets, kernel_table, load
 
 __version__ = version("qrt")
 
@@ -18,6 +18,7 @@ __all__ = [
     "ModelError",
     "TensorInfo",
     "__version__",
+    "absent_kernel_sets",
     "kernel_sets",
     "kernel_table",
     "load",

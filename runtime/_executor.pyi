@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 FORMAT_VERSION: int
 SETS: tuple[str, ...]
+ABSENT: dict[str, str]
 OPERATORS: tuple[str, ...]
 
 def kernel_owners(name: str) -> dict[str, str]: ...

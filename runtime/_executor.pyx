@@ -12,7 +12,8 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uintptr_t
 from libc.string cimport memcpy
 
-from qrt_kernels cimport qrt_kernel, qrt_kernels, qrt_kernels_portable
+from dispatch cimport QRT_SET_COUNT, qrt_set_fill, qrt_set_missing, qrt_set_name
+from qrt_kernels cimport qrt_kernel, qrt_kernels
 from qrt_model cimport (
     QRT_DOUBLE,
     QRT_ERR_NOT_QFB,
@@ -51,9 +52,6 @@ from qrt_prepare cimport (
 
 FORMAT_VERSION = QRT_FORMAT_VERSION
 
-# From the slowest to the quickest; the last is the default.
-SETS = ("reference", "portable")
-
 SOURCE_DTYPES = ("INT8", "UINT8", "INT16")
 QUANTIZE_RULES = ("DIVIDE", "MULTIPLY_RECIPROCAL", "DIVIDE_HALF_AWAY")
 
@@ -73,18 +71,35 @@ cdef dict PLACES = {
     QRT_IN_TEST_VECTOR: "in test vector",
 }
 
-cdef qrt_kernels portable
-qrt_kernels_portable(&portable)
+cdef qrt_kernels tables[QRT_SET_COUNT]
+cdef dict numbers = {}
+cdef dict absent = {}
+for number in range(QRT_SET_COUNT):
+    set_name = qrt_set_name(number).decode("utf-8")
+    if qrt_set_missing(number) == NULL:
+        qrt_set_fill(number, &tables[number])
+        numbers[set_name] = number
+    else:
+        absent[set_name] = qrt_set_missing(number).decode("utf-8")
+
+# From the slowest to the quickest; the last is the default.
+SETS = ("reference", *numbers)
+# The sets that this machine lacks: name to reason.
+ABSENT = absent
 
 
 cdef const qrt_kernels *find_kernels(str name) except NULL:
-    if name == "portable":
-        return &portable
+    cdef int number
     if name == "reference":
         from qrt import _reference
 
         return <const qrt_kernels *>PyCapsule_GetPointer(_reference.kernels(), "qrt.kernels")
-    raise ValueError(f"unknown kernel set {name!r}; this machine has {', '.join(SETS)}")
+    if name in absent:
+        raise ValueError(f"no kernel set {name!r} here: {absent[name]}; this machine has {', '.join(SETS)}")
+    if name not in numbers:
+        raise ValueError(f"unknown kernel set {name!r}; this machine has {', '.join(SETS)}")
+    number = numbers[name]
+    return &tables[number]
 
 
 def kernel_owners(str name):
@@ -92,8 +107,16 @@ def kernel_owners(str name):
     cdef const qrt_kernels *kernels = find_kernels(name)
     # The table is a name followed by one qrt_kernel for each of OPERATORS.
     cdef const qrt_kernel *row = &kernels.conv2d
-    cdef const qrt_kernel *base = &portable.conv2d
-    return {op: "portable" if row[i].run == base[i].run else name for i, op in enumerate(OPERATORS)}
+    cdef const qrt_kernel *other
+    owners = dict.fromkeys(OPERATORS, name)
+    if name == "reference":
+        return owners
+    for other_name in reversed(list(numbers)[:list(numbers).index(name)]):
+        other = &find_kernels(other_name).conv2d
+        for i, op in enumerate(OPERATORS):
+            if row[i].run == other[i].run:
+                owners[op] = other_name
+    return owners
 
 
 cdef str text(qrt_text value):

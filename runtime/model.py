@@ -374,6 +374,11 @@ def kernel_sets() -> tuple[str, ...]:
     return _executor.SETS
 
 
+def absent_kernel_sets() -> dict[str, str]:
+    """The kernel sets that this machine lacks, and why."""
+    return dict(_executor.ABSENT)
+
+
 def kernel_table() -> dict[str, dict[str, str]]:
     """For each kernel set and operator, the set whose function runs: ``"own"`` or another set's name."""
     table = {}

@@ -48,6 +48,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     write = terminalreporter.write_line
     write(f"kernel sets tested: {', '.join(qrt.kernel_sets())}")
+    for name, reason in qrt.absent_kernel_sets().items():
+        write(f"kernel set not tested: {name}: {reason}")
     for report in terminalreporter.stats.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         write(f"not run: {report.nodeid}: {reason}")

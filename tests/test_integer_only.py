@@ -27,14 +27,17 @@ FLOAT_INSTRUCTION = re.compile(
     | v?u?comis[sd]             # comparisons that set the flags
     | (?! v? (?: p              # integer instructions of SSE and AVX, and push
                | mov | and | or | xor
-               | shuf | unpck | blend | insert | extract | perm | broadcast ) )
+               | shuf | unpck | blend | insert | extract | perm | broadcast )
+           | tdpb[su][su]d )      # AMX on bytes
       \w+ [sp][sdh]             # the rest that ends in ss, sd, sh, ps, pd, ph: addss, vmulpd, cmpltps, vfmadd231ps
     """,
     re.VERBOSE,
 )
 
 FLOAT_MNEMONICS = "vfmadd231ps vmulpd cmpltps sqrtss vroundsd vaddph vcvtdq2ps tdpbf16ps fld"
-INTEGER_MNEMONICS = "paddd pmaddwd pminsd vpmaxsd pxor movaps movsd vmovups xorps andnps shufps unpcklps push imul sar"
+INTEGER_MNEMONICS = (
+    "paddd pmaddwd pminsd vpmaxsd pxor movaps movsd vmovups xorps andnps shufps unpcklps push imul sar tdpbssd"
+)
 
 # What makes code that of a machine without an operating system, on each compiler.
 STRICT = ["-std=c99", "-ffreestanding", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
@@ -83,7 +86,7 @@ def float_instructions(binary: Path, function: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-@pytest.mark.parametrize("source", setup_list("KERNELS"))
+@pytest.mark.parametrize("source", setup_list("KERNELS") + setup_list("X86_KERNELS"))
 def test_kernels_have_no_float_instruction(source: str, compiler: str, tmp_path: Path) -> None:
     binary = compile_to(tmp_path, compiler, setup_list("FLAGS"), ROOT / source)
     assert float_instructions(binary) == []
@@ -132,7 +135,7 @@ def test_integer_mnemonic(mnemonic: str) -> None:
 def test_kernels_stand_alone(compiler: str, tmp_path: Path) -> None:
     """Strictly freestanding, without a warning, and in need of no library but three functions."""
     names: dict[str, set[str]] = {"defined": set(), "undefined": set()}
-    for source in setup_list("KERNELS"):
+    for source in setup_list("KERNELS") + setup_list("X86_KERNELS"):
         binary = compile_to(tmp_path, compiler, [*STRICT, *COMPILERS[compiler]], ROOT / source)
         tool = need("arm-none-eabi-nm" if compiler.startswith("arm") else "nm")
         for kind in names:

@@ -1,0 +1,12 @@
+# Declarations of dispatch.h for Cython; that header says what they do.
+
+from libc.stdint cimport int32_t
+from qrt_kernels cimport qrt_kernels
+
+cdef extern from "dispatch.h" nogil:
+    enum:
+        QRT_SET_COUNT
+
+    const char *qrt_set_name(int32_t set)
+    const char *qrt_set_missing(int32_t set)
+    void qrt_set_fill(int32_t set, qrt_kernels *kernels)

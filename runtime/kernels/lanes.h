@@ -1,0 +1,80 @@
+/* lanes.h: the requantization of 16 channels at once, prepared when weights are packed. For sets with wide registers.
+ *
+ * SPEC.md 1.1 needs a 64-bit sum a channel, of which a shift keeps what lies above the binary point. Where
+ * that is the upper half of the sum, it can be taken without shifting 64 bits. So everything is
+ * scaled until the point is there: with `k` = left,
+ *
+ *   SINGLE  y = (acc * m + addend) >> shift
+ *             = high(acc * 2^k * m + addend * 2^k) >> (shift + k - 32)                     high(v) = v >> 32
+ *   DOUBLE  high_mul((acc + bias) * 2^l, m) = high(acc * 2^k * m + bias * 2^k * m + 2^31)     k = l + 1
+ *           y = (that + round - (1 when it is negative) + y_zero_point * 2^right) >> right
+ *
+ * where `acc * 2^k` is an int32 and the sum an int64, both proved when the lanes are filled. What a channel's
+ * accumulator lacks, because a kernel summed other numbers than (x - x_zero_point) * w, is
+ * its `correction`; it goes into the addend. All of it is arithmetic modulo 2^64: only the final sum must fit.
+ */
+#ifndef QRT_LANES_H
+#define QRT_LANES_H
+
+#include "qrt_math.h"
+
+#define QRT_LANES 16
+
+enum {
+    QRT_LANES_SINGLE,      /* left is 0 */
+    QRT_LANES_SINGLE_LEFT, /* left is not 0 for some channel */
+    QRT_LANES_DOUBLE,
+    QRT_LANES_WIDE, /* y = acc + correction, int32 */
+    QRT_LANES_SLOW  /* a bound does not hold: qrt_requantize(), channel by channel, of acc + correction */
+};
+
+/* 64-byte aligned. Entry i of even (odd) belongs to channel 2 * i (2 * i + 1). */
+typedef struct qrt_lanes {
+    int32_t multiplier[QRT_LANES];
+    int64_t even[QRT_LANES / 2], odd[QRT_LANES / 2]; /* the addend, at the scale of the sum */
+    int32_t shift[QRT_LANES];                        /* of the upper half; 0 to 31 */
+    int32_t left[QRT_LANES];                         /* of acc; 0 to 31 */
+    int32_t round[QRT_LANES];                        /* DOUBLE: with y_zero_point */
+    int32_t sign_shift[QRT_LANES];                   /* DOUBLE: a logical shift that makes a sign 1, or, by 32, 0 */
+    int32_t correction[QRT_LANES];                   /* WIDE (with bias) and SLOW */
+} qrt_lanes;
+
+/* Fills one channel. `largest` is at least |acc| as the kernel sums it and at least |acc + correction| + |bias|.
+ * Returns the simplest form that serves the channel. */
+static inline int32_t qrt_lane_fill(qrt_lanes *lanes, int32_t lane, const qrt_requant *requant, int32_t channel,
+                                    int64_t correction, int64_t largest) {
+    int32_t entry = channel * requant->step;
+    int64_t multiplier = requant->multiplier[entry], bias = requant->bias != NULL ? requant->bias[channel] : 0;
+    int32_t shift = requant->shift[entry];
+    int32_t left, right;
+    int64_t addend;
+    lanes->correction[lane] = (int32_t)(uint32_t)(uint64_t)(correction + (requant->wide ? bias : 0));
+    if (requant->wide) return QRT_LANES_WIDE;
+    if (requant->rounding == 0) {
+        qrt_channel single = qrt_requant_channel(requant, channel);
+        int64_t size = single.addend < 0 ? -single.addend : single.addend;
+        left = shift < 32 ? 32 - shift : 0;
+        right = shift + left - 32;
+        if (left > 30 || (largest * multiplier + size) >> 31 >= (int64_t)1 << shift) {
+            if (left > 0) return QRT_LANES_SLOW;
+        }
+        addend = (int64_t)(((uint64_t)single.addend + (uint64_t)correction * (uint64_t)multiplier) << left);
+    } else {
+        int64_t y_zero_point = requant->y_zero_point;
+        left = shift < 31 ? 32 - shift : 1;
+        right = shift > 31 ? shift - 31 : 0;
+        if (right > 22 || left > 30) return QRT_LANES_SLOW;
+        lanes->round[lane] = (int32_t)(qrt_round(right) + y_zero_point * ((int64_t)1 << right));
+        lanes->sign_shift[lane] = right > 0 ? 31 : 32;
+        addend = (int64_t)((((uint64_t)(bias + correction) * (uint64_t)multiplier) << left) + ((uint64_t)1 << 31));
+    }
+    if (largest >= (int64_t)1 << (31 - left)) return QRT_LANES_SLOW;
+    lanes->multiplier[lane] = (int32_t)multiplier;
+    (lane % 2 ? lanes->odd : lanes->even)[lane / 2] = addend;
+    lanes->shift[lane] = right;
+    lanes->left[lane] = left;
+    if (requant->rounding == 1) return QRT_LANES_DOUBLE;
+    return left > 0 ? QRT_LANES_SINGLE_LEFT : QRT_LANES_SINGLE;
+}
+
+#endif

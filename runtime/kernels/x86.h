@@ -1,0 +1,29 @@
+/* x86.h: what the kernel sets for x86-64 share: when they are compiled, for which CPUs, and who fills their tables.
+ *
+ * Each set takes the table of the one before it and overwrites what it does better.
+ */
+#ifndef QRT_X86_H
+#define QRT_X86_H
+
+#include "qrt_kernels.h"
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define QRT_X86 1
+#include <immintrin.h>
+
+/* The instructions that one function may use; the rest of the file is for any x86-64. */
+#define QRT_TARGET(isa) __attribute__((target(isa)))
+#define QRT_INLINE static inline __attribute__((always_inline))
+#define QRT_AVX2 QRT_TARGET("avx2")
+#define QRT_AVX512 QRT_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,prefer-vector-width=512")
+#if defined(__clang__) || __GNUC__ >= 11
+#define QRT_AMX_COMPILED 1
+#define QRT_AMX QRT_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,amx-tile,amx-int8,prefer-vector-width=512")
+#endif
+#endif
+
+void qrt_kernels_avx2(qrt_kernels *kernels);
+void qrt_kernels_avx512vnni(qrt_kernels *kernels);
+void qrt_kernels_amx(qrt_kernels *kernels);
+
+#endif
