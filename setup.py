@@ -16,7 +16,12 @@ BUILD = ["setuptools>=77", "cython>=3.1"]
 
 KERNELS = ["runtime/kernels/portable.c", "runtime/kernels/portable_conv.c", "runtime/kernels/portable_move.c"]
 # Sets for one kind of CPU, and the choice among them; each file compiles to nothing elsewhere.
-X86_KERNELS = ["runtime/kernels/avx2.c", "runtime/kernels/avx512vnni.c", "runtime/kernels/amx.c"]
+X86_KERNELS = [
+    "runtime/kernels/product.c",
+    "runtime/kernels/avx2.c",
+    "runtime/kernels/avx512vnni.c",
+    "runtime/kernels/amx.c",
+]
 DISPATCH = ["runtime/kernels/dispatch.c"]
 HEADERS = [
     "schema/qrt_model.h",
@@ -31,6 +36,10 @@ HEADERS = [
     "runtime/kernels/x86.h",
     "runtime/kernels/lanes.h",
     "runtime/kernels/avx512_requant.h",
+    "runtime/kernels/avx512_emit.h",
+    "runtime/kernels/avx512_image.h",
+    "runtime/kernels/image.h",
+    "runtime/kernels/product.h",
     "runtime/kernels/dispatch.h",
     "runtime/kernels/dispatch.pxd",
     "runtime/kernels/qrt_kernels.pxd",

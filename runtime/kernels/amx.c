@@ -1,9 +1,264 @@
-/* amx.c: the set for CPUs with AMX's int8 tiles. */
+/* amx.c: the set for CPUs with AMX's int8 tiles: conv2d and linear straight from NHWC.
+ *
+ * A tile's rows may lie any distance apart, so a tile of 16 positions is read from the image itself: no row of it is
+ * gathered. A tile product is 16 positions x 64 bytes of input x 16 channels in 16 cycles; loading a tile takes 8 when it is in the
+ * first cache, so four products share two tiles of each side. The codes of one table of accumulators are made
+ * while the tiles of the next are multiplied.
+ */
 #include "x86.h"
 
-#ifdef QRT_X86
+#ifdef QRT_AMX_COMPILED
+#include "avx512.h"
+#include "avx512_emit.h"
+#include "avx512_image.h"
+
+#define UNIT 64
+#define TILE 16 /* rows */
+
+/* Positions of the largest table: of 16 channels 64, of 32 channels 32. */
+#define MAX_POSITIONS 64
+#define TABLE_SIZE (MAX_POSITIONS * 16 + 64 * QRT_EMIT_ROWS)
+
+/* What ldtilecfg reads: every tile is 16 rows of 64 bytes. */
+typedef struct tile_config {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t row_bytes[16];
+    uint8_t rows[16];
+} tile_config;
+
+QRT_AMX QRT_INLINE void configure_tiles(void) {
+    static const tile_config config = {
+        1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64}, {TILE, TILE, TILE, TILE, TILE, TILE, TILE, TILE}};
+    _tile_loadconfig(&config);
+}
+
+/* What one image of a group looks like to the tiles. */
+typedef struct source {
+    /* Positions before `split` are read from x, the others from `copy`, whose first position is `split`. */
+    const uint8_t *x, *copy;
+    int32_t split;
+    int32_t step, count;
+    int32_t chunks;
+    const ptrdiff_t *chunk; /* bytes from a position to each 64 bytes that it reads */
+} source;
+
+static const uint8_t *at_position(const source *s, int32_t position) {
+    return position < s->split ? s->x + (ptrdiff_t)position * s->step
+                               : s->copy + (ptrdiff_t)(position - s->split) * s->step;
+}
+
+/* acc [16 * tall][16 * wide]: tall x wide is 2x2, 1x2, 4x1, 2x1 or 1x1, constants. */
+QRT_AMX QRT_INLINE void multiply(const source *s, const uint8_t *x, const int8_t *weights, int32_t *acc, const int tall,
+                                 const int wide) {
+    ptrdiff_t step = s->step, down = TILE * step, across = (ptrdiff_t)s->chunks * TILE * UNIT;
+    _tile_zero(0);
+    if (tall * wide > 1) _tile_zero(1);
+    if (tall * wide > 2) _tile_zero(2);
+    if (tall * wide > 2) _tile_zero(3);
+    for (int32_t i = 0; i < s->chunks; i++, weights += TILE * UNIT) {
+        const uint8_t *from = x + s->chunk[i];
+        _tile_loadd(4, weights, 64);
+        _tile_loadd(6, from, step);
+        _tile_dpbssd(0, 6, 4);
+        if (wide == 2) {
+            _tile_loadd(5, weights + across, 64);
+            _tile_dpbssd(1, 6, 5);
+            if (tall == 2) {
+                _tile_loadd(7, from + down, step);
+                _tile_dpbssd(2, 7, 4);
+                _tile_dpbssd(3, 7, 5);
+            }
+        } else if (tall > 1) {
+            _tile_loadd(7, from + down, step);
+            _tile_dpbssd(1, 7, 4);
+            if (tall == 4) {
+                _tile_loadd(6, from + 2 * down, step);
+                _tile_dpbssd(2, 6, 4);
+                _tile_loadd(7, from + 3 * down, step);
+                _tile_dpbssd(3, 7, 4);
+            }
+        }
+    }
+    const ptrdiff_t stride = 64 * wide;
+    _tile_stored(0, acc, stride);
+    if (wide == 2) {
+        _tile_stored(1, acc + 16, stride);
+        if (tall == 2) _tile_stored(2, acc + 2 * 16 * TILE, stride);
+        if (tall == 2) _tile_stored(3, acc + 2 * 16 * TILE + 16, stride);
+    } else if (tall > 1) {
+        _tile_stored(1, acc + 16 * TILE, stride);
+        if (tall == 4) _tile_stored(2, acc + 2 * 16 * TILE, stride);
+        if (tall == 4) _tile_stored(3, acc + 3 * 16 * TILE, stride);
+    }
+}
+
+/* All positions for `wide` blocks of channels: 2 or 1, a constant. */
+QRT_AMX QRT_INLINE void conv2d_blocks(const qrt_emitter *e, const source *s, const int8_t *weights,
+                                      qrt_emit_place place, const int wide) {
+    _Alignas(64) int32_t tables[2][TABLE_SIZE];
+    const int32_t full = MAX_POSITIONS / wide;
+    int32_t before = 0, rows = 0, turn = 0;
+    for (int32_t q = 0; q < s->count; q += full, turn = 1 - turn) {
+        int32_t left = s->count - q;
+        const uint8_t *x = at_position(s, q);
+        int32_t *acc = tables[turn];
+        if (wide == 2) {
+            if (left > TILE) multiply(s, x, weights, acc, 2, 2);
+            else multiply(s, x, weights, acc, 1, 2);
+        } else {
+            if (left > 2 * TILE) multiply(s, x, weights, acc, 4, 1);
+            else if (left > TILE) multiply(s, x, weights, acc, 2, 1);
+            else multiply(s, x, weights, acc, 1, 1);
+        }
+        emit(e, tables[1 - turn], before, rows, place, wide);
+        before = q;
+        rows = left < full ? left : full;
+    }
+    emit(e, tables[1 - turn], before, rows, place, wide);
+}
+
+QRT_AMX static void conv2d_2(const qrt_emitter *e, const source *s, const int8_t *weights, qrt_emit_place place) {
+    conv2d_blocks(e, s, weights, place, 2);
+}
+
+QRT_AMX static void conv2d_1(const qrt_emitter *e, const source *s, const int8_t *weights, qrt_emit_place place) {
+    conv2d_blocks(e, s, weights, place, 1);
+}
+
+static void conv2d_group(const qrt_emitter *e, const source *s, int32_t group) {
+    const qrt_product *product = e->product;
+    int32_t channels = e->p->out_channels / product->groups;
+    ptrdiff_t block_size = qrt_product_block(product), first = (ptrdiff_t)group * product->blocks;
+    const int8_t *weights = qrt_product_weights(product) + first * block_size;
+    const qrt_lanes *lanes = qrt_product_lanes(product) + first;
+    for (int32_t block = 0; block < product->blocks; block += 2) {
+        int32_t left = channels - block * QRT_LANES;
+        qrt_emit_place place = {lanes + block, group * channels + block * QRT_LANES, left};
+        if (left > QRT_LANES) {
+            if (left > 2 * QRT_LANES) place.channels = 2 * QRT_LANES;
+            conv2d_2(e, s, weights + block * block_size, place);
+        } else {
+            conv2d_1(e, s, weights + block * block_size, place);
+        }
+    }
+}
+
+/* Whether x can be read where it lies: each position is its pixel. */
+static int is_pointwise(const qrt_conv2d_params *p) {
+    return p->filter_height == 1 && p->filter_width == 1 && p->stride_y == 1 && p->stride_x == 1 && p->pad_top == 0 &&
+           p->pad_left == 0 && p->out_height == p->in_height && p->out_width == p->in_width && p->groups == 1;
+}
+
+static size_t chunks_size(const qrt_product *product) {
+    size_t size = (size_t)product->runs * (size_t)product->chunks * sizeof(ptrdiff_t);
+    return (size + 63) / 64 * 64;
+}
+
+/* Scratch: offsets of the chunks, then the image, which may be read beyond its end. */
+static size_t tiles_scratch(const qrt_conv2d_params *p) {
+    qrt_product product = qrt_product_of(p, UNIT);
+    qrt_image image = qrt_image_of(p);
+    return chunks_size(&product) + image.size + (size_t)(MAX_POSITIONS * image.step) + (size_t)(product.chunks * UNIT);
+}
+
+/* Positions that can be multiplied without reading behind x: a whole number of tables. */
+static int32_t readable(const qrt_product *product, const qrt_image *image) {
+    int32_t beyond = product->chunks * UNIT - image->step; /* that the last position reads too much */
+    int32_t unsafe = (beyond + image->step - 1) / image->step;
+    int32_t safe = image->count - unsafe;
+    return safe < 0 ? 0 : safe / MAX_POSITIONS * MAX_POSITIONS;
+}
+
+static int intersect(const int8_t *a, ptrdiff_t a_size, const int8_t *b, ptrdiff_t b_size) {
+    return (uintptr_t)a < (uintptr_t)b + (size_t)b_size && (uintptr_t)b < (uintptr_t)a + (size_t)a_size;
+}
+
+QRT_AMX static void tiles_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_conv2d_params *p = params;
+    const qrt_product *product = p->packed;
+    qrt_image image = qrt_image_of(p);
+    qrt_emitter e = {p, product, image.width, output};
+    ptrdiff_t *chunk = scratch;
+    uint8_t *copy = (uint8_t *)scratch + chunks_size(product);
+    int32_t taps = product->runs / p->filter_height; /* 1, or each filter position is a run of its own */
+    for (int32_t run = 0, k = 0; run < product->runs; run++) {
+        ptrdiff_t first = qrt_image_tap(&image, p, run / taps, run % taps);
+        for (int32_t i = 0; i < product->chunks; i++) chunk[k++] = first + i * UNIT;
+    }
+    source s = {NULL, copy, 0, image.step, image.count, product->runs * product->chunks, chunk};
+    ptrdiff_t in_size = (ptrdiff_t)p->in_height * p->in_width * p->in_channels;
+    ptrdiff_t out_size = (ptrdiff_t)p->out_height * p->out_width * p->out_channels * (p->requant.wide ? 4 : 1);
+    configure_tiles();
+    for (int32_t n = 0; n < p->batch; n++) {
+        const int8_t *x = inputs[0] + n * in_size;
+        if (is_pointwise(p) && !intersect(x, in_size, e.output, out_size)) {
+            s.x = (const uint8_t *)x;
+            s.split = readable(product, &image);
+            ptrdiff_t first = (ptrdiff_t)s.split * s.step;
+            copy_flipped(copy, x + first, in_size - first, _mm512_setzero_si512());
+        } else {
+            s.split = 0;
+            image_copy(&image, p, x, 0, copy);
+        }
+        for (int32_t group = 0; group < p->groups; group++) {
+            ptrdiff_t channel = (ptrdiff_t)group * (p->in_channels / p->groups);
+            source g = s;
+            g.copy += channel;
+            conv2d_group(&e, &g, group);
+        }
+        e.output += out_size;
+    }
+    _tile_release();
+}
+
+/* Whether tiles, which compute on 16 positions and 64 bytes whatever there is of them, are quicker than vpdpbusd. In quarters of a
+ * cycle for a block of channels. */
+static int wants_tiles(const qrt_conv2d_params *p) {
+    qrt_product tiles = qrt_product_of(p, UNIT), quads = qrt_product_of(p, 4);
+    qrt_image image = qrt_image_of(p);
+    int64_t tile_rows = (image.count + TILE - 1) / TILE;
+    int64_t by_tiles = tile_rows * tiles.runs * tiles.chunks * 16 * 4 + tile_rows * 16 * 4;
+    int64_t by_quads = (int64_t)image.count * quads.runs * quads.chunks * 3;
+    return by_tiles < by_quads;
+}
+
+static size_t conv2d_packed_size(const void *params) {
+    if (!wants_tiles(params)) return qrt_conv2d_avx512vnni.packed_size(params);
+    qrt_product product = qrt_product_of(params, UNIT);
+    return qrt_product_size(&product);
+}
+
+static void conv2d_pack(const void *params, void *packed) {
+    if (wants_tiles(params)) {
+        qrt_product_pack(params, UNIT, 1, packed);
+    } else {
+        qrt_conv2d_avx512vnni.pack(params, packed);
+    }
+}
+
+static size_t conv2d_scratch(const void *params) {
+    const qrt_conv2d_params *p = params;
+    const qrt_product *product = p->packed;
+    return product->unit == UNIT ? tiles_scratch(params) : qrt_conv2d_avx512vnni.scratch_size(params);
+}
+
+static void conv2d_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_conv2d_params *p = params;
+    const qrt_product *product = p->packed;
+    if (product->unit == UNIT) {
+        tiles_run(params, inputs, output, scratch);
+    } else {
+        qrt_conv2d_avx512vnni.run(params, inputs, output, scratch);
+    }
+}
+
 void qrt_kernels_amx(qrt_kernels *kernels) {
+    static const qrt_kernel conv2d = {conv2d_run, conv2d_packed_size, conv2d_pack, conv2d_scratch};
     qrt_kernels_avx512vnni(kernels);
     kernels->name = "amx";
+    kernels->conv2d = conv2d;
 }
+
+#elif defined(QRT_X86)
+void qrt_kernels_amx(qrt_kernels *kernels) { qrt_kernels_avx512vnni(kernels); }
 #endif

@@ -1,9 +1,149 @@
-/* avx512vnni.c: the set for CPUs with AVX-512 and its VNNI instructions. */
+/* avx512vnni.c: the set for CPUs with AVX-512 and its VNNI instructions; conv2d and linear by vpdpbusd.
+ *
+ * vpdpbusd multiplies unsigned by signed bytes: x + 128, made while the image is copied, by the weights. What that adds is
+ * the same for every position and goes into the lanes' correction.
+ */
+#include "avx512.h"
+#include "avx512_emit.h"
+#include "avx512_image.h"
 #include "x86.h"
 
 #ifdef QRT_X86
+
+#define FLIP 0x80 /* x ^ FLIP is x + 128 */
+#define UNIT 4
+
+/* Most positions at once, by blocks of channels: accumulators, weights and one input fit the 32 registers. */
+#define POSITIONS_4 6
+#define POSITIONS_2 12
+#define POSITIONS_1 16
+#define MAX_POSITIONS 16
+
+/* Scratch: offsets of the runs, then the image, which may be read beyond its end. */
+static size_t runs_size(const qrt_product *product) {
+    return ((size_t)product->runs * sizeof(ptrdiff_t) + 63) / 64 * 64;
+}
+
+static size_t conv2d_scratch(const void *params) {
+    const qrt_conv2d_params *p = params;
+    qrt_product product = qrt_product_of(p, UNIT);
+    qrt_image image = qrt_image_of(p);
+    return runs_size(&product) + image.size + (size_t)(MAX_POSITIONS * image.step) + UNIT;
+}
+
+static size_t conv2d_packed_size(const void *params) {
+    qrt_product product = qrt_product_of(params, UNIT);
+    return qrt_product_size(&product);
+}
+
+static void conv2d_pack(const void *params, void *packed) { qrt_product_pack(params, UNIT, 0, packed); }
+
+/* acc [positions][blocks * 16] for `positions` positions from x on. Both counts are constants. */
+QRT_AVX512 QRT_INLINE void multiply(const qrt_product *product, const ptrdiff_t *runs, const uint8_t *x, ptrdiff_t step,
+                                    const int8_t *weights, int32_t *acc, const int positions, const int blocks) {
+    __m512i sum[MAX_POSITIONS][4];
+    ptrdiff_t block_size = qrt_product_block(product);
+#pragma GCC unroll 16
+    for (int m = 0; m < positions; m++) {
+#pragma GCC unroll 4
+        for (int n = 0; n < blocks; n++) sum[m][n] = _mm512_setzero_si512();
+    }
+    for (int32_t run = 0; run < product->runs; run++) {
+        const uint8_t *from = x + runs[run];
+        for (int32_t chunk = 0; chunk < product->chunks; chunk++, from += UNIT, weights += 64) {
+            __m512i w[4];
+#pragma GCC unroll 4
+            for (int n = 0; n < blocks; n++) w[n] = _mm512_load_si512(weights + n * block_size);
+#pragma GCC unroll 16
+            for (int m = 0; m < positions; m++) {
+                int32_t quad;
+                memcpy(&quad, from + m * step, sizeof quad);
+                __m512i all = _mm512_set1_epi32(quad);
+#pragma GCC unroll 4
+                for (int n = 0; n < blocks; n++) sum[m][n] = _mm512_dpbusd_epi32(sum[m][n], all, w[n]);
+            }
+        }
+    }
+#pragma GCC unroll 16
+    for (int m = 0; m < positions; m++) {
+#pragma GCC unroll 4
+        for (int n = 0; n < blocks; n++) _mm512_store_si512(acc + 16 * (m * blocks + n), sum[m][n]);
+    }
+}
+
+/* All positions of one image for `blocks` blocks of channels. */
+QRT_AVX512 QRT_INLINE void conv2d_blocks(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs,
+                                         const uint8_t *x, const int8_t *weights, qrt_emit_place place,
+                                         const int positions, const int blocks) {
+    _Alignas(64) int32_t acc[(MAX_POSITIONS + QRT_EMIT_ROWS) * 64];
+    for (int32_t q = 0; q < image->count; q += positions, x += (ptrdiff_t)positions * image->step) {
+        int32_t left = image->count - q;
+        multiply(e->product, runs, x, image->step, weights, acc, positions, blocks);
+        emit(e, acc, q, left < positions ? left : positions, place, blocks);
+    }
+}
+
+QRT_AVX512 static void conv2d_4(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs, const uint8_t *x,
+                                const int8_t *weights, qrt_emit_place place) {
+    conv2d_blocks(e, image, runs, x, weights, place, POSITIONS_4, 4);
+}
+
+QRT_AVX512 static void conv2d_2(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs, const uint8_t *x,
+                                const int8_t *weights, qrt_emit_place place) {
+    conv2d_blocks(e, image, runs, x, weights, place, POSITIONS_2, 2);
+}
+
+QRT_AVX512 static void conv2d_1(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs, const uint8_t *x,
+                                const int8_t *weights, qrt_emit_place place) {
+    conv2d_blocks(e, image, runs, x, weights, place, POSITIONS_1, 1);
+}
+
+QRT_AVX512 static void conv2d_group(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs,
+                                    const uint8_t *x, int32_t group) {
+    const qrt_product *product = e->product;
+    int32_t channels = e->p->out_channels / product->groups;
+    ptrdiff_t block_size = qrt_product_block(product), first = (ptrdiff_t)group * product->blocks;
+    const int8_t *weights = qrt_product_weights(product) + first * block_size;
+    const qrt_lanes *lanes = qrt_product_lanes(product) + first;
+    for (int32_t block = 0, at_once; block < product->blocks; block += at_once) {
+        int32_t blocks = product->blocks - block, left = channels - block * QRT_LANES;
+        at_once = blocks >= 4 ? 4 : blocks == 3 ? 2 : blocks;
+        qrt_emit_place place = {lanes + block, group * channels + block * QRT_LANES, left};
+        if (left > at_once * QRT_LANES) place.channels = at_once * QRT_LANES;
+        const int8_t *w = weights + block * block_size;
+        if (at_once == 4) conv2d_4(e, image, runs, x, w, place);
+        if (at_once == 2) conv2d_2(e, image, runs, x, w, place);
+        if (at_once == 1) conv2d_1(e, image, runs, x, w, place);
+    }
+}
+
+QRT_AVX512 static void conv2d_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_conv2d_params *p = params;
+    const qrt_product *product = p->packed;
+    qrt_image image = qrt_image_of(p);
+    qrt_emitter e = {p, product, image.width, output};
+    ptrdiff_t *runs = scratch;
+    uint8_t *copy = (uint8_t *)scratch + runs_size(product);
+    for (int32_t run = 0; run < product->runs; run++) {
+        int32_t taps = product->runs / p->filter_height; /* 1, or each filter position is a run of its own */
+        runs[run] = qrt_image_tap(&image, p, run / taps, run % taps);
+    }
+    for (int32_t n = 0; n < p->batch; n++) {
+        image_copy(&image, p, inputs[0] + (ptrdiff_t)n * p->in_height * p->in_width * p->in_channels, FLIP, copy);
+        for (int32_t group = 0; group < p->groups; group++) {
+            conv2d_group(&e, &image, runs, copy + (ptrdiff_t)group * (p->in_channels / p->groups), group);
+        }
+        ptrdiff_t size = p->requant.wide ? 4 : 1;
+        e.output += size * p->out_height * p->out_width * p->out_channels;
+    }
+}
+
+const qrt_kernel qrt_conv2d_avx512vnni = {conv2d_run, conv2d_packed_size, conv2d_pack, conv2d_scratch};
+
 void qrt_kernels_avx512vnni(qrt_kernels *kernels) {
     qrt_kernels_avx2(kernels);
     kernels->name = "avx512vnni";
+    kernels->conv2d = qrt_conv2d_avx512vnni;
 }
+
 #endif

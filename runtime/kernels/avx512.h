@@ -1,0 +1,9 @@
+/* avx512.h: kernels of the avx512vnni set that tables in other files take. */
+#ifndef QRT_AVX512_H
+#define QRT_AVX512_H
+
+#include "qrt_kernels.h"
+
+extern const qrt_kernel qrt_conv2d_avx512vnni;
+
+#endif
