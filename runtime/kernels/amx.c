@@ -252,11 +252,42 @@ static void conv2d_run(const void *params, const int8_t *const *inputs, int8_t *
     }
 }
 
+static size_t linear_packed_size(const void *params) {
+    qrt_conv2d_params conv = qrt_linear_as_conv2d(params);
+    return conv2d_packed_size(&conv);
+}
+
+static void linear_pack(const void *params, void *packed) {
+    qrt_conv2d_params conv = qrt_linear_as_conv2d(params);
+    conv2d_pack(&conv, packed);
+}
+
+static size_t linear_scratch(const void *params) {
+    const qrt_linear_params *p = params;
+    const qrt_product *product = p->packed;
+    qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
+    return product->unit == UNIT ? tiles_scratch(&conv) : qrt_linear_avx512vnni.scratch_size(params);
+}
+
+static void linear_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_linear_params *p = params;
+    const qrt_product *product = p->packed;
+    if (product->unit == UNIT) {
+        qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
+        conv.packed = p->packed;
+        tiles_run(&conv, inputs, output, scratch);
+    } else {
+        qrt_linear_avx512vnni.run(params, inputs, output, scratch);
+    }
+}
+
 void qrt_kernels_amx(qrt_kernels *kernels) {
+    static const qrt_kernel linear = {linear_run, linear_packed_size, linear_pack, linear_scratch};
     static const qrt_kernel conv2d = {conv2d_run, conv2d_packed_size, conv2d_pack, conv2d_scratch};
     qrt_kernels_avx512vnni(kernels);
     kernels->name = "amx";
     kernels->conv2d = conv2d;
+    kernels->linear = linear;
 }
 
 #elif defined(QRT_X86)

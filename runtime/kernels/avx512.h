@@ -5,5 +5,6 @@
 #include "qrt_kernels.h"
 
 extern const qrt_kernel qrt_conv2d_avx512vnni;
+extern const qrt_kernel qrt_linear_avx512vnni;
 
 #endif

@@ -138,12 +138,118 @@ QRT_AVX512 static void conv2d_run(const void *params, const int8_t *const *input
     }
 }
 
+/* acc [blocks * 16] for one position; its input is `quads` times 4 bytes. `blocks` times `splits` sums are under way at once. */
+QRT_AVX512 QRT_INLINE void multiply_row(const uint8_t *x, int32_t quads, const int8_t *weights, ptrdiff_t block_size,
+                                        int32_t *acc, const int blocks, const int splits) {
+    __m512i sum[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) sum[i] = _mm512_setzero_si512();
+    int32_t i = 0;
+    for (; i + splits <= quads; i += splits, weights += 64 * splits) {
+#pragma GCC unroll 8
+        for (int k = 0; k < splits; k++) {
+            int32_t quad;
+            memcpy(&quad, x + 4 * (i + k), sizeof quad);
+            __m512i all = _mm512_set1_epi32(quad);
+#pragma GCC unroll 8
+            for (int n = 0; n < blocks; n++) {
+                __m512i w = _mm512_load_si512(weights + n * block_size + 64 * k);
+                sum[k * blocks + n] = _mm512_dpbusd_epi32(sum[k * blocks + n], all, w);
+            }
+        }
+    }
+    for (; i < quads; i++, weights += 64) {
+        int32_t quad;
+        memcpy(&quad, x + 4 * i, sizeof quad);
+        __m512i all = _mm512_set1_epi32(quad);
+#pragma GCC unroll 8
+        for (int n = 0; n < blocks; n++) {
+            sum[n] = _mm512_dpbusd_epi32(sum[n], all, _mm512_load_si512(weights + n * block_size));
+        }
+    }
+#pragma GCC unroll 8
+    for (int n = 0; n < blocks; n++) {
+#pragma GCC unroll 8
+        for (int k = 1; k < splits; k++) sum[n] = _mm512_add_epi32(sum[n], sum[k * blocks + n]);
+        _mm512_store_si512(acc + 16 * n, sum[n]);
+    }
+}
+
+/* From this many rows on linear is a convolution. */
+#define CONV2D_ROWS 4
+
+static size_t linear_packed_size(const void *params) {
+    qrt_conv2d_params conv = qrt_linear_as_conv2d(params);
+    return conv2d_packed_size(&conv);
+}
+
+static void linear_pack(const void *params, void *packed) {
+    qrt_conv2d_params conv = qrt_linear_as_conv2d(params);
+    conv2d_pack(&conv, packed);
+}
+
+static size_t linear_scratch(const void *params) {
+    qrt_conv2d_params conv = qrt_linear_as_conv2d(params);
+    return conv2d_scratch(&conv);
+}
+
+/* One row. `y` is its output. */
+QRT_AVX512 static void linear_row(const qrt_emitter *e, const uint8_t *x) {
+    const qrt_product *product = e->product;
+    const int8_t *weights = qrt_product_weights(product);
+    ptrdiff_t block_size = qrt_product_block(product);
+    _Alignas(64) int32_t acc[8 * QRT_LANES + 64 * QRT_EMIT_ROWS];
+    for (int32_t block = 0, at_once; block < product->blocks; block += at_once) {
+        int32_t blocks = product->blocks - block, left = e->p->out_channels - block * QRT_LANES;
+        const int8_t *w = weights + block * block_size;
+        if (blocks >= 8) {
+            at_once = 8;
+            multiply_row(x, product->chunks, w, block_size, acc, 8, 1);
+        } else if (blocks >= 4) {
+            at_once = 4;
+            multiply_row(x, product->chunks, w, block_size, acc, 4, 2);
+        } else if (blocks >= 2) {
+            at_once = 2;
+            multiply_row(x, product->chunks, w, block_size, acc, 2, 4);
+        } else {
+            at_once = 1;
+            multiply_row(x, product->chunks, w, block_size, acc, 1, 8);
+        }
+        for (int32_t i = 0; i < at_once; i += 4, left -= 4 * QRT_LANES) {
+            int32_t channels = left < 4 * QRT_LANES ? left : 4 * QRT_LANES;
+            qrt_emit_place place = {qrt_product_lanes(product) + block + i, (block + i) * QRT_LANES, channels};
+            if (at_once >= 4) emit_form(e, acc + i * QRT_LANES, 1, place, 0, 4);
+            if (at_once == 2) emit_form(e, acc, 1, place, 0, 2);
+            if (at_once == 1) emit_form(e, acc, 1, place, 0, 1);
+        }
+    }
+}
+
+QRT_AVX512 static void linear_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_linear_params *p = params;
+    qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
+    conv.packed = p->packed;
+    if (p->rows >= CONV2D_ROWS) {
+        conv2d_run(&conv, inputs, output, scratch);
+        return;
+    }
+    qrt_emitter e = {&conv, p->packed, 1, output};
+    const int8_t *x = inputs[0];
+    for (int32_t row = 0; row < p->rows; row++, x += p->in_features) {
+        copy_flipped(scratch, x, p->in_features, _mm512_set1_epi8((char)FLIP));
+        linear_row(&e, scratch);
+        e.output += (ptrdiff_t)p->out_features * (p->requant.wide ? 4 : 1);
+    }
+}
+
+const qrt_kernel qrt_linear_avx512vnni = {linear_run, linear_packed_size, linear_pack, linear_scratch};
 const qrt_kernel qrt_conv2d_avx512vnni = {conv2d_run, conv2d_packed_size, conv2d_pack, conv2d_scratch};
 
 void qrt_kernels_avx512vnni(qrt_kernels *kernels) {
     qrt_kernels_avx2(kernels);
     kernels->name = "avx512vnni";
     kernels->conv2d = qrt_conv2d_avx512vnni;
+    kernels->linear = qrt_linear_avx512vnni;
 }
 
 #endif
