@@ -20,6 +20,7 @@ X86_KERNELS = [
     "runtime/kernels/product.c",
     "runtime/kernels/avx2.c",
     "runtime/kernels/avx512vnni.c",
+    "runtime/kernels/avx512_depthwise.c",
     "runtime/kernels/amx.c",
 ]
 DISPATCH = ["runtime/kernels/dispatch.c"]

@@ -6,5 +6,6 @@
 
 extern const qrt_kernel qrt_conv2d_avx512vnni;
 extern const qrt_kernel qrt_linear_avx512vnni;
+extern const qrt_kernel qrt_dwconv2d_avx512vnni;
 
 #endif

@@ -250,6 +250,7 @@ void qrt_kernels_avx512vnni(qrt_kernels *kernels) {
     kernels->name = "avx512vnni";
     kernels->conv2d = qrt_conv2d_avx512vnni;
     kernels->linear = qrt_linear_avx512vnni;
+    kernels->dwconv2d = qrt_dwconv2d_avx512vnni;
 }
 
 #endif

@@ -15,10 +15,16 @@
 #define QRT_TARGET(isa) __attribute__((target(isa)))
 #define QRT_INLINE static inline __attribute__((always_inline))
 #define QRT_AVX2 QRT_TARGET("avx2")
-#define QRT_AVX512 QRT_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,prefer-vector-width=512")
+/* What gcc vectorizes by itself it does by halves of a register unless told; clang knows no such word. */
+#ifdef __clang__
+#define QRT_WHOLE_REGISTERS
+#else
+#define QRT_WHOLE_REGISTERS ",prefer-vector-width=512"
+#endif
+#define QRT_AVX512 QRT_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni" QRT_WHOLE_REGISTERS)
 #if defined(__clang__) || __GNUC__ >= 11
 #define QRT_AMX_COMPILED 1
-#define QRT_AMX QRT_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,amx-tile,amx-int8,prefer-vector-width=512")
+#define QRT_AMX QRT_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,amx-tile,amx-int8" QRT_WHOLE_REGISTERS)
 #endif
 #endif
 
