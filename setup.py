@@ -21,6 +21,7 @@ X86_KERNELS = [
     "runtime/kernels/avx2.c",
     "runtime/kernels/avx512vnni.c",
     "runtime/kernels/avx512_depthwise.c",
+    "runtime/kernels/avx512_depthwise_pack.c",
     "runtime/kernels/amx.c",
 ]
 DISPATCH = ["runtime/kernels/dispatch.c"]
@@ -38,6 +39,7 @@ HEADERS = [
     "runtime/kernels/lanes.h",
     "runtime/kernels/avx512_requant.h",
     "runtime/kernels/avx512_emit.h",
+    "runtime/kernels/avx512_depthwise.h",
     "runtime/kernels/avx512_image.h",
     "runtime/kernels/image.h",
     "runtime/kernels/product.h",

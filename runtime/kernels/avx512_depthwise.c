@@ -15,6 +15,7 @@
  * 128). So nothing is ever read outside of the input, no loop asks about padding, and the output may lie
  * over rows that are done with.
  */
+#include "avx512_depthwise.h"
 #include "avx512.h"
 #include "avx512_requant.h"
 
@@ -22,149 +23,9 @@
 
 #include <string.h>
 
-/* Output positions times output rows whose accumulators wait in scratch. */
-#define RUN 16
-#define MAX_ROWS 4
-/* Weights for more registers than this leave the first cache; then some lanes stay empty instead. */
-#define MAX_BLOCKS 16
-
-/* How a layer is computed; at the head of its packed weights. */
-typedef struct plan {
-    int32_t form;    /* of lanes.h */
-    int32_t group;   /* output positions that lie together in `blocks` registers */
-    int32_t blocks;
-    int32_t rows;    /* output rows that share a quad */
-    int32_t across;  /* 1: quads of columns of a filter of one row */
-    int32_t columns; /* quads side by side */
-    int32_t quads;   /* quads one above the other */
-    int32_t phases;  /* column c of a padded row stands in part c % phases */
-    int32_t reach;   /* columns of a padded row */
-    int32_t ring;    /* rows of the input that are needed at once */
-    ptrdiff_t phase; /* bytes of a part */
-    ptrdiff_t pitch; /* bytes of a padded row */
-} plan;
-
-#define PLAN_SIZE 64
-#define LANES_OF_BLOCK 4
-
-static size_t round_to_64(size_t size) { return (size + 63) / 64 * 64; }
-
-/* Registers that a row of `width` positions takes, `group` at once. */
-static int32_t registers_of_row(int32_t width, int32_t group, int32_t channels) {
-    return width / group * ((group * channels + 63) / 64) + (width % group * channels + 63) / 64;
-}
-
-static int32_t choose_group(int32_t width, int32_t channels) {
-    int32_t best = 1;
-    for (int32_t group = 2; group <= 64 && group <= width && group * channels <= 64 * MAX_BLOCKS; group++) {
-        if (registers_of_row(width, group, channels) < registers_of_row(width, best, channels)) best = group;
-    }
-    return best;
-}
-
-static int32_t choose_rows(const qrt_conv2d_params *p) {
-    if (p->stride_y > 1 || p->dilation_y > 1 || p->filter_height == 1) return 1;
-    int32_t spare = (4 - p->filter_height % 4) % 4;
-    int32_t rows = spare == 3 ? 4 : spare > 0 ? 2 : 1;
-    return rows <= p->out_height ? rows : 1;
-}
-
-static plan make_plan(const qrt_conv2d_params *p) {
-    plan of;
-    memset(&of, 0, sizeof of);
-    of.group = choose_group(p->out_width, p->out_channels);
-    of.blocks = (of.group * p->out_channels + 63) / 64;
-    of.rows = choose_rows(p);
-    of.phases = of.group > 1 ? p->stride_x : 1;
-    of.across = p->filter_height == 1 && 4 * p->dilation_x % of.phases == 0;
-    of.columns = of.across ? (p->filter_width + 3) / 4 : p->filter_width;
-    of.quads = of.across ? 1 : (p->filter_height + of.rows + 2) / 4;
-    of.reach = (p->out_width - 1) * p->stride_x + (p->filter_width - 1) * p->dilation_x + 1;
-    of.ring = (of.rows - 1) * p->stride_y + (p->filter_height - 1) * p->dilation_y + 1;
-    of.phase = (ptrdiff_t)((of.reach + of.phases - 1) / of.phases) * p->out_channels;
-    /* A quad across may end behind the filter, and a register behind the row. */
-    ptrdiff_t behind = of.across ? 3 * (ptrdiff_t)p->dilation_x * p->out_channels : 0;
-    of.pitch = (ptrdiff_t)round_to_64((size_t)(of.phase * of.phases + behind + 64));
-    return of;
-}
-
-static size_t quads_of_block(const plan *of) { return (size_t)of->columns * (size_t)of->quads * (size_t)of->rows; }
-
-static size_t dwconv2d_packed_size(const void *params) {
-    plan of = make_plan(params);
-    return PLAN_SIZE + (size_t)of.blocks * (LANES_OF_BLOCK * sizeof(qrt_lanes) + quads_of_block(&of) * 256);
-}
-
-static size_t dwconv2d_scratch(const void *params) {
-    plan of = make_plan(params);
-    size_t pointers = round_to_64((size_t)of.quads * 4 * sizeof(uint8_t *));
-    size_t shifts = round_to_64((size_t)of.columns * sizeof(ptrdiff_t));
-    return (size_t)of.pitch * (size_t)(of.ring + 1) + RUN * MAX_ROWS * 256 + pointers + shifts;
-}
-
-static qrt_lanes *lanes_of(const plan *of, const void *packed, int32_t block) {
-    (void)of;
-    return (qrt_lanes *)((uintptr_t)packed + PLAN_SIZE) + (ptrdiff_t)block * LANES_OF_BLOCK;
-}
-
-static int8_t *weights_of(const plan *of, const void *packed, int32_t block) {
-    return (int8_t *)lanes_of(of, packed, of->blocks) + (size_t)block * quads_of_block(of) * 256;
-}
-
-/* The weight that entry `i` of a quad has for output row `row`, or 0. */
-static int8_t weight_of(const qrt_conv2d_params *p, const plan *of, int32_t column, int32_t quad, int32_t row,
-                        int32_t i, int32_t channel) {
-    int32_t filter_y = of->across ? 0 : 4 * quad + i - row;
-    int32_t filter_x = of->across ? 4 * column + i : column;
-    if (filter_y < 0 || filter_y >= p->filter_height || filter_x >= p->filter_width) return 0;
-    return p->weights[((ptrdiff_t)filter_y * p->filter_width + filter_x) * p->out_channels + channel];
-}
-
-/* Byte `byte` of the block belongs to `channel`; its weights go to where unpacking puts the byte. */
-static void pack_weights(const qrt_conv2d_params *p, const plan *of, int32_t byte, int32_t channel, int8_t *to) {
-    to += byte % 16 / 4 * 64 + (byte / 16 * 4 + byte % 4) * 4;
-    for (int32_t column = 0; column < of->columns; column++) {
-        for (int32_t quad = 0; quad < of->quads; quad++) {
-            for (int32_t row = 0; row < of->rows; row++, to += 256) {
-                for (int32_t i = 0; i < 4; i++) to[i] = weight_of(p, of, column, quad, row, i, channel);
-            }
-        }
-    }
-}
-
-static int32_t pack_lane(const qrt_conv2d_params *p, int32_t byte, int32_t channel, qrt_lanes *lanes) {
-    int64_t sum = 0, size = 0;
-    for (ptrdiff_t i = 0; i < (ptrdiff_t)p->filter_height * p->filter_width; i++) {
-        int32_t w = p->weights[i * p->out_channels + channel];
-        sum += w;
-        size += w < 0 ? -w : w;
-    }
-    int64_t bias = p->requant.bias != NULL ? p->requant.bias[channel] : 0;
-    int64_t largest = 255 * size + (bias < 0 ? -bias : bias);
-    return qrt_lane_fill(&lanes[byte % 16 / 4], byte / 16 * 4 + byte % 4, &p->requant, channel,
-                         -(p->x_zero_point + 128) * sum, largest);
-}
-
-static void dwconv2d_pack(const void *params, void *packed) {
-    const qrt_conv2d_params *p = params;
-    plan of = make_plan(p);
-    memset(packed, 0, dwconv2d_packed_size(p));
-    for (int32_t i = 0; i < of.group * p->out_channels; i++) {
-        int32_t block = i / 64, channel = i % p->out_channels;
-        int32_t form = pack_lane(p, i % 64, channel, lanes_of(&of, packed, block));
-        if (form > of.form) of.form = form;
-        pack_weights(p, &of, i % 64, channel, weights_of(&of, packed, block));
-    }
-    memcpy(packed, &of, sizeof of);
-}
-
-/* Bytes from the start of a padded row to its column `column`. */
-static ptrdiff_t column_offset(const qrt_conv2d_params *p, const plan *of, int32_t column) {
-    return column % of->phases * of->phase + (ptrdiff_t)(column / of->phases) * p->out_channels;
-}
-
 /* Columns [first, last) of a padded row become padding. */
-static void pad_columns(const qrt_conv2d_params *p, const plan *of, int32_t first, int32_t last, uint8_t *row) {
+static void pad_columns(const qrt_conv2d_params *p, const qrt_depthwise *of, int32_t first, int32_t last,
+                        uint8_t *row) {
     int value = p->x_zero_point + 128;
     if (of->phases == 1 && last > first) {
         memset(row + column_offset(p, of, first), value, (size_t)(last - first) * (size_t)p->out_channels);
@@ -196,20 +57,57 @@ static void copy_repeated(const int8_t *from, int32_t in_channels, int32_t depth
     }
 }
 
-/* Copies a row of the input behind its padding, as `of` lays it out. */
-QRT_AVX512 static void copy_row(const qrt_conv2d_params *p, const plan *of, const int8_t *from, uint8_t *row) {
-    int32_t left = p->pad_left, columns = of->reach - left < p->in_width ? of->reach - left : p->in_width;
-    int32_t depth_multiplier = p->out_channels / p->in_channels;
-    if (of->phases == 1 && depth_multiplier == 1 && columns > 0) {
-        copy_codes(from, (ptrdiff_t)columns * p->in_channels, row + (ptrdiff_t)left * p->in_channels);
-        return;
+/* Positions by turns to `even` and `odd`, as many as fill registers; `channels` is 4, 8, 16 or 32. Returns their count.
+ */
+QRT_AVX512 static int32_t copy_by_turns(const int8_t *from, int32_t count, int32_t channels, uint8_t *even,
+                                        uint8_t *odd) {
+    const __m512i flip = _mm512_set1_epi8(-128);
+    int32_t words = channels / 4, at_once = 128 / channels, done = 0;
+    int32_t order[16];
+    for (int32_t i = 0; i < 16; i++) order[i] = i / words * 2 * words + i % words;
+    __m512i first = _mm512_loadu_si512(order), second = _mm512_add_epi32(first, _mm512_set1_epi32(words));
+    for (; done + at_once <= count; done += at_once, from += 128, even += 64, odd += 64) {
+        __m512i a = _mm512_xor_si512(_mm512_loadu_si512(from), flip);
+        __m512i b = _mm512_xor_si512(_mm512_loadu_si512(from + 64), flip);
+        _mm512_storeu_si512(even, _mm512_permutex2var_epi32(a, first, b));
+        _mm512_storeu_si512(odd, _mm512_permutex2var_epi32(a, second, b));
     }
-    for (int32_t i = 0; i < columns; i++, from += p->in_channels) {
-        uint8_t *to = row + column_offset(p, of, left + i);
-        if (depth_multiplier == 1) {
-            copy_codes(from, p->in_channels, to);
-        } else {
-            copy_repeated(from, p->in_channels, depth_multiplier, to);
+    return done;
+}
+
+/* Every `step`-th position of `channels` codes. While others follow, whole registers are copied, which they overwrite.
+ */
+QRT_AVX512 static void copy_positions(const int8_t *from, ptrdiff_t step, int32_t count, int32_t channels,
+                                      uint8_t *to) {
+    const __m512i flip = _mm512_set1_epi8(-128);
+    ptrdiff_t whole = (channels + 63) / 64 * 64, left = (ptrdiff_t)count * channels;
+    for (; left >= whole; left -= channels, from += step, to += channels) {
+        for (ptrdiff_t i = 0; i < whole; i += 64) {
+            _mm512_storeu_si512(to + i, _mm512_xor_si512(_mm512_loadu_si512(from + i), flip));
+        }
+    }
+    for (; left > 0; left -= channels, from += step, to += channels) copy_codes(from, channels, to);
+}
+
+/* Copies a row of the input behind its padding, as `of` lays it out. */
+QRT_AVX512 static void copy_row(const qrt_conv2d_params *p, const qrt_depthwise *of, const int8_t *from, uint8_t *row) {
+    int32_t left = p->pad_left, columns = of->reach - left < p->in_width ? of->reach - left : p->in_width;
+    int32_t channels = p->in_channels, depth_multiplier = p->out_channels / channels;
+    if (depth_multiplier > 1) {
+        for (int32_t i = 0; i < columns; i++, from += channels) {
+            copy_repeated(from, channels, depth_multiplier, row + column_offset(p, of, left + i));
+        }
+    } else if (of->phases == 1) {
+        copy_codes(from, (ptrdiff_t)columns * channels, row + (ptrdiff_t)left * channels);
+    } else {
+        int32_t done = 0;
+        if (of->phases == 2 && 32 % channels == 0 && channels >= 4) {
+            done = copy_by_turns(from, columns, channels, row + column_offset(p, of, left),
+                                 row + column_offset(p, of, left + 1));
+        }
+        for (int32_t i = done; i < done + of->phases && i < columns; i++) {
+            copy_positions(from + i * channels, (ptrdiff_t)of->phases * channels, (columns - i - 1) / of->phases + 1,
+                           channels, row + column_offset(p, of, left + i));
         }
     }
 }
@@ -227,10 +125,15 @@ QRT_AVX512 QRT_INLINE void interleave(const uint8_t *const *base, ptrdiff_t at, 
     quad[3] = _mm512_unpackhi_epi16(ab, cd);
 }
 
-/* Adds one quad for each of `rows` output rows; `weights` has 256 bytes for each. */
-QRT_AVX512 QRT_INLINE void multiply(const __m512i quad[4], const int8_t *weights, int32_t rows, __m512i *acc) {
-    for (int32_t i = 0; i < rows * 4; i++) {
-        acc[i] = _mm512_dpbusd_epi32(acc[i], quad[i % 4], _mm512_load_si512(weights + i * 64));
+/* Adds one quad for each of `rows` output rows, whose weights lie `row_size` bytes apart. */
+QRT_AVX512 QRT_INLINE void multiply(const __m512i quad[4], const int8_t *weights, ptrdiff_t row_size, const int rows,
+                                    __m512i *acc) {
+#pragma GCC unroll 4
+    for (int row = 0; row < rows; row++, weights += row_size, acc += 4) {
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; k++) {
+            acc[k] = _mm512_dpbusd_epi32(acc[k], quad[k], _mm512_load_si512(weights + k * 64));
+        }
     }
 }
 
@@ -238,50 +141,59 @@ QRT_AVX512 QRT_INLINE void multiply(const __m512i quad[4], const int8_t *weights
 typedef struct block_run {
     const uint8_t *const *base; /* [4 * quads]: where a quad's four registers lie */
     const ptrdiff_t *shift;     /* [columns]: from there to a column's */
+    const int32_t *start;       /* of the sums */
     const int8_t *weights;
-    int32_t columns, quads, packed_rows;
+    ptrdiff_t row_size; /* bytes of one output row's weights */
+    int32_t columns, quads;
     ptrdiff_t at, step; /* the first position, and from one to the next */
     int32_t count;      /* positions, at most RUN */
 } block_run;
 
-/* Accumulators of `count` positions, `rows` registers times four each. */
-QRT_AVX512 QRT_INLINE void accumulate_any(const block_run *b, int32_t rows, __m512i *to) {
+/* Accumulators of `count` positions, for each of `rows` output rows four registers. */
+QRT_AVX512 QRT_INLINE void accumulate_any(const block_run *b, const int rows, __m512i *to) {
     ptrdiff_t at = b->at;
+    const int32_t *start = b->start;
     for (int32_t n = 0; n < b->count; n++, at += b->step, to += rows * 4) {
         const int8_t *weights = b->weights;
         __m512i acc[MAX_ROWS * 4];
-        for (int32_t i = 0; i < rows * 4; i++) acc[i] = _mm512_setzero_si512();
+#pragma GCC unroll 16
+        for (int i = 0; i < rows * 4; i++) acc[i] = _mm512_load_si512(start + i % 4 * QRT_LANES);
         for (int32_t column = 0; column < b->columns; column++) {
-            for (int32_t quad = 0; quad < b->quads; quad++, weights += b->packed_rows * 256) {
+            for (int32_t quad = 0; quad < b->quads; quad++, weights += 256) {
                 __m512i x[4];
                 interleave(b->base + quad * 4, at + b->shift[column], x);
-                multiply(x, weights, rows, acc);
+                multiply(x, weights, b->row_size, rows, acc);
             }
         }
-        for (int32_t i = 0; i < rows * 4; i++) _mm512_store_si512(to + i, acc[i]);
+#pragma GCC unroll 16
+        for (int i = 0; i < rows * 4; i++) _mm512_store_si512(to + i, acc[i]);
     }
 }
 
 /* The same where quads are three side by side and `carry` of them are the next position's, too. */
-QRT_AVX512 QRT_INLINE void accumulate_three(const block_run *b, int32_t rows, int32_t carry, __m512i *to) {
-    ptrdiff_t at = b->at, size = b->packed_rows * 256;
+QRT_AVX512 QRT_INLINE void accumulate_three(const block_run *b, const int rows, const int carry, __m512i *to) {
+    ptrdiff_t at = b->at;
     const uint8_t *const base[4] = {b->base[0], b->base[1], b->base[2], b->base[3]};
     const ptrdiff_t shift[3] = {b->shift[0], b->shift[1], b->shift[2]};
+    const int32_t *start = b->start;
     const int8_t *weights = b->weights;
     __m512i x[3][4];
     if (carry > 0) interleave(base, at + shift[0], x[0]);
     if (carry > 1) interleave(base, at + shift[1], x[1]);
     for (int32_t n = b->count; n > 0; n--, at += b->step, to += rows * 4) {
         __m512i acc[2 * 4];
-        for (int32_t i = 0; i < rows * 4; i++) acc[i] = _mm512_setzero_si512();
+#pragma GCC unroll 8
+        for (int i = 0; i < rows * 4; i++) acc[i] = _mm512_load_si512(start + i % 4 * QRT_LANES);
         if (carry == 0) interleave(base, at + shift[0], x[0]);
-        multiply(x[0], weights, rows, acc);
+        multiply(x[0], weights, 3 * 256, rows, acc);
         if (carry < 2) interleave(base, at + shift[1], x[1]);
-        multiply(x[1], weights + size, rows, acc);
+        multiply(x[1], weights + 256, 3 * 256, rows, acc);
         interleave(base, at + shift[2], x[2]);
-        multiply(x[2], weights + 2 * size, rows, acc);
-        for (int32_t i = 0; i < rows * 4; i++) _mm512_store_si512(to + i, acc[i]);
-        for (int32_t k = 0; k < 4; k++) {
+        multiply(x[2], weights + 2 * 256, 3 * 256, rows, acc);
+#pragma GCC unroll 8
+        for (int i = 0; i < rows * 4; i++) _mm512_store_si512(to + i, acc[i]);
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; k++) {
             x[0][k] = carry == 2 ? x[1][k] : x[2][k];
             x[1][k] = x[2][k];
         }
@@ -320,21 +232,32 @@ typedef struct codes_run {
     int32_t channel; /* of the first */
 } codes_run;
 
+QRT_AVX512 QRT_INLINE __m512i requantize_high(__m512i acc, const requant16 *r) {
+    __m512i even = _mm512_mul_epi32(acc, r->multiplier);
+    __m512i odd = _mm512_mul_epi32(_mm512_srli_epi64(acc, 32), r->multiplier_odd);
+    __m512i high = _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
+    return _mm512_srav_epi32(_mm512_add_epi32(high, r->round), r->shift);
+}
+
 QRT_AVX512 QRT_INLINE void requantize_run(const __m512i *acc, int32_t acc_step, const qrt_lanes *lanes,
-                                          const codes_run *codes, const qrt_requant *requant, int32_t form) {
+                                          const codes_run *codes, const qrt_requant *requant, const int form) {
     const __m512i output_min = _mm512_set1_epi8((char)requant->output_min);
     const __m512i output_max = _mm512_set1_epi8((char)requant->output_max);
+    const int clamped = requant->output_min > -128 || requant->output_max < 127;
     const __mmask64 mask = first_bytes(codes->size);
     int8_t *to = codes->to;
     requant16 r[LANES_OF_BLOCK];
-    for (int32_t k = 0; k < LANES_OF_BLOCK; k++) r[k] = requant16_load(&lanes[k]);
+#pragma GCC unroll 4
+    for (int k = 0; k < LANES_OF_BLOCK; k++) r[k] = requant16_load(&lanes[k]);
     for (int32_t n = codes->count; n > 0; n--, acc += acc_step, to += codes->step) {
         __m512i y[LANES_OF_BLOCK];
-        for (int32_t k = 0; k < LANES_OF_BLOCK; k++) {
-            y[k] = requant16_apply(_mm512_load_si512(acc + k), &r[k], form);
+#pragma GCC unroll 4
+        for (int k = 0; k < LANES_OF_BLOCK; k++) {
+            __m512i sum = _mm512_load_si512(acc + k);
+            y[k] = form == HIGH ? requantize_high(sum, &r[k]) : requant16_apply(sum, &r[k], form);
         }
         __m512i code = _mm512_packs_epi16(_mm512_packs_epi32(y[0], y[1]), _mm512_packs_epi32(y[2], y[3]));
-        code = _mm512_min_epi8(_mm512_max_epi8(code, output_min), output_max);
+        if (clamped) code = _mm512_min_epi8(_mm512_max_epi8(code, output_min), output_max);
         _mm512_mask_storeu_epi8(to, mask, code);
     }
 }
@@ -345,9 +268,9 @@ static void requantize_slowly(const __m512i *acc, int32_t acc_step, const qrt_la
     int8_t *to = codes->to;
     for (int32_t n = codes->count; n > 0; n--, acc += acc_step, to += codes->step) {
         for (int32_t byte = 0; byte < codes->size; byte++) {
-            int32_t k = byte % 16 / 4, lane = byte / 16 * 4 + byte % 4, value;
+            int32_t k = register_of(byte), lane = element_of(byte), value;
             memcpy(&value, (const uint8_t *)(acc + k) + 4 * lane, sizeof value);
-            value = (int32_t)((uint32_t)value + (uint32_t)lanes[k].correction[lane]);
+            value += lanes[k].correction[lane];
             if (form == QRT_LANES_WIDE) {
                 memcpy(to + 4 * byte, &value, sizeof value);
             } else {
@@ -361,6 +284,9 @@ static void requantize_slowly(const __m512i *acc, int32_t acc_step, const qrt_la
 QRT_AVX512 static void requantize(const __m512i *acc, int32_t acc_step, const qrt_lanes *lanes, const codes_run *codes,
                                   const qrt_conv2d_params *p, int32_t form) {
     switch (form) {
+    case HIGH:
+        requantize_run(acc, acc_step, lanes, codes, &p->requant, HIGH);
+        break;
     case QRT_LANES_SINGLE:
         requantize_run(acc, acc_step, lanes, codes, &p->requant, QRT_LANES_SINGLE);
         break;
@@ -376,15 +302,16 @@ QRT_AVX512 static void requantize(const __m512i *acc, int32_t acc_step, const qr
 }
 
 /* One block of `rows` output rows: accumulators of RUN positions, then their codes, and so on. */
-QRT_AVX512 static void run_block(const qrt_conv2d_params *p, const plan *of, int32_t block, int32_t rows, block_run *b,
-                                 __m512i *acc, int8_t *output) {
-    const qrt_lanes *lanes = lanes_of(of, p->packed, block);
+QRT_AVX512 static void run_block(const qrt_conv2d_params *p, const qrt_depthwise *of, int32_t block, int32_t rows,
+                                 block_run *b, __m512i *acc, int8_t *output) {
+    const qrt_lanes *lanes = lanes_of(p->packed, block);
     accumulate sum = choose_accumulate(b, rows);
     int32_t channels = p->out_channels, unit = of->group * channels, at = block * 64;
     int32_t whole = p->out_width / of->group, rest = p->out_width % of->group * channels - at;
     ptrdiff_t element = of->form == QRT_LANES_WIDE ? 4 : 1, row_size = (ptrdiff_t)p->out_width * channels * element;
     codes_run codes = {output + at * element, unit * element, 0, unit - at < 64 ? unit - at : 64, at % channels};
-    b->weights = weights_of(of, p->packed, block);
+    b->start = (const int32_t *)weights_of(of, p->packed, block);
+    b->weights = (const int8_t *)(b->start + 64);
     b->at = at;
     for (int32_t first = 0; first < whole + (rest > 0); first += b->count) {
         int32_t left = whole - first;
@@ -403,10 +330,10 @@ QRT_AVX512 static void run_block(const qrt_conv2d_params *p, const plan *of, int
     }
 }
 
-/* Copies the rows of the input that output rows [out_y, out_y + rows) see and that are not in the ring yet; those before
- * `next` are. Returns the new `next`. */
-static int32_t fill_ring(const qrt_conv2d_params *p, const plan *of, const int8_t *image, int32_t out_y, int32_t rows,
-                         int32_t next, uint8_t *ring) {
+/* Copies the rows of the input that output rows [out_y, out_y + rows) see and that are not in the ring yet; those
+ * before `next` are. Returns the new `next`. */
+static int32_t fill_ring(const qrt_conv2d_params *p, const qrt_depthwise *of, const int8_t *image, int32_t out_y,
+                         int32_t rows, int32_t next, uint8_t *ring) {
     int32_t first = out_y * p->stride_y - p->pad_top;
     int32_t end = first + (rows - 1) * p->stride_y + (p->filter_height - 1) * p->dilation_y + 1;
     if (end > p->in_height) end = p->in_height;
@@ -418,7 +345,7 @@ static int32_t fill_ring(const qrt_conv2d_params *p, const plan *of, const int8_
 }
 
 /* Where the quads of output row out_y begin. A row that no weight wants is any row: one of padding. */
-static void point(const qrt_conv2d_params *p, const plan *of, int32_t out_y, int32_t rows, const uint8_t *ring,
+static void point(const qrt_conv2d_params *p, const qrt_depthwise *of, int32_t out_y, int32_t rows, const uint8_t *ring,
                   const uint8_t **base) {
     const uint8_t *padding = ring + of->ring * of->pitch;
     int32_t first = out_y * p->stride_y - p->pad_top, wanted = of->across ? 4 : p->filter_height + rows - 1;
@@ -432,14 +359,14 @@ static void point(const qrt_conv2d_params *p, const plan *of, int32_t out_y, int
 
 QRT_AVX512 static void dwconv2d_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_conv2d_params *p = params;
-    const plan of = *(const plan *)p->packed;
+    const qrt_depthwise of = *(const qrt_depthwise *)p->packed;
     __m512i *acc = scratch;
     const uint8_t **base = (const uint8_t **)(acc + RUN * MAX_ROWS * 4);
     ptrdiff_t *shift = (ptrdiff_t *)((uint8_t *)base + round_to_64((size_t)of.quads * 4 * sizeof *base));
     uint8_t *ring = (uint8_t *)shift + round_to_64((size_t)of.columns * sizeof *shift);
     ptrdiff_t row_size = (ptrdiff_t)p->out_width * p->out_channels * (of.form == QRT_LANES_WIDE ? 4 : 1);
     const int8_t *image = inputs[0];
-    block_run b = {base, shift, NULL, of.columns, of.quads, of.rows, 0, 0, 0};
+    block_run b = {base, shift, NULL, NULL, (ptrdiff_t)of.columns * of.quads * 256, of.columns, of.quads, 0, 0, 0};
     b.step = (ptrdiff_t)(of.phases == p->stride_x ? 1 : p->stride_x) * of.group * p->out_channels;
     for (int32_t i = 0; i < of.columns; i++) shift[i] = column_offset(p, &of, i * (of.across ? 4 : 1) * p->dilation_x);
     for (int32_t i = 0; i < of.ring; i++) {
@@ -458,6 +385,7 @@ QRT_AVX512 static void dwconv2d_run(const void *params, const int8_t *const *inp
     }
 }
 
-const qrt_kernel qrt_dwconv2d_avx512vnni = {dwconv2d_run, dwconv2d_packed_size, dwconv2d_pack, dwconv2d_scratch};
+const qrt_kernel qrt_dwconv2d_avx512vnni = {dwconv2d_run, qrt_depthwise_packed_size, qrt_depthwise_pack,
+                                            qrt_depthwise_scratch};
 
 #endif

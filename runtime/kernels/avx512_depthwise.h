@@ -1,0 +1,68 @@
+/* avx512_depthwise.h: how dwconv2d is laid out for AVX-512: its packed weights, and the padded rows that it reads.
+ *
+ * Packed weights are a qrt_depthwise; for each block of 64 codes four qrt_lanes; for each block the sums' beginnings
+ * and the weights.
+ */
+#ifndef QRT_AVX512_DEPTHWISE_H
+#define QRT_AVX512_DEPTHWISE_H
+
+#include "lanes.h"
+
+/* Output positions times output rows whose accumulators wait in scratch. */
+#define RUN 16
+#define MAX_ROWS 4
+/* Weights for more registers than this leave the first cache; then some lanes stay empty instead. */
+#define MAX_BLOCKS 16
+
+/* How a layer is computed; at the head of its packed weights. */
+typedef struct qrt_depthwise {
+    int32_t form;  /* of lanes.h */
+    int32_t group; /* output positions that lie together in `blocks` registers */
+    int32_t blocks;
+    int32_t rows;    /* output rows that share a quad */
+    int32_t across;  /* 1: quads of columns of a filter of one row */
+    int32_t columns; /* quads side by side */
+    int32_t quads;   /* quads one above the other */
+    int32_t phases;  /* column c of a padded row stands in part c % phases */
+    int32_t reach;   /* columns of a padded row */
+    int32_t ring;    /* rows of the input that are needed at once */
+    ptrdiff_t phase; /* bytes of a part */
+    ptrdiff_t pitch; /* bytes of a padded row */
+} qrt_depthwise;
+
+/* Beside the forms of lanes.h: SINGLE where sums begin with the bias, so that what is left of the
+ * addend, round + y_zero_point * 2^shift, is a multiple of 2^32 and is added to the upper half, as the lanes' `round`.
+ */
+#define HIGH (QRT_LANES_SLOW + 1)
+
+#define LANES_OF_BLOCK 4
+
+static inline size_t round_to_64(size_t size) { return (size + 63) / 64 * 64; }
+
+/* Four registers of int32 with which sums begin, then the weights of each quad for each output row. */
+static inline size_t weights_size(const qrt_depthwise *of) {
+    return 256 * (1 + (size_t)of->columns * (size_t)of->quads * (size_t)of->rows);
+}
+
+static inline qrt_lanes *lanes_of(const void *packed, int32_t block) {
+    return (qrt_lanes *)((uintptr_t)packed + round_to_64(sizeof(qrt_depthwise))) + (ptrdiff_t)block * LANES_OF_BLOCK;
+}
+
+static inline int8_t *weights_of(const qrt_depthwise *of, const void *packed, int32_t block) {
+    return (int8_t *)lanes_of(packed, of->blocks) + (size_t)block * weights_size(of);
+}
+
+/* Where unpacking puts byte `byte` of a block: register, and element of it. */
+static inline int32_t register_of(int32_t byte) { return byte % 16 / 4; }
+static inline int32_t element_of(int32_t byte) { return byte / 16 * 4 + byte % 4; }
+
+/* Bytes from the start of a padded row to its column `column`. */
+static inline ptrdiff_t column_offset(const qrt_conv2d_params *p, const qrt_depthwise *of, int32_t column) {
+    return column % of->phases * of->phase + (ptrdiff_t)(column / of->phases) * p->out_channels;
+}
+
+size_t qrt_depthwise_packed_size(const void *params);
+void qrt_depthwise_pack(const void *params, void *packed);
+size_t qrt_depthwise_scratch(const void *params);
+
+#endif
