@@ -232,11 +232,23 @@ typedef struct codes_run {
     int32_t channel; /* of the first */
 } codes_run;
 
-QRT_AVX512 QRT_INLINE __m512i requantize_high(__m512i acc, const requant16 *r) {
-    __m512i even = _mm512_mul_epi32(acc, r->multiplier);
-    __m512i odd = _mm512_mul_epi32(_mm512_srli_epi64(acc, 32), r->multiplier_odd);
+/* 16 sums that hold their bias. Its odd ones are loaded from the even places of `acc` + 1: shifting them there would
+ * take one of the two ports that all the rest needs. */
+QRT_AVX512 QRT_INLINE __m512i requantize_biased(const int32_t *acc, const requant16 *r, const int form) {
+    __m512i sum = _mm512_load_si512(acc);
+    __m512i even = _mm512_mul_epi32(sum, r->multiplier);
+    __m512i odd = _mm512_mul_epi32(_mm512_loadu_si512(acc + 1), r->multiplier_odd);
+    if (form == DOUBLE_BIASED) {
+        even = _mm512_add_epi64(even, r->even);
+        odd = _mm512_add_epi64(odd, r->odd);
+    }
     __m512i high = _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
-    return _mm512_srav_epi32(_mm512_add_epi32(high, r->round), r->shift);
+    if (form == DOUBLE_BIASED) {
+        high = _mm512_add_epi32(_mm512_add_epi32(high, sum), _mm512_srai_epi32(sum, 31));
+    } else {
+        high = _mm512_add_epi32(high, r->round);
+    }
+    return _mm512_srav_epi32(high, r->shift);
 }
 
 QRT_AVX512 QRT_INLINE void requantize_run(const __m512i *acc, int32_t acc_step, const qrt_lanes *lanes,
@@ -253,8 +265,11 @@ QRT_AVX512 QRT_INLINE void requantize_run(const __m512i *acc, int32_t acc_step, 
         __m512i y[LANES_OF_BLOCK];
 #pragma GCC unroll 4
         for (int k = 0; k < LANES_OF_BLOCK; k++) {
-            __m512i sum = _mm512_load_si512(acc + k);
-            y[k] = form == HIGH ? requantize_high(sum, &r[k]) : requant16_apply(sum, &r[k], form);
+            if (form == SINGLE_BIASED || form == DOUBLE_BIASED) {
+                y[k] = requantize_biased((const int32_t *)(acc + k), &r[k], form);
+            } else {
+                y[k] = requant16_apply(_mm512_load_si512(acc + k), &r[k], form);
+            }
         }
         __m512i code = _mm512_packs_epi16(_mm512_packs_epi32(y[0], y[1]), _mm512_packs_epi32(y[2], y[3]));
         if (clamped) code = _mm512_min_epi8(_mm512_max_epi8(code, output_min), output_max);
@@ -284,8 +299,11 @@ static void requantize_slowly(const __m512i *acc, int32_t acc_step, const qrt_la
 QRT_AVX512 static void requantize(const __m512i *acc, int32_t acc_step, const qrt_lanes *lanes, const codes_run *codes,
                                   const qrt_conv2d_params *p, int32_t form) {
     switch (form) {
-    case HIGH:
-        requantize_run(acc, acc_step, lanes, codes, &p->requant, HIGH);
+    case SINGLE_BIASED:
+        requantize_run(acc, acc_step, lanes, codes, &p->requant, SINGLE_BIASED);
+        break;
+    case DOUBLE_BIASED:
+        requantize_run(acc, acc_step, lanes, codes, &p->requant, DOUBLE_BIASED);
         break;
     case QRT_LANES_SINGLE:
         requantize_run(acc, acc_step, lanes, codes, &p->requant, QRT_LANES_SINGLE);

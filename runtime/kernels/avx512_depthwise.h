@@ -16,7 +16,7 @@
 
 /* How a layer is computed; at the head of its packed weights. */
 typedef struct qrt_depthwise {
-    int32_t form;  /* of lanes.h */
+    int32_t form;  /* of lanes.h, or one of those below */
     int32_t group; /* output positions that lie together in `blocks` registers */
     int32_t blocks;
     int32_t rows;    /* output rows that share a quad */
@@ -30,10 +30,25 @@ typedef struct qrt_depthwise {
     ptrdiff_t pitch; /* bytes of a padded row */
 } qrt_depthwise;
 
-/* Beside the forms of lanes.h: SINGLE where sums begin with the bias, so that what is left of the
- * addend, round + y_zero_point * 2^shift, is a multiple of 2^32 and is added to the upper half, as the lanes' `round`.
- */
-#define HIGH (QRT_LANES_SLOW + 1)
+/* Beside the forms of lanes.h: SINGLE and DOUBLE where sums begin with the bias and shifts are large.
+ *
+ * SINGLE_BIASED: what is left of the addend, round + y_zero_point * 2^shift, is a multiple of 2^32. It is added to the
+ * upper half of acc * multiplier, as the lanes' `round`.
+ *
+ * DOUBLE_BIASED, with P = acc * multiplier and right >= 1:
+ *
+ *   high = (2 * P + 2^31) >> 32
+ *   y    = (high + round - (1 when high < 0) + y_zero_point * 2^right) >> right
+ *
+ * Where high is 0 that 1 makes no difference, and elsewhere high has the sign of acc. So
+ *
+ *   y    = ((2 * P + addend) >> 32) - (1 when acc < 0)) >> right
+ *   addend = 2^31 + (round + y_zero_point * 2^right) * 2^32
+ *
+ * The lanes' multiplier is 2 * multiplier - 2^32, an int32, which leaves acc out of the upper half. A
+ * multiplier is at least 2^30, or 0 and its channel's sums are 0. */
+#define SINGLE_BIASED (QRT_LANES_SLOW + 1)
+#define DOUBLE_BIASED (QRT_LANES_SLOW + 2)
 
 #define LANES_OF_BLOCK 4
 

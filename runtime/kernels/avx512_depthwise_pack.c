@@ -70,10 +70,17 @@ static int8_t weight_of(const qrt_conv2d_params *p, const qrt_depthwise *of, int
     return p->weights[((ptrdiff_t)filter_y * p->filter_width + filter_x) * p->out_channels + channel];
 }
 
-/* Whether HIGH serves a channel that SINGLE serves. */
-static int is_high(const qrt_requant *requant, int32_t channel) {
-    int32_t shift = requant->shift[channel * requant->step];
-    return requant->addend == NULL && shift > 32 && shift < 55;
+/* Whether SINGLE_BIASED or DOUBLE_BIASED serves a channel that SINGLE or DOUBLE serves. */
+static int can_be_biased(const qrt_requant *requant, int32_t channel) {
+    int32_t shift = requant->shift[channel * requant->step], multiplier = requant->multiplier[channel * requant->step];
+    if (shift > 53) return 0;
+    if (requant->rounding == 0) return requant->addend == NULL && shift > 32;
+    return shift > 31 && (multiplier == 0 || multiplier >= 1 << 30);
+}
+
+/* A product that is dropped need not be summed. */
+static int is_dropped(const qrt_requant *requant, int32_t channel) {
+    return requant->multiplier[channel * requant->step] == 0;
 }
 
 /* Byte `byte` of a block belongs to `channel`. Sums begin with what makes them the sum of (x - x_zero_point) * w. */
@@ -84,21 +91,33 @@ static int32_t pack_lane(const qrt_conv2d_params *p, int32_t byte, int32_t chann
         sum += w;
         size += w < 0 ? -w : w;
     }
+    if (is_dropped(&p->requant, channel)) sum = size = 0;
     int64_t bias = p->requant.bias != NULL ? p->requant.bias[channel] : 0;
     start[register_of(byte) * QRT_LANES + element_of(byte)] = -(p->x_zero_point + 128) * sum;
     return qrt_lane_fill(&lanes[register_of(byte)], element_of(byte), &p->requant, channel, 0,
                          255 * (int64_t)size + (bias < 0 ? -bias : bias));
 }
 
-/* From SINGLE to HIGH. */
-static void raise_lane(const qrt_requant *requant, int32_t byte, int32_t channel, qrt_lanes *lanes, int32_t *start) {
-    int32_t right = requant->shift[channel * requant->step] - 32;
-    if (requant->bias != NULL) start[register_of(byte) * QRT_LANES + element_of(byte)] += requant->bias[channel];
-    lanes[register_of(byte)].round[element_of(byte)] = (1 << (right - 1)) + requant->y_zero_point * (1 << right);
+/* From SINGLE to SINGLE_BIASED, from DOUBLE to DOUBLE_BIASED. */
+static void bias_lane(const qrt_requant *requant, int32_t byte, int32_t channel, qrt_lanes *lanes, int32_t *start) {
+    int32_t entry = channel * requant->step, lane = element_of(byte);
+    int32_t right = requant->shift[entry] - (requant->rounding == 0 ? 32 : 31);
+    int32_t round = (1 << (right - 1)) + requant->y_zero_point * (1 << right);
+    lanes += register_of(byte);
+    if (requant->bias != NULL && !is_dropped(requant, channel)) {
+        start[register_of(byte) * QRT_LANES + lane] += requant->bias[channel];
+    }
+    if (requant->rounding == 0) {
+        lanes->round[lane] = round;
+    } else {
+        lanes->multiplier[lane] = (int32_t)(2 * (uint32_t)requant->multiplier[entry]);
+        (lane % 2 ? lanes->odd : lanes->even)[lane / 2] = ((int64_t)1 << 31) + round * ((int64_t)1 << 32);
+    }
 }
 
 static void pack_weights(const qrt_conv2d_params *p, const qrt_depthwise *of, int32_t byte, int32_t channel,
                          int8_t *to) {
+    if (is_dropped(&p->requant, channel)) return;
     to += register_of(byte) * 64 + element_of(byte) * 4;
     for (int32_t row = 0; row < of->rows; row++) {
         for (int32_t column = 0; column < of->columns; column++) {
@@ -112,21 +131,21 @@ static void pack_weights(const qrt_conv2d_params *p, const qrt_depthwise *of, in
 void qrt_depthwise_pack(const void *params, void *packed) {
     const qrt_conv2d_params *p = params;
     qrt_depthwise of = make_plan(p);
-    int32_t size = of.group * p->out_channels, high = 1;
+    int32_t size = of.group * p->out_channels, biased = 1;
     memset(packed, 0, qrt_depthwise_packed_size(p));
     for (int32_t i = 0; i < size; i++) {
         int32_t channel = i % p->out_channels;
         int8_t *to = weights_of(&of, packed, i / 64);
         int32_t form = pack_lane(p, i % 64, channel, lanes_of(packed, i / 64), (int32_t *)to);
         if (form > of.form) of.form = form;
-        high = high && is_high(&p->requant, channel);
+        biased = biased && can_be_biased(&p->requant, channel);
         pack_weights(p, &of, i % 64, channel, to + 256);
     }
-    if (high && of.form == QRT_LANES_SINGLE) {
-        of.form = HIGH;
+    if (biased && (of.form == QRT_LANES_SINGLE || of.form == QRT_LANES_DOUBLE)) {
+        of.form = of.form == QRT_LANES_SINGLE ? SINGLE_BIASED : DOUBLE_BIASED;
         for (int32_t i = 0; i < size; i++) {
             int32_t *start = (int32_t *)weights_of(&of, packed, i / 64);
-            raise_lane(&p->requant, i % 64, i % p->out_channels, lanes_of(packed, i / 64), start);
+            bias_lane(&p->requant, i % 64, i % p->out_channels, lanes_of(packed, i / 64), start);
         }
     }
     memcpy(packed, &of, sizeof of);
