@@ -47,8 +47,8 @@ static const uint8_t *at_position(const source *s, int32_t position) {
                                : s->copy + (ptrdiff_t)(position - s->split) * s->step;
 }
 
-/* acc [16 * tall][16 * wide]: tall x wide is 2x2, 1x2, 4x1, 2x1 or 1x1, constants. */
-QRT_AMX QRT_INLINE void multiply(const source *s, const uint8_t *x, const int8_t *weights, int32_t *acc, const int tall,
+/* Products of tall x wide tiles: 2x2, 1x2, 4x1, 2x1 or 1x1, constants. Row t and column w of the result is tile t * wide + w. */
+QRT_AMX QRT_INLINE void multiply(const source *s, const uint8_t *x, const int8_t *weights, const int tall,
                                  const int wide) {
     ptrdiff_t step = s->step, down = TILE * step, across = (ptrdiff_t)s->chunks * TILE * UNIT;
     _tile_zero(0);
@@ -79,68 +79,81 @@ QRT_AMX QRT_INLINE void multiply(const source *s, const uint8_t *x, const int8_t
             }
         }
     }
-    const ptrdiff_t stride = 64 * wide;
-    _tile_stored(0, acc, stride);
+}
+
+/* The table of accumulators and what is in it. */
+typedef struct table {
+    int32_t *acc;
+    qrt_emission emission;
+    qrt_emit_place place;
+    int32_t wide;
+} table;
+
+QRT_AMX __attribute__((noinline)) static void emit_half(const qrt_emitter *e, table *t) {
+    if (t->wide == 2) {
+        emit(e, &t->emission, TILE, t->place, 2);
+    } else {
+        emit(e, &t->emission, 2 * TILE, t->place, 1);
+    }
+}
+
+/* One table: `positions` from q on, `wide` blocks of channels.
+ *
+ * While its tiles are multiplied, the codes of the table before are made, half a table at a time: a half is read before tiles
+ * overwrite it. The CPU does both at once, for no load meets a store before it to the same place of a page, which would
+ * hold it up. */
+QRT_AMX static void conv2d_table(const qrt_emitter *e, const source *s, int32_t q, int32_t positions,
+                                 const int8_t *weights, qrt_emit_place place, int32_t wide, table *t) {
+    const uint8_t *x = at_position(s, q);
     if (wide == 2) {
-        _tile_stored(1, acc + 16, stride);
-        if (tall == 2) _tile_stored(2, acc + 2 * 16 * TILE, stride);
-        if (tall == 2) _tile_stored(3, acc + 2 * 16 * TILE + 16, stride);
-    } else if (tall > 1) {
-        _tile_stored(1, acc + 16 * TILE, stride);
-        if (tall == 4) _tile_stored(2, acc + 2 * 16 * TILE, stride);
-        if (tall == 4) _tile_stored(3, acc + 3 * 16 * TILE, stride);
-    }
-}
-
-/* All positions for `wide` blocks of channels: 2 or 1, a constant. */
-QRT_AMX QRT_INLINE void conv2d_blocks(const qrt_emitter *e, const source *s, const int8_t *weights,
-                                      qrt_emit_place place, const int wide) {
-    _Alignas(64) int32_t tables[2][TABLE_SIZE];
-    const int32_t full = MAX_POSITIONS / wide;
-    int32_t before = 0, rows = 0, turn = 0;
-    for (int32_t q = 0; q < s->count; q += full, turn = 1 - turn) {
-        int32_t left = s->count - q;
-        const uint8_t *x = at_position(s, q);
-        int32_t *acc = tables[turn];
-        if (wide == 2) {
-            if (left > TILE) multiply(s, x, weights, acc, 2, 2);
-            else multiply(s, x, weights, acc, 1, 2);
+        if (positions > TILE) {
+            multiply(s, x, weights, 2, 2);
         } else {
-            if (left > 2 * TILE) multiply(s, x, weights, acc, 4, 1);
-            else if (left > TILE) multiply(s, x, weights, acc, 2, 1);
-            else multiply(s, x, weights, acc, 1, 1);
+            multiply(s, x, weights, 1, 2);
         }
-        emit(e, tables[1 - turn], before, rows, place, wide);
-        before = q;
-        rows = left < full ? left : full;
+    } else if (positions > 2 * TILE) {
+        multiply(s, x, weights, 4, 1);
+    } else if (positions > TILE) {
+        multiply(s, x, weights, 2, 1);
+    } else {
+        multiply(s, x, weights, 1, 1);
     }
-    emit(e, tables[1 - turn], before, rows, place, wide);
+    const ptrdiff_t stride = 64 * wide, next = wide == 2 ? 16 : 16 * TILE;
+    emit_half(e, t);
+    _tile_stored(0, t->acc, stride);
+    _tile_stored(1, t->acc + next, stride);
+    emit_half(e, t);
+    if (positions * wide > 2 * TILE) {
+        _tile_stored(2, t->acc + 32 * TILE, stride);
+        _tile_stored(3, t->acc + 32 * TILE + next, stride);
+    }
+    t->emission.acc = t->acc;
+    t->emission.position = q;
+    t->emission.rows = positions;
+    t->place = place;
+    t->wide = wide;
 }
 
-QRT_AMX static void conv2d_2(const qrt_emitter *e, const source *s, const int8_t *weights, qrt_emit_place place) {
-    conv2d_blocks(e, s, weights, place, 2);
-}
-
-QRT_AMX static void conv2d_1(const qrt_emitter *e, const source *s, const int8_t *weights, qrt_emit_place place) {
-    conv2d_blocks(e, s, weights, place, 1);
-}
-
-static void conv2d_group(const qrt_emitter *e, const source *s, int32_t group) {
+QRT_AMX static void conv2d_group(const qrt_emitter *e, const source *s, int32_t group) {
+    _Alignas(64) int32_t acc[TABLE_SIZE];
     const qrt_product *product = e->product;
     int32_t channels = e->p->out_channels / product->groups;
     ptrdiff_t block_size = qrt_product_block(product), first = (ptrdiff_t)group * product->blocks;
     const int8_t *weights = qrt_product_weights(product) + first * block_size;
     const qrt_lanes *lanes = qrt_product_lanes(product) + first;
+    int32_t tall = product->blocks > 1 ? 2 * TILE : 4 * TILE;
+    table t = {acc, {acc, 0, 0}, {lanes, 0, 0}, 2};
     for (int32_t block = 0; block < product->blocks; block += 2) {
         int32_t left = channels - block * QRT_LANES;
         qrt_emit_place place = {lanes + block, group * channels + block * QRT_LANES, left};
-        if (left > QRT_LANES) {
-            if (left > 2 * QRT_LANES) place.channels = 2 * QRT_LANES;
-            conv2d_2(e, s, weights + block * block_size, place);
-        } else {
-            conv2d_1(e, s, weights + block * block_size, place);
+        if (left > 2 * QRT_LANES) place.channels = 2 * QRT_LANES;
+        for (int32_t q = 0; q < s->count; q += tall) {
+            int32_t positions = s->count - q < tall ? s->count - q : tall;
+            conv2d_table(e, s, q, positions, weights + block * block_size, place, left > QRT_LANES ? 2 : 1, &t);
         }
     }
+    emit_half(e, &t);
+    emit_half(e, &t);
 }
 
 /* Whether x can be read where it lies: each position is its pixel. */
@@ -177,7 +190,7 @@ QRT_AMX static void tiles_run(const void *params, const int8_t *const *inputs, i
     const qrt_conv2d_params *p = params;
     const qrt_product *product = p->packed;
     qrt_image image = qrt_image_of(p);
-    qrt_emitter e = {p, product, image.width, output};
+    qrt_emitter e = qrt_emitter_of(p, &image, output);
     ptrdiff_t *chunk = scratch;
     uint8_t *copy = (uint8_t *)scratch + chunks_size(product);
     int32_t taps = product->runs / p->filter_height; /* 1, or each filter position is a run of its own */

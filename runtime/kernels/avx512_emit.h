@@ -19,9 +19,15 @@
 typedef struct qrt_emitter {
     const qrt_conv2d_params *p;
     const qrt_product *product;
-    int32_t width;  /* positions in a row of the image, of which out_width are outputs */
-    int8_t *output; /* of this image of the batch */
+    int32_t width, out_width; /* positions in a row of the image, of which the first out_width are outputs */
+    int8_t *output;           /* of this image of the batch */
 } qrt_emitter;
+
+static inline qrt_emitter qrt_emitter_of(const qrt_conv2d_params *p, const qrt_image *image, int8_t *output) {
+    qrt_emitter e = {p, p->packed, image->width, p->out_width, output};
+    if (e.width == e.out_width) e.width = e.out_width = image->count; /* no gaps: all is one row */
+    return e;
+}
 
 /* Where a table goes. */
 typedef struct qrt_emit_place {
@@ -47,7 +53,11 @@ QRT_AVX512 QRT_INLINE void emit_run(const qrt_conv2d_params *p, const int32_t *a
     for (int32_t row = 0; row < rows; row += at_once, acc += 64, y += at_once * stride) {
         __m512i v[4];
 #pragma GCC unroll 4
-        for (int i = 0; i < 4; i++) v[i] = requant16_apply(_mm512_loadu_si512(acc + 16 * i), &r[i % blocks], form);
+        for (int i = 0; i < 4; i++) {
+            /* Loading the odd ones once more is quicker than shifting them into place. */
+            __m512i all = _mm512_loadu_si512(acc + 16 * i), odd = _mm512_loadu_si512(acc + 16 * i + 1);
+            v[i] = requant16_apply_pair(all, odd, &r[i % blocks], form);
+        }
         __m512i codes = narrow64(v[0], v[1], v[2], v[3]);
         codes = _mm512_min_epi8(_mm512_max_epi8(codes, lowest), highest);
         int32_t left = rows - row;
@@ -103,15 +113,26 @@ QRT_AVX512 QRT_INLINE void emit_form(const qrt_emitter *e, const int32_t *acc, i
     }
 }
 
-/* `rows` positions of the image from `position` on, which may reach beyond its last output. */
-QRT_AVX512 QRT_INLINE void emit(const qrt_emitter *e, const int32_t *acc, int32_t position, int32_t rows,
-                                qrt_emit_place place, const int blocks) {
-    int32_t out_y = position / e->width, x = position % e->width, out_width = e->p->out_width;
-    for (; rows > 0 && out_y < e->p->out_height; out_y++, x = 0) {
-        int32_t here = e->width - x < rows ? e->width - x : rows, outputs = out_width - x < here ? out_width - x : here;
-        if (outputs > 0) emit_form(e, acc, outputs, place, (ptrdiff_t)out_y * out_width + x, blocks);
-        acc += (ptrdiff_t)here * 16 * blocks;
-        rows -= here;
+/* A table that is on its way out. `position` is where its first row stands in the image. */
+typedef struct qrt_emission {
+    const int32_t *acc;
+    int32_t position, rows;
+} qrt_emission;
+
+/* The next `count` rows of a table, which may reach beyond the last output. */
+QRT_AVX512 QRT_INLINE void emit(const qrt_emitter *e, qrt_emission *table, int32_t count, qrt_emit_place place,
+                                const int blocks) {
+    if (count > table->rows) count = table->rows;
+    table->rows -= count;
+    int32_t out_width = e->out_width;
+    while (count > 0) {
+        int32_t out_y = table->position / e->width, x = table->position % e->width;
+        int32_t here = e->width - x < count ? e->width - x : count;
+        int32_t outputs = out_width - x < here ? out_width - x : here;
+        if (outputs > 0) emit_form(e, table->acc, outputs, place, (ptrdiff_t)out_y * out_width + x, blocks);
+        table->acc += (ptrdiff_t)here * 16 * blocks;
+        table->position += here;
+        count -= here;
     }
 }
 

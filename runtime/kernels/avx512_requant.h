@@ -25,12 +25,15 @@ QRT_AVX512 QRT_INLINE requant16 requant16_load(const qrt_lanes *lanes) {
     return r;
 }
 
-/* 16 accumulators to 16 numbers that saturate to codes; `form` is a constant: SINGLE, SINGLE_LEFT or DOUBLE. */
-QRT_AVX512 QRT_INLINE __m512i requant16_apply(__m512i acc, const requant16 *r, int form) {
-    if (form != QRT_LANES_SINGLE) acc = _mm512_sllv_epi32(acc, r->left);
+/* 16 accumulators to 16 numbers that saturate to codes; `form` is a constant: SINGLE, SINGLE_LEFT or DOUBLE. The even
+ * entries of `odd` are the odd ones of `acc`. */
+QRT_AVX512 QRT_INLINE __m512i requant16_apply_pair(__m512i acc, __m512i odd, const requant16 *r, const int form) {
+    if (form != QRT_LANES_SINGLE) {
+        acc = _mm512_sllv_epi32(acc, r->left);
+        odd = _mm512_srli_epi64(acc, 32);
+    }
     __m512i even = _mm512_add_epi64(_mm512_mul_epi32(acc, r->multiplier), r->even);
-    __m512i odd = _mm512_mul_epi32(_mm512_srli_epi64(acc, 32), r->multiplier_odd);
-    odd = _mm512_add_epi64(odd, r->odd);
+    odd = _mm512_add_epi64(_mm512_mul_epi32(odd, r->multiplier_odd), r->odd);
     /* The upper halves of both, each in its channel's place. */
     __m512i high = _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
     if (form == QRT_LANES_DOUBLE) {
@@ -38,6 +41,10 @@ QRT_AVX512 QRT_INLINE __m512i requant16_apply(__m512i acc, const requant16 *r, i
         high = _mm512_sub_epi32(_mm512_add_epi32(high, r->round), negative);
     }
     return _mm512_srav_epi32(high, r->shift);
+}
+
+QRT_AVX512 QRT_INLINE __m512i requant16_apply(__m512i acc, const requant16 *r, const int form) {
+    return requant16_apply_pair(acc, _mm512_srli_epi64(acc, 32), r, form);
 }
 
 /* Four registers of numbers to 64 codes, in order. */

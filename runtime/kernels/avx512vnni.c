@@ -79,7 +79,8 @@ QRT_AVX512 QRT_INLINE void conv2d_blocks(const qrt_emitter *e, const qrt_image *
     for (int32_t q = 0; q < image->count; q += positions, x += (ptrdiff_t)positions * image->step) {
         int32_t left = image->count - q;
         multiply(e->product, runs, x, image->step, weights, acc, positions, blocks);
-        emit(e, acc, q, left < positions ? left : positions, place, blocks);
+        qrt_emission table = {acc, q, left < positions ? left : positions};
+        emit(e, &table, positions, place, blocks);
     }
 }
 
@@ -121,7 +122,7 @@ QRT_AVX512 static void conv2d_run(const void *params, const int8_t *const *input
     const qrt_conv2d_params *p = params;
     const qrt_product *product = p->packed;
     qrt_image image = qrt_image_of(p);
-    qrt_emitter e = {p, product, image.width, output};
+    qrt_emitter e = qrt_emitter_of(p, &image, output);
     ptrdiff_t *runs = scratch;
     uint8_t *copy = (uint8_t *)scratch + runs_size(product);
     for (int32_t run = 0; run < product->runs; run++) {
@@ -233,7 +234,7 @@ QRT_AVX512 static void linear_run(const void *params, const int8_t *const *input
         conv2d_run(&conv, inputs, output, scratch);
         return;
     }
-    qrt_emitter e = {&conv, p->packed, 1, output};
+    qrt_emitter e = {&conv, p->packed, 1, 1, output};
     const int8_t *x = inputs[0];
     for (int32_t row = 0; row < p->rows; row++, x += p->in_features) {
         copy_flipped(scratch, x, p->in_features, _mm512_set1_epi8((char)FLIP));
