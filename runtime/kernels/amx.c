@@ -1,9 +1,9 @@
 /* amx.c: the set for CPUs with AMX's int8 tiles: conv2d and linear straight from NHWC.
  *
  * A tile's rows may lie any distance apart, so a tile of 16 positions is read from the image itself: no row of it is
- * gathered. A tile product is 16 positions x 64 bytes of input x 16 channels in 16 cycles; loading a tile takes 8 when it is in the
- * first cache, so four products share two tiles of each side. The codes of one table of accumulators are made
- * while the tiles of the next are multiplied.
+ * gathered. A tile product is 16 positions x 64 bytes of input x 16 channels in 16 cycles; loading a tile takes 8 when
+ * it is in the first cache, so four products share two tiles of each side. The codes of one table of accumulators are
+ * made while the tiles of the next are multiplied.
  */
 #include "x86.h"
 
@@ -47,7 +47,8 @@ static const uint8_t *at_position(const source *s, int32_t position) {
                                : s->copy + (ptrdiff_t)(position - s->split) * s->step;
 }
 
-/* Products of tall x wide tiles: 2x2, 1x2, 4x1, 2x1 or 1x1, constants. Row t and column w of the result is tile t * wide + w. */
+/* Products of tall x wide tiles: 2x2, 1x2, 4x1, 2x1 or 1x1, constants. Row t and column w of the result is tile t *
+ * wide + w. */
 QRT_AMX QRT_INLINE void multiply(const source *s, const uint8_t *x, const int8_t *weights, const int tall,
                                  const int wide) {
     ptrdiff_t step = s->step, down = TILE * step, across = (ptrdiff_t)s->chunks * TILE * UNIT;
@@ -99,9 +100,9 @@ QRT_AMX __attribute__((noinline)) static void emit_half(const qrt_emitter *e, ta
 
 /* One table: `positions` from q on, `wide` blocks of channels.
  *
- * While its tiles are multiplied, the codes of the table before are made, half a table at a time: a half is read before tiles
- * overwrite it. The CPU does both at once, for no load meets a store before it to the same place of a page, which would
- * hold it up. */
+ * While its tiles are multiplied, the codes of the table before are made, half a table at a time: a half is read before
+ * tiles overwrite it. The CPU does both at once, for no load meets a store before it to the same place of a page, which
+ * would hold it up. */
 QRT_AMX static void conv2d_table(const qrt_emitter *e, const source *s, int32_t q, int32_t positions,
                                  const int8_t *weights, qrt_emit_place place, int32_t wide, table *t) {
     const uint8_t *x = at_position(s, q);
@@ -224,8 +225,8 @@ QRT_AMX static void tiles_run(const void *params, const int8_t *const *inputs, i
     _tile_release();
 }
 
-/* Whether tiles, which compute on 16 positions and 64 bytes whatever there is of them, are quicker than vpdpbusd. In quarters of a
- * cycle for a block of channels. */
+/* Whether tiles, which compute on 16 positions and 64 bytes whatever there is of them, are quicker than vpdpbusd. In
+ * quarters of a cycle for a block of channels. */
 static int wants_tiles(const qrt_conv2d_params *p) {
     qrt_product tiles = qrt_product_of(p, UNIT), quads = qrt_product_of(p, 4);
     qrt_image image = qrt_image_of(p);

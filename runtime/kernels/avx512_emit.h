@@ -1,8 +1,8 @@
 /* avx512_emit.h: from a table of accumulators to the output of a convolution, with AVX-512.
  *
- * A kernel computes `rows` positions of `blocks` (1, 2 or 4) times 16 channels into int32 [rows][16 * blocks]; here they
- * become codes, 64 at a time, and go to their places: positions between the rows of an image are no output, and the
- * last block of a group may have fewer channels.
+ * A kernel computes `rows` positions of `blocks` (1, 2 or 4) times 16 channels into int32 [rows][16 * blocks]; here
+ * they become codes, 64 at a time, and go to their places: positions between the rows of an image are no output, and
+ * the last block of a group may have fewer channels.
  */
 #ifndef QRT_AVX512_EMIT_H
 #define QRT_AVX512_EMIT_H

@@ -1,7 +1,7 @@
 /* avx512vnni.c: the set for CPUs with AVX-512 and its VNNI instructions; conv2d and linear by vpdpbusd.
  *
- * vpdpbusd multiplies unsigned by signed bytes: x + 128, made while the image is copied, by the weights. What that adds is
- * the same for every position and goes into the lanes' correction.
+ * vpdpbusd multiplies unsigned by signed bytes: x + 128, made while the image is copied, by the weights. What that adds
+ * is the same for every position and goes into the lanes' correction.
  */
 #include "avx512.h"
 #include "avx512_emit.h"
@@ -139,7 +139,8 @@ QRT_AVX512 static void conv2d_run(const void *params, const int8_t *const *input
     }
 }
 
-/* acc [blocks * 16] for one position; its input is `quads` times 4 bytes. `blocks` times `splits` sums are under way at once. */
+/* acc [blocks * 16] for one position; its input is `quads` times 4 bytes. `blocks` times `splits` sums are under way at
+ * once. */
 QRT_AVX512 QRT_INLINE void multiply_row(const uint8_t *x, int32_t quads, const int8_t *weights, ptrdiff_t block_size,
                                         int32_t *acc, const int blocks, const int splits) {
     __m512i sum[8];

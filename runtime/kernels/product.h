@@ -14,13 +14,13 @@
 
 /* 64 bytes. */
 typedef struct qrt_product {
-    int32_t form;   /* of lanes.h, for all lanes */
+    int32_t form; /* of lanes.h, for all lanes */
     int32_t groups;
     int32_t blocks; /* of a group, the last perhaps not full */
     int32_t runs;
     int32_t run_size; /* bytes of input */
     int32_t unit;
-    int32_t chunks; /* of a run */
+    int32_t chunks;       /* of a run */
     int32_t signed_input; /* whether the kernel multiplies x, not x + 128 */
     int32_t reserved[8];
 } qrt_product;
