@@ -136,7 +136,7 @@ QRT_AMX static void conv2d_table(const qrt_emitter *e, const source *s, int32_t 
 }
 
 QRT_AMX static void conv2d_group(const qrt_emitter *e, const source *s, int32_t group) {
-    _Alignas(64) int32_t acc[TABLE_SIZE];
+    QRT_ALIGNED int32_t acc[TABLE_SIZE];
     const qrt_product *product = e->product;
     int32_t channels = e->p->out_channels / product->groups;
     ptrdiff_t block_size = qrt_product_block(product), first = (ptrdiff_t)group * product->blocks;

@@ -54,9 +54,8 @@ QRT_AVX512 QRT_INLINE void emit_run(const qrt_conv2d_params *p, const int32_t *a
         __m512i v[4];
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++) {
-            /* Loading the odd ones once more is quicker than shifting them into place. */
-            __m512i all = _mm512_loadu_si512(acc + 16 * i), odd = _mm512_loadu_si512(acc + 16 * i + 1);
-            v[i] = requant16_apply_pair(all, odd, &r[i % blocks], form);
+            __m512i all = _mm512_loadu_si512(acc + 16 * i);
+            v[i] = requant16_apply(all, &r[i % blocks], form);
         }
         __m512i codes = narrow64(v[0], v[1], v[2], v[3]);
         codes = _mm512_min_epi8(_mm512_max_epi8(codes, lowest), highest);

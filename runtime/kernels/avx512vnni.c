@@ -75,7 +75,7 @@ QRT_AVX512 QRT_INLINE void multiply(const qrt_product *product, const ptrdiff_t 
 QRT_AVX512 QRT_INLINE void conv2d_blocks(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs,
                                          const uint8_t *x, const int8_t *weights, qrt_emit_place place,
                                          const int positions, const int blocks) {
-    _Alignas(64) int32_t acc[(MAX_POSITIONS + QRT_EMIT_ROWS) * 64];
+    QRT_ALIGNED int32_t acc[(MAX_POSITIONS + QRT_EMIT_ROWS) * 64];
     for (int32_t q = 0; q < image->count; q += positions, x += (ptrdiff_t)positions * image->step) {
         int32_t left = image->count - q;
         multiply(e->product, runs, x, image->step, weights, acc, positions, blocks);
@@ -200,7 +200,7 @@ QRT_AVX512 static void linear_row(const qrt_emitter *e, const uint8_t *x) {
     const qrt_product *product = e->product;
     const int8_t *weights = qrt_product_weights(product);
     ptrdiff_t block_size = qrt_product_block(product);
-    _Alignas(64) int32_t acc[8 * QRT_LANES + 64 * QRT_EMIT_ROWS];
+    QRT_ALIGNED int32_t acc[8 * QRT_LANES + 64 * QRT_EMIT_ROWS];
     for (int32_t block = 0, at_once; block < product->blocks; block += at_once) {
         int32_t blocks = product->blocks - block, left = e->p->out_channels - block * QRT_LANES;
         const int8_t *w = weights + block * block_size;

@@ -14,6 +14,8 @@
 /* The instructions that one function may use; the rest of the file is for any x86-64. */
 #define QRT_TARGET(isa) __attribute__((target(isa)))
 #define QRT_INLINE static inline __attribute__((always_inline))
+/* To a register. */
+#define QRT_ALIGNED __attribute__((aligned(64)))
 #define QRT_AVX2 QRT_TARGET("avx2")
 /* What gcc vectorizes by itself it does by halves of a register unless told; clang knows no such word. */
 #ifdef __clang__
