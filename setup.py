@@ -22,6 +22,7 @@ X86_KERNELS = [
     "runtime/kernels/avx512vnni.c",
     "runtime/kernels/avx512_depthwise.c",
     "runtime/kernels/avx512_depthwise_pack.c",
+    "runtime/kernels/avx512_rows.c",
     "runtime/kernels/amx.c",
 ]
 DISPATCH = ["runtime/kernels/dispatch.c"]
@@ -40,6 +41,7 @@ HEADERS = [
     "runtime/kernels/avx512_requant.h",
     "runtime/kernels/avx512_emit.h",
     "runtime/kernels/avx512_depthwise.h",
+    "runtime/kernels/avx512_rows.h",
     "runtime/kernels/avx512_image.h",
     "runtime/kernels/image.h",
     "runtime/kernels/product.h",

@@ -7,5 +7,12 @@
 extern const qrt_kernel qrt_conv2d_avx512vnni;
 extern const qrt_kernel qrt_linear_avx512vnni;
 extern const qrt_kernel qrt_dwconv2d_avx512vnni;
+extern const qrt_kernel qrt_add_avx512;
+extern const qrt_kernel qrt_mul_avx512;
+extern const qrt_kernel qrt_maximum_avx512;
+extern const qrt_kernel qrt_minimum_avx512;
+extern const qrt_kernel qrt_clamp_avx512;
+extern const qrt_kernel qrt_requantize_avx512;
+extern const qrt_kernel qrt_lut_avx512;
 
 #endif

@@ -17,7 +17,7 @@
  */
 #include "avx512_depthwise.h"
 #include "avx512.h"
-#include "avx512_requant.h"
+#include "avx512_rows.h"
 
 #ifdef QRT_X86
 
@@ -32,10 +32,6 @@ static void pad_columns(const qrt_conv2d_params *p, const qrt_depthwise *of, int
         return;
     }
     for (; first < last; first++) memset(row + column_offset(p, of, first), value, (size_t)p->out_channels);
-}
-
-QRT_AVX512 QRT_INLINE __mmask64 first_bytes(ptrdiff_t size) {
-    return size >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << size) - 1;
 }
 
 /* to[i] = from[i] + 128 */

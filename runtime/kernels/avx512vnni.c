@@ -253,6 +253,13 @@ void qrt_kernels_avx512vnni(qrt_kernels *kernels) {
     kernels->conv2d = qrt_conv2d_avx512vnni;
     kernels->linear = qrt_linear_avx512vnni;
     kernels->dwconv2d = qrt_dwconv2d_avx512vnni;
+    kernels->add = qrt_add_avx512;
+    kernels->mul = qrt_mul_avx512;
+    kernels->maximum = qrt_maximum_avx512;
+    kernels->minimum = qrt_minimum_avx512;
+    kernels->clamp = qrt_clamp_avx512;
+    kernels->requantize = qrt_requantize_avx512;
+    kernels->lut = qrt_lut_avx512;
 }
 
 #endif
