@@ -23,6 +23,7 @@ X86_KERNELS = [
     "runtime/kernels/avx512_depthwise.c",
     "runtime/kernels/avx512_depthwise_pack.c",
     "runtime/kernels/avx512_rows.c",
+    "runtime/kernels/avx512_pools.c",
     "runtime/kernels/amx.c",
 ]
 DISPATCH = ["runtime/kernels/dispatch.c"]
