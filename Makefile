@@ -1,11 +1,11 @@
-# Each target makes what it needs. PYTHON names the interpreter that .venv is made from.
+# Each target makes what it needs. PYTHON names the interpreter that .venv is made from, BENCH options of the bench.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find runtime schema compiler cli -type f \( -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]' -o -name '*.pyi' -o -name '*.fbs' \)) setup.py pyproject.toml README.md
-C_FILES := $(wildcard schema/*.[ch] runtime/*.[ch] runtime/kernels/*.[ch])
-C_SOURCES := $(wildcard schema/*.c runtime/qrt_*.c runtime/kernels/*.c)
+C_FILES := $(wildcard schema/*.[ch] runtime/*.[ch] runtime/kernels/*.[ch] bench/*.c)
+C_SOURCES := $(wildcard schema/*.c runtime/qrt_*.c runtime/kernels/*.c bench/*.c)
 CYTHON_MADE := runtime/_executor.c runtime/_reference.c
 
 .DEFAULT_GOAL := help
@@ -32,8 +32,8 @@ lint: $(VENV)/lint.stamp ## ruff, mypy on the installed package, clang-format, C
 	  $(CC) -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iruntime -Iruntime/kernels -Ischema -c $$file -o /dev/null || exit 1; \
 	done
 
-bench: $(VENV)/bench.stamp ## portable C beside LiteRT's reference kernels
-	cd bench && ../$(BIN)/python portable.py
+bench: $(VENV)/bench.stamp ## qrt beside LiteRT, ONNX Runtime and OpenVINO on this machine, about ten minutes
+	$(BIN)/python -m bench $(BENCH)
 
 clean: ## remove what was built
 	rm -rf $(VENV) build dist *.egg-info runtime/*.so $(CYTHON_MADE)

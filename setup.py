@@ -121,7 +121,14 @@ setup(
             "matplotlib>=3.8",
         ],
         "lint": ["ruff>=0.15", "mypy>=1.15", "clang-format==19.1.7"],
-        "bench": ["ai-edge-litert>=2.0"],
+        "bench": [
+            "ai-edge-litert>=2.0",
+            "matplotlib>=3.8",
+            "onnx>=1.16",
+            "onnxruntime>=1.18",
+            "openvino>=2025.0",
+            "tflite>=2.18",
+        ],
     },
     entry_points={"console_scripts": ["qrt = qrt.cli:main"]},
     classifiers=[

@@ -1,63 +1,199 @@
-"""Networks in the shapes of MLPerf Tiny's, with random weights, built without any framework.
-
-Each function returns a GraphBuilder; shapes, strides and paddings are those of the published models, so
-that a time measured here stands beside a time of the published .tflite file.
-"""
+"""The networks that engines run, each as files in every format that it has: given ones, published ones, own ones."""
 
 from __future__ import annotations
 
-from typing import Any
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from qrt.compiler import GraphBuilder
+import qrt
+from bench import recipes
+from bench.recipes import Array, Recipe
+from qrt.cli.contents import read_contents
+from qrt.compiler import CompileError, build, compile
+from qrt.compiler.backends.tflite import to_tflite
+from qrt.compiler.reader import read
 
-SCALE = 0.05
-
-
-def _weights(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    fan_in = int(np.prod(shape[1:]))
-    return rng.normal(size=shape) / np.sqrt(fan_in)
-
-
-def resnet8() -> GraphBuilder:
-    """Image classification: 32x32x3, three residual stages of 16, 32, 64 channels; 12.5 M MACs."""
-    rng = np.random.default_rng(8)
-    g = GraphBuilder("resnet8")
-
-    def conv(x: Any, channels: int, size: int, stride: int, activation: str | None = "relu") -> Any:
-        weights = _weights(rng, channels, size, size, x.shape[-1])
-        bias = rng.normal(size=channels) * 0.1
-        return g.conv2d(
-            x, weights, bias, scale=SCALE, zero_point=-10, stride=stride, padding="same", activation=activation
-        )
-
-    y = conv(g.input("image", (1, 32, 32, 3), scale=1 / 128, zero_point=0), 16, 3, 1)
-    for channels, stride in ((16, 1), (32, 2), (64, 2)):
-        z = conv(conv(y, channels, 3, stride), channels, 3, 1, None)
-        shortcut = y if stride == 1 else conv(y, channels, 1, stride, None)
-        y = g.add(shortcut, z, scale=SCALE, zero_point=-10, activation="relu")
-    y = g.reshape(g.average_pool2d(y, 8), (1, 64))
-    y = g.linear(y, _weights(rng, 10, 64), rng.normal(size=10), scale=0.2, zero_point=0)
-    g.output(g.softmax(y, scale=1 / 256, zero_point=-128))
-    return g
+PUBLISHED = Path(__file__).resolve().parents[2] / "shared" / "models"
+# MLPerf Tiny's, a streaming wake word, and MobileNetV2 converted from PyTorch.
+PUBLISHED_NAMES = ("ic_resnet8", "kws_dscnn", "vww_mobilenet", "ad_autoencoder", "sww", "mobilenet_v2_224")
+# What can be asked for by name; layers are single large ones, and call is what a call costs.
+NAMES = (*PUBLISHED_NAMES, *recipes.NETWORKS, "layers", "call")
+LARGE = {"mobilenet_v2_224", *recipes.NETWORKS, "layers"}
+NO_ONNX = "there is no ONNX file of this network"
 
 
-def ds_cnn() -> GraphBuilder:
-    """Keyword spotting: 49x10x1, one 10x4 convolution and four depthwise-separable blocks of 64; 2.66 M MACs."""
-    rng = np.random.default_rng(9)
-    g = GraphBuilder("ds_cnn")
-    options: dict[str, Any] = {"scale": SCALE, "zero_point": -128, "padding": "same", "activation": "relu"}
-    x = g.input("mfcc", (1, 49, 10, 1), scale=0.6, zero_point=83)
-    y = g.conv2d(x, _weights(rng, 64, 10, 4, 1), rng.normal(size=64), stride=2, **options)
-    for _ in range(4):
-        depthwise = rng.normal(size=(1, 3, 3, 64)) / 3
-        y = g.dwconv2d(y, depthwise, rng.normal(size=64), **options)
-        y = g.conv2d(y, _weights(rng, 64, 1, 1, 64), rng.normal(size=64), **options)
-    y = g.reshape(g.average_pool2d(y, (25, 5)), (1, 64))
-    y = g.linear(y, _weights(rng, 12, 64), rng.normal(size=12), scale=0.2, zero_point=0)
-    g.output(g.softmax(y, scale=1 / 256, zero_point=-128))
-    return g
+class Unusable(Exception):
+    """Why a network cannot take part."""
 
 
-NETWORKS = {"resnet8": resnet8, "ds_cnn": ds_cnn}
+@dataclass(frozen=True)
+class Network:
+    """A network with its files, and what qrt makes of it.
+
+    Attributes
+    ----------
+    files : dict of str to Path
+        Kind of file, as reports name it, to where it is.
+    content : bytes
+        The .qfb file that is timed: rounded once, as the peers round.
+    macs, executed_macs : int
+        Multiply-accumulates of the network as it is given, and of `content`, from which the compiler may have
+        removed channels that every input leaves constant.
+    others : dict of str to bytes
+        Other ways to compile it, for columns of their own.
+    float_edges : bool
+        The file takes floats and gives floats.
+    without_tflite, without_onnx : str
+        Why there is no file of that kind, where there is none.
+    recipe : Recipe or None
+        What the files were made from, of an own network.
+    """
+
+    name: str
+    files: dict[str, Path]
+    content: bytes
+    macs: int
+    others: dict[str, bytes] = field(default_factory=dict)
+    float_edges: bool = False
+    without_tflite: str = "there is no .tflite file of this network"
+    without_onnx: str = NO_ONNX
+    recipe: Recipe | None = None
+
+    def __post_init__(self) -> None:
+        model = qrt.load(self.content)
+        object.__setattr__(self, "inputs", model.inputs)
+        object.__setattr__(self, "outputs", model.outputs)
+        executed = sum(op.macs for op in read_contents(self.content).operators)
+        object.__setattr__(self, "executed_macs", executed)
+
+    inputs: tuple[qrt.TensorInfo, ...] = field(init=False)
+    outputs: tuple[qrt.TensorInfo, ...] = field(init=False)
+    executed_macs: int = field(init=False)
+
+    def tflite(self) -> list[tuple[str, Path]]:
+        return [(label, path) for label, path in self.files.items() if path.suffix == ".tflite"]
+
+    def onnx(self) -> list[tuple[str, Path]]:
+        return [(label, path) for label, path in self.files.items() if path.suffix == ".onnx"]
+
+    def source_shape(self, info: qrt.TensorInfo) -> tuple[int, ...]:
+        """The shape that users of the source give: its own layout."""
+        if info.source_layout == "NCHW" and len(info.shape) == 4:
+            n, height, width, channels = info.shape
+            return n, channels, height, width
+        return info.shape
+
+    def samples(self, count: int) -> list[list[Array]]:
+        """Uniform random codes for each input, `count` times."""
+        rng = np.random.default_rng(5)
+        return [[rng.integers(-128, 128, info.shape, dtype=np.int8) for info in self.inputs] for _ in range(count)]
+
+
+def from_file(path: Path) -> Network:
+    """The network of a .tflite or .onnx file."""
+    try:
+        if path.suffix == ".tflite":
+            return _from_tflite(path)
+        if path.suffix == ".onnx":
+            files = {"ONNX": path}
+            return Network(path.stem, files, compile(path), macs_of(path), float_edges=_onnx_takes_floats(path))
+    except (CompileError, ImportError, OSError) as error:
+        raise Unusable(f"{path.name}: {str(error).splitlines()[0]}") from None
+    raise Unusable(f"{path.name}: the bench runs .tflite and .onnx files")
+
+
+def macs_of(path: Path) -> int:
+    """Multiply-accumulates of a network with all of its channels."""
+    return build(path, skip={"remove_channels"}).report.macs
+
+
+def _from_tflite(path: Path) -> Network:
+    content = compile(path, match="xnnpack")
+    others = {"match tflm": compile(path, match="tflm")}
+    if any(info.source_layout == "NCHW" for info in qrt.load(content).inputs):
+        others["input NCHW"] = compile(path, match="xnnpack", skip={"to_nhwc"})
+    without = f"{NO_ONNX}, and nothing here turns .tflite into it"
+    macs = macs_of(path)
+    return Network(path.stem, {"tflite": path}, content, macs, others, _tflite_takes_floats(path), without_onnx=without)
+
+
+def _tflite_takes_floats(path: Path) -> bool:
+    import tflite
+
+    subgraph = tflite.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0)
+    return bool(subgraph.Tensors(subgraph.Inputs(0)).Type() == tflite.TensorType.FLOAT32)
+
+
+def _onnx_takes_floats(path: Path) -> bool:
+    import onnx
+
+    graph = onnx.load(str(path), load_external_data=False).graph
+    constants = {constant.name for constant in graph.initializer}
+    first = next(value for value in graph.input if value.name not in constants)
+    return bool(first.type.tensor_type.elem_type == onnx.TensorProto.FLOAT)
+
+
+def from_recipe(recipe: Recipe, folder: Path) -> Network:
+    """A network of random weights: ONNX with uint8 and with int8 activations, and a .tflite file that qrt exports."""
+    from bench.onnx_file import to_onnx
+
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = recipe.name.replace("->", "_").replace(" ", "_")
+    files = {}
+    for label, signed in (("ONNX u8s8", False), ("ONNX s8s8", True)):
+        files[label] = folder / f"{stem}_{'s8' if signed else 'u8'}.onnx"
+        files[label].write_bytes(to_onnx(recipe, signed=signed))
+    content, macs = compile(files["ONNX u8s8"]), macs_of(files["ONNX u8s8"])
+    try:
+        exported = to_tflite(read(content)).content
+    except CompileError as error:
+        reason = f"qrt cannot export it: {str(error).splitlines()[0]}"
+        return Network(recipe.name, files, content, macs, without_tflite=reason, recipe=recipe)
+    files["tflite, exported by qrt"] = folder / f"{stem}.tflite"
+    files["tflite, exported by qrt"].write_bytes(exported)
+    return Network(recipe.name, files, content, macs, recipe=recipe)
+
+
+@dataclass
+class Plan:
+    """What a run measures: networks and single layers, each as what makes it, and what it leaves out and why."""
+
+    networks: dict[str, Callable[[], Network]] = field(default_factory=dict)
+    layers: dict[str, Callable[[], Network]] = field(default_factory=dict)
+    call: bool = False
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> int:
+        """Networks, layers, and what `qrt` costs beside the kernels: calls, loading, threads."""
+        return len(self.networks) + len(self.layers) + 3
+
+
+def plan(files: Sequence[Path], names: Sequence[str], folder: Path, quick: bool) -> Plan:
+    """The plan for files and names; for none, everything, of which `quick` leaves out what is large."""
+    wanted = list(names) or ([] if files else list(NAMES))
+    unknown = [name for name in wanted if name not in NAMES]
+    if unknown:
+        raise Unusable(f"no network {unknown[0]!r}; there are {', '.join(NAMES)}, and files can be given")
+    made = Plan({path.name: lambda path=path: from_file(path) for path in files})
+    for name in wanted:
+        if quick and not names and name in LARGE:
+            made.skipped[name] = "--quick leaves out what is large"
+        elif name not in PUBLISHED_NAMES and importlib.util.find_spec("onnx") is None:
+            made.skipped[name] = 'onnx is not installed: pip install "qrt[bench]"'
+        elif name == "call":
+            made.call = True
+        elif name == "layers":
+            all_layers = [make() for make in recipes.LAYERS]
+            made.layers = {one.name: lambda one=one: from_recipe(one, folder) for one in all_layers}
+        elif name in recipes.NETWORKS:
+            made.networks[name] = lambda name=name: from_recipe(recipes.NETWORKS[name](), folder)
+        elif (path := PUBLISHED / f"{name}.tflite").is_file():
+            made.networks[name] = lambda path=path: from_file(path)
+        else:
+            made.skipped[name] = "its file is not in shared/models beside the project"
+    return made

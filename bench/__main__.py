@@ -1,0 +1,185 @@
+"""The command line of the bench: python -m bench --help."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bench.chart import draw
+from bench.networks import NAMES, Plan, Unusable, plan
+from bench.race import ENGINES, Settings
+from bench.report import show, write_readme
+from bench.run import run
+
+BUILD = Path(__file__).resolve().parent.parent / "build" / "bench"
+ENGINE_NAMES = {kind.name.replace(" ", "").lower(): kind.name for kind in ENGINES}
+ROUNDS, SECONDS = 7, 0.2
+QUICK_ROUNDS, QUICK_SECONDS = 3, 0.02
+
+
+def _listed(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (value or "").split(",") if name.strip())
+
+
+def _engines(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    names = [] if value == "none" else _listed(context, parameter, value)
+    unknown = [name for name in names if name not in ENGINE_NAMES]
+    if unknown:
+        raise click.BadParameter(f"no engine {unknown[0]!r}; there are {', '.join(ENGINE_NAMES)}, and none")
+    return tuple(ENGINE_NAMES[name] for name in names)
+
+
+def _cpu(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """One CPU's number: by default the highest that this process may use, which interrupts visit least."""
+    if value == "any" or not hasattr(os, "sched_setaffinity"):
+        return None
+    allowed = os.sched_getaffinity(0)
+    if value is None:
+        return max(allowed)
+    if not value.isdigit() or int(value) not in allowed:
+        raise click.BadParameter(f"is a number of {sorted(allowed)} or any, got {value!r}")
+    return int(value)
+
+
+@click.command()
+@click.argument("files", metavar="[FILE.TFLITE|.ONNX]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--networks", "names", callback=_listed, metavar="NAME,NAME", help=f"Only these of {', '.join(NAMES)}.")
+@click.option(
+    "--engines",
+    callback=_engines,
+    default=",".join(ENGINE_NAMES),
+    show_default=True,
+    metavar="NAME,NAME",
+    help="The peers; none runs qrt's kernel sets alone.",
+)
+@click.option("--rounds", type=click.IntRange(min=1), help=f"How often each has its turn.  [default: {ROUNDS}]")
+@click.option("--seconds", type=click.FloatRange(min=0), help=f"Length of a turn.  [default: {SECONDS}]")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Measure qrt on so many threads too, on all CPUs; 1 leaves that out.",
+)
+@click.option(
+    "--cpu", callback=_cpu, metavar="N|any", help="The CPU to stay on.  [default: the highest that is allowed]"
+)
+@click.option("--quick", is_flag=True, help=f"{QUICK_ROUNDS} rounds of {QUICK_SECONDS} s, and nothing large.")
+@click.option(
+    "--json", "json_path", type=click.Path(path_type=Path), default=BUILD / "results.json", help="File for all figures."
+)
+@click.option("--chart", type=click.Path(path_type=Path), default=BUILD / "results.png", help="File for the bar chart.")
+@click.option("--write-readme", is_flag=True, help="Put the table of networks into README.md.")
+def main(
+    files: tuple[Path, ...],
+    names: tuple[str, ...],
+    engines: tuple[str, ...],
+    rounds: int | None,
+    seconds: float | None,
+    threads: int,
+    cpu: int | None,
+    quick: bool,
+    json_path: Path,
+    chart: Path,
+    write_readme: bool,
+) -> None:
+    """Runs int8 networks on qrt and on its peers, all in one run, one thread.
+
+    Without files or names: the published models of shared/models beside the project, ResNet-18, ResNet-50 and
+    MobileNetV2 with random weights as QDQ ONNX, large single layers as shares of the machine's peak, what a call and
+    what loading costs, and qrt on two threads.
+
+    Every engine is tried in several configurations; the quickest runs, if its codes agree with qrt's. Then all have
+    their turn, round after round. A turn's time is the median of its samples; what counts is the median of the turns.
+    ratio = best peer's time / qrt's time.
+
+    \b
+    python -m bench                                 everything, some ten minutes
+    python -m bench --quick                         a first look, under a minute
+    python -m bench model.tflite other.onnx         one's own
+    python -m bench --networks kws_dscnn,call --engines litert
+    python -m bench --cpu any --rounds 15 --write-readme
+
+    Results also go to build/bench/results.json and results.png. Exits with 1 if an engine disagreed.
+    """
+    settings = Settings(
+        rounds=rounds or (QUICK_ROUNDS if quick else ROUNDS),
+        seconds=(QUICK_SECONDS if quick else SECONDS) if seconds is None else seconds,
+        threads=threads,
+        cpu=cpu,
+        engines=engines,
+        folder=BUILD / "networks",
+    )
+    try:
+        chosen = plan(files, names, settings.folder, quick)
+    except Unusable as reason:
+        raise click.UsageError(str(reason)) from None
+    document = _measured(settings, chosen)
+    json_path.parent.mkdir(parents=True, exist_ok=True)
+    json_path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    show(document)
+    chart.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        draw(document, chart)
+        click.echo(f"\n{json_path}\n{chart}")
+    except ImportError:
+        click.echo(f'\n{json_path}; no chart: matplotlib is not installed: pip install "qrt[bench]"')
+    if write_readme:
+        _write_readme(document)
+    if document["disagreements"]:
+        raise click.ClickException(f"{len(document['disagreements'])} disagree with qrt by more than their rounding")
+
+
+def _write_readme(document: dict[str, Any]) -> None:
+    write_readme(document)
+    click.echo("README.md holds the table")
+
+
+def _measured(settings: Settings, chosen: Plan) -> dict[str, Any]:
+    # LiteRT writes its farewells to stderr when the process ends.
+    atexit.register(quiet().__enter__)
+    with quiet() as stderr, _progress(stderr, chosen.steps) as (say, done):
+        return run(settings, chosen, say, done)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[TextIO]:
+    """Sends what libraries write to the process's stderr nowhere; gives a stream to the real one."""
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    with os.fdopen(os.dup(saved), "w", encoding="utf-8") as stream:
+        try:
+            yield stream
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+@contextlib.contextmanager
+def _progress(stderr: TextIO, steps: int) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
+    """A bar with what is being done, on a terminal only; drawn between races, so that no thread disturbs them."""
+    console = Console(file=stderr)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(
+        *columns, console=console, transient=True, auto_refresh=False, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("", total=steps)
+
+        def say(text: str) -> None:
+            bar.update(task, description=text, refresh=True)
+
+        yield say, lambda: bar.update(task, advance=1, refresh=True)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m bench")

@@ -1,0 +1,34 @@
+"""A run's document as a bar chart: each engine's time as a multiple of qrt's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def draw(document: Mapping[str, Any], path: Path) -> None:
+    """Writes a PNG. ImportError without matplotlib."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    races = [race for race in (*document["networks"], *document["layers"]) if race["peers"]]
+    engines = list(dict.fromkeys(name for race in races for name in race["peers"]))
+    figure = Figure(figsize=(9, 1.6 + 0.22 * (len(engines) + 1.5) * max(len(races), 1)), layout="constrained")
+    axes = figure.subplots()
+    height = 0.8 / max(len(engines), 1)
+    for i, engine in enumerate(engines):
+        places = [(k, race) for k, race in enumerate(races) if engine in race["peers"]]
+        multiples = [race["peers"][engine]["seconds"] / race["qrt"]["seconds"] for _, race in places]
+        bars = axes.barh([k + (i + 0.5) * height - 0.4 for k, _ in places], multiples, 0.9 * height, label=engine)
+        axes.bar_label(bars, [f" {multiple:.2f}" for multiple in multiples], fontsize=7)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_yticks(range(len(races)), [race["name"] for race in races])
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.set_xlabel("time / qrt's time (1: as quick as qrt; further right: slower)")
+    machine = document["machine"]
+    axes.set_title(f"int8 inference on one core, {machine['cpu']}, {machine['date']}", fontsize=10)
+    if engines:
+        axes.legend(fontsize=8)
+    FigureCanvasAgg(figure).print_png(str(path))

@@ -1,0 +1,80 @@
+"""What a run was made on: the CPU and the flags that matter, the versions of all contestants, the date."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import qrt
+
+FLAGS = (
+    "avx2",
+    "avx_vnni",
+    "avx512f",
+    "avx512bw",
+    "avx512vl",
+    "avx512_vnni",
+    "amx_tile",
+    "amx_int8",
+    "asimd",
+    "asimddp",
+    "i8mm",
+)
+PACKAGES = ("qrt", "ai-edge-litert", "onnxruntime", "openvino", "torch", "numpy")
+
+
+def describe() -> dict[str, Any]:
+    """The machine and what runs on it, as plain data."""
+    fields = _cpuinfo()
+    flags = set(fields.get("flags", fields.get("Features", "")).split())
+    return {
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "cpu": _cpu_name(fields),
+        "architecture": platform.machine(),
+        "flags": [flag for flag in FLAGS if flag in flags],
+        "cpus": os.cpu_count(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "kernel_sets": list(qrt.kernel_sets()),
+        "absent_kernel_sets": qrt.absent_kernel_sets(),
+    }
+
+
+def machine_class(machine: dict[str, Any]) -> str:
+    """The machine in a few words, as a published table names it."""
+    sets = machine["kernel_sets"]
+    best = {"amx": "AMX", "avx512vnni": "AVX512-VNNI", "avx2": "AVX2"}.get(sets[-1], "portable C")
+    return f"{machine['cpu']} with {best}, one core"
+
+
+def _cpuinfo() -> dict[str, str]:
+    """The first processor's fields of /proc/cpuinfo, or nothing where there is none."""
+    path = Path("/proc/cpuinfo")
+    if not path.is_file():
+        return {}
+    first = path.read_text(encoding="utf-8", errors="replace").split("\n\n")[0]
+    pairs = (line.split(":", 1) for line in first.splitlines() if ":" in line)
+    return {name.strip(): value.strip() for name, value in pairs}
+
+
+def _cpu_name(fields: dict[str, str]) -> str:
+    name = fields.get("model name") or platform.processor() or platform.machine()
+    short = name.replace("(R)", "").replace("(TM)", "").split("@")[0]
+    words = " ".join(short.split())
+    # Some machines hide which Xeon they are; family and model still say.
+    numbers = [fields.get(key) for key in ("cpu family", "model", "stepping")]
+    if all(numbers) and not any(c.isdigit() for c in words):
+        return f"{words}, family {numbers[0]} model {numbers[1]}"
+    return words
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,98 @@
+"""Times calls side by side: in every round each has its turn, a turn gives a median, and the median of those counts."""
+
+from __future__ import annotations
+
+import gc
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+Call = Callable[[], object]
+# A clock's reading and the loop around the calls cost well below a hundredth of this.
+SHORTEST_SAMPLE = 0.002
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one call: the median of each round, their median, and how far the middle half of them spreads."""
+
+    rounds: tuple[float, ...]
+
+    @property
+    def seconds(self) -> float:
+        return statistics.median(self.rounds)
+
+    @property
+    def spread(self) -> float:
+        """Between the quartiles of the rounds, as a share of the median."""
+        if len(self.rounds) < 2:
+            return 0.0
+        low, _, high = statistics.quantiles(self.rounds, n=4, method="inclusive")
+        return (high - low) / self.seconds
+
+
+def seconds_each(call: Call, repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
+def repeats_for(call: Call, seconds: float = SHORTEST_SAMPLE) -> int:
+    """How many calls last at least `seconds`; warms up on the way."""
+    call()
+    repeats = 1
+    while (each := seconds_each(call, repeats)) * repeats < seconds:
+        repeats = max(2 * repeats, min(int(seconds / max(each, 1e-9)) + 1, 100 * repeats))
+    return repeats
+
+
+def turn(call: Call, repeats: int, seconds: float) -> float:
+    """The median of the samples that fit into `seconds`, at least one; the first call refills the caches."""
+    call()
+    samples = []
+    end = time.perf_counter() + seconds
+    while not samples or time.perf_counter() < end:
+        samples.append(seconds_each(call, repeats))
+    return statistics.median(samples)
+
+
+def interleaved(calls: Mapping[str, Call], rounds: int, seconds: float) -> dict[str, Timing]:
+    """A timing of each call; `seconds` is the length of one turn."""
+    with no_garbage():
+        repeats = {name: repeats_for(call) for name, call in calls.items()}
+        medians: dict[str, list[float]] = {name: [] for name in calls}
+        for _ in range(rounds):
+            for name, call in calls.items():
+                medians[name].append(turn(call, repeats[name], seconds))
+    return {name: Timing(tuple(values)) for name, values in medians.items()}
+
+
+@contextmanager
+def no_garbage() -> Iterator[None]:
+    """Keeps the collector from running in the middle of a sample."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@contextmanager
+def on_cpu(cpu: int | None) -> Iterator[None]:
+    """Keeps this thread, and those that it starts, on one CPU, where the system can; None changes nothing."""
+    if cpu is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cpu})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

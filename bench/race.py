@@ -1,0 +1,194 @@
+"""All contestants on one network, in turn: checked against each other, then timed."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import qrt
+from bench.contestants import Codes, Engine, Litert, OnnxRuntime, OpenVino, Session, session_of_qrt
+from bench.measure import Call, Timing, interleaved
+from bench.networks import Network
+from bench.peak import Peaks
+from bench.pytorch import PyTorch
+
+ENGINES: tuple[type[Engine], ...] = (Litert, OnnxRuntime, OpenVino, PyTorch)
+# Uniform random codes on which all must agree, and how far an engine that computes in float may be: the largest
+# difference and the mean one, in codes.
+SAMPLES = 3
+LARGEST_DIFFERENCE, MEAN_DIFFERENCE = 16, 4.0
+# LiteRT's reference kernels take seconds for networks above this.
+REFERENCE_MACS = 50_000_000
+# Rounds and seconds by which an engine's quickest configuration is found.
+TRIAL = (3, 0.03)
+REFERENCE = "LiteRT reference kernels"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long to measure, where, and beside whom. `cpu` None leaves the choice to the system."""
+
+    rounds: int
+    seconds: float
+    threads: int
+    cpu: int | None
+    engines: tuple[str, ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Peer:
+    """An engine's quickest session that agrees with qrt."""
+
+    session: Session
+    configuration: str
+    agreement: dict[str, Any]
+
+
+def measured_sets() -> list[str]:
+    """This machine's kernel sets without the reference, which is written to be read; the default last."""
+    return [name for name in qrt.kernel_sets() if name != "reference"]
+
+
+class Races:
+    """Runs races, and keeps what they have in common. `say` is told what is being done."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        self.settings, self.say = settings, say
+        self.skipped: list[dict[str, str]] = []
+        self.disagreements: list[str] = []
+        self.peaks = Peaks(settings.folder)
+        if self.peaks.missing:
+            self.skip("peak", self.peaks.missing)
+        self.engines: list[Engine] = []
+        for engine in (kind() for kind in ENGINES if kind.name in settings.engines):
+            if engine.missing():
+                self.skip(engine.name, engine.missing())
+            else:
+                self.engines.append(engine)
+
+    def skip(self, what: str, reason: str) -> None:
+        self.skipped.append({"what": what, "reason": reason})
+
+    def litert(self) -> Litert | None:
+        return next((engine for engine in self.engines if isinstance(engine, Litert)), None)
+
+    def race(self, network: Network) -> dict[str, Any]:
+        """Times of all contestants on a network, as plain data."""
+        samples, sets = network.samples(SAMPLES), measured_sets()
+        codes = samples[0]
+        ours = {name: session_of_qrt(network, codes, network.content, name) for name in sets}
+        expected = [ours[sets[-1]].outputs(sample) for sample in samples]
+        for name, session in ours.items():
+            if not agreement_of(session, samples, expected)["largest"] == 0:
+                raise AssertionError(f"{network.name}: the kernel set {name} gives other bytes than {sets[-1]}")
+        others = {title: session_of_qrt(network, codes, content, sets[-1]) for title, content in network.others.items()}
+        peers, absent = self.peers(network, samples, expected)
+        calls: dict[str, Call] = {name: session.call for name, session in (ours | others).items()}
+        calls |= {name: peer.session.call for name, peer in peers.items()}
+        litert = self.litert()
+        if litert and network.tflite() and network.macs <= REFERENCE_MACS:
+            calls[REFERENCE] = litert.reference(network, codes).call
+        calls |= {f"peak {name}": call for name, call in self.peaks.calls.items()}
+        whole = {"qrt": ours[sets[-1]].whole} | {name: peer.session.whole for name, peer in peers.items()}
+        return {
+            **self.result(network, self.time(network.name, calls), peers),
+            "absent": absent,
+            "whole": {name: plain(timing) for name, timing in self.time(f"{network.name}, whole calls", whole).items()},
+        }
+
+    def result(self, network: Network, timings: Mapping[str, Timing], peers: Mapping[str, Peer]) -> dict[str, Any]:
+        peaks = {name: self.peaks.macs[name] / timings[f"peak {name}"].seconds / 1e9 for name in self.peaks.calls}
+        per_set = {}
+        for name in measured_sets():
+            gmacs = network.executed_macs / timings[name].seconds / 1e9
+            share = gmacs / peaks[name] if name in peaks else None
+            per_set[name] = {**plain(timings[name]), "gmacs": gmacs, "peak_share": share}
+        ours = timings[measured_sets()[-1]]
+        best = min(peers, key=lambda name: timings[name].seconds, default=None)
+        return {
+            "name": network.name,
+            "macs": network.macs,
+            "executed_macs": network.executed_macs,
+            "qrt": plain(ours),
+            "best_peer": best,
+            "ratio": ratio(timings[best], ours) if best else None,
+            "peers": {
+                name: {**plain(timings[name]), "configuration": peer.configuration, **peer.agreement}
+                for name, peer in peers.items()
+            },
+            "sets": per_set,
+            "others": {title: plain(timings[title]) for title in network.others},
+            "litert_reference": plain(timings[REFERENCE]) if REFERENCE in timings else None,
+            "peak_gmacs": peaks,
+        }
+
+    def peers(
+        self, network: Network, samples: Sequence[Codes], expected: Sequence[Codes]
+    ) -> tuple[dict[str, Peer], dict[str, str]]:
+        """The quickest session of each engine, and of the others why there is none."""
+        peers: dict[str, Peer] = {}
+        absent: dict[str, str] = {}
+        for engine in self.engines:
+            reason = engine.why_not(network)
+            found: dict[str, Peer] = {}
+            for title, make in [] if reason else engine.candidates(network, samples[0]):
+                self.say(f"{network.name}: {engine.name}, {title}")
+                try:
+                    session = make()
+                    agreement = agreement_of(session, samples, expected)
+                except Exception as error:
+                    # An engine may refuse a configuration for any reason of its own; the others are still tried.
+                    reason = f"{title}: {([*str(error).split(chr(10)), type(error).__name__])[0].strip()}"
+                    continue
+                if agreement["largest"] > LARGEST_DIFFERENCE or agreement["mean"] > MEAN_DIFFERENCE:
+                    reason = f"{title}: up to {agreement['largest']} codes from qrt, {agreement['mean']:.1f} on average"
+                    self.disagreements.append(f"{network.name}: {engine.name}, {reason}")
+                    continue
+                found[title] = Peer(session, title, agreement)
+            if found:
+                trial = interleaved({title: peer.session.call for title, peer in found.items()}, *TRIAL)
+                peers[engine.name] = found[min(trial, key=lambda title: trial[title].seconds)]
+            else:
+                absent[engine.name] = reason
+        return peers, absent
+
+    def time(self, what: str, calls: Mapping[str, Call]) -> dict[str, Timing]:
+        self.say(what)
+        return interleaved(calls, self.settings.rounds, self.settings.seconds)
+
+    def peak_gmacs(self, races: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        """The machine's peak for each kernel set: the median over races."""
+        return {
+            name: statistics.median(race["peak_gmacs"][name] for race in races) for name in self.peaks.calls if races
+        }
+
+
+def agreement_of(session: Session, samples: Sequence[Codes], expected: Sequence[Codes]) -> dict[str, Any]:
+    """How far a session's codes are from qrt's: the share of equal ones, the largest and the mean difference."""
+    differences = np.concatenate(
+        [
+            np.abs(theirs.astype(np.int64) - ours.astype(np.int64)).ravel()
+            for sample, right in zip(samples, expected, strict=True)
+            for theirs, ours in zip(session.outputs(sample), right, strict=True)
+        ]
+    )
+    return {
+        "equal_share": float((differences == 0).mean()),
+        "largest": int(differences.max()),
+        "mean": float(differences.mean()),
+    }
+
+
+def ratio(theirs: Timing, ours: Timing) -> float:
+    """How many times quicker ours is."""
+    return theirs.seconds / ours.seconds
+
+
+def plain(timing: Timing) -> dict[str, Any]:
+    return {"seconds": timing.seconds, "spread": timing.spread, "rounds": list(timing.rounds)}

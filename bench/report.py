@@ -1,0 +1,265 @@
+"""A run's document as tables: plain text for a terminal or a file, and the one table of README.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.machine import machine_class
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+MARK = re.compile(r"(<!-- bench table: begin -->\n).*?(<!-- bench table: end -->)", re.DOTALL)
+NOTHING = "-"
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells are text; the first column is set to the left, the others to the right."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = field(default_factory=tuple)
+
+    def lines(self) -> Iterator[str]:
+        """Aligned with blanks; the head first."""
+        widths = [max(len(row[i]) for row in (self.columns, *self.rows)) for i in range(len(self.columns))]
+        for row in (self.columns, *self.rows):
+            cells = [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
+            yield "  ".join(cells).rstrip()
+
+    def markdown(self) -> str:
+        head = ["| " + " | ".join(self.columns) + " |", "|---" + "|--:" * (len(self.columns) - 1) + "|"]
+        return "\n".join([*head, *("| " + " | ".join(row) + " |" for row in self.rows)]) + "\n"
+
+
+def tables(document: Document) -> Iterator[Table]:
+    """All that hold something."""
+    for make in (_networks, _sets, _layers, _whole, _call, _loading, _threads, _agreement):
+        table = make(document)
+        if table.rows:
+            yield table
+
+
+def show(document: Document) -> None:
+    """Prints the document."""
+    for line in head(document):
+        click.echo(line)
+    for table in tables(document):
+        click.echo()
+        click.secho(table.title, bold=True)
+        first, *rest = table.lines()
+        click.secho(first, underline=True)
+        for line in (*rest, *table.notes):
+            click.echo(line)
+    if document["skipped"]:
+        click.echo()
+        click.secho("Not run", bold=True)
+        for entry in document["skipped"]:
+            click.echo(f"{entry['what']}: {entry['reason']}")
+    for text in document["disagreements"]:
+        click.secho(f"DISAGREES, and does not count: {text}", fg="red", bold=True)
+
+
+def head(document: Document) -> Iterator[str]:
+    """What it was measured on and how."""
+    machine, settings = document["machine"], document["settings"]
+    yield f"{machine['date']}, {machine['cpu']}, {machine['cpus']} CPUs, {machine['system']}"
+    yield f"flags: {' '.join(machine['flags'])}"
+    yield ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    place = f"on CPU {settings['cpu']}" if settings["cpu"] is not None else "on whichever CPU the system chose"
+    yield (
+        f"one thread {place}; {settings['rounds']} rounds in turn, {settings['seconds']} s each;"
+        " the median of the rounds' medians, in microseconds"
+    )
+    if document["peak_gmacs"]:
+        rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in document["peak_gmacs"].items())
+        yield f"peak of one core, GMAC/s: {rates}"
+    for name, reason in machine["absent_kernel_sets"].items():
+        yield f"kernel set {name} is absent: {reason}"
+
+
+def micro(timing: Mapping[str, Any] | None) -> str:
+    """Microseconds, with three digits or all of those before the point."""
+    if timing is None:
+        return NOTHING
+    value = timing["seconds"] * 1e6
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def times(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.2f}"
+
+
+def share(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.1%}".replace("%", " %")
+
+
+def _peers(races: Sequence[Document]) -> list[str]:
+    """The engines that ran in any race, in the order of their first."""
+    return list(dict.fromkeys(name for race in races for name in race["peers"]))
+
+
+def _networks(document: Document) -> Table:
+    races = document["networks"]
+    peers = _peers(races)
+    rows = [
+        [
+            race["name"],
+            f"{race['macs'] / 1e6:,.2f}",
+            micro(race["qrt"]),
+            times(race["ratio"]),
+            race["best_peer"] or NOTHING,
+            *(micro(race["peers"].get(name)) for name in peers),
+        ]
+        for race in races
+    ]
+    note = "ratio: the best peer's time / qrt's; all with their inputs set before"
+    return Table("Networks", ["network", "MMACs", "qrt", "ratio", "best peer", *peers], rows, [note])
+
+
+def _sets(document: Document) -> Table:
+    races = document["networks"]
+    sets = [name for name in document["machine"]["kernel_sets"] if name != "reference"] or ["reference"]
+    others = list(dict.fromkeys(title for race in races for title in race["others"]))
+    columns = ["network"]
+    for name in sets:
+        columns += [name, "of peak"] if name in document["peak_gmacs"] else [name]
+    columns += [*others, "LiteRT reference", "/ portable"]
+    rows = []
+    for race in races:
+        row = [race["name"]]
+        for name in sets:
+            entry = race["sets"][name]
+            row += [micro(entry), share(entry["peak_share"])] if name in document["peak_gmacs"] else [micro(entry)]
+        reference, portable = race["litert_reference"], race["sets"].get("portable")
+        gain = reference["seconds"] / portable["seconds"] if reference and portable else None
+        row += [*(micro(race["others"].get(title)) for title in others), micro(reference), times(gain)]
+        rows.append(row)
+    notes = [
+        f"{race['name']}: the compiler proves channels constant and leaves {race['executed_macs'] / race['macs']:.0%} of the MACs"
+        for race in races
+        if race["executed_macs"] < 0.995 * race["macs"]
+    ]
+    if others:
+        notes.append(
+            f"{', '.join(others)}: {sets[-1]}, compiled to give TFLM's bytes, or with the file's own NCHW input"
+        )
+    return Table("Kernel sets", columns, rows, notes)
+
+
+def _layers(document: Document) -> Table:
+    races = document["layers"]
+    sets = list(document["peak_gmacs"])
+    columns = ["layer", "MMACs", "qrt", "ratio", "best peer"]
+    for name in sets:
+        columns += [f"{name} GMAC/s", "of peak"]
+    rows = []
+    for race in races:
+        best = race["best_peer"] or NOTHING
+        row = [race["name"], f"{race['macs'] / 1e6:,.1f}", micro(race["qrt"]), times(race["ratio"]), best]
+        for name in sets:
+            row += [f"{race['sets'][name]['gmacs']:,.0f}", share(race["sets"][name]["peak_share"])]
+        rows.append(row)
+    return Table("Large single layers", columns, rows)
+
+
+def _whole(document: Document) -> Table:
+    races = document["networks"]
+    peers = _peers(races)
+    rows = []
+    for race in races:
+        whole = race["whole"]
+        best = min((whole[name]["seconds"] for name in race["peers"]), default=None)
+        gain = best / whole["qrt"]["seconds"] if best else None
+        rows.append([race["name"], micro(whole["qrt"]), times(gain), *(micro(whole.get(name)) for name in peers)])
+    note = "Model.run beside: set the inputs, run, fetch the outputs"
+    return Table("Whole calls, from arrays to arrays", ["network", "qrt", "ratio", *peers], rows, [note])
+
+
+def _call(document: Document) -> Table:
+    call = document["call"]
+    title = "Three tiny layers: what a call costs"
+    if call is None:
+        return Table(title, ["call"], [])
+    rows = [
+        ["kernels' own time", micro({"seconds": call["kernels_seconds"]}), NOTHING],
+        ["qrt", micro(call["invoke"]), micro(call["run"])],
+        *([name, micro(peer["call"]), micro(peer["whole"])] for name, peer in call["peers"].items()),
+    ]
+    notes = [f"Model.run is {call['overhead_seconds'] * 1e6:.2f} us over the kernels' own time"]
+    if call["peers"]:
+        quickest, whole = (min(peer[key]["seconds"] for peer in call["peers"].values()) for key in ("call", "whole"))
+        notes[0] += (
+            f"; the quickest peer's call takes {quickest / call['invoke']['seconds']:.2f} of invoke,"
+            f" its whole call {whole / call['run']['seconds']:.2f} of Model.run"
+        )
+    return Table(title, ["", "call", "whole call"], rows, notes)
+
+
+def _loading(document: Document) -> Table:
+    rows = [
+        [entry["name"], micro(entry["qrt"]), micro(entry["LiteRT"]), times(entry["ratio"])]
+        for entry in document["loading"]
+    ]
+    return Table("Loading a file", ["network", "qrt.load", "LiteRT, allocate_tensors", "ratio"], rows)
+
+
+def _threads(document: Document) -> Table:
+    rows = [
+        [entry["name"], micro(entry["one"]), micro(entry["several"]), times(entry["ratio"])]
+        for entry in document["threads"]
+    ]
+    count = document["threads"][0]["threads"] if rows else 0
+    return Table("qrt on several threads", ["network", "1 thread", f"{count} threads", "gain"], rows)
+
+
+def _agreement(document: Document) -> Table:
+    rows = [
+        [
+            f"{race['name']}: {name}",
+            share(peer["equal_share"]),
+            str(peer["largest"]),
+            f"{peer['mean']:.2f}",
+            share(peer["spread"]),
+            peer["configuration"],
+        ]
+        for race in (*document["networks"], *document["layers"])
+        for name, peer in race["peers"].items()
+    ]
+    settings = document["settings"]
+    note = (
+        f"on {settings['samples']} inputs of random codes; an engine counts if its codes differ by"
+        f" {settings['largest_difference']} at most and {settings['mean_difference']:g} on average; spread: of the rounds, between their quartiles"
+    )
+    columns = ["peer", "equal codes", "largest difference", "mean", "spread", "quickest configuration"]
+    return Table("Agreement with qrt, and how each peer was quickest", columns, rows, [note])
+
+
+def readme_text(document: Document) -> str:
+    """What README.md shows of a run."""
+    machine = document["machine"]
+    versions = ", ".join(
+        f"{name} {version}" for name, version in machine["versions"].items() if name not in ("qrt", "numpy")
+    )
+    return (
+        f"{machine['date']}, {machine_class(machine)}; microseconds, one thread, all in one run of `make bench`.\n"
+        f"ratio = best peer's time / qrt's time. {versions}.\n\n{_networks(document).markdown()}"
+    )
+
+
+def write_readme(document: Document, path: Path = README) -> None:
+    """Puts the table between README.md's marks."""
+    text = path.read_text(encoding="utf-8")
+    if not MARK.search(text):
+        raise click.ClickException(f"{path}: lacks the marks of the bench's table")
+    path.write_text(MARK.sub(lambda match: match[1] + readme_text(document) + match[2], text), encoding="utf-8")
