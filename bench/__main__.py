@@ -146,7 +146,7 @@ def _write_readme(document: dict[str, Any]) -> None:
 
 def _measured(settings: Settings, chosen: Plan) -> dict[str, Any]:
     # LiteRT writes its farewells to stderr when the process ends.
-    atexit.register(quiet().__enter__)
+    atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
     with quiet() as stderr, _progress(stderr, chosen.steps) as (say, done):
         return run(settings, chosen, say, done)
 

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.report import peers_of
+
 
 def draw(document: Mapping[str, Any], path: Path) -> None:
     """Writes a PNG. ImportError without matplotlib."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    races = [race for race in (*document["networks"], *document["layers"]) if race["peers"]]
-    engines = list(dict.fromkeys(name for race in races for name in race["peers"]))
-    figure = Figure(figsize=(9, 1.6 + 0.22 * (len(engines) + 1.5) * max(len(races), 1)), layout="constrained")
+    races = [race for race in document["networks"] if race["peers"]]
+    engines = peers_of(races, document)
+    figure = Figure(figsize=(9, 1.6 + 0.2 * (len(engines) + 1) * max(len(races), 1)), layout="constrained")
     axes = figure.subplots()
     height = 0.8 / max(len(engines), 1)
     for i, engine in enumerate(engines):
@@ -24,8 +26,10 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
         axes.bar_label(bars, [f" {multiple:.2f}" for multiple in multiples], fontsize=7)
     axes.axvline(1, color="black", linewidth=1)
     axes.set_yticks(range(len(races)), [race["name"] for race in races])
-    axes.invert_yaxis()
-    axes.set_xscale("log")
+    axes.set_ylim(len(races) - 0.5, -0.5)
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.margins(x=0.1)
     axes.set_xlabel("time / qrt's time (1: as quick as qrt; further right: slower)")
     machine = document["machine"]
     axes.set_title(f"int8 inference on one core, {machine['cpu']}, {machine['date']}", fontsize=10)

@@ -129,6 +129,8 @@ def _step(layer: Layer) -> tuple[list[str], str, Any]:
         case _:
 
             def step(x: Any) -> Any:
-                return torch.flatten(torch.nn.functional.adaptive_avg_pool2d(x, 1), 1)
+                # The quantized pool keeps its input's scale, which is too coarse for a mean.
+                pooled = torch.flatten(torch.nn.functional.adaptive_avg_pool2d(x.dequantize(), 1), 1)
+                return torch.quantize_per_tensor(pooled, y.scale, y.zero_point, torch.quint8)
 
     return [value.name for value in layer.inputs], y.name, step

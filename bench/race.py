@@ -18,10 +18,11 @@ from bench.peak import Peaks
 from bench.pytorch import PyTorch
 
 ENGINES: tuple[type[Engine], ...] = (Litert, OnnxRuntime, OpenVino, PyTorch)
-# Uniform random codes on which all must agree, and how far an engine that computes in float may be: the largest
-# difference and the mean one, in codes.
+# Uniform random inputs on which all must agree, and how far an engine may be: the largest difference and the mean one, in
+# codes. Some round less often than the file says, or in bfloat16, which adds up over fifty layers; outputs that have
+# nothing to do with each other are 30 codes apart on average.
 SAMPLES = 3
-LARGEST_DIFFERENCE, MEAN_DIFFERENCE = 16, 4.0
+LARGEST_DIFFERENCE, MEAN_DIFFERENCE = 32, 8.0
 # LiteRT's reference kernels take seconds for networks above this.
 REFERENCE_MACS = 50_000_000
 # Rounds and seconds by which an engine's quickest configuration is found.

@@ -1,7 +1,7 @@
 """Networks with random weights as lists of quantized layers, from which files for every engine are made.
 
-Weights keep the variance of what they read: a layer's sums have a standard deviation of one, whatever its depth, and
-the scale of its output covers four of them. So no tensor saturates and none is blank, without a calibration.
+Weights keep the variance of what they read: a layer's sums have the same standard deviation whatever its depth, and the
+scale of its output covers four of them. So no tensor saturates and none is blank, without a calibration.
 Activations are uint8 codes here, weights int8 per channel; shapes are height, width, channels.
 """
 
@@ -17,6 +17,9 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 # Standard deviations of a tensor that its codes cover.
 COVERED = 4.0
+# Of a residual branch's sums, and of those that relu6 clamps. As in trained networks, branches are the smaller summand:
+# otherwise roundings grow with depth until nobody agrees with anybody.
+BRANCH, CLAMPED = 0.5, 2.0
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,17 @@ class Recipe:
         return Value("input", shape, 1 / 64, 128, 0.0, (256 / 64) ** 2 / 12)
 
     def conv(
-        self, x: Value, channels: int, size: int, stride: int = 1, groups: int = 1, activation: str | None = None
+        self,
+        x: Value,
+        channels: int,
+        size: int,
+        stride: int = 1,
+        groups: int = 1,
+        activation: str | None = None,
+        deviation: float = 1.0,
     ) -> Value:
+        """`deviation`: the standard deviation of the sums."""
         length, padding = same(x.shape[0], size, stride)
-        deviation = 2.0 if activation == "relu6" else 1.0
         parts = self._weights(x, (channels, size, size, x.shape[2] // groups), deviation)
         y = self._value((length, length, channels), 0.0, deviation**2, activation)
         window = {"size": size, "stride": stride, "padding": padding, "groups": groups}
@@ -106,8 +116,9 @@ class Recipe:
         return self._add(Layer("max_pool", (x,), y, size=size, stride=stride, padding=padding))
 
     def mean(self, x: Value) -> Value:
-        """Over all of height and width."""
-        y = Value(self._name(), (x.shape[2],), x.scale, x.zero_point, x.mean, x.variance)
+        """Over all of height and width, of what is not negative; half as far from the mean as a single value."""
+        reach = x.mean + COVERED / 2 * math.sqrt(x.variance)
+        y = Value(self._name(), (x.shape[2],), reach / 255, 0, x.mean, x.variance / 4)
         return self._add(Layer("mean", (x,), y))
 
     def _name(self) -> str:
@@ -151,7 +162,7 @@ def resnet18() -> Recipe:
     y = r.max_pool(r.conv(r.start(224, 224, 3), 64, 7, 2, activation="relu"), 3, 2)
     for channels, first_stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
         for stride in (first_stride, 1):
-            z = r.conv(r.conv(y, channels, 3, stride, activation="relu"), channels, 3)
+            z = r.conv(r.conv(y, channels, 3, stride, activation="relu"), channels, 3, deviation=BRANCH)
             shortcut = y if z.shape == y.shape else r.conv(y, channels, 1, stride)
             y = r.add(z, shortcut, "relu")
     r.linear(r.mean(y), 1000)
@@ -165,7 +176,8 @@ def resnet50() -> Recipe:
         for block in range(blocks):
             stride = first_stride if block == 0 else 1
             z = r.conv(y, channels, 1, activation="relu")
-            z = r.conv(r.conv(z, channels, 3, stride, activation="relu"), 4 * channels, 1)
+            z = r.conv(z, channels, 3, stride, activation="relu")
+            z = r.conv(z, 4 * channels, 1, deviation=BRANCH)
             shortcut = y if block else r.conv(y, 4 * channels, 1, stride)
             y = r.add(z, shortcut, "relu")
     r.linear(r.mean(y), 1000)
@@ -174,16 +186,17 @@ def resnet50() -> Recipe:
 
 def mobilenet_v2() -> Recipe:
     r = Recipe("mobilenet_v2_qdq", 2)
-    y = r.conv(r.start(224, 224, 3), 32, 3, 2, activation="relu6")
+    y = r.conv(r.start(224, 224, 3), 32, 3, 2, activation="relu6", deviation=CLAMPED)
     stages = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
     for expansion, channels, blocks, first_stride in stages:
         for block in range(blocks):
             stride = first_stride if block == 0 else 1
             inner = y.shape[2] * expansion
-            z = y if expansion == 1 else r.conv(y, inner, 1, activation="relu6")
-            z = r.conv(r.conv(z, inner, 3, stride, inner, "relu6"), channels, 1)
+            z = y if expansion == 1 else r.conv(y, inner, 1, activation="relu6", deviation=CLAMPED)
+            z = r.conv(z, inner, 3, stride, inner, "relu6", CLAMPED)
+            z = r.conv(z, channels, 1, deviation=BRANCH if block else 1.0)
             y = r.add(z, y) if z.shape == y.shape else z
-    r.linear(r.mean(r.conv(y, 1280, 1, activation="relu6")), 1000)
+    r.linear(r.mean(r.conv(y, 1280, 1, activation="relu6", deviation=CLAMPED)), 1000)
     return r
 
 

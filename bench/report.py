@@ -104,14 +104,14 @@ def share(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.1%}".replace("%", " %")
 
 
-def _peers(races: Sequence[Document]) -> list[str]:
-    """The engines that ran in any race, in the order of their first."""
-    return list(dict.fromkeys(name for race in races for name in race["peers"]))
+def peers_of(races: Sequence[Document], document: Document) -> list[str]:
+    """The engines that ran in any of these races."""
+    return [name for name in document["settings"]["engines"] if any(name in race["peers"] for race in races)]
 
 
 def _networks(document: Document) -> Table:
     races = document["networks"]
-    peers = _peers(races)
+    peers = peers_of(races, document)
     rows = [
         [
             race["name"],
@@ -146,7 +146,8 @@ def _sets(document: Document) -> Table:
         row += [*(micro(race["others"].get(title)) for title in others), micro(reference), times(gain)]
         rows.append(row)
     notes = [
-        f"{race['name']}: the compiler proves channels constant and leaves {race['executed_macs'] / race['macs']:.0%} of the MACs"
+        f"{race['name']}: channels that every input leaves constant are compiled away,"
+        f" and with them {share(1 - race['executed_macs'] / race['macs'])} of the MACs"
         for race in races
         if race["executed_macs"] < 0.995 * race["macs"]
     ]
@@ -175,7 +176,7 @@ def _layers(document: Document) -> Table:
 
 def _whole(document: Document) -> Table:
     races = document["networks"]
-    peers = _peers(races)
+    peers = peers_of(races, document)
     rows = []
     for race in races:
         whole = race["whole"]
@@ -237,9 +238,10 @@ def _agreement(document: Document) -> Table:
         for name, peer in race["peers"].items()
     ]
     settings = document["settings"]
+    largest, mean = settings["largest_difference"], settings["mean_difference"]
     note = (
-        f"on {settings['samples']} inputs of random codes; an engine counts if its codes differ by"
-        f" {settings['largest_difference']} at most and {settings['mean_difference']:g} on average; spread: of the rounds, between their quartiles"
+        f"on {settings['samples']} random inputs; an engine counts that differs by at most {largest} codes and"
+        f" by {mean:g} on average; spread: of the rounds, between their quartiles"
     )
     columns = ["peer", "equal codes", "largest difference", "mean", "spread", "quickest configuration"]
     return Table("Agreement with qrt, and how each peer was quickest", columns, rows, [note])

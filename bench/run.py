@@ -70,6 +70,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
         "rounds": settings.rounds,
         "seconds": settings.seconds,
         "cpu": settings.cpu,
+        "engines": list(settings.engines),
         "samples": SAMPLES,
         "largest_difference": LARGEST_DIFFERENCE,
         "mean_difference": MEAN_DIFFERENCE,
