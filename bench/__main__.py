@@ -127,16 +127,22 @@ def main(
     json_path.parent.mkdir(parents=True, exist_ok=True)
     json_path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     show(document)
-    chart.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        draw(document, chart)
-        click.echo(f"\n{json_path}\n{chart}")
-    except ImportError:
-        click.echo(f'\n{json_path}; no chart: matplotlib is not installed: pip install "qrt[bench]"')
+    click.echo(f"\n{json_path}")
+    if any(race["peers"] for race in document["networks"]):
+        _draw(document, chart)
     if write_readme:
         _write_readme(document)
     if document["disagreements"]:
         raise click.ClickException(f"{len(document['disagreements'])} disagree with qrt by more than their rounding")
+
+
+def _draw(document: dict[str, Any], chart: Path) -> None:
+    chart.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        draw(document, chart)
+        click.echo(chart)
+    except ImportError:
+        click.echo('no chart: matplotlib is not installed: pip install "qrt[bench]"')
 
 
 def _write_readme(document: dict[str, Any]) -> None:

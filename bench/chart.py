@@ -10,15 +10,15 @@ from bench.report import peers_of
 
 
 def draw(document: Mapping[str, Any], path: Path) -> None:
-    """Writes a PNG. ImportError without matplotlib."""
+    """Writes a PNG of the networks that a peer ran, at least one. ImportError without matplotlib."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     races = [race for race in document["networks"] if race["peers"]]
     engines = peers_of(races, document)
-    figure = Figure(figsize=(9, 1.6 + 0.2 * (len(engines) + 1) * max(len(races), 1)), layout="constrained")
+    figure = Figure(figsize=(9, 1.6 + 0.2 * (len(engines) + 1) * len(races)), layout="constrained")
     axes = figure.subplots()
-    height = 0.8 / max(len(engines), 1)
+    height = 0.8 / len(engines)
     for i, engine in enumerate(engines):
         places = [(k, race) for k, race in enumerate(races) if engine in race["peers"]]
         multiples = [race["peers"][engine]["seconds"] / race["qrt"]["seconds"] for _, race in places]
@@ -33,6 +33,5 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
     axes.set_xlabel("time / qrt's time (1: as quick as qrt; further right: slower)")
     machine = document["machine"]
     axes.set_title(f"int8 inference on one core, {machine['cpu']}, {machine['date']}", fontsize=10)
-    if engines:
-        axes.legend(fontsize=8)
+    figure.legend(loc="outside lower center", ncols=len(engines), fontsize=8)
     FigureCanvasAgg(figure).print_png(str(path))

@@ -9,8 +9,9 @@ from typing import Any
 import qrt
 from bench import recipes
 from bench.contestants import session_of_qrt
+from bench.measure import available_cpus
 from bench.networks import Network, from_recipe
-from bench.race import SAMPLES, Races, measured_sets, plain, ratio
+from bench.race import SAMPLES, Races, first_line, measured_sets, plain, ratio
 
 # Layers of the longer network, of which one more layer's time is learned.
 LONG = 303
@@ -59,6 +60,11 @@ def cost_of_loading(races: Races, networks: Sequence[Network]) -> list[dict[str,
             def theirs(path: str = str(tflite)) -> object:
                 return Interpreter(path, num_threads=1).allocate_tensors()
 
+            try:
+                theirs()
+            except ValueError as error:
+                races.skip(f"loading {network.name}", f"LiteRT: {first_line(error)}")
+                continue
             timings = races.time(f"{network.name}, loading", {"qrt": ours, "LiteRT": theirs})
             times = {name: plain(timing) for name, timing in timings.items()}
             result.append({"name": network.name, "ratio": ratio(timings["LiteRT"], timings["qrt"]), **times})
@@ -72,6 +78,9 @@ def gain_of_threads(races: Races, networks: Sequence[Network]) -> list[dict[str,
         return []
     if "threads" not in inspect.signature(qrt.load).parameters:
         races.skip("threads", "this qrt loads for one thread only")
+        return []
+    if available_cpus() < count:
+        races.skip("threads", f"{count} threads need as many CPUs, and this process may use {available_cpus()}")
         return []
     result = []
     for network in networks:

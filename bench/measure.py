@@ -84,6 +84,11 @@ def no_garbage() -> Iterator[None]:
             gc.enable()
 
 
+def available_cpus() -> int:
+    """How many CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextmanager
 def on_cpu(cpu: int | None) -> Iterator[None]:
     """Keeps this thread, and those that it starts, on one CPU, where the system can; None changes nothing."""

@@ -18,8 +18,8 @@ from bench.peak import Peaks
 from bench.pytorch import PyTorch
 
 ENGINES: tuple[type[Engine], ...] = (Litert, OnnxRuntime, OpenVino, PyTorch)
-# Uniform random inputs on which all must agree, and how far an engine may be: the largest difference and the mean one, in
-# codes. Some round less often than the file says, or in bfloat16, which adds up over fifty layers; outputs that have
+# Uniform random inputs on which all must agree, and how far an engine may be: the largest difference and the mean one,
+# in codes. Some round less often than the file says, or in bfloat16, which adds up over fifty layers; outputs that have
 # nothing to do with each other are 30 codes apart on average.
 SAMPLES = 3
 LARGEST_DIFFERENCE, MEAN_DIFFERENCE = 32, 8.0
@@ -93,7 +93,7 @@ class Races:
         calls: dict[str, Call] = {name: session.call for name, session in (ours | others).items()}
         calls |= {name: peer.session.call for name, peer in peers.items()}
         litert = self.litert()
-        if litert and network.tflite() and network.macs <= REFERENCE_MACS:
+        if litert and litert.name in peers and network.macs <= REFERENCE_MACS:
             calls[REFERENCE] = litert.reference(network, codes).call
         calls |= {f"peak {name}": call for name, call in self.peaks.calls.items()}
         whole = {"qrt": ours[sets[-1]].whole} | {name: peer.session.whole for name, peer in peers.items()}
@@ -145,7 +145,7 @@ class Races:
                     agreement = agreement_of(session, samples, expected)
                 except Exception as error:
                     # An engine may refuse a configuration for any reason of its own; the others are still tried.
-                    reason = f"{title}: {([*str(error).split(chr(10)), type(error).__name__])[0].strip()}"
+                    reason = f"{title}: {first_line(error)}"
                     continue
                 if agreement["largest"] > LARGEST_DIFFERENCE or agreement["mean"] > MEAN_DIFFERENCE:
                     reason = f"{title}: up to {agreement['largest']} codes from qrt, {agreement['mean']:.1f} on average"
@@ -184,6 +184,12 @@ def agreement_of(session: Session, samples: Sequence[Codes], expected: Sequence[
         "largest": int(differences.max()),
         "mean": float(differences.mean()),
     }
+
+
+def first_line(error: Exception) -> str:
+    """What an engine says is wrong, or the error's type where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
 
 
 def ratio(theirs: Timing, ours: Timing) -> float:

@@ -61,13 +61,26 @@ def show(document: Document) -> None:
         click.secho(first, underline=True)
         for line in (*rest, *table.notes):
             click.echo(line)
-    if document["skipped"]:
+    missing = list(not_run(document))
+    if missing:
         click.echo()
         click.secho("Not run", bold=True)
-        for entry in document["skipped"]:
-            click.echo(f"{entry['what']}: {entry['reason']}")
+    for line in missing:
+        click.echo(line)
     for text in document["disagreements"]:
         click.secho(f"DISAGREES, and does not count: {text}", fg="red", bold=True)
+
+
+def not_run(document: Document) -> Iterator[str]:
+    """What is missing and why: of the whole run, then engines, with the networks that lack them for one reason."""
+    for entry in document["skipped"]:
+        yield f"{entry['what']}: {entry['reason']}"
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for race in (*document["networks"], *document["layers"]):
+        for name, reason in race["absent"].items():
+            reasons.setdefault((name, reason), []).append(race["name"])
+    for (name, reason), networks in reasons.items():
+        yield f"{name} on {', '.join(networks)}: {reason}"
 
 
 def head(document: Document) -> Iterator[str]:

@@ -22,7 +22,7 @@ from bench.networks import NAMES, Network, Unusable, from_file, from_recipe, pla
 from bench.peak import Peaks
 from bench.race import agreement_of, ratio
 from bench.recipes import Recipe
-from bench.report import MARK, README, Table, micro, write_readme
+from bench.report import MARK, README, Table, micro, not_run, write_readme
 
 
 def small() -> Recipe:
@@ -97,7 +97,7 @@ def test_recipe_is_neither_blank_nor_saturated(network: Network) -> None:
     for (sample,) in network.samples(2):
         results = session.run(kept, {"input": given(sample, network.inputs[0], sample.shape, np.uint8)})
         for name, codes in zip(kept, results, strict=True):
-            assert (codes == 255).mean() < 0.02, name
+            assert (codes == 255).sum() <= 1 + 0.05 * codes.size, name
             assert len(np.unique(codes)) >= min(codes.size // 2, 60), name
 
 
@@ -217,6 +217,12 @@ def test_a_document_with_peers_becomes_a_table_and_a_chart(network: Network, tmp
 
 def test_readme_has_the_marks() -> None:
     assert MARK.search(README.read_text(encoding="utf-8"))
+
+
+def test_what_is_missing_is_said_once_for_all() -> None:
+    races = [{"name": name, "absent": {"Engine": "no file"}} for name in ("a", "b")]
+    document = {"skipped": [{"what": "c", "reason": "absent"}], "networks": races, "layers": []}
+    assert list(not_run(document)) == ["c: absent", "Engine on a, b: no file"]
 
 
 def test_table_is_aligned() -> None:
