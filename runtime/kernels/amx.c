@@ -92,9 +92,9 @@ typedef struct table {
 
 QRT_AMX __attribute__((noinline)) static void emit_half(const qrt_emitter *e, table *t) {
     if (t->wide == 2) {
-        emit(e, &t->emission, TILE, t->place, 2);
+        emit(e, &t->emission, TILE, t->place, 2, 1);
     } else {
-        emit(e, &t->emission, 2 * TILE, t->place, 1);
+        emit(e, &t->emission, 2 * TILE, t->place, 1, 1);
     }
 }
 
