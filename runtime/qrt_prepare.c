@@ -131,6 +131,7 @@ static qrt_add_params add_params(const qrt_operator *op, const qrt_tensor *a, co
     }
     p.output_min = op->output_min;
     p.output_max = op->output_max;
+    p.packed = NULL;
     return p;
 }
 
@@ -441,6 +442,8 @@ void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_ke
             prepared->kernel->pack(&prepared->params, packed);
             if (prepared->kernel == &kernels->linear) {
                 prepared->params.linear.packed = packed;
+            } else if (prepared->kernel == &kernels->add) {
+                prepared->params.add.packed = packed;
             } else {
                 prepared->params.conv2d.packed = packed;
             }

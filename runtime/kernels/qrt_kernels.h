@@ -76,6 +76,7 @@ typedef struct qrt_add_params {
     int32_t a_shift, b_shift, y_shift; /* TFLITE */
     int32_t b_sign;                    /* 1, or -1 to subtract; in COMMON_SHIFT b_multiplier has it already */
     int32_t output_min, output_max;
+    const void *packed;
 } qrt_add_params;
 
 typedef struct qrt_mul_params {
