@@ -416,6 +416,42 @@ def accumulator_cases() -> Iterator[Case]:
     )
 
 
+def register_cases() -> Iterator[Case]:
+    """Edges of kernels that take 64 codes at once: several positions, several rows, a rest of each."""
+    same, stride = WINDOWS["3x3 same"], WINDOWS["stride 2"]
+    for channels in (127, 128, 129, 192):
+        yield case(f"dwconv2d {channels} of a block", graphs.dwconv2d, (1, 3, 5, channels), 1, same)
+        yield case(f"average_pool2d {channels}", graphs.pool, "average_pool2d", (1, 3, 5, channels), POOLS["2x2"])
+        yield case(f"max_pool2d {channels}", graphs.pool, "max_pool2d", (1, 3, 5, channels), POOLS["2x2"])
+        yield case(f"mean {channels} of a block", graphs.mean, (2, 3, 5, channels))
+    for width in (15, 16, 17, 33):
+        yield case(f"dwconv2d width {width}", graphs.dwconv2d, (1, 3, width, 64), 1, same)
+        yield case(f"dwconv2d width {width} of 8", graphs.dwconv2d, (1, 3, 8 * width, 8), 1, same)
+    for channels in (4, 8, 12, 16, 24, 32, 48, 80, 96):
+        yield case(f"dwconv2d {channels} stride 2", graphs.dwconv2d, (1, 5, 37, channels), 1, stride)
+    for height, (name, window) in product(
+        range(1, 10),
+        {
+            "5x5": Window((5, 5), padding=(2, 2, 2, 2)),
+            "3x5": Window((3, 5), padding=(1, 1, 2, 2)),
+            "4x1": Window((4, 1), padding=(3, 3, 0, 0)),
+            "6x2": Window((6, 2), padding=(5, 3, 0, 1)),
+        }.items(),
+    ):
+        yield case(f"dwconv2d {name} height {height}", graphs.dwconv2d, (2, height, 3, 33), 1, window)
+    for length, step, channels in product((2, 4, 5, 9), (1, 2, 3), (3, 64)):
+        window = Window((1, length), stride=(1, step), padding=(0, 0, 3, 1))
+        yield case(f"dwconv2d 1x{length} stride {step} of {channels}", graphs.dwconv2d, (1, 2, 29, channels), 1, window)
+    for shift, multiplier, rounding in product((31, 32, 33, 53, 54, 55), MULTIPLIERS, ("SINGLE", "DOUBLE")):
+        numbers = Numbers(rounding=rounding, multiplier=multiplier, shift=shift, y_zero_point=1 if shift > 53 else -60)
+        name = f"dwconv2d {rounding} multiplier {multiplier} shift {shift}"
+        yield case(name, graphs.dwconv2d, (1, 16, 16, 5), 1, WINDOWS["1x1"], numbers=numbers)
+    for rounding, weights in product(("SINGLE", "DOUBLE"), ("random", "minimum")):
+        edge = Numbers(rounding=rounding, bias="edge", shift=55, y_zero_point=0)
+        name = f"dwconv2d {rounding} edge bias {weights}"
+        yield case(name, graphs.dwconv2d, (1, 3, 3, 66), 1, same, numbers=edge, weights=weights)
+
+
 CASES: tuple[Case, ...] = (
     *conv2d_cases(),
     *dwconv2d_cases(),
@@ -429,4 +465,5 @@ CASES: tuple[Case, ...] = (
     *row_cases(),
     *place_cases(),
     *accumulator_cases(),
+    *register_cases(),
 )

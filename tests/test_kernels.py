@@ -5,7 +5,9 @@ Over the cases, and over shapes that hypothesis draws. conftest.py says at the e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import graphs
 import numpy as np
@@ -35,6 +37,46 @@ def test_same_bytes(case: Case, kernels: str) -> None:
     for inputs in case.inputs(graph):
         for got, expected in zip(run(model, inputs), run(reference, inputs), strict=True):
             np.testing.assert_array_equal(got, expected)
+
+
+def fixed_point(factor: float) -> tuple[int, int]:
+    fraction, exponent = math.frexp(factor)
+    return round(fraction * 2**31), 31 - exponent
+
+
+def tflite_sum(a_scale: float, b_scale: float, y_scale: float, **options: Any) -> Sum:
+    """The integers that TFLite makes of three scales."""
+    twice = 2 * max(a_scale, b_scale)
+    a_multiplier, a_shift = fixed_point(a_scale / twice)
+    b_multiplier, b_shift = fixed_point(b_scale / twice)
+    y_multiplier, y_shift = fixed_point(twice / (2**20 * y_scale))
+    return Sum("TFLITE", a_multiplier, b_multiplier, 0, a_shift, b_shift, y_multiplier, y_shift, **options)
+
+
+SUMS = {
+    "real": tflite_sum(0.0213571, 0.0333719, 0.0413173),
+    "often a tie": tflite_sum(0.02, 0.02, 0.04),
+    "sometimes a tie": tflite_sum(0.021, 0.0333, 0.04),
+    "one small": tflite_sum(0.0007, 0.91, 0.9),
+    "saturating": tflite_sum(0.3, 0.7, 0.01),
+    "clamped difference": tflite_sum(
+        0.0213571, 0.0333719, 0.0413173, subtract=True, output_min=-21, output_max=90, y_zero_point=17
+    ),
+    "of one code": tflite_sum(0.0213571, 0.0333719, 0.0413173, output_min=127),
+    "COMMON_SHIFT": Sum(),
+    "COMMON_SHIFT difference": Sum(subtract=True),
+}
+
+
+@pytest.mark.parametrize("kernels", SETS)
+@pytest.mark.parametrize("numbers", SUMS.values(), ids=SUMS)
+def test_add_of_every_pair(numbers: Sum, kernels: str) -> None:
+    every = np.arange(-128, 128).astype(np.int8)
+    a, b = np.repeat(every, 256), np.tile(every, 256)
+    content = to_bytes(graphs.add(np.random.default_rng(0), a.shape, b.shape, numbers))
+    (expected,) = run(qrt.load(content, kernels="reference"), [a, b])
+    (got,) = run(qrt.load(content, kernels=kernels), [a, b])
+    np.testing.assert_array_equal(got, expected)
 
 
 small = st.integers(1, 4)
