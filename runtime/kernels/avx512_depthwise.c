@@ -221,19 +221,17 @@ static accumulate choose_accumulate(const block_run *b, int32_t rows) {
 
 /* Where the codes of one block go. */
 typedef struct codes_run {
-    int8_t *to; /* of the first position */
-    ptrdiff_t step;
-    int32_t count;
+    int8_t *to;               /* of the first position */
+    ptrdiff_t step, row_size; /* bytes to the next position, and to the next output row */
+    int32_t count, rows;
     int32_t size;    /* codes of a position's block, 1 to 64 */
     int32_t channel; /* of the first */
 } codes_run;
 
-/* 16 sums that hold their bias. Its odd ones are loaded from the even places of `acc` + 1: shifting them there would
- * take one of the two ports that all the rest needs. */
-QRT_AVX512 QRT_INLINE __m512i requantize_biased(const int32_t *acc, const requant16 *r, const int form) {
-    __m512i sum = _mm512_load_si512(acc);
+/* 16 sums that hold their bias. */
+QRT_AVX512 QRT_INLINE __m512i requantize_biased(__m512i sum, const requant16 *r, const int form) {
     __m512i even = _mm512_mul_epi32(sum, r->multiplier);
-    __m512i odd = _mm512_mul_epi32(_mm512_loadu_si512(acc + 1), r->multiplier_odd);
+    __m512i odd = _mm512_mul_epi32(_mm512_srli_epi64(sum, 32), r->multiplier_odd);
     if (form == DOUBLE_BIASED) {
         even = _mm512_add_epi64(even, r->even);
         odd = _mm512_add_epi64(odd, r->odd);
@@ -247,41 +245,41 @@ QRT_AVX512 QRT_INLINE __m512i requantize_biased(const int32_t *acc, const requan
     return _mm512_srav_epi32(high, r->shift);
 }
 
-QRT_AVX512 QRT_INLINE void requantize_run(const __m512i *acc, int32_t acc_step, const qrt_lanes *lanes,
-                                          const codes_run *codes, const qrt_requant *requant, const int form) {
+QRT_AVX512 QRT_INLINE void requantize_run(const __m512i *acc, const qrt_lanes *lanes, const codes_run *codes,
+                                          const qrt_requant *requant, const int form) {
     const __m512i output_min = _mm512_set1_epi8((char)requant->output_min);
     const __m512i output_max = _mm512_set1_epi8((char)requant->output_max);
     const int clamped = requant->output_min > -128 || requant->output_max < 127;
     const __mmask64 mask = first_bytes(codes->size);
-    int8_t *to = codes->to;
     requant16 r[LANES_OF_BLOCK];
 #pragma GCC unroll 4
     for (int k = 0; k < LANES_OF_BLOCK; k++) r[k] = requant16_load(&lanes[k]);
-    for (int32_t n = codes->count; n > 0; n--, acc += acc_step, to += codes->step) {
-        __m512i y[LANES_OF_BLOCK];
+    for (int32_t row = 0; row < codes->rows; row++) {
+        const __m512i *sums = acc + row * LANES_OF_BLOCK;
+        int8_t *to = codes->to + row * codes->row_size;
+        for (int32_t n = codes->count; n > 0; n--, sums += codes->rows * LANES_OF_BLOCK, to += codes->step) {
+            __m512i y[LANES_OF_BLOCK];
 #pragma GCC unroll 4
-        for (int k = 0; k < LANES_OF_BLOCK; k++) {
-            if (form == SINGLE_BIASED || form == DOUBLE_BIASED) {
-                y[k] = requantize_biased((const int32_t *)(acc + k), &r[k], form);
-            } else {
-                y[k] = requant16_apply(_mm512_load_si512(acc + k), &r[k], form);
+            for (int k = 0; k < LANES_OF_BLOCK; k++) {
+                __m512i sum = _mm512_load_si512(sums + k);
+                int biased = form == SINGLE_BIASED || form == DOUBLE_BIASED;
+                y[k] = biased ? requantize_biased(sum, &r[k], form) : requant16_apply(sum, &r[k], form);
             }
+            __m512i code = _mm512_packs_epi16(_mm512_packs_epi32(y[0], y[1]), _mm512_packs_epi32(y[2], y[3]));
+            if (clamped) code = _mm512_min_epi8(_mm512_max_epi8(code, output_min), output_max);
+            _mm512_mask_storeu_epi8(to, mask, code);
         }
-        __m512i code = _mm512_packs_epi16(_mm512_packs_epi32(y[0], y[1]), _mm512_packs_epi32(y[2], y[3]));
-        if (clamped) code = _mm512_min_epi8(_mm512_max_epi8(code, output_min), output_max);
-        _mm512_mask_storeu_epi8(to, mask, code);
     }
 }
 
 /* WIDE and SLOW, one channel at a time. */
-static void requantize_slowly(const __m512i *acc, int32_t acc_step, const qrt_lanes *lanes, const codes_run *codes,
+static void requantize_slowly(const int32_t *acc, const qrt_lanes *lanes, const codes_run *codes,
                               const qrt_conv2d_params *p, int32_t form) {
-    int8_t *to = codes->to;
-    for (int32_t n = codes->count; n > 0; n--, acc += acc_step, to += codes->step) {
+    for (int32_t i = 0; i < codes->rows * codes->count; i++, acc += LANES_OF_BLOCK * QRT_LANES) {
+        int8_t *to = codes->to + i % codes->rows * codes->row_size + i / codes->rows * codes->step;
         for (int32_t byte = 0; byte < codes->size; byte++) {
-            int32_t k = register_of(byte), lane = element_of(byte), value;
-            memcpy(&value, (const uint8_t *)(acc + k) + 4 * lane, sizeof value);
-            value += lanes[k].correction[lane];
+            int32_t k = register_of(byte), lane = element_of(byte);
+            int32_t value = acc[k * QRT_LANES + lane] + lanes[k].correction[lane];
             if (form == QRT_LANES_WIDE) {
                 memcpy(to + 4 * byte, &value, sizeof value);
             } else {
@@ -292,26 +290,26 @@ static void requantize_slowly(const __m512i *acc, int32_t acc_step, const qrt_la
     }
 }
 
-QRT_AVX512 static void requantize(const __m512i *acc, int32_t acc_step, const qrt_lanes *lanes, const codes_run *codes,
+QRT_AVX512 static void requantize(const __m512i *acc, const qrt_lanes *lanes, const codes_run *codes,
                                   const qrt_conv2d_params *p, int32_t form) {
     switch (form) {
     case SINGLE_BIASED:
-        requantize_run(acc, acc_step, lanes, codes, &p->requant, SINGLE_BIASED);
+        requantize_run(acc, lanes, codes, &p->requant, SINGLE_BIASED);
         break;
     case DOUBLE_BIASED:
-        requantize_run(acc, acc_step, lanes, codes, &p->requant, DOUBLE_BIASED);
+        requantize_run(acc, lanes, codes, &p->requant, DOUBLE_BIASED);
         break;
     case QRT_LANES_SINGLE:
-        requantize_run(acc, acc_step, lanes, codes, &p->requant, QRT_LANES_SINGLE);
+        requantize_run(acc, lanes, codes, &p->requant, QRT_LANES_SINGLE);
         break;
     case QRT_LANES_SINGLE_LEFT:
-        requantize_run(acc, acc_step, lanes, codes, &p->requant, QRT_LANES_SINGLE_LEFT);
+        requantize_run(acc, lanes, codes, &p->requant, QRT_LANES_SINGLE_LEFT);
         break;
     case QRT_LANES_DOUBLE:
-        requantize_run(acc, acc_step, lanes, codes, &p->requant, QRT_LANES_DOUBLE);
+        requantize_run(acc, lanes, codes, &p->requant, QRT_LANES_DOUBLE);
         break;
     default:
-        requantize_slowly(acc, acc_step, lanes, codes, p, form);
+        requantize_slowly((const int32_t *)acc, lanes, codes, p, form);
     }
 }
 
@@ -322,8 +320,14 @@ QRT_AVX512 static void run_block(const qrt_conv2d_params *p, const qrt_depthwise
     accumulate sum = choose_accumulate(b, rows);
     int32_t channels = p->out_channels, unit = of->group * channels, at = block * 64;
     int32_t whole = p->out_width / of->group, rest = p->out_width % of->group * channels - at;
-    ptrdiff_t element = of->form == QRT_LANES_WIDE ? 4 : 1, row_size = (ptrdiff_t)p->out_width * channels * element;
-    codes_run codes = {output + at * element, unit * element, 0, unit - at < 64 ? unit - at : 64, at % channels};
+    ptrdiff_t element = of->form == QRT_LANES_WIDE ? 4 : 1;
+    codes_run codes;
+    codes.to = output + at * element;
+    codes.step = unit * element;
+    codes.row_size = (ptrdiff_t)p->out_width * channels * element;
+    codes.rows = rows;
+    codes.size = unit - at < 64 ? unit - at : 64;
+    codes.channel = at % channels;
     b->start = (const int32_t *)weights_of(of, p->packed, block);
     b->weights = (const int8_t *)(b->start + 64);
     b->at = at;
@@ -336,10 +340,8 @@ QRT_AVX512 static void run_block(const qrt_conv2d_params *p, const qrt_depthwise
         }
         sum(b, acc);
         codes.count = b->count;
-        for (int32_t row = 0; row < rows; row++) {
-            codes.to = output + at * element + row * row_size + first * codes.step;
-            requantize(acc + row * 4, rows * 4, lanes, &codes, p, of->form);
-        }
+        requantize(acc, lanes, &codes, p, of->form);
+        codes.to += b->count * codes.step;
         b->at += b->count * b->step;
     }
 }
@@ -352,8 +354,8 @@ static int32_t fill_ring(const qrt_conv2d_params *p, const qrt_depthwise *of, co
     int32_t end = first + (rows - 1) * p->stride_y + (p->filter_height - 1) * p->dilation_y + 1;
     if (end > p->in_height) end = p->in_height;
     if (next < first) next = first;
-    for (; next < end; next++) {
-        copy_row(p, of, image + (ptrdiff_t)next * p->in_width * p->in_channels, ring + next % of->ring * of->pitch);
+    for (int32_t slot = next % of->ring; next < end; next++, slot = slot + 1 < of->ring ? slot + 1 : 0) {
+        copy_row(p, of, image + (ptrdiff_t)next * p->in_width * p->in_channels, ring + slot * of->pitch);
     }
     return next;
 }
@@ -362,17 +364,28 @@ static int32_t fill_ring(const qrt_conv2d_params *p, const qrt_depthwise *of, co
 static void point(const qrt_conv2d_params *p, const qrt_depthwise *of, int32_t out_y, int32_t rows, const uint8_t *ring,
                   const uint8_t **base) {
     const uint8_t *padding = ring + of->ring * of->pitch;
-    int32_t first = out_y * p->stride_y - p->pad_top, wanted = of->across ? 4 : p->filter_height + rows - 1;
-    for (int32_t i = 0; i < 4 * of->quads; i++) {
-        int32_t in_y = first + (of->across ? 0 : i * p->dilation_y);
-        int outside = i >= wanted || in_y < 0 || in_y >= p->in_height;
-        base[i] = outside ? padding : ring + in_y % of->ring * of->pitch;
-        if (of->across) base[i] += column_offset(p, of, i * p->dilation_x);
+    int32_t in_y = out_y * p->stride_y - p->pad_top, wanted = of->across ? 1 : p->filter_height + rows - 1;
+    int32_t slot = in_y % of->ring;
+    if (slot < 0) slot += of->ring;
+    for (int32_t i = 0; i < 4 * of->quads; i++, in_y += p->dilation_y, slot += p->dilation_y) {
+        while (slot >= of->ring) slot -= of->ring;
+        base[i] = i < wanted && in_y >= 0 && in_y < p->in_height ? ring + slot * of->pitch : padding;
     }
+    for (int32_t i = of->across ? 3 : -1; i >= 0; i--) base[i] = base[0] + column_offset(p, of, i * p->dilation_x);
+}
+
+/* Columns [0, left) and those behind the input become padding in every row, and a row of its own. */
+static void pad_rows(const qrt_conv2d_params *p, const qrt_depthwise *of, uint8_t *ring) {
+    int32_t left = p->pad_left < of->reach ? p->pad_left : of->reach;
+    for (int32_t i = 0; i < of->ring; i++, ring += of->pitch) {
+        pad_columns(p, of, 0, left, ring);
+        pad_columns(p, of, left + p->in_width, of->reach, ring);
+    }
+    pad_columns(p, of, 0, of->reach, ring);
 }
 
 QRT_AVX512 static void dwconv2d_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_conv2d_params *p = params;
+    const qrt_conv2d_params own = qrt_depthwise_params(params), *p = &own;
     const qrt_depthwise of = *(const qrt_depthwise *)p->packed;
     __m512i *acc = scratch;
     const uint8_t **base = (const uint8_t **)(acc + RUN * MAX_ROWS * 4);
@@ -383,12 +396,7 @@ QRT_AVX512 static void dwconv2d_run(const void *params, const int8_t *const *inp
     block_run b = {base, shift, NULL, NULL, (ptrdiff_t)of.columns * of.quads * 256, of.columns, of.quads, 0, 0, 0};
     b.step = (ptrdiff_t)(of.phases == p->stride_x ? 1 : p->stride_x) * of.group * p->out_channels;
     for (int32_t i = 0; i < of.columns; i++) shift[i] = column_offset(p, &of, i * (of.across ? 4 : 1) * p->dilation_x);
-    for (int32_t i = 0; i < of.ring; i++) {
-        int32_t left = p->pad_left < of.reach ? p->pad_left : of.reach;
-        pad_columns(p, &of, 0, left, ring + i * of.pitch);
-        pad_columns(p, &of, left + p->in_width, of.reach, ring + i * of.pitch);
-    }
-    pad_columns(p, &of, 0, of.reach, ring + of.ring * of.pitch);
+    pad_rows(p, &of, ring);
     for (int32_t n = 0; n < p->batch; n++, image += (ptrdiff_t)p->in_height * p->in_width * p->in_channels) {
         for (int32_t out_y = 0, next = 0, rows; out_y < p->out_height; out_y += rows, output += rows * row_size) {
             rows = p->out_height - out_y >= of.rows ? of.rows : 1;

@@ -76,6 +76,9 @@ static inline ptrdiff_t column_offset(const qrt_conv2d_params *p, const qrt_dept
     return column % of->phases * of->phase + (ptrdiff_t)(column / of->phases) * p->out_channels;
 }
 
+/* The layer that is computed: an image of a single column is turned into one of a single row. */
+qrt_conv2d_params qrt_depthwise_params(const qrt_conv2d_params *p);
+
 size_t qrt_depthwise_packed_size(const void *params);
 void qrt_depthwise_pack(const void *params, void *packed);
 size_t qrt_depthwise_scratch(const void *params);

@@ -29,6 +29,20 @@ static int32_t choose_rows(const qrt_conv2d_params *p) {
     return rows <= p->out_height ? rows : 1;
 }
 
+qrt_conv2d_params qrt_depthwise_params(const qrt_conv2d_params *p) {
+    qrt_conv2d_params own = *p;
+    if (p->in_width > 1 || p->out_width > 1 || p->filter_width > 1 || p->pad_left > 0) return own;
+    own.in_width = p->in_height;
+    own.out_width = p->out_height;
+    own.filter_width = p->filter_height;
+    own.stride_x = p->stride_y;
+    own.dilation_x = p->dilation_y;
+    own.pad_left = p->pad_top;
+    own.in_height = own.out_height = own.filter_height = own.stride_y = own.dilation_y = 1;
+    own.pad_top = 0;
+    return own;
+}
+
 static qrt_depthwise make_plan(const qrt_conv2d_params *p) {
     qrt_depthwise of;
     memset(&of, 0, sizeof of);
@@ -49,13 +63,15 @@ static qrt_depthwise make_plan(const qrt_conv2d_params *p) {
 }
 
 size_t qrt_depthwise_packed_size(const void *params) {
-    qrt_depthwise of = make_plan(params);
+    const qrt_conv2d_params p = qrt_depthwise_params(params);
+    qrt_depthwise of = make_plan(&p);
     return round_to_64(sizeof(qrt_depthwise)) +
            (size_t)of.blocks * (LANES_OF_BLOCK * sizeof(qrt_lanes) + weights_size(&of));
 }
 
 size_t qrt_depthwise_scratch(const void *params) {
-    qrt_depthwise of = make_plan(params);
+    const qrt_conv2d_params p = qrt_depthwise_params(params);
+    qrt_depthwise of = make_plan(&p);
     size_t pointers = round_to_64((size_t)of.quads * 4 * sizeof(uint8_t *));
     size_t shifts = round_to_64((size_t)of.columns * sizeof(ptrdiff_t));
     return (size_t)of.pitch * (size_t)(of.ring + 1) + RUN * MAX_ROWS * 256 + pointers + shifts;
@@ -129,7 +145,7 @@ static void pack_weights(const qrt_conv2d_params *p, const qrt_depthwise *of, in
 }
 
 void qrt_depthwise_pack(const void *params, void *packed) {
-    const qrt_conv2d_params *p = params;
+    const qrt_conv2d_params own = qrt_depthwise_params(params), *p = &own;
     qrt_depthwise of = make_plan(p);
     int32_t size = of.group * p->out_channels, biased = 1;
     memset(packed, 0, qrt_depthwise_packed_size(p));
