@@ -39,7 +39,11 @@ SHOWN = 12
     help="The .onnx, .pt2 or .tflite.",
 )
 @click.option(
-    "--inputs", "data", required=True, type=click.Path(path_type=Path), help="An .npz (with labels), .npy, folder."
+    "--inputs",
+    "data",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="An .npz (with labels), .npy, folder; floats or codes.",
 )
 @click.option("--match", metavar="ENGINE", help="As for compile, where the file was compiled with it.")
 @click.option("--bias", "biases", metavar="LIST", help="Compile the source with int32,float and compare those.")
@@ -70,9 +74,12 @@ def compare_model(
     if set(variants) - {"int32", "float"}:
         raise Failure(f"--bias takes int32, float or int32,float, got {biases}")
     model = open_model(path)
-    samples = read_samples(data, [info.name for info in model.inputs], [info.shape for info in model.inputs])
+    names, shapes = [info.name for info in model.inputs], [info.shape for info in model.inputs]
+    samples = read_samples(data, names, shapes, model.inputs)
     try:
         runner = _Runner(path, source, match, samples)
+        if variants and runner.is_float:
+            raise Failure(f"{source}: --bias compiles the source, and this one is float; give it the quantized one")
         found = runner.compare()
         alternatives = [runner.variant(bias) for bias in variants]
     except CompileError as error:
@@ -102,6 +109,7 @@ class _Runner:
         self.source_path, self.match, self.samples = source, match, samples
         self.source = source_graph(source, match)
         self.quantized = any(op.kind == "quantize" for op in self.source.ops)
+        self.is_float = not self.quantized and any(op.output.dtype == "float32" for op in self.source.ops)
         self.plain: Graph | None = None
         # The source's real outputs, batch by batch, once `compare` has them.
         self.meant: list[Array] = []

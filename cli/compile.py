@@ -66,7 +66,7 @@ def switches(command: Callable[..., int]) -> Callable[..., int]:
 @click.option("--test-vectors", type=click.IntRange(min=0), default=0, metavar="N", help="Embed N for 'qrt check'.")
 @switches
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.option("-q", "--quiet", is_flag=True, help="Print only what was rescued, and errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only what was rescued and kept, and errors.")
 def compile_model(
     source: Path,
     output: Path | None,
@@ -124,7 +124,8 @@ def compile_model(
         print_json(summary.document())
     elif quiet:
         for rescue in compiled.report.rescues:
-            note(f"{source}: {rescue_text(rescue)}")
+            if not rescue.removed:
+                note(f"{source}: {rescue_text(rescue)}")
     else:
         summary.show()
     return 0

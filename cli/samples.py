@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+import qrt
 from qrt.cli import arrays
 from qrt.cli.arrays import Array, Given
 from qrt.cli.failure import Failure
@@ -35,7 +36,12 @@ class Samples:
         return len(self.inputs[0])
 
 
-def read_samples(path: Path, names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> Samples:
+def read_samples(
+    path: Path,
+    names: Sequence[str],
+    shapes: Sequence[tuple[int, ...]],
+    meanings: Sequence[qrt.TensorInfo] | None = None,
+) -> Samples:
     """Samples from an .npz or .npy file, or from a folder of .npy files with one sample each.
 
     Parameters
@@ -43,6 +49,8 @@ def read_samples(path: Path, names: Sequence[str], shapes: Sequence[tuple[int, .
     path : pathlib.Path
     names, shapes
         Of the network's inputs; an .npz names its arrays after them, unless there is but one of each.
+    meanings : sequence of qrt.TensorInfo, optional
+        A model's inputs, which say what codes stand for; without them samples are floats.
     """
     given = _folder(path) if path.is_dir() else arrays.read(path)
     labels = next((item.array for name in LABEL_NAMES for item in given if item.name == name), None)
@@ -54,7 +62,8 @@ def read_samples(path: Path, names: Sequence[str], shapes: Sequence[tuple[int, .
             f"{path}: holds {', '.join(map(str, rest)) or 'no samples'}; the inputs are {', '.join(names)}; "
             "name the arrays of an .npz after them"
         )
-    inputs = [_batched(item, name, shape) for item, name, shape in zip(chosen, names, shapes, strict=True)]
+    infos = meanings or [None] * len(names)
+    inputs = [_batched(*one) for one in zip(chosen, names, shapes, infos, strict=True)]
     counts = {len(x) for x in inputs} | ({len(labels)} if labels is not None else set())
     if len(counts) != 1:
         raise Failure(f"{path}: its arrays have {sorted(counts)} entries; give one of each for every sample")
@@ -74,9 +83,13 @@ def _folder(path: Path) -> list[Given]:
     return [Given(path, "", np.stack(samples))]
 
 
-def _batched(item: Given, name: str, shape: tuple[int, ...]) -> Array:
+def _batched(item: Given, name: str, shape: tuple[int, ...], info: qrt.TensorInfo | None) -> Array:
     """The array as [count, ...] of the input's shape, whose first axis is the batch."""
     x = item.array
+    if info is not None and x.dtype == np.uint8 and info.source_dtype == "UINT8":
+        x = (x.astype(np.int16) - 128).astype(np.int8)
+    if info is not None and x.dtype == np.int8:
+        x = info.dequantize(x)
     if not np.issubdtype(x.dtype, np.floating):
         raise Failure(f"{item.path}: samples are floats, as the float network takes them, got {x.dtype}")
     if x.ndim == len(shape) + 1 and x.shape[1] == 1:

@@ -26,7 +26,8 @@ def short_name(name: str) -> str:
 
 def rescue_text(rescue: Rescue) -> str:
     channels = f", {channels_text(rescue.channels)}" if rescue.channels else ""
-    return f"{short_name(rescue.op)} ({rescue.kind}){channels}: {rescue.text}"
+    removed = ", and then removed" if rescue.removed else ""
+    return f"{short_name(rescue.op)} ({rescue.kind}){channels}: {rescue.text}{removed}"
 
 
 def removal_text(removal: Removal) -> str:

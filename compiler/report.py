@@ -13,12 +13,16 @@ from qrt.compiler.ir import Graph, Op
 
 @dataclass(frozen=True)
 class Rescue:
-    """Channels whose integers would have overflowed or vanished, and what was done instead."""
+    """Channels whose integers would have overflowed or vanished, and what was done instead.
+
+    `removed` where these channels turned out to be constant, or unread, and were taken out after that.
+    """
 
     op: str
     kind: str
     channels: tuple[int, ...]
     text: str
+    removed: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,13 +79,17 @@ class Report:
         self.rescues.append(Rescue(op, kind, channels, text))
 
     def removal(self, op: str, kind: str, channels: tuple[int, ...], count: int) -> None:
-        """Notes removed channels; what was rescued in them no longer matters."""
+        """Notes removed channels, and which of the rescued ones are among them."""
         self.removals.append(Removal(op, kind, channels, count))
-        kept = [
-            replace(r, channels=tuple(c for c in r.channels if c not in channels)) if r.op == op else r
-            for r in self.rescues
-        ]
-        self.rescues = [r for r in kept if r.channels]
+        parted: list[Rescue] = []
+        for rescue in self.rescues:
+            gone = tuple(c for c in rescue.channels if c in channels) if rescue.op == op else ()
+            left = tuple(c for c in rescue.channels if c not in gone)
+            if left or not gone:
+                parted.append(replace(rescue, channels=left))
+            if gone:
+                parted.append(replace(rescue, channels=gone, removed=True))
+        self.rescues = parted
 
     def describe(self, graph: Graph) -> None:
         """Counts what a lowered graph holds."""

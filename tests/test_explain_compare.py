@@ -92,7 +92,7 @@ def test_explain_derives_the_integers(cli: Cli, digits: Path) -> None:
     assert_refused(cli("explain", str(digits), "0", "--channel", "99"), f"qrt explain: {digits}: ")
 
 
-def test_compare_layer_by_layer(cli: Cli, digits: Path) -> None:
+def test_compare_layer_by_layer(cli: Cli, digits: Path, tmp_path: Path) -> None:
     source, data = str(DIGITS / "digits_resnet.onnx"), str(DIGITS / "test_digits.npz")
     arguments = ("compare", str(digits), "--against", source, "--inputs", data)
     document = json.loads(cli(*arguments, "--bias", "int32,float", "--json").stdout)
@@ -103,6 +103,12 @@ def test_compare_layer_by_layer(cli: Cli, digits: Path) -> None:
     assert document["accuracy"]["qrt"] == document["accuracy"]["quantized source"] > 0.99
     assert [one["bias"] for one in document["biases"]] == ["int32", "float"]
     assert "worst first" in cli(*arguments).stdout
+    images = np.load(data)["images"]
+    np.savez(tmp_path / "codes.npz", images=qrt.load(digits).inputs[0].quantize(images), labels=np.load(data)["labels"])
+    of_codes = json.loads(cli(*arguments[:-1], str(tmp_path / "codes.npz"), "--json").stdout)
+    # The float network sees rounded inputs then, the integers the same.
+    assert of_codes["accuracy"]["qrt"] == document["accuracy"]["qrt"]
+    assert [layer["size"] for layer in of_codes["layers"]] == [layer["size"] for layer in document["layers"]]
     assert_refused(cli(*arguments, "--plot", "x.gif"), "qrt compare: x.gif: a picture is .png or .html")
 
 
@@ -135,6 +141,8 @@ def test_calibration_is_deterministic_and_accurate(cli: Cli, tmp_path: Path) -> 
     assert first["accuracy"]["qrt"] > first["accuracy"]["float"] - 0.02 > 0.8
     assert json.loads(cli(*arguments).stdout)["accuracy"] == first["accuracy"]
     assert (tmp_path / "float.qfb").read_bytes() == content
+    refused = cli("compare", "float.qfb", "--against", "float.onnx", "--inputs", "data.npz", "--bias", "int32,float")
+    assert_refused(refused, "qrt compare: float.onnx: --bias compiles the source, and this one is float")
     np.savez(tmp_path / "bad.npz", x=x[:, :5])
     refused = cli("compile", "float.onnx", "--calibrate", "bad.npz")
     assert_refused(refused, "qrt compile: bad.npz: input x takes samples of shape (16,)")
