@@ -7,6 +7,7 @@ import random
 import warnings
 import zipfile
 from io import BytesIO
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,40 @@ def test_random_layers(engine: str, largest: float) -> None:
         assert not differing_here or "match" in dict(compiled.report.notes)
         wrong += differing_here
     assert wrong <= (0 if largest < 1e5 else 9)
+
+
+POOLS = {
+    "2x2": lambda nn: nn.AvgPool2d(2),
+    "whole": lambda nn: nn.AvgPool2d(6),
+    "padding counted": lambda nn: nn.AvgPool2d(4, 2, 1),
+    "padding not counted": lambda nn: nn.AvgPool2d(4, 2, 1, count_include_pad=False),
+    "adaptive 1": lambda nn: nn.AdaptiveAvgPool2d(1),
+    "adaptive 3": lambda nn: nn.AdaptiveAvgPool2d(3),
+}
+
+
+@pytest.mark.parametrize("behind", ["input", "convolution"])
+@pytest.mark.parametrize("engine", ["fbgemm", "qnnpack"])
+@pytest.mark.parametrize("pool", list(POOLS))
+def test_ties_of_pools(pool: str, engine: str, behind: str) -> None:
+    """Every code, at even and odd zero points, with channels that fill vectors of 16 and channels that do not."""
+    torch.backends.quantized.engine = engine
+    rng = np.random.default_rng(0)
+    quantized = torch.ao.nn.quantized
+    for channels, zero_point in product((7, 16, 24), (0, 77, 128)):
+        edge = quantized.Quantize(1.0, zero_point, torch.quint8)
+        same = quantized.Conv2d(channels, channels, 1)
+        same.set_weight_bias(
+            torch.quantize_per_tensor(torch.eye(channels)[:, :, None, None], 0.25, 0, torch.qint8), None
+        )
+        same.scale, same.zero_point = 1.0, zero_point
+        layers = [edge, *([same] if behind == "convolution" else []), POOLS[pool](torch.nn), quantized.DeQuantize()]
+        module = torch.nn.Sequential(*layers)
+        x = torch.tensor(rng.integers(0, 256, (20, channels, 6, 6)) - zero_point, dtype=torch.float32)
+        compiled = from_torch(module, (x,))
+        ours = qrt.load(compiled.to_bytes()).run(x.numpy().transpose(0, 2, 3, 1), dequantize=True, layout="NHWC")
+        assert np.array_equal(ours, module(x).numpy().transpose(0, 2, 3, 1)), (channels, zero_point)
+        assert "transpose" not in compiled.report.operators
 
 
 @pytest.mark.parametrize("kind", ["mlp", "residual", "mobile"])

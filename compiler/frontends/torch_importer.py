@@ -151,7 +151,9 @@ class Importer:
                 if match != "pytorch":
                     op.attrs["engine"] = match
             elif op.kind in ("average_pool2d", "mean"):
-                op.attrs["rounding"] = _pool_rounding(op, match)
+                op.attrs.update(_pool_rounding(op, match))
+                if _is_input(op.inputs[0], producers):
+                    op.attrs.pop("vector", None)  # channels lie apart, unlike behind a convolution
             elif op.kind == "add" and match == "qnnpack" and op.inputs[0].shape == op.inputs[1].shape:
                 op.attrs["engine"] = match  # PyTorch adds other shapes in float
         self.graph.outputs = [Edge(tensor) for tensor in outputs]
@@ -159,15 +161,26 @@ class Importer:
         return self.graph
 
 
-def _pool_rounding(op: Op, engine: str) -> str:
+def _is_input(tensor: Tensor, producers: dict[Tensor, Op]) -> bool:
+    """Whether a tensor is an input of the graph, quantized or not."""
+    while (op := producers.get(tensor)) is not None and op.kind in ("quantize", "dequantize"):
+        tensor = op.inputs[0]
+    return op is None
+
+
+def _pool_rounding(op: Op, engine: str) -> dict[str, Any]:
     """How an average of codes under one scale breaks ties, measured on PyTorch 2.13.
 
     Float operators and qnnpack round the mean of code - zero_point to even, fbgemm and its kin the mean of the
-    raw codes; but their average pool with a window does as qnnpack for every channel inside of a full vector of 16.
+    raw codes; but their avg_pool2d does as qnnpack for every channel inside of a full vector of 16. qnnpack counts
+    padding, whatever count_include_pad says.
     """
-    if engine in ("pytorch", "qnnpack") or (op.kind == "average_pool2d" and op.output.shape[1] >= 16):
-        return "HALF_EVEN"
-    return "HALF_EVEN_RAW"
+    if engine == "qnnpack":
+        return {"rounding": "HALF_EVEN", "count_include_pad": True}
+    if engine == "pytorch":
+        return {"rounding": "HALF_EVEN"}
+    window = op.kind == "average_pool2d" and not op.attrs.get("adaptive", False)
+    return {"rounding": "HALF_EVEN_RAW"} | ({"vector": 16} if window else {})
 
 
 def quantization(scale: Any, zero_point: Any, axis: int | None = None) -> Quantization:

@@ -277,7 +277,7 @@ def adaptive_avg_pool2d(n: Importer, input: Tensor, output_size: Any) -> Tensor:
     if any(s % t for s, t in zip(spatial, target, strict=True)):
         raise Unsupported(f"makes {list(target)} of {list(spatial)}, with windows of several sizes; use avg_pool2d")
     size = [s // t for s, t in zip(spatial, target, strict=True)]
-    return _pool(n, "average_pool2d", input, size, size, 0, False, count_include_pad=False)
+    return _pool(n, "average_pool2d", input, size, size, 0, False, count_include_pad=False, adaptive=True)
 
 
 def mean(n: Importer, input: Tensor, dim: Any = None, keepdim: bool = False, dtype: Any = None, **rest: Any) -> Tensor:

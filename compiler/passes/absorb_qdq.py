@@ -16,11 +16,10 @@ import numpy as np
 from qrt.compiler.codes import activation_codes
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor, unique_name
+from qrt.compiler.passes import absorb_pools
+from qrt.compiler.passes.absorb_pools import NCHW_TO_NHWC, NHWC_TO_NCHW
 from qrt.compiler.passes.elementwise import ELEMENTWISE, leaves, table
 from qrt.compiler.report import Report
-
-NCHW_TO_NHWC = (0, 2, 3, 1)
-NHWC_TO_NCHW = (0, 3, 1, 2)
 
 UNQUANTIZED = (
     "its output is not quantized; quantize it (ONNX: a QuantizeLinear/DequantizeLinear pair behind it; PyTorch: "
@@ -50,7 +49,7 @@ def absorb_qdq(graph: Graph, report: Report) -> Graph:
         if floats:
             raise CompileError([Problem(op.name, _source(op), UNQUANTIZED) for op in floats])
         return graph
-    result = _Absorber(graph).run()
+    result = Absorber(graph).run()
     report.note("absorb_qdq", f"turned {len(graph.ops)} source operators into {len(result.ops)} on codes")
     return result
 
@@ -61,7 +60,7 @@ def _source(op: Op) -> str:
     return source
 
 
-class _Absorber:
+class Absorber:
     """The rewriting of one graph. `codes` maps a float or source tensor to the codes that stand for it."""
 
     def __init__(self, graph: Graph) -> None:
@@ -328,26 +327,26 @@ class _Absorber:
 # Moves: codes in, the same codes out.
 
 
-def _reshape(a: _Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+def _reshape(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
     return a.emit("reshape", op.output.name, inputs, op.output.shape, inputs[0].quantization, {}, op)
 
 
-def _transpose(a: _Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+def _transpose(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
     attrs = {"permutation": op.attrs["permutation"]}
     return a.emit("transpose", op.output.name, inputs, op.output.shape, inputs[0].quantization, attrs, op)
 
 
-def _concat(a: _Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+def _concat(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
     attrs = {"axis": op.attrs["axis"]}
     return a.emit("concat", op.output.name, inputs, op.output.shape, inputs[0].quantization, attrs, op)
 
 
-def _max_pool2d(a: _Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+def _max_pool2d(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
     attrs = {key: op.attrs[key] for key in ("filter", "stride", "padding")}
     return a.image("max_pool2d", op, inputs, inputs[0].quantization, attrs, op.output.name)
 
 
-def _clip(a: _Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+def _clip(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
     low, high = (0.0, None) if op.kind == "relu" else (op.attrs.get("min"), op.attrs.get("max"))
     quantization = inputs[0].quantization
     assert quantization is not None
@@ -355,7 +354,7 @@ def _clip(a: _Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
     return a.emit("clamp", op.output.name, inputs, op.output.shape, quantization, attrs, op)
 
 
-def _pad(a: _Absorber, op: Op, inputs: list[Tensor]) -> Tensor | None:
+def _pad(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor | None:
     x = inputs[0]
     code = round(op.attrs["value"] / x.scale) + x.zero_point
     if not -128 <= code <= 127 or (code - x.zero_point) * x.scale != op.attrs["value"]:
@@ -365,7 +364,7 @@ def _pad(a: _Absorber, op: Op, inputs: list[Tensor]) -> Tensor | None:
     return a.emit("pad", op.output.name, inputs, op.output.shape, x.quantization, attrs, op)
 
 
-MOVES: dict[str, Callable[[_Absorber, Op, list[Tensor]], Tensor | None]] = {
+MOVES: dict[str, Callable[[Absorber, Op, list[Tensor]], Tensor | None]] = {
     "reshape": _reshape,
     "transpose": _transpose,
     "concat": _concat,
@@ -379,7 +378,7 @@ MOVES: dict[str, Callable[[_Absorber, Op, list[Tensor]], Tensor | None]] = {
 # Operators that compute new numbers.
 
 
-def _weights(a: _Absorber, op: Op, codes: Tensor) -> Tensor | None:
+def _weights(a: Absorber, op: Op, codes: Tensor) -> Tensor | None:
     """Constant int8 weights with zero point 0, in the layout of the IR."""
     quantization = codes.quantization
     if codes.data is None or quantization is None:
@@ -404,7 +403,7 @@ def _weights(a: _Absorber, op: Op, codes: Tensor) -> Tensor | None:
     return Tensor(a.fresh(codes.name), data.shape, "int8", centered, np.ascontiguousarray(data.astype(np.int8)))
 
 
-def _layer(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantization | None, name: str) -> Tensor | None:
+def _layer(a: Absorber, op: Op, inputs: list[Tensor], quantization: Quantization | None, name: str) -> Tensor | None:
     x, codes = inputs
     weights = _weights(a, op, codes)
     if weights is None:
@@ -424,7 +423,7 @@ def _layer(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantizatio
     return a.image("conv2d", op, arguments, quantization, attrs, name)
 
 
-def _binary(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+def _binary(a: Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
     rank = len(op.output.shape)
     aligned = [_ranked(a, tensor, rank) for tensor in inputs]
     if any(tensor.quantization is None or tensor.quantization.per_channel for tensor in aligned):
@@ -437,7 +436,7 @@ def _binary(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantizati
     return a.emit(op.kind, name, aligned, op.output.shape, quantization, extra, op)
 
 
-def _ranked(a: _Absorber, tensor: Tensor, rank: int) -> Tensor:
+def _ranked(a: Absorber, tensor: Tensor, rank: int) -> Tensor:
     """`tensor` with axes of 1 in front, as broadcasting means it."""
     shape = (1,) * (rank - len(tensor.shape)) + tensor.shape
     if shape == tensor.shape:
@@ -447,53 +446,7 @@ def _ranked(a: _Absorber, tensor: Tensor, rank: int) -> Tensor:
     return a.emit("reshape", a.fresh(tensor.name), [tensor], shape, tensor.quantization, {})
 
 
-def _mean(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
-    x = inputs[0]
-    rank = len(x.shape)
-    axes = tuple(sorted(axis % rank for axis in op.attrs["axes"]))
-    if rank == 4 and axes in ((2, 3), (1, 2)):
-        layout = "NCHW" if axes == (2, 3) else "NHWC"
-        kept = tuple(1 if k in axes else length for k, length in enumerate(x.shape))
-        whole = Op("mean", op.name, op.inputs, Tensor(op.output.name, kept), {"layout": layout})
-        same = op.output.shape == kept
-        kind, attrs = "mean", {}
-        if "rounding" in op.attrs and quantization.same_as(x.quantization):
-            size = tuple(x.shape[k] for k in axes)
-            kind = "average_pool2d"
-            attrs = {"filter": size, "stride": size, "padding": (0, 0, 0, 0), "rounding": op.attrs["rounding"]}
-        y = a.image(kind, whole, [x], quantization, attrs, name if same else a.fresh(f"{name}_kept"))
-        return y if same else a.emit("reshape", name, [y], op.output.shape, quantization, {}, op)
-    a.refuse(
-        op, f"takes the mean of a rank-{rank} tensor over axes {list(axes)}; only height and width of images can be"
-    )
-    return None
-
-
-def _average_pool2d(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
-    x = inputs[0]
-    nchw = op.attrs["layout"] == "NCHW"
-    height, width = x.shape[2:4] if nchw else x.shape[1:3]
-    if tuple(op.attrs["filter"]) == (height, width) and not any(op.attrs["padding"]):
-        axes = (2, 3) if nchw else (1, 2)
-        return _mean(a, replace(op, attrs={**op.attrs, "axes": axes, "keepdims": True}), inputs, quantization, name)
-    padded = any(op.attrs["padding"])
-    if quantization.same_as(x.quantization) and not (padded and op.attrs["count_include_pad"]):
-        attrs = {key: op.attrs[key] for key in ("filter", "stride", "padding")}
-        attrs["rounding"] = op.attrs.get("rounding", "HALF_EVEN_RAW")
-        return a.image("average_pool2d", op, inputs, quantization, attrs, name)
-    if padded and not op.attrs["count_include_pad"]:
-        a.refuse(op, "averages without its padding and changes the scale; give its input and output the same scale")
-        return None
-    channels = x.shape[1] if nchw else x.shape[3]
-    filter_height, filter_width = op.attrs["filter"]
-    ones = np.ones((1, filter_height, filter_width, channels), np.int8)
-    scale = Quantization(np.array(1 / (filter_height * filter_width)), np.array(0, np.int32))
-    weights = Tensor(a.fresh(f"{op.name}_ones"), ones.shape, "int8", scale, ones)
-    attrs = {"stride": op.attrs["stride"], "dilation": (1, 1), "padding": op.attrs["padding"]}
-    return a.image("dwconv2d", op, [x, weights], quantization, attrs, name)
-
-
-def _softmax(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+def _softmax(a: Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
     x = inputs[0]
     axis, last = op.attrs["axis"] % len(x.shape), len(x.shape) - 1
     if axis == last:
@@ -504,13 +457,13 @@ def _softmax(a: _Absorber, op: Op, inputs: list[Tensor], quantization: Quantizat
     return a.transposed(y, tuple(int(k) for k in np.argsort(order)), name)
 
 
-COMPUTED: dict[str, Callable[[_Absorber, Op, list[Tensor], Quantization, str], Tensor | None]] = {
+COMPUTED: dict[str, Callable[[Absorber, Op, list[Tensor], Quantization, str], Tensor | None]] = {
     "conv2d": _layer,
     "linear": _layer,
     "add": _binary,
     "mul": _binary,
-    "mean": _mean,
-    "average_pool2d": _average_pool2d,
+    "mean": absorb_pools.mean,
+    "average_pool2d": absorb_pools.average_pool2d,
     "softmax": _softmax,
 }
 DATA_INPUTS = {"conv2d": 2, "linear": 2, "add": 2, "mul": 2, "sub": 2, "div": 2, "concat": None}
