@@ -224,7 +224,7 @@ def figures() -> str:
         f"| integers, int32 bias | {accuracy(logits_of(int32_bias, tests), labels)} | "
         f"{differing(int32_bias, module, tests)} |",
         "",
-        f"The same network with {len(PRUNED)} channels of that layer pruned: no weights, biases of up to {max(PRUNED):.0f}:",
+        f"The same network, {len(PRUNED)} channels of the layer pruned: no weights, biases of up to {max(PRUNED):.0f}:",
         "",
         "| | accuracy |",
         "|---|---|",
