@@ -19,16 +19,25 @@
 #define MAX_POSITIONS 64
 #define TABLE_SIZE (MAX_POSITIONS * 16 + 64 * QRT_EMIT_ROWS)
 
-/* What ldtilecfg reads: every tile is 16 rows of 64 bytes. */
+/* Tiles 0 to 3 are accumulators, 4 and 5 weights, 6 and 7 positions. */
+#define FIRST_WEIGHTS 4
+#define FIRST_INPUT 6
+
+/* What ldtilecfg reads. */
 typedef struct tile_config {
     uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];
     uint8_t rows[16];
 } tile_config;
 
-QRT_AMX QRT_INLINE void configure_tiles(void) {
-    static const tile_config config = {
-        1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64}, {TILE, TILE, TILE, TILE, TILE, TILE, TILE, TILE}};
+/* Where a run fits one tile, tiles are as wide as it is: a row that crosses no cache line is loaded in half the time. */
+QRT_AMX QRT_INLINE void configure_tiles(const qrt_product *product) {
+    int32_t bytes = product->chunks == 1 ? (product->run_size + 3) / 4 * 4 : UNIT;
+    tile_config config = {.palette = 1};
+    for (int32_t tile = 0; tile < 8; tile++) {
+        config.row_bytes[tile] = tile >= FIRST_INPUT ? (uint16_t)bytes : UNIT;
+        config.rows[tile] = (uint8_t)(tile == FIRST_WEIGHTS || tile == FIRST_WEIGHTS + 1 ? bytes / 4 : TILE);
+    }
     _tile_loadconfig(&config);
 }
 
@@ -202,7 +211,7 @@ QRT_AMX static void tiles_run(const void *params, const int8_t *const *inputs, i
     source s = {NULL, copy, 0, image.step, image.count, product->runs * product->chunks, chunk};
     ptrdiff_t in_size = (ptrdiff_t)p->in_height * p->in_width * p->in_channels;
     ptrdiff_t out_size = (ptrdiff_t)p->out_height * p->out_width * p->out_channels * (p->requant.wide ? 4 : 1);
-    configure_tiles();
+    configure_tiles(product);
     for (int32_t n = 0; n < p->batch; n++) {
         const int8_t *x = inputs[0] + n * in_size;
         if (is_pointwise(p) && !intersect(x, in_size, e.output, out_size)) {

@@ -125,6 +125,7 @@ typedef struct qrt_emission {
 QRT_AVX512 QRT_INLINE void emit(const qrt_emitter *e, qrt_emission *table, int32_t count, qrt_emit_place place,
                                 const int blocks, const int settled) {
     if (count > table->rows) count = table->rows;
+    if (count == 0) return;
     table->rows -= count;
     int32_t out_width = e->out_width;
     if (table->position + count <= out_width) { /* all of it in the first row, which often is the only one */
