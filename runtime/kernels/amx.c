@@ -12,7 +12,7 @@
 #include "avx512_emit.h"
 #include "avx512_image.h"
 
-#define UNIT 64
+#define MAX_UNIT 64
 #define TILE 16 /* rows */
 
 /* Positions of the largest table: of 16 channels 64, of 32 channels 32. */
@@ -30,13 +30,11 @@ typedef struct tile_config {
     uint8_t rows[16];
 } tile_config;
 
-/* Where a run fits one tile, tiles are as wide as it is: a row that crosses no cache line is loaded in half the time. */
 QRT_AMX QRT_INLINE void configure_tiles(const qrt_product *product) {
-    int32_t bytes = product->chunks == 1 ? (product->run_size + 3) / 4 * 4 : UNIT;
     tile_config config = {.palette = 1};
     for (int32_t tile = 0; tile < 8; tile++) {
-        config.row_bytes[tile] = tile >= FIRST_INPUT ? (uint16_t)bytes : UNIT;
-        config.rows[tile] = (uint8_t)(tile == FIRST_WEIGHTS || tile == FIRST_WEIGHTS + 1 ? bytes / 4 : TILE);
+        config.row_bytes[tile] = (uint16_t)(tile >= FIRST_INPUT ? product->unit : MAX_UNIT);
+        config.rows[tile] = (uint8_t)(tile == FIRST_WEIGHTS || tile == FIRST_WEIGHTS + 1 ? product->unit / 4 : TILE);
     }
     _tile_loadconfig(&config);
 }
@@ -47,8 +45,8 @@ typedef struct source {
     const uint8_t *x, *copy;
     int32_t split;
     int32_t step, count;
-    int32_t chunks;
-    const ptrdiff_t *chunk; /* bytes from a position to each 64 bytes that it reads */
+    int32_t chunks, unit;
+    const ptrdiff_t *chunk; /* bytes from a position to each chunk that it reads */
 } source;
 
 static const uint8_t *at_position(const source *s, int32_t position) {
@@ -60,12 +58,12 @@ static const uint8_t *at_position(const source *s, int32_t position) {
  * wide + w. */
 QRT_AMX QRT_INLINE void multiply(const source *s, const uint8_t *x, const int8_t *weights, const int tall,
                                  const int wide) {
-    ptrdiff_t step = s->step, down = TILE * step, across = (ptrdiff_t)s->chunks * TILE * UNIT;
+    ptrdiff_t step = s->step, down = TILE * step, size = TILE * s->unit, across = s->chunks * size;
     _tile_zero(0);
     if (tall * wide > 1) _tile_zero(1);
     if (tall * wide > 2) _tile_zero(2);
     if (tall * wide > 2) _tile_zero(3);
-    for (int32_t i = 0; i < s->chunks; i++, weights += TILE * UNIT) {
+    for (int32_t i = 0; i < s->chunks; i++, weights += size) {
         const uint8_t *from = x + s->chunk[i];
         _tile_loadd(4, weights, 64);
         _tile_loadd(6, from, step);
@@ -178,15 +176,15 @@ static size_t chunks_size(const qrt_product *product) {
 }
 
 /* Scratch: offsets of the chunks, then the image, which may be read beyond its end. */
-static size_t tiles_scratch(const qrt_conv2d_params *p) {
-    qrt_product product = qrt_product_of(p, UNIT);
+static size_t tiles_scratch(const qrt_conv2d_params *p, const qrt_product *product) {
     qrt_image image = qrt_image_of(p);
-    return chunks_size(&product) + image.size + (size_t)(MAX_POSITIONS * image.step) + (size_t)(product.chunks * UNIT);
+    return chunks_size(product) + image.size + (size_t)(MAX_POSITIONS * image.step) +
+           (size_t)(product->chunks * product->unit);
 }
 
 /* Positions that can be multiplied without reading behind x: a whole number of tables. */
 static int32_t readable(const qrt_product *product, const qrt_image *image) {
-    int32_t beyond = product->chunks * UNIT - image->step; /* that the last position reads too much */
+    int32_t beyond = product->chunks * product->unit - image->step; /* that the last position reads too much */
     int32_t unsafe = (beyond + image->step - 1) / image->step;
     int32_t safe = image->count - unsafe;
     return safe < 0 ? 0 : safe / MAX_POSITIONS * MAX_POSITIONS;
@@ -206,9 +204,9 @@ QRT_AMX static void tiles_run(const void *params, const int8_t *const *inputs, i
     int32_t taps = product->runs / p->filter_height; /* 1, or each filter position is a run of its own */
     for (int32_t run = 0, k = 0; run < product->runs; run++) {
         ptrdiff_t first = qrt_image_tap(&image, p, run / taps, run % taps);
-        for (int32_t i = 0; i < product->chunks; i++) chunk[k++] = first + i * UNIT;
+        for (int32_t i = 0; i < product->chunks; i++) chunk[k++] = first + i * product->unit;
     }
-    source s = {NULL, copy, 0, image.step, image.count, product->runs * product->chunks, chunk};
+    source s = {NULL, copy, 0, image.step, image.count, product->runs * product->chunks, product->unit, chunk};
     ptrdiff_t in_size = (ptrdiff_t)p->in_height * p->in_width * p->in_channels;
     ptrdiff_t out_size = (ptrdiff_t)p->out_height * p->out_width * p->out_channels * (p->requant.wide ? 4 : 1);
     configure_tiles(product);
@@ -234,10 +232,21 @@ QRT_AMX static void tiles_run(const void *params, const int8_t *const *inputs, i
     _tile_release();
 }
 
+/* As few chunks as can be, all of one size: the shorter a tile's rows, the fewer of them cross a cache line, which
+ * doubles the time to load one. */
+static qrt_product tiles_of(const qrt_conv2d_params *p) {
+    qrt_product product = qrt_product_of(p, MAX_UNIT);
+    int32_t unit = (product.run_size + product.chunks - 1) / product.chunks;
+    int32_t multiple = p->in_channels % 16 == 0 ? 16 : 4;
+    product = qrt_product_of(p, (unit + multiple - 1) / multiple * multiple);
+    product.signed_input = 1;
+    return product;
+}
+
 /* Whether tiles, which compute on 16 positions and 64 bytes whatever there is of them, are quicker than vpdpbusd. In
  * quarters of a cycle for a block of channels. */
 static int wants_tiles(const qrt_conv2d_params *p) {
-    qrt_product tiles = qrt_product_of(p, UNIT), quads = qrt_product_of(p, 4);
+    qrt_product tiles = tiles_of(p), quads = qrt_product_of(p, 4);
     qrt_image image = qrt_image_of(p);
     int64_t tile_rows = (image.count + TILE - 1) / TILE;
     int64_t by_tiles = tile_rows * tiles.runs * tiles.chunks * 16 * 4 + tile_rows * 16 * 4;
@@ -247,13 +256,14 @@ static int wants_tiles(const qrt_conv2d_params *p) {
 
 static size_t conv2d_packed_size(const void *params) {
     if (!wants_tiles(params)) return qrt_conv2d_avx512vnni.packed_size(params);
-    qrt_product product = qrt_product_of(params, UNIT);
+    qrt_product product = tiles_of(params);
     return qrt_product_size(&product);
 }
 
 static void conv2d_pack(const void *params, void *packed) {
     if (wants_tiles(params)) {
-        qrt_product_pack(params, UNIT, 1, packed);
+        qrt_product product = tiles_of(params);
+        qrt_product_pack(params, &product, packed);
     } else {
         qrt_conv2d_avx512vnni.pack(params, packed);
     }
@@ -262,13 +272,13 @@ static void conv2d_pack(const void *params, void *packed) {
 static size_t conv2d_scratch(const void *params) {
     const qrt_conv2d_params *p = params;
     const qrt_product *product = p->packed;
-    return product->unit == UNIT ? tiles_scratch(params) : qrt_conv2d_avx512vnni.scratch_size(params);
+    return product->signed_input ? tiles_scratch(params, product) : qrt_conv2d_avx512vnni.scratch_size(params);
 }
 
 static void conv2d_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_conv2d_params *p = params;
     const qrt_product *product = p->packed;
-    if (product->unit == UNIT) {
+    if (product->signed_input) {
         tiles_run(params, inputs, output, scratch);
     } else {
         qrt_conv2d_avx512vnni.run(params, inputs, output, scratch);
@@ -289,13 +299,13 @@ static size_t linear_scratch(const void *params) {
     const qrt_linear_params *p = params;
     const qrt_product *product = p->packed;
     qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
-    return product->unit == UNIT ? tiles_scratch(&conv) : qrt_linear_avx512vnni.scratch_size(params);
+    return product->signed_input ? tiles_scratch(&conv, product) : qrt_linear_avx512vnni.scratch_size(params);
 }
 
 static void linear_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_linear_params *p = params;
     const qrt_product *product = p->packed;
-    if (product->unit == UNIT) {
+    if (product->signed_input) {
         qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
         conv.packed = p->packed;
         tiles_run(&conv, inputs, output, scratch);

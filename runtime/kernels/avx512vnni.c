@@ -36,7 +36,10 @@ static size_t conv2d_packed_size(const void *params) {
     return qrt_product_size(&product);
 }
 
-static void conv2d_pack(const void *params, void *packed) { qrt_product_pack(params, UNIT, 0, packed); }
+static void conv2d_pack(const void *params, void *packed) {
+    qrt_product product = qrt_product_of(params, UNIT);
+    qrt_product_pack(params, &product, packed);
+}
 
 /* acc [positions][blocks * 16] for `positions` positions from x on. Both counts are constants. */
 QRT_AVX512 QRT_INLINE void multiply(const qrt_product *product, const ptrdiff_t *runs, const uint8_t *x, ptrdiff_t step,

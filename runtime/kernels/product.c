@@ -55,10 +55,9 @@ static int32_t pack_lanes(const qrt_conv2d_params *p, const qrt_product *product
     return form;
 }
 
-void qrt_product_pack(const qrt_conv2d_params *p, int32_t unit, int32_t signed_input, void *packed) {
+void qrt_product_pack(const qrt_conv2d_params *p, const qrt_product *described, void *packed) {
     qrt_product *product = packed;
-    *product = qrt_product_of(p, unit);
-    product->signed_input = signed_input;
+    *product = *described;
     ptrdiff_t filter_size = (ptrdiff_t)product->runs * product->run_size;
     int32_t channels = p->out_channels / p->groups;
     qrt_lanes *lanes = (qrt_lanes *)(product + 1);

@@ -5,7 +5,7 @@
  *
  *   packed: qrt_product | qrt_lanes [groups][blocks] | int8 [groups][blocks][run][chunk][unit / 4][16][4]
  *
- * which is an AMX tile for a unit of 64, and a register for each 4 bytes of input.
+ * so that a chunk is an AMX tile, and a register for each 4 bytes of input.
  */
 #ifndef QRT_PRODUCT_H
 #define QRT_PRODUCT_H
@@ -70,7 +70,7 @@ static inline qrt_conv2d_params qrt_linear_as_conv2d(const qrt_linear_params *p)
     return conv;
 }
 
-/* Writes everything. A kernel with unsigned input multiplies x + 128. */
-void qrt_product_pack(const qrt_conv2d_params *p, int32_t unit, int32_t signed_input, void *packed);
+/* Writes everything that `product` describes. */
+void qrt_product_pack(const qrt_conv2d_params *p, const qrt_product *product, void *packed);
 
 #endif
