@@ -27,7 +27,7 @@ X86_KERNELS = [
     "runtime/kernels/avx512_pools.c",
     "runtime/kernels/amx.c",
 ]
-DISPATCH = ["runtime/kernels/dispatch.c"]
+DISPATCH = ["runtime/kernels/dispatch.c", "runtime/kernels/peak.c"]
 HEADERS = [
     "schema/qrt_model.h",
     "schema/qrt_check.h",
@@ -48,6 +48,7 @@ HEADERS = [
     "runtime/kernels/image.h",
     "runtime/kernels/product.h",
     "runtime/kernels/dispatch.h",
+    "runtime/kernels/peak.h",
     "runtime/kernels/dispatch.pxd",
     "runtime/kernels/qrt_kernels.pxd",
     "runtime/_reference_move.pxi",

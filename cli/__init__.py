@@ -17,6 +17,8 @@ from qrt.cli.compile import compile_model
 from qrt.cli.explain import explain_model
 from qrt.cli.export import export_model
 from qrt.cli.inspect import inspect_model
+from qrt.cli.kernels import list_kernels
+from qrt.cli.profile import profile_model
 from qrt.cli.run import run_model
 
 # 128 + SIGINT, as shells report a program that Ctrl-C ended.
@@ -29,6 +31,7 @@ From a quantized ONNX file to predictions:
   qrt run digits.qfb images.npz --top 3
   qrt check digits.qfb                  proves the file on this machine
   qrt explain digits.qfb 0              a layer's formulas, with its numbers
+  qrt profile digits.qfb                where its time goes
 """
 
 
@@ -76,7 +79,9 @@ verbs.add_command(inspect_model, "inspect")
 verbs.add_command(check_model, "check")
 verbs.add_command(explain_model, "explain")
 verbs.add_command(compare_model, "compare")
+verbs.add_command(profile_model, "profile")
 verbs.add_command(export_model, "export")
+verbs.add_command(list_kernels, "kernels")
 
 
 def main() -> NoReturn:

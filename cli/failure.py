@@ -25,9 +25,14 @@ class Failure(click.ClickException):
 
 
 class Verb(click.Command):
-    """A command whose errors about files are Failures."""
+    """A command whose errors about files, and about QRT_KERNELS, are Failures."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        if ctx.params.get("kernels") is None:
+            try:
+                qrt.default_kernels()
+            except ValueError as error:
+                raise Failure(str(error)) from None
         try:
             return super().invoke(ctx)
         except FileNotFoundError as error:

@@ -8,7 +8,17 @@
 from importlib.metadata import version
 
 from qrt._executor import FORMAT_VERSION
-from qrt.model import Model, ModelError, TensorInfo, absent_kernel_sets, kernel_sets, kernel_table, load
+from qrt.model import (
+    Model,
+    ModelError,
+    TensorInfo,
+    absent_kernel_sets,
+    default_kernels,
+    kernel_sets,
+    kernel_table,
+    load,
+    measure_peak,
+)
 
 __version__ = version("qrt")
 
@@ -19,7 +29,9 @@ __all__ = [
     "TensorInfo",
     "__version__",
     "absent_kernel_sets",
+    "default_kernels",
     "kernel_sets",
     "kernel_table",
     "load",
+    "measure_peak",
 ]

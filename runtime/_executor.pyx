@@ -9,10 +9,11 @@ import numpy as np
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stddef cimport size_t
-from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uintptr_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uintptr_t
 from libc.string cimport memcpy
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
-from dispatch cimport QRT_SET_COUNT, qrt_set_fill, qrt_set_missing, qrt_set_name
+from dispatch cimport QRT_SET_COUNT, qrt_set_fill, qrt_set_missing, qrt_set_name, qrt_set_peak
 from qrt_kernels cimport qrt_kernel, qrt_kernels
 from qrt_model cimport (
     QRT_DOUBLE,
@@ -88,16 +89,23 @@ SETS = ("reference", *numbers)
 ABSENT = absent
 
 
+def refusal(str name):
+    """Why there is no kernel set `name` here: a sentence, empty when there is."""
+    if name in SETS:
+        return ""
+    if name in absent:
+        return f"no kernel set {name!r} here: {absent[name]}; this machine has {', '.join(SETS)}"
+    return f"unknown kernel set {name!r}; this machine has {', '.join(SETS)}"
+
+
 cdef const qrt_kernels *find_kernels(str name) except NULL:
     cdef int number
     if name == "reference":
         from qrt import _reference
 
         return <const qrt_kernels *>PyCapsule_GetPointer(_reference.kernels(), "qrt.kernels")
-    if name in absent:
-        raise ValueError(f"no kernel set {name!r} here: {absent[name]}; this machine has {', '.join(SETS)}")
     if name not in numbers:
-        raise ValueError(f"unknown kernel set {name!r}; this machine has {', '.join(SETS)}")
+        raise ValueError(refusal(name))
     number = numbers[name]
     return &tables[number]
 
@@ -117,6 +125,29 @@ def kernel_owners(str name):
             if row[i].run == other[i].run:
                 owners[op] = other_name
     return owners
+
+
+cdef int64_t nanoseconds() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return <int64_t>now.tv_sec * 1000000000 + now.tv_nsec
+
+
+def peak(str name, int64_t rounds):
+    """What `rounds` rounds of a set's quickest instructions take: multiply-accumulates and nanoseconds.
+
+    Zeros for a set without instructions of its own.
+    """
+    cdef int number
+    cdef int64_t macs, start, end
+    if name not in numbers:
+        return 0, 0
+    number = numbers[name]
+    with nogil:
+        start = nanoseconds()
+        macs = qrt_set_peak(number, rounds)
+        end = nanoseconds()
+    return macs, end - start
 
 
 cdef str text(qrt_text value):
@@ -193,6 +224,10 @@ cdef class Program:
     def header(self):
         """name, producer, format_version, arena_size."""
         return text(self.model.name), text(self.model.producer), self.model.format_version, self.model.arena_size
+
+    @property
+    def operator_count(self):
+        return self.model.operator_count
 
     def inputs(self):
         """For each model input, what `_edge` says."""
@@ -302,3 +337,39 @@ cdef class Executor:
             for i in range(self.step_count):
                 step = &self.steps[i]
                 step.run(step.params, step.inputs, step.output, self.scratch_start)
+
+    @property
+    def operators(self):
+        """For each step, the index of its operator."""
+        return [self.steps[i].op for i in range(self.step_count)]
+
+    def profile(self, list sample, int repeats):
+        """Runs every operator `repeats` times on `sample`, and times each.
+
+        Parameters
+        ----------
+        sample : list of numpy.ndarray
+            Codes for each of `inputs`.
+
+        Returns
+        -------
+        numpy.ndarray
+            int64 nanoseconds, [repeats, steps + 1]; the last of each run is that of reading the clock, which all contain.
+        """
+        cdef uint32_t i
+        cdef const qrt_step *step
+        times = np.empty((repeats, self.step_count + 2), dtype=np.int64)
+        cdef int64_t[:, ::1] rows = times
+        cdef int64_t *now
+        for r in range(repeats):
+            for view, codes in zip(self.inputs, sample):
+                view[...] = codes
+            now = &rows[r, 0]
+            with nogil:
+                now[0] = nanoseconds()
+                for i in range(self.step_count):
+                    step = &self.steps[i]
+                    step.run(step.params, step.inputs, step.output, self.scratch_start)
+                    now[i + 1] = nanoseconds()
+                now[self.step_count + 1] = nanoseconds()
+        return np.diff(times, axis=1)

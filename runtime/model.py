@@ -22,6 +22,10 @@ Codes = NDArray[np.int8]
 Floats = NDArray[np.float32]
 Array = NDArray[Any]
 
+# Of `measure_peak`: a round is 12 instructions, or 4 of AMX; together some milliseconds.
+PEAK_ROUNDS = 10_000
+PEAK_REPEATS = 20
+
 NHWC_TO_NCHW = (0, 3, 1, 2)
 NCHW_TO_NHWC = (0, 2, 3, 1)
 
@@ -222,6 +226,43 @@ class Model:
             outputs.append(value if batched else value[0])
         return outputs[0] if len(outputs) == 1 else outputs
 
+    def profile(
+        self,
+        *inputs: ArrayLike | Mapping[str, ArrayLike],
+        repeats: int = 100,
+        layout: str | None = None,
+    ) -> NDArray[np.float64]:
+        """Runs the network on one sample several times, and times each operator.
+
+        Parameters
+        ----------
+        *inputs, layout
+            As for `run`; of a batch, the first sample.
+        repeats : int
+            At least 1.
+
+        Returns
+        -------
+        numpy.ndarray
+            Seconds, [repeats, operators], operators in the order of the file and without what reading the clock
+            takes. NaN for an operator that no code runs for: a reshape that stays where it is, or one that
+            another operator does along.
+
+        Raises
+        ------
+        ValueError, RuntimeError
+            As for `run`.
+        """
+        if repeats < 1:
+            raise ValueError(f"repeats is at least 1, got {repeats}")
+        samples, _ = self._samples(self._arrays(inputs), layout)
+        with self._lock:
+            self._check_owner()
+            times = self._executor.profile(samples[0], repeats)
+        seconds = np.full((repeats, self._program.operator_count), np.nan)
+        seconds[:, self._executor.operators] = np.maximum(times[:, :-1] - np.median(times[:, -1:]), 0) * 1e-9
+        return seconds
+
     def input_view(self, index: int = 0) -> Codes:
         """The int8 memory of input `index`, to be written before every `invoke`."""
         self._take_ownership()
@@ -345,8 +386,7 @@ def load(source: str | os.PathLike[str] | bytes, kernels: str | None = None) -> 
     source : path or bytes
         A .qfb file, or its content.
     kernels : str, optional
-        Kernel set, one of `kernel_sets()`. By default what the environment variable QRT_KERNELS names,
-        else the quickest that this machine has. All give the same bytes.
+        Kernel set, one of `kernel_sets()`; by default `default_kernels()`. All give the same bytes.
 
     Raises
     ------
@@ -361,22 +401,62 @@ def load(source: str | os.PathLike[str] | bytes, kernels: str | None = None) -> 
         content, where = Path(source).read_bytes(), f"{os.fspath(source)}: "
     else:
         content, where = bytes(source), ""
-    chosen = kernels or os.environ.get("QRT_KERNELS") or _executor.SETS[-1]
     try:
-        return Model(_executor.Program(content, chosen))
+        return Model(_executor.Program(content, kernels or default_kernels()))
     except _executor.InvalidModel as error:
         message, rule = error.args
         raise ModelError(where + message, rule) from None
 
 
 def kernel_sets() -> tuple[str, ...]:
-    """Names of the kernel sets of this machine, the readable reference first, the default last."""
+    """Names of the kernel sets of this machine, the readable reference first, the quickest last."""
     return _executor.SETS
+
+
+def default_kernels() -> str:
+    """The kernel set that the environment variable QRT_KERNELS names, else the quickest of this machine.
+
+    Raises
+    ------
+    ValueError
+        QRT_KERNELS names a set that this machine lacks.
+    """
+    name = os.environ.get("QRT_KERNELS") or _executor.SETS[-1]
+    if refusal := _executor.refusal(name):
+        raise ValueError(f"QRT_KERNELS: {refusal}")
+    return name
 
 
 def absent_kernel_sets() -> dict[str, str]:
     """The kernel sets that this machine lacks, and why."""
     return dict(_executor.ABSENT)
+
+
+def measure_peak(kernels: str) -> float | None:
+    """The most multiply-accumulates a second that one core makes with a kernel set's instructions.
+
+    Measured now, in a few milliseconds: a loop of the set's best instruction (AMX TDPBSSD, VNNI VPDPBUSD, AVX2
+    VPMADDWD and an addition) on registers alone; the best of several, since what else the machine does only slows it.
+
+    Parameters
+    ----------
+    kernels : str
+        One of `kernel_sets()`.
+
+    Returns
+    -------
+    float or None
+        None for a set that has no such instructions: reference, portable.
+
+    Raises
+    ------
+    ValueError
+        No such kernel set on this machine.
+    """
+    if refusal := _executor.refusal(kernels):
+        raise ValueError(refusal)
+    measured = [_executor.peak(kernels, PEAK_ROUNDS) for _ in range(PEAK_REPEATS)]
+    return max(macs / nanoseconds * 1e9 for macs, nanoseconds in measured) if measured[0][0] else None
 
 
 def kernel_table() -> dict[str, dict[str, str]]:

@@ -40,7 +40,8 @@ def pets(tmp_path: Path) -> Path:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    missing = [name for name in REQUIRED if name not in qrt.kernel_sets()]
+    absent = qrt.absent_kernel_sets()
+    missing = [f"{name} ({absent.get(name, 'unknown')})" for name in REQUIRED if name not in qrt.kernel_sets()]
     if missing:
         raise pytest.UsageError(f"QRT_REQUIRE names kernel sets that this machine lacks: {', '.join(missing)}")
 

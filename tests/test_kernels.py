@@ -6,7 +6,11 @@ Over the cases, and over shapes that hypothesis draws. conftest.py says at the e
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import graphs
@@ -26,6 +30,21 @@ SETS = [name for name in qrt.kernel_sets() if name != "reference"]
 def test_there_is_something_to_compare() -> None:
     assert "reference" in qrt.kernel_sets()
     assert "portable" in SETS
+
+
+def test_a_required_set_that_is_absent_is_a_failure() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", __file__, "-k", test_there_is_something_to_compare.__name__]
+    for required, status in [("portable", 0), ("portable,gpu", pytest.ExitCode.USAGE_ERROR)]:
+        result = subprocess.run(
+            command,
+            cwd=Path(__file__).parent.parent,
+            env={**os.environ, "QRT_REQUIRE": required},
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == status
+        told = "QRT_REQUIRE names kernel sets that this machine lacks: gpu (unknown)" in result.stderr
+        assert told == (status != 0)
 
 
 @pytest.mark.parametrize("kernels", SETS)

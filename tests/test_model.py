@@ -179,6 +179,31 @@ def test_zero_copy_path(model: qrt.Model) -> None:
     assert np.shares_memory(model.output_view(), model.output_view())
 
 
+def test_profile_times_what_run_runs(model: qrt.Model) -> None:
+    expected = model.run(codes(3))
+    seconds = model.profile(codes(3), repeats=4)
+    assert np.array_equal(model.output_view(), expected[:1])
+    assert seconds.shape == (4, 6)
+    # conv2d, conv2d, add, mean, a reshape that stays where it is, linear
+    assert np.isnan(seconds).tolist() == [[False, False, False, False, True, False]] * 4
+    assert np.nanmin(seconds) >= 0 and np.nansum(seconds) > 0
+    with pytest.raises(ValueError, match="repeats is at least 1, got 0"):
+        model.profile(codes(), repeats=0)
+    with pytest.raises(ValueError, match="input 'image': expected shape"):
+        model.profile(codes()[:, :, :2])
+
+
+def test_peaks_are_of_sets_with_instructions_of_their_own(kernels: str) -> None:
+    peak = qrt.measure_peak(kernels)
+    if kernels in ("reference", "portable"):
+        assert peak is None
+    else:
+        # A loop that is not optimized away takes time: no core makes a million multiply-accumulates in a nanosecond.
+        assert peak is not None and 1e8 < peak < 1e15
+    with pytest.raises(ValueError, match="unknown kernel set 'gpu'"):
+        qrt.measure_peak("gpu")
+
+
 def test_forks_have_arenas_of_their_own(model: qrt.Model) -> None:
     other = model.fork()
     x, z = codes(1, 1), codes(1, 2)
@@ -243,7 +268,12 @@ def test_threads_on_forks(content: bytes) -> None:
 def test_views_belong_to_one_thread(content: bytes) -> None:
     model = qrt.load(content)
     model.input_view()[...] = codes(1)
-    for attempt in (lambda _: model.run(codes(1)), lambda _: model.invoke(), lambda _: model.input_view()):
+    for attempt in (
+        lambda _: model.run(codes(1)),
+        lambda _: model.profile(codes(1)),
+        lambda _: model.invoke(),
+        lambda _: model.input_view(),
+    ):
         (error,) = in_threads(1, attempt)
         assert isinstance(error, RuntimeError)
         assert "fork()" in str(error)
@@ -251,9 +281,10 @@ def test_views_belong_to_one_thread(content: bytes) -> None:
 
 def test_kernel_sets_and_choice(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     assert qrt.kernel_sets()[0] == "reference"
-    assert qrt.load(content).kernels == qrt.kernel_sets()[-1]
+    monkeypatch.delenv("QRT_KERNELS", raising=False)
+    assert qrt.load(content).kernels == qrt.default_kernels() == qrt.kernel_sets()[-1]
     monkeypatch.setenv("QRT_KERNELS", "reference")
-    assert qrt.load(content).kernels == "reference"
+    assert qrt.load(content).kernels == qrt.default_kernels() == "reference"
     with pytest.raises(ValueError, match="unknown kernel set 'gpu'; this machine has reference, portable"):
         qrt.load(content, kernels="gpu")
     table = qrt.kernel_table()

@@ -5,6 +5,7 @@
 
 #include "dispatch.h"
 
+#include "peak.h"
 #include "x86.h"
 
 #ifdef QRT_X86
@@ -87,15 +88,19 @@ void qrt_kernels_amx(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
 
 static const char *missing_nothing(void) { return NULL; }
 
+/* A set that has no instructions of its own. */
+static int64_t no_peak(int64_t rounds) { return 0 * rounds; }
+
 static const struct {
     const char *name;
     const char *(*missing)(void);
     void (*fill)(qrt_kernels *kernels);
+    int64_t (*peak)(int64_t rounds);
 } sets[QRT_SET_COUNT] = {
-    {"portable", missing_nothing, qrt_kernels_portable},
-    {"avx2", missing_avx2, qrt_kernels_avx2},
-    {"avx512vnni", missing_avx512vnni, qrt_kernels_avx512vnni},
-    {"amx", missing_amx, qrt_kernels_amx},
+    {"portable", missing_nothing, qrt_kernels_portable, no_peak},
+    {"avx2", missing_avx2, qrt_kernels_avx2, qrt_peak_avx2},
+    {"avx512vnni", missing_avx512vnni, qrt_kernels_avx512vnni, qrt_peak_avx512vnni},
+    {"amx", missing_amx, qrt_kernels_amx, qrt_peak_amx},
 };
 
 const char *qrt_set_name(int32_t set) { return sets[set].name; }
@@ -103,3 +108,5 @@ const char *qrt_set_name(int32_t set) { return sets[set].name; }
 const char *qrt_set_missing(int32_t set) { return sets[set].missing(); }
 
 void qrt_set_fill(int32_t set, qrt_kernels *kernels) { sets[set].fill(kernels); }
+
+int64_t qrt_set_peak(int32_t set, int64_t rounds) { return sets[set].peak(rounds); }

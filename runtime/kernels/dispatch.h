@@ -19,6 +19,10 @@ const char *qrt_set_missing(int32_t set);
 /* Fills the table of a set that is not missing. */
 void qrt_set_fill(int32_t set, qrt_kernels *kernels);
 
+/* Makes `rounds` rounds of the quickest multiply-accumulates of a set that is not missing, on registers alone, and
+ * returns how many they are; 0 for a set without instructions of its own. */
+int64_t qrt_set_peak(int32_t set, int64_t rounds);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,50 @@
+"""qrt kernels: the kernel sets of this machine, why others are absent, and whose functions each set runs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+import qrt
+from qrt.cli.console import console, facts, heading, print_json, show
+from qrt.cli.failure import Verb
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@click.command(cls=Verb)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def list_kernels(as_json: bool) -> None:
+    """Lists the kernel sets of this machine, and why others are absent.
+
+    All sets give the same bytes. The default is the quickest, or the one that the environment variable QRT_KERNELS
+    names. The table says for each operator whose function a set runs: its own or that of a set before it.
+    """
+    default, absent, table = qrt.default_kernels(), qrt.absent_kernel_sets(), qrt.kernel_table()
+    reason = "named by QRT_KERNELS" if os.environ.get("QRT_KERNELS") else "the quickest here"
+    if as_json:
+        document = {"sets": qrt.kernel_sets(), "default": default, "reason": reason, "absent": absent, "table": table}
+        print_json(document)
+        return
+    out = console()
+    states = {name: f"the default, {reason}" if name == default else "here" for name in qrt.kernel_sets()}
+    states |= {name: f"absent: {why}" for name, why in absent.items()}
+    show(out, facts(states.items()))
+    heading(out, "Whose function runs")
+    show(out, operator_table(table))
+
+
+def operator_table(table: dict[str, dict[str, str]]) -> Table:
+    """A row for each operator, a column for each set."""
+    from rich.table import Table
+
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    shown.add_column("operator", no_wrap=True)
+    for name in table:
+        shown.add_column(name, no_wrap=True)
+    for operator in next(iter(table.values())):
+        shown.add_row(operator, *(owners[operator] for owners in table.values()))
+    return shown

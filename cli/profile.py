@@ -1,0 +1,296 @@
+"""qrt profile: where the time of a network goes, operator by operator."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+import qrt
+from qrt.cli import arrays
+from qrt.cli.arrays import Array
+from qrt.cli.console import Progress, console, facts, heading, percent, print_json, printable, show
+from qrt.cli.contents import OperatorEntry, read_contents
+from qrt.cli.failure import Failure, Verb, open_model
+
+# Seconds that operators are timed for when the number of runs is not given, and the fewest and most runs then.
+PERIOD = 0.5
+FEWEST, MOST = 3, 10_000
+# Seconds of runs between which the progress bar moves.
+TURN = 0.02
+# Columns that a name must have to be shown.
+NARROWEST = 16
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What an operator takes.
+
+    Attributes
+    ----------
+    operator : OperatorEntry
+    kernels : str
+        The set whose function runs it.
+    seconds, fastest : float or None
+        The median and the least of all runs. None where no code runs for it: a reshape that stays where it is, or
+        an operator that another one does along.
+    """
+
+    operator: OperatorEntry
+    kernels: str
+    seconds: float | None
+    fastest: float | None
+
+    @property
+    def rate(self) -> float | None:
+        """Multiply-accumulates a second; None of an operator that sums no products."""
+        return self.operator.macs / self.seconds if self.operator.macs and self.seconds else None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the operators of a network take, in the order of the file.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    kernels : str
+    given : str
+        What the network ran on.
+    repeats : int
+    timings : list of Timing
+    run_seconds : float
+        The median of `Model.run` on the same sample.
+    peak : float or None
+        Multiply-accumulates a second that the set's best instruction makes on registers, measured before and after.
+    """
+
+    path: Path
+    kernels: str
+    given: str
+    repeats: int
+    timings: list[Timing]
+    run_seconds: float
+    peak: float | None
+
+    @property
+    def seconds(self) -> float:
+        return sum(timing.seconds or 0.0 for timing in self.timings)
+
+    @property
+    def macs(self) -> int:
+        return sum(timing.operator.macs for timing in self.timings)
+
+    @property
+    def kinds(self) -> dict[str, float]:
+        """Seconds of each kind of operator, the most first."""
+        sums: dict[str, float] = {}
+        for timing in self.timings:
+            if timing.seconds is not None:
+                sums[timing.operator.kind] = sums.get(timing.operator.kind, 0.0) + timing.seconds
+        return dict(sorted(sums.items(), key=lambda item: -item[1]))
+
+    def slowest_first(self) -> list[Timing]:
+        return sorted(self.timings, key=lambda timing: -(timing.seconds or 0.0))
+
+    def peak_share(self, rate: float | None) -> float | None:
+        return rate / self.peak if rate is not None and self.peak is not None else None
+
+
+@click.command(cls=Verb)
+@click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
+@click.option(
+    "--input", "input_paths", multiple=True, type=click.Path(path_type=Path), help="As for run; else a test vector."
+)
+@click.option("--kernels", metavar="SET", help="Kernel set to run on; 'qrt kernels' lists them.")
+@click.option(
+    "--repeats", type=click.IntRange(min=1), metavar="N", help="Runs; by default as many as half a second is."
+)
+@click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Of images, where their shape fits both.")
+@click.option("--order", is_flag=True, help="Show operators in the order of the file, not the slowest first.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def profile_model(
+    path: Path,
+    input_paths: tuple[Path, ...],
+    kernels: str | None,
+    repeats: int | None,
+    layout: str | None,
+    order: bool,
+    as_json: bool,
+) -> None:
+    """Times each operator of a network.
+
+    Runs the whole network again and again, on one thread, and shows the median time of each operator, its
+    multiply-accumulates (MACs), and its share of the time of all. Without --input it runs on the file's first test
+    vector, or else on random codes.
+
+    "Of peak": the MACs a second in percent of what the set's best multiplying instruction makes on registers alone
+    (AMX TDPBSSD, VNNI VPDPBUSD, AVX2 VPMADDWD and an addition), measured in the same run. Reference and portable
+    have no such instruction, and no peak. Which set's function runs an operator stands beside it.
+
+    "Model.run" is the whole call from Python; what it takes beyond the operators goes into checking and copying
+    inputs, quantizing floats, the loop, and copying outputs.
+    """
+    model = open_model(path, kernels)
+    given, sample, layout = choose_sample(model, input_paths, layout)
+    try:
+        found = measure(path, model, given, sample, layout, repeats)
+    except ValueError as error:
+        raise Failure(f"{path}: {error}") from None
+    if as_json:
+        print_json(document(found))
+    else:
+        report(found, order)
+
+
+def choose_sample(model: qrt.Model, paths: Sequence[Path], layout: str | None) -> tuple[str, list[Array], str | None]:
+    """What to call it, an array for each input, and their layout."""
+    if paths:
+        chosen = arrays.choose([item for path in paths for item in arrays.read(path)], model.inputs, layout)
+        pairs = zip(chosen, model.inputs, strict=True)
+        sample = [
+            x.array[:1] if x.array.ndim == len(info.shape) and info.shape[0] == 1 else x.array for x, info in pairs
+        ]
+        cut = any(len(x) < len(item.array) for x, item in zip(sample, chosen, strict=True) if x.ndim)
+        named = ", ".join(dict.fromkeys(str(item.path) for item in chosen))
+        return f"the first sample of {named}" if cut else named, sample, layout
+    if vectors := model.test_vectors:
+        return "the first test vector", list(vectors[0][0]), "NHWC"
+    rng = np.random.default_rng(0)
+    return "random codes", [rng.integers(-128, 128, info.shape, np.int8) for info in model.inputs], "NHWC"
+
+
+def measure(
+    path: Path, model: qrt.Model, given: str, sample: Sequence[Array], layout: str | None, repeats: int | None
+) -> Profile:
+    """Runs operators and the whole call in turns, so that all see the same machine."""
+    model.run(*sample, layout=layout)
+    once = float(np.nansum(model.profile(*sample, repeats=1, layout=layout)))
+    if repeats is None:
+        repeats = int(np.clip(PERIOD / max(once, 1e-9), FEWEST, MOST))
+    turn = int(np.clip(TURN / max(once, 1e-9), 1, repeats))
+    peaks = [qrt.measure_peak(model.kernels)]
+    times, runs = [], []
+    with Progress(repeats, "runs") as progress:
+        for start in range(0, repeats, turn):
+            count = min(turn, repeats - start)
+            times.append(model.profile(*sample, repeats=count, layout=layout))
+            runs += [time_run(model, sample, layout) for _ in range(count)]
+            progress.done(start + count)
+    peaks.append(qrt.measure_peak(model.kernels))
+    owners = qrt.kernel_table()[model.kernels]
+    timings = []
+    for op, column in zip(read_contents(path.read_bytes()).operators, np.concatenate(times).T, strict=True):
+        owner = model.kernels if owners[op.kind] == "own" else owners[op.kind]
+        idle = bool(np.isnan(column[0]))
+        seconds, fastest = (None, None) if idle else (float(np.median(column)), float(column.min()))
+        timings.append(Timing(op, owner, seconds, fastest))
+    best = max((peak for peak in peaks if peak is not None), default=None)
+    return Profile(path, model.kernels, given, repeats, timings, float(np.median(runs)), best)
+
+
+def time_run(model: qrt.Model, sample: Sequence[Array], layout: str | None) -> float:
+    """Seconds of `Model.run`."""
+    start = time.perf_counter()
+    model.run(*sample, layout=layout)
+    return time.perf_counter() - start
+
+
+def report(found: Profile, order: bool) -> None:
+    out = console()
+    show(out, facts(totals(found)))
+    heading(out, "Operators, in order" if order else "Operators, the slowest first")
+    for line in lines(found, found.timings if order else found.slowest_first(), out.width):
+        click.echo(line)
+
+
+def totals(found: Profile) -> Iterator[tuple[str, str]]:
+    """What is to say of the whole network."""
+    rate = found.macs / found.seconds if found.seconds else 0.0
+    peak, share = "", ""
+    if found.peak is not None:
+        peak, share = f", at most {giga(found.peak)} GMAC/s on one core", f", {percent(rate, found.peak)} of peak"
+    rest = found.run_seconds - found.seconds
+    beyond = f"{micro(rest)} us beyond the operators" if rest > 0 else "no more than the operators"
+    yield "file", str(found.path)
+    yield "kernels", found.kernels + peak
+    yield "input", found.given
+    yield "runs", f"{found.repeats:,}, whose medians these are"
+    yield "operators", f"{micro(found.seconds)} us for {found.macs:,} MACs, {giga(rate)} GMAC/s{share}"
+    yield "Model.run", f"{micro(found.run_seconds)} us, {beyond}"
+    yield "by kind", ", ".join(f"{kind} {percent(seconds, found.seconds)}" for kind, seconds in found.kinds.items())
+
+
+def lines(found: Profile, timings: Sequence[Timing], width: int) -> Iterator[str]:
+    """A line for each operator; names take the width that is left."""
+    head = ("#", "operator", "us", "share", "MACs", "GMAC/s", "of peak", "kernels")
+    rows = [head, *(cells(found, timing) for timing in timings)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    left = width - sum(widths) - 2 * len(widths)
+    names = ["name", *(printable(timing.operator.name) for timing in timings)]
+    for row, name in zip(rows, names, strict=True):
+        parts = [
+            f"{text:<{w}}" if i in (1, 7) else f"{text:>{w}}"
+            for i, (text, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        short = name if len(name) <= left else f"{name[: left - 3]}..."
+        yield "  ".join([*parts, short] if left >= NARROWEST else parts).rstrip()
+
+
+def cells(found: Profile, timing: Timing) -> tuple[str, ...]:
+    """Step, kind, time, share, MACs, their rate, its share of the peak, and kernels; nothing where there is none."""
+    op, rate = timing.operator, timing.rate
+    share = found.peak_share(rate)
+    return (
+        str(op.index + 1),
+        op.kind,
+        "-" if timing.seconds is None else micro(timing.seconds),
+        "" if timing.seconds is None else percent(timing.seconds, found.seconds),
+        f"{op.macs:,}" if op.macs else "",
+        "" if rate is None else giga(rate),
+        "" if share is None else percent(share, 1.0),
+        "" if timing.seconds is None else timing.kernels,
+    )
+
+
+def micro(seconds: float) -> str:
+    return f"{seconds * 1e6:,.2f}"
+
+
+def giga(rate: float) -> str:
+    return f"{rate / 1e9:,.1f}"
+
+
+def document(found: Profile) -> dict[str, Any]:
+    """All of it as plain types; rates are multiply-accumulates a second."""
+    return {
+        "file": str(found.path),
+        "kernels": found.kernels,
+        "input": found.given,
+        "repeats": found.repeats,
+        "peak": found.peak,
+        "seconds": found.seconds,
+        "run_seconds": found.run_seconds,
+        "overhead_seconds": found.run_seconds - found.seconds,
+        "macs": found.macs,
+        "operators": [
+            {
+                "index": timing.operator.index,
+                "kind": timing.operator.kind,
+                "name": timing.operator.name,
+                "kernels": timing.kernels,
+                "seconds": timing.seconds,
+                "fastest": timing.fastest,
+                "share": (timing.seconds or 0.0) / found.seconds if found.seconds else 0.0,
+                "macs": timing.operator.macs,
+                "rate": timing.rate,
+                "peak_share": found.peak_share(timing.rate),
+            }
+            for timing in found.timings
+        ],
+    }
