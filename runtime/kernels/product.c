@@ -14,26 +14,26 @@ static void sum_weights(const int8_t *weights, ptrdiff_t size, int64_t *sum, int
     *magnitude = m;
 }
 
-/* Four weights of each of `count` channels, `stride` apart, of which `size` <= 4 are there; the rest is zero. */
-static void pack_quad(const int8_t *weights, ptrdiff_t stride, int32_t count, int32_t size, int8_t *to) {
-    if (size == 4) {
+/* `depth` weights of each of `count` channels, `stride` apart, of which `size` are there; the rest is zero. */
+static void pack_step(const int8_t *weights, ptrdiff_t stride, int32_t count, int32_t size, int32_t depth, int8_t *to) {
+    if (size >= 4 && depth == 4) {
         for (int32_t i = 0; i < count; i++) memcpy(to + 4 * i, weights + i * stride, 4);
         return;
     }
     for (int32_t i = 0; i < count; i++) {
-        for (int32_t k = 0; k < size; k++) to[4 * i + k] = weights[i * stride + k];
+        for (int32_t k = 0; k < size && k < depth; k++) to[depth * i + k] = weights[i * stride + k];
     }
 }
 
 static void pack_block(const qrt_product *product, const int8_t *weights, int32_t count, int8_t *to) {
     ptrdiff_t filter_size = (ptrdiff_t)product->runs * product->run_size;
-    int32_t padded = product->chunks * product->unit;
+    int32_t padded = product->chunks * product->unit, depth = qrt_product_depth(product->unit);
     memset(to, 0, (size_t)qrt_product_block(product));
     for (int32_t run = 0; run < product->runs; run++) {
-        for (int32_t i = 0; i < padded; i += 4, to += 4 * QRT_LANES) {
+        for (int32_t i = 0; i < padded; i += depth, to += depth * QRT_LANES) {
             int32_t left = product->run_size - i;
             const int8_t *from = weights + (ptrdiff_t)run * product->run_size + i;
-            if (left > 0) pack_quad(from, filter_size, count, left < 4 ? left : 4, to);
+            if (left > 0) pack_step(from, filter_size, count, left, depth, to);
         }
     }
 }

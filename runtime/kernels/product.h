@@ -1,11 +1,11 @@
 /* product.h: conv2d and linear as a product of positions and channels: the packed weights, and what sets share.
  *
  * What a filter position of a group reads is `runs` of bytes that lie together. A run is padded with zero weights to
- * `chunks` of `unit` bytes, a multiple of 4. Weights are packed for 16 output channels, a block, at a time:
+ * `chunks` of `unit` bytes, 2 or a multiple of 4. Weights are packed for 16 output channels, a block, at a time:
  *
- *   packed: qrt_product | qrt_lanes [groups][blocks] | int8 [groups][blocks][run][chunk][unit / 4][16][4]
+ *   packed: qrt_product | qrt_lanes [groups][blocks] | int8 [groups][blocks][run][chunk][unit / depth][16][depth]
  *
- * so that a chunk is an AMX tile, and a register for each 4 bytes of input.
+ * with a depth of 4, or 2 for a unit of 2: a chunk is an AMX tile, and a register holds each 4 bytes of input.
  */
 #ifndef QRT_PRODUCT_H
 #define QRT_PRODUCT_H
@@ -24,6 +24,9 @@ typedef struct qrt_product {
     int32_t signed_input; /* whether the kernel multiplies x, not x + 128 */
     int32_t reserved[8];
 } qrt_product;
+
+/* Weights of one channel that lie together. */
+static inline int32_t qrt_product_depth(int32_t unit) { return unit < 4 ? unit : 4; }
 
 static inline qrt_product qrt_product_of(const qrt_conv2d_params *p, int32_t unit) {
     qrt_product product = {0};

@@ -1,0 +1,12 @@
+/* avx2.h: kernels of the avx2 set that avx2.c takes from other files into its table. */
+#ifndef QRT_AVX2_H
+#define QRT_AVX2_H
+
+#include "qrt_kernels.h"
+
+extern const qrt_kernel qrt_dwconv2d_avx2;
+
+/* Replaces the operators on rows of codes, and pools. */
+void qrt_rows_avx2(qrt_kernels *kernels);
+
+#endif
