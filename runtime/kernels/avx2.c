@@ -14,10 +14,6 @@
 #define PAIR 2
 #define QUAD 4
 
-/* Positions of a table. The inputs and the weights of a block for them stay in the first cache. */
-#define TABLE 48
-#define TABLE_SIZE ((TABLE + QRT_EMIT_ROWS) * QRT_LANES)
-
 /* acc [positions][vectors * 8]; `offset` has one entry for each pair. Both counts are constants; accumulators, weights
  * and an input fit the 16 registers. */
 QRT_AVX2 QRT_INLINE void multiply(const int16_t *const *x, const int32_t *offset, int32_t pairs, const int8_t *weights,
@@ -98,12 +94,12 @@ static void set_offsets(const qrt_conv2d_params *p, const qrt_product *product, 
 /* All channels of the positions whose inputs begin at x. `output` is the first position's. */
 QRT_AVX2 static void conv2d_table(const qrt_conv2d_params *p, const qrt_emitter *e, const int16_t *const *x,
                                   int32_t positions, const int32_t *offset, int8_t *output) {
-    int32_t acc[TABLE_SIZE] __attribute__((aligned(64)));
+    int32_t acc[QRT_TABLE_SIZE] __attribute__((aligned(64)));
     const qrt_product *product = p->packed;
     int32_t channels = p->out_channels / p->groups, in_channels = p->in_channels / p->groups;
     const qrt_lanes *lanes = qrt_product_lanes(product);
     const int8_t *weights = qrt_product_weights(product);
-    const int16_t *from[TABLE];
+    const int16_t *from[QRT_TABLE];
     for (int32_t group = 0; group < p->groups; group++) {
         for (int32_t m = 0; m < positions; m++) from[m] = x[m] + (ptrdiff_t)group * in_channels;
         for (int32_t first = 0; first < channels; first += QRT_LANES, lanes++, weights += qrt_product_block(product)) {
@@ -134,18 +130,13 @@ QRT_AVX2 static void conv2d_run(const void *params, const int8_t *const *inputs,
         for (int32_t out_y = 0; out_y < p->out_height; out_y += band.height) {
             int32_t height = p->out_height - out_y < band.height ? p->out_height - out_y : band.height;
             qrt_band_copy(&band, p, image, out_y, height, copy);
-            const int16_t *x[TABLE];
-            int32_t filled = 0;
-            for (int32_t y = 0; y < height; y++) {
-                const int16_t *at = copy + y * p->stride_y * band.pitch;
-                for (int32_t out_x = 0; out_x < p->out_width; out_x++, at += p->stride_x * p->in_channels) {
-                    x[filled++] = at;
-                    int last = y == height - 1 && out_x == p->out_width - 1;
-                    if (filled < TABLE && !last) continue;
-                    conv2d_table(p, &e, x, filled, offset, output);
-                    output += filled * position_size;
-                    filled = 0;
-                }
+            int32_t count = height * p->out_width;
+            for (int32_t q = 0; q < count; q += QRT_TABLE) {
+                int32_t positions = count - q < QRT_TABLE ? count - q : QRT_TABLE;
+                const int16_t *x[QRT_TABLE];
+                qrt_band_positions(&band, p, copy, q, positions, x);
+                conv2d_table(p, &e, x, positions, offset, output);
+                output += positions * position_size;
             }
         }
     }
@@ -259,6 +250,7 @@ void qrt_kernels_avx2(qrt_kernels *kernels) {
     qrt_kernels_portable(kernels);
     kernels->name = "avx2";
     kernels->conv2d = conv2d;
+    kernels->dwconv2d = qrt_dwconv2d_avx2;
     kernels->linear = linear;
 }
 

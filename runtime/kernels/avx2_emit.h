@@ -6,12 +6,15 @@
 #ifndef QRT_AVX2_EMIT_H
 #define QRT_AVX2_EMIT_H
 
+#include "avx2_image.h"
 #include "avx2_requant.h"
 
 #ifdef QRT_X86
 
 /* A table may be read to a multiple of this many rows. */
 #define QRT_EMIT_ROWS 4
+
+#define QRT_TABLE_SIZE ((QRT_TABLE + QRT_EMIT_ROWS) * QRT_LANES)
 
 /* How a table's channels stand in its rows, and so in the lanes. */
 enum {

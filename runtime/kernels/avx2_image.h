@@ -12,6 +12,9 @@
 
 #ifdef QRT_X86
 
+/* Positions that are computed together: a table of accumulators. */
+#define QRT_TABLE 48
+
 /* Bytes that a band should not exceed: part of the second cache. */
 #define QRT_BAND_SIZE (96 * 1024)
 
@@ -48,6 +51,17 @@ static inline qrt_band qrt_band_of(const qrt_conv2d_params *p, int32_t channels)
 static inline ptrdiff_t qrt_band_tap(const qrt_band *band, const qrt_conv2d_params *p, int32_t filter_y,
                                      int32_t filter_x) {
     return (ptrdiff_t)filter_y * p->dilation_y * band->pitch + (ptrdiff_t)filter_x * p->dilation_x * band->channels;
+}
+
+/* Where the inputs of `count` positions begin, from position `first` of a band on. */
+static inline void qrt_band_positions(const qrt_band *band, const qrt_conv2d_params *p, const int16_t *copy,
+                                      int32_t first, int32_t count, const int16_t **x) {
+    int32_t out_y = first / p->out_width, out_x = first % p->out_width;
+    ptrdiff_t step = (ptrdiff_t)p->stride_x * band->channels;
+    for (int32_t i = 0; i < count; out_y++, out_x = 0) {
+        const int16_t *at = copy + out_y * p->stride_y * band->pitch + out_x * step;
+        for (; i < count && out_x < p->out_width; i++, out_x++, at += step) x[i] = at;
+    }
 }
 
 QRT_AVX2 QRT_INLINE void fill16(int16_t *to, ptrdiff_t size, int16_t value) {
