@@ -252,6 +252,7 @@ void qrt_kernels_avx2(qrt_kernels *kernels) {
     kernels->conv2d = conv2d;
     kernels->dwconv2d = qrt_dwconv2d_avx2;
     kernels->linear = linear;
+    qrt_rows_avx2(kernels);
 }
 
 #endif

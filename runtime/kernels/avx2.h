@@ -6,7 +6,7 @@
 
 extern const qrt_kernel qrt_dwconv2d_avx2;
 
-/* Replaces the operators on rows of codes, and pools. */
+/* Replaces the operators on single codes. */
 void qrt_rows_avx2(qrt_kernels *kernels);
 
 #endif
