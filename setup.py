@@ -21,6 +21,7 @@ X86_KERNELS = [
     "runtime/kernels/avx2.c",
     "runtime/kernels/avx2_depthwise.c",
     "runtime/kernels/avx2_rows.c",
+    "runtime/kernels/avx2_pools.c",
     "runtime/kernels/avx512vnni.c",
     "runtime/kernels/avx512_depthwise.c",
     "runtime/kernels/avx512_depthwise_pack.c",

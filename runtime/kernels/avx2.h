@@ -6,7 +6,8 @@
 
 extern const qrt_kernel qrt_dwconv2d_avx2;
 
-/* Replaces the operators on single codes. */
+/* Replace operators on single codes, and pools and mean. */
 void qrt_rows_avx2(qrt_kernels *kernels);
+void qrt_pools_avx2(qrt_kernels *kernels);
 
 #endif

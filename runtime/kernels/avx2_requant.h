@@ -73,5 +73,27 @@ QRT_AVX2 QRT_INLINE void store_codes(int8_t *y, __m128i codes, int32_t count) {
     if (count & 1) *y = (int8_t)_mm_extract_epi8(codes, 0);
 }
 
+/* The first `count` <= 16 of 16 codes; the rest is 0. Reads no more. */
+QRT_AVX2 QRT_INLINE __m128i load_codes(const int8_t *x, int32_t count) {
+    if (count == 16) return _mm_loadu_si128((const __m128i *)x);
+    int8_t codes[16] = {0};
+    for (int32_t i = 0; i < count; i++) codes[i] = x[i];
+    return _mm_loadu_si128((const __m128i *)codes);
+}
+
+/* Requantization that is the same for all lanes. Returns its form. */
+QRT_AVX2 static inline int32_t requant8_uniform(const qrt_requant *requant, int64_t largest, requant8 *r) {
+    qrt_lanes lanes;
+    memset(&lanes, 0, sizeof lanes);
+    int32_t form = qrt_lane_fill(&lanes, 0, requant, 0, 0, largest);
+    r->multiplier = r->multiplier_odd = _mm256_set1_epi32(lanes.multiplier[0]);
+    r->even = r->odd = _mm256_set1_epi64x(lanes.even[0]);
+    r->shift = _mm256_set1_epi32(lanes.shift[0]);
+    r->left = _mm256_set1_epi32(lanes.left[0]);
+    r->round = _mm256_set1_epi32(lanes.round[0]);
+    r->sign_shift = _mm256_set1_epi32(lanes.sign_shift[0]);
+    return form;
+}
+
 #endif
 #endif

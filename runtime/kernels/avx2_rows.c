@@ -32,7 +32,7 @@ QRT_AVX2 QRT_INLINE __m256i clamp_codes(__m256i codes, int32_t minimum, int32_t 
     return _mm256_min_epi8(codes, _mm256_set1_epi8((char)maximum));
 }
 
-QRT_AVX2 QRT_INLINE __m256i load_codes(const int8_t *x) { return _mm256_loadu_si256((const __m256i *)x); }
+QRT_AVX2 QRT_INLINE __m256i load_32(const int8_t *x) { return _mm256_loadu_si256((const __m256i *)x); }
 
 QRT_AVX2 QRT_INLINE void store_32(int8_t *y, __m256i codes) { _mm256_storeu_si256((__m256i *)y, codes); }
 
@@ -43,11 +43,11 @@ typedef __m256i (*binary_codes)(const void *constants, __m256i a, __m256i b);
 QRT_AVX2 QRT_INLINE void unary_row(const int8_t *x, int8_t *y, ptrdiff_t size, unary_codes operation,
                                    const void *constants) {
     ptrdiff_t i = 0;
-    for (; i + CODES <= size; i += CODES) store_32(y + i, operation(constants, load_codes(x + i)));
+    for (; i + CODES <= size; i += CODES) store_32(y + i, operation(constants, load_32(x + i)));
     if (i < size) {
         int8_t rest[CODES] = {0};
         memcpy(rest, x + i, (size_t)(size - i));
-        store_32(rest, operation(constants, load_codes(rest)));
+        store_32(rest, operation(constants, load_32(rest)));
         memcpy(y + i, rest, (size_t)(size - i));
     }
 }
@@ -59,14 +59,14 @@ typedef struct operand {
 } operand;
 
 QRT_AVX2 QRT_INLINE __m256i load_operand(operand x, ptrdiff_t i) {
-    return x.step == 1 ? load_codes(x.codes + i) : _mm256_set1_epi8((char)*x.codes);
+    return x.step == 1 ? load_32(x.codes + i) : _mm256_set1_epi8((char)*x.codes);
 }
 
 QRT_AVX2 QRT_INLINE __m256i load_rest(operand x, ptrdiff_t i, ptrdiff_t size) {
     int8_t rest[CODES] = {0};
     if (x.step == 0) return load_operand(x, 0);
     memcpy(rest, x.codes + i, (size_t)(size - i));
-    return load_codes(rest);
+    return load_32(rest);
 }
 
 QRT_AVX2 QRT_INLINE void binary_row(operand a, operand b, int8_t *y, ptrdiff_t size, binary_codes operation,
@@ -93,20 +93,6 @@ QRT_AVX2 QRT_INLINE void binary(const qrt_broadcast *s, const int8_t *const *inp
         walk_next(&at_a, s->rank, s->shape, s->a_stride);
         walk_next(&at_b, s->rank, s->shape, s->b_stride);
     }
-}
-
-/* Requantization that is the same for all lanes. Returns its form. */
-QRT_AVX2 static int32_t requant8_uniform(const qrt_requant *requant, int64_t largest, requant8 *r) {
-    qrt_lanes lanes;
-    memset(&lanes, 0, sizeof lanes);
-    int32_t form = qrt_lane_fill(&lanes, 0, requant, 0, 0, largest);
-    r->multiplier = r->multiplier_odd = _mm256_set1_epi32(lanes.multiplier[0]);
-    r->even = r->odd = _mm256_set1_epi64x(lanes.even[0]);
-    r->shift = _mm256_set1_epi32(lanes.shift[0]);
-    r->left = _mm256_set1_epi32(lanes.left[0]);
-    r->round = _mm256_set1_epi32(lanes.round[0]);
-    r->sign_shift = _mm256_set1_epi32(lanes.sign_shift[0]);
-    return form;
 }
 
 /* add, COMMON_SHIFT. Multipliers are split at bit 16, so that each half multiplies by vpmaddwd:
