@@ -71,6 +71,7 @@ WINDOWS = {
     "1x5": Window((1, 5), padding=(0, 0, 2, 2)),
     "7x1": Window((7, 1), padding=(3, 2, 0, 0)),
     "stride 2": Window((3, 3), stride=(2, 2), padding=(0, 1, 0, 1)),
+    "3x1 stride 2": Window((3, 1), stride=(2, 2), padding=(1, 1, 0, 0)),
     "stride 1x3": Window((2, 2), stride=(1, 3)),
     "stride above filter": Window((1, 2), stride=(3, 4)),
     "dilation 2": Window((3, 3), dilation=(2, 2), padding=(2, 2, 2, 2)),
@@ -79,6 +80,7 @@ WINDOWS = {
     "asymmetric": Window((3, 3), padding=(2, 0, 1, 3)),
     "windows of padding only": Window((2, 2), padding=(4, 5, 3, 4)),
     "dilation over padding": Window((2, 2), dilation=(9, 8), padding=(8, 3, 6, 4)),
+    "dilation over wide padding": Window((2, 2), dilation=(2500, 2500), padding=(2500, 0, 2500, 0)),
 }
 # Each requantization that the format knows.
 WAYS = {
@@ -98,6 +100,10 @@ def conv2d_cases() -> Iterator[Case]:
     for name, window in WINDOWS.items():
         yield case(f"conv2d {name}", graphs.conv2d, (2, 8, 7, 3), 4, window)
         yield case(f"conv2d {name} groups", graphs.conv2d, (1, 8, 7, 6), 9, window, groups=3)
+    # More positions, and more of them in a row, than are computed together; images that are not copied at once.
+    for shape in ((1, 50, 3, 5), (1, 3, 50, 16), (2, 49, 1, 40), (1, 40, 41, 33)):
+        yield case(f"conv2d {shape}", graphs.conv2d, shape, 9, WINDOWS["3x3 same"])
+        yield case(f"conv2d {shape} stride 2", graphs.conv2d, shape, 20, WINDOWS["3x1 stride 2"])
     for groups in (1, 2, 4, 8):
         yield case(f"conv2d groups {groups}", graphs.conv2d, (1, 4, 4, 8), 16, WINDOWS["3x3"], groups=groups)
     for name, numbers in WAYS.items():
@@ -128,6 +134,16 @@ def dwconv2d_cases() -> Iterator[Case]:
             depth_multiplier,
             WINDOWS["3x3 same"],
         )
+    # Sets that compute 16 channels at once may take several positions together, or let blocks overlap.
+    for channels, width in ((1, 16), (1, 48), (2, 8), (4, 4), (4, 12), (8, 2), (8, 6), (8, 7), (16, 3)):
+        for name in ("3x3 same", "5x5 same", "1x5", "7x1"):
+            yield case(
+                f"dwconv2d {name} {width} of {channels}", graphs.dwconv2d, (1, 8, width, channels), 1, WINDOWS[name]
+            )
+    # More positions, and more of them in a row, than are computed together.
+    for shape in ((1, 50, 3, 8), (1, 3, 50, 24), (2, 49, 1, 40), (1, 60, 61, 33)):
+        yield case(f"dwconv2d {shape}", graphs.dwconv2d, shape, 1, WINDOWS["3x3 same"])
+        yield case(f"dwconv2d {shape} stride 2", graphs.dwconv2d, shape, 1, WINDOWS["3x1 stride 2"])
     for name, window in WINDOWS.items():
         yield case(f"dwconv2d {name}", graphs.dwconv2d, (2, 8, 7, 5), 1, window)
         yield case(f"dwconv2d {name} times 2", graphs.dwconv2d, (1, 8, 7, 3), 2, window)
@@ -149,6 +165,13 @@ def dwconv2d_cases() -> Iterator[Case]:
 def linear_cases() -> Iterator[Case]:
     for inside, outside in zip(CHANNELS, reversed(CHANNELS), strict=True):
         yield case(f"linear {inside} to {outside}", graphs.linear, (1, inside), outside)
+    # A weight of -128 has no int8 of the other sign.
+    for weights, x_zero_point in product(("minimum", "maximum"), (-128, 0, 127)):
+        numbers = Numbers(x_zero_point=x_zero_point, y_zero_point=0)
+        name = f"linear weights {weights} zero point {x_zero_point}"
+        yield case(name, graphs.linear, (1, 41), 37, numbers=numbers, weights=weights)
+    for outside in (10, 128, 130, 200):
+        yield case(f"linear 33 to {outside}", graphs.linear, (1, 33), outside)
     for shape in ((11,), (5, 11), (2, 3, 11), (1, 2, 1, 3, 11)):
         yield case(f"linear {shape}", graphs.linear, shape, 6)
     for name, numbers in WAYS.items():
@@ -210,6 +233,12 @@ def elementwise_cases() -> Iterator[Case]:
     for shift, multiplier in product(SHIFTS, MULTIPLIERS):
         numbers = Sum(a_multiplier=multiplier, b_multiplier=2**31 - 1, shift=shift, y_zero_point=-1)
         yield case(f"add multiplier {multiplier} shift {shift}", graphs.add, (99,), (99,), numbers)
+    # Multipliers at the edges of their upper and lower 16 bits.
+    for shift, a, b, subtract in product(
+        (15, 16, 17, 40, 47, 48), (0x7FFF7FFF, 0x7FFF8000, 0x40008000), (0x7FFF7FFF, 0x7FFF), (False, True)
+    ):
+        numbers = Sum(a_multiplier=a, b_multiplier=b, shift=shift, y_zero_point=-2, subtract=subtract)
+        yield case(f"add {a:#x} and {b:#x} shift {shift} {subtract}", graphs.add, (99,), (99,), numbers)
     for a_shift, y_shift in product((31, 32, 45, 62), (31, 48, 51, 62)):
         tflite = Sum("TFLITE", a_multiplier=2**31 - 1, a_shift=a_shift, y_shift=y_shift, output_min=-90, output_max=80)
         yield case(f"add TFLITE shifts {a_shift} {y_shift}", graphs.add, (99,), (99,), tflite)
@@ -273,6 +302,12 @@ def pool_cases() -> Iterator[Case]:
         )
     for name, window in POOLS.items():
         yield case(f"max_pool2d {name}", graphs.pool, "max_pool2d", (2, 5, 6, 4), window)
+    # Windows of so many positions that int16 does not hold a sum, and divisors of all kinds.
+    for rounding, size in product(("HALF_AWAY", "HALF_EVEN", "HALF_EVEN_RAW"), ((16, 16), (17, 16), (3, 85), (1, 300))):
+        name, window = f"average_pool2d {rounding} {size}", Window(size)
+        yield case(name, graphs.pool, "average_pool2d", (1, *size, 5), window, -128, rounding=rounding)
+    for size in ((16, 16), (1, 600)):
+        yield case(f"mean {size}", graphs.mean, (1, *size, 17))
     for channels in (*CHANNELS, 130):
         shape = (1, 3, 3, channels)
         yield case(

@@ -7,6 +7,7 @@
 #include "avx2.h"
 #include "avx2_emit.h"
 #include "avx2_image.h"
+#include "portable.h"
 #include "product.h"
 
 #ifdef QRT_X86
@@ -72,13 +73,15 @@ static size_t offsets_size(const qrt_product *product) {
 
 static size_t conv2d_scratch(const void *params) {
     const qrt_conv2d_params *p = params;
+    if (!qrt_band_fits(p, p->in_channels)) return qrt_conv2d_s8_scratch(p);
     qrt_product product = qrt_product_of(p, PAIR);
     return offsets_size(&product) + qrt_band_of(p, p->in_channels).size;
 }
 
 static size_t conv2d_packed_size(const void *params) {
-    qrt_product product = qrt_product_of(params, PAIR);
-    return qrt_product_size(&product);
+    const qrt_conv2d_params *p = params;
+    qrt_product product = qrt_product_of(p, PAIR);
+    return qrt_band_fits(p, p->in_channels) ? qrt_product_size(&product) : 0;
 }
 
 static void conv2d_pack(const void *params, void *packed) { qrt_product_pack(params, PAIR, 1, packed); }
@@ -119,6 +122,10 @@ QRT_AVX2 static void conv2d_table(const qrt_conv2d_params *p, const qrt_emitter 
 QRT_AVX2 static void conv2d_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_conv2d_params *p = params;
     const qrt_product *product = p->packed;
+    if (product == NULL) {
+        qrt_conv2d_s8(params, inputs, output, scratch);
+        return;
+    }
     const qrt_band band = qrt_band_of(p, p->in_channels);
     int32_t *offset = scratch;
     int16_t *copy = (int16_t *)((uint8_t *)scratch + offsets_size(product));

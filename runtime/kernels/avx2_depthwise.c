@@ -10,6 +10,7 @@
 #include "avx2.h"
 #include "avx2_emit.h"
 #include "avx2_image.h"
+#include "portable.h"
 
 #ifdef QRT_X86
 
@@ -53,8 +54,10 @@ static depthwise depthwise_of(const folded *f) {
 }
 
 static size_t dwconv2d_packed_size(const void *params) {
-    folded f = fold(params);
+    const qrt_conv2d_params *p = params;
+    folded f = fold(p);
     depthwise d = depthwise_of(&f);
+    if (!qrt_band_fits(p, p->out_channels)) return 0;
     size_t weights = (size_t)d.pairs * 2 * QRT_LANES * sizeof(int16_t);
     return sizeof d + (size_t)d.blocks * (sizeof(qrt_lanes) + weights);
 }
@@ -97,6 +100,7 @@ static size_t offsets_size(int32_t pairs) { return ((size_t)pairs * 2 * sizeof(i
 
 static size_t dwconv2d_scratch(const void *params) {
     const qrt_conv2d_params *p = params;
+    if (!qrt_band_fits(p, p->out_channels)) return 0;
     return offsets_size((p->filter_height * p->filter_width + 1) / 2) + qrt_band_of(p, p->out_channels).size;
 }
 
@@ -158,6 +162,10 @@ static void set_offsets(const qrt_conv2d_params *p, const qrt_band *band, int32_
 
 QRT_AVX2 static void dwconv2d_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_conv2d_params *p = params;
+    if (p->packed == NULL) {
+        qrt_dwconv2d_s8(params, inputs, output, scratch);
+        return;
+    }
     const folded f = fold(p);
     const depthwise *d = p->packed;
     const qrt_band band = qrt_band_of(p, p->out_channels);

@@ -47,6 +47,11 @@ static inline qrt_band qrt_band_of(const qrt_conv2d_params *p, int32_t channels)
     return band;
 }
 
+/* Whether padding and dilation leave the band at a reasonable size; a window of a file may be nearly 2^31 wide. */
+static inline int qrt_band_fits(const qrt_conv2d_params *p, int32_t channels) {
+    return qrt_band_of(p, channels).size <= (size_t)1 << 25;
+}
+
 /* Entries from a position to what filter position (filter_y, filter_x) sees of it. */
 static inline ptrdiff_t qrt_band_tap(const qrt_band *band, const qrt_conv2d_params *p, int32_t filter_y,
                                      int32_t filter_x) {
