@@ -19,6 +19,7 @@ KERNELS = ["runtime/kernels/portable.c", "runtime/kernels/portable_conv.c", "run
 X86_KERNELS = [
     "runtime/kernels/product.c",
     "runtime/kernels/avx2.c",
+    "runtime/kernels/avx2_winograd.c",
     "runtime/kernels/avx2_depthwise.c",
     "runtime/kernels/avx2_rows.c",
     "runtime/kernels/avx2_pools.c",

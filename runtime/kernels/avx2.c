@@ -251,8 +251,24 @@ QRT_AVX2 static void linear_run(const void *params, const int8_t *const *inputs,
     }
 }
 
+static size_t best_packed_size(const void *params) {
+    return qrt_winograd_serves(params) ? qrt_winograd_avx2.packed_size(params) : conv2d_packed_size(params);
+}
+
+static void best_pack(const void *params, void *packed) {
+    (qrt_winograd_serves(params) ? qrt_winograd_avx2.pack : conv2d_pack)(params, packed);
+}
+
+static size_t best_scratch(const void *params) {
+    return qrt_winograd_serves(params) ? qrt_winograd_avx2.scratch_size(params) : conv2d_scratch(params);
+}
+
+static void best_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    (qrt_winograd_serves(params) ? qrt_winograd_avx2.run : conv2d_run)(params, inputs, output, scratch);
+}
+
 void qrt_kernels_avx2(qrt_kernels *kernels) {
-    static const qrt_kernel conv2d = {conv2d_run, conv2d_packed_size, conv2d_pack, conv2d_scratch};
+    static const qrt_kernel conv2d = {best_run, best_packed_size, best_pack, best_scratch};
     static const qrt_kernel linear = {linear_run, linear_packed_size, linear_pack, linear_scratch};
     qrt_kernels_portable(kernels);
     kernels->name = "avx2";

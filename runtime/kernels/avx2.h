@@ -6,6 +6,10 @@
 
 extern const qrt_kernel qrt_dwconv2d_avx2;
 
+/* conv2d, for layers that qrt_winograd_serves(). */
+extern const qrt_kernel qrt_winograd_avx2;
+int qrt_winograd_serves(const void *params);
+
 /* Replace operators on single codes, and pools and mean. */
 void qrt_rows_avx2(qrt_kernels *kernels);
 void qrt_pools_avx2(qrt_kernels *kernels);

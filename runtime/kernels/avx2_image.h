@@ -34,6 +34,12 @@ static inline ptrdiff_t qrt_band_rows(const qrt_conv2d_params *p, ptrdiff_t heig
     return (height - 1) * p->stride_y + (ptrdiff_t)(p->filter_height - 1) * p->dilation_y + 1;
 }
 
+/* `height` rows of the output at a time. */
+static inline void qrt_band_set_height(qrt_band *band, const qrt_conv2d_params *p, int32_t height) {
+    band->height = height;
+    band->size = (size_t)(qrt_band_rows(p, height) * band->pitch) * sizeof(int16_t) + QRT_BAND_SLACK;
+}
+
 /* `channels` is in_channels, or out_channels to have each channel as often as a depth multiplier needs it. */
 static inline qrt_band qrt_band_of(const qrt_conv2d_params *p, int32_t channels) {
     qrt_band band;
@@ -42,8 +48,7 @@ static inline qrt_band qrt_band_of(const qrt_conv2d_params *p, int32_t channels)
     band.pitch = (ptrdiff_t)band.columns * channels;
     ptrdiff_t rows = QRT_BAND_SIZE / (band.pitch * (ptrdiff_t)sizeof(int16_t));
     ptrdiff_t height = (rows - qrt_band_rows(p, 1)) / p->stride_y + 1;
-    band.height = height < 1 ? 1 : height < p->out_height ? (int32_t)height : p->out_height;
-    band.size = (size_t)(qrt_band_rows(p, band.height) * band.pitch) * sizeof(int16_t) + QRT_BAND_SLACK;
+    qrt_band_set_height(&band, p, height < 1 ? 1 : height < p->out_height ? (int32_t)height : p->out_height);
     return band;
 }
 
