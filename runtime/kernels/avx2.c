@@ -84,7 +84,11 @@ static size_t conv2d_packed_size(const void *params) {
     return qrt_band_fits(p, p->in_channels) ? qrt_product_size(&product) : 0;
 }
 
-static void conv2d_pack(const void *params, void *packed) { qrt_product_pack(params, PAIR, 1, packed); }
+static void conv2d_pack(const void *params, void *packed) {
+    qrt_product product = qrt_product_of(params, PAIR);
+    product.signed_input = 1;
+    qrt_product_pack(params, &product, packed);
+}
 
 static void set_offsets(const qrt_conv2d_params *p, const qrt_product *product, const qrt_band *band, int32_t *offset) {
     int32_t taps = product->runs / p->filter_height; /* 1, or each filter position is a run of its own */
@@ -225,7 +229,9 @@ static size_t linear_packed_size(const void *params) {
 
 static void linear_pack(const void *params, void *packed) {
     qrt_conv2d_params conv = linear_as_conv2d(params);
-    qrt_product_pack(&conv, linear_unit(params), 1, packed);
+    qrt_product product = qrt_product_of(&conv, linear_unit(params));
+    product.signed_input = 1;
+    qrt_product_pack(&conv, &product, packed);
 }
 
 static size_t linear_scratch(const void *params) {
