@@ -14,6 +14,7 @@ extern const qrt_kernel qrt_minimum_avx512;
 extern const qrt_kernel qrt_clamp_avx512;
 extern const qrt_kernel qrt_requantize_avx512;
 extern const qrt_kernel qrt_lut_avx512;
+extern const qrt_kernel qrt_requantize_sum_avx512;
 extern const qrt_kernel qrt_average_pool2d_avx512;
 extern const qrt_kernel qrt_max_pool2d_avx512;
 extern const qrt_kernel qrt_mean_avx512;

@@ -194,6 +194,51 @@ QRT_AVX512 static void lut_run(const void *params, const int8_t *const *inputs, 
     one_row(inputs[0], p->size, output, looked_up, &c);
 }
 
+/* requantize_sum, 8 channels at once, in 64 bits. */
+typedef struct sum8 {
+    __m512i multiplier, b_multiplier, addend, shift;
+} sum8;
+
+QRT_AVX512 QRT_INLINE sum8 sum8_load(const qrt_requantize_sum_params *p, int32_t channel, __mmask8 rest) {
+    const qrt_requant *requant = &p->requant;
+    sum8 c;
+    if (requant->step == 0) {
+        c.multiplier = _mm512_set1_epi64(requant->multiplier[0]);
+        c.b_multiplier = _mm512_set1_epi64(p->b_multiplier[0]);
+        c.addend = _mm512_set1_epi64(requant->addend[0]);
+        c.shift = _mm512_set1_epi64(requant->shift[0]);
+    } else {
+        c.multiplier = _mm512_cvtepi32_epi64(_mm256_maskz_loadu_epi32(rest, requant->multiplier + channel));
+        c.b_multiplier = _mm512_maskz_loadu_epi64(rest, p->b_multiplier + channel);
+        c.addend = _mm512_maskz_loadu_epi64(rest, requant->addend + channel);
+        c.shift = _mm512_cvtepu8_epi64(_mm_maskz_loadu_epi8(rest, requant->shift + channel));
+    }
+    return c;
+}
+
+QRT_AVX512 static void requantize_sum_run(const void *params, const int8_t *const *inputs, int8_t *output,
+                                          void *scratch) {
+    const qrt_requantize_sum_params *p = params;
+    const __m128i output_min = _mm_set1_epi8((char)p->requant.output_min);
+    const __m128i output_max = _mm_set1_epi8((char)p->requant.output_max);
+    (void)scratch;
+    ptrdiff_t at = 0;
+    for (int32_t row = 0; row < p->rows; row++, at += p->channels) {
+        for (int32_t channel = 0; channel < p->channels; channel += 8) {
+            int32_t left = p->channels - channel;
+            __mmask8 rest = (__mmask8)(left >= 8 ? 0xff : (1 << left) - 1);
+            const sum8 c = sum8_load(p, channel, rest);
+            __m512i a = _mm512_cvtepi32_epi64(_mm256_maskz_loadu_epi32(rest, inputs[0] + 4 * (at + channel)));
+            __m512i b = _mm512_cvtepi8_epi64(_mm_maskz_loadu_epi8(rest, inputs[1] + at + channel));
+            __m512i sum = _mm512_add_epi64(_mm512_mul_epi32(a, c.multiplier), _mm512_mullo_epi64(b, c.b_multiplier));
+            sum = _mm512_srav_epi64(_mm512_add_epi64(sum, c.addend), c.shift);
+            __m128i codes = _mm_min_epi8(_mm_max_epi8(_mm512_cvtsepi64_epi8(sum), output_min), output_max);
+            _mm_mask_storeu_epi8(output + at + channel, rest, codes);
+        }
+    }
+}
+
+const qrt_kernel qrt_requantize_sum_avx512 = {.run = requantize_sum_run};
 const qrt_kernel qrt_mul_avx512 = {.run = mul_run};
 const qrt_kernel qrt_maximum_avx512 = {.run = maximum_run};
 const qrt_kernel qrt_minimum_avx512 = {.run = minimum_run};

@@ -263,6 +263,7 @@ void qrt_kernels_avx512vnni(qrt_kernels *kernels) {
     kernels->clamp = qrt_clamp_avx512;
     kernels->requantize = qrt_requantize_avx512;
     kernels->lut = qrt_lut_avx512;
+    kernels->requantize_sum = qrt_requantize_sum_avx512;
     kernels->average_pool2d = qrt_average_pool2d_avx512;
     kernels->max_pool2d = qrt_max_pool2d_avx512;
     kernels->mean = qrt_mean_avx512;
