@@ -104,6 +104,26 @@ def conv2d_cases() -> Iterator[Case]:
     for shape in ((1, 50, 3, 5), (1, 3, 50, 16), (2, 49, 1, 40), (1, 40, 41, 33)):
         yield case(f"conv2d {shape}", graphs.conv2d, shape, 9, WINDOWS["3x3 same"])
         yield case(f"conv2d {shape} stride 2", graphs.conv2d, shape, 20, WINDOWS["3x1 stride 2"])
+    # Windows that a set may compute by a transform: whole and cut tiles of outputs, and the largest numbers on the way.
+    for size, inside, outside in (
+        ((2, 2), 8, 9),
+        ((5, 3), 17, 31),
+        ((6, 51), 9, 16),
+        ((51, 2), 16, 17),
+        ((9, 9), 64, 40),
+        ((4, 4), 1024, 16),
+    ):
+        for name in ("3x3", "3x3 same", "asymmetric"):
+            window, shape = WINDOWS[name], (1, *size, inside)
+            if min(window.output_shape(shape, 1)) < 1:
+                continue
+            yield case(f"conv2d {name} {shape} to {outside}", graphs.conv2d, shape, outside, window)
+    for weights, x_zero_point in product(("minimum", "maximum"), (-128, 127)):
+        numbers = Numbers(x_zero_point=x_zero_point, y_zero_point=0)
+        name = f"conv2d 3x3 40 to 16 weights {weights} zero point {x_zero_point}"
+        yield case(name, graphs.conv2d, (1, 4, 5, 40), 16, WINDOWS["3x3 same"], numbers=numbers, weights=weights)
+    for name, numbers in WAYS.items():
+        yield case(f"conv2d 3x3 8 to 19 {name}", graphs.conv2d, (2, 5, 4, 8), 19, WINDOWS["3x3 same"], numbers=numbers)
     for groups in (1, 2, 4, 8):
         yield case(f"conv2d groups {groups}", graphs.conv2d, (1, 4, 4, 8), 16, WINDOWS["3x3"], groups=groups)
     for name, numbers in WAYS.items():
@@ -432,6 +452,7 @@ def accumulator_cases() -> Iterator[Case]:
     layers: dict[str, tuple[Any, ...]] = {
         "conv2d": (graphs.conv2d, (2, 4, 5, 3), 7, same),
         "conv2d stride 2": (graphs.conv2d, (1, 8, 7, 3), 4, WINDOWS["stride 2"]),
+        "conv2d 3x3 8 to 19": (graphs.conv2d, (2, 5, 4, 8), 19, same),
         "dwconv2d": (graphs.dwconv2d, (2, 4, 5, 6), 1, same),
         "dwconv2d times 2": (graphs.dwconv2d, (1, 4, 5, 65), 2, same),
         "linear": (graphs.linear, (3, 40), 7),

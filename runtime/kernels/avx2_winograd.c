@@ -23,7 +23,7 @@
 #define POINTS 16 /* of a tile */
 
 /* Tiles that are computed together, unless one row has more. */
-#define TILES 36
+#define TILES 24
 
 /* 64 bytes. */
 typedef struct winograd {
@@ -181,7 +181,8 @@ QRT_AVX2 static void multiply_point(const int16_t *x, ptrdiff_t step, int32_t pa
                                     int32_t *sums, int32_t tiles) {
     int32_t m = 0;
     for (; m + 6 <= tiles; m += 6) multiply(x + m * step, step, pairs, weights, sums + QRT_LANES * m, 6);
-    for (; m + 3 <= tiles; m += 3) multiply(x + m * step, step, pairs, weights, sums + QRT_LANES * m, 3);
+    for (; m + 4 <= tiles; m += 4) multiply(x + m * step, step, pairs, weights, sums + QRT_LANES * m, 4);
+    for (; m + 2 <= tiles; m += 2) multiply(x + m * step, step, pairs, weights, sums + QRT_LANES * m, 2);
     for (; m < tiles; m++) multiply(x + m * step, step, pairs, weights, sums + QRT_LANES * m, 1);
 }
 
