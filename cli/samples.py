@@ -62,7 +62,7 @@ def read_samples(
             f"{path}: holds {', '.join(map(str, rest)) or 'no samples'}; the inputs are {', '.join(names)}; "
             "name the arrays of an .npz after them"
         )
-    infos = meanings or [None] * len(names)
+    infos: Sequence[qrt.TensorInfo | None] = meanings or [None] * len(names)
     inputs = [_batched(*one) for one in zip(chosen, names, shapes, infos, strict=True)]
     counts = {len(x) for x in inputs} | ({len(labels)} if labels is not None else set())
     if len(counts) != 1:
