@@ -7,7 +7,18 @@ set. An Executor binds a Program to an arena of its own. The loop holds no Pytho
 
 import numpy as np
 
+cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.pycapsule cimport PyCapsule_GetPointer
+from cpython.pythread cimport (
+    NOWAIT_LOCK,
+    PY_LOCK_ACQUIRED,
+    PyThread_acquire_lock,
+    PyThread_allocate_lock,
+    PyThread_free_lock,
+    PyThread_release_lock,
+    PyThread_type_lock,
+)
 from libc.stddef cimport size_t
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uintptr_t
 from libc.string cimport memcpy
@@ -27,6 +38,7 @@ from qrt_model cimport (
     QRT_IN_OUTPUT,
     QRT_IN_TENSOR,
     QRT_IN_TEST_VECTOR,
+    QRT_MAX_RANK,
     QRT_OK,
     qrt_edge,
     qrt_model,
@@ -50,6 +62,11 @@ from qrt_prepare cimport (
     qrt_steps_init,
     qrt_steps_size,
 )
+
+cdef extern from "pythread.h" nogil:
+    int PyThread_acquire_lock_timed(PyThread_type_lock, long long microseconds, int interruptible)
+
+cnp.import_array()
 
 FORMAT_VERSION = QRT_FORMAT_VERSION
 
@@ -295,26 +312,56 @@ cdef copy_codes(const int8_t *codes, dict edge):
     return array
 
 
+cdef int missing_axes(x, cnp.ndarray view):
+    """0 for int8 codes as they lie in `view`, 1 when only the batch axis of length 1 is missing, else -1."""
+    cdef int missing, i
+    if not cnp.PyArray_CheckExact(x) or cnp.PyArray_TYPE(x) != cnp.NPY_INT8 or not cnp.PyArray_IS_C_CONTIGUOUS(x):
+        return -1
+    missing = cnp.PyArray_NDIM(view) - cnp.PyArray_NDIM(x)
+    if missing != 0 and (missing != 1 or cnp.PyArray_DIM(view, 0) != 1):
+        return -1
+    for i in range(cnp.PyArray_NDIM(x)):
+        if cnp.PyArray_DIM(x, i) != cnp.PyArray_DIM(view, i + missing):
+            return -1
+    return missing
+
+
+cdef samples_like(cnp.ndarray view, Py_ssize_t count):
+    """A new array for `count` times what is in `view`, along the first axis."""
+    cdef cnp.npy_intp shape[QRT_MAX_RANK]
+    cdef int rank = cnp.PyArray_NDIM(view)
+    memcpy(shape, cnp.PyArray_DIMS(view), rank * sizeof(cnp.npy_intp))
+    shape[0] *= count
+    return cnp.PyArray_SimpleNew(rank, shape, cnp.PyArray_TYPE(view))
+
+
 cdef class Executor:
     """A Program bound to an arena of its own.
 
     `inputs` and `outputs` are arrays of the model's edges' shapes and dtypes that lie in the arena:
     write the inputs, `invoke()`, read the outputs. Inputs must be written anew before every invoke,
-    since their memory may serve other tensors meanwhile. Not for two threads at once.
+    since their memory may serve other tensors meanwhile. Not for two threads at once: `with executor:`
+    waits until no other thread has it. A lock of Python's would take as long as a tiny network.
     """
 
     cdef readonly Program program
     cdef readonly list inputs
     cdef readonly list outputs
+    # The thread that has views of the inputs and outputs, or None.
+    cdef public object owner
     cdef object arena
     cdef object scratch
     cdef object memory
     cdef const qrt_step *steps
     cdef uint32_t step_count
     cdef void *scratch_start
+    cdef PyThread_type_lock lock
 
     def __cinit__(self, Program program not None):
         cdef uint32_t arena_size = program.model.arena_size
+        self.lock = PyThread_allocate_lock()
+        if self.lock == NULL:
+            raise MemoryError
         self.program = program
         self.arena = aligned(arena_size)
         self.scratch = aligned(program.program.scratch_size)
@@ -329,8 +376,84 @@ cdef class Executor:
         size = int(np.prod(edge["shape"])) * dtype.itemsize
         return self.arena[start:start + size].view(dtype).reshape(edge["shape"])
 
+    def __dealloc__(self):
+        if self.lock != NULL:
+            PyThread_free_lock(self.lock)
+
+    def acquire(self):
+        """Whether no other thread has the executor; if so, this one has it until `release()`."""
+        return PyThread_acquire_lock(self.lock, NOWAIT_LOCK) == PY_LOCK_ACQUIRED
+
+    def release(self):
+        PyThread_release_lock(self.lock)
+
+    def __enter__(self):
+        cdef int status = PyThread_acquire_lock(self.lock, NOWAIT_LOCK)
+        while status != PY_LOCK_ACQUIRED:
+            with nogil:
+                status = PyThread_acquire_lock_timed(self.lock, -1, 1)
+            if status != PY_LOCK_ACQUIRED:
+                PyErr_CheckSignals()
+
+    def __exit__(self, *error):
+        PyThread_release_lock(self.lock)
+
+    def run_exact(self, tuple inputs):
+        """The outputs for int8 arrays that lie in memory just as the model's inputs do.
+
+        The batch axis may be missing; the outputs then lack it too. A list when the model has several outputs.
+        None, and nothing was done, when the inputs are something else, or the executor is a thread's.
+        """
+        cdef Py_ssize_t i, count = len(self.inputs)
+        cdef int missing = 0
+        if len(inputs) != count:
+            return None
+        for i in range(count):
+            if i == 0:
+                missing = missing_axes(inputs[0], self.inputs[0])
+            if missing < 0 or missing_axes(inputs[i], self.inputs[i]) != missing:
+                return None
+        if PyThread_acquire_lock(self.lock, NOWAIT_LOCK) != PY_LOCK_ACQUIRED:
+            return None
+        try:
+            if self.owner is not None:
+                return None
+            outputs = self._run(inputs, 1)
+        finally:
+            PyThread_release_lock(self.lock)
+        if missing:
+            outputs = [output[0] for output in outputs]
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def run(self, tuple inputs, Py_ssize_t count):
+        """The outputs of `count` samples, joined along the batch axis; list of arrays.
+
+        `inputs` are int8 arrays, C-contiguous, each `count` times as large as the model's input.
+        """
+        return self._run(inputs, count)
+
+    cdef list _run(self, tuple inputs, Py_ssize_t count):
+        cdef cnp.ndarray view
+        cdef Py_ssize_t i, k, size
+        outputs = [samples_like(view, count) for view in self.outputs]
+        for i in range(count):
+            for k in range(len(inputs)):
+                view = self.inputs[k]
+                size = cnp.PyArray_NBYTES(view)
+                memcpy(cnp.PyArray_DATA(view), cnp.PyArray_BYTES(inputs[k]) + i * size, size)
+            self._invoke()
+            for k in range(len(outputs)):
+                view = self.outputs[k]
+                size = cnp.PyArray_NBYTES(view)
+                memcpy(cnp.PyArray_BYTES(outputs[k]) + i * size, cnp.PyArray_DATA(view), size)
+            PyErr_CheckSignals()
+        return outputs
+
     def invoke(self):
         """Runs every operator once."""
+        self._invoke()
+
+    cdef void _invoke(self):
         cdef uint32_t i
         cdef const qrt_step *step
         with nogil:

@@ -25,6 +25,8 @@ Array = NDArray[Any]
 # Of `measure_peak`: a round is 12 instructions, or 4 of AMX; together some milliseconds.
 PEAK_ROUNDS = 10_000
 PEAK_REPEATS = 20
+# Of the type that they are compared with, or numpy would convert them each time.
+LOWEST_CODE, HIGHEST_CODE = np.float32(-128), np.float32(127)
 
 NHWC_TO_NCHW = (0, 3, 1, 2)
 NCHW_TO_NHWC = (0, 2, 3, 1)
@@ -88,14 +90,21 @@ class TensorInfo:
         """Codes of real values; SPEC.md, section 3. Raises ValueError on NaN or a missing scale."""
         if self.scale == 0:
             raise ValueError(f"input {self.name!r}: the file states no scale, so only int8 codes can be given")
-        if np.isnan(x).any():
+        if np.isnan(np.minimum.reduce(x, axis=None, initial=0)):
             raise ValueError(f"input {self.name!r}: contains NaN, which no code stands for")
         scale = np.float32(self.scale)
         with np.errstate(over="ignore", invalid="ignore"):
-            scaled = x * (np.float32(1) / scale) if self.quantize_rule == "MULTIPLY_RECIPROCAL" else x / scale
-            rounded = half_away(scaled) if self.quantize_rule == "DIVIDE_HALF_AWAY" else np.rint(scaled)
-        codes: Codes = np.clip(rounded + np.float32(self.zero_point), -128, 127).astype(np.int8)
-        return codes
+            scaled = np.asarray(
+                x * (np.float32(1) / scale) if self.quantize_rule == "MULTIPLY_RECIPROCAL" else x / scale
+            )
+        # In place from here on: memory that is new costs more than the arithmetic.
+        if self.quantize_rule == "DIVIDE_HALF_AWAY":
+            scaled = half_away(scaled)
+        else:
+            np.rint(scaled, out=scaled)
+        scaled += np.float32(self.zero_point)
+        np.minimum(np.maximum(scaled, LOWEST_CODE, out=scaled), HIGHEST_CODE, out=scaled)
+        return scaled.astype(np.int8)
 
     def requantize(self, x: Array) -> Codes:
         """Codes of the source's int16 numbers; SPEC.md, sections 1.1 and 3."""
@@ -156,11 +165,10 @@ class Model:
     def __init__(self, program: _executor.Program) -> None:
         self._program = program
         self._executor = _executor.Executor(program)
-        self._lock = threading.Lock()
-        self._owner: threading.Thread | None = None
         self.name, self.producer, self.format_version, self.arena_size = program.header
         self.inputs = tuple(_tensor_info(edge) for edge in program.inputs())
         self.outputs = tuple(_tensor_info(edge) for edge in program.outputs())
+        self._layout_is_clear = not any(_fits_both_layouts(info) for info in self.inputs)
 
     @property
     def kernels(self) -> str:
@@ -213,13 +221,19 @@ class Model:
         RuntimeError
             Another thread holds this model's views.
         """
+        # Codes that lie in memory as the network wants them need none of what follows, which takes longer than a
+        # small network.
+        if layout is None and not dequantize and self._layout_is_clear:
+            exact = self._executor.run_exact(inputs)
+            if exact is not None:
+                return exact
         if layout not in (None, "NHWC", "NCHW"):
             raise ValueError(f"layout is 'NHWC' or 'NCHW', got {layout!r}")
         arrays = self._arrays(inputs)
-        samples, batched = self._samples(arrays, layout)
-        with self._lock:
+        samples, count, batched = self._samples(arrays, layout)
+        with self._executor:
             self._check_owner()
-            results = self._run_samples(samples)
+            results = self._executor.run(samples, count)
         outputs: list[Array] = []
         for info, codes in zip(self.outputs, results, strict=True):
             value: Array = info.dequantize(codes) if dequantize else codes
@@ -281,36 +295,25 @@ class Model:
         RuntimeError
             The model is running, or its views belong to another thread.
         """
-        if not self._lock.acquire(blocking=False):
+        if not self._executor.acquire():
             raise RuntimeError(f"model {self.name!r} is running in another thread; give each thread its own fork()")
         try:
             self._check_owner()
             self._executor.invoke()
         finally:
-            self._lock.release()
+            self._executor.release()
 
     def _take_ownership(self) -> None:
-        with self._lock:
+        with self._executor:
             self._check_owner()
-            self._owner = threading.current_thread()
+            self._executor.owner = threading.current_thread()
 
     def _check_owner(self) -> None:
-        if self._owner is not None and self._owner is not threading.current_thread():
+        owner = self._executor.owner
+        if owner is not None and owner is not threading.current_thread():
             raise RuntimeError(
-                f"the views of model {self.name!r} belong to thread {self._owner.name!r}; "
-                "give each thread its own fork()"
+                f"the views of model {self.name!r} belong to thread {owner.name!r}; give each thread its own fork()"
             )
-
-    def _run_samples(self, samples: list[list[Codes]]) -> list[Codes]:
-        views = self._executor.inputs
-        collected: list[list[Codes]] = [[] for _ in self.outputs]
-        for sample in samples:
-            for view, codes in zip(views, sample, strict=True):
-                view[...] = codes
-            self._executor.invoke()
-            for results, output in zip(collected, self._executor.outputs, strict=True):
-                results.append(output.copy())
-        return [results[0] if len(results) == 1 else np.concatenate(results) for results in collected]
 
     def _arrays(self, inputs: tuple[Any, ...]) -> list[Array]:
         names = [info.name for info in self.inputs]
@@ -325,8 +328,8 @@ class Model:
             raise ValueError(f"model {self.name!r} has {len(names)} inputs {names}, got {len(inputs)}")
         return [np.asarray(x) for x in inputs]
 
-    def _samples(self, arrays: list[Array], layout: str | None) -> tuple[list[list[Codes]], bool]:
-        """Codes for each run, and whether outputs keep their batch axis."""
+    def _samples(self, arrays: list[Array], layout: str | None) -> tuple[tuple[Codes, ...], int, bool]:
+        """Codes for each input, of how many samples they are, and whether outputs keep their batch axis."""
         fitted = [self._fit(info, x, layout) for info, x in zip(self.inputs, arrays, strict=True)]
         lacking = {x.ndim < len(info.shape) for info, x in zip(self.inputs, arrays, strict=True)}
         counts = {len(codes) // info.shape[0] for info, codes in zip(self.inputs, fitted, strict=True)}
@@ -335,8 +338,7 @@ class Model:
         count = counts.pop()
         if count != 1 and any(info.shape[0] != 1 for info in (*self.inputs, *self.outputs)):
             raise ValueError(f"model {self.name!r} has an input or output with a fixed batch; give exactly that shape")
-        samples = [[codes[i : i + 1] for codes in fitted] for i in range(count)] if count != 1 else [fitted]
-        return samples, not lacking.pop()
+        return tuple(np.ascontiguousarray(codes) for codes in fitted), count, not lacking.pop()
 
     def _fit(self, info: TensorInfo, x: Array, layout: str | None) -> Codes:
         """`x` as int8 codes of shape (batch, *info.shape[1:])."""
@@ -357,6 +359,12 @@ class Model:
         return _codes(info, whole if fitting[0] == "NHWC" else whole.transpose(NCHW_TO_NHWC))
 
 
+def _fits_both_layouts(info: TensorInfo) -> bool:
+    """Whether an array of the input's shape may be NHWC or NCHW, with different results."""
+    nchw = tuple(info.shape[axis] for axis in NHWC_TO_NCHW) if len(info.shape) == 4 else ()
+    return info.source_layout == "NCHW" and nchw == info.shape and info.shape[-1] > 1
+
+
 def _fits(x: Array, shape: tuple[int, ...]) -> bool:
     """Whether `x` has `shape` or, where its batch is 1, any other number of samples."""
     if x.ndim != len(shape) or x.shape[1:] != shape[1:]:
@@ -368,8 +376,10 @@ def _codes(info: TensorInfo, x: Array) -> Codes:
     if x.dtype == np.int8:
         return x
     if np.issubdtype(x.dtype, np.floating):
-        with np.errstate(over="ignore"):
-            return info.quantize(x.astype(np.float32))
+        if x.dtype != np.float32:
+            with np.errstate(over="ignore"):
+                x = x.astype(np.float32)
+        return info.quantize(x)
     if x.dtype == np.uint8 and info.source_dtype == "UINT8":
         return (x ^ np.uint8(128)).view(np.int8)
     if x.dtype == np.int16 and info.source_dtype == "INT16":

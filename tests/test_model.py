@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -137,6 +139,84 @@ def test_several_inputs_and_outputs(kernels: str) -> None:
         model.run(a)
     with pytest.raises(ValueError, match="batches differ"):
         model.run(a, b[:1])
+
+
+class Named(np.ndarray):
+    """An array with a type of its own."""
+
+
+NOT_EXACT = {
+    "floats": codes(1).astype(np.float32),
+    "unsigned": codes(1).view(np.uint8),
+    "strided": np.repeat(codes(1), 2, axis=3)[..., ::2],
+    "another order": np.asfortranarray(codes(1)),
+    "a batch": np.repeat(codes(1), 2, axis=0),
+    "an axis too many": codes(1)[np.newaxis],
+    "two axes too few": codes()[0],
+    "another shape": codes(1).reshape(1, 5, 6, 3),
+    "a list": codes(1).tolist(),
+    "a subclass": codes(1).view(Named),
+}
+
+
+def test_codes_as_they_lie_in_memory_go_the_short_way(model: qrt.Model) -> None:
+    x = codes(1)
+    given, expected = x.copy(), model.run({"image": x})
+    first, second = model._executor.run_exact((x,)), model._executor.run_exact((x,))
+    lacking = model._executor.run_exact((x[0],))
+    assert np.array_equal(first, expected)
+    assert (first.shape, first.dtype) == (expected.shape, expected.dtype)
+    assert not np.shares_memory(first, second)
+    assert np.array_equal(lacking, expected[0])
+    assert lacking.shape == (4,)
+    assert np.array_equal(x, given)
+
+
+@pytest.mark.parametrize("x", NOT_EXACT.values(), ids=NOT_EXACT)
+def test_everything_else_goes_the_long_way(model: qrt.Model, x: object) -> None:
+    assert model._executor.run_exact((x,)) is None
+    assert model._executor.run_exact((codes(1), codes(1))) is None
+
+
+@pytest.mark.parametrize("way", ["strided", "another order", "a list", "a subclass"])
+def test_both_ways_give_the_same(model: qrt.Model, way: str) -> None:
+    x = NOT_EXACT[way]
+    if way == "a list":
+        x = np.array(x, dtype=object).astype(np.int8)
+    result = model.run(x)
+    assert type(result) is np.ndarray
+    assert np.array_equal(result, model.run(codes(1)))
+
+
+def test_several_inputs_lack_their_batch_axis_together(kernels: str) -> None:
+    executor = qrt.load(two_inputs(), kernels=kernels)._executor
+    a, b = np.array([[1, 2, 3, 4]], np.int8), np.array([[4, 2, 12, 2]], np.int8)
+    assert [y.tolist() for y in executor.run_exact((a, b))] == [[[2, 2, 8, 4]], [[4, 2, 10, 2]]]
+    assert [y.tolist() for y in executor.run_exact((a[0], b[0]))] == [[2, 2, 8, 4], [4, 2, 10, 2]]
+    assert executor.run_exact((a, b[0])) is None
+
+
+def test_short_way_is_not_for_a_model_with_views(model: qrt.Model) -> None:
+    model.input_view()
+    assert model._executor.run_exact((codes(1),)) is None
+    assert np.array_equal(model.run(codes(1)), model.fork().run(codes(1)))
+
+
+def test_waiting_for_a_model_can_be_interrupted(content: bytes) -> None:
+    code = """
+import os, signal, sys, threading, qrt
+executor = qrt.load(sys.stdin.buffer.read())._executor
+executor.acquire()
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    with executor:
+        print("two have it")
+except KeyboardInterrupt:
+    executor.release()
+    print(executor.acquire())
+"""
+    done = subprocess.run([sys.executable, "-c", code], input=content, capture_output=True, timeout=60, check=True)
+    assert done.stdout == b"True\n"
 
 
 def test_nchw_inputs() -> None:
