@@ -1,59 +1,35 @@
-"""The most that one core of this machine can do, for the kernel sets that have an instruction for it: see peak.c."""
+"""The most that one core of this machine can do, for the kernel sets that have instructions of their own.
+
+The loops are those of `qrt.measure_peak`, as calls that take turns with whatever else is timed.
+"""
 
 from __future__ import annotations
 
-import ctypes
-import os
-import shutil
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 import qrt
+from qrt import _executor
 
-SOURCE = Path(__file__).with_name("peak.c")
-FLAGS = ("-std=gnu99", "-O2", "-shared", "-fPIC")
-# Of peak.c's, in one call: long enough that entering and leaving does not count.
+# Of a loop, in one call: long enough that entering and leaving does not count.
 ROUNDS = 20_000
 
 
 class Peaks:
-    """For each kernel set with a loop in peak.c, the loop as a call, and what it does.
+    """For each kernel set with instructions of its own, the loop as a call, and what it does.
 
     Attributes
     ----------
     calls : dict of str to callable
     macs : dict of str to int
         Multiply-accumulates of one call.
-    missing : str
-        Why there are none; else empty.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.calls: dict[str, Callable[[], object]] = {}
+    def __init__(self) -> None:
+        self.calls: dict[str, Callable[[], tuple[int, int]]] = {}
         self.macs: dict[str, int] = {}
-        self.missing = ""
-        compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-        if compiler is None:
-            self.missing = "no C compiler to build bench/peak.c with"
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "peak.so"
-        command = [*compiler.split(), *FLAGS, str(SOURCE), "-o", str(path)]
-        result = subprocess.run(command, capture_output=True, text=True)
-        if result.returncode != 0:
-            lines = result.stderr.strip().splitlines()
-            self.missing = f"the C compiler does not build bench/peak.c: {lines[0] if lines else command[0]}"
-            return
-        self._find(ctypes.CDLL(str(path)))
-
-    def _find(self, library: ctypes.CDLL) -> None:
         for name in qrt.kernel_sets():
-            loop = getattr(library, f"peak_{name}", None)
-            if loop is None:
-                continue
-            loop.argtypes, loop.restype = [ctypes.c_int64], ctypes.c_int64
-            macs = loop(1)
+            macs, _ = _executor.peak(name, ROUNDS)
             if macs:
-                self.calls[name] = lambda loop=loop: loop(ROUNDS)
-                self.macs[name] = macs * ROUNDS
+                self.calls[name] = partial(_executor.peak, name, ROUNDS)
+                self.macs[name] = macs

@@ -63,9 +63,7 @@ class Races:
         self.settings, self.say = settings, say
         self.skipped: list[dict[str, str]] = []
         self.disagreements: list[str] = []
-        self.peaks = Peaks(settings.folder)
-        if self.peaks.missing:
-            self.skip("peak", self.peaks.missing)
+        self.peaks = Peaks()
         self.engines: list[Engine] = []
         for engine in (kind() for kind in ENGINES if kind.name in settings.engines):
             if engine.missing():
