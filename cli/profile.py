@@ -64,8 +64,10 @@ class Profile:
         What the network ran on.
     repeats : int
     timings : list of Timing
-    run_seconds : float
-        The median of `Model.run` on the same sample.
+    fastest : float
+        Seconds of the operators in the run that took least.
+    run_seconds, run_fastest : float
+        The median and the least of `Model.run` on the same sample.
     peak : float or None
         Multiply-accumulates a second that the set's best instruction makes on registers, measured before and after.
     """
@@ -75,12 +77,19 @@ class Profile:
     given: str
     repeats: int
     timings: list[Timing]
+    fastest: float
     run_seconds: float
+    run_fastest: float
     peak: float | None
 
     @property
     def seconds(self) -> float:
         return sum(timing.seconds or 0.0 for timing in self.timings)
+
+    @property
+    def overhead(self) -> float:
+        """Seconds of `Model.run` beyond the operators; of the least, since an interruption hits whole runs most."""
+        return self.run_fastest - self.fastest
 
     @property
     def macs(self) -> int:
@@ -133,8 +142,8 @@ def profile_model(
     (AMX TDPBSSD, VNNI VPDPBUSD, AVX2 VPMADDWD and an addition), measured in the same run. Reference and portable
     have no such instruction, and no peak. Which set's function runs an operator stands beside it.
 
-    "Model.run" is the whole call from Python; what it takes beyond the operators goes into checking and copying
-    inputs, quantizing floats, the loop, and copying outputs.
+    "Model.run" is the whole call from Python. What it takes more than the operators, in the best run of each, goes into
+    checking and copying inputs, quantizing floats, the loop, and copying outputs.
     """
     model = open_model(path, kernels)
     given, sample, layout = choose_sample(model, input_paths, layout)
@@ -184,14 +193,16 @@ def measure(
             progress.done(start + count)
     peaks.append(qrt.measure_peak(model.kernels))
     owners = qrt.kernel_table()[model.kernels]
+    seconds_of = np.concatenate(times)
     timings = []
-    for op, column in zip(read_contents(path.read_bytes()).operators, np.concatenate(times).T, strict=True):
+    for op, column in zip(read_contents(path.read_bytes()).operators, seconds_of.T, strict=True):
         owner = model.kernels if owners[op.kind] == "own" else owners[op.kind]
         idle = bool(np.isnan(column[0]))
         seconds, fastest = (None, None) if idle else (float(np.median(column)), float(column.min()))
         timings.append(Timing(op, owner, seconds, fastest))
     best = max((peak for peak in peaks if peak is not None), default=None)
-    return Profile(path, model.kernels, given, repeats, timings, float(np.median(runs)), best)
+    least = float(np.nansum(seconds_of, axis=1).min())
+    return Profile(path, model.kernels, given, repeats, timings, least, float(np.median(runs)), min(runs), best)
 
 
 def time_run(model: qrt.Model, sample: Sequence[Array], layout: str | None) -> float:
@@ -215,14 +226,13 @@ def totals(found: Profile) -> Iterator[tuple[str, str]]:
     peak, share = "", ""
     if found.peak is not None:
         peak, share = f", at most {giga(found.peak)} GMAC/s on one core", f", {percent(rate, found.peak)} of peak"
-    rest = found.run_seconds - found.seconds
-    beyond = f"{micro(rest)} us beyond the operators" if rest > 0 else "no more than the operators"
+    beyond = f"{micro(found.overhead)} us more" if found.overhead > 0 else "no more"
     yield "file", str(found.path)
     yield "kernels", found.kernels + peak
     yield "input", found.given
     yield "runs", f"{found.repeats:,}, whose medians these are"
     yield "operators", f"{micro(found.seconds)} us for {found.macs:,} MACs, {giga(rate)} GMAC/s{share}"
-    yield "Model.run", f"{micro(found.run_seconds)} us, {beyond}"
+    yield "Model.run", f"{micro(found.run_seconds)} us; at best {beyond} than the operators"
     yield "by kind", ", ".join(f"{kind} {percent(seconds, found.seconds)}" for kind, seconds in found.kinds.items())
 
 
@@ -275,8 +285,10 @@ def document(found: Profile) -> dict[str, Any]:
         "repeats": found.repeats,
         "peak": found.peak,
         "seconds": found.seconds,
+        "fastest": found.fastest,
         "run_seconds": found.run_seconds,
-        "overhead_seconds": found.run_seconds - found.seconds,
+        "run_fastest": found.run_fastest,
+        "overhead_seconds": found.overhead,
         "macs": found.macs,
         "operators": [
             {
