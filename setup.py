@@ -32,12 +32,15 @@ X86_KERNELS = [
     "runtime/kernels/amx.c",
 ]
 DISPATCH = ["runtime/kernels/dispatch.c", "runtime/kernels/peak.c"]
+THREADS = ["runtime/qrt_split.c", "runtime/qrt_pool.c"]
 HEADERS = [
     "schema/qrt_model.h",
     "schema/qrt_check.h",
     "schema/qrt_read.h",
     "schema/qrt_rules.h",
     "runtime/qrt_prepare.h",
+    "runtime/qrt_split.h",
+    "runtime/qrt_pool.h",
     "runtime/kernels/qrt_kernels.h",
     "runtime/kernels/qrt_math.h",
     "runtime/kernels/portable.h",
@@ -66,10 +69,11 @@ HEADERS = [
 EXTENSIONS = [
     Extension(
         "qrt._executor",
-        ["runtime/_executor.pyx", "runtime/qrt_prepare.c", *SCHEMA, *KERNELS, *X86_KERNELS, *DISPATCH],
+        ["runtime/_executor.pyx", "runtime/qrt_prepare.c", *SCHEMA, *KERNELS, *X86_KERNELS, *DISPATCH, *THREADS],
         include_dirs=[*INCLUDE, numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        extra_compile_args=FLAGS,
+        extra_compile_args=[*FLAGS, "-pthread"],
+        extra_link_args=["-pthread"],
         depends=HEADERS,
     ),
     Extension(

@@ -49,9 +49,9 @@ def _hint(path: Path) -> str:
     return f"did you mean {path.with_name(close[0] + path.suffix)}?" if close else "check the path"
 
 
-def open_model(path: Path, kernels: str | None = None) -> qrt.Model:
+def open_model(path: Path, kernels: str | None = None, threads: int = 1) -> qrt.Model:
     """`qrt.load`, whose refusals are Failures."""
     try:
-        return qrt.load(path, kernels)
-    except ValueError as error:
+        return qrt.load(path, kernels, threads)
+    except (ValueError, RuntimeError) as error:
         raise Failure(str(error)) from None

@@ -24,6 +24,7 @@ from qrt.cli.results import Result
 @click.option("--dequantize", is_flag=True, help="Give real values instead of int8 codes.")
 @click.option("--top", type=click.IntRange(min=1), metavar="K", help="Show the K largest entries of each sample.")
 @click.option("--kernels", metavar="SET", help="Kernel set to run on; all give the same bytes.")
+@click.option("--threads", type=int, default=1, metavar="N", help="Threads that share large operators; default 1.")
 @click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Of images, where their shape fits both.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def run_model(
@@ -33,6 +34,7 @@ def run_model(
     dequantize: bool,
     top: int | None,
     kernels: str | None,
+    threads: int,
     layout: str | None,
     as_json: bool,
 ) -> None:
@@ -41,7 +43,7 @@ def run_model(
     An array is one sample or a batch, of int8 codes or of floats, which are quantized by the file's rule.
     A network with several inputs takes one file for each, in order, or one .npz with arrays of their names.
     """
-    model = open_model(path, kernels)
+    model = open_model(path, kernels, threads)
     if output is not None:
         arrays.check_suffix(output, model.outputs)
     given = [item for input_path in input_paths for item in arrays.read(input_path)]

@@ -7,6 +7,7 @@ set. An Executor binds a Program to an arena of its own. The loop holds no Pytho
 
 import numpy as np
 
+cimport cython
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.pycapsule cimport PyCapsule_GetPointer
@@ -54,6 +55,7 @@ from qrt_model cimport (
     qrt_tensor,
     qrt_text,
 )
+from qrt_pool cimport qrt_pool, qrt_pool_end, qrt_pool_init, qrt_pool_run, qrt_pool_size
 from qrt_prepare cimport (
     qrt_program,
     qrt_program_init,
@@ -62,6 +64,7 @@ from qrt_prepare cimport (
     qrt_steps_init,
     qrt_steps_size,
 )
+from qrt_split cimport QRT_SPLIT_THRESHOLD, qrt_split, qrt_split_init, qrt_split_size
 
 cdef extern from "pythread.h" nogil:
     int PyThread_acquire_lock_timed(PyThread_type_lock, long long microseconds, int interruptible)
@@ -335,13 +338,27 @@ cdef samples_like(cnp.ndarray view, Py_ssize_t count):
     return cnp.PyArray_SimpleNew(rank, shape, cnp.PyArray_TYPE(view))
 
 
+@cython.no_gc_clear
 cdef class Executor:
-    """A Program bound to an arena of its own.
+    """A Program bound to an arena of its own, and to threads of its own when it has large operators.
 
     `inputs` and `outputs` are arrays of the model's edges' shapes and dtypes that lie in the arena:
     write the inputs, `invoke()`, read the outputs. Inputs must be written anew before every invoke,
     since their memory may serve other tensors meanwhile. Not for two threads at once: `with executor:`
     waits until no other thread has it. A lock of Python's would take as long as a tiny network.
+
+    Parameters
+    ----------
+    program : Program
+    threads : int
+        As many run parts of an operator at once, the caller's among them.
+    threshold : int
+        Work of the least part (qrt_split.h). 0 splits whatever can be split.
+
+    Raises
+    ------
+    RuntimeError
+        The system gives no more threads.
     """
 
     cdef readonly Program program
@@ -356,8 +373,12 @@ cdef class Executor:
     cdef uint32_t step_count
     cdef void *scratch_start
     cdef PyThread_type_lock lock
+    cdef qrt_split split
+    cdef object split_memory
+    cdef object pool_memory
+    cdef qrt_pool *pool
 
-    def __cinit__(self, Program program not None):
+    def __cinit__(self, Program program not None, uint32_t threads=1, int64_t threshold=QRT_SPLIT_THRESHOLD):
         cdef uint32_t arena_size = program.model.arena_size
         self.lock = PyThread_allocate_lock()
         if self.lock == NULL:
@@ -370,6 +391,24 @@ cdef class Executor:
         self.step_count = qrt_steps_init(&program.program, address(self.arena), address(self.memory), &self.steps)
         self.inputs = [self._view(edge) for edge in program.inputs()]
         self.outputs = [self._view(edge) for edge in program.outputs()]
+        if threads > 1:
+            self._start_threads(threads, threshold)
+
+    @property
+    def threads(self):
+        """How many threads can be busy at once; 1 when no operator is worth more."""
+        return self.split.thread_count if self.pool != NULL else 1
+
+    cdef _start_threads(self, uint32_t threads, int64_t threshold):
+        self.split_memory = aligned(qrt_split_size(self.step_count, threads))
+        qrt_split_init(&self.split, &self.program.program, self.steps, self.step_count, threads, threshold,
+                       address(self.split_memory))
+        if self.split.thread_count < 2:
+            return
+        self.pool_memory = aligned(qrt_pool_size(&self.split))
+        self.pool = qrt_pool_init(&self.split, address(self.pool_memory))
+        if self.pool == NULL:
+            raise RuntimeError(f"cannot start {self.split.thread_count - 1} threads; load with fewer")
 
     cdef _view(self, dict edge):
         start, dtype = edge["arena_offset"], edge["dtype"]
@@ -377,6 +416,7 @@ cdef class Executor:
         return self.arena[start:start + size].view(dtype).reshape(edge["shape"])
 
     def __dealloc__(self):
+        qrt_pool_end(self.pool)
         if self.lock != NULL:
             PyThread_free_lock(self.lock)
 
@@ -457,9 +497,12 @@ cdef class Executor:
         cdef uint32_t i
         cdef const qrt_step *step
         with nogil:
-            for i in range(self.step_count):
-                step = &self.steps[i]
-                step.run(step.params, step.inputs, step.output, self.scratch_start)
+            if self.pool != NULL:
+                qrt_pool_run(self.pool)
+            else:
+                for i in range(self.step_count):
+                    step = &self.steps[i]
+                    step.run(step.params, step.inputs, step.output, self.scratch_start)
 
     @property
     def operators(self):

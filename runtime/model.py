@@ -6,6 +6,7 @@ executor, which knows integers only.
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ PEAK_ROUNDS = 10_000
 PEAK_REPEATS = 20
 # Of the type that they are compared with, or numpy would convert them each time.
 LOWEST_CODE, HIGHEST_CODE = np.float32(-128), np.float32(127)
+MAX_THREADS = 256
 
 NHWC_TO_NCHW = (0, 3, 1, 2)
 NCHW_TO_NHWC = (0, 2, 3, 1)
@@ -162,9 +164,10 @@ class Model:
     thread that first asked for a view; other threads then get a RuntimeError from this object.
     """
 
-    def __init__(self, program: _executor.Program) -> None:
+    def __init__(self, program: _executor.Program, threads: int = 1) -> None:
         self._program = program
-        self._executor = _executor.Executor(program)
+        self._executor = _executor.Executor(program, threads)
+        self._threads = threads
         self.name, self.producer, self.format_version, self.arena_size = program.header
         self.inputs = tuple(_tensor_info(edge) for edge in program.inputs())
         self.outputs = tuple(_tensor_info(edge) for edge in program.outputs())
@@ -176,6 +179,11 @@ class Model:
         return self._program.kernels
 
     @property
+    def threads(self) -> int:
+        """How many threads `run` keeps busy at most; 1 when no operator is large enough to be split."""
+        return self._executor.threads
+
+    @property
     def test_vectors(self) -> list[tuple[list[Codes], list[Codes]]]:
         """Embedded (inputs, outputs) with which the file can prove itself; often empty."""
         return self._program.test_vectors()
@@ -185,8 +193,8 @@ class Model:
         return f"<qrt.Model {self.name!r} of {edges}, kernels {self.kernels}>"
 
     def fork(self) -> Model:
-        """A Model that shares this one's weights and has an arena of its own."""
-        return Model(self._program)
+        """A Model that shares this one's weights and has an arena and, as `load` was asked, threads of its own."""
+        return Model(self._program, self._threads)
 
     def run(
         self,
@@ -388,7 +396,7 @@ def _codes(info: TensorInfo, x: Array) -> Codes:
     raise ValueError(f"input {info.name!r}: expected int8 codes or floats, got dtype {x.dtype}{hint}")
 
 
-def load(source: str | os.PathLike[str] | bytes, kernels: str | None = None) -> Model:
+def load(source: str | os.PathLike[str] | bytes, kernels: str | None = None, threads: int = 1) -> Model:
     """Loads a network and proves that it is safe to run.
 
     Parameters
@@ -397,6 +405,10 @@ def load(source: str | os.PathLike[str] | bytes, kernels: str | None = None) -> 
         A .qfb file, or its content.
     kernels : str, optional
         Kernel set, one of `kernel_sets()`; by default `default_kernels()`. All give the same bytes.
+    threads : int, default 1
+        How many threads, the caller's among them, share each large operator; from 1 to 256. The bytes are the same.
+        The others belong to the model, watch for its next operator for up to 50 microseconds, and sleep between
+        runs. More than there are idle CPUs make a model slower.
 
     Raises
     ------
@@ -404,15 +416,19 @@ def load(source: str | os.PathLike[str] | bytes, kernels: str | None = None) -> 
         Not a .qfb file, of a newer format version, or one that breaks a validity rule.
     OSError
         The file cannot be read.
+    RuntimeError
+        The system gives no more threads.
     ValueError
-        No such kernel set on this machine.
+        No such kernel set on this machine, or no such number of threads.
     """
+    if not 1 <= operator.index(threads) <= MAX_THREADS:
+        raise ValueError(f"threads is 1 to {MAX_THREADS}, got {threads}")
     if isinstance(source, str | os.PathLike):
         content, where = Path(source).read_bytes(), f"{os.fspath(source)}: "
     else:
         content, where = bytes(source), ""
     try:
-        return Model(_executor.Program(content, kernels or default_kernels()))
+        return Model(_executor.Program(content, kernels or default_kernels()), threads)
     except _executor.InvalidModel as error:
         message, rule = error.args
         raise ModelError(where + message, rule) from None

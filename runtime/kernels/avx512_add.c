@@ -248,7 +248,7 @@ static int common_shift_of(const qrt_add_params *p, qrt_add_params *common) {
     return 0;
 }
 
-/* Packed are the parameters that run. */
+/* Packed are the parameters that run, but for the shape. */
 static size_t add_packed_size(const void *params) {
     (void)params;
     return sizeof(qrt_add_params);
@@ -262,7 +262,9 @@ static void add_pack(const void *params, void *packed) {
 }
 
 QRT_AVX512 static void add_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_add_params *p = ((const qrt_add_params *)params)->packed;
+    const qrt_add_params *given = params;
+    qrt_add_params own = *(const qrt_add_params *)given->packed, *p = &own;
+    own.broadcast = given->broadcast;
     if (p->form == 0 && fits_common_shift(p)) {
         add_common_shift(p, inputs, output);
     } else if (p->form == 1 && fits_tflite(p)) {

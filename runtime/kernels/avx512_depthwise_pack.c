@@ -70,8 +70,8 @@ size_t qrt_depthwise_packed_size(const void *params) {
 }
 
 size_t qrt_depthwise_scratch(const void *params) {
-    const qrt_conv2d_params p = qrt_depthwise_params(params);
-    qrt_depthwise of = make_plan(&p);
+    const qrt_conv2d_params *p = params;
+    const qrt_depthwise of = *(const qrt_depthwise *)p->packed;
     size_t pointers = round_to_64((size_t)of.quads * 4 * sizeof(uint8_t *));
     size_t shifts = round_to_64((size_t)of.columns * sizeof(ptrdiff_t));
     return (size_t)of.pitch * (size_t)(of.ring + 1) + RUN * MAX_ROWS * 256 + pointers + shifts;

@@ -1,0 +1,12 @@
+# Declarations of qrt_pool.h for Cython; that header says what they do.
+
+from qrt_split cimport qrt_split
+
+cdef extern from "qrt_pool.h" nogil:
+    ctypedef struct qrt_pool:
+        pass
+
+    size_t qrt_pool_size(const qrt_split *split)
+    qrt_pool *qrt_pool_init(const qrt_split *split, void *memory)
+    void qrt_pool_run(qrt_pool *pool)
+    void qrt_pool_end(qrt_pool *pool)
