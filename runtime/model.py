@@ -277,10 +277,10 @@ class Model:
         """
         if repeats < 1:
             raise ValueError(f"repeats is at least 1, got {repeats}")
-        samples, _ = self._samples(self._arrays(inputs), layout)
-        with self._lock:
+        samples, count, _ = self._samples(self._arrays(inputs), layout)
+        with self._executor:
             self._check_owner()
-            times = self._executor.profile(samples[0], repeats)
+            times = self._executor.profile([codes[: len(codes) // count] for codes in samples], repeats)
         seconds = np.full((repeats, self._program.operator_count), np.nan)
         seconds[:, self._executor.operators] = np.maximum(times[:, :-1] - np.median(times[:, -1:]), 0) * 1e-9
         return seconds

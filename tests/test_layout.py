@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 ROOMS = ("schema", "runtime", "compiler", "cli")
 EVERYWHERE = (*ROOMS, "examples", "bench", "tests")
 
-STANDARD = sys.stdlib_module_names | {"libc", "cpython"}
+STANDARD = sys.stdlib_module_names | {"libc", "cpython", "cython"}
 # What each room may import beyond the standard library. "qrt" is the runtime; compiler never imports it.
 MAY_IMPORT = {
     "schema": {"flatbuffers", "numpy"},

@@ -1,9 +1,9 @@
-"""Operators in parts on threads: the same bytes as in one, after forks of models and of the process, and no thread left."""
+"""Operators in parts on threads: the bytes of one thread, after forks of models and of the process, and no thread left."""
 
 from __future__ import annotations
 
-import pytest
 import numpy as np
+import pytest
 from cases import CASES, Case
 from graphs import to_bytes
 
