@@ -1,4 +1,4 @@
-"""Operators in parts on threads: the bytes of one thread, after forks of models and of the process, and no thread left."""
+"""Operators in parts on threads: the bytes of one thread, in forks of models and of the process; no thread is left."""
 
 from __future__ import annotations
 
