@@ -21,7 +21,7 @@ QRT_AVX2 QRT_INLINE void multiply(const int16_t *const *x, const int32_t *offset
                                   int32_t *acc, const int positions, const int vectors) {
     __m256i sum[8][2];
     const int16_t *from[8];
-#pragma GCC unroll 8
+    QRT_UNROLL
     for (int m = 0; m < positions; m++) {
         from[m] = x[m];
         sum[m][0] = sum[m][1] = _mm256_setzero_si256();
@@ -31,7 +31,7 @@ QRT_AVX2 QRT_INLINE void multiply(const int16_t *const *x, const int32_t *offset
         w[0] = _mm256_cvtepi8_epi16(_mm_load_si128((const __m128i *)weights));
         if (vectors > 1) w[1] = _mm256_cvtepi8_epi16(_mm_load_si128((const __m128i *)(weights + 16)));
         ptrdiff_t at = offset[i];
-#pragma GCC unroll 8
+        QRT_UNROLL
         for (int m = 0; m < positions; m++) {
             int32_t pair;
             memcpy(&pair, from[m] + at, sizeof pair);
@@ -40,7 +40,7 @@ QRT_AVX2 QRT_INLINE void multiply(const int16_t *const *x, const int32_t *offset
             if (vectors > 1) sum[m][1] = _mm256_add_epi32(sum[m][1], _mm256_madd_epi16(all, w[1]));
         }
     }
-#pragma GCC unroll 8
+    QRT_UNROLL
     for (int m = 0; m < positions; m++) {
         _mm256_store_si256((__m256i *)(acc + 8 * m * vectors), sum[m][0]);
         if (vectors > 1) _mm256_store_si256((__m256i *)(acc + 8 * (m * vectors + 1)), sum[m][1]);
@@ -101,7 +101,7 @@ static void set_offsets(const qrt_conv2d_params *p, const qrt_product *product, 
 /* All channels of the positions whose inputs begin at x. `output` is the first position's. */
 QRT_AVX2 static void conv2d_table(const qrt_conv2d_params *p, const qrt_emitter *e, const int16_t *const *x,
                                   int32_t positions, const int32_t *offset, int8_t *output) {
-    int32_t acc[QRT_TABLE_SIZE] __attribute__((aligned(64)));
+    int32_t acc[QRT_TABLE_SIZE] QRT_ALIGNED;
     const qrt_product *product = p->packed;
     int32_t channels = p->out_channels / p->groups, in_channels = p->in_channels / p->groups;
     const qrt_lanes *lanes = qrt_product_lanes(product);
@@ -158,25 +158,25 @@ QRT_AVX2 QRT_INLINE void multiply_row(const int8_t *x, int32_t quads, const int8
                                       int32_t *acc, const int vectors) {
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i sum[8];
-#pragma GCC unroll 8
+    QRT_UNROLL
     for (int n = 0; n < vectors; n++) sum[n] = _mm256_setzero_si256();
     for (int32_t i = 0; i < quads; i++, weights += QUAD * QRT_LANES) {
         int32_t quad;
         memcpy(&quad, x + QUAD * i, sizeof quad);
         __m256i all = _mm256_set1_epi32(quad), magnitude = _mm256_abs_epi8(all);
-#pragma GCC unroll 8
+        QRT_UNROLL
         for (int n = 0; n < vectors; n++) {
             __m256i w = _mm256_load_si256((const __m256i *)(weights + n / 2 * block_size + n % 2 * 32));
             __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(w, all));
             sum[n] = _mm256_add_epi32(sum[n], _mm256_madd_epi16(pairs, ones));
         }
     }
-#pragma GCC unroll 8
+    QRT_UNROLL
     for (int n = 0; n < vectors; n++) _mm256_store_si256((__m256i *)(acc + 8 * n), sum[n]);
 }
 
 QRT_AVX2 static void linear_row(const qrt_linear_params *p, const qrt_emitter *e, const int8_t *x, int8_t *output) {
-    int32_t acc[(4 + QRT_EMIT_ROWS) * QRT_LANES] __attribute__((aligned(64)));
+    int32_t acc[(4 + QRT_EMIT_ROWS) * QRT_LANES] QRT_ALIGNED;
     const qrt_product *product = p->packed;
     const qrt_lanes *lanes = qrt_product_lanes(product);
     const int8_t *weights = qrt_product_weights(product);

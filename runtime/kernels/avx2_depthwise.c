@@ -109,7 +109,7 @@ QRT_AVX2 QRT_INLINE void multiply(const int16_t *const *x, ptrdiff_t channel, co
                                   const int16_t *weights, int32_t *acc, const int positions) {
     __m256i low[4], high[4];
     const int16_t *from[4];
-#pragma GCC unroll 4
+    QRT_UNROLL
     for (int m = 0; m < positions; m++) {
         low[m] = high[m] = _mm256_setzero_si256();
         from[m] = x[m] + channel;
@@ -118,7 +118,7 @@ QRT_AVX2 QRT_INLINE void multiply(const int16_t *const *x, ptrdiff_t channel, co
         ptrdiff_t first = offset[2 * i], second = offset[2 * i + 1];
         __m256i low_weights = _mm256_load_si256((const __m256i *)weights);
         __m256i high_weights = _mm256_load_si256((const __m256i *)(weights + QRT_LANES));
-#pragma GCC unroll 4
+        QRT_UNROLL
         for (int m = 0; m < positions; m++) {
             __m256i a = _mm256_loadu_si256((const __m256i *)(from[m] + first));
             __m256i b = _mm256_loadu_si256((const __m256i *)(from[m] + second));
@@ -126,7 +126,7 @@ QRT_AVX2 QRT_INLINE void multiply(const int16_t *const *x, ptrdiff_t channel, co
             high[m] = _mm256_add_epi32(high[m], _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), high_weights));
         }
     }
-#pragma GCC unroll 4
+    QRT_UNROLL
     for (int m = 0; m < positions; m++) {
         _mm256_store_si256((__m256i *)(acc + QRT_LANES * m), low[m]);
         _mm256_store_si256((__m256i *)(acc + QRT_LANES * m + 8), high[m]);
@@ -136,7 +136,7 @@ QRT_AVX2 QRT_INLINE void multiply(const int16_t *const *x, ptrdiff_t channel, co
 /* All channels of the positions whose inputs begin at x. `output` is the first position's. */
 QRT_AVX2 static void dwconv2d_table(const folded *f, const qrt_emitter *e, const int16_t *const *x, int32_t positions,
                                     const int32_t *offset, int8_t *output) {
-    int32_t acc[QRT_TABLE_SIZE] __attribute__((aligned(64)));
+    int32_t acc[QRT_TABLE_SIZE] QRT_ALIGNED;
     const depthwise *d = f->p.packed;
     const qrt_lanes *lanes = (const qrt_lanes *)(d + 1);
     const int16_t *weights = (const int16_t *)(lanes + d->blocks);

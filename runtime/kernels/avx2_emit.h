@@ -55,7 +55,7 @@ QRT_AVX2 QRT_INLINE void emit_form(const qrt_emitter *e, const int32_t *acc, int
     const int at_once = 4 / halves;
     for (int32_t row = 0; row < rows; row += at_once, acc += 32, y += at_once * e->stride) {
         __m256i v[4];
-#pragma GCC unroll 4
+        QRT_UNROLL
         for (int i = 0; i < 4; i++) {
             v[i] = requant8_apply(_mm256_load_si256((const __m256i *)(acc + 8 * i)), &r[i % halves], form);
         }

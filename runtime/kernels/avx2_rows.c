@@ -330,7 +330,7 @@ QRT_AVX2 QRT_INLINE __m256i lut_codes(const void *constants, __m256i x) {
     const int8_t *table = constants;
     const __m256i beyond = _mm256_set1_epi8(0x70);
     __m256i index = _mm256_xor_si256(x, _mm256_set1_epi8((char)0x80)), y = _mm256_setzero_si256();
-#pragma GCC unroll 16
+    QRT_UNROLL
     for (int row = 0; row < 16; row++) {
         __m256i codes = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(table + 16 * row)));
         __m256i own = _mm256_xor_si256(index, _mm256_set1_epi8((char)(16 * row)));

@@ -132,7 +132,7 @@ static size_t winograd_scratch(const void *params) { return layout_of(params).si
 QRT_AVX2 QRT_INLINE void transform_inputs(const int16_t *x, ptrdiff_t pitch, ptrdiff_t channels, int16_t *to,
                                           ptrdiff_t step) {
     __m256i t[4][4];
-#pragma GCC unroll 4
+    QRT_UNROLL
     for (int j = 0; j < 4; j++) {
         __m256i d0 = _mm256_loadu_si256((const __m256i *)(x + j * channels));
         __m256i d1 = _mm256_loadu_si256((const __m256i *)(x + j * channels + pitch));
@@ -143,7 +143,7 @@ QRT_AVX2 QRT_INLINE void transform_inputs(const int16_t *x, ptrdiff_t pitch, ptr
         t[2][j] = _mm256_sub_epi16(d2, d1);
         t[3][j] = _mm256_sub_epi16(d1, d3);
     }
-#pragma GCC unroll 4
+    QRT_UNROLL
     for (int i = 0; i < 4; i++, to += 4 * step) {
         _mm256_store_si256((__m256i *)to, _mm256_sub_epi16(t[i][0], t[i][2]));
         _mm256_store_si256((__m256i *)(to + step), _mm256_add_epi16(t[i][1], t[i][2]));
@@ -156,12 +156,12 @@ QRT_AVX2 QRT_INLINE void transform_inputs(const int16_t *x, ptrdiff_t pitch, ptr
 QRT_AVX2 QRT_INLINE void multiply(const int16_t *x, ptrdiff_t step, int32_t pairs, const int16_t *weights,
                                   int32_t *sums, const int tiles) {
     __m256i sum[6][2];
-#pragma GCC unroll 6
+    QRT_UNROLL
     for (int m = 0; m < tiles; m++) sum[m][0] = sum[m][1] = _mm256_setzero_si256();
     for (int32_t i = 0; i < pairs; i++, weights += 2 * QRT_LANES) {
         __m256i w0 = _mm256_load_si256((const __m256i *)weights);
         __m256i w1 = _mm256_load_si256((const __m256i *)(weights + QRT_LANES));
-#pragma GCC unroll 6
+        QRT_UNROLL
         for (int m = 0; m < tiles; m++) {
             int32_t pair;
             memcpy(&pair, x + m * step + 2 * i, sizeof pair);
@@ -170,7 +170,7 @@ QRT_AVX2 QRT_INLINE void multiply(const int16_t *x, ptrdiff_t step, int32_t pair
             sum[m][1] = _mm256_add_epi32(sum[m][1], _mm256_madd_epi16(all, w1));
         }
     }
-#pragma GCC unroll 6
+    QRT_UNROLL
     for (int m = 0; m < tiles; m++) {
         _mm256_store_si256((__m256i *)(sums + QRT_LANES * m), sum[m][0]);
         _mm256_store_si256((__m256i *)(sums + QRT_LANES * m + 8), sum[m][1]);
@@ -189,7 +189,7 @@ QRT_AVX2 static void multiply_point(const int16_t *x, ptrdiff_t step, int32_t pa
 /* A' m A / 4 of 8 channels: the accumulators of a tile's four positions. Points are `step` apart in `sums`. */
 QRT_AVX2 QRT_INLINE void transform_sums(const int32_t *sums, ptrdiff_t step, __m256i y[2][2]) {
     __m256i s[2][4];
-#pragma GCC unroll 4
+    QRT_UNROLL
     for (int j = 0; j < 4; j++) {
         __m256i m0 = _mm256_load_si256((const __m256i *)(sums + j * step));
         __m256i m1 = _mm256_load_si256((const __m256i *)(sums + (4 + j) * step));
@@ -198,7 +198,7 @@ QRT_AVX2 QRT_INLINE void transform_sums(const int32_t *sums, ptrdiff_t step, __m
         s[0][j] = _mm256_add_epi32(_mm256_add_epi32(m0, m1), m2);
         s[1][j] = _mm256_sub_epi32(_mm256_sub_epi32(m1, m2), m3);
     }
-#pragma GCC unroll 2
+    QRT_UNROLL
     for (int i = 0; i < 2; i++) {
         y[i][0] = _mm256_srai_epi32(_mm256_add_epi32(_mm256_add_epi32(s[i][0], s[i][1]), s[i][2]), 2);
         y[i][1] = _mm256_srai_epi32(_mm256_sub_epi32(_mm256_sub_epi32(s[i][1], s[i][2]), s[i][3]), 2);

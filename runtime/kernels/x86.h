@@ -16,6 +16,12 @@
 #define QRT_INLINE static inline __attribute__((always_inline))
 /* To a register. */
 #define QRT_ALIGNED __attribute__((aligned(64)))
+/* In front of a loop with a constant count, at most 16, whose arrays are to be registers. */
+#ifdef __clang__
+#define QRT_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define QRT_UNROLL _Pragma("GCC unroll 16")
+#endif
 #define QRT_AVX2 QRT_TARGET("avx2")
 /* What gcc vectorizes by itself it does by halves of a register unless told; clang knows no such word. */
 #ifdef __clang__
