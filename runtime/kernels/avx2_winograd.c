@@ -25,6 +25,10 @@
 /* Tiles that are computed together, unless one row has more. */
 #define TILES 24
 
+/* So that 4 * acc is below 2^31; and entries in a row of the output's width, so that scratch is not immense. */
+#define MOST_CHANNELS 1024
+#define MOST_ENTRIES (1 << 19)
+
 /* 64 bytes. */
 typedef struct winograd {
     int32_t form; /* of lanes.h, for all lanes */
@@ -64,12 +68,13 @@ static layout layout_of(const qrt_conv2d_params *p) {
     return l;
 }
 
+/* Of the height only whether there are 2 rows, since rows of an operator share its packed weights. */
 int qrt_winograd_serves(const void *params) {
     const qrt_conv2d_params *p = params;
     return p->filter_height == 3 && p->filter_width == 3 && p->stride_y == 1 && p->stride_x == 1 &&
            p->dilation_y == 1 && p->dilation_x == 1 && p->groups == 1 && p->in_channels >= 8 &&
-           p->in_channels <= 1024 && p->out_channels > 8 && p->out_height > 1 && p->out_width > 1 &&
-           layout_of(p).size <= (size_t)1 << 25;
+           p->in_channels <= MOST_CHANNELS && p->out_channels > 8 && p->out_height > 1 && p->out_width > 1 &&
+           (int64_t)p->out_width * p->in_channels <= MOST_ENTRIES;
 }
 
 static ptrdiff_t block_size(const layout *l) { return (ptrdiff_t)POINTS * l->pairs * 2 * QRT_LANES; }
