@@ -400,9 +400,9 @@ cdef class Executor:
         return self.split.thread_count if self.pool != NULL else 1
 
     cdef _start_threads(self, uint32_t threads, int64_t threshold):
-        self.split_memory = aligned(qrt_split_size(self.step_count, threads))
-        qrt_split_init(&self.split, &self.program.program, self.steps, self.step_count, threads, threshold,
-                       address(self.split_memory))
+        cdef const qrt_program *program = &self.program.program
+        self.split_memory = aligned(qrt_split_size(program, threads, threshold))
+        qrt_split_init(&self.split, program, address(self.arena), threads, threshold, address(self.split_memory))
         if self.split.thread_count < 2:
             return
         self.pool_memory = aligned(qrt_pool_size(&self.split))

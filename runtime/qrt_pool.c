@@ -187,9 +187,7 @@ static size_t tables_size(const qrt_split *split) {
     return (size + LINE - 1) / LINE * LINE;
 }
 
-size_t qrt_pool_size(const qrt_split *split) {
-    return tables_size(split) + split->thread_count * scratch_step(split);
-}
+size_t qrt_pool_size(const qrt_split *split) { return tables_size(split) + split->thread_count * scratch_step(split); }
 
 qrt_pool *qrt_pool_init(const qrt_split *split, void *memory) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;

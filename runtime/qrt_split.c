@@ -7,10 +7,13 @@
  * their packing. */
 #define LEAST_WINDOW_ROWS 2
 #define LEAST_PRODUCT_ROWS 4
-/* Single codes are cut where registers begin. */
+/* Where rows are many they are cut at multiples of this, where registers of single codes begin. */
 #define REGISTER 64
 /* So many parts of the least size are worth a pool. */
 #define LEAST_PARTS 64
+
+/* Outputs that are moved and live at the same time. */
+#define PLACES 4
 
 /* Along what a step can be cut. */
 typedef struct rows {
@@ -130,7 +133,7 @@ static int64_t work_of(int32_t kind, const qrt_params *p, int64_t out_size) {
 /* Where part `part` of `parts` begins. */
 static int32_t cut(int32_t count, uint32_t part, uint32_t parts) {
     int32_t at = (int32_t)((int64_t)count * part / parts);
-    return part < parts && count >= (int32_t)parts * REGISTER ? at / REGISTER * REGISTER : at;
+    return part < parts && count / (int32_t)parts >= 16 * REGISTER ? at / REGISTER * REGISTER : at;
 }
 
 /* What of the image the output rows [begin, end) see becomes the image. Returns 0 when that is padding only. */
@@ -160,6 +163,121 @@ static int crop_image(int32_t kind, qrt_params *params, int32_t begin, int32_t e
     return 1;
 }
 
+/* What is to be done with an operator. */
+typedef struct job {
+    int32_t kind;
+    uint32_t input_count; /* of which rows are taken */
+    uint32_t parts;
+    int64_t work;
+} job;
+
+static job plan_operator(const qrt_program *program, uint32_t index, uint32_t threads, int64_t threshold) {
+    qrt_operator op;
+    qrt_tensor y;
+    qrt_params params = program->operators[index].params;
+    qrt_model_operator(program->model, index, &op);
+    qrt_model_tensor(program->model, op.output, &y);
+    job j = {op.kind, op.input_count < 2 ? op.input_count : 2, 1, 0};
+    rows r = find_rows(op.kind, &params);
+    if (r.count == NULL) return j;
+    j.work = work_of(op.kind, &params, y.size);
+    int64_t parts = *r.count / r.least;
+    if (threshold > 0 && parts > j.work / threshold) parts = j.work / threshold;
+    if (parts > threads) parts = threads;
+    if (parts > 1) j.parts = (uint32_t)parts;
+    return j;
+}
+
+/* `threads`, or 1 when there is not enough to do for more. */
+static uint32_t worth_threads(const qrt_program *program, uint32_t threads, int64_t threshold) {
+    int64_t work = 0;
+    for (uint32_t i = 0; i < program->model->operator_count; i++) {
+        job j = plan_operator(program, i, threads, threshold);
+        if (j.parts > 1) work += j.work;
+    }
+    return work > LEAST_PARTS * threshold ? threads : 1;
+}
+
+/* Places for outputs that would lie over inputs. */
+typedef struct aside {
+    size_t size[PLACES];
+    uint32_t busy[PLACES]; /* after this operator the place is free */
+    uint32_t count;
+} aside;
+
+static int is_moved_alone(const qrt_model *model, uint32_t tensor) {
+    qrt_edge edge;
+    qrt_operator op;
+    for (uint32_t i = 0; i < model->output_count; i++) {
+        qrt_model_output(model, i, &edge);
+        if (edge.tensor == tensor) return 0;
+    }
+    for (uint32_t i = 0; i < model->operator_count; i++) {
+        qrt_model_operator(model, i, &op);
+        if (op.kind == QRT_RESHAPE && op.inputs[0] == tensor) return 0;
+    }
+    return 1;
+}
+
+/* A place for the output of an operator that is to be cut but writes over its input; else, or when there is none,
+ * PLACES. An output of the model stays where it is looked for, and what is reshaped where its other name is. */
+static uint32_t find_place(aside *places, const qrt_model *model, uint32_t index, const job *j) {
+    qrt_operator op;
+    qrt_tensor y;
+    uint32_t i = 0;
+    qrt_model_operator(model, index, &op);
+    if (j->parts < 2 || !op.overlap || !is_moved_alone(model, op.output)) return PLACES;
+    qrt_model_tensor(model, op.output, &y);
+    while (i < places->count && places->busy[i] >= y.first) i++;
+    if (i == PLACES) return PLACES;
+    if (i == places->count) places->size[places->count++] = 0;
+    size_t size = (qrt_tensor_bytes(&y) + QRT_MEMORY_ALIGNMENT - 1) / QRT_MEMORY_ALIGNMENT * QRT_MEMORY_ALIGNMENT;
+    if (size > places->size[i]) places->size[i] = size;
+    places->busy[i] = y.last;
+    return i;
+}
+
+static aside find_places(const qrt_program *program, uint32_t threads, int64_t threshold) {
+    aside places = {{0}, {0}, 0};
+    for (uint32_t i = 0; i < program->model->operator_count; i++) {
+        job j = plan_operator(program, i, threads, threshold);
+        (void)find_place(&places, program->model, i, &j);
+    }
+    return places;
+}
+
+/* Lets `step` write to `place`, and the steps behind it read there. */
+static void move_output(const qrt_model *model, qrt_step *step, const qrt_step *end, int8_t *place) {
+    qrt_operator op;
+    qrt_model_operator(model, step->op, &op);
+    uint32_t moved = op.output;
+    step->output = place;
+    for (step++; step < end; step++) {
+        const int8_t **inputs = (const int8_t **)step->inputs;
+        qrt_model_operator(model, step->op, &op);
+        for (uint32_t i = 0; i < op.input_count; i++) {
+            if (op.inputs[i] == moved) inputs[i] = place;
+        }
+    }
+}
+
+/* Whether no part can write what another one reads: the output lies apart from the inputs, or each code takes the place
+ * of an input's of the same row. */
+static int is_apart(const qrt_model *model, const qrt_step *step) {
+    qrt_operator op;
+    qrt_tensor x, y;
+    qrt_model_operator(model, step->op, &op);
+    qrt_model_tensor(model, op.output, &y);
+    uintptr_t output = (uintptr_t)step->output, out_size = qrt_tensor_bytes(&y);
+    for (uint32_t i = 0; i < op.input_count; i++) {
+        qrt_model_tensor(model, op.inputs[i], &x);
+        uintptr_t input = (uintptr_t)step->inputs[i], in_size = qrt_tensor_bytes(&x);
+        if (input >= output + out_size || output >= input + in_size) continue;
+        if (op.overlap || input != output || in_size != out_size) return 0;
+    }
+    return 1;
+}
+
 /* Memory that is handed out piece by piece. */
 typedef struct room {
     qrt_stage *stages;
@@ -167,14 +285,6 @@ typedef struct room {
     qrt_params *params;
     const int8_t **inputs;
 } room;
-
-/* What is to be done with a step. */
-typedef struct job {
-    int32_t kind;
-    uint32_t input_count; /* of which rows are taken */
-    uint32_t parts;
-    int64_t work;
-} job;
 
 /* Makes `part` the rows [begin, end) of `step`. Returns 0 when there is no such part. */
 static int take_part(const qrt_step *step, const job *j, int32_t begin, int32_t end, qrt_step *part, qrt_params *params,
@@ -191,51 +301,8 @@ static int take_part(const qrt_step *step, const job *j, int32_t begin, int32_t 
     return !r.windows || crop_image(j->kind, params, begin, end, &inputs[0]);
 }
 
-static int intersect(const int8_t *a, uint64_t a_size, const int8_t *b, uint64_t b_size) {
-    return (uintptr_t)a < (uintptr_t)b + b_size && (uintptr_t)b < (uintptr_t)a + a_size;
-}
-
-/* Whether no part can write what another one reads: the output lies apart from the inputs, or each code takes the place
- * of the input's of the same row. */
-static int is_apart(const qrt_model *model, const qrt_operator *op, const qrt_step *step) {
-    qrt_tensor x, y;
-    qrt_model_tensor(model, op->output, &y);
-    for (uint32_t i = 0; i < op->input_count; i++) {
-        qrt_model_tensor(model, op->inputs[i], &x);
-        uint64_t in_size = qrt_tensor_bytes(&x), out_size = qrt_tensor_bytes(&y);
-        if (!intersect(step->inputs[i], in_size, step->output, out_size)) continue;
-        if (op->overlap || step->inputs[i] != step->output || in_size != out_size) return 0;
-    }
-    return 1;
-}
-
-static job plan_step(const qrt_program *program, const qrt_step *step, uint32_t threads, int64_t threshold) {
-    job j = {0, 0, 1, 0};
-    qrt_operator op;
-    qrt_tensor y;
-    qrt_params params;
-    qrt_model_operator(program->model, step->op, &op);
-    qrt_model_tensor(program->model, op.output, &y);
-    memcpy(&params, step->params, sizeof params);
-    rows r = find_rows(op.kind, &params);
-    if (r.count == NULL || !is_apart(program->model, &op, step)) return j;
-    j.kind = op.kind;
-    j.input_count = op.input_count < 2 ? op.input_count : 2;
-    j.work = work_of(op.kind, &params, y.size);
-    int64_t parts = *r.count / r.least;
-    if (threshold > 0 && parts > j.work / threshold) parts = j.work / threshold;
-    if (parts > threads) parts = threads;
-    if (parts > 1) j.parts = (uint32_t)parts;
-    return j;
-}
-
-static size_t scratch_of(const qrt_program *program, const qrt_step *part) {
-    const qrt_kernel *kernel = program->operators[part->op].kernel;
-    return kernel->scratch_size == NULL ? 0 : kernel->scratch_size(part->params);
-}
-
-/* Makes the parts of `step`; returns 0 when it has no such parts. */
-static int make_parts(const qrt_step *step, const job *j, const room *left) {
+/* Returns 0 when `step` has no such parts. */
+static int take_parts(const qrt_step *step, const job *j, const room *left) {
     qrt_params params;
     memcpy(&params, step->params, sizeof params);
     int32_t count = *find_rows(j->kind, &params).count;
@@ -247,14 +314,15 @@ static int make_parts(const qrt_step *step, const job *j, const room *left) {
 }
 
 static void add_stage(qrt_split *split, const qrt_program *program, const qrt_step *step, const job *j, room *left) {
+    const qrt_kernel *kernel = program->operators[step->op].kernel;
     qrt_stage *stage = left->stages++;
     stage->parts = step;
     stage->count = 1;
-    if (j->parts < 2 || !make_parts(step, j, left)) return;
+    if (j->parts < 2 || !is_apart(program->model, step) || !take_parts(step, j, left)) return;
     stage->parts = left->parts;
     stage->count = j->parts;
-    for (uint32_t i = 0; i < j->parts; i++) {
-        size_t scratch = scratch_of(program, &stage->parts[i]);
+    for (uint32_t i = 0; i < j->parts && kernel->scratch_size != NULL; i++) {
+        size_t scratch = kernel->scratch_size(stage->parts[i].params);
         if (scratch > split->scratch_size) split->scratch_size = scratch;
     }
     if (j->parts > split->thread_count) split->thread_count = j->parts;
@@ -263,31 +331,48 @@ static void add_stage(qrt_split *split, const qrt_program *program, const qrt_st
     left->inputs += 2 * j->parts;
 }
 
-size_t qrt_split_size(uint32_t step_count, uint32_t threads) {
-    size_t part = sizeof(qrt_step) + sizeof(qrt_params) + 2 * sizeof(const int8_t *);
-    return step_count * (sizeof(qrt_stage) + threads * part);
+/* Of all operators. */
+static size_t count_parts(const qrt_program *program, uint32_t threads, int64_t threshold) {
+    size_t count = 0;
+    for (uint32_t i = 0; i < program->model->operator_count; i++) {
+        count += plan_operator(program, i, threads, threshold).parts;
+    }
+    return count;
 }
 
-void qrt_split_init(qrt_split *split, const qrt_program *program, const qrt_step *steps, uint32_t step_count,
-                    uint32_t threads, int64_t threshold, void *memory) {
-    size_t part_count = (size_t)step_count * threads;
+size_t qrt_split_size(const qrt_program *program, uint32_t threads, int64_t threshold) {
+    threads = worth_threads(program, threads, threshold);
+    aside places = find_places(program, threads, threshold);
+    size_t part = sizeof(qrt_params) + sizeof(qrt_step) + 2 * sizeof(const int8_t *);
+    size_t size = program->model->operator_count * sizeof(qrt_stage) + qrt_steps_size(program->model);
+    for (uint32_t i = 0; i < places.count; i++) size += places.size[i];
+    return size + count_parts(program, threads, threshold) * part;
+}
+
+/* `memory` is: the places, the parts' parameters, parts, stages, the parts' inputs, the steps. */
+void qrt_split_init(qrt_split *split, const qrt_program *program, void *arena, uint32_t threads, int64_t threshold,
+                    void *memory) {
+    threads = worth_threads(program, threads, threshold);
+    aside places = find_places(program, threads, threshold);
+    size_t part_count = count_parts(program, threads, threshold);
+    int8_t *place[PLACES + 1] = {memory};
+    for (uint32_t i = 0; i < places.count; i++) place[i + 1] = place[i] + places.size[i];
     room left;
-    left.params = memory;
+    left.params = (qrt_params *)place[places.count];
     left.parts = (qrt_step *)(left.params + part_count);
     left.stages = (qrt_stage *)(left.parts + part_count);
-    left.inputs = (const int8_t **)(left.stages + step_count);
+    left.inputs = (const int8_t **)(left.stages + program->model->operator_count);
+    qrt_step *step = (qrt_step *)(left.inputs + 2 * part_count), *end;
+    const qrt_step *steps;
     split->stages = left.stages;
-    split->stage_count = step_count;
+    split->stage_count = qrt_steps_init(program, arena, step, &steps);
     split->thread_count = 1;
     split->scratch_size = program->scratch_size;
-    int64_t work = 0;
-    for (uint32_t i = 0; i < step_count; i++) {
-        job j = plan_step(program, &steps[i], threads, threshold);
-        if (j.parts > 1) work += j.work;
-    }
-    if (work < LEAST_PARTS * threshold) threads = 1;
-    for (uint32_t i = 0; i < step_count; i++) {
-        job j = plan_step(program, &steps[i], threads, threshold);
-        add_stage(split, program, &steps[i], &j, &left);
+    places.count = 0;
+    for (end = step + split->stage_count; step < end; step++) {
+        job j = plan_operator(program, step->op, threads, threshold);
+        uint32_t found = find_place(&places, program->model, step->op, &j);
+        if (found < PLACES) move_output(program->model, step, end, place[found]);
+        add_stage(split, program, step, &j, &left);
     }
 }

@@ -29,14 +29,15 @@ typedef struct qrt_split {
     size_t scratch_size;   /* bytes for each thread */
 } qrt_split;
 
-/* Bytes that qrt_split_init() needs for up to `threads` parts a step. */
-size_t qrt_split_size(uint32_t step_count, uint32_t threads);
+/* Bytes that qrt_split_init() needs, aligned to 64. */
+size_t qrt_split_size(const qrt_program *program, uint32_t threads, int64_t threshold);
 
-/* `steps` are what qrt_steps_init() made of `program`; both must outlive the split.
- * A step of less work than `threshold` for each of two parts stays whole, and so does everything where the parts of all
- * would save less than a pool costs. 0 splits whatever can be. */
-void qrt_split_init(qrt_split *split, const qrt_program *program, const qrt_step *steps, uint32_t step_count,
-                    uint32_t threads, int64_t threshold, void *memory);
+/* The steps of `program`, which with `arena` and `memory` must outlive the split, for up to `threads` threads.
+ * A part does work of at least `threshold`, and nothing is split where all parts together are not worth a pool; with 0
+ * everything is split that can be. An output that would lie over the input, which the rows of one part would be written
+ * over while another reads them, lies in `memory` instead. */
+void qrt_split_init(qrt_split *split, const qrt_program *program, void *arena, uint32_t threads, int64_t threshold,
+                    void *memory);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,7 @@
 # Declarations of qrt_split.h for Cython; that header says what they do.
 
 from libc.stdint cimport int64_t, uint32_t
-from qrt_prepare cimport qrt_program, qrt_step
+from qrt_prepare cimport qrt_program
 
 cdef extern from "qrt_split.h" nogil:
     int64_t QRT_SPLIT_THRESHOLD
@@ -9,6 +9,6 @@ cdef extern from "qrt_split.h" nogil:
     ctypedef struct qrt_split:
         uint32_t thread_count
 
-    size_t qrt_split_size(uint32_t step_count, uint32_t threads)
-    void qrt_split_init(qrt_split *split, const qrt_program *program, const qrt_step *steps, uint32_t step_count,
-                        uint32_t threads, int64_t threshold, void *memory)
+    size_t qrt_split_size(const qrt_program *program, uint32_t threads, int64_t threshold)
+    void qrt_split_init(qrt_split *split, const qrt_program *program, void *arena, uint32_t threads, int64_t threshold,
+                        void *memory)
