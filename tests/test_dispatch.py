@@ -1,0 +1,44 @@
+"""Each CPU gets the sets that it can run, and why not the others: on emulated CPUs that lack them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import graphs
+import numpy as np
+import pytest
+from graphs import Window
+
+import qrt
+
+CODE = """
+import json, sys, numpy as np, qrt
+model = qrt.load(sys.stdin.buffer.read())
+y = model.run(np.arange(np.prod(model.inputs[0].shape)).astype(np.int8).reshape(model.inputs[0].shape))
+print(json.dumps([qrt.kernel_sets(), qrt.absent_kernel_sets(), model.kernels, y.ravel().tolist()]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("cpu", "sets", "reason"),
+    [("Nehalem", ["reference", "portable"], "no AVX2"), ("Haswell", ["reference", "portable", "avx2"], "no AVX-512")],
+)
+def test_emulated_cpu(cpu: str, sets: list[str], reason: str) -> None:
+    emulator = shutil.which("qemu-x86_64")
+    if emulator is None:
+        pytest.skip("qemu-x86_64 is not installed")
+    rng = np.random.default_rng(1)
+    content = graphs.to_bytes(graphs.conv2d(rng, (1, 6, 6, 24), 40, Window(padding=(1, 1, 1, 1))))
+    command = [emulator, "-cpu", cpu, sys.executable, "-c", CODE]
+    result = subprocess.run(command, input=content, capture_output=True, check=True)
+    found, absent, used, codes = json.loads(result.stdout)
+    assert found == sets
+    assert used == sets[-1]
+    assert set(absent) == {"avx2", "avx512vnni", "amx"} - set(sets)
+    assert all(reason in why for why in absent.values())
+    model = qrt.load(content, kernels="reference")
+    x = np.arange(np.prod(model.inputs[0].shape)).astype(np.int8).reshape(model.inputs[0].shape)
+    assert codes == model.run(x).ravel().tolist()
