@@ -37,11 +37,11 @@ static int fits_common_shift(const qrt_add_params *p) {
 QRT_AVX512 QRT_INLINE __m512i common_shift_codes(const void *constants, __m512i a, __m512i b) {
     const common_shift *c = constants;
     __m512i y[4];
-#pragma GCC unroll 2
+    QRT_UNROLL
     for (int half = 0; half < 2; half++) {
         __m512i a16 = widen(a, half), b16 = widen(b, half);
         __m512i pairs[2] = {_mm512_unpacklo_epi16(a16, b16), _mm512_unpackhi_epi16(a16, b16)};
-#pragma GCC unroll 2
+        QRT_UNROLL
         for (int i = 0; i < 2; i++) {
             __m512i lo = _mm512_dpwssd_epi32(c->addend_lo, pairs[i], c->lo);
             __m512i hi = _mm512_dpwssd_epi32(c->addend_hi, pairs[i], c->hi);
@@ -111,7 +111,7 @@ QRT_AVX512 QRT_INLINE tflite_operand tflite_operand_of(int32_t zero_point, int32
 QRT_AVX512 QRT_INLINE void tflite_real(const tflite_operand *o, __m512i codes, const int half, __m512i real[2]) {
     __m512i d = _mm512_sub_epi16(widen(codes, half), o->zero_point), d32 = _mm512_slli_epi16(d, 5);
     const __m512i pairs[2] = {_mm512_unpacklo_epi16(d, d32), _mm512_unpackhi_epi16(d, d32)};
-#pragma GCC unroll 2
+    QRT_UNROLL
     for (int i = 0; i < 2; i++) {
         __m512i lo = _mm512_srai_epi32(_mm512_dpwssd_epi32(o->round, pairs[i], o->lo), 11);
         __m512i high = _mm512_dpwssd_epi32(lo, pairs[i], o->hi);
@@ -123,12 +123,12 @@ QRT_AVX512 QRT_INLINE void tflite_real(const tflite_operand *o, __m512i codes, c
 QRT_AVX512 QRT_INLINE __m512i tflite_codes(const void *constants, __m512i a, __m512i b) {
     const tflite *c = constants;
     __m512i y[4];
-#pragma GCC unroll 2
+    QRT_UNROLL
     for (int half = 0; half < 2; half++) {
         __m512i real_a[2], real_b[2];
         tflite_real(&c->a, a, half, real_a);
         tflite_real(&c->b, b, half, real_b);
-#pragma GCC unroll 2
+        QRT_UNROLL
         for (int i = 0; i < 2; i++) {
             __m512i sum = c->subtract ? _mm512_sub_epi32(real_a[i], real_b[i]) : _mm512_add_epi32(real_a[i], real_b[i]);
             __m512i twice = _mm512_slli_epi32(sum, 1);
@@ -181,7 +181,7 @@ QRT_AVX512 QRT_INLINE void search_codes(addend_search *s, const tflite *c, __m12
     __mmask64 has_up = _mm512_cmplt_epi8_mask(codes, c->output_max);
     int8_t code[64];
     _mm512_storeu_si512(code, codes);
-#pragma GCC unroll 8
+    QRT_UNROLL
     for (int i = 0; i < 8; i++) {
         __m128i eight = _mm_loadl_epi64((const __m128i *)(code + 8 * i));
         __m512i bound = _mm512_sll_epi64(_mm512_cvtepi8_epi64(eight), shift);

@@ -124,9 +124,9 @@ QRT_AVX512 QRT_INLINE void interleave(const uint8_t *const *base, ptrdiff_t at, 
 /* Adds one quad for each of `rows` output rows, whose weights lie `row_size` bytes apart. */
 QRT_AVX512 QRT_INLINE void multiply(const __m512i quad[4], const int8_t *weights, ptrdiff_t row_size, const int rows,
                                     __m512i *acc) {
-#pragma GCC unroll 4
+    QRT_UNROLL
     for (int row = 0; row < rows; row++, weights += row_size, acc += 4) {
-#pragma GCC unroll 4
+        QRT_UNROLL
         for (int k = 0; k < 4; k++) {
             acc[k] = _mm512_dpbusd_epi32(acc[k], quad[k], _mm512_load_si512(weights + k * 64));
         }
@@ -152,7 +152,7 @@ QRT_AVX512 QRT_INLINE void accumulate_any(const block_run *b, const int rows, __
     for (int32_t n = 0; n < b->count; n++, at += b->step, to += rows * 4) {
         const int8_t *weights = b->weights;
         __m512i acc[MAX_ROWS * 4];
-#pragma GCC unroll 16
+        QRT_UNROLL
         for (int i = 0; i < rows * 4; i++) acc[i] = _mm512_load_si512(start + i % 4 * QRT_LANES);
         for (int32_t column = 0; column < b->columns; column++) {
             for (int32_t quad = 0; quad < b->quads; quad++, weights += 256) {
@@ -161,7 +161,7 @@ QRT_AVX512 QRT_INLINE void accumulate_any(const block_run *b, const int rows, __
                 multiply(x, weights, b->row_size, rows, acc);
             }
         }
-#pragma GCC unroll 16
+        QRT_UNROLL
         for (int i = 0; i < rows * 4; i++) _mm512_store_si512(to + i, acc[i]);
     }
 }
@@ -178,7 +178,7 @@ QRT_AVX512 QRT_INLINE void accumulate_three(const block_run *b, const int rows, 
     if (carry > 1) interleave(base, at + shift[1], x[1]);
     for (int32_t n = b->count; n > 0; n--, at += b->step, to += rows * 4) {
         __m512i acc[2 * 4];
-#pragma GCC unroll 8
+        QRT_UNROLL
         for (int i = 0; i < rows * 4; i++) acc[i] = _mm512_load_si512(start + i % 4 * QRT_LANES);
         if (carry == 0) interleave(base, at + shift[0], x[0]);
         multiply(x[0], weights, 3 * 256, rows, acc);
@@ -186,9 +186,9 @@ QRT_AVX512 QRT_INLINE void accumulate_three(const block_run *b, const int rows, 
         multiply(x[1], weights + 256, 3 * 256, rows, acc);
         interleave(base, at + shift[2], x[2]);
         multiply(x[2], weights + 2 * 256, 3 * 256, rows, acc);
-#pragma GCC unroll 8
+        QRT_UNROLL
         for (int i = 0; i < rows * 4; i++) _mm512_store_si512(to + i, acc[i]);
-#pragma GCC unroll 4
+        QRT_UNROLL
         for (int k = 0; k < 4; k++) {
             x[0][k] = carry == 2 ? x[1][k] : x[2][k];
             x[1][k] = x[2][k];
@@ -252,14 +252,14 @@ QRT_AVX512 QRT_INLINE void requantize_run(const __m512i *acc, const qrt_lanes *l
     const int clamped = requant->output_min > -128 || requant->output_max < 127;
     const __mmask64 mask = first_bytes(codes->size);
     requant16 r[LANES_OF_BLOCK];
-#pragma GCC unroll 4
+    QRT_UNROLL
     for (int k = 0; k < LANES_OF_BLOCK; k++) r[k] = requant16_load(&lanes[k]);
     for (int32_t row = 0; row < codes->rows; row++) {
         const __m512i *sums = acc + row * LANES_OF_BLOCK;
         int8_t *to = codes->to + row * codes->row_size;
         for (int32_t n = codes->count; n > 0; n--, sums += codes->rows * LANES_OF_BLOCK, to += codes->step) {
             __m512i y[LANES_OF_BLOCK];
-#pragma GCC unroll 4
+            QRT_UNROLL
             for (int k = 0; k < LANES_OF_BLOCK; k++) {
                 __m512i sum = _mm512_load_si512(sums + k);
                 int biased = form == SINGLE_BIASED || form == DOUBLE_BIASED;

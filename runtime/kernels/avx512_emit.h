@@ -53,7 +53,7 @@ QRT_AVX512 QRT_INLINE void emit_run(const qrt_conv2d_params *p, const int32_t *a
     __m512i highest = _mm512_set1_epi8((char)p->requant.output_max);
     for (int32_t row = 0; row < rows; row += at_once, acc += 64, y += at_once * stride) {
         __m512i v[4];
-#pragma GCC unroll 4
+        QRT_UNROLL
         for (int i = 0; i < 4; i++) {
             __m512i all = _mm512_loadu_si512(acc + 16 * i);
             /* Loading the odd ones once more is quicker than shifting them, unless that load meets stores under way. */

@@ -87,7 +87,7 @@ QRT_AVX512 QRT_INLINE void average_position(const qrt_pool2d_params *p, pool_win
         for (int32_t row = 0; row < rows; row++) {
             add_positions(window.x + row * row_size + channel, p->channels, columns, mask, acc);
         }
-#pragma GCC unroll 4
+        QRT_UNROLL
         for (int k = 0; k < 4; k++) acc[k] = _mm512_add_epi32(average(acc[k], by, rounding), zero_point);
         __m512i codes = _mm512_min_epi8(_mm512_max_epi8(narrow_in_lanes(acc), output_min), output_max);
         _mm512_mask_storeu_epi8(y + channel, mask, codes);
@@ -165,7 +165,7 @@ QRT_AVX512 QRT_INLINE void mean_images(const qrt_mean_params *p, const int8_t *x
             __mmask64 mask = first_bytes(p->channels - channel);
             __m512i acc[4] = {start, start, start, start};
             add_positions(x + channel, p->channels, p->positions, mask, acc);
-#pragma GCC unroll 4
+            QRT_UNROLL
             for (int k = 0; k < 4; k++) acc[k] = requant16_apply(acc[k], &requant->r, form);
             __m512i codes = _mm512_max_epi8(narrow_in_lanes(acc), requant->output_min);
             _mm512_mask_storeu_epi8(output + channel, mask, _mm512_min_epi8(codes, requant->output_max));

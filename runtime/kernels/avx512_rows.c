@@ -17,7 +17,7 @@ typedef struct product {
 
 QRT_AVX512 QRT_INLINE __m512i product_codes(const product *c, __m512i a, __m512i b, const int form) {
     __m512i y[4];
-#pragma GCC unroll 2
+    QRT_UNROLL
     for (int half = 0; half < 2; half++) {
         __m512i left = _mm512_sub_epi16(widen(a, half), c->a_zero_point);
         __m512i right = _mm512_sub_epi16(widen(b, half), c->b_zero_point);
@@ -113,7 +113,7 @@ typedef struct rescale {
 
 QRT_AVX512 QRT_INLINE __m512i rescaled(const rescale *c, __m512i x, const int form) {
     __m512i y[4];
-#pragma GCC unroll 2
+    QRT_UNROLL
     for (int half = 0; half < 2; half++) {
         __m512i d = _mm512_sub_epi16(widen(x, half), c->x_zero_point), sign = _mm512_srai_epi16(d, 15);
         y[2 * half] = requant16_apply(_mm512_unpacklo_epi16(d, sign), &c->requant.r, form);

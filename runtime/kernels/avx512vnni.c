@@ -46,30 +46,30 @@ QRT_AVX512 QRT_INLINE void multiply(const qrt_product *product, const ptrdiff_t 
                                     const int8_t *weights, int32_t *acc, const int positions, const int blocks) {
     __m512i sum[MAX_POSITIONS][4];
     ptrdiff_t block_size = qrt_product_block(product);
-#pragma GCC unroll 16
+    QRT_UNROLL
     for (int m = 0; m < positions; m++) {
-#pragma GCC unroll 4
+        QRT_UNROLL
         for (int n = 0; n < blocks; n++) sum[m][n] = _mm512_setzero_si512();
     }
     for (int32_t run = 0; run < product->runs; run++) {
         const uint8_t *from = x + runs[run];
         for (int32_t chunk = 0; chunk < product->chunks; chunk++, from += UNIT, weights += 64) {
             __m512i w[4];
-#pragma GCC unroll 4
+            QRT_UNROLL
             for (int n = 0; n < blocks; n++) w[n] = _mm512_load_si512(weights + n * block_size);
-#pragma GCC unroll 16
+            QRT_UNROLL
             for (int m = 0; m < positions; m++) {
                 int32_t quad;
                 memcpy(&quad, from + m * step, sizeof quad);
                 __m512i all = _mm512_set1_epi32(quad);
-#pragma GCC unroll 4
+                QRT_UNROLL
                 for (int n = 0; n < blocks; n++) sum[m][n] = _mm512_dpbusd_epi32(sum[m][n], all, w[n]);
             }
         }
     }
-#pragma GCC unroll 16
+    QRT_UNROLL
     for (int m = 0; m < positions; m++) {
-#pragma GCC unroll 4
+        QRT_UNROLL
         for (int n = 0; n < blocks; n++) _mm512_store_si512(acc + 16 * (m * blocks + n), sum[m][n]);
     }
 }
@@ -147,16 +147,16 @@ QRT_AVX512 static void conv2d_run(const void *params, const int8_t *const *input
 QRT_AVX512 QRT_INLINE void multiply_row(const uint8_t *x, int32_t quads, const int8_t *weights, ptrdiff_t block_size,
                                         int32_t *acc, const int blocks, const int splits) {
     __m512i sum[8];
-#pragma GCC unroll 8
+    QRT_UNROLL
     for (int i = 0; i < 8; i++) sum[i] = _mm512_setzero_si512();
     int32_t i = 0;
     for (; i + splits <= quads; i += splits, weights += 64 * splits) {
-#pragma GCC unroll 8
+        QRT_UNROLL
         for (int k = 0; k < splits; k++) {
             int32_t quad;
             memcpy(&quad, x + 4 * (i + k), sizeof quad);
             __m512i all = _mm512_set1_epi32(quad);
-#pragma GCC unroll 8
+            QRT_UNROLL
             for (int n = 0; n < blocks; n++) {
                 __m512i w = _mm512_load_si512(weights + n * block_size + 64 * k);
                 sum[k * blocks + n] = _mm512_dpbusd_epi32(sum[k * blocks + n], all, w);
@@ -167,14 +167,14 @@ QRT_AVX512 QRT_INLINE void multiply_row(const uint8_t *x, int32_t quads, const i
         int32_t quad;
         memcpy(&quad, x + 4 * i, sizeof quad);
         __m512i all = _mm512_set1_epi32(quad);
-#pragma GCC unroll 8
+        QRT_UNROLL
         for (int n = 0; n < blocks; n++) {
             sum[n] = _mm512_dpbusd_epi32(sum[n], all, _mm512_load_si512(weights + n * block_size));
         }
     }
-#pragma GCC unroll 8
+    QRT_UNROLL
     for (int n = 0; n < blocks; n++) {
-#pragma GCC unroll 8
+        QRT_UNROLL
         for (int k = 1; k < splits; k++) sum[n] = _mm512_add_epi32(sum[n], sum[k * blocks + n]);
         _mm512_store_si512(acc + 16 * n, sum[n]);
     }
