@@ -21,11 +21,11 @@ from cpython.pythread cimport (
     PyThread_type_lock,
 )
 from libc.stddef cimport size_t
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uintptr_t
+from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uintptr_t
 from libc.string cimport memcpy
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
-from dispatch cimport QRT_SET_COUNT, qrt_set_fill, qrt_set_missing, qrt_set_name, qrt_set_peak
+from dispatch cimport QRT_SET_COUNT, qrt_set_fill, qrt_set_missing, qrt_set_name, qrt_set_peak, qrt_set_speed
 from qrt_kernels cimport qrt_kernel, qrt_kernels
 from qrt_model cimport (
     QRT_DOUBLE,
@@ -64,7 +64,7 @@ from qrt_prepare cimport (
     qrt_steps_init,
     qrt_steps_size,
 )
-from qrt_split cimport QRT_SPLIT_THRESHOLD, qrt_split, qrt_split_init, qrt_split_size
+from qrt_split cimport qrt_split, qrt_split_init, qrt_split_size
 
 cdef extern from "pythread.h" nogil:
     int PyThread_acquire_lock_timed(PyThread_type_lock, long long microseconds, int interruptible)
@@ -352,8 +352,8 @@ cdef class Executor:
     program : Program
     threads : int
         As many run parts of an operator at once, the caller's among them.
-    threshold : int
-        Work of the least part (qrt_split.h). 0 splits whatever can be split.
+    split_all : bool
+        Whether to split also what is quicker whole.
 
     Raises
     ------
@@ -378,7 +378,7 @@ cdef class Executor:
     cdef object pool_memory
     cdef qrt_pool *pool
 
-    def __cinit__(self, Program program not None, uint32_t threads=1, int64_t threshold=QRT_SPLIT_THRESHOLD):
+    def __cinit__(self, Program program not None, uint32_t threads=1, bint split_all=False):
         cdef uint32_t arena_size = program.model.arena_size
         self.lock = PyThread_allocate_lock()
         if self.lock == NULL:
@@ -392,17 +392,18 @@ cdef class Executor:
         self.inputs = [self._view(edge) for edge in program.inputs()]
         self.outputs = [self._view(edge) for edge in program.outputs()]
         if threads > 1:
-            self._start_threads(threads, threshold)
+            self._start_threads(threads, split_all)
 
     @property
     def threads(self):
         """How many threads can be busy at once; 1 when no operator is worth more."""
         return self.split.thread_count if self.pool != NULL else 1
 
-    cdef _start_threads(self, uint32_t threads, int64_t threshold):
+    cdef _start_threads(self, uint32_t threads, bint split_all):
         cdef const qrt_program *program = &self.program.program
-        self.split_memory = aligned(qrt_split_size(program, threads, threshold))
-        qrt_split_init(&self.split, program, address(self.arena), threads, threshold, address(self.split_memory))
+        cdef int32_t speed = 0 if split_all else qrt_set_speed(numbers.get(self.program.kernels, 0))
+        self.split_memory = aligned(qrt_split_size(program, threads, speed))
+        qrt_split_init(&self.split, program, address(self.arena), threads, speed, address(self.split_memory))
         if self.split.thread_count < 2:
             return
         self.pool_memory = aligned(qrt_pool_size(&self.split))

@@ -9,8 +9,8 @@
 #define LEAST_PRODUCT_ROWS 4
 /* Where rows are many they are cut at multiples of this, where registers of single codes begin. */
 #define REGISTER 64
-/* So many parts of the least size are worth a pool. */
-#define LEAST_PARTS 64
+/* Microseconds of work that are worth waking threads for. */
+#define WORTH_WAKING 200
 
 /* Outputs that are moved and live at the same time. */
 #define PLACES 4
@@ -171,7 +171,7 @@ typedef struct job {
     int64_t work;
 } job;
 
-static job plan_operator(const qrt_program *program, uint32_t index, uint32_t threads, int64_t threshold) {
+static job plan_operator(const qrt_program *program, uint32_t index, uint32_t threads, int32_t speed) {
     qrt_operator op;
     qrt_tensor y;
     qrt_params params = program->operators[index].params;
@@ -182,20 +182,20 @@ static job plan_operator(const qrt_program *program, uint32_t index, uint32_t th
     if (r.count == NULL) return j;
     j.work = work_of(op.kind, &params, y.size);
     int64_t parts = *r.count / r.least;
-    if (threshold > 0 && parts > j.work / threshold) parts = j.work / threshold;
+    if (speed > 0 && parts > 2 * j.work / speed) parts = 2 * j.work / speed;
     if (parts > threads) parts = threads;
     if (parts > 1) j.parts = (uint32_t)parts;
     return j;
 }
 
 /* `threads`, or 1 when there is not enough to do for more. */
-static uint32_t worth_threads(const qrt_program *program, uint32_t threads, int64_t threshold) {
+static uint32_t worth_threads(const qrt_program *program, uint32_t threads, int32_t speed) {
     int64_t work = 0;
     for (uint32_t i = 0; i < program->model->operator_count; i++) {
-        job j = plan_operator(program, i, threads, threshold);
+        job j = plan_operator(program, i, threads, speed);
         if (j.parts > 1) work += j.work;
     }
-    return work > LEAST_PARTS * threshold ? threads : 1;
+    return work > (int64_t)WORTH_WAKING * speed ? threads : 1;
 }
 
 /* Places for outputs that would lie over inputs. */
@@ -237,10 +237,10 @@ static uint32_t find_place(aside *places, const qrt_model *model, uint32_t index
     return i;
 }
 
-static aside find_places(const qrt_program *program, uint32_t threads, int64_t threshold) {
+static aside find_places(const qrt_program *program, uint32_t threads, int32_t speed) {
     aside places = {{0}, {0}, 0};
     for (uint32_t i = 0; i < program->model->operator_count; i++) {
-        job j = plan_operator(program, i, threads, threshold);
+        job j = plan_operator(program, i, threads, speed);
         (void)find_place(&places, program->model, i, &j);
     }
     return places;
@@ -332,29 +332,29 @@ static void add_stage(qrt_split *split, const qrt_program *program, const qrt_st
 }
 
 /* Of all operators. */
-static size_t count_parts(const qrt_program *program, uint32_t threads, int64_t threshold) {
+static size_t count_parts(const qrt_program *program, uint32_t threads, int32_t speed) {
     size_t count = 0;
     for (uint32_t i = 0; i < program->model->operator_count; i++) {
-        count += plan_operator(program, i, threads, threshold).parts;
+        count += plan_operator(program, i, threads, speed).parts;
     }
     return count;
 }
 
-size_t qrt_split_size(const qrt_program *program, uint32_t threads, int64_t threshold) {
-    threads = worth_threads(program, threads, threshold);
-    aside places = find_places(program, threads, threshold);
+size_t qrt_split_size(const qrt_program *program, uint32_t threads, int32_t speed) {
+    threads = worth_threads(program, threads, speed);
+    aside places = find_places(program, threads, speed);
     size_t part = sizeof(qrt_params) + sizeof(qrt_step) + 2 * sizeof(const int8_t *);
     size_t size = program->model->operator_count * sizeof(qrt_stage) + qrt_steps_size(program->model);
     for (uint32_t i = 0; i < places.count; i++) size += places.size[i];
-    return size + count_parts(program, threads, threshold) * part;
+    return size + count_parts(program, threads, speed) * part;
 }
 
 /* `memory` is: the places, the parts' parameters, parts, stages, the parts' inputs, the steps. */
-void qrt_split_init(qrt_split *split, const qrt_program *program, void *arena, uint32_t threads, int64_t threshold,
+void qrt_split_init(qrt_split *split, const qrt_program *program, void *arena, uint32_t threads, int32_t speed,
                     void *memory) {
-    threads = worth_threads(program, threads, threshold);
-    aside places = find_places(program, threads, threshold);
-    size_t part_count = count_parts(program, threads, threshold);
+    threads = worth_threads(program, threads, speed);
+    aside places = find_places(program, threads, speed);
+    size_t part_count = count_parts(program, threads, speed);
     int8_t *place[PLACES + 1] = {memory};
     for (uint32_t i = 0; i < places.count; i++) place[i + 1] = place[i] + places.size[i];
     room left;
@@ -370,7 +370,7 @@ void qrt_split_init(qrt_split *split, const qrt_program *program, void *arena, u
     split->scratch_size = program->scratch_size;
     places.count = 0;
     for (end = step + split->stage_count; step < end; step++) {
-        job j = plan_operator(program, step->op, threads, threshold);
+        job j = plan_operator(program, step->op, threads, speed);
         uint32_t found = find_place(&places, program->model, step->op, &j);
         if (found < PLACES) move_output(program->model, step, end, place[found]);
         add_stage(split, program, step, &j, &left);

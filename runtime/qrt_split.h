@@ -13,9 +13,6 @@
 extern "C" {
 #endif
 
-/* Work of the least part that is quicker on a thread of its own, in multiplications of a convolution. */
-#define QRT_SPLIT_THRESHOLD 200000
-
 /* One step, or the parts of one. What the parts write, no other part of it reads. */
 typedef struct qrt_stage {
     const qrt_step *parts;
@@ -30,13 +27,14 @@ typedef struct qrt_split {
 } qrt_split;
 
 /* Bytes that qrt_split_init() needs, aligned to 64. */
-size_t qrt_split_size(const qrt_program *program, uint32_t threads, int64_t threshold);
+size_t qrt_split_size(const qrt_program *program, uint32_t threads, int32_t speed);
 
 /* The steps of `program`, which with `arena` and `memory` must outlive the split, for up to `threads` threads.
- * A part does work of at least `threshold`, and nothing is split where all parts together are not worth a pool; with 0
- * everything is split that can be. An output that would lie over the input, which the rows of one part would be written
- * over while another reads them, lies in `memory` instead. */
-void qrt_split_init(qrt_split *split, const qrt_program *program, void *arena, uint32_t threads, int64_t threshold,
+ * `speed` is how many multiplications of a convolution a thread does in a microsecond: a part does work for half of
+ * one, since to wait for each other costs as much, and nothing is split where all is not worth waking threads. With 0
+ * everything is split that can be. An output that would lie over the input, where one part would write what another
+ * still reads, lies in `memory` instead. */
+void qrt_split_init(qrt_split *split, const qrt_program *program, void *arena, uint32_t threads, int32_t speed,
                     void *memory);
 
 #ifdef __cplusplus

@@ -96,11 +96,12 @@ static const struct {
     const char *(*missing)(void);
     void (*fill)(qrt_kernels *kernels);
     int64_t (*peak)(int64_t rounds);
+    int32_t speed;
 } sets[QRT_SET_COUNT] = {
-    {"portable", missing_nothing, qrt_kernels_portable, no_peak},
-    {"avx2", missing_avx2, qrt_kernels_avx2, qrt_peak_avx2},
-    {"avx512vnni", missing_avx512vnni, qrt_kernels_avx512vnni, qrt_peak_avx512vnni},
-    {"amx", missing_amx, qrt_kernels_amx, qrt_peak_amx},
+    {"portable", missing_nothing, qrt_kernels_portable, no_peak, 30000},
+    {"avx2", missing_avx2, qrt_kernels_avx2, qrt_peak_avx2, 150000},
+    {"avx512vnni", missing_avx512vnni, qrt_kernels_avx512vnni, qrt_peak_avx512vnni, 400000},
+    {"amx", missing_amx, qrt_kernels_amx, qrt_peak_amx, 500000},
 };
 
 const char *qrt_set_name(int32_t set) { return sets[set].name; }
@@ -110,3 +111,5 @@ const char *qrt_set_missing(int32_t set) { return sets[set].missing(); }
 void qrt_set_fill(int32_t set, qrt_kernels *kernels) { sets[set].fill(kernels); }
 
 int64_t qrt_set_peak(int32_t set, int64_t rounds) { return sets[set].peak(rounds); }
+
+int32_t qrt_set_speed(int32_t set) { return sets[set].speed; }

@@ -11,3 +11,4 @@ cdef extern from "dispatch.h" nogil:
     const char *qrt_set_missing(int32_t set)
     void qrt_set_fill(int32_t set, qrt_kernels *kernels)
     int64_t qrt_set_peak(int32_t set, int64_t rounds)
+    int32_t qrt_set_speed(int32_t set)
