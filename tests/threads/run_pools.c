@@ -1,8 +1,9 @@
 /* run_pools.c: runs a model whole and in parts on several pools at once, also in a forked process; for sanitizers.
  *
- *     run_pools MODEL.QFB THREADS RUNS
+ *     run_pools MODEL.QFB THREADS RUNS FORK
  *
- * Exit code 0: the same arena outputs everywhere.
+ * FORK is 1 or, for ThreadSanitizer, which forbids threads in a child of a process with threads, 0. Exit code 0: the
+ * same outputs everywhere.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -21,7 +22,7 @@
 static qrt_model model;
 static qrt_program program;
 static uint32_t threads;
-static int runs;
+static int runs, forking;
 
 static void *allocate(size_t size) {
     void *memory = NULL;
@@ -77,14 +78,15 @@ static void *compare(void *argument) {
         qrt_pool_run(pool);
         *differences += !same_outputs(arena, expected);
     }
-    if (fork() == 0) {
+    pid_t child = forking ? fork() : -1;
+    if (child == 0) {
         write_inputs(arena, (uint32_t)runs - 1);
         qrt_pool_run(pool);
         qrt_pool_end(pool);
         _exit(!same_outputs(arena, expected));
     }
-    int status;
-    wait(&status);
+    int status = 0;
+    if (child > 0) waitpid(child, &status, 0);
     *differences += status != 0;
     qrt_pool_end(pool);
     free(pool_memory);
@@ -97,9 +99,10 @@ static void *compare(void *argument) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4) return 2;
+    if (argc != 5) return 2;
     threads = (uint32_t)atoi(argv[2]);
     runs = atoi(argv[3]);
+    forking = atoi(argv[4]);
     FILE *file = fopen(argv[1], "rb");
     if (file == NULL) return 2;
     uint8_t *bytes = allocate(1 << 20);
