@@ -41,6 +41,7 @@ HEADERS = [
     "runtime/qrt_prepare.h",
     "runtime/qrt_split.h",
     "runtime/qrt_pool.h",
+    "runtime/crc32.h",
     "runtime/kernels/qrt_kernels.h",
     "runtime/kernels/qrt_math.h",
     "runtime/kernels/portable.h",
@@ -69,7 +70,16 @@ HEADERS = [
 EXTENSIONS = [
     Extension(
         "qrt._executor",
-        ["runtime/_executor.pyx", "runtime/qrt_prepare.c", *SCHEMA, *KERNELS, *X86_KERNELS, *DISPATCH, *THREADS],
+        [
+            "runtime/_executor.pyx",
+            "runtime/qrt_prepare.c",
+            "runtime/crc32.c",
+            *SCHEMA,
+            *KERNELS,
+            *X86_KERNELS,
+            *DISPATCH,
+            *THREADS,
+        ],
         include_dirs=[*INCLUDE, numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         extra_compile_args=[*FLAGS, "-pthread"],

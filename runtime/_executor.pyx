@@ -25,6 +25,7 @@ from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uintptr_t
 from libc.string cimport memcpy
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
+from crc32 cimport qrt_crc32_quick
 from dispatch cimport QRT_SET_COUNT, qrt_set_fill, qrt_set_missing, qrt_set_name, qrt_set_peak, qrt_set_speed
 from qrt_kernels cimport qrt_kernel, qrt_kernels
 from qrt_model cimport (
@@ -225,7 +226,7 @@ cdef class Program:
             memcpy(address(self.content), &content[0], size)
         cdef const void *start = address(self.content)
         with nogil:
-            status = qrt_model_open(&self.model, start, size, &problem)
+            status = qrt_model_open(&self.model, start, size, qrt_crc32_quick, &problem)
         if status != QRT_OK:
             raise InvalidModel(*self._describe(status, problem))
         self.memory = aligned(qrt_program_size(&self.model, table))

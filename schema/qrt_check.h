@@ -11,6 +11,7 @@
 typedef struct qrt_check {
     qrt_model *model;
     qrt_problem *problem;
+    qrt_checksum *crc32;
     int32_t place; /* what is being checked: enum qrt_place */
     uint32_t index;
     uint64_t budget; /* bytes that may still be referenced (V12) */

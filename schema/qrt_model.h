@@ -190,11 +190,18 @@ typedef struct qrt_edge {
     uint32_t scale_count;
 } qrt_edge;
 
-/* Checks all of the rules of SPEC.md. On failure `model` must not be used, and `problem` (may not be
- * NULL) names the first broken rule that was met and its place, or rule 0 for all but QRT_ERR_INVALID.
+/* CRC-32 (reflected, polynomial 0xEDB88320, as in zlib) of `size` bytes that continue `crc`; start with 0. */
+typedef uint32_t qrt_checksum(uint32_t crc, const void *bytes, size_t size);
+
+/* A small one; whoever has a quicker one may hand that to qrt_model_open(). */
+qrt_checksum qrt_crc32;
+
+/* Checks all of the rules of SPEC.md, the checksum (V7) by `crc32`. On failure `model` must not be used, and
+ * `problem` (may not be NULL) names the first broken rule that was met and its place, or rule 0 for all but
+ * QRT_ERR_INVALID.
  * Time is linear in the file's size but for the check of overlapping tensors, which is quadratic in
  * their number (at most QRT_MAX_TENSORS). */
-int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_problem *problem);
+int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_checksum *crc32, qrt_problem *problem);
 
 /* Bytes of a tensor's elements. */
 static inline uint64_t qrt_tensor_bytes(const qrt_tensor *tensor) {
@@ -213,9 +220,6 @@ const int8_t *qrt_model_test_output(const qrt_model *model, uint32_t index, uint
 
 /* One sentence of SPEC.md for rule n, without its number; "" for a number that is no rule. */
 const char *qrt_rule_text(int32_t rule);
-
-/* CRC-32 (reflected, polynomial 0xEDB88320, as in zlib) of `size` bytes that continue `crc`; start with 0. */
-uint32_t qrt_crc32(uint32_t crc, const void *bytes, size_t size);
 
 #ifdef __cplusplus
 }

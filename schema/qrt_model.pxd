@@ -160,7 +160,9 @@ cdef extern from "qrt_model.h" nogil:
         const uint32_t *scale_bits
         uint32_t scale_count
 
-    int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_problem *problem)
+    ctypedef uint32_t qrt_checksum(uint32_t crc, const void *bytes, size_t size)
+    int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_checksum *crc32,
+                           qrt_problem *problem)
     void qrt_model_tensor(const qrt_model *model, uint32_t index, qrt_tensor *tensor)
     void qrt_model_operator(const qrt_model *model, uint32_t index, qrt_operator *op)
     void qrt_model_input(const qrt_model *model, uint32_t index, qrt_edge *edge)
@@ -169,4 +171,3 @@ cdef extern from "qrt_model.h" nogil:
     const int8_t *qrt_model_test_input(const qrt_model *model, uint32_t index, uint32_t edge)
     const int8_t *qrt_model_test_output(const qrt_model *model, uint32_t index, uint32_t edge)
     const char *qrt_rule_text(int32_t rule)
-    uint32_t qrt_crc32(uint32_t crc, const void *bytes, size_t size)

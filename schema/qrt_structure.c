@@ -285,9 +285,9 @@ static int32_t check_seal(qrt_check *check, uint32_t root) {
     uint32_t crc_start = seal + 4;
     uint32_t crc_end = seal + 8;
     RULE_AT(seal, 6, qrt_read_u32(bytes, seal) == size);
-    uint32_t crc = qrt_crc32(0, bytes, crc_start);
-    crc = qrt_crc32(crc, zeros, sizeof zeros);
-    crc = qrt_crc32(crc, bytes + crc_end, size - crc_end);
+    uint32_t crc = check->crc32(0, bytes, crc_start);
+    crc = check->crc32(crc, zeros, sizeof zeros);
+    crc = check->crc32(crc, bytes + crc_end, size - crc_end);
     RULE_AT(crc_start, 7, qrt_read_u32(bytes, crc_start) == crc);
     return QRT_OK;
 }

@@ -23,7 +23,17 @@ STANDARD = sys.stdlib_module_names | {"libc", "cpython", "cython"}
 # What each room may import beyond the standard library. "qrt" is the runtime; compiler never imports it.
 MAY_IMPORT = {
     "schema": {"flatbuffers", "numpy"},
-    "runtime": {"numpy", "qrt", "qrt_kernels", "qrt_model", "qrt_prepare", "qrt_split", "qrt_pool", "dispatch"},
+    "runtime": {
+        "numpy",
+        "qrt",
+        "qrt_kernels",
+        "qrt_model",
+        "qrt_prepare",
+        "qrt_split",
+        "qrt_pool",
+        "crc32",
+        "dispatch",
+    },
     "compiler": {
         "numpy",
         "flatbuffers",

@@ -62,7 +62,7 @@ class Reader:
         model = (ctypes.c_uint64 * 64)()
         problem = Problem()
         address, size = ctypes.c_void_p(memory.ctypes.data + start), ctypes.c_size_t(len(content))
-        status = self.library.qrt_model_open(model, address, size, ctypes.byref(problem))
+        status = self.library.qrt_model_open(model, address, size, self.library.qrt_crc32, ctypes.byref(problem))
         return Opened(status, problem.rule, PLACES[problem.place], problem.index)
 
     def rule(self, model: Table) -> int:
@@ -175,10 +175,17 @@ def test_rule_text(reader: Reader) -> None:
     assert reader.library.qrt_rule_text(0) == reader.library.qrt_rule_text(1000) == b""
 
 
-def test_crc32_is_zlibs(reader: Reader, tiny: bytes) -> None:
-    reader.library.qrt_crc32.restype = ctypes.c_uint32
-    for start in (0, 0xDEADBEEF):
-        assert reader.library.qrt_crc32(ctypes.c_uint32(start), tiny, ctypes.c_size_t(560)) == zlib.crc32(tiny, start)
+@pytest.mark.parametrize("name", ["qrt_crc32", "qrt_crc32_quick"])
+def test_crc32_is_zlibs(tmp_path: Path, name: str) -> None:
+    library = tmp_path / "crc32.so"
+    sources = [*READER, ROOT / "runtime/crc32.c"]
+    subprocess.run([compiler(), "-shared", "-fPIC", *FLAGS, *sources, "-o", library], check=True)
+    crc32 = ctypes.CDLL(str(library))[name]
+    crc32.argtypes, crc32.restype = (ctypes.c_uint32, ctypes.c_char_p, ctypes.c_size_t), ctypes.c_uint32
+    content = np.random.default_rng(0).bytes(5000)
+    for size in (*range(200), 255, 256, 257, 4999, 5000):
+        for start in (0, 1, 0xDEADBEEF, 0xFFFFFFFF):
+            assert crc32(start, content[-size:], size) == zlib.crc32(content[-size:][:size], start)
 
 
 # -- the rules refuse nothing that they need not refuse --

@@ -113,7 +113,7 @@ int main(void) {
         qrt_problem problem;
         uint8_t *bytes = allocate(size);
         if (fread(bytes, 1, size, stdin) != size) return 1;
-        int32_t status = qrt_model_open(&model, bytes, size, &problem);
+        int32_t status = qrt_model_open(&model, bytes, size, qrt_crc32, &problem);
         printf("%d %d\n", (int)status, (int)problem.rule);
         if (status == QRT_OK) touch_model(&model);
         if (status == QRT_OK && model.arena_size <= MAX_ARENA) {
