@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import threading
@@ -178,6 +179,7 @@ def test_forked_process_while_threads_work() -> None:
 
 @pytest.mark.skipif(not TASKS.is_dir(), reason="this system does not list its threads")
 def test_threads_end_with_the_model() -> None:
+    gc.collect()  # models of other tests, which have threads
     before = len(list(TASKS.iterdir()))
     models = [qrt.load(LARGE, threads=4) for _ in range(5)]
     assert len(list(TASKS.iterdir())) == before + 5 * 3
@@ -185,8 +187,6 @@ def test_threads_end_with_the_model() -> None:
     cycle: list[Any] = [models.pop()]
     cycle.append(cycle)
     del models, cycle
-    import gc
-
     gc.collect()
     assert len(list(TASKS.iterdir())) == before
 
