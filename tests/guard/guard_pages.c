@@ -1,0 +1,433 @@
+/* guard_pages.c: runs every operator of every file of a stream with one kernel set, between inaccessible pages.
+ *
+ *     guard_pages SET < stream        SET: a kernel set of this machine, or `faulty`, of which some kernels err
+ *
+ * The stream is files one after another, each behind the length of its name, its size (both uint32) and its name.
+ * Each buffer of an operator (inputs, output, scratch, packed parameters, and each vector of parameters) stands alone:
+ * once with an inaccessible page right behind its last byte, once with one right before its first. What a kernel only
+ * reads is read-only, and bytes beside what it writes are checked. Inputs are those of a run of the portable set, whose
+ * output each operator must equal. Prints a line for each violation, which names the file, the set, the operator and
+ * the buffer, and at the end how many operators ran.
+ */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "dispatch.h"
+#include "qrt_prepare.h"
+
+#define PAGE ((size_t)4096)
+#define FILLS 3 /* inputs: the lowest code, the highest, any */
+#define MAX_BUFFERS (QRT_MAX_INPUTS + 16)
+
+/* A mapping between two inaccessible pages, and the buffer that stands at one of its ends. */
+typedef struct buffer {
+    const char *name;
+    int number;    /* of an input; else -1 */
+    uint8_t *room; /* the first accessible byte */
+    size_t capacity;
+    uint8_t *bytes;
+    size_t size;
+    int read_only;
+} buffer;
+
+/* By enum qrt_operator_kind. */
+static const char *const kinds[QRT_OPERATOR_KIND_END] = {
+    "",          "conv2d",        "dwconv2d",       "linear",
+    "add",       "mul",           "average_pool2d", "max_pool2d",
+    "mean",      "pad",           "concat",         "reshape",
+    "transpose", "requantize",    "clamp",          "softmax",
+    "lut",       "slice",         "resize2d",       "transpose_conv2d",
+    "maximum",   "minimum",       "arg_max",        "matmul",
+    "l2_norm",   "requantize_sum"};
+
+static buffer buffers[MAX_BUFFERS];
+static int buffer_count;
+static sigjmp_buf after_fault;
+static uint8_t *volatile fault;
+
+/* Who is at work, for messages. */
+static struct {
+    char file[1024];
+    const char *set, *kind;
+    unsigned op;
+} now;
+
+static long violations;
+
+static void violation(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    printf("%s: %s: operator %u, %s: ", now.file, now.set, now.op, now.kind);
+    vprintf(format, arguments);
+    putchar('\n');
+    va_end(arguments);
+    violations++;
+}
+
+static void die(const char *what) {
+    fprintf(stderr, "%s: %s\n", now.file, what);
+    exit(2);
+}
+
+static void *need(void *memory) {
+    if (memory == NULL) die("out of memory");
+    return memory;
+}
+
+static void on_fault(int signal, siginfo_t *info, void *context) {
+    (void)signal;
+    (void)context;
+    fault = info->si_addr;
+    siglongjmp(after_fault, 1);
+}
+
+static void protect(const buffer *b, int protection) {
+    if (mprotect(b->room, b->capacity, protection) != 0) die("mprotect");
+}
+
+/* Bytes beside a buffer that are filled and looked at. */
+static uint8_t *room_begin(const buffer *b) { return (size_t)(b->bytes - b->room) > PAGE ? b->bytes - PAGE : b->room; }
+
+static uint8_t *room_end(const buffer *b) {
+    uint8_t *end = b->room + b->capacity;
+    return (size_t)(end - b->bytes) > b->size + PAGE ? b->bytes + b->size + PAGE : end;
+}
+
+/* The next buffer, full of `fill`. `behind`: the inaccessible page is behind it, as near as `alignment` lets it. */
+static buffer *place(const char *name, int number, size_t size, size_t alignment, int behind, uint8_t fill) {
+    if (buffer_count == MAX_BUFFERS) die("too many buffers");
+    buffer *b = &buffers[buffer_count++];
+    if (b->capacity < size || b->capacity == 0) {
+        if (b->room != NULL) munmap(b->room - PAGE, b->capacity + 2 * PAGE);
+        b->capacity = size == 0 ? PAGE : (size + PAGE - 1) / PAGE * PAGE;
+        uint8_t *start = mmap(NULL, b->capacity + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (start == MAP_FAILED) die("mmap");
+        b->room = start + PAGE;
+    }
+    protect(b, PROT_READ | PROT_WRITE);
+    b->name = name;
+    b->number = number;
+    b->size = size;
+    b->read_only = 0;
+    /* Of no bytes, none may be touched. */
+    b->bytes = b->room + (behind || size == 0 ? b->capacity - (size + alignment - 1) / alignment * alignment : 0);
+    memset(room_begin(b), fill, (size_t)(room_end(b) - room_begin(b)));
+    return b;
+}
+
+static void make_read_only(buffer *b) {
+    b->read_only = 1;
+    protect(b, PROT_READ);
+}
+
+/* A read-only copy of `bytes`. */
+static const void *place_copy(const char *name, int number, const void *bytes, size_t size, size_t alignment,
+                              int behind) {
+    if (bytes == NULL) return NULL;
+    buffer *b = place(name, number, size, alignment, behind, 0x5a);
+    memcpy(b->bytes, bytes, size);
+    make_read_only(b);
+    return b->bytes;
+}
+
+/* Says which buffer's page `fault` is in. */
+static void report_fault(const char *where) {
+    for (int i = 0; i < buffer_count; i++) {
+        const buffer *b = &buffers[i];
+        char name[64];
+        if (fault < b->room - PAGE || fault >= b->room + b->capacity + PAGE) continue;
+        snprintf(name, sizeof name, b->number < 0 ? "%s" : "%s %d", b->name, b->number);
+        if (fault < b->room) {
+            violation("%s() touches byte %ld of %s, which begins at 0", where, (long)(fault - b->bytes), name);
+        } else if (fault >= b->room + b->capacity) {
+            violation("%s() touches byte %ld of %s, which has %zu", where, (long)(fault - b->bytes), name, b->size);
+        } else {
+            violation("%s() writes byte %ld of %s, which is only read", where, (long)(fault - b->bytes), name);
+        }
+        return;
+    }
+    violation("%s() faults at %p, which is near no buffer (or an address that an instruction needs aligned)", where,
+              (void *)fault);
+}
+
+/* Whether something was written beside a buffer that may be written. */
+static void check_beside(const char *where, uint8_t fill) {
+    for (int i = 0; i < buffer_count; i++) {
+        const buffer *b = &buffers[i];
+        if (b->read_only) continue;
+        for (const uint8_t *at = room_begin(b); at < room_end(b); at++) {
+            if (at == b->bytes) at += b->size;
+            if (at >= room_end(b) || *at == fill) continue;
+            violation("%s() writes byte %ld of %s, which has %zu", where, (long)(at - b->bytes), b->name, b->size);
+            break;
+        }
+    }
+}
+
+static void place_requant(qrt_requant *requant, const qrt_requant_data *data, size_t channels, int behind) {
+    requant->multiplier = place_copy("multiplier", -1, data->multiplier, data->count * 4u, 4, behind);
+    requant->shift = place_copy("shift", -1, data->shift, data->count, 1, behind);
+    requant->bias = place_copy("bias", -1, data->bias, channels * 4, 4, behind);
+    requant->addend = place_copy("addend", -1, data->addend, data->count * 8u, 8, behind);
+}
+
+/* Copies of the vectors that the parameters point to, between pages of their own. */
+static void place_parameters(const qrt_model *model, const qrt_operator *op, qrt_params *p, int behind) {
+    qrt_tensor b, y;
+    qrt_model_tensor(model, op->inputs[op->input_count > 1 ? 1 : 0], &b);
+    qrt_model_tensor(model, op->output, &y);
+    size_t channels = (size_t)y.shape[y.rank - 1], rows = (size_t)y.shape[1] * 2, columns = (size_t)y.shape[2] * 2;
+    switch (op->kind) {
+    case QRT_CONV2D:
+    case QRT_DWCONV2D:
+    case QRT_TRANSPOSE_CONV2D:
+        p->conv2d.weights = place_copy("weights", -1, b.data, b.size, 1, behind);
+        place_requant(&p->conv2d.requant, &op->requant, channels, behind);
+        break;
+    case QRT_LINEAR:
+        p->linear.weights = place_copy("weights", -1, b.data, b.size, 1, behind);
+        place_requant(&p->linear.requant, &op->requant, channels, behind);
+        break;
+    case QRT_MUL:
+        place_requant(&p->mul.requant, &op->requant, channels, behind);
+        break;
+    case QRT_MEAN:
+        place_requant(&p->mean.requant, &op->requant, channels, behind);
+        break;
+    case QRT_REQUANTIZE:
+        place_requant(&p->requantize.requant, &op->requant, channels, behind);
+        break;
+    case QRT_MATMUL:
+        place_requant(&p->matmul.requant, &op->requant, channels, behind);
+        break;
+    case QRT_REQUANTIZE_SUM:
+        place_requant(&p->requantize_sum.requant, &op->requant, channels, behind);
+        p->requantize_sum.b_multiplier =
+            place_copy("b_multiplier", -1, op->b_multiplier, op->b_multiplier_count * 8u, 8, behind);
+        break;
+    case QRT_SOFTMAX:
+        p->softmax.exponential = place_copy("exponential", -1, op->exponential, op->exponential_count * 4u, 4, behind);
+        break;
+    case QRT_LUT:
+        p->lut.table = place_copy("table", -1, op->lut, 256, 1, behind);
+        break;
+    case QRT_RESIZE2D:
+        p->resize2d.rows = place_copy("rows", -1, op->rows, rows, 2, behind);
+        p->resize2d.columns = place_copy("columns", -1, op->columns, columns, 2, behind);
+        p->resize2d.row_weight = place_copy("row_weight", -1, op->row_weight, rows, 2, behind);
+        p->resize2d.column_weight = place_copy("column_weight", -1, op->column_weight, columns, 2, behind);
+        break;
+    case QRT_CONCAT:
+        p->concat.run_size = place_copy("run_size", -1, p->concat.run_size, op->input_count * 4u, 4, behind);
+        break;
+    default:
+        break;
+    }
+}
+
+static void set_packed(const qrt_operator *op, qrt_params *p, const void *packed) {
+    if (op->kind == QRT_LINEAR) {
+        p->linear.packed = packed;
+    } else if (op->kind == QRT_ADD) {
+        p->add.packed = packed;
+    } else {
+        p->conv2d.packed = packed;
+    }
+}
+
+/* Prepares and runs one operator between pages; `inputs` and `expected` are the portable set's. */
+static void run_guarded(const qrt_model *model, const qrt_operator *op, const qrt_prepared *prepared,
+                        const int8_t *const *inputs, const int8_t *expected, int behind) {
+    const uint8_t fill = behind ? 0xa5 : 0x3c;
+    const qrt_kernel *kernel = prepared->kernel;
+    const int8_t *given[QRT_MAX_INPUTS];
+    static qrt_params params;
+    const char *volatile where = "pack";
+    qrt_tensor tensor;
+    params = prepared->params;
+    buffer_count = 0;
+    for (uint32_t k = 0; k < op->input_count; k++) {
+        qrt_model_tensor(model, op->inputs[k], &tensor);
+        size_t size = (size_t)qrt_tensor_bytes(&tensor);
+        given[k] = place_copy("input", (int)k, inputs[k], size, tensor.dtype == QRT_INT32 ? 4 : 1, behind);
+    }
+    place_parameters(model, op, &params, behind);
+    qrt_model_tensor(model, op->output, &tensor);
+    size_t size = (size_t)qrt_tensor_bytes(&tensor);
+    const buffer *output = place("the output", -1, size, tensor.dtype == QRT_INT32 ? 4 : 1, behind, fill);
+    if (sigsetjmp(after_fault, 0) != 0) {
+        report_fault(where);
+        return;
+    }
+    size_t packed_size = kernel->packed_size == NULL ? 0 : kernel->packed_size(&params);
+    if (packed_size > 0) {
+        buffer *packed = place("the packed parameters", -1, packed_size, 64, behind, fill);
+        kernel->pack(&params, packed->bytes);
+        check_beside(where, fill);
+        set_packed(op, &params, packed->bytes);
+        make_read_only(packed);
+    }
+    where = "run";
+    size_t scratch_size = kernel->scratch_size == NULL ? 0 : kernel->scratch_size(&params);
+    const buffer *scratch = place("scratch", -1, scratch_size, 64, behind, fill);
+    kernel->run(&params, given, (int8_t *)output->bytes, scratch->bytes);
+    check_beside(where, fill);
+    for (size_t i = 0; i < size; i++) {
+        if ((int8_t)output->bytes[i] == expected[i]) continue;
+        violation("byte %zu of the output is not the portable set's", i);
+        break;
+    }
+}
+
+static void fill_inputs(const qrt_model *model, uint8_t *arena, int fill) {
+    uint32_t state = 1;
+    for (uint32_t i = 0; i < model->input_count; i++) {
+        qrt_edge edge;
+        qrt_tensor tensor;
+        qrt_model_input(model, i, &edge);
+        qrt_model_tensor(model, edge.tensor, &tensor);
+        for (uint32_t k = 0; k < tensor.size; k++) {
+            state = state * 1664525u + 1013904223u;
+            arena[tensor.arena_offset + k] = fill == 0 ? 0x80 : fill == 1 ? 0x7f : (uint8_t)(state >> 24);
+        }
+    }
+}
+
+/* Runs a model with the portable set, and each of its operators with `tested` too. */
+static void run_model(const qrt_model *model, const qrt_program *portable, const qrt_program *tested, int fill) {
+    uint8_t *arena = need(calloc(1, model->arena_size + 1u));
+    void *scratch = need(aligned_alloc(64, (portable->scratch_size + 64) / 64 * 64));
+    fill_inputs(model, arena, fill);
+    for (uint32_t i = 0; i < model->operator_count; i++) {
+        qrt_operator op;
+        qrt_tensor tensor;
+        const int8_t *inputs[QRT_MAX_INPUTS];
+        qrt_model_operator(model, i, &op);
+        for (uint32_t k = 0; k < op.input_count; k++) {
+            qrt_model_tensor(model, op.inputs[k], &tensor);
+            inputs[k] = tensor.data != NULL ? tensor.data : (int8_t *)arena + tensor.arena_offset;
+        }
+        qrt_model_tensor(model, op.output, &tensor);
+        int8_t *expected = need(malloc((size_t)qrt_tensor_bytes(&tensor)));
+        portable->operators[i].kernel->run(&portable->operators[i].params, inputs, expected, scratch);
+        now.op = i;
+        now.kind = kinds[op.kind];
+        for (int behind = 0; behind < 2; behind++) {
+            run_guarded(model, &op, &tested->operators[i], inputs, expected, behind);
+        }
+        memcpy(arena + tensor.arena_offset, expected, (size_t)qrt_tensor_bytes(&tensor));
+        free(expected);
+    }
+    free(scratch);
+    free(arena);
+}
+
+static void make_program(qrt_program *program, const qrt_model *model, const qrt_kernels *kernels) {
+    size_t size = (qrt_program_size(model, kernels) + QRT_MEMORY_ALIGNMENT) / QRT_MEMORY_ALIGNMENT;
+    qrt_program_init(program, model, kernels, need(aligned_alloc(64, size * QRT_MEMORY_ALIGNMENT)));
+}
+
+/* Reads the next file; 0 at the end of the stream. */
+static int next_file(void **bytes, size_t *size) {
+    uint32_t lengths[2];
+    if (fread(lengths, sizeof *lengths, 2, stdin) != 2) return 0;
+    if (lengths[0] >= sizeof now.file || fread(now.file, 1, lengths[0], stdin) != lengths[0]) die("name");
+    now.file[lengths[0]] = 0;
+    *size = lengths[1];
+    *bytes = need(aligned_alloc(64, (*size + 64) / 64 * 64));
+    if (fread(*bytes, 1, *size, stdin) != *size) die("cut off");
+    return 1;
+}
+
+/* A set of which some kernels err, so that a test can see each kind of violation found. */
+static void clamp_reads_behind(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_clamp_params *p = params;
+    *(volatile int8_t *)output = *(const volatile int8_t *)(inputs[0] + p->size);
+    (void)scratch;
+}
+
+static void lut_reads_before(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_lut_params *p = params;
+    *(volatile int8_t *)output = *(const volatile int8_t *)(p->table - 1);
+    (void)inputs, (void)scratch;
+}
+
+static void transpose_writes_behind(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    qrt_kernels portable;
+    const qrt_transpose_params *p = params;
+    int32_t size = 1;
+    for (int32_t i = 0; i < p->rank; i++) size *= p->out_shape[i];
+    qrt_kernels_portable(&portable);
+    portable.transpose.run(params, inputs, output, scratch);
+    *(volatile int8_t *)(output + size) = 1;
+}
+
+static void pad_writes_input(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    (void)params, (void)output, (void)scratch;
+    *(volatile int8_t *)(size_t)inputs[0] = 1;
+}
+
+static void softmax_uses_scratch(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    (void)params, (void)inputs, (void)output;
+    *(volatile int8_t *)scratch = 1;
+}
+
+static void use_faulty(qrt_kernels *kernels) {
+    qrt_kernels_portable(kernels);
+    kernels->clamp.run = clamp_reads_behind;
+    kernels->lut.run = lut_reads_before;
+    kernels->transpose.run = transpose_writes_behind;
+    kernels->pad.run = pad_writes_input;
+    kernels->softmax.run = softmax_uses_scratch;
+}
+
+static const char *use_set(const char *name, qrt_kernels *kernels) {
+    if (strcmp(name, "faulty") == 0) {
+        use_faulty(kernels);
+        return NULL;
+    }
+    for (int32_t set = 0; set < QRT_SET_COUNT; set++) {
+        if (strcmp(qrt_set_name(set), name) != 0) continue;
+        const char *missing = qrt_set_missing(set);
+        if (missing == NULL) qrt_set_fill(set, kernels);
+        return missing;
+    }
+    return "no such set";
+}
+
+int main(int count, char **arguments) {
+    struct sigaction action;
+    qrt_kernels portable_set, tested_set;
+    qrt_model model;
+    qrt_problem problem;
+    void *bytes;
+    size_t size;
+    long operators = 0;
+    now.set = count == 2 ? arguments[1] : "";
+    const char *missing = use_set(now.set, &tested_set);
+    if (missing != NULL) die(missing);
+    qrt_kernels_portable(&portable_set);
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = on_fault;
+    action.sa_flags = SA_SIGINFO | SA_NODEFER;
+    if (sigaction(SIGSEGV, &action, NULL) != 0 || sigaction(SIGBUS, &action, NULL) != 0) die("sigaction");
+    while (next_file(&bytes, &size)) {
+        qrt_program portable, tested;
+        if (qrt_model_open(&model, bytes, size, &problem) != QRT_OK) die("not a valid file");
+        make_program(&portable, &model, &portable_set);
+        make_program(&tested, &model, &tested_set);
+        for (int fill = 0; fill < FILLS; fill++) run_model(&model, &portable, &tested, fill);
+        operators += (long)model.operator_count;
+        free((void *)portable.operators);
+        free((void *)tested.operators);
+        free(bytes);
+    }
+    printf("%ld operators, %ld violations\n", operators, violations);
+    return 0;
+}
