@@ -419,7 +419,7 @@ int main(int count, char **arguments) {
     if (sigaction(SIGSEGV, &action, NULL) != 0 || sigaction(SIGBUS, &action, NULL) != 0) die("sigaction");
     while (next_file(&bytes, &size)) {
         qrt_program portable, tested;
-        if (qrt_model_open(&model, bytes, size, &problem) != QRT_OK) die("not a valid file");
+        if (qrt_model_open(&model, bytes, size, qrt_crc32, &problem) != QRT_OK) die("not a valid file");
         make_program(&portable, &model, &portable_set);
         make_program(&tested, &model, &tested_set);
         for (int fill = 0; fill < FILLS; fill++) run_model(&model, &portable, &tested, fill);
