@@ -477,7 +477,14 @@ def register_cases() -> Iterator[Case]:
     same, stride = WINDOWS["3x3 same"], WINDOWS["stride 2"]
     for channels in (127, 128, 129, 192):
         yield case(f"dwconv2d {channels} of a block", graphs.dwconv2d, (1, 3, 5, channels), 1, same)
-        yield case(f"average_pool2d {channels}", graphs.pool, "average_pool2d", (1, 3, 5, channels), POOLS["2x2"])
+        yield case(
+            f"average_pool2d {channels}",
+            graphs.pool,
+            "average_pool2d",
+            (1, 3, 5, channels),
+            POOLS["2x2"],
+            rounding="HALF_EVEN",
+        )
         yield case(f"max_pool2d {channels}", graphs.pool, "max_pool2d", (1, 3, 5, channels), POOLS["2x2"])
         yield case(f"mean {channels} of a block", graphs.mean, (2, 3, 5, channels))
     for width in (15, 16, 17, 33):

@@ -60,7 +60,7 @@ def test_sdist_holds_what_a_build_and_a_reader_need(built: Path) -> None:
         "schema/qrt.fbs",
         "schema/qrt_model.c",
         "runtime/_executor.pyx",
-        "bench/peak.c",
+        "runtime/kernels/peak.c",
         "Makefile",
     ):
         assert name in names
