@@ -1,5 +1,6 @@
 """Types of the executor extension."""
 
+import os
 import threading
 from typing import Any
 
@@ -21,9 +22,9 @@ class Program:
     kernels: str
     header: tuple[str, str, int, int]
     operator_count: int
-    def __init__(self, content: bytes, kernels: str) -> None: ...
-    def inputs(self) -> list[dict[str, Any]]: ...
-    def outputs(self) -> list[dict[str, Any]]: ...
+    inputs: list[dict[str, Any]]
+    outputs: list[dict[str, Any]]
+    def __init__(self, source: bytes | str | os.PathLike[str], kernels: str) -> None: ...
     def test_vectors(self) -> list[tuple[list[NDArray[np.int8]], list[NDArray[np.int8]]]]: ...
 
 class Executor:

@@ -5,6 +5,9 @@ A Program is what forks share: the file's bytes, and the parameters and packed w
 set. An Executor binds a Program to an arena of its own. The loop holds no Python object and no GIL.
 """
 
+import math
+import os
+
 import numpy as np
 
 cimport cython
@@ -74,6 +77,7 @@ cnp.import_array()
 
 FORMAT_VERSION = QRT_FORMAT_VERSION
 
+INT8, INT32 = np.dtype(np.int8), np.dtype(np.int32)
 SOURCE_DTYPES = ("INT8", "UINT8", "INT16")
 QUANTIZE_RULES = ("DIVIDE", "MULTIPLY_RECIPROCAL", "DIVIDE_HALF_AWAY")
 
@@ -175,16 +179,36 @@ cdef str text(qrt_text value):
     return value.text[:value.length].decode("utf-8") if value.text != NULL else ""
 
 
-def aligned(size_t size):
+cdef cnp.ndarray aligned(size_t size):
     """`size` zeroed bytes that start at a multiple of 64, as an array of uint8."""
-    memory = np.zeros(size + 63, dtype=np.uint8)
-    cdef uintptr_t start = memory.ctypes.data
-    cdef size_t skip = (64 - start % 64) % 64
+    cdef cnp.npy_intp room = size + 63
+    cdef cnp.ndarray memory = cnp.PyArray_ZEROS(1, &room, cnp.NPY_UINT8, 0)
+    cdef size_t skip = -<uintptr_t>cnp.PyArray_DATA(memory) % 64
     return memory[skip:skip + size]
 
 
-cdef void *address(memory):
-    return <void *><uintptr_t>memory.ctypes.data
+cdef void *address(cnp.ndarray memory):
+    return cnp.PyArray_DATA(memory)
+
+
+cdef cnp.ndarray read_file(path):
+    """The content of a file, aligned, read into the memory that it stays in."""
+    cdef Py_ssize_t count = 0
+    with open(path, "rb", buffering=0) as stream:
+        memory = aligned(os.fstat(stream.fileno()).st_size)
+        while read := stream.readinto(memory[count:]):
+            count += read
+        # Of a pipe, whose size is not known, or of a file that has grown meanwhile.
+        rest = stream.readall()
+    return copied(memory[:count].tobytes() + rest) if rest else memory[:count]
+
+
+cdef cnp.ndarray copied(const uint8_t[::1] content):
+    """The same bytes, aligned."""
+    memory = aligned(content.shape[0])
+    if content.shape[0] > 0:
+        memcpy(address(memory), &content[0], content.shape[0])
+    return memory
 
 
 class InvalidModel(Exception):
@@ -196,8 +220,8 @@ cdef class Program:
 
     Parameters
     ----------
-    content : bytes
-        A whole .qfb file.
+    source : bytes, str or os.PathLike
+        A whole .qfb file, or the path of one.
     kernels : str
         Name of a kernel set.
 
@@ -205,32 +229,37 @@ cdef class Program:
     ------
     InvalidModel
         The file breaks a rule of SPEC.md.
+    OSError
+        The file cannot be read.
     ValueError
         There is no such kernel set here.
     """
 
     cdef qrt_model model
     cdef qrt_program program
-    cdef object content
-    cdef object memory
+    cdef cnp.ndarray content
+    cdef cnp.ndarray memory
     cdef readonly str kernels
+    # For each model input and output, what `_edge` says.
+    cdef readonly list inputs
+    cdef readonly list outputs
 
-    def __cinit__(self, const uint8_t[::1] content not None, str kernels not None):
+    def __cinit__(self, source not None, str kernels not None):
         cdef const qrt_kernels *table = find_kernels(kernels)
         cdef qrt_problem problem
         cdef int32_t status
-        cdef size_t size = content.shape[0]
         self.kernels = kernels
-        self.content = aligned(size)
-        if size > 0:
-            memcpy(address(self.content), &content[0], size)
+        # Memory of its own, which nobody changes once it is proved.
+        self.content = read_file(source) if isinstance(source, (str, os.PathLike)) else copied(source)
         cdef const void *start = address(self.content)
+        cdef size_t size = cnp.PyArray_SIZE(self.content)
         with nogil:
             status = qrt_model_open(&self.model, start, size, qrt_crc32_quick, &problem)
         if status != QRT_OK:
             raise InvalidModel(*self._describe(status, problem))
         self.memory = aligned(qrt_program_size(&self.model, table))
         qrt_program_init(&self.program, &self.model, table, address(self.memory))
+        self.inputs, self.outputs = self._inputs(), self._outputs()
 
     cdef tuple _describe(self, int32_t status, qrt_problem problem):
         if status == QRT_ERR_NOT_QFB:
@@ -250,8 +279,7 @@ cdef class Program:
     def operator_count(self):
         return self.model.operator_count
 
-    def inputs(self):
-        """For each model input, what `_edge` says."""
+    cdef list _inputs(self):
         cdef qrt_edge edge
         result = []
         for i in range(self.model.input_count):
@@ -259,8 +287,7 @@ cdef class Program:
             result.append(self._edge(edge, []))
         return result
 
-    def outputs(self):
-        """For each model output, what `_edge` says."""
+    cdef list _outputs(self):
         cdef qrt_edge edge
         result = []
         for i in range(self.model.output_count):
@@ -275,11 +302,11 @@ cdef class Program:
         return {
             "name": text(tensor.name),
             "shape": tuple([tensor.shape[k] for k in range(tensor.rank)]),
-            "scale": float(np.uint32(tensor.scale_bits).view(np.float32)),
+            "scale": real(tensor.scale_bits),
             "zero_point": tensor.zero_point,
             "arena_offset": tensor.arena_offset,
-            "dtype": np.dtype(np.int32 if tensor.dtype == QRT_INT32 else np.int8),
-            "scales": np.array([edge.scale_bits[k] for k in range(edge.scale_count)], np.uint32).view(np.float32),
+            "dtype": INT32 if tensor.dtype == QRT_INT32 else INT8,
+            "scales": tuple([real(edge.scale_bits[k]) for k in range(edge.scale_count)]),
             "quantize_rule": QUANTIZE_RULES[edge.quantize_rule],
             "source_dtype": SOURCE_DTYPES[edge.source_dtype],
             "requant": edge_requant(edge),
@@ -289,16 +316,22 @@ cdef class Program:
 
     def test_vectors(self):
         """The embedded test vectors: list of (inputs, outputs), each a list of int8 arrays."""
-        inputs, outputs = self.inputs(), self.outputs()
         vectors = []
         for v in range(self.model.test_vector_count):
             given, expected = [], []
-            for i, edge in enumerate(inputs):
+            for i, edge in enumerate(self.inputs):
                 given.append(copy_codes(qrt_model_test_input(&self.model, v, i), edge))
-            for i, edge in enumerate(outputs):
+            for i, edge in enumerate(self.outputs):
                 expected.append(copy_codes(qrt_model_test_output(&self.model, v, i), edge))
             vectors.append((given, expected))
         return vectors
+
+
+cdef double real(uint32_t bits):
+    """The float32 of these bits."""
+    cdef float value
+    memcpy(&value, &bits, sizeof(value))
+    return value
 
 
 cdef edge_requant(qrt_edge edge):
@@ -311,7 +344,7 @@ cdef edge_requant(qrt_edge edge):
 
 
 cdef copy_codes(const int8_t *codes, dict edge):
-    array = np.empty(edge["shape"], dtype=edge["dtype"])
+    cdef cnp.ndarray array = np.empty(edge["shape"], dtype=edge["dtype"])
     memcpy(address(array), codes, array.nbytes)
     return array
 
@@ -367,16 +400,16 @@ cdef class Executor:
     cdef readonly list outputs
     # The thread that has views of the inputs and outputs, or None.
     cdef public object owner
-    cdef object arena
-    cdef object scratch
-    cdef object memory
+    cdef cnp.ndarray arena
+    cdef cnp.ndarray scratch
+    cdef cnp.ndarray memory
     cdef const qrt_step *steps
     cdef uint32_t step_count
     cdef void *scratch_start
     cdef PyThread_type_lock lock
     cdef qrt_split split
-    cdef object split_memory
-    cdef object pool_memory
+    cdef cnp.ndarray split_memory
+    cdef cnp.ndarray pool_memory
     cdef qrt_pool *pool
 
     def __cinit__(self, Program program not None, uint32_t threads=1, bint split_all=False):
@@ -390,8 +423,8 @@ cdef class Executor:
         self.scratch_start = address(self.scratch)
         self.memory = aligned(qrt_steps_size(&program.model))
         self.step_count = qrt_steps_init(&program.program, address(self.arena), address(self.memory), &self.steps)
-        self.inputs = [self._view(edge) for edge in program.inputs()]
-        self.outputs = [self._view(edge) for edge in program.outputs()]
+        self.inputs = [self._view(edge) for edge in program.inputs]
+        self.outputs = [self._view(edge) for edge in program.outputs]
         if threads > 1:
             self._start_threads(threads, split_all)
 
@@ -414,7 +447,7 @@ cdef class Executor:
 
     cdef _view(self, dict edge):
         start, dtype = edge["arena_offset"], edge["dtype"]
-        size = int(np.prod(edge["shape"])) * dtype.itemsize
+        size = math.prod(edge["shape"]) * dtype.itemsize
         return self.arena[start:start + size].view(dtype).reshape(edge["shape"])
 
     def __dealloc__(self):

@@ -11,7 +11,6 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -141,19 +140,7 @@ def half_away(x: Floats) -> Floats:
 
 
 def _tensor_info(edge: dict[str, Any]) -> TensorInfo:
-    names = (
-        "name",
-        "shape",
-        "scale",
-        "zero_point",
-        "labels",
-        "source_layout",
-        "quantize_rule",
-        "source_dtype",
-        "requant",
-        "dtype",
-    )
-    return TensorInfo(scales=tuple(edge["scales"].tolist()), **{name: edge[name] for name in names})
+    return TensorInfo(**{name: value for name, value in edge.items() if name != "arena_offset"})
 
 
 class Model:
@@ -169,8 +156,8 @@ class Model:
         self._executor = _executor.Executor(program, threads)
         self._threads = threads
         self.name, self.producer, self.format_version, self.arena_size = program.header
-        self.inputs = tuple(_tensor_info(edge) for edge in program.inputs())
-        self.outputs = tuple(_tensor_info(edge) for edge in program.outputs())
+        self.inputs = tuple(_tensor_info(edge) for edge in program.inputs)
+        self.outputs = tuple(_tensor_info(edge) for edge in program.outputs)
         self._layout_is_clear = not any(_fits_both_layouts(info) for info in self.inputs)
 
     @property
@@ -423,14 +410,12 @@ def load(source: str | os.PathLike[str] | bytes, kernels: str | None = None, thr
     """
     if not 1 <= operator.index(threads) <= MAX_THREADS:
         raise ValueError(f"threads is 1 to {MAX_THREADS}, got {threads}")
-    if isinstance(source, str | os.PathLike):
-        content, where = Path(source).read_bytes(), f"{os.fspath(source)}: "
-    else:
-        content, where = bytes(source), ""
+    whole = source if isinstance(source, str | os.PathLike | bytes) else bytes(source)
     try:
-        return Model(_executor.Program(content, kernels or default_kernels()), threads)
+        return Model(_executor.Program(whole, kernels or default_kernels()), threads)
     except _executor.InvalidModel as error:
         message, rule = error.args
+        where = f"{os.fspath(source)}: " if isinstance(source, str | os.PathLike) else ""
         raise ModelError(where + message, rule) from None
 
 

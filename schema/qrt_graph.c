@@ -279,6 +279,13 @@ static int may_overlap(const qrt_model *model, const qrt_tensor *x, const qrt_te
     return 1;
 }
 
+/* Whether tensor `index` lives when `a` does: of most pairs that is all there is to know. */
+static int lives_with(const qrt_model *model, uint32_t index, const qrt_tensor *a) {
+    uint32_t lifetime = qrt_field(model->bytes, qrt_follow(model->bytes, model->tensors + 4 * index), TENSOR_LIFETIME);
+    if (lifetime == 0) return 0;
+    return a->first <= qrt_read_u16(model->bytes, lifetime + 2) && qrt_read_u16(model->bytes, lifetime) <= a->last;
+}
+
 /* V27 for a tensor and all before it. */
 static int32_t check_overlap(qrt_check *check, uint32_t index) {
     const qrt_model *model = check->model;
@@ -287,8 +294,8 @@ static int32_t check_overlap(qrt_check *check, uint32_t index) {
     qrt_model_tensor(model, index, &a);
     if (a.data != NULL) return QRT_OK;
     for (uint32_t i = 0; i < index; i++) {
+        if (!lives_with(model, i, &a)) continue;
         qrt_model_tensor(model, i, &b);
-        if (b.data != NULL || a.first > b.last || b.first > a.last) continue;
         uint64_t a_end = a.arena_offset + qrt_tensor_bytes(&a);
         uint64_t b_end = b.arena_offset + qrt_tensor_bytes(&b);
         if (a.arena_offset >= b_end || b.arena_offset >= a_end) continue;

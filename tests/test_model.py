@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -385,5 +386,31 @@ def test_errors_of_loading(content: bytes, tmp_path: Path) -> None:
     assert caught.value.rule is not None
     with pytest.raises(qrt.ModelError, match=r"not a \.qfb file"):
         qrt.load(b"")
+
+
+def test_what_a_model_is_loaded_from(content: bytes, tmp_path: Path) -> None:
+    expected = qrt.load(content).run(codes())
+    path = tmp_path / "model.qfb"
     path.write_bytes(content)
-    assert np.array_equal(qrt.load(str(path)).run(codes()), qrt.load(content).run(codes()))
+    for source in (path, str(path), bytearray(content), memoryview(content), np.frombuffer(content, np.int8)):
+        assert np.array_equal(qrt.load(source).run(codes()), expected)
+
+
+def test_a_model_keeps_bytes_of_its_own(content: bytes, tmp_path: Path) -> None:
+    expected = qrt.load(content).run(codes())
+    path, given = tmp_path / "model.qfb", bytearray(content)
+    path.write_bytes(content)
+    models = [qrt.load(path, "reference"), qrt.load(given, "reference")]
+    path.write_bytes(bytes(len(content)))
+    given[:] = bytes(len(content))
+    for model in models:
+        assert np.array_equal(model.run(codes()), expected)
+
+
+def test_a_model_is_read_from_a_pipe(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(content,))
+    writer.start()
+    assert np.array_equal(qrt.load(path).run(codes()), qrt.load(content).run(codes()))
+    writer.join()
