@@ -20,6 +20,7 @@ from cpython.pythread cimport (
     PyThread_acquire_lock,
     PyThread_allocate_lock,
     PyThread_free_lock,
+    PyThread_get_thread_ident,
     PyThread_release_lock,
     PyThread_type_lock,
 )
@@ -477,7 +478,7 @@ cdef class Executor:
         """The outputs for int8 arrays that lie in memory just as the model's inputs do.
 
         The batch axis may be missing; the outputs then lack it too. A list when the model has several outputs.
-        None, and nothing was done, when the inputs are something else, or the executor is a thread's.
+        None, and nothing was done, when the inputs are something else, or the executor is another thread's.
         """
         cdef Py_ssize_t i, count = len(self.inputs)
         cdef int missing = 0
@@ -491,7 +492,7 @@ cdef class Executor:
         if PyThread_acquire_lock(self.lock, NOWAIT_LOCK) != PY_LOCK_ACQUIRED:
             return None
         try:
-            if self.owner is not None:
+            if self.owner is not None and self.owner.ident != PyThread_get_thread_ident():
                 return None
             outputs = self._run(inputs, 1)
         finally:
