@@ -129,6 +129,82 @@ def test_committed_files_are_what_the_script_makes(folder: str) -> None:
     assert [name for name in made if made[name] != committed[name]] == []
 
 
+# -- what qrt.fbs says of fields, for every table --
+
+
+def schema_fields() -> Iterator[tuple[str, str, str, bool]]:
+    """(table, field, type, required) of each field."""
+    text = re.sub(r"//.*", "", (ROOT / "schema/qrt.fbs").read_text(encoding="utf-8"))
+    for table, body in re.findall(r"^table (\w+) {(.*?)^}", text, re.MULTILINE | re.DOTALL):
+        for field, kind, more in re.findall(r"(\w+):([^\s;]+)(.*);", body):
+            yield table, field, kind, "required" in more
+
+
+def beyond() -> dict[str, int]:
+    """The first value that an enumeration, or bool, does not have."""
+    text = (ROOT / "schema/qrt.fbs").read_text(encoding="utf-8")
+    enumerations = re.findall(r"^enum (\w+) : ubyte {(.*?)}", text, re.MULTILINE | re.DOTALL)
+    return {"bool": 2, **{name: max(map(int, re.findall(r"= (\d+)", values))) + 1 for name, values in enumerations}}
+
+
+def tables(value: object) -> Iterator[Table]:
+    """A table and all below it."""
+    if isinstance(value, Table):
+        yield value
+    below = value.fields.values() if isinstance(value, Table) else value if isinstance(value, list) else ()
+    for part in below:
+        yield from tables(part)
+
+
+def golden_tables() -> Iterator[tuple[Table, Table]]:
+    """(model, table) of each table of the good files, not encoded."""
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr(good_models, "encode", lambda model: model)
+        golden: list[Table] = [make() for make in good_models.GOOD.values()]  # type: ignore[misc]
+    for model in golden:
+        yield from ((model, table) for table in tables(model))
+
+
+def without_a_field() -> Iterator[tuple[str, bytes]]:
+    """For each field that a table must have, a good file in which one such table lacks it."""
+    missing = {(table, field) for table, field, _, required in schema_fields() if required} - {("Model", "seal")}
+    for model, table in golden_tables():
+        for field in [field for field in table.fields if (table.table_name, field) in missing]:
+            missing.remove((table.table_name, field))
+            kept = table.fields.pop(field)
+            yield f"{table.table_name} without {field}", encode(model)
+            table[field] = kept
+    assert not missing
+
+
+def beyond_an_enumeration() -> Iterator[tuple[str, bytes]]:
+    """For each field of an enumeration, a good file in which one such field is beyond it."""
+    wrong = beyond()
+    missing = {(table, field): wrong[kind] for table, field, kind, _ in schema_fields() if kind in wrong}
+    for model, table in golden_tables():
+        for name, field in [place for place in missing if place[0] == table.table_name]:
+            kept = table.fields.get(field)
+            table[field] = missing.pop((name, field))
+            yield f"{name} with {field} {table[field]}", encode(model)
+            if kept is None:
+                del table.fields[field]
+            else:
+                table[field] = kept
+    assert not missing
+
+
+def test_every_required_field_is_asked_for(reader: Reader) -> None:
+    broken = {name: reader.open(content).rule for name, content in without_a_field()}
+    assert len(broken) > 30
+    assert {name: rule for name, rule in broken.items() if rule != 5} == {}
+
+
+def test_no_enumeration_is_left(reader: Reader) -> None:
+    broken = {name: reader.open(content).rule for name, content in beyond_an_enumeration()}
+    assert len(broken) >= 10
+    assert {name: rule for name, rule in broken.items() if rule != 9} == {}
+
+
 # -- what is reported --
 
 

@@ -33,9 +33,16 @@ class Table:
         self.fields[field] = value
 
 
+class Builder(flatbuffers.Builder):
+    """Writes a bool as the number that it is, so that it can be one that no bool is."""
+
+    def PrependBoolSlot(self, *arguments: int) -> None:
+        self.PrependUint8Slot(*arguments)
+
+
 class Encoder:
     def __init__(self, data_alignment: int) -> None:
-        self.builder = flatbuffers.Builder(0)
+        self.builder = Builder(0)
         self.data_alignment = data_alignment
         self.written: dict[int, int] = {}
 
