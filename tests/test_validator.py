@@ -326,6 +326,36 @@ def test_number_of_inputs(reader: Reader, count: int, rule: int) -> None:
     assert reader.rule(net.model()) == rule
 
 
+def named_at_length() -> Table:
+    """An output named 256 times, whose labels have 2^20 bytes with their lengths, and 2^10 more."""
+    model = chain(size=1024)
+    model["outputs"][0]["labels"] = ["x" * 1021] * 1024
+    model["outputs"] = model["outputs"] * 256
+    return model
+
+
+def of_the_same_weights() -> Table:
+    """Linears whose weights are read 4097 times, 2^16 bytes each."""
+    net = models.Net()
+    x = net.input((1, 256))
+    weights = net.constant((256, 256))
+    for _ in range(4097):
+        x = net.op(Table("Linear", requant=requant()), [x, weights], (1, 256))
+    net.output(x)
+    return net.model()
+
+
+def of_many_operators() -> Table:
+    model = chain("Reshape")
+    model["operators"] = model["operators"] * 8193
+    return model
+
+
+@pytest.mark.parametrize(("make", "rule"), [(of_many_operators, 11), (named_at_length, 12), (of_the_same_weights, 12)])
+def test_a_small_file_is_not_much_work(reader: Reader, make: Callable[[], Table], rule: int) -> None:
+    assert reader.rule(make()) == rule
+
+
 def test_many_tensors_in_good_time(reader: Reader) -> None:
     """The largest graph: 8191 operators, whose tensors are compared pair by pair."""
     assert reader.rule(chain(*["Reshape"] * 8191, size=1)) == 0
