@@ -372,9 +372,10 @@ static int32_t check_resize2d(qrt_check *check, const node *n) {
     return check_same_numbers(check, &n->x, &n->y);
 }
 
+/* The filter is at least 1, as it is the weights'; so is the stride, where there is anything between the last two. */
 static int32_t check_transpose_axis(qrt_check *check, int32_t in, int32_t out, int32_t filter, int32_t stride,
                                     int32_t dilation, int32_t pads) {
-    RULE(57, filter >= 1 && stride >= 1 && dilation == 1);
+    RULE(57, dilation == 1);
     int64_t spread = (int64_t)(in - 1) * stride + filter;
     int64_t padded = (int64_t)out + pads;
     RULE(57, padded <= INT32_MAX && spread <= padded && padded < spread + stride);
@@ -436,7 +437,7 @@ static int32_t check_l2_norm(qrt_check *check, const node *n) {
     return QRT_OK;
 }
 
-/* V64; each of the three terms is below 2^62, 2^62 and 2^63, so that their sum fits into uint64. */
+/* V64; the three terms are below 2^62, below 2^62 and at most 2^63, so that their sum fits into uint64. */
 static int32_t check_requantize_sum(qrt_check *check, const node *n) {
     const qrt_requant_data *requant = &n->op.requant;
     RULE(64, same_shape(&n->x, &n->y) && same_shape(&n->b, &n->y));
@@ -447,7 +448,7 @@ static int32_t check_requantize_sum(qrt_check *check, const node *n) {
         RULE(64, b_multiplier < (uint64_t)1 << 55);
         uint64_t products = ((uint64_t)requant->multiplier[i] << 31) + (b_multiplier << 7);
         uint64_t addend = magnitude(requant->addend[i]);
-        RULE(64, addend < INT64_LIMIT && products + addend < INT64_LIMIT);
+        RULE(64, products + addend < INT64_LIMIT);
     }
     return QRT_OK;
 }
