@@ -5,7 +5,8 @@
  * The stream is files one after another, each behind the length of its name, its size (both uint32) and its name.
  * Each buffer of an operator (inputs, output, scratch, packed parameters, and each vector of parameters) stands alone:
  * once with an inaccessible page right behind its last byte, once with one right before its first. What a kernel only
- * reads is read-only, and bytes beside what it writes are checked. Inputs are those of a run of the portable set, whose
+ * reads is read-only, and bytes beside what it writes are checked. So are the parts that threads would run, each with
+ * an output of its own. Inputs are those of a run of the portable set, whose
  * output each operator must equal. Prints a line for each violation, which names the file, the set, the operator and
  * the buffer, and at the end how many operators ran.
  */
@@ -19,10 +20,11 @@
 #include <sys/mman.h>
 
 #include "dispatch.h"
-#include "qrt_prepare.h"
+#include "qrt_split.h"
 
 #define PAGE ((size_t)4096)
 #define FILLS 3 /* inputs: the lowest code, the highest, any */
+#define THREADS 3
 #define MAX_BUFFERS (QRT_MAX_INPUTS + 16)
 
 /* A mapping between two inaccessible pages, and the buffer that stands at one of its ends. */
@@ -56,6 +58,7 @@ static struct {
     char file[1024];
     const char *set, *kind;
     unsigned op;
+    int part; /* -1: the whole operator */
 } now;
 
 static long violations;
@@ -63,7 +66,9 @@ static long violations;
 static void violation(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    printf("%s: %s: operator %u, %s: ", now.file, now.set, now.op, now.kind);
+    printf("%s: %s: operator %u, %s", now.file, now.set, now.op, now.kind);
+    if (now.part >= 0) printf(", part %d", now.part);
+    printf(": ");
     vprintf(format, arguments);
     putchar('\n');
     va_end(arguments);
@@ -241,6 +246,14 @@ static void set_packed(const qrt_operator *op, qrt_params *p, const void *packed
     }
 }
 
+static void check_output(const buffer *output, const int8_t *expected) {
+    for (size_t i = 0; i < output->size; i++) {
+        if ((int8_t)output->bytes[i] == expected[i]) continue;
+        violation("byte %zu of the output is not the portable set's", i);
+        return;
+    }
+}
+
 /* Prepares and runs one operator between pages; `inputs` and `expected` are the portable set's. */
 static void run_guarded(const qrt_model *model, const qrt_operator *op, const qrt_prepared *prepared,
                         const int8_t *const *inputs, const int8_t *expected, int behind) {
@@ -278,11 +291,51 @@ static void run_guarded(const qrt_model *model, const qrt_operator *op, const qr
     const buffer *scratch = place("scratch", -1, scratch_size, 64, behind, fill);
     kernel->run(&params, given, (int8_t *)output->bytes, scratch->bytes);
     check_beside(where, fill);
-    for (size_t i = 0; i < size; i++) {
-        if ((int8_t)output->bytes[i] == expected[i]) continue;
-        violation("byte %zu of the output is not the portable set's", i);
-        break;
+    check_output(output, expected);
+}
+
+/* Runs the parts of an operator, each between pages; their parameters have been packed and looked at with the whole. */
+static void run_parts(const qrt_model *model, const qrt_operator *op, const qrt_kernel *kernel, const qrt_stage *stage,
+                      const int8_t *const *inputs, const int8_t *expected, int behind) {
+    const uint8_t fill = behind ? 0xa5 : 0x3c;
+    static const int8_t *given[2];
+    qrt_tensor y;
+    qrt_model_tensor(model, op->output, &y);
+    for (volatile uint32_t i = 0; i < stage->count; i++) {
+        const qrt_step *first = &stage->parts[0], *part = &stage->parts[i];
+        size_t begin = (size_t)(part->output - first->output);
+        size_t end = i + 1 < stage->count ? (size_t)(part[1].output - first->output) : (size_t)qrt_tensor_bytes(&y);
+        now.part = (int)i;
+        buffer_count = 0;
+        for (uint32_t k = 0; k < op->input_count && k < 2; k++) {
+            qrt_tensor x;
+            qrt_model_tensor(model, op->inputs[k], &x);
+            size_t alignment = x.dtype == QRT_INT32 ? 4 : 1;
+            const int8_t *copy =
+                place_copy("input", (int)k, inputs[k], (size_t)qrt_tensor_bytes(&x), alignment, behind);
+            given[k] = copy + (part->inputs[k] - first->inputs[k]);
+        }
+        const buffer *output = place("the output", -1, end - begin, y.dtype == QRT_INT32 ? 4 : 1, behind, fill);
+        size_t scratch_size = kernel->scratch_size == NULL ? 0 : kernel->scratch_size(part->params);
+        const buffer *scratch = place("scratch", -1, scratch_size, 64, behind, fill);
+        if (sigsetjmp(after_fault, 0) != 0) {
+            report_fault("run");
+            continue;
+        }
+        part->run(part->params, given, (int8_t *)output->bytes, scratch->bytes);
+        check_beside("run", fill);
+        check_output(output, expected + begin);
     }
+    now.part = -1;
+}
+
+/* The parts of operator `index`; NULL when it is not cut. */
+static const qrt_stage *parts_of(const qrt_split *split, uint32_t index) {
+    for (uint32_t i = 0; i < split->stage_count; i++) {
+        const qrt_stage *stage = &split->stages[i];
+        if (stage->parts[0].op == index) return stage->count > 1 ? stage : NULL;
+    }
+    return NULL;
 }
 
 static void fill_inputs(const qrt_model *model, uint8_t *arena, int fill) {
@@ -303,6 +356,9 @@ static void fill_inputs(const qrt_model *model, uint8_t *arena, int fill) {
 static void run_model(const qrt_model *model, const qrt_program *portable, const qrt_program *tested, int fill) {
     uint8_t *arena = need(calloc(1, model->arena_size + 1u));
     void *scratch = need(aligned_alloc(64, (portable->scratch_size + 64) / 64 * 64));
+    void *memory = need(aligned_alloc(64, (qrt_split_size(tested, THREADS, 0) + 64) / 64 * 64));
+    qrt_split split;
+    qrt_split_init(&split, tested, arena, THREADS, 0, memory);
     fill_inputs(model, arena, fill);
     for (uint32_t i = 0; i < model->operator_count; i++) {
         qrt_operator op;
@@ -318,12 +374,15 @@ static void run_model(const qrt_model *model, const qrt_program *portable, const
         portable->operators[i].kernel->run(&portable->operators[i].params, inputs, expected, scratch);
         now.op = i;
         now.kind = kinds[op.kind];
+        const qrt_stage *parts = parts_of(&split, i);
         for (int behind = 0; behind < 2; behind++) {
             run_guarded(model, &op, &tested->operators[i], inputs, expected, behind);
+            if (parts != NULL) run_parts(model, &op, tested->operators[i].kernel, parts, inputs, expected, behind);
         }
         memcpy(arena + tensor.arena_offset, expected, (size_t)qrt_tensor_bytes(&tensor));
         free(expected);
     }
+    free(memory);
     free(scratch);
     free(arena);
 }
@@ -409,6 +468,7 @@ int main(int count, char **arguments) {
     void *bytes;
     size_t size;
     long operators = 0;
+    now.part = -1;
     now.set = count == 2 ? arguments[1] : "";
     const char *missing = use_set(now.set, &tested_set);
     if (missing != NULL) die(missing);
