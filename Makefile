@@ -1,4 +1,5 @@
-# Each target makes what it needs. PYTHON names the interpreter that .venv is made from, BENCH options of the bench.
+# Each target makes what it needs. PYTHON names the interpreter that .venv is made from, BENCH options of the bench,
+# TESTS what test-asan runs (all).
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,10 +10,10 @@ C_SOURCES := $(wildcard schema/*.c runtime/qrt_*.c runtime/kernels/*.c bench/*.c
 CYTHON_MADE := runtime/_executor.c runtime/_reference.c
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test test-asan mutants lint bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/demo.stamp ## compile a real network and run it on real images
 	@mkdir -p build
@@ -22,6 +23,21 @@ demo: $(VENV)/demo.stamp ## compile a real network and run it on real images
 
 test: $(VENV)/test.stamp ## install what the tests need and run them
 	$(BIN)/python -m pytest
+
+# The interpreter is not built with sanitizers, so their library comes first, with C++'s, whose exceptions it watches.
+# What the interpreter itself leaves unfreed is no leak of qrt's.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+ASAN := $(CURDIR)/build/asan
+test-asan: $(VENV)/test.stamp ## all tests once more, with the extensions built under ASan and UBSan (needs gcc)
+	@[ -e "$$($(CC) -print-file-name=libasan.so)" ] || { \
+	  echo "'$(CC)' has no libasan.so; gcc has: make CC=gcc test-asan" >&2; exit 1; }
+	rm -rf $(ASAN)
+	CFLAGS="$(SANITIZE) -g1" LDFLAGS="$(SANITIZE)" $(BIN)/python setup.py --quiet build --build-lib $(ASAN)/lib --build-temp $(ASAN)/temp
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so)" \
+	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=$(ASAN)/lib $(BIN)/python -m pytest $(TESTS)
+
+mutants: $(VENV)/test.stamp ## drop each check of the validator in turn; some test must notice each
+	$(BIN)/python tests/fuzz/mutate_validator.py
 
 lint: $(VENV)/lint.stamp ## ruff, mypy on the installed package, clang-format, C warnings as errors
 	$(BIN)/ruff check .

@@ -3,9 +3,9 @@
     python tests/fuzz/mutate_validator.py [--json]
 
 A mutant lacks one check: a term of a RULE, a call by TRY or by a closing return, a term of a condition under which a
-helper answers no, or what a table of fields asks for. It is compiled in a copy of the tree, where the golden files, and
-then all of tests/test_validator.py, are held against it. Prints a line for each mutant. Exit code 1 when one lives that
-UNNOTICED does not explain, or when an explanation is of nothing.
+helper answers no, or what a table of fields asks for. It is compiled in a copy of the tree, where the files that tests
+open, and then all of tests/test_validator.py, are held against it. Prints a line for each mutant. Exit code 1 when one
+lives that UNNOTICED does not explain, or when an explanation is of nothing.
 """
 
 from __future__ import annotations
@@ -26,12 +26,23 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from test_validator import BAD, GOOD, OK, Opened, Reader, compiler  # noqa: E402
+from test_validator import (  # noqa: E402
+    BAD,
+    ERR_INVALID,
+    GOOD,
+    OK,
+    Reader,
+    beyond_an_enumeration,
+    compiler,
+    without_a_field,
+)
 
 SOURCES = ("qrt_structure.c", "qrt_graph.c", "qrt_operators.c")
-SECONDS = 20  # for the golden files, which take a moment; a mutant may loop
+# What C leaves undefined ends the mutant.
+FLAGS = ("-std=c99", "-fPIC", "-w", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
+SECONDS = 20  # for the files, which take a moment; a mutant may loop
 
-# Checks that nothing can notice the absence of, since others imply them: why they stay.
+# (function, check): why the check stays although no test can notice its absence.
 UNNOTICED: dict[tuple[str, str], str] = {}
 
 
@@ -140,6 +151,7 @@ class Tree:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.files = list(quick_files())
         for name in ("schema", "tests", "runtime"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", folder)
@@ -147,7 +159,7 @@ class Tree:
 
     def compiled(self, source: Path, suffix: str) -> Path:
         made = self.folder / f"{source.stem}{suffix}.o"
-        subprocess.run([compiler(), "-std=c99", "-fPIC", "-w", "-c", source, "-o", made], check=True)
+        subprocess.run([compiler(), *FLAGS, "-c", source, "-o", made], check=True)
         return made
 
     def outcome(self, mutant: Mutant, number: int) -> Outcome:
@@ -157,7 +169,7 @@ class Tree:
         objects = {**self.objects, mutant.file: self.compiled(source, "_mutant")}
         library = self.folder / f"mutant{number}.so"
         subprocess.run([compiler(), "-shared", *objects.values(), "-o", library], check=True)
-        noticed = golden_files(library) or self.tests()
+        noticed = noticing_file(library, self.files) or self.tests()
         library.unlink()
         source.write_text(original, encoding="utf-8")
         return Outcome(mutant.file, mutant.line, mutant.function, mutant.check, noticed)
@@ -174,31 +186,40 @@ class Tree:
         return failed.group(1)
 
 
-def first_wrong(reader: Reader) -> str:
+def quick_files() -> Iterator[tuple[str, bytes, int]]:
+    """(test, file, rule that it breaks): what opens in a moment."""
     for path in BAD:
-        opened = reader.open(path.read_bytes())
-        if opened.rule != int(path.stem[1:3]):
-            return f"test_bad_file_breaks_its_rule[{path.stem}]"
+        yield f"test_bad_file_breaks_its_rule[{path.stem}]", path.read_bytes(), int(path.stem[1:3])
+    for name, content in without_a_field():
+        yield f"test_every_required_field_is_asked_for: {name}", content, 5
+    for name, content in beyond_an_enumeration():
+        yield f"test_no_enumeration_is_left: {name}", content, 9
     for path in GOOD:
-        if reader.open(path.read_bytes()) != Opened(OK, 0, "file", 0):
-            return f"test_good_file_opens[{path.stem}]"
+        yield f"test_good_file_opens[{path.stem}]", path.read_bytes(), 0
+
+
+def first_wrong(reader: Reader, files: list[tuple[str, bytes, int]]) -> str:
+    for test, content, rule in files:
+        opened = reader.open(content)
+        if (opened.status, opened.rule) != (ERR_INVALID if rule else OK, rule):
+            return test
     return ""
 
 
-def golden_files(library: Path) -> str:
-    """The first golden file that a mutant judges otherwise, asked in a process of its own, which it may end."""
+def noticing_file(library: Path, files: list[tuple[str, bytes, int]]) -> str:
+    """The test of the first file that a mutant judges otherwise, asked in a process of its own, which it may end."""
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:
         signal.alarm(SECONDS)
-        os.write(writable, first_wrong(Reader(library)).encode())
+        os.write(writable, first_wrong(Reader(library), files).encode())
         os._exit(0)
     os.close(writable)
     with os.fdopen(readable) as stream:
         wrong = stream.read()
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
-        return f"a golden file, by {signal.Signals(os.WTERMSIG(status)).name}"
+        return f"one of those files, by {signal.Signals(os.WTERMSIG(status)).name}"
     return wrong
 
 
