@@ -3,15 +3,23 @@
 
 #include <string.h>
 
+/* So many weights' magnitudes have a sum below 2^15; of int16, a compiler's vectors hold the most. */
+#define RUN 128
+
 /* Sum of the weights and of their magnitudes. */
 static void sum_weights(const int8_t *weights, ptrdiff_t size, int64_t *sum, int64_t *magnitude) {
-    int32_t s = 0, m = 0; /* below 2^31: V47 bounds the magnitudes' sum */
-    for (ptrdiff_t i = 0; i < size; i++) {
-        s += weights[i];
-        m += weights[i] < 0 ? -weights[i] : weights[i];
+    *sum = *magnitude = 0;
+    for (; size > 0; size -= RUN, weights += RUN) {
+        ptrdiff_t run = size < RUN ? size : RUN;
+        int16_t s = 0, m = 0;
+        for (ptrdiff_t i = 0; i < run; i++) {
+            int16_t w = weights[i];
+            s = (int16_t)(s + w);
+            m = (int16_t)(m + (w < 0 ? -w : w));
+        }
+        *sum += s;
+        *magnitude += m;
     }
-    *sum = s;
-    *magnitude = m;
 }
 
 /* `depth` weights of each of `count` channels, `stride` apart, of which `size` are there; the rest is zero. */
@@ -28,7 +36,8 @@ static void pack_step(const int8_t *weights, ptrdiff_t stride, int32_t count, in
 static void pack_block(const qrt_product *product, const int8_t *weights, int32_t count, int8_t *to) {
     ptrdiff_t filter_size = (ptrdiff_t)product->runs * product->run_size;
     int32_t padded = product->chunks * product->unit, depth = qrt_product_depth(product->unit);
-    memset(to, 0, (size_t)qrt_product_block(product));
+    int has_gaps = count < QRT_LANES || padded > product->run_size;
+    if (has_gaps) memset(to, 0, (size_t)qrt_product_block(product));
     for (int32_t run = 0; run < product->runs; run++) {
         for (int32_t i = 0; i < padded; i += depth, to += depth * QRT_LANES) {
             int32_t left = product->run_size - i;
