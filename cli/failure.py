@@ -25,14 +25,15 @@ class Failure(click.ClickException):
 
 
 class Verb(click.Command):
-    """A command whose errors about files, and about QRT_KERNELS, are Failures."""
+    """A command whose errors about files, and about qrt's variables of the environment, are Failures."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        if ctx.params.get("kernels") is None:
-            try:
+        try:
+            qrt.default_max_arena()
+            if ctx.params.get("kernels") is None:
                 qrt.default_kernels()
-            except ValueError as error:
-                raise Failure(str(error)) from None
+        except ValueError as error:
+            raise Failure(str(error)) from None
         try:
             return super().invoke(ctx)
         except FileNotFoundError as error:

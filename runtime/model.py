@@ -28,6 +28,8 @@ PEAK_REPEATS = 20
 # Of the type that they are compared with, or numpy would convert them each time.
 LOWEST_CODE, HIGHEST_CODE = np.float32(-128), np.float32(127)
 MAX_THREADS = 256
+# Bytes: what a file may ask for unless the caller says otherwise.
+DEFAULT_MAX_ARENA = 256 << 20
 
 NHWC_TO_NCHW = (0, 3, 1, 2)
 NCHW_TO_NHWC = (0, 2, 3, 1)
@@ -383,7 +385,12 @@ def _codes(info: TensorInfo, x: Array) -> Codes:
     raise ValueError(f"input {info.name!r}: expected int8 codes or floats, got dtype {x.dtype}{hint}")
 
 
-def load(source: str | os.PathLike[str] | bytes, kernels: str | None = None, threads: int = 1) -> Model:
+def load(
+    source: str | os.PathLike[str] | bytes,
+    kernels: str | None = None,
+    threads: int = 1,
+    max_arena: int | None = None,
+) -> Model:
     """Loads a network and proves that it is safe to run.
 
     Parameters
@@ -396,11 +403,14 @@ def load(source: str | os.PathLike[str] | bytes, kernels: str | None = None, thr
         How many threads, the caller's among them, share each large operator; from 1 to 256. The bytes are the same.
         The others belong to the model, watch for its next operator for up to 50 microseconds, and sleep between
         runs. More than there are idle CPUs make a model slower.
+    max_arena : int, optional
+        The largest arena, in bytes, that the file may ask for; by default `default_max_arena()`.
 
     Raises
     ------
     ModelError
-        Not a .qfb file, of a newer format version, or one that breaks a validity rule.
+        Not a .qfb file, of a newer format version, one that breaks a validity rule, or one whose arena is above
+        the limit.
     OSError
         The file cannot be read.
     RuntimeError
@@ -411,12 +421,19 @@ def load(source: str | os.PathLike[str] | bytes, kernels: str | None = None, thr
     if not 1 <= operator.index(threads) <= MAX_THREADS:
         raise ValueError(f"threads is 1 to {MAX_THREADS}, got {threads}")
     whole = source if isinstance(source, str | os.PathLike | bytes) else bytes(source)
+    where = f"{os.fspath(source)}: " if isinstance(source, str | os.PathLike) else ""
     try:
-        return Model(_executor.Program(whole, kernels or default_kernels()), threads)
+        program = _executor.Program(whole, kernels or default_kernels())
     except _executor.InvalidModel as error:
         message, rule = error.args
-        where = f"{os.fspath(source)}: " if isinstance(source, str | os.PathLike) else ""
         raise ModelError(where + message, rule) from None
+    arena_size, limit = program.header[3], default_max_arena() if max_arena is None else operator.index(max_arena)
+    if arena_size > limit:
+        raise ModelError(
+            f"{where}states an arena of {arena_size} bytes, the limit is {limit}; "
+            f"if the file is to be trusted, set QRT_MAX_ARENA={arena_size}, or max_arena of qrt.load()"
+        )
+    return Model(program, threads)
 
 
 def kernel_sets() -> tuple[str, ...]:
@@ -436,6 +453,20 @@ def default_kernels() -> str:
     if refusal := _executor.refusal(name):
         raise ValueError(f"QRT_KERNELS: {refusal}")
     return name
+
+
+def default_max_arena() -> int:
+    """Bytes that a file's arena may have: what the environment variable QRT_MAX_ARENA says, else 256 MiB.
+
+    Raises
+    ------
+    ValueError
+        QRT_MAX_ARENA is no number of bytes.
+    """
+    stated = os.environ.get("QRT_MAX_ARENA") or str(DEFAULT_MAX_ARENA)
+    if not (stated.isascii() and stated.isdigit()):
+        raise ValueError(f"QRT_MAX_ARENA: expected a number of bytes such as {DEFAULT_MAX_ARENA}, got {stated!r}")
+    return int(stated)
 
 
 def absent_kernel_sets() -> dict[str, str]:

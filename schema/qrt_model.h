@@ -97,7 +97,7 @@ typedef struct qrt_model {
     const uint8_t *bytes;
     uint32_t size;
     uint32_t format_version;
-    uint32_t arena_size;
+    uint32_t arena_size; /* up to 2^32 - 1: compare it with what there is before you allocate */
     uint32_t tensor_count;
     uint32_t operator_count;
     uint32_t input_count;

@@ -13,7 +13,7 @@ from qrt.compiler import GraphBuilder
 
 VECTORS = Path(__file__).parent / "vectors"
 LABELS = ["cat", "dog", "owl", "bee"]
-PLAIN = {"COLUMNS": "80", "FORCE_COLOR": None, "NO_COLOR": None, "QRT_KERNELS": None}
+PLAIN = {"COLUMNS": "80", "FORCE_COLOR": None, "NO_COLOR": None, "QRT_KERNELS": None, "QRT_MAX_ARENA": None}
 
 Cli = Callable[..., Result]
 

@@ -241,6 +241,17 @@ def test_run_refuses_wrong_files(cli: Cli, pets: Path, tiny: Path) -> None:
         assert_refused(cli("run", *args), f"qrt run: {line}")
 
 
+@pytest.mark.parametrize("verb", ["run", "inspect", "check", "profile"])
+def test_an_arena_above_the_limit_is_refused(cli: Cli, pets: Path, verb: str) -> None:
+    np.save("x.npy", images(1))
+    arguments = [verb, "pets.qfb", *(["x.npy"] if verb == "run" else [])]
+    size = qrt.load(pets).arena_size
+    refused = f"qrt {verb}: pets.qfb: states an arena of {size} bytes, the limit is 10; "
+    assert_refused(cli(*arguments, QRT_MAX_ARENA="10"), refused)
+    assert_refused(cli(*arguments, QRT_MAX_ARENA="ten"), f"qrt {verb}: QRT_MAX_ARENA: expected a number of bytes")
+    assert cli(*arguments, QRT_MAX_ARENA=str(size)).exit_code == 0
+
+
 def test_run_refuses_what_outputs_cannot_be(cli: Cli, tmp_path: Path) -> None:
     path = VECTORS / "good" / "format1_every_operator.qfb"
     for i, codes in enumerate(qrt.load(path).test_vectors[0][0]):

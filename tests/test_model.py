@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from vectors.encode import encode
+from vectors.models import reshapes
 
 import qrt
 from qrt.compiler import GraphBuilder
@@ -375,6 +377,27 @@ def test_kernel_sets_and_choice(content: bytes, monkeypatch: pytest.MonkeyPatch)
     table = qrt.kernel_table()
     assert set(table["reference"].values()) == {"own"}
     assert set(table["portable"].values()) == {"own"}
+
+
+def test_arena_above_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    default = 256 << 20
+    monkeypatch.delenv("QRT_MAX_ARENA", raising=False)
+    assert qrt.load(encode(reshapes(arena_size=default))).arena_size == default
+    greedy = encode(reshapes(arena_size=default + 1))
+    with pytest.raises(
+        qrt.ModelError, match=rf"^states an arena of {default + 1} bytes, the limit is {default}; "
+    ) as caught:
+        qrt.load(greedy)
+    assert caught.value.rule is None
+    assert qrt.load(greedy, max_arena=default + 1).arena_size == default + 1
+    with pytest.raises(qrt.ModelError, match=r"the limit is 1000;"):
+        qrt.load(greedy, max_arena=1000)
+    monkeypatch.setenv("QRT_MAX_ARENA", str(default + 1))
+    assert qrt.load(greedy).arena_size == qrt.default_max_arena() == default + 1
+    for wrong in ("many", "-1", "1e9"):
+        monkeypatch.setenv("QRT_MAX_ARENA", wrong)
+        with pytest.raises(ValueError, match="QRT_MAX_ARENA: expected a number of bytes"):
+            qrt.load(greedy)
 
 
 def test_errors_of_loading(content: bytes, tmp_path: Path) -> None:
