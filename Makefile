@@ -5,8 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find runtime schema compiler cli -type f \( -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]' -o -name '*.pyi' -o -name '*.fbs' \)) setup.py pyproject.toml README.md
-C_FILES := $(wildcard schema/*.[ch] runtime/*.[ch] runtime/kernels/*.[ch] bench/*.c)
-C_SOURCES := $(wildcard schema/*.c runtime/qrt_*.c runtime/kernels/*.c bench/*.c)
+C_FILES := $(wildcard schema/*.[ch] runtime/*.[ch] runtime/kernels/*.[ch] bench/*.c tests/fuzz/*.[ch])
+C_SOURCES := $(wildcard schema/*.c runtime/qrt_*.c runtime/kernels/*.c bench/*.c tests/fuzz/*.c)
 CYTHON_MADE := runtime/_executor.c runtime/_reference.c
 
 .DEFAULT_GOAL := help

@@ -416,7 +416,7 @@ def open_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[bytes
     if subprocess.run([compiler(), *sanitize, probe, "-o", folder / "probe"], capture_output=True).returncode != 0:
         pytest.skip(f"{compiler()} has no sanitizers here")
     program = folder / "open_files"
-    sources = [*READER, *KERNELS, ROOT / "tests/fuzz/open_files.c"]
+    sources = [*READER, *KERNELS, *(ROOT / "tests/fuzz" / name for name in ("open_files.c", "run_file.c"))]
     subprocess.run([compiler(), *sanitize, *FLAGS, *sources, "-o", program], check=True)
 
     def run(files: list[bytes]) -> list[tuple[int, int]]:
