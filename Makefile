@@ -1,7 +1,8 @@
 # Each target makes what it needs. PYTHON names the interpreter that .venv is made from, BENCH options of the bench,
-# TESTS what test-asan runs (all).
+# TESTS what test-asan runs (all), SECONDS how long to fuzz.
 
 PYTHON ?= python3
+SECONDS ?= 60
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find runtime schema compiler cli -type f \( -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]' -o -name '*.pyi' -o -name '*.fbs' \)) setup.py pyproject.toml README.md
@@ -10,7 +11,7 @@ C_SOURCES := $(wildcard schema/*.c runtime/qrt_*.c runtime/kernels/*.c bench/*.c
 CYTHON_MADE := runtime/_executor.c runtime/_reference.c
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-asan mutants lint bench clean
+.PHONY: help demo test test-asan mutants lint bench fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +51,10 @@ lint: $(VENV)/lint.stamp ## ruff, mypy on the installed package, clang-format, C
 
 bench: $(VENV)/bench.stamp ## qrt beside LiteRT, ONNX Runtime and OpenVINO on this machine, about ten minutes
 	$(BIN)/python -m bench $(BENCH)
+
+fuzz: $(VENV)/test.stamp ## attack the reader, the kernels and the frontends for SECONDS=60
+	@$(BIN)/python -m pip install --quiet ".[fuzz]" || echo "atheris cannot be installed here; the frontends are not fuzzed"
+	cd tests && ../$(BIN)/python -m fuzz --seconds $(SECONDS)
 
 clean: ## remove what was built
 	rm -rf $(VENV) build dist *.egg-info runtime/*.so $(CYTHON_MADE)

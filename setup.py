@@ -144,6 +144,7 @@ setup(
             "scikit-learn>=1.4",
             "matplotlib>=3.8",
         ],
+        "fuzz": ["atheris>=3.0"],
         "lint": ["ruff>=0.15", "mypy>=1.15", "clang-format==19.1.7"],
         "bench": [
             "ai-edge-litert>=2.0",

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from qrt.compiler.builder import GraphBuilder
-from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.errors import CompileError, Problem, understanding
 from qrt.compiler.ir import Graph
 from qrt.compiler.memory import Plan, plan
-from qrt.compiler.passes import OPTIONAL, run_lowered_passes, run_passes, run_source_passes
+from qrt.compiler.passes import OPTIONAL, check_source, run_lowered_passes, run_passes, run_source_passes
 from qrt.compiler.report import WEIGHTED, Report
 from qrt.compiler.requant import lower
 from qrt.compiler.schedule import schedule
@@ -220,6 +220,9 @@ def _graph(source: Any, match: str | None, report: Report) -> Graph:
         report.match = _engine(str(path), kind, match)
         frontend = importlib.import_module(f"qrt.compiler.frontends.{kind}")
         graph: Graph = frontend.to_graph(path, report.match)
+        # A file may contradict itself, in shapes say; what breaks a rule later is the compiler's own mistake.
+        with understanding(str(path), "the tool that wrote it must mend it"):
+            check_source(graph)
         return graph
     if type(source).__name__ == "ModelProto":
         from qrt.compiler.frontends.onnx import to_graph

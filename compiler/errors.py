@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -36,3 +38,25 @@ class CompileError(ValueError):
         lines = [str(problem) for problem in self.problems]
         text = lines[0] if len(lines) == 1 else "\n".join([f"{len(lines)} problems", *(f"  {line}" for line in lines)])
         super().__init__(text)
+
+
+@contextmanager
+def understanding(where: str, remedy: str) -> Iterator[None]:
+    """Around code that reads a foreign file: whatever a damaged one makes Python raise becomes a CompileError."""
+    try:
+        yield
+    except CompileError:
+        raise
+    except (
+        LookupError,
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        RecursionError,
+        MemoryError,
+        struct.error,
+    ) as error:
+        reason = f"cannot be understood ({type(error).__name__}: {' '.join(str(error).split())}); {remedy}"
+        raise CompileError([Problem(where, "file", reason)]) from error

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fuzz import corpus
 from vectors import good_models, make_vectors, models
 from vectors.encode import Table, edge, encode, ints, longs, patch, requant, root
 from vectors.models import chain, single
@@ -441,3 +442,12 @@ def test_hostile_files_under_sanitizers(open_files: Callable[[list[bytes]], list
     counts = Counter(rule for _, rule in results[len(GOOD) + len(BAD) :])
     assert counts[0] > 300
     assert len(counts) > 30
+
+
+def test_corpus_of_the_fuzzers_under_sanitizers(open_files: Callable[[list[bytes]], list[tuple[int, int]]]) -> None:
+    files = corpus.read("model")
+    results = open_files(files)
+    assert len(results) == len(files)
+    statuses = Counter(status for status, _ in results)
+    assert statuses[OK] > 50
+    assert statuses[ERR_INVALID] > 50

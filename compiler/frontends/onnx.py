@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.errors import CompileError, Problem, understanding
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.onnx_importer import Importer
 from qrt.compiler.frontends.onnx_nodes import NODES
@@ -46,6 +46,14 @@ def to_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto, match: st
         The package onnx is missing.
     """
     model, where = _load(source)
+    with understanding(where, "export it again"):
+        graph = _import(model, where)
+    if isinstance(source, str | os.PathLike):
+        graph.name = Path(source).stem
+    return graph
+
+
+def _import(model: onnx.ModelProto, where: str) -> Graph:
     graph = model.graph
     importer = Importer(graph.name or "model")
     importer.opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1)
@@ -63,8 +71,6 @@ def to_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto, match: st
     for output in graph.output:
         importer.graph.outputs.append(Edge(importer.tensor(output.name)))
     _labels(importer.graph, model)
-    if isinstance(source, str | os.PathLike):
-        importer.graph.name = Path(source).stem
     return importer.graph
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.errors import CompileError, Problem, understanding
 from qrt.compiler.frontends.torch_importer import Importer, Node
 from qrt.compiler.frontends.torch_nodes import ATEN, DTYPES
 from qrt.compiler.ir import Graph, Tensor
@@ -58,15 +58,12 @@ def to_graph(source: str | os.PathLike[str] | bytes, match: str = "pytorch") -> 
     """
     where = "program" if isinstance(source, bytes) else os.fspath(source)
     content = source if isinstance(source, bytes) else Path(source).read_bytes()
+    remedy = "write it again with torch.export.save"
     try:
-        return _Reader(content, Path(where).stem).read(match)
+        with understanding(where, remedy):
+            return _Reader(content, Path(where).stem).read(match)
     except _Damaged as error:
-        raise CompileError([Problem(where, "file", f"{error}; write it again with torch.export.save")]) from None
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        if isinstance(error, CompileError):
-            raise
-        reason = f"is not an exported program that qrt can read ({type(error).__name__}: {error})"
-        raise CompileError([Problem(where, "file", f"{reason}; write it again with torch.export.save")]) from None
+        raise CompileError([Problem(where, "file", f"{error}; {remedy}")]) from None
 
 
 class _Damaged(Exception):

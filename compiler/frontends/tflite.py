@@ -14,7 +14,6 @@ whose bytes are wanted:
 from __future__ import annotations
 
 import os
-import struct
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.backends.tflite_file import load_library
-from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.errors import CompileError, Problem, understanding
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite_node import Node
 from qrt.compiler.frontends.tflite_operators import OF_OTHER_TYPES, OPERATORS
@@ -53,14 +52,12 @@ def to_graph(source: str | os.PathLike[str], match: str = "tflm") -> Graph:
     content = path.read_bytes()
     if len(content) < 8 or content[4:8] != b"TFL3":
         raise CompileError([Problem(str(path), "file", "is not a TensorFlow Lite file")])
-    try:
+    with understanding(str(path), "convert it again"):
         importer = _Importer(tflite, content, path.stem, match)
+        count = importer.model.SubgraphsLength()
+        if count != 1:
+            raise CompileError([Problem(str(path), "file", f"has {count} subgraphs, qrt takes one")])
         return importer.run()
-    except (IndexError, ValueError, TypeError, OverflowError, struct.error) as error:
-        if isinstance(error, CompileError):
-            raise
-        reason = f"cannot be understood: {error}"
-        raise CompileError([Problem(str(path), "file", reason)]) from None
 
 
 class _Importer:
@@ -78,8 +75,6 @@ class _Importer:
         self.kinds = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}
 
     def run(self) -> Graph:
-        if self.model.SubgraphsLength() != 1:
-            raise ValueError(f"it has {self.model.SubgraphsLength()} subgraphs, qrt takes one")
         self.subgraph = self.model.Subgraphs(0)
         for index in self.subgraph.InputsAsNumpy().tolist():
             self.graph.inputs.append(Edge(self.tensor(index)))

@@ -71,6 +71,11 @@ def run_passes(graph: Graph, report: Report, skip: Collection[str] = ()) -> Grap
     return graph
 
 
+def check_source(graph: Graph) -> None:
+    """Raises an AssertionError when what a frontend has read, but for what nobody needs, breaks a rule."""
+    verify(remove_dead(graph.copy(), Report()), "quantized" if is_quantized(graph) else "source", "reading")
+
+
 def run_source_passes(graph: Graph, report: Report) -> Graph:
     """`run_passes` as far as a graph may be in float; one that is quantized already is left alone."""
     for apply, stage in PASSES:

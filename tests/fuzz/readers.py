@@ -1,0 +1,38 @@
+"""What reads foreign files, as users call it: each may refuse a file with one kind of error, and do no other wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from qrt.cli import arrays
+from qrt.cli.failure import Failure
+from qrt.compiler import CompileError, build
+
+
+def compile_file(path: Path) -> str:
+    try:
+        build(path)
+    except CompileError as error:
+        return str(error)
+    return ""
+
+
+def read_arrays(path: Path) -> str:
+    with click.Context(click.Command("run")):  # a Failure names the verb that it ends
+        try:
+            arrays.read(path)
+        except Failure as error:
+            return error.message
+    return ""
+
+
+# Each gives the reason why it refuses a file, or nothing.
+READERS: dict[str, Callable[[Path], str]] = {
+    "onnx": compile_file,
+    "tflite": compile_file,
+    "pt2": compile_file,
+    "npy": read_arrays,
+}
