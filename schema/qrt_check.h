@@ -15,6 +15,7 @@ typedef struct qrt_check {
     int32_t place; /* what is being checked: enum qrt_place */
     uint32_t index;
     uint64_t budget; /* bytes that may still be referenced (V12) */
+    uint64_t inputs; /* of the operators so far (V12) */
 } qrt_check;
 
 /* Each returns QRT_OK or an error. */

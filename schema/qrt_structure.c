@@ -225,6 +225,8 @@ static int32_t check_operator(qrt_check *check, uint32_t position) {
     const uint8_t *bytes = check->model->bytes;
     TRY(check_table(check, position, FIELDS(operator_fields)));
     uint32_t table = qrt_follow(bytes, position);
+    check->inputs += qrt_vector_field(bytes, table, OPERATOR_INPUTS).count;
+    RULE(12, 4 * check->inputs <= check->model->size);
     uint32_t kind_field = qrt_field(bytes, table, OPERATOR_OPTIONS_TYPE);
     uint32_t kind = kind_field == 0 ? 0 : bytes[kind_field];
     RULE(9, kind > 0 && kind < QRT_OPERATOR_KIND_END);

@@ -50,6 +50,19 @@ def referring_often() -> Table:
     return model
 
 
+def sharing_inputs() -> Table:
+    """64 concatenations that share the 256 entries of one vector: for each, a runtime needs memory of its own."""
+    net = Net()
+    x = net.input((1,))
+    for _ in range(64):
+        y = net.op(Table("Concat", axis=0), [x] * 256, (256,))
+    net.output(y)
+    model = net.model()
+    for op in model["operators"]:
+        op["inputs"] = model["operators"][0]["inputs"]
+    return model
+
+
 def two_writers() -> Table:
     model = reshapes(2, tensors__1__lifetime=(1, 3), outputs=[edge(1)], operators__1__output=1)
     del model["tensors"][2]
@@ -127,6 +140,7 @@ BAD_MODELS: dict[str, Callable[[], Table]] = {
     "v11_no_outputs": lambda: reshapes(outputs=[], tensors__1__lifetime=(1, 1)),
     "v11_257_outputs": lambda: reshapes(outputs=[edge(1)] * 257),
     "v12_referring_often": referring_often,
+    "v12_sharing_inputs": sharing_inputs,
     "v13_rank_0": lambda: but(chain("Reshape", size=1), tensors__0__shape=ints()),
     "v13_rank_7": lambda: reshapes(tensors__0__shape=ints(1, 1, 1, 1, 1, 1, 16)),
     "v13_length_0": lambda: reshapes(tensors__0__shape=ints(0)),

@@ -19,7 +19,7 @@ class Table:
     """A table of qrt.fbs: its name, and its fields by name.
 
     A field is a number, a text, a numpy array (a vector), a `Table`, a list of tables or texts, or a tuple:
-    the members of the structure that the field holds. A table that appears twice is written once.
+    the members of the structure that the field holds. A table or array that appears twice is written once.
     """
 
     def __init__(self, table_name: str, **fields: Any) -> None:
@@ -63,7 +63,9 @@ class Encoder:
         if isinstance(value, Table):
             return self.table(value)
         if isinstance(value, np.ndarray):
-            return self.vector(value, self.data_alignment if field == "data" else value.itemsize)
+            if id(value) not in self.written:
+                self.written[id(value)] = self.vector(value, self.data_alignment if field == "data" else value.itemsize)
+            return self.written[id(value)]
         if isinstance(value, list):
             offsets = [self.value(field, item) for item in value]
             self.builder.StartVector(4, len(offsets), 4)
