@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import math
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,9 @@ Array = NDArray[Any]
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = b"PK"
+# An archive may expand to so many bytes, or to so many times its own.
+ARCHIVE_SIZE = 256 << 20
+ARCHIVE_RATIO = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,25 +41,62 @@ class Given:
 
 
 def read(path: Path) -> list[Given]:
-    """The arrays of an .npy or .npz file."""
-    with path.open("rb") as stream:
-        magic = stream.read(len(NPY_MAGIC))
-    if magic != NPY_MAGIC and not magic.startswith(ZIP_MAGIC):
+    """The arrays of an .npy or .npz file. Nothing is unpickled; a size that the bytes do not bear out is refused."""
+    content = path.read_bytes()
+    if not content.startswith((NPY_MAGIC, ZIP_MAGIC)):
         raise Failure(f"{path}: neither .npy nor .npz; write it with numpy.save(path, array)")
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return [Given(path, "", loaded)]
-        with loaded:
-            arrays = [Given(path, name, loaded[name]) for name in loaded.files]
-    except Exception as error:  # numpy, zipfile and what they call raise some ten types over a damaged file
-        if "Object arrays" in str(error):
-            raise Failure(f"{path}: holds Python objects, which are never loaded; save numbers only") from None
-        raise Failure(f"{path}: damaged: {' '.join(str(error).split())}; write it again") from None
-    foreign = [given.name for given in arrays if not isinstance(given.array, np.ndarray)]
-    if foreign:
-        raise Failure(f"{path}: member {printable(foreign[0])} is no array; write the file with numpy.savez")
-    return arrays
+        if content.startswith(NPY_MAGIC):
+            return [Given(path, "", _array(content))]
+        return [Given(path, name.removesuffix(".npy"), _array(member)) for name, member in _members(content)]
+    except _Damaged as error:
+        raise Failure(f"{path}: {error}") from None
+
+
+class _Damaged(Exception):
+    """A file that cannot be used; the text says why, and the remedy."""
+
+
+def _array(content: bytes) -> Array:
+    """The array of an .npy file; it shares the memory of `content`."""
+    stream = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, fortran_order, dtype = read_header[version](stream)
+    except (ValueError, KeyError, TypeError, SyntaxError, RecursionError, OverflowError):
+        raise _Damaged("damaged: its header cannot be read; write it again with numpy.save") from None
+    if dtype.hasobject:
+        raise _Damaged("holds Python objects, which are never loaded; save numbers only")
+    needed, start = math.prod(shape) * dtype.itemsize, stream.tell()
+    if min(shape, default=0) < 0 or needed > len(content) - start:
+        raise _Damaged(f"damaged: its header promises {needed} bytes, {len(content) - start} follow; write it again")
+    try:
+        flat = np.frombuffer(content, dtype, math.prod(shape), start) if needed else np.empty(0, dtype)
+        return flat.reshape(shape, order="F" if fortran_order else "C")
+    except ValueError:
+        raise _Damaged(f"damaged: its header promises an array of shape {shape}; write it again") from None
+
+
+def _members(content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of an archive's members, of which none is written anywhere."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            infos = archive.infolist()
+            size = sum(info.file_size for info in infos)
+            if size > max(ARCHIVE_SIZE, ARCHIVE_RATIO * len(content)):
+                raise _Damaged(f"expands from {len(content)} to {size} bytes; write it with numpy.savez, uncompressed")
+            for info in infos:
+                # What else there is may expand without a bound before its size is known; numpy writes none of it.
+                if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise _Damaged("is compressed in a way that numpy does not write; write it with numpy.savez")
+                member = archive.read(info)
+                if not member.startswith(NPY_MAGIC):
+                    name = printable(info.filename)
+                    raise _Damaged(f"member {name} is no array; write the file with numpy.savez")
+                yield info.filename, member
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, OverflowError, RuntimeError) as error:
+        raise _Damaged(f"damaged: {printable(' '.join(str(error).split()))}; write it again") from None
 
 
 def choose(given: Sequence[Given], infos: Sequence[qrt.TensorInfo], layout: str | None) -> list[Given]:
@@ -100,7 +143,10 @@ def save(path: Path, infos: Sequence[qrt.TensorInfo], outputs: Sequence[Array]) 
     """Writes outputs to an .npy file, or by name to an .npz file; equal outputs give equal files."""
     with replacing(path) as stream:
         if path.suffix == ".npy":
-            np.save(stream, outputs[0], allow_pickle=False)
+            # Into memory first: numpy does not notice when a disk is full.
+            content = io.BytesIO()
+            np.save(content, outputs[0], allow_pickle=False)
+            stream.write(content.getbuffer())
             return
         with zipfile.ZipFile(stream, "w") as archive:
             for name, output in zip(names(infos), outputs, strict=True):
@@ -110,6 +156,12 @@ def save(path: Path, infos: Sequence[qrt.TensorInfo], outputs: Sequence[Array]) 
 
 
 def names(infos: Sequence[qrt.TensorInfo]) -> list[str]:
-    """A name for each output: its own, or ``output_<i>`` where it has none or another has the same."""
+    """A name for each output: its own, or ``output_<i>`` where another has the same or it is none for a file."""
     own = [info.name for info in infos]
-    return [name if name and own.count(name) == 1 else f"output_{i}" for i, name in enumerate(own)]
+    return [name if _is_file_name(name) and own.count(name) == 1 else f"output_{i}" for i, name in enumerate(own)]
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether an archive's member can be called so without leaving the folder that somebody extracts it to."""
+    parts = name.split("/")
+    return name.isprintable() and not set(name) & set("\\:") and not {"", ".", ".."} & set(parts)

@@ -11,7 +11,7 @@ import numpy as np
 
 import qrt
 from qrt.cli.console import print_json, printable
-from qrt.cli.failure import Failure, Verb, open_model
+from qrt.cli.failure import Failure, Verb
 
 DIFFERENT = 1
 INVALID = 2
@@ -46,15 +46,17 @@ def check_model(path: Path, as_json: bool) -> int:
 
     Exit code: 0 all is well; 1 a result differs; 2 the file is not valid.
     """
+    content = path.read_bytes()
     try:
-        model = qrt.load(path)
+        model = qrt.load(content)
     except qrt.ModelError as error:
+        message = f"{path}: {error}"
         if not as_json:
-            raise Failure(str(error)) from None
-        print_json({"file": str(path), "valid": False, "rule": error.rule, "error": str(error)})
+            raise Failure(message) from None
+        print_json({"file": str(path), "valid": False, "rule": error.rule, "error": message})
         return INVALID
     vectors = len(model.test_vectors)
-    differences = {kernels: run_vectors(open_model(path, kernels)) for kernels in qrt.kernel_sets()}
+    differences = {kernels: run_vectors(qrt.load(content, kernels)) for kernels in qrt.kernel_sets()}
     if as_json:
         print_json(document(path, model, differences))
     else:

@@ -13,7 +13,7 @@ from qrt.cli import plots
 from qrt.cli.arrays import Array
 from qrt.cli.compile import refusal
 from qrt.cli.console import console, facts, heading, print_json, printable, progressing, show
-from qrt.cli.failure import Failure, Verb, open_model
+from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.run import one_by_one
 from qrt.cli.samples import Samples, read_samples
 
@@ -73,11 +73,11 @@ def compare_model(
     variants = [] if biases is None else biases.split(",")
     if set(variants) - {"int32", "float"}:
         raise Failure(f"--bias takes int32, float or int32,float, got {biases}")
-    model = open_model(path)
+    model, content = open_content(path)
     names, shapes = [info.name for info in model.inputs], [info.shape for info in model.inputs]
     samples = read_samples(data, names, shapes, model.inputs)
     try:
-        runner = _Runner(path, source, match, samples)
+        runner = _Runner(content, source, match, samples)
         if variants and runner.is_float:
             raise Failure(f"{source}: --bias compiles the source, and this one is float; give it the quantized one")
         found = runner.compare()
@@ -99,12 +99,12 @@ def compare_model(
 class _Runner:
     """A file, its source, and samples for both."""
 
-    def __init__(self, path: Path, source: Path, match: str | None, samples: Samples) -> None:
+    def __init__(self, content: bytes, source: Path, match: str | None, samples: Samples) -> None:
         from qrt.compiler import source_graph
         from qrt.compiler.layers import exposed_file
         from qrt.compiler.reader import read
 
-        self.graph = read(path.read_bytes())
+        self.graph = read(content)
         self.all = qrt.load(exposed_file(self.graph))
         self.source_path, self.match, self.samples = source, match, samples
         self.source = source_graph(source, match)

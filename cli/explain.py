@@ -10,7 +10,7 @@ import click
 
 from qrt.cli.compile import refusal
 from qrt.cli.console import console, facts, heading, print_json, printable, show
-from qrt.cli.failure import Failure, Verb, open_model
+from qrt.cli.failure import Failure, Verb, open_content
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,8 +45,7 @@ def explain_model(
     from qrt.compiler.program import program
     from qrt.compiler.reader import read
 
-    open_model(path)
-    graph = read(path.read_bytes())
+    graph = read(open_content(path)[1])
     try:
         index = find(graph, layer)
     except KeyError as error:

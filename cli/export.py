@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-import qrt
 from qrt.cli.compile import refusal
 from qrt.cli.console import console, facts, heading, print_json, printable, show
-from qrt.cli.failure import Failure, Verb
+from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.files import replacing
 from qrt.cli.summary import short_name
 
@@ -36,8 +35,7 @@ def export_model(source: Path, output: Path | None, as_json: bool, quiet: bool) 
     output = output or source.with_suffix(".tflite")
     if output.suffix != ".tflite":
         raise Failure(f"{output}: the only format to export to is .tflite; name it so")
-    content = source.read_bytes()
-    qrt.load(content, kernels="reference")
+    _, content = open_content(source, kernels="reference")
     try:
         exported = to_tflite(read(content))
     except CompileError as error:

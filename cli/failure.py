@@ -25,7 +25,7 @@ class Failure(click.ClickException):
 
 
 class Verb(click.Command):
-    """A command whose errors about files, and about qrt's variables of the environment, are Failures."""
+    """A command whose errors about files, memory, and qrt's variables of the environment are Failures."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -40,7 +40,13 @@ class Verb(click.Command):
             raise Failure(f"{error.filename}: no such file; {_hint(Path(error.filename))}") from None
         except OSError as error:
             reason = error.strerror or str(error)
-            raise Failure(f"{error.filename}: {reason[:1].lower()}{reason[1:]}; give a file that can be used") from None
+            reason = f"{reason[:1].lower()}{reason[1:]}"
+            if error.filename is None:
+                raise Failure(f"standard output: {reason}; nothing but what was printed is lost") from None
+            raise Failure(f"{error.filename}: {reason}; give a file that can be used") from None
+        except MemoryError:
+            files = " and ".join(str(value) for value in ctx.params.values() if isinstance(value, Path))
+            raise Failure(f"{files}: not enough memory; free some, or use a smaller network or fewer samples") from None
 
 
 def _hint(path: Path) -> str:
@@ -52,7 +58,15 @@ def _hint(path: Path) -> str:
 
 def open_model(path: Path, kernels: str | None = None, threads: int = 1) -> qrt.Model:
     """`qrt.load`, whose refusals are Failures."""
+    return open_content(path, kernels, threads)[0]
+
+
+def open_content(path: Path, kernels: str | None = None, threads: int = 1) -> tuple[qrt.Model, bytes]:
+    """A model and the content that it was proved of, which a second look at the file need not find again."""
+    content = path.read_bytes()
     try:
-        return qrt.load(path, kernels, threads)
+        return qrt.load(content, kernels, threads), content
+    except qrt.ModelError as error:
+        raise Failure(f"{path}: {error}") from None
     except (ValueError, RuntimeError) as error:
         raise Failure(str(error)) from None

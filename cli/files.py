@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -15,23 +16,33 @@ from qrt.cli.failure import Failure
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, which takes the place of `path` when the block ends without an error."""
     target = path.resolve()
-    if not target.parent.is_dir():
-        raise Failure(f"{path}: there is no folder {path.parent}; create it, or write elsewhere with -o")
-    if target.is_dir():
-        raise Failure(f"{path}: is a folder; name a file in it with -o")
-    if target.exists() and not target.is_file():
-        # A device or a pipe must stay what it is.
-        with target.open("wb") as stream:
-            yield stream
-        return
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as stream:
+        if target.is_dir():
+            raise Failure(f"{path}: is a folder; name a file in it with -o")
+        if not target.parent.is_dir():
+            raise Failure(f"{path}: there is no folder {path.parent}; create it, or write elsewhere with -o")
+        if target.exists() and not target.is_file():
+            # A device or a pipe must stay what it is.
+            with target.open("wb") as stream:
+                yield stream
+            return
+        with _temporary(target) as stream:
+            yield stream
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Failure(f"{path}: cannot be written: {reason[:1].lower()}{reason[1:]}; write elsewhere with -o") from None
+
+
+@contextlib.contextmanager
+def _temporary(target: Path) -> Iterator[BinaryIO]:
+    """A file in the folder of `target`, which is on the disk as a whole before it has that name."""
+    # A name that nobody can foresee, and that the longest name of a target makes no longer.
+    temporary = target.with_name(f".qrt-{secrets.token_hex(8)}")
+    try:
+        with temporary.open("xb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(target)
-    except PermissionError as error:
-        raise Failure(f"{path}: cannot be written: {error.strerror}; write elsewhere with -o") from None
     finally:
         temporary.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ import qrt
 from qrt.cli.console import arena_text, console, facts, heading, kinds_text, print_json, printable, shape_text, show
 from qrt.cli.contents import Contents, OperatorEntry, TensorEntry, read_contents
 from qrt.cli.drawing import draw, letters
-from qrt.cli.failure import Verb, open_model
+from qrt.cli.failure import Verb, open_content
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,8 +28,8 @@ LABELS_SHOWN = 10
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def inspect_model(path: Path, tensors: bool, as_json: bool) -> None:
     """Shows the operators, parameters and memory plan of a file."""
-    model = open_model(path)
-    contents = read_contents(path.read_bytes())
+    model, content = open_content(path)
+    contents = read_contents(content)
     if as_json:
         print_json(document(path, model, contents))
         return

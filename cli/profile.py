@@ -16,7 +16,7 @@ from qrt.cli import arrays
 from qrt.cli.arrays import Array
 from qrt.cli.console import Progress, console, facts, heading, percent, print_json, printable, show
 from qrt.cli.contents import OperatorEntry, read_contents
-from qrt.cli.failure import Failure, Verb, open_model
+from qrt.cli.failure import Failure, Verb, open_content
 
 # Seconds that operators are timed for when the number of runs is not given, and the fewest and most runs then.
 PERIOD = 0.5
@@ -145,10 +145,11 @@ def profile_model(
     "Model.run" is the whole call from Python. What it takes more than the operators, in the best run of each, goes into
     checking and copying inputs, quantizing floats, the loop, and copying outputs.
     """
-    model = open_model(path, kernels)
+    model, content = open_content(path, kernels)
     given, sample, layout = choose_sample(model, input_paths, layout)
     try:
-        found = measure(path, model, given, sample, layout, repeats)
+        operators = read_contents(content).operators
+        found = measure(path, model, operators, given, sample, layout, repeats)
     except ValueError as error:
         raise Failure(f"{path}: {error}") from None
     if as_json:
@@ -175,7 +176,13 @@ def choose_sample(model: qrt.Model, paths: Sequence[Path], layout: str | None) -
 
 
 def measure(
-    path: Path, model: qrt.Model, given: str, sample: Sequence[Array], layout: str | None, repeats: int | None
+    path: Path,
+    model: qrt.Model,
+    operators: Sequence[OperatorEntry],
+    given: str,
+    sample: Sequence[Array],
+    layout: str | None,
+    repeats: int | None,
 ) -> Profile:
     """Runs operators and the whole call in turns, so that all see the same machine."""
     model.run(*sample, layout=layout)
@@ -195,7 +202,7 @@ def measure(
     owners = qrt.kernel_table()[model.kernels]
     seconds_of = np.concatenate(times)
     timings = []
-    for op, column in zip(read_contents(path.read_bytes()).operators, seconds_of.T, strict=True):
+    for op, column in zip(operators, seconds_of.T, strict=True):
         owner = model.kernels if owners[op.kind] == "own" else owners[op.kind]
         idle = bool(np.isnan(column[0]))
         seconds, fastest = (None, None) if idle else (float(np.median(column)), float(column.min()))

@@ -64,11 +64,11 @@ def read_samples(
         )
     infos: Sequence[qrt.TensorInfo | None] = meanings or [None] * len(names)
     inputs = [_batched(*one) for one in zip(chosen, names, shapes, infos, strict=True)]
+    if labels is not None and (labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer)):
+        raise Failure(f"{path}: labels are integers, one for each sample, got {labels.dtype} {labels.shape}")
     counts = {len(x) for x in inputs} | ({len(labels)} if labels is not None else set())
     if len(counts) != 1:
         raise Failure(f"{path}: its arrays have {sorted(counts)} entries; give one of each for every sample")
-    if labels is not None and (labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer)):
-        raise Failure(f"{path}: labels are integers, one for each sample, got {labels.dtype} {labels.shape}")
     return Samples(inputs, None if labels is None else labels.astype(np.int64))
 
 
@@ -77,9 +77,13 @@ def _folder(path: Path) -> list[Given]:
     files = sorted(path.glob("*.npy"))
     if not files:
         raise Failure(f"{path}: holds no .npy files; give a folder of samples or one .npz")
-    samples = [arrays.read(file)[0].array for file in files]
-    if len({sample.shape for sample in samples}) != 1:
-        raise Failure(f"{path}: its .npy files differ in shape; give samples of one shape")
+    read = [arrays.read(file) for file in files]
+    for file, given in zip(files, read, strict=True):
+        if len(given) != 1:
+            raise Failure(f"{file}: holds {len(given)} arrays; a folder of samples has one in each file")
+    samples = [given.array for (given,) in read]
+    if len({(sample.shape, sample.dtype) for sample in samples}) != 1:
+        raise Failure(f"{path}: its .npy files differ in shape or type; give samples of one shape")
     return [Given(path, "", np.stack(samples))]
 
 
@@ -97,6 +101,8 @@ def _batched(item: Given, name: str, shape: tuple[int, ...], info: qrt.TensorInf
     fitting = sorted(x.shape[1:]) == sorted(shape[1:]) and x.ndim == len(shape)
     if not fitting or not len(x):
         raise Failure(f"{item.path}: input {name} takes samples of shape {shape[1:]}, got {item}")
-    if not np.isfinite(x).all():
-        raise Failure(f"{item.path}: {item} contains NaN or infinity")
-    return x.astype(np.float32)
+    with np.errstate(over="ignore"):
+        values = x.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise Failure(f"{item.path}: {item} contains NaN or infinity, in float32")
+    return values

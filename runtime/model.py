@@ -411,6 +411,8 @@ def load(
     ModelError
         Not a .qfb file, of a newer format version, one that breaks a validity rule, or one whose arena is above
         the limit.
+    MemoryError
+        There is not enough memory for the file, its packed weights or its arena.
     OSError
         The file cannot be read.
     RuntimeError
@@ -434,6 +436,14 @@ def load(
             f"if the file is to be trusted, set QRT_MAX_ARENA={arena_size}, or max_arena of qrt.load()"
         )
     return Model(program, threads)
+    try:
+        content = Path(source).read_bytes() if isinstance(source, str | os.PathLike) else bytes(source)
+        return Model(_executor.Program(content, kernels or default_kernels()), threads)
+    except _executor.InvalidModel as error:
+        message, rule = error.args
+        raise ModelError(where + message, rule) from None
+    except MemoryError:
+        raise MemoryError(f"{where}not enough memory; free some, or use a smaller network") from None
 
 
 def kernel_sets() -> tuple[str, ...]:
