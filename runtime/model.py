@@ -422,23 +422,17 @@ def load(
     """
     if not 1 <= operator.index(threads) <= MAX_THREADS:
         raise ValueError(f"threads is 1 to {MAX_THREADS}, got {threads}")
-    whole = source if isinstance(source, str | os.PathLike | bytes) else bytes(source)
     where = f"{os.fspath(source)}: " if isinstance(source, str | os.PathLike) else ""
     try:
+        whole = source if isinstance(source, str | os.PathLike | bytes) else bytes(source)
         program = _executor.Program(whole, kernels or default_kernels())
-    except _executor.InvalidModel as error:
-        message, rule = error.args
-        raise ModelError(where + message, rule) from None
-    arena_size, limit = program.header[3], default_max_arena() if max_arena is None else operator.index(max_arena)
-    if arena_size > limit:
-        raise ModelError(
-            f"{where}states an arena of {arena_size} bytes, the limit is {limit}; "
-            f"if the file is to be trusted, set QRT_MAX_ARENA={arena_size}, or max_arena of qrt.load()"
-        )
-    return Model(program, threads)
-    try:
-        content = Path(source).read_bytes() if isinstance(source, str | os.PathLike) else bytes(source)
-        return Model(_executor.Program(content, kernels or default_kernels()), threads)
+        arena_size, limit = program.header[3], default_max_arena() if max_arena is None else operator.index(max_arena)
+        if arena_size > limit:
+            raise ModelError(
+                f"{where}states an arena of {arena_size} bytes, the limit is {limit}; "
+                f"if the file is to be trusted, set QRT_MAX_ARENA={arena_size}, or max_arena of qrt.load()"
+            )
+        return Model(program, threads)
     except _executor.InvalidModel as error:
         message, rule = error.args
         raise ModelError(where + message, rule) from None
