@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,8 @@ ZIP_MAGIC = b"PK"
 # An archive may expand to so many bytes, or to so many times its own.
 ARCHIVE_SIZE = 256 << 20
 ARCHIVE_RATIO = 16
+# The flag of a zip's member that needs a password.
+ENCRYPTED = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +67,7 @@ def _array(content: bytes) -> Array:
         version = np.lib.format.read_magic(stream)
         read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         shape, fortran_order, dtype = read_header[version](stream)
-    except (ValueError, KeyError, TypeError, SyntaxError, RecursionError, OverflowError):
+    except (ValueError, LookupError, TypeError, SyntaxError, RecursionError, MemoryError, tokenize.TokenError):
         raise _Damaged("damaged: its header cannot be read; write it again with numpy.save") from None
     if dtype.hasobject:
         raise _Damaged("holds Python objects, which are never loaded; save numbers only")
@@ -88,9 +91,11 @@ def _members(content: bytes) -> Iterator[tuple[str, bytes]]:
                 raise _Damaged(f"expands from {len(content)} to {size} bytes; write it with numpy.savez, uncompressed")
             for info in infos:
                 # What else there is may expand without a bound before its size is known; numpy writes none of it.
-                if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise _Damaged("is compressed in a way that numpy does not write; write it with numpy.savez")
-                member = archive.read(info)
+                if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & ENCRYPTED:
+                    raise _Damaged("is packed in a way that numpy does not write; write it with numpy.savez")
+                with archive.open(info) as stream:
+                    # A number bounds what is expanded; without one it is all that there is, whatever was declared.
+                    member = stream.read(info.file_size)
                 if not member.startswith(NPY_MAGIC):
                     name = printable(info.filename)
                     raise _Damaged(f"member {name} is no array; write the file with numpy.savez")
@@ -163,5 +168,4 @@ def names(infos: Sequence[qrt.TensorInfo]) -> list[str]:
 
 def _is_file_name(name: str) -> bool:
     """Whether an archive's member can be called so without leaving the folder that somebody extracts it to."""
-    parts = name.split("/")
-    return name.isprintable() and not set(name) & set("\\:") and not {"", ".", ".."} & set(parts)
+    return name.isprintable() and "\\" not in name and not {"", ".", ".."} & set(name.split("/"))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from qrt.compiler.builder import GraphBuilder
-from qrt.compiler.errors import CompileError, Problem, understanding
+from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.ir import Graph
 from qrt.compiler.memory import Plan, plan
 from qrt.compiler.passes import OPTIONAL, check_source, run_lowered_passes, run_passes, run_source_passes
@@ -23,6 +23,7 @@ from qrt.compiler.report import WEIGHTED, Report
 from qrt.compiler.requant import lower
 from qrt.compiler.schedule import schedule
 from qrt.compiler.thresholds import STATED
+from qrt.compiler.untrusted import check, refusing
 from qrt.compiler.verify import verify
 from qrt.compiler.writer import TestVector, write
 
@@ -99,9 +100,11 @@ def build(
         The frontend's library is missing; the message says what to install.
     """
     start = time.perf_counter()
-    _check_skip(skip)
+    _check_options(bias, skip)
     report = Report()
-    return _compiled(_graph(source, match, report), report, start, name, labels, bias, skip)
+    graph = _graph(source, match, report)
+    with refusing(source):
+        return _compiled(graph, report, start, name, labels, bias, skip)
 
 
 def from_torch(
@@ -138,7 +141,7 @@ def from_torch(
         PyTorch is missing; the message says what to install.
     """
     start = time.perf_counter()
-    _check_skip(skip)
+    _check_options(bias, skip)
     if match is not None:
         _engine("module", "pt2", match)
     from qrt.compiler.frontends import torch as frontend
@@ -149,7 +152,9 @@ def from_torch(
     return _compiled(graph, report, start, name, labels, bias, skip)
 
 
-def _check_skip(skip: Collection[str]) -> None:
+def _check_options(bias: str | None, skip: Collection[str]) -> None:
+    if bias not in (None, *BIASES):
+        raise ValueError(f"bias is {' or '.join(map(repr, BIASES))}, got {bias!r}")
     unknown = sorted(set(skip) - SKIPPABLE)
     if unknown:
         raise ValueError(f"no optimizations: {', '.join(unknown)}; there are {', '.join(sorted(SKIPPABLE))}")
@@ -165,9 +170,11 @@ def _compiled(
     skip: Collection[str],
 ) -> Compiled:
     """A source graph, compiled; `start` is when that began."""
-    if bias not in (None, *BIASES):
-        raise ValueError(f"bias is {' or '.join(map(repr, BIASES))}, got {bias!r}")
     graph = run_passes(graph, report, skip)
+    floats = [edge.tensor for edge in (*graph.inputs, *graph.outputs) if edge.tensor.dtype not in ("int8", "int32")]
+    if floats:
+        reason = "is {} from end to end; let an operator compute it from codes, or leave it out"
+        raise CompileError([Problem(tensor.name, "tensor", reason.format(tensor.dtype)) for tensor in floats])
     if bias is not None:
         _set_bias(graph, bias, report)
     if name is not None:
@@ -196,7 +203,9 @@ def source_graph(source: Any, match: str | None = None) -> Graph:
 
 def folded_graph(source: Any) -> Graph:
     """The network of a source, in float as far as it is, with normalizations folded; errors are those of `build`."""
-    return run_source_passes(source_graph(source), Report())
+    graph = source_graph(source)
+    with refusing(source):
+        return run_source_passes(graph, Report())
 
 
 def compile(source: Any, **options: Any) -> bytes:
@@ -219,16 +228,19 @@ def _graph(source: Any, match: str | None, report: Report) -> Graph:
         kind = FRONTENDS[path.suffix]
         report.match = _engine(str(path), kind, match)
         frontend = importlib.import_module(f"qrt.compiler.frontends.{kind}")
-        graph: Graph = frontend.to_graph(path, report.match)
-        # A file may contradict itself, in shapes say; what breaks a rule later is the compiler's own mistake.
-        with understanding(str(path), "the tool that wrote it must mend it"):
+        with refusing(path):
+            graph: Graph = frontend.to_graph(path, report.match)
+            # A file may contradict itself, in shapes say; what breaks a rule later is the compiler's own mistake.
             check_source(graph)
+            check(graph)
         return graph
     if type(source).__name__ == "ModelProto":
         from qrt.compiler.frontends.onnx import to_graph
 
         report.match = _engine("model", "onnx", match)
-        return to_graph(source, report.match)
+        graph = to_graph(source, report.match)
+        check(graph)
+        return graph
     raise TypeError(f"a source is a path, an ONNX ModelProto, a Graph or a GraphBuilder, got {type(source).__name__}")
 
 

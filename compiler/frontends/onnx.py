@@ -20,12 +20,14 @@ from qrt.compiler.frontends.onnx_importer import Importer
 from qrt.compiler.frontends.onnx_nodes import NODES
 from qrt.compiler.frontends.onnx_qlinear import QLINEAR_NODES
 from qrt.compiler.ir import Edge, Graph
+from qrt.compiler.untrusted import RATIO
 
 if TYPE_CHECKING:
     import onnx
 
 TRANSLATORS = NODES | QLINEAR_NODES
 DTYPES = {1: "float32", 2: "uint8", 3: "int8"}
+REMEDY = "save the model again, with its weights in one file beside it or inside of it"
 
 
 def to_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto, match: str = "onnxruntime") -> Graph:
@@ -58,7 +60,9 @@ def _import(model: onnx.ModelProto, where: str) -> Graph:
     importer = Importer(graph.name or "model")
     importer.opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1)
     for initializer in graph.initializer:
-        importer.add_constant(initializer.name, _array(initializer))
+        tensor = importer.add_constant(initializer.name, _array(initializer))
+        assert tensor.data is not None
+        importer.allowance += RATIO * tensor.data.nbytes
     problems = _inputs(importer, graph)
     if len(graph.node) == 0:
         problems.append(Problem(where, "file", "holds no operator"))
@@ -80,19 +84,45 @@ def _load(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> tuple[onn
     except ImportError:
         raise ImportError('reading ONNX needs the package onnx: pip install "qrt[onnx]"') from None
     if isinstance(source, onnx.ModelProto):
+        _load_external(source, None)
         return source, "model"
     where = "model" if isinstance(source, bytes) else os.fspath(source)
     content = source if isinstance(source, bytes) else Path(source).read_bytes()
     try:
         model = onnx.load_model_from_string(content)
-        if not isinstance(source, bytes):
-            onnx.external_data_helper.load_external_data_for_model(model, str(Path(source).parent))
+        _load_external(model, None if isinstance(source, bytes) else Path(source).parent)
         onnx.checker.check_model(_without_foreign_nodes(model))
+    except CompileError:
+        raise
     except Exception as error:
         first = str(error).strip().splitlines()
         reason = f"is not a valid ONNX model: {first[0] if first else type(error).__name__}"
         raise CompileError([Problem(where, "file", reason)]) from None
     return model, where
+
+
+def _load_external(model: onnx.ModelProto, folder: Path | None) -> None:
+    """Reads the tensors that lie in files beside the model; `folder` is None for a model that is not a file's."""
+    import onnx
+
+    helper = onnx.external_data_helper
+    attributes = [attribute for node in model.graph.node for attribute in node.attribute]
+    tensors = [*model.graph.initializer, *(a.t for a in attributes), *(t for a in attributes for t in a.tensors)]
+    sizes: dict[Path, int] = {}
+    taken = 0
+    for tensor in filter(helper.uses_external_data, tensors):
+        if folder is None:
+            reason = "lies in another file, which a model in memory has none beside; compile the model's file"
+            raise CompileError([Problem(tensor.name, "tensor", reason)])
+        stated = {entry.key: entry.value for entry in tensor.external_data}
+        path = (folder / stated.get("location", "")).resolve()
+        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+            raise CompileError([Problem(tensor.name, "tensor", f"lies in no file of the model's folder; {REMEDY}")])
+        sizes[path] = path.stat().st_size
+        taken += int(stated.get("length") or sizes[path])
+        if taken > RATIO * sum(sizes.values()):
+            raise CompileError([Problem(tensor.name, "tensor", f"is more than its file has; {REMEDY}")])
+        helper.load_external_data_for_tensor(tensor, os.fspath(folder))
 
 
 def _without_foreign_nodes(model: onnx.ModelProto) -> onnx.ModelProto:

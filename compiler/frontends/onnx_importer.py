@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 # Node types that must stay in the graph although all of their inputs are constant.
 KEPT = frozenset({"DequantizeLinear"})
+# Bytes of constants that may be computed from small ones, and the size up to which a constant may say how large
+# another is.
+FOLDED = 32 << 20
+SHAPE_ELEMENTS = 64
 
 
 class Importer:
@@ -29,6 +34,8 @@ class Importer:
         Nodes that were refused.
     opset : int
         Version of the default operator set.
+    allowance : int
+        Bytes that constants which are yet to be computed may have.
     """
 
     def __init__(self, name: str) -> None:
@@ -36,6 +43,7 @@ class Importer:
         self.values: dict[str, Tensor] = {}
         self.problems: list[Problem] = []
         self.opset = 1
+        self.allowance = FOLDED
 
     # Values
 
@@ -130,16 +138,16 @@ class Importer:
         from onnx.reference import ReferenceEvaluator
 
         if node.op_type in ("Shape", "Size") and node.input[0] in self.values:
-            given = {node.input[0]: np.zeros(self.tensor(node.input[0]).shape, np.int8)}
-        elif node.op_type in KEPT or node.domain not in ("", "ai.onnx"):
+            self._fold_shape(node)
+            return True
+        if node.op_type in KEPT or node.domain not in ("", "ai.onnx"):
             return False
-        else:
-            tensors = {name: self.values.get(name) for name in node.input if name}
-            if any(tensor is None or tensor.data is None for tensor in tensors.values()):
-                return False
-            given = {
-                name: tensor.data for name, tensor in tensors.items() if tensor is not None and tensor.data is not None
-            }
+        tensors = {name: self.values.get(name) for name in node.input if name}
+        if any(tensor is None or tensor.data is None for tensor in tensors.values()):
+            return False
+        given = {
+            name: tensor.data for name, tensor in tensors.items() if tensor is not None and tensor.data is not None
+        }
         if node.op_type == "QuantizeLinear":
             return self._fold_quantize(node, given)
         infos = [
@@ -151,6 +159,7 @@ class Importer:
             onnx.helper.make_graph([node], "fold", infos, outputs),
             opset_imports=[onnx.helper.make_opsetid("", self.opset)],
         )
+        self._afford(model, given)
         try:
             results = ReferenceEvaluator(model).run(None, given)
         except Exception as error:
@@ -158,6 +167,38 @@ class Importer:
         for name, result in zip(node.output, results, strict=True):
             self.add_constant(name, np.asarray(result))
         return True
+
+    def _fold_shape(self, node: onnx.NodeProto) -> None:
+        shape, attrs = self.tensor(node.input[0]).shape, self.attributes(node)
+        chosen = shape[attrs.get("start", 0) : attrs.get("end")]
+        value = np.array(chosen, np.int64) if node.op_type == "Shape" else np.int64(math.prod(shape))
+        self.add_constant(node.output[0], np.asarray(value))
+
+    def _afford(self, model: onnx.ModelProto, given: dict[str, np.ndarray]) -> None:
+        """Refuses to evaluate `model` when what it gives is out of proportion to the file, before it is there."""
+        import onnx
+
+        node = model.graph.node[0]
+        if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
+            raise Unsupported("holds networks of its own; simplify the model first, with onnxsim or onnxslim")
+        sized = onnx.ModelProto()
+        sized.CopyFrom(model)
+        small = {name: array for name, array in given.items() if array.size <= SHAPE_ELEMENTS}
+        sized.graph.initializer.extend(onnx.numpy_helper.from_array(array, name) for name, array in small.items())
+        try:
+            sized = onnx.shape_inference.infer_shapes(sized, data_prop=True)
+        except Exception as error:
+            raise Unsupported(f"is constant but cannot be evaluated: {error}") from None
+        # An axis whose length hangs on values, as of NonZero, is at most as long as there are values.
+        longest = max(sum(array.size for array in given.values()), 1)
+        for output in filter(lambda output: output.name, sized.graph.output):
+            tensor = output.type.tensor_type
+            if not tensor.HasField("shape"):
+                raise Unsupported("is constant, but how large it is cannot be told; simplify the model first")
+            lengths = [d.dim_value if d.HasField("dim_value") else longest for d in tensor.shape.dim]
+            self.allowance -= math.prod(lengths) * 8
+        if self.allowance < 0:
+            raise Unsupported("makes constants out of proportion to the file; save them as initializers")
 
     def _fold_quantize(self, node: onnx.NodeProto, given: dict[str, np.ndarray]) -> bool:
         """QuantizeLinear of a constant: codes that know their quantization."""

@@ -20,6 +20,7 @@ from qrt.compiler.errors import CompileError, Problem, understanding
 from qrt.compiler.frontends.torch_importer import Importer, Node
 from qrt.compiler.frontends.torch_nodes import ATEN, DTYPES
 from qrt.compiler.ir import Graph, Tensor
+from qrt.compiler.untrusted import RATIO
 
 NAMESPACES = ("torch.ops.aten.", "torch.ops.quantized_decomposed.", "torch.ops.torchao.")
 # The schema of the files that this reads; PyTorch raises the first number when older readers would misread.
@@ -80,6 +81,8 @@ class _Reader:
             raise _Damaged(f"is no zip archive ({error})") from None
         self.members = {info.filename: info for info in self.archive.infolist()}
         self.size = len(content)
+        # Bytes of all weights so far: several may be read from one member.
+        self.taken = 0
         self.values: dict[str, Any] = {}
         self.importer = Importer(name)
         models = [path for path in self.members if path.endswith("/models/model.json") and path.count("/") == 2]
@@ -176,6 +179,9 @@ class _Reader:
         last = offset + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
         if min([offset, *sizes, *strides]) < 0 or len(sizes) > 8 or count > len(data) or (count and last >= len(data)):
             raise _Damaged(f"its weight {key} reaches beyond its bytes")
+        self.taken += count * data.itemsize
+        if self.taken > RATIO * self.size:
+            raise _Damaged(f"its weights, from {key} on, are more than {RATIO} times as large as itself")
         bytes_apart = [stride * data.itemsize for stride in strides]
         view = np.lib.stride_tricks.as_strided(data[offset:], sizes, bytes_apart, writeable=False)
         return np.ascontiguousarray(view).astype(dtype, copy=False)

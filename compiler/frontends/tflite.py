@@ -26,6 +26,7 @@ from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite_node import Node
 from qrt.compiler.frontends.tflite_operators import OF_OTHER_TYPES, OPERATORS
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
+from qrt.compiler.untrusted import immense
 
 DTYPES = {0: "float32", 2: "int32", 3: "uint8", 4: "int64", 7: "int16", 9: "int8"}
 NUMPY = {name: np.dtype(name) for name in DTYPES.values()}
@@ -102,13 +103,16 @@ class _Importer:
     def _read(self, source: Any) -> Tensor:
         name = (source.Name() or b"").decode("utf-8", "replace")
         shape = tuple(source.ShapeAsNumpy().tolist()) if source.ShapeLength() else ()
+        if problems := immense(name, shape):
+            raise CompileError(problems)
         dtype = DTYPES.get(source.Type())
         if dtype is None:
             raise CompileError([Problem(name, "tensor", "has a type that qrt has not; int8 networks only")])
         content = self.model.Buffers(source.Buffer())
         data = None
         if content.DataLength():
-            data = np.frombuffer(content.DataAsNumpy().tobytes(), NUMPY[dtype].newbyteorder("<")).reshape(shape)
+            # Several tensors may be read from one buffer, so none has a copy of its own.
+            data = np.frombuffer(content.DataAsNumpy(), NUMPY[dtype].newbyteorder("<")).reshape(shape)
         return Tensor(name, shape, dtype, self._quantization(source), data)
 
     @staticmethod
