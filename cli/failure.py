@@ -58,15 +58,19 @@ def _hint(path: Path) -> str:
 
 def open_model(path: Path, kernels: str | None = None, threads: int = 1) -> qrt.Model:
     """`qrt.load`, whose refusals are Failures."""
-    return open_content(path, kernels, threads)[0]
+    return _open(path, path, kernels, threads)
 
 
-def open_content(path: Path, kernels: str | None = None, threads: int = 1) -> tuple[qrt.Model, bytes]:
+def open_content(path: Path, kernels: str | None = None) -> tuple[qrt.Model, bytes]:
     """A model and the content that it was proved of, which a second look at the file need not find again."""
     content = path.read_bytes()
+    return _open(path, content, kernels), content
+
+
+def _open(path: Path, source: Path | bytes, kernels: str | None, threads: int = 1) -> qrt.Model:
     try:
-        return qrt.load(content, kernels, threads), content
+        return qrt.load(source, kernels, threads)
     except qrt.ModelError as error:
-        raise Failure(f"{path}: {error}") from None
+        raise Failure(f"{path}: {error}" if isinstance(source, bytes) else str(error)) from None
     except (ValueError, RuntimeError) as error:
         raise Failure(str(error)) from None

@@ -22,7 +22,7 @@ import qrt
 THREADS = 24
 SAMPLES = 64
 # Runs after which a thread takes a new fork, so that forks come and go while others run.
-RUNS_OF_A_FORK = 50
+RUNS_OF_A_FORK = 10
 # Bytes that may be there afterwards: what Python keeps of its own. A fork that stayed would be an arena each time.
 KEPT = 64 << 10
 # Kilobytes that the most memory ever used may rise after the first part of the time.
