@@ -15,8 +15,7 @@ FOUND = sorted((Path(__file__).parent / "fuzz/found").iterdir())
 def test_what_was_found_is_refused(path: Path) -> None:
     """Each of these files once ended in another error than a refusal."""
     reason = READERS[path.suffix[1:]](path)
-    assert reason.startswith(str(path))
-    assert ";" in reason  # a remedy
+    assert ";" in reason  # a remedy, behind what is wrong with the file or one of its parts
     assert "\n" not in reason
 
 
