@@ -230,9 +230,9 @@ def _graph(source: Any, match: str | None, report: Report) -> Graph:
         frontend = importlib.import_module(f"qrt.compiler.frontends.{kind}")
         with refusing(path):
             graph: Graph = frontend.to_graph(path, report.match)
+            check(graph)
             # A file may contradict itself, in shapes say; what breaks a rule later is the compiler's own mistake.
             check_source(graph)
-            check(graph)
         return graph
     if type(source).__name__ == "ModelProto":
         from qrt.compiler.frontends.onnx import to_graph
