@@ -110,7 +110,7 @@ int main(int argc, char **argv) {
     fclose(file);
     qrt_problem problem;
     qrt_kernels kernels;
-    if (qrt_model_open(&model, bytes, size, &problem) != QRT_OK) return 2;
+    if (qrt_model_open(&model, bytes, size, qrt_crc32, &problem) != QRT_OK) return 2;
     qrt_kernels_portable(&kernels);
     void *memory = allocate(qrt_program_size(&model, &kernels));
     qrt_program_init(&program, &model, &kernels, memory);
