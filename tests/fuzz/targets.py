@@ -24,7 +24,7 @@ SOURCES = [
     *sorted((ROOT / "runtime/kernels").glob("portable*.c")),
 ]
 INCLUDE = [f"-I{ROOT / folder}" for folder in ("schema", "runtime", "runtime/kernels")]
-FLAGS = ["-std=c99", "-g", "-O2", *INCLUDE]
+FLAGS = ["-std=c99", "-g", "-O1", *INCLUDE]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 # Bytes of a fuzzed file, at most.
 MAX_MODEL, MAX_FOREIGN = 8192, 65536
