@@ -18,28 +18,32 @@ MAX_ELEMENTS = 2**31 - 1
 RATIO = 16
 # Elements that a pool's window may have whatever the size of its input.
 SMALL_WINDOW = 1 << 20
+# What code raises that believes a file which contradicts itself.
+FAILURES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 
 
 @contextlib.contextmanager
 def refusing(source: Any) -> Iterator[None]:
-    """Turns what a file makes fail into a CompileError; what a program passed in, it is told as it is."""
+    """Turns what a file makes fail into a CompileError; what a program has passed in fails as it does."""
     try:
         yield
-    except (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, struct.error) as error:
-        raise _refusal(source, error) from error
-    except (TypeError, ValueError) as error:
-        if isinstance(error, CompileError):
+    except CompileError:
+        raise
+    except FAILURES as error:
+        if not isinstance(source, str | os.PathLike):
             raise
-        raise _refusal(source, error) from error
-
-
-def _refusal(source: Any, error: Exception) -> Exception:
-    if not isinstance(source, str | os.PathLike):
-        return error
-    reason = (
-        f"contradicts itself: {type(error).__name__}: {error}; make it again, or report what cannot be wrong with it"
-    )
-    return CompileError([Problem(os.fspath(source), "file", " ".join(reason.split()))])
+        what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        reason = f"contradicts itself: {what}; make it again, or report it where the fault is not the file's"
+        raise CompileError([Problem(os.fspath(source), "file", reason)]) from error
 
 
 def immense(name: str, shape: Sequence[int]) -> list[Problem]:
