@@ -515,6 +515,16 @@ def register_cases() -> Iterator[Case]:
         yield case(name, graphs.dwconv2d, (1, 3, 3, 66), 1, same, numbers=edge, weights=weights)
 
 
+def immense_cases() -> Iterator[Case]:
+    """Padding, strides and dilations by which a few codes would have an immense copy, or one whose size wraps."""
+    far = Window((2, 2), dilation=(60_000, 60_000), padding=(60_000, 0, 60_000, 0))
+    apart = Window((2, 2), (60_000, 60_000), padding=(59_999, 59_999, 59_999, 59_999))
+    wraps = Window((1, 1), (1, 60_000), padding=(0, 0, 60_000, 0))
+    for name, window, channels in (("far", far, 3), ("apart", apart, 3), ("wraps", wraps, 40_000)):
+        yield case(f"conv2d immense {name}", graphs.conv2d, (1, 1, 2, channels), 3, window)
+        yield case(f"dwconv2d immense {name}", graphs.dwconv2d, (1, 1, 2, channels), 1, window)
+
+
 CASES: tuple[Case, ...] = (
     *conv2d_cases(),
     *dwconv2d_cases(),
@@ -530,3 +540,5 @@ CASES: tuple[Case, ...] = (
     *accumulator_cases(),
     *register_cases(),
 )
+# For sets beside each other only: with bigints they take as much memory as the copy that kernels must not make.
+IMMENSE: tuple[Case, ...] = tuple(immense_cases())

@@ -16,7 +16,7 @@ from typing import Any
 import graphs
 import numpy as np
 import pytest
-from cases import CASES, Case
+from cases import CASES, IMMENSE, Case
 from graphs import Numbers, Shape, Sum, Window, run, to_bytes
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -48,7 +48,7 @@ def test_a_required_set_that_is_absent_is_a_failure() -> None:
 
 
 @pytest.mark.parametrize("kernels", SETS)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES + IMMENSE, ids=lambda case: case.name)
 def test_same_bytes(case: Case, kernels: str) -> None:
     graph = case.graph()
     data = to_bytes(graph)

@@ -178,7 +178,7 @@ static size_t chunks_size(const qrt_product *product) {
 /* Scratch: offsets of the chunks, then the image, which may be read beyond its end. */
 static size_t tiles_scratch(const qrt_conv2d_params *p, const qrt_product *product) {
     qrt_image image = qrt_image_of(p);
-    return chunks_size(product) + image.size + (size_t)(MAX_POSITIONS * image.step) +
+    return chunks_size(product) + image.size + (size_t)MAX_POSITIONS * (size_t)image.step +
            (size_t)(product->chunks * product->unit);
 }
 
@@ -246,6 +246,7 @@ static qrt_product tiles_of(const qrt_conv2d_params *p) {
 /* Whether tiles, which compute on 16 positions and 64 bytes whatever there is of them, are quicker than vpdpbusd. In
  * quarters of a cycle for a block of channels. */
 static int wants_tiles(const qrt_conv2d_params *p) {
+    if (!qrt_image_fits(p, p->in_channels, 0)) return 0;
     qrt_product tiles = tiles_of(p), quads = qrt_product_of(p, 4);
     qrt_image image = qrt_image_of(p);
     int64_t tile_rows = (image.count + TILE - 1) / TILE;
@@ -269,16 +270,18 @@ static void conv2d_pack(const void *params, void *packed) {
     }
 }
 
+static int has_tiles(const qrt_product *product) { return product != NULL && product->signed_input; }
+
 static size_t conv2d_scratch(const void *params) {
     const qrt_conv2d_params *p = params;
     const qrt_product *product = p->packed;
-    return product->signed_input ? tiles_scratch(params, product) : qrt_conv2d_avx512vnni.scratch_size(params);
+    return has_tiles(product) ? tiles_scratch(params, product) : qrt_conv2d_avx512vnni.scratch_size(params);
 }
 
 static void conv2d_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_conv2d_params *p = params;
     const qrt_product *product = p->packed;
-    if (product->signed_input) {
+    if (has_tiles(product)) {
         tiles_run(params, inputs, output, scratch);
     } else {
         qrt_conv2d_avx512vnni.run(params, inputs, output, scratch);
@@ -299,13 +302,13 @@ static size_t linear_scratch(const void *params) {
     const qrt_linear_params *p = params;
     const qrt_product *product = p->packed;
     qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
-    return product->signed_input ? tiles_scratch(&conv, product) : qrt_linear_avx512vnni.scratch_size(params);
+    return has_tiles(product) ? tiles_scratch(&conv, product) : qrt_linear_avx512vnni.scratch_size(params);
 }
 
 static void linear_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_linear_params *p = params;
     const qrt_product *product = p->packed;
-    if (product->signed_input) {
+    if (has_tiles(product)) {
         qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
         conv.packed = p->packed;
         tiles_run(&conv, inputs, output, scratch);

@@ -18,6 +18,7 @@
 #include "avx512_depthwise.h"
 #include "avx512.h"
 #include "avx512_rows.h"
+#include "portable.h"
 
 #ifdef QRT_X86
 
@@ -386,6 +387,10 @@ static void pad_rows(const qrt_conv2d_params *p, const qrt_depthwise *of, uint8_
 
 QRT_AVX512 static void dwconv2d_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_conv2d_params own = qrt_depthwise_params(params), *p = &own;
+    if (p->packed == NULL) {
+        qrt_dwconv2d_s8(params, inputs, output, scratch);
+        return;
+    }
     const qrt_depthwise of = *(const qrt_depthwise *)p->packed;
     __m512i *acc = scratch;
     const uint8_t **base = (const uint8_t **)(acc + RUN * MAX_ROWS * 4);

@@ -1,5 +1,6 @@
 /* avx512_depthwise_pack.c: chooses how a dwconv2d is computed with AVX-512, and packs its weights for that. */
 #include "avx512_depthwise.h"
+#include "image.h"
 #include "x86.h"
 
 #ifdef QRT_X86
@@ -64,6 +65,7 @@ static qrt_depthwise make_plan(const qrt_conv2d_params *p) {
 
 size_t qrt_depthwise_packed_size(const void *params) {
     const qrt_conv2d_params p = qrt_depthwise_params(params);
+    if (!qrt_image_fits(&p, p.out_channels, 3 * (int64_t)p.dilation_x)) return 0;
     qrt_depthwise of = make_plan(&p);
     return round_to_64(sizeof(qrt_depthwise)) +
            (size_t)of.blocks * (LANES_OF_BLOCK * sizeof(qrt_lanes) + weights_size(&of));
@@ -71,6 +73,7 @@ size_t qrt_depthwise_packed_size(const void *params) {
 
 size_t qrt_depthwise_scratch(const void *params) {
     const qrt_conv2d_params *p = params;
+    if (p->packed == NULL) return 0;
     const qrt_depthwise of = *(const qrt_depthwise *)p->packed;
     size_t pointers = round_to_64((size_t)of.quads * 4 * sizeof(uint8_t *));
     size_t shifts = round_to_64((size_t)of.columns * sizeof(ptrdiff_t));

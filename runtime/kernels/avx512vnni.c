@@ -6,6 +6,7 @@
 #include "avx512.h"
 #include "avx512_emit.h"
 #include "avx512_image.h"
+#include "portable.h"
 #include "x86.h"
 
 #ifdef QRT_X86
@@ -26,12 +27,16 @@ static size_t runs_size(const qrt_product *product) {
 
 static size_t conv2d_scratch(const void *params) {
     const qrt_conv2d_params *p = params;
+    if (p->packed == NULL) return qrt_conv2d_s8_scratch(p);
     qrt_product product = qrt_product_of(p, UNIT);
     qrt_image image = qrt_image_of(p);
-    return runs_size(&product) + image.size + (size_t)(MAX_POSITIONS * image.step) + UNIT;
+    return runs_size(&product) + image.size + (size_t)MAX_POSITIONS * (size_t)image.step + UNIT;
 }
 
+/* 0 where the portable kernel runs. */
 static size_t conv2d_packed_size(const void *params) {
+    const qrt_conv2d_params *p = params;
+    if (!qrt_image_fits(p, p->in_channels, 0)) return 0;
     qrt_product product = qrt_product_of(params, UNIT);
     return qrt_product_size(&product);
 }
@@ -124,6 +129,10 @@ QRT_AVX512 static void conv2d_group(const qrt_emitter *e, const qrt_image *image
 QRT_AVX512 static void conv2d_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_conv2d_params *p = params;
     const qrt_product *product = p->packed;
+    if (product == NULL) {
+        qrt_conv2d_s8(params, inputs, output, scratch);
+        return;
+    }
     qrt_image image = qrt_image_of(p);
     qrt_emitter e = qrt_emitter_of(p, &image, output);
     ptrdiff_t *runs = scratch;
@@ -194,8 +203,10 @@ static void linear_pack(const void *params, void *packed) {
 }
 
 static size_t linear_scratch(const void *params) {
-    qrt_conv2d_params conv = qrt_linear_as_conv2d(params);
-    return conv2d_scratch(&conv);
+    const qrt_linear_params *p = params;
+    qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
+    conv.packed = p->packed;
+    return conv.packed == NULL ? 0 : conv2d_scratch(&conv);
 }
 
 /* One row. `y` is its output. */
@@ -234,6 +245,10 @@ QRT_AVX512 static void linear_run(const void *params, const int8_t *const *input
     const qrt_linear_params *p = params;
     qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
     conv.packed = p->packed;
+    if (conv.packed == NULL) {
+        qrt_linear_s8(params, inputs, output, scratch);
+        return;
+    }
     if (p->rows >= CONV2D_ROWS) {
         conv2d_run(&conv, inputs, output, scratch);
         return;

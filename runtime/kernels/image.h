@@ -26,6 +26,20 @@ typedef struct qrt_image {
     size_t size; /* bytes of the copy */
 } qrt_image;
 
+/* Whether a copy with `channels` and `more` columns stays in proportion to the tensors. Padding, strides and dilations
+ * of a file can ask for any amount, and for more than an int32 counts; then the portable kernel runs. */
+static inline int qrt_image_fits(const qrt_conv2d_params *p, int32_t channels, int64_t more) {
+    int64_t in_size = (int64_t)p->in_height * p->in_width * p->in_channels;
+    int64_t out_size = (int64_t)p->out_height * p->out_width * p->out_channels;
+    int64_t limit = 16 * (in_size + out_size) + (1 << 20);
+    if (limit > INT32_MAX / 2) limit = INT32_MAX / 2;
+    int64_t reach = (int64_t)(p->out_width - 1) * p->stride_x + (int64_t)(p->filter_width - 1) * p->dilation_x + 1;
+    int64_t rows = (int64_t)(p->out_height - 1) * p->stride_y + (int64_t)(p->filter_height - 1) * p->dilation_y + 1;
+    int64_t pitch = (reach + p->pad_left + p->stride_x + more) * channels;
+    return pitch <= limit && (rows + p->stride_y) * pitch <= limit;
+}
+
+/* Of an image that fits. */
 static inline qrt_image qrt_image_of(const qrt_conv2d_params *p) {
     qrt_image image;
     int32_t in_channels = p->in_channels;
