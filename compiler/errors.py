@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,18 +44,8 @@ def understanding(where: str, remedy: str) -> Iterator[None]:
     """Around code that reads a foreign file: whatever a damaged one makes Python raise becomes a CompileError."""
     try:
         yield
-    except CompileError:
+    except (CompileError, ImportError, OSError):
         raise
-    except (
-        LookupError,
-        ArithmeticError,
-        AssertionError,
-        AttributeError,
-        TypeError,
-        ValueError,
-        RecursionError,
-        MemoryError,
-        struct.error,
-    ) as error:
+    except Exception as error:
         reason = f"cannot be understood ({type(error).__name__}: {' '.join(str(error).split())}); {remedy}"
         raise CompileError([Problem(where, "file", reason)]) from error
