@@ -1,24 +1,51 @@
 /* product.c: packing of conv2d's and linear's weights for the sets that compute a product of positions and channels. */
 #include "product.h"
 
+#include "x86.h"
+
+#ifdef QRT_X86
+
 #include <string.h>
 
-/* So many weights' magnitudes have a sum below 2^15; of int16, a compiler's vectors hold the most. */
-#define RUN 128
+/* Sum of the weights and of their magnitudes: 32 at a time by sums of differences from 0, of w + 128 and of |w|. */
+QRT_AVX2 static void sum_weights(const int8_t *weights, ptrdiff_t size, int64_t *sum, int64_t *magnitude) {
+    const __m256i zero = _mm256_setzero_si256(), flip = _mm256_set1_epi8(-128);
+    __m256i sums = zero, magnitudes = zero;
+    int64_t s[4], m[4];
+    ptrdiff_t i = 0;
+    for (; i + 32 <= size; i += 32) {
+        __m256i w = _mm256_loadu_si256((const void *)(weights + i));
+        sums = _mm256_add_epi64(sums, _mm256_sad_epu8(_mm256_xor_si256(w, flip), zero));
+        magnitudes = _mm256_add_epi64(magnitudes, _mm256_sad_epu8(_mm256_abs_epi8(w), zero));
+    }
+    _mm256_storeu_si256((void *)s, sums);
+    _mm256_storeu_si256((void *)m, magnitudes);
+    *sum = s[0] + s[1] + s[2] + s[3] - 128 * (int64_t)i;
+    *magnitude = m[0] + m[1] + m[2] + m[3];
+    for (; i < size; i++) {
+        *sum += weights[i];
+        *magnitude += weights[i] < 0 ? -weights[i] : weights[i];
+    }
+}
 
-/* Sum of the weights and of their magnitudes. */
-static void sum_weights(const int8_t *weights, ptrdiff_t size, int64_t *sum, int64_t *magnitude) {
-    *sum = *magnitude = 0;
-    for (; size > 0; size -= RUN, weights += RUN) {
-        ptrdiff_t run = size < RUN ? size : RUN;
-        int16_t s = 0, m = 0;
-        for (ptrdiff_t i = 0; i < run; i++) {
-            int16_t w = weights[i];
-            s = (int16_t)(s + w);
-            m = (int16_t)(m + (w < 0 ? -w : w));
-        }
-        *sum += s;
-        *magnitude += m;
+/* 32 weights of each of 8 channels, `stride` apart, as 8 quads of 16 channels, of which they are a half: 8 times 8
+ * quads transposed. */
+QRT_AVX2 static void pack_quads(const int8_t *weights, ptrdiff_t stride, int8_t *to) {
+    __m256i a[8], b[8];
+    for (int32_t i = 0; i < 8; i++) a[i] = _mm256_loadu_si256((const void *)(weights + i * stride));
+    for (int32_t i = 0; i < 8; i += 2) {
+        b[i] = _mm256_unpacklo_epi32(a[i], a[i + 1]);
+        b[i + 1] = _mm256_unpackhi_epi32(a[i], a[i + 1]);
+    }
+    for (int32_t i = 0; i < 8; i += 4) {
+        a[i] = _mm256_unpacklo_epi64(b[i], b[i + 2]);
+        a[i + 1] = _mm256_unpackhi_epi64(b[i], b[i + 2]);
+        a[i + 2] = _mm256_unpacklo_epi64(b[i + 1], b[i + 3]);
+        a[i + 3] = _mm256_unpackhi_epi64(b[i + 1], b[i + 3]);
+    }
+    for (int32_t i = 0; i < 4; i++) {
+        _mm256_storeu_si256((void *)(to + 4 * QRT_LANES * i), _mm256_permute2x128_si256(a[i], a[i + 4], 0x20));
+        _mm256_storeu_si256((void *)(to + 4 * QRT_LANES * (i + 4)), _mm256_permute2x128_si256(a[i], a[i + 4], 0x31));
     }
 }
 
@@ -39,10 +66,15 @@ static void pack_block(const qrt_product *product, const int8_t *weights, int32_
     int has_gaps = count < QRT_LANES || padded > product->run_size;
     if (has_gaps) memset(to, 0, (size_t)qrt_product_block(product));
     for (int32_t run = 0; run < product->runs; run++) {
-        for (int32_t i = 0; i < padded; i += depth, to += depth * QRT_LANES) {
+        const int8_t *from = weights + (ptrdiff_t)run * product->run_size;
+        int32_t i = 0;
+        for (; depth == 4 && count == QRT_LANES && i + 32 <= product->run_size; i += 32, to += 32 * QRT_LANES) {
+            pack_quads(from + i, filter_size, to);
+            pack_quads(from + i + 8 * filter_size, filter_size, to + 32);
+        }
+        for (; i < padded; i += depth, to += depth * QRT_LANES) {
             int32_t left = product->run_size - i;
-            const int8_t *from = weights + (ptrdiff_t)run * product->run_size + i;
-            if (left > 0) pack_step(from, filter_size, count, left, depth, to);
+            if (left > 0) pack_step(from + i, filter_size, count, left, depth, to);
         }
     }
 }
@@ -80,3 +112,5 @@ void qrt_product_pack(const qrt_conv2d_params *p, const qrt_product *described, 
         }
     }
 }
+
+#endif
