@@ -7,6 +7,7 @@ set. An Executor binds a Program to an arena of its own. The loop holds no Pytho
 
 import math
 import os
+from threading import current_thread
 
 import numpy as np
 
@@ -14,19 +15,19 @@ cimport cython
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.pycapsule cimport PyCapsule_GetPointer
+from cpython.pystate cimport PyThreadState, PyThreadState_Get
 from cpython.pythread cimport (
     NOWAIT_LOCK,
     PY_LOCK_ACQUIRED,
     PyThread_acquire_lock,
     PyThread_allocate_lock,
     PyThread_free_lock,
-    PyThread_get_thread_ident,
     PyThread_release_lock,
     PyThread_type_lock,
 )
 from libc.stddef cimport size_t
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uintptr_t
-from libc.string cimport memcpy
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcpy, memmove
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from crc32 cimport qrt_crc32_quick
@@ -71,12 +72,14 @@ from qrt_prepare cimport (
 )
 from qrt_split cimport qrt_split, qrt_split_init, qrt_split_size
 
-cdef extern from "pythread.h" nogil:
-    int PyThread_acquire_lock_timed(PyThread_type_lock, long long microseconds, int interruptible)
+cdef extern from "Python.h":
+    int PyThread_acquire_lock_timed(PyThread_type_lock, long long microseconds, int interruptible) nogil
+    uint64_t PyThreadState_GetID(PyThreadState *)
 
 cnp.import_array()
 
 FORMAT_VERSION = QRT_FORMAT_VERSION
+REMEDY = "give each thread its own fork()"
 
 INT8, INT32 = np.dtype(np.int8), np.dtype(np.int32)
 SOURCE_DTYPES = ("INT8", "UINT8", "INT16")
@@ -399,8 +402,9 @@ cdef class Executor:
     cdef readonly Program program
     cdef readonly list inputs
     cdef readonly list outputs
-    # The thread that has views of the inputs and outputs, or None.
-    cdef public object owner
+    # The thread that has the views, or None, and its state's number, which unlike its own no other will ever have.
+    cdef object owner
+    cdef uint64_t owner_state
     cdef cnp.ndarray arena
     cdef cnp.ndarray scratch
     cdef cnp.ndarray memory
@@ -456,12 +460,25 @@ cdef class Executor:
         if self.lock != NULL:
             PyThread_free_lock(self.lock)
 
-    def acquire(self):
-        """Whether no other thread has the executor; if so, this one has it until `release()`."""
-        return PyThread_acquire_lock(self.lock, NOWAIT_LOCK) == PY_LOCK_ACQUIRED
+    def own(self):
+        """Makes the executor the calling thread's, for good."""
+        with self:
+            self.owner, self.owner_state = current_thread(), PyThreadState_GetID(PyThreadState_Get())
 
-    def release(self):
-        PyThread_release_lock(self.lock)
+    cdef bint _is_anothers(self):
+        # The thread itself is asked too: one that Python did not start has another state whenever it calls Python.
+        cdef bint is_mine = self.owner is None or self.owner_state == PyThreadState_GetID(PyThreadState_Get())
+        return not is_mine and self.owner is not current_thread()
+
+    cdef int _check_owner(self) except -1:
+        """Releases the lock and raises when the views are another thread's."""
+        if self._is_anothers():
+            PyThread_release_lock(self.lock)
+            raise RuntimeError(f"the views of {self._model()} belong to thread {self.owner.name!r}; {REMEDY}")
+        return 0
+
+    cdef str _model(self):
+        return f"model {text(self.program.model.name)!r}"
 
     def __enter__(self):
         cdef int status = PyThread_acquire_lock(self.lock, NOWAIT_LOCK)
@@ -470,6 +487,7 @@ cdef class Executor:
                 status = PyThread_acquire_lock_timed(self.lock, -1, 1)
             if status != PY_LOCK_ACQUIRED:
                 PyErr_CheckSignals()
+        self._check_owner()
 
     def __exit__(self, *error):
         PyThread_release_lock(self.lock)
@@ -492,7 +510,7 @@ cdef class Executor:
         if PyThread_acquire_lock(self.lock, NOWAIT_LOCK) != PY_LOCK_ACQUIRED:
             return None
         try:
-            if self.owner is not None and self.owner.ident != PyThread_get_thread_ident():
+            if self._is_anothers():
                 return None
             outputs = self._run(inputs, 1)
         finally:
@@ -516,7 +534,8 @@ cdef class Executor:
             for k in range(len(inputs)):
                 view = self.inputs[k]
                 size = cnp.PyArray_NBYTES(view)
-                memcpy(cnp.PyArray_DATA(view), cnp.PyArray_BYTES(inputs[k]) + i * size, size)
+                # A caller's array may be a view of the arena.
+                memmove(cnp.PyArray_DATA(view), cnp.PyArray_BYTES(inputs[k]) + i * size, size)
             self._invoke()
             for k in range(len(outputs)):
                 view = self.outputs[k]
@@ -526,8 +545,12 @@ cdef class Executor:
         return outputs
 
     def invoke(self):
-        """Runs every operator once."""
+        """Runs every operator once. RuntimeError when another thread has the executor."""
+        if PyThread_acquire_lock(self.lock, NOWAIT_LOCK) != PY_LOCK_ACQUIRED:
+            raise RuntimeError(f"{self._model()} is running in another thread; {REMEDY}")
+        self._check_owner()
         self._invoke()
+        PyThread_release_lock(self.lock)
 
     cdef void _invoke(self):
         cdef uint32_t i

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import operator
 import os
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -229,7 +228,6 @@ class Model:
         arrays = self._arrays(inputs)
         samples, count, batched = self._samples(arrays, layout)
         with self._executor:
-            self._check_owner()
             results = self._executor.run(samples, count)
         outputs: list[Array] = []
         for info, codes in zip(self.outputs, results, strict=True):
@@ -268,7 +266,6 @@ class Model:
             raise ValueError(f"repeats is at least 1, got {repeats}")
         samples, count, _ = self._samples(self._arrays(inputs), layout)
         with self._executor:
-            self._check_owner()
             times = self._executor.profile([codes[: len(codes) // count] for codes in samples], repeats)
         seconds = np.full((repeats, self._program.operator_count), np.nan)
         seconds[:, self._executor.operators] = np.maximum(times[:, :-1] - np.median(times[:, -1:]), 0) * 1e-9
@@ -276,12 +273,12 @@ class Model:
 
     def input_view(self, index: int = 0) -> Codes:
         """The int8 memory of input `index`, to be written before every `invoke`."""
-        self._take_ownership()
+        self._executor.own()
         return self._executor.inputs[index]
 
     def output_view(self, index: int = 0) -> Codes:
         """The int8 memory of output `index`, valid after `invoke` and until the next."""
-        self._take_ownership()
+        self._executor.own()
         return self._executor.outputs[index]
 
     def invoke(self) -> None:
@@ -292,25 +289,7 @@ class Model:
         RuntimeError
             The model is running, or its views belong to another thread.
         """
-        if not self._executor.acquire():
-            raise RuntimeError(f"model {self.name!r} is running in another thread; give each thread its own fork()")
-        try:
-            self._check_owner()
-            self._executor.invoke()
-        finally:
-            self._executor.release()
-
-    def _take_ownership(self) -> None:
-        with self._executor:
-            self._check_owner()
-            self._executor.owner = threading.current_thread()
-
-    def _check_owner(self) -> None:
-        owner = self._executor.owner
-        if owner is not None and owner is not threading.current_thread():
-            raise RuntimeError(
-                f"the views of model {self.name!r} belong to thread {owner.name!r}; give each thread its own fork()"
-            )
+        self._executor.invoke()
 
     def _arrays(self, inputs: tuple[Any, ...]) -> list[Array]:
         names = [info.name for info in self.inputs]

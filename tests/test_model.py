@@ -215,14 +215,15 @@ def test_waiting_for_a_model_can_be_interrupted(content: bytes) -> None:
     code = """
 import os, signal, sys, threading, qrt
 executor = qrt.load(sys.stdin.buffer.read())._executor
-executor.acquire()
+executor.__enter__()
 threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     with executor:
         print("two have it")
 except KeyboardInterrupt:
-    executor.release()
-    print(executor.acquire())
+    executor.__exit__()
+    with executor:
+        print(True)
 """
     done = subprocess.run([sys.executable, "-c", code], input=content, capture_output=True, timeout=60, check=True)
     assert done.stdout == b"True\n"
