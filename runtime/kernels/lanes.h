@@ -52,12 +52,12 @@ static inline int32_t qrt_lane_fill(qrt_lanes *lanes, int32_t lane, const qrt_re
     if (requant->wide) return QRT_LANES_WIDE;
     if (requant->rounding == 0) {
         qrt_channel single = qrt_requant_channel(requant, channel);
-        int64_t size = single.addend < 0 ? -single.addend : single.addend;
+        uint64_t size = single.addend < 0 ? 0 - (uint64_t)single.addend : (uint64_t)single.addend;
         left = shift < 32 ? 32 - shift : 0;
         right = shift + left - 32;
-        if (left > 30 || (largest * multiplier + size) >> 31 >= (int64_t)1 << shift) {
-            if (left > 0) return QRT_LANES_SLOW;
-        }
+        /* Unsigned, since `largest` is looser than what the file's rules bound. */
+        uint64_t reach = (uint64_t)largest * (uint64_t)multiplier + size;
+        if (left > 30 || (left > 0 && reach >> 31 >= (uint64_t)1 << shift)) return QRT_LANES_SLOW;
         addend = (int64_t)(((uint64_t)single.addend + (uint64_t)correction * (uint64_t)multiplier) << left);
     } else {
         int64_t y_zero_point = requant->y_zero_point;
