@@ -113,6 +113,8 @@ QRT_AVX512 static void copy_row(const qrt_conv2d_params *p, const qrt_depthwise 
 QRT_AVX512 QRT_INLINE void interleave(const uint8_t *const *base, ptrdiff_t at, __m512i quad[4]) {
     __m512i a = _mm512_loadu_si512(base[0] + at), b = _mm512_loadu_si512(base[1] + at);
     __m512i c = _mm512_loadu_si512(base[2] + at), d = _mm512_loadu_si512(base[3] + at);
+    /* Each is needed twice, and gcc would load it twice, often across cache lines. */
+    __asm__("" : "+v"(a), "+v"(b), "+v"(c), "+v"(d));
     __m512i ab = _mm512_unpacklo_epi8(a, b), cd = _mm512_unpacklo_epi8(c, d);
     quad[0] = _mm512_unpacklo_epi16(ab, cd);
     quad[1] = _mm512_unpackhi_epi16(ab, cd);
@@ -134,7 +136,7 @@ QRT_AVX512 QRT_INLINE void multiply(const __m512i quad[4], const int8_t *weights
     }
 }
 
-/* What a loop over the positions of one block reads. */
+/* A loop over the positions of one block: what it reads, and where the codes go. */
 typedef struct block_run {
     const uint8_t *const *base; /* [4 * quads]: where a quad's four registers lie */
     const ptrdiff_t *shift;     /* [columns]: from there to a column's */
@@ -143,91 +145,15 @@ typedef struct block_run {
     ptrdiff_t row_size; /* bytes of one output row's weights */
     int32_t columns, quads;
     ptrdiff_t at, step; /* the first position, and from one to the next */
-    int32_t count;      /* positions, at most RUN */
+    int32_t count;      /* positions */
+    const qrt_lanes *lanes;
+    const qrt_requant *requant;
+    int32_t form;
+    int32_t size;            /* codes of a position's block, 1 to 64 */
+    int8_t *to;              /* of the first position */
+    ptrdiff_t to_step, down; /* bytes to the next position's codes, and to the next output row's */
+    __m512i *table;          /* [RUN][rows][4]: sums of a form that is not computed in the loop */
 } block_run;
-
-/* Accumulators of `count` positions, for each of `rows` output rows four registers. */
-QRT_AVX512 QRT_INLINE void accumulate_any(const block_run *b, const int rows, __m512i *to) {
-    ptrdiff_t at = b->at;
-    const int32_t *start = b->start;
-    for (int32_t n = 0; n < b->count; n++, at += b->step, to += rows * 4) {
-        const int8_t *weights = b->weights;
-        __m512i acc[MAX_ROWS * 4];
-        QRT_UNROLL
-        for (int i = 0; i < rows * 4; i++) acc[i] = _mm512_load_si512(start + i % 4 * QRT_LANES);
-        for (int32_t column = 0; column < b->columns; column++) {
-            for (int32_t quad = 0; quad < b->quads; quad++, weights += 256) {
-                __m512i x[4];
-                interleave(b->base + quad * 4, at + b->shift[column], x);
-                multiply(x, weights, b->row_size, rows, acc);
-            }
-        }
-        QRT_UNROLL
-        for (int i = 0; i < rows * 4; i++) _mm512_store_si512(to + i, acc[i]);
-    }
-}
-
-/* The same where quads are three side by side and `carry` of them are the next position's, too. */
-QRT_AVX512 QRT_INLINE void accumulate_three(const block_run *b, const int rows, const int carry, __m512i *to) {
-    ptrdiff_t at = b->at;
-    const uint8_t *const base[4] = {b->base[0], b->base[1], b->base[2], b->base[3]};
-    const ptrdiff_t shift[3] = {b->shift[0], b->shift[1], b->shift[2]};
-    const int32_t *start = b->start;
-    const int8_t *weights = b->weights;
-    __m512i x[3][4];
-    if (carry > 0) interleave(base, at + shift[0], x[0]);
-    if (carry > 1) interleave(base, at + shift[1], x[1]);
-    for (int32_t n = b->count; n > 0; n--, at += b->step, to += rows * 4) {
-        __m512i acc[2 * 4];
-        QRT_UNROLL
-        for (int i = 0; i < rows * 4; i++) acc[i] = _mm512_load_si512(start + i % 4 * QRT_LANES);
-        if (carry == 0) interleave(base, at + shift[0], x[0]);
-        multiply(x[0], weights, 3 * 256, rows, acc);
-        if (carry < 2) interleave(base, at + shift[1], x[1]);
-        multiply(x[1], weights + 256, 3 * 256, rows, acc);
-        interleave(base, at + shift[2], x[2]);
-        multiply(x[2], weights + 2 * 256, 3 * 256, rows, acc);
-        QRT_UNROLL
-        for (int i = 0; i < rows * 4; i++) _mm512_store_si512(to + i, acc[i]);
-        QRT_UNROLL
-        for (int k = 0; k < 4; k++) {
-            x[0][k] = carry == 2 ? x[1][k] : x[2][k];
-            x[1][k] = x[2][k];
-        }
-    }
-}
-
-QRT_AVX512 static void accumulate_any1(const block_run *b, __m512i *to) { accumulate_any(b, 1, to); }
-QRT_AVX512 static void accumulate_any2(const block_run *b, __m512i *to) { accumulate_any(b, 2, to); }
-QRT_AVX512 static void accumulate_any4(const block_run *b, __m512i *to) { accumulate_any(b, 4, to); }
-QRT_AVX512 static void accumulate_three10(const block_run *b, __m512i *to) { accumulate_three(b, 1, 0, to); }
-QRT_AVX512 static void accumulate_three11(const block_run *b, __m512i *to) { accumulate_three(b, 1, 1, to); }
-QRT_AVX512 static void accumulate_three12(const block_run *b, __m512i *to) { accumulate_three(b, 1, 2, to); }
-QRT_AVX512 static void accumulate_three20(const block_run *b, __m512i *to) { accumulate_three(b, 2, 0, to); }
-QRT_AVX512 static void accumulate_three21(const block_run *b, __m512i *to) { accumulate_three(b, 2, 1, to); }
-QRT_AVX512 static void accumulate_three22(const block_run *b, __m512i *to) { accumulate_three(b, 2, 2, to); }
-
-typedef void (*accumulate)(const block_run *b, __m512i *to);
-
-static accumulate choose_accumulate(const block_run *b, int32_t rows) {
-    static const accumulate three[2][3] = {{accumulate_three10, accumulate_three11, accumulate_three12},
-                                           {accumulate_three20, accumulate_three21, accumulate_three22}};
-    if (b->columns == 3 && b->quads == 1 && rows <= 2) {
-        int32_t carry = b->shift[2] - b->shift[0] == b->step;
-        if (b->shift[1] - b->shift[0] == b->step && b->shift[2] - b->shift[1] == b->step) carry = 2;
-        return three[rows - 1][carry];
-    }
-    return rows == 1 ? accumulate_any1 : rows == 2 ? accumulate_any2 : accumulate_any4;
-}
-
-/* Where the codes of one block go. */
-typedef struct codes_run {
-    int8_t *to;               /* of the first position */
-    ptrdiff_t step, row_size; /* bytes to the next position, and to the next output row */
-    int32_t count, rows;
-    int32_t size;    /* codes of a position's block, 1 to 64 */
-    int32_t channel; /* of the first */
-} codes_run;
 
 /* 16 sums that hold their bias. */
 QRT_AVX512 QRT_INLINE __m512i requantize_biased(__m512i sum, const requant16 *r, const int form) {
@@ -246,103 +172,214 @@ QRT_AVX512 QRT_INLINE __m512i requantize_biased(__m512i sum, const requant16 *r,
     return _mm512_srav_epi32(high, r->shift);
 }
 
-QRT_AVX512 QRT_INLINE void requantize_run(const __m512i *acc, const qrt_lanes *lanes, const codes_run *codes,
-                                          const qrt_requant *requant, const int form) {
-    const __m512i output_min = _mm512_set1_epi8((char)requant->output_min);
-    const __m512i output_max = _mm512_set1_epi8((char)requant->output_max);
-    const int clamped = requant->output_min > -128 || requant->output_max < 127;
-    const __mmask64 mask = first_bytes(codes->size);
+/* Where sums go, in registers. */
+typedef struct outlet {
     requant16 r[LANES_OF_BLOCK];
+    __m512i output_min, output_max;
+    int clamped;
+    __mmask64 mask;
+    int8_t *to;
+    ptrdiff_t step, down;
+    __m512i *table;
+} outlet;
+
+QRT_AVX512 QRT_INLINE outlet outlet_of(const block_run *b) {
+    outlet out;
     QRT_UNROLL
-    for (int k = 0; k < LANES_OF_BLOCK; k++) r[k] = requant16_load(&lanes[k]);
-    for (int32_t row = 0; row < codes->rows; row++) {
-        const __m512i *sums = acc + row * LANES_OF_BLOCK;
-        int8_t *to = codes->to + row * codes->row_size;
-        for (int32_t n = codes->count; n > 0; n--, sums += codes->rows * LANES_OF_BLOCK, to += codes->step) {
-            __m512i y[LANES_OF_BLOCK];
-            QRT_UNROLL
-            for (int k = 0; k < LANES_OF_BLOCK; k++) {
-                __m512i sum = _mm512_load_si512(sums + k);
-                int biased = form == SINGLE_BIASED || form == DOUBLE_BIASED;
-                y[k] = biased ? requantize_biased(sum, &r[k], form) : requant16_apply(sum, &r[k], form);
+    for (int k = 0; k < LANES_OF_BLOCK; k++) out.r[k] = requant16_load(b->lanes + k);
+    out.output_min = _mm512_set1_epi8((char)b->requant->output_min);
+    out.output_max = _mm512_set1_epi8((char)b->requant->output_max);
+    out.clamped = b->requant->output_min > -128 || b->requant->output_max < 127;
+    out.mask = first_bytes(b->size);
+    out.to = b->to;
+    out.step = b->to_step;
+    out.down = b->down;
+    out.table = b->table;
+    return out;
+}
+
+/* A form of its own: sums go to the table. */
+#define TABLE (-1)
+
+/* The sums of one position, four registers for each of `rows` output rows. `form` is a constant. */
+QRT_AVX512 QRT_INLINE void put(outlet *out, const __m512i *acc, const int rows, const int form) {
+    QRT_UNROLL
+    for (int row = 0; row < rows; row++, acc += LANES_OF_BLOCK) {
+        __m512i y[LANES_OF_BLOCK];
+        QRT_UNROLL
+        for (int k = 0; k < LANES_OF_BLOCK; k++) {
+            if (form == TABLE) {
+                _mm512_store_si512(out->table + row * LANES_OF_BLOCK + k, acc[k]);
+            } else if (form == SINGLE_BIASED || form == DOUBLE_BIASED) {
+                y[k] = requantize_biased(acc[k], &out->r[k], form);
+            } else {
+                y[k] = requant16_apply(acc[k], &out->r[k], form);
             }
-            __m512i code = _mm512_packs_epi16(_mm512_packs_epi32(y[0], y[1]), _mm512_packs_epi32(y[2], y[3]));
-            if (clamped) code = _mm512_min_epi8(_mm512_max_epi8(code, output_min), output_max);
-            _mm512_mask_storeu_epi8(to, mask, code);
+        }
+        if (form == TABLE) continue;
+        __m512i code = _mm512_packs_epi16(_mm512_packs_epi32(y[0], y[1]), _mm512_packs_epi32(y[2], y[3]));
+        if (out->clamped) code = _mm512_min_epi8(_mm512_max_epi8(code, out->output_min), out->output_max);
+        _mm512_mask_storeu_epi8(out->to + row * out->down, out->mask, code);
+    }
+    out->table += rows * LANES_OF_BLOCK;
+    out->to += out->step;
+}
+
+/* `count` positions of `rows` output rows. */
+QRT_AVX512 QRT_INLINE void sum_any(const block_run *b, const int rows, const int form) {
+    outlet out = outlet_of(b);
+    ptrdiff_t at = b->at;
+    for (int32_t n = b->count; n > 0; n--, at += b->step) {
+        const int8_t *weights = b->weights;
+        __m512i acc[MAX_ROWS * 4];
+        QRT_UNROLL
+        for (int i = 0; i < rows * 4; i++) acc[i] = _mm512_load_si512(b->start + i % 4 * QRT_LANES);
+        for (int32_t column = 0; column < b->columns; column++) {
+            for (int32_t quad = 0; quad < b->quads; quad++, weights += 256) {
+                __m512i x[4];
+                interleave(b->base + quad * 4, at + b->shift[column], x);
+                multiply(x, weights, b->row_size, rows, acc);
+            }
+        }
+        put(&out, acc, rows, form);
+    }
+}
+
+/* The same where quads are three side by side and `carry` of them are the next position's, too. */
+QRT_AVX512 QRT_INLINE void sum_three(const block_run *b, const int rows, const int carry, const int form) {
+    outlet out = outlet_of(b);
+    ptrdiff_t at = b->at, step = b->step;
+    const uint8_t *const base[4] = {b->base[0], b->base[1], b->base[2], b->base[3]};
+    const ptrdiff_t shift[3] = {b->shift[0], b->shift[1], b->shift[2]};
+    const int32_t *start = b->start;
+    const int8_t *weights = b->weights;
+    __m512i x[3][4];
+    if (carry > 0) interleave(base, at + shift[0], x[0]);
+    if (carry > 1) interleave(base, at + shift[1], x[1]);
+    for (int32_t n = b->count; n > 0; n--, at += step) {
+        __m512i acc[2 * 4];
+        QRT_UNROLL
+        for (int i = 0; i < rows * 4; i++) acc[i] = _mm512_load_si512(start + i % 4 * QRT_LANES);
+        if (carry == 0) interleave(base, at + shift[0], x[0]);
+        multiply(x[0], weights, 3 * 256, rows, acc);
+        if (carry < 2) interleave(base, at + shift[1], x[1]);
+        multiply(x[1], weights + 256, 3 * 256, rows, acc);
+        interleave(base, at + shift[2], x[2]);
+        multiply(x[2], weights + 2 * 256, 3 * 256, rows, acc);
+        put(&out, acc, rows, form);
+        QRT_UNROLL
+        for (int k = 0; k < 4; k++) {
+            x[0][k] = carry == 2 ? x[1][k] : x[2][k];
+            x[1][k] = x[2][k];
         }
     }
 }
 
-/* WIDE and SLOW, one channel at a time. */
-static void requantize_slowly(const int32_t *acc, const qrt_lanes *lanes, const codes_run *codes,
-                              const qrt_conv2d_params *p, int32_t form) {
-    for (int32_t i = 0; i < codes->rows * codes->count; i++, acc += LANES_OF_BLOCK * QRT_LANES) {
-        int8_t *to = codes->to + i % codes->rows * codes->row_size + i / codes->rows * codes->step;
-        for (int32_t byte = 0; byte < codes->size; byte++) {
+/* The forms that nearly all layers have are computed while the sums are in registers. */
+static int in_registers(int32_t form) { return form == SINGLE_BIASED || form == DOUBLE_BIASED; }
+
+#define BY_FORM(name, sum, ...)                           \
+    QRT_AVX512 static void name(const block_run *b) {     \
+        if (b->form == SINGLE_BIASED) {                   \
+            sum(b, __VA_ARGS__, SINGLE_BIASED);           \
+        } else if (b->form == DOUBLE_BIASED) {            \
+            sum(b, __VA_ARGS__, DOUBLE_BIASED);           \
+        } else {                                          \
+            sum(b, __VA_ARGS__, TABLE);                   \
+        }                                                 \
+    }
+BY_FORM(any1, sum_any, 1)
+BY_FORM(any2, sum_any, 2)
+BY_FORM(any4, sum_any, 4)
+BY_FORM(three10, sum_three, 1, 0)
+BY_FORM(three11, sum_three, 1, 1)
+BY_FORM(three12, sum_three, 1, 2)
+BY_FORM(three20, sum_three, 2, 0)
+BY_FORM(three21, sum_three, 2, 1)
+BY_FORM(three22, sum_three, 2, 2)
+
+typedef void (*sum_block)(const block_run *b);
+
+static sum_block choose_sum(const block_run *b, int32_t rows) {
+    static const sum_block three[2][3] = {{three10, three11, three12}, {three20, three21, three22}};
+    if (b->columns == 3 && b->quads == 1 && rows <= 2) {
+        int32_t carry = b->shift[2] - b->shift[0] == b->step;
+        if (b->shift[1] - b->shift[0] == b->step && b->shift[2] - b->shift[1] == b->step) carry = 2;
+        return three[rows - 1][carry];
+    }
+    return rows == 1 ? any1 : rows == 2 ? any2 : any4;
+}
+
+/* Codes of the sums in the table. */
+QRT_AVX512 QRT_INLINE void requantize_table(const block_run *b, int32_t rows, const int form) {
+    outlet out = outlet_of(b);
+    for (int32_t row = 0; row < rows; row++) {
+        const __m512i *sums = b->table + row * LANES_OF_BLOCK;
+        out.to = b->to + row * b->down;
+        for (int32_t n = b->count; n > 0; n--, sums += rows * LANES_OF_BLOCK) put(&out, sums, 1, form);
+    }
+}
+
+/* WIDE and SLOW, one channel at a time. `channel` is the first. */
+static void requantize_slowly(const block_run *b, int32_t rows, int32_t channel, int32_t out_channels) {
+    const int32_t *acc = (const int32_t *)b->table;
+    for (int32_t i = 0; i < rows * b->count; i++, acc += LANES_OF_BLOCK * QRT_LANES) {
+        int8_t *to = b->to + i % rows * b->down + i / rows * b->to_step;
+        for (int32_t byte = 0; byte < b->size; byte++) {
             int32_t k = register_of(byte), lane = element_of(byte);
-            int32_t value = acc[k * QRT_LANES + lane] + lanes[k].correction[lane];
-            if (form == QRT_LANES_WIDE) {
+            int32_t value = acc[k * QRT_LANES + lane] + b->lanes[k].correction[lane];
+            if (b->form == QRT_LANES_WIDE) {
                 memcpy(to + 4 * byte, &value, sizeof value);
             } else {
-                qrt_channel own = qrt_requant_channel(&p->requant, (codes->channel + byte) % p->out_channels);
-                to[byte] = qrt_requantize(&p->requant, own, value);
+                qrt_channel own = qrt_requant_channel(b->requant, (channel + byte) % out_channels);
+                to[byte] = qrt_requantize(b->requant, own, value);
             }
         }
     }
 }
 
-QRT_AVX512 static void requantize(const __m512i *acc, const qrt_lanes *lanes, const codes_run *codes,
-                                  const qrt_conv2d_params *p, int32_t form) {
-    switch (form) {
-    case SINGLE_BIASED:
-        requantize_run(acc, lanes, codes, &p->requant, SINGLE_BIASED);
-        break;
-    case DOUBLE_BIASED:
-        requantize_run(acc, lanes, codes, &p->requant, DOUBLE_BIASED);
-        break;
+QRT_AVX512 static void requantize(const block_run *b, int32_t rows, int32_t channel, int32_t out_channels) {
+    switch (b->form) {
     case QRT_LANES_SINGLE:
-        requantize_run(acc, lanes, codes, &p->requant, QRT_LANES_SINGLE);
+        requantize_table(b, rows, QRT_LANES_SINGLE);
         break;
     case QRT_LANES_SINGLE_LEFT:
-        requantize_run(acc, lanes, codes, &p->requant, QRT_LANES_SINGLE_LEFT);
+        requantize_table(b, rows, QRT_LANES_SINGLE_LEFT);
         break;
     case QRT_LANES_DOUBLE:
-        requantize_run(acc, lanes, codes, &p->requant, QRT_LANES_DOUBLE);
+        requantize_table(b, rows, QRT_LANES_DOUBLE);
         break;
     default:
-        requantize_slowly((const int32_t *)acc, lanes, codes, p, form);
+        requantize_slowly(b, rows, channel, out_channels);
     }
 }
 
-/* One block of `rows` output rows: accumulators of RUN positions, then their codes, and so on. */
+/* One block of `rows` output rows, all positions or, where the table is needed, as many at once as it holds. */
 QRT_AVX512 static void run_block(const qrt_conv2d_params *p, const qrt_depthwise *of, int32_t block, int32_t rows,
-                                 block_run *b, __m512i *acc, int8_t *output) {
-    const qrt_lanes *lanes = lanes_of(p->packed, block);
-    accumulate sum = choose_accumulate(b, rows);
+                                 block_run *b, int8_t *output) {
+    sum_block sum = choose_sum(b, rows);
     int32_t channels = p->out_channels, unit = of->group * channels, at = block * 64;
     int32_t whole = p->out_width / of->group, rest = p->out_width % of->group * channels - at;
+    int32_t most = in_registers(of->form) ? whole : RUN;
     ptrdiff_t element = of->form == QRT_LANES_WIDE ? 4 : 1;
-    codes_run codes;
-    codes.to = output + at * element;
-    codes.step = unit * element;
-    codes.row_size = (ptrdiff_t)p->out_width * channels * element;
-    codes.rows = rows;
-    codes.size = unit - at < 64 ? unit - at : 64;
-    codes.channel = at % channels;
+    b->lanes = lanes_of(p->packed, block);
+    b->to = output + at * element;
+    b->to_step = unit * element;
+    b->down = (ptrdiff_t)p->out_width * channels * element;
+    b->size = unit - at < 64 ? unit - at : 64;
     b->start = (const int32_t *)weights_of(of, p->packed, block);
     b->weights = (const int8_t *)(b->start + 64);
     b->at = at;
     for (int32_t first = 0; first < whole + (rest > 0); first += b->count) {
         int32_t left = whole - first;
-        b->count = left < RUN ? left : RUN;
+        b->count = left < most ? left : most;
         if (left == 0) { /* the positions that are fewer than a group */
             b->count = 1;
-            codes.size = rest < codes.size ? rest : codes.size;
+            b->size = rest < b->size ? rest : b->size;
         }
-        sum(b, acc);
-        codes.count = b->count;
-        requantize(acc, lanes, &codes, p, of->form);
-        codes.to += b->count * codes.step;
+        sum(b);
+        if (!in_registers(of->form)) requantize(b, rows, at % channels, channels);
+        b->to += b->count * b->to_step;
         b->at += b->count * b->step;
     }
 }
@@ -392,13 +429,17 @@ QRT_AVX512 static void dwconv2d_run(const void *params, const int8_t *const *inp
         return;
     }
     const qrt_depthwise of = *(const qrt_depthwise *)p->packed;
-    __m512i *acc = scratch;
-    const uint8_t **base = (const uint8_t **)(acc + RUN * MAX_ROWS * 4);
+    __m512i *table = scratch;
+    const uint8_t **base = (const uint8_t **)(table + RUN * MAX_ROWS * 4);
     ptrdiff_t *shift = (ptrdiff_t *)((uint8_t *)base + round_to_64((size_t)of.quads * 4 * sizeof *base));
     uint8_t *ring = (uint8_t *)shift + round_to_64((size_t)of.columns * sizeof *shift);
     ptrdiff_t row_size = (ptrdiff_t)p->out_width * p->out_channels * (of.form == QRT_LANES_WIDE ? 4 : 1);
     const int8_t *image = inputs[0];
-    block_run b = {base, shift, NULL, NULL, (ptrdiff_t)of.columns * of.quads * 256, of.columns, of.quads, 0, 0, 0};
+    block_run b = {.base = base, .shift = shift, .columns = of.columns, .quads = of.quads};
+    b.row_size = (ptrdiff_t)of.columns * of.quads * 256;
+    b.requant = &p->requant;
+    b.form = of.form;
+    b.table = table;
     b.step = (ptrdiff_t)(of.phases == p->stride_x ? 1 : p->stride_x) * of.group * p->out_channels;
     for (int32_t i = 0; i < of.columns; i++) shift[i] = column_offset(p, &of, i * (of.across ? 4 : 1) * p->dilation_x);
     pad_rows(p, &of, ring);
@@ -407,7 +448,7 @@ QRT_AVX512 static void dwconv2d_run(const void *params, const int8_t *const *inp
             rows = p->out_height - out_y >= of.rows ? of.rows : 1;
             next = fill_ring(p, &of, image, out_y, rows, next, ring);
             point(p, &of, out_y, rows, ring, base);
-            for (int32_t block = 0; block < of.blocks; block++) run_block(p, &of, block, rows, &b, acc, output);
+            for (int32_t block = 0; block < of.blocks; block++) run_block(p, &of, block, rows, &b, output);
         }
     }
 }
