@@ -26,6 +26,7 @@ X86_KERNELS = [
     "runtime/kernels/avx512vnni.c",
     "runtime/kernels/avx512_depthwise.c",
     "runtime/kernels/avx512_depthwise_pack.c",
+    "runtime/kernels/avx512_depthwise_sum.c",
     "runtime/kernels/avx512_add.c",
     "runtime/kernels/avx512_rows.c",
     "runtime/kernels/avx512_pools.c",

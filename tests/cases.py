@@ -505,6 +505,13 @@ def register_cases() -> Iterator[Case]:
     for length, step, channels in product((2, 4, 5, 9), (1, 2, 3), (3, 64)):
         window = Window((1, length), stride=(1, step), padding=(0, 0, 3, 1))
         yield case(f"dwconv2d 1x{length} stride {step} of {channels}", graphs.dwconv2d, (1, 2, 29, channels), 1, window)
+    for length, height in product((1, 3, 6, 10, 13, 14), (14, 17, 18, 19, 20)):
+        window = Window((length, 1))
+        yield case(f"dwconv2d {length}x1 height {height}", graphs.dwconv2d, (1, height, 1, 130), 1, window)
+    for length, shift, rounding in product((3, 7, 12), (30, 32, 40), ("SINGLE", "DOUBLE")):
+        numbers = Numbers(rounding=rounding, shift=shift)
+        name = f"dwconv2d 1x{length} {rounding} shift {shift}"
+        yield case(name, graphs.dwconv2d, (2, 1, 22, 64), 1, Window((1, length)), numbers=numbers)
     for shift, multiplier, rounding in product((31, 32, 33, 53, 54, 55), MULTIPLIERS, ("SINGLE", "DOUBLE")):
         numbers = Numbers(rounding=rounding, multiplier=multiplier, shift=shift, y_zero_point=1 if shift > 53 else -60)
         name = f"dwconv2d {rounding} multiplier {multiplier} shift {shift}"

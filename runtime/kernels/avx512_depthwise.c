@@ -9,7 +9,8 @@
  *
  * A quad is four rows at one filter column, so with stride 1 one quad serves two output rows of a filter three rows
  * high, and with 64 channels or more also the neighbouring positions. Filters of a single row take
- * four columns as a quad instead. What is missing of a quad has weight 0.
+ * four columns as a quad instead, which serves up to four outputs beside each other. What is missing of a quad has
+ * weight 0.
  *
  * Rows of the input are copied as they are needed, with padding (the code x_zero_point) on both sides, as uint8 (code +
  * 128). So nothing is ever read outside of the input, no loop asks about padding, and the output may lie
@@ -109,278 +110,37 @@ QRT_AVX512 static void copy_row(const qrt_conv2d_params *p, const qrt_depthwise 
     }
 }
 
-/* Four registers of codes to four of quads. */
-QRT_AVX512 QRT_INLINE void interleave(const uint8_t *const *base, ptrdiff_t at, __m512i quad[4]) {
-    __m512i a = _mm512_loadu_si512(base[0] + at), b = _mm512_loadu_si512(base[1] + at);
-    __m512i c = _mm512_loadu_si512(base[2] + at), d = _mm512_loadu_si512(base[3] + at);
-    /* Each is needed twice, and gcc would load it twice, often across cache lines. */
-    __asm__("" : "+v"(a), "+v"(b), "+v"(c), "+v"(d));
-    __m512i ab = _mm512_unpacklo_epi8(a, b), cd = _mm512_unpacklo_epi8(c, d);
-    quad[0] = _mm512_unpacklo_epi16(ab, cd);
-    quad[1] = _mm512_unpackhi_epi16(ab, cd);
-    ab = _mm512_unpackhi_epi8(a, b);
-    cd = _mm512_unpackhi_epi8(c, d);
-    quad[2] = _mm512_unpacklo_epi16(ab, cd);
-    quad[3] = _mm512_unpackhi_epi16(ab, cd);
-}
-
-/* Adds one quad for each of `rows` output rows, whose weights lie `row_size` bytes apart. */
-QRT_AVX512 QRT_INLINE void multiply(const __m512i quad[4], const int8_t *weights, ptrdiff_t row_size, const int rows,
-                                    __m512i *acc) {
-    QRT_UNROLL
-    for (int row = 0; row < rows; row++, weights += row_size, acc += 4) {
-        QRT_UNROLL
-        for (int k = 0; k < 4; k++) {
-            acc[k] = _mm512_dpbusd_epi32(acc[k], quad[k], _mm512_load_si512(weights + k * 64));
-        }
-    }
-}
-
-/* A loop over the positions of one block: what it reads, and where the codes go. */
-typedef struct block_run {
-    const uint8_t *const *base; /* [4 * quads]: where a quad's four registers lie */
-    const ptrdiff_t *shift;     /* [columns]: from there to a column's */
-    const int32_t *start;       /* of the sums */
-    const int8_t *weights;
-    ptrdiff_t row_size; /* bytes of one output row's weights */
-    int32_t columns, quads;
-    ptrdiff_t at, step; /* the first position, and from one to the next */
-    int32_t count;      /* positions */
-    const qrt_lanes *lanes;
-    const qrt_requant *requant;
-    int32_t form;
-    int32_t size;            /* codes of a position's block, 1 to 64 */
-    int8_t *to;              /* of the first position */
-    ptrdiff_t to_step, down; /* bytes to the next position's codes, and to the next output row's */
-    __m512i *table;          /* [RUN][rows][4]: sums of a form that is not computed in the loop */
-} block_run;
-
-/* 16 sums that hold their bias. */
-QRT_AVX512 QRT_INLINE __m512i requantize_biased(__m512i sum, const requant16 *r, const int form) {
-    __m512i even = _mm512_mul_epi32(sum, r->multiplier);
-    __m512i odd = _mm512_mul_epi32(_mm512_srli_epi64(sum, 32), r->multiplier_odd);
-    if (form == DOUBLE_BIASED) {
-        even = _mm512_add_epi64(even, r->even);
-        odd = _mm512_add_epi64(odd, r->odd);
-    }
-    __m512i high = _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
-    if (form == DOUBLE_BIASED) {
-        high = _mm512_add_epi32(_mm512_add_epi32(high, sum), _mm512_srai_epi32(sum, 31));
-    } else {
-        high = _mm512_add_epi32(high, r->round);
-    }
-    return _mm512_srav_epi32(high, r->shift);
-}
-
-/* Where sums go, in registers. */
-typedef struct outlet {
-    requant16 r[LANES_OF_BLOCK];
-    __m512i output_min, output_max;
-    int clamped;
-    __mmask64 mask;
-    int8_t *to;
-    ptrdiff_t step, down;
-    __m512i *table;
-} outlet;
-
-QRT_AVX512 QRT_INLINE outlet outlet_of(const block_run *b) {
-    outlet out;
-    QRT_UNROLL
-    for (int k = 0; k < LANES_OF_BLOCK; k++) out.r[k] = requant16_load(b->lanes + k);
-    out.output_min = _mm512_set1_epi8((char)b->requant->output_min);
-    out.output_max = _mm512_set1_epi8((char)b->requant->output_max);
-    out.clamped = b->requant->output_min > -128 || b->requant->output_max < 127;
-    out.mask = first_bytes(b->size);
-    out.to = b->to;
-    out.step = b->to_step;
-    out.down = b->down;
-    out.table = b->table;
-    return out;
-}
-
-/* A form of its own: sums go to the table. */
-#define TABLE (-1)
-
-/* The sums of one position, four registers for each of `rows` output rows. `form` is a constant. */
-QRT_AVX512 QRT_INLINE void put(outlet *out, const __m512i *acc, const int rows, const int form) {
-    QRT_UNROLL
-    for (int row = 0; row < rows; row++, acc += LANES_OF_BLOCK) {
-        __m512i y[LANES_OF_BLOCK];
-        QRT_UNROLL
-        for (int k = 0; k < LANES_OF_BLOCK; k++) {
-            if (form == TABLE) {
-                _mm512_store_si512(out->table + row * LANES_OF_BLOCK + k, acc[k]);
-            } else if (form == SINGLE_BIASED || form == DOUBLE_BIASED) {
-                y[k] = requantize_biased(acc[k], &out->r[k], form);
-            } else {
-                y[k] = requant16_apply(acc[k], &out->r[k], form);
-            }
-        }
-        if (form == TABLE) continue;
-        __m512i code = _mm512_packs_epi16(_mm512_packs_epi32(y[0], y[1]), _mm512_packs_epi32(y[2], y[3]));
-        if (out->clamped) code = _mm512_min_epi8(_mm512_max_epi8(code, out->output_min), out->output_max);
-        _mm512_mask_storeu_epi8(out->to + row * out->down, out->mask, code);
-    }
-    out->table += rows * LANES_OF_BLOCK;
-    out->to += out->step;
-}
-
-/* `count` positions of `rows` output rows. */
-QRT_AVX512 QRT_INLINE void sum_any(const block_run *b, const int rows, const int form) {
-    outlet out = outlet_of(b);
-    ptrdiff_t at = b->at;
-    for (int32_t n = b->count; n > 0; n--, at += b->step) {
-        const int8_t *weights = b->weights;
-        __m512i acc[MAX_ROWS * 4];
-        QRT_UNROLL
-        for (int i = 0; i < rows * 4; i++) acc[i] = _mm512_load_si512(b->start + i % 4 * QRT_LANES);
-        for (int32_t column = 0; column < b->columns; column++) {
-            for (int32_t quad = 0; quad < b->quads; quad++, weights += 256) {
-                __m512i x[4];
-                interleave(b->base + quad * 4, at + b->shift[column], x);
-                multiply(x, weights, b->row_size, rows, acc);
-            }
-        }
-        put(&out, acc, rows, form);
-    }
-}
-
-/* The same where quads are three side by side and `carry` of them are the next position's, too. */
-QRT_AVX512 QRT_INLINE void sum_three(const block_run *b, const int rows, const int carry, const int form) {
-    outlet out = outlet_of(b);
-    ptrdiff_t at = b->at, step = b->step;
-    const uint8_t *const base[4] = {b->base[0], b->base[1], b->base[2], b->base[3]};
-    const ptrdiff_t shift[3] = {b->shift[0], b->shift[1], b->shift[2]};
-    const int32_t *start = b->start;
-    const int8_t *weights = b->weights;
-    __m512i x[3][4];
-    if (carry > 0) interleave(base, at + shift[0], x[0]);
-    if (carry > 1) interleave(base, at + shift[1], x[1]);
-    for (int32_t n = b->count; n > 0; n--, at += step) {
-        __m512i acc[2 * 4];
-        QRT_UNROLL
-        for (int i = 0; i < rows * 4; i++) acc[i] = _mm512_load_si512(start + i % 4 * QRT_LANES);
-        if (carry == 0) interleave(base, at + shift[0], x[0]);
-        multiply(x[0], weights, 3 * 256, rows, acc);
-        if (carry < 2) interleave(base, at + shift[1], x[1]);
-        multiply(x[1], weights + 256, 3 * 256, rows, acc);
-        interleave(base, at + shift[2], x[2]);
-        multiply(x[2], weights + 2 * 256, 3 * 256, rows, acc);
-        put(&out, acc, rows, form);
-        QRT_UNROLL
-        for (int k = 0; k < 4; k++) {
-            x[0][k] = carry == 2 ? x[1][k] : x[2][k];
-            x[1][k] = x[2][k];
-        }
-    }
-}
-
-/* The forms that nearly all layers have are computed while the sums are in registers. */
-static int in_registers(int32_t form) { return form == SINGLE_BIASED || form == DOUBLE_BIASED; }
-
-#define BY_FORM(name, sum, ...)                           \
-    QRT_AVX512 static void name(const block_run *b) {     \
-        if (b->form == SINGLE_BIASED) {                   \
-            sum(b, __VA_ARGS__, SINGLE_BIASED);           \
-        } else if (b->form == DOUBLE_BIASED) {            \
-            sum(b, __VA_ARGS__, DOUBLE_BIASED);           \
-        } else {                                          \
-            sum(b, __VA_ARGS__, TABLE);                   \
-        }                                                 \
-    }
-BY_FORM(any1, sum_any, 1)
-BY_FORM(any2, sum_any, 2)
-BY_FORM(any4, sum_any, 4)
-BY_FORM(three10, sum_three, 1, 0)
-BY_FORM(three11, sum_three, 1, 1)
-BY_FORM(three12, sum_three, 1, 2)
-BY_FORM(three20, sum_three, 2, 0)
-BY_FORM(three21, sum_three, 2, 1)
-BY_FORM(three22, sum_three, 2, 2)
-
-typedef void (*sum_block)(const block_run *b);
-
-static sum_block choose_sum(const block_run *b, int32_t rows) {
-    static const sum_block three[2][3] = {{three10, three11, three12}, {three20, three21, three22}};
-    if (b->columns == 3 && b->quads == 1 && rows <= 2) {
-        int32_t carry = b->shift[2] - b->shift[0] == b->step;
-        if (b->shift[1] - b->shift[0] == b->step && b->shift[2] - b->shift[1] == b->step) carry = 2;
-        return three[rows - 1][carry];
-    }
-    return rows == 1 ? any1 : rows == 2 ? any2 : any4;
-}
-
-/* Codes of the sums in the table. */
-QRT_AVX512 QRT_INLINE void requantize_table(const block_run *b, int32_t rows, const int form) {
-    outlet out = outlet_of(b);
-    for (int32_t row = 0; row < rows; row++) {
-        const __m512i *sums = b->table + row * LANES_OF_BLOCK;
-        out.to = b->to + row * b->down;
-        for (int32_t n = b->count; n > 0; n--, sums += rows * LANES_OF_BLOCK) put(&out, sums, 1, form);
-    }
-}
-
-/* WIDE and SLOW, one channel at a time. `channel` is the first. */
-static void requantize_slowly(const block_run *b, int32_t rows, int32_t channel, int32_t out_channels) {
-    const int32_t *acc = (const int32_t *)b->table;
-    for (int32_t i = 0; i < rows * b->count; i++, acc += LANES_OF_BLOCK * QRT_LANES) {
-        int8_t *to = b->to + i % rows * b->down + i / rows * b->to_step;
-        for (int32_t byte = 0; byte < b->size; byte++) {
-            int32_t k = register_of(byte), lane = element_of(byte);
-            int32_t value = acc[k * QRT_LANES + lane] + b->lanes[k].correction[lane];
-            if (b->form == QRT_LANES_WIDE) {
-                memcpy(to + 4 * byte, &value, sizeof value);
-            } else {
-                qrt_channel own = qrt_requant_channel(b->requant, (channel + byte) % out_channels);
-                to[byte] = qrt_requantize(b->requant, own, value);
-            }
-        }
-    }
-}
-
-QRT_AVX512 static void requantize(const block_run *b, int32_t rows, int32_t channel, int32_t out_channels) {
-    switch (b->form) {
-    case QRT_LANES_SINGLE:
-        requantize_table(b, rows, QRT_LANES_SINGLE);
-        break;
-    case QRT_LANES_SINGLE_LEFT:
-        requantize_table(b, rows, QRT_LANES_SINGLE_LEFT);
-        break;
-    case QRT_LANES_DOUBLE:
-        requantize_table(b, rows, QRT_LANES_DOUBLE);
-        break;
-    default:
-        requantize_slowly(b, rows, channel, out_channels);
-    }
-}
-
-/* One block of `rows` output rows, all positions or, where the table is needed, as many at once as it holds. */
+/* One block of `rows` output rows; from one position to the next it is `step` bytes. */
 QRT_AVX512 static void run_block(const qrt_conv2d_params *p, const qrt_depthwise *of, int32_t block, int32_t rows,
-                                 block_run *b, int8_t *output) {
-    sum_block sum = choose_sum(b, rows);
+                                 ptrdiff_t step, qrt_depthwise_block *b, int8_t *output) {
     int32_t channels = p->out_channels, unit = of->group * channels, at = block * 64;
     int32_t whole = p->out_width / of->group, rest = p->out_width % of->group * channels - at;
-    int32_t most = in_registers(of->form) ? whole : RUN;
     ptrdiff_t element = of->form == QRT_LANES_WIDE ? 4 : 1;
     b->lanes = lanes_of(p->packed, block);
     b->to = output + at * element;
-    b->to_step = unit * element;
-    b->down = (ptrdiff_t)p->out_width * channels * element;
     b->size = unit - at < 64 ? unit - at : 64;
     b->start = (const int32_t *)weights_of(of, p->packed, block);
     b->weights = (const int8_t *)(b->start + 64);
     b->at = at;
-    for (int32_t first = 0; first < whole + (rest > 0); first += b->count) {
-        int32_t left = whole - first;
-        b->count = left < most ? left : most;
-        if (left == 0) { /* the positions that are fewer than a group */
-            b->count = 1;
-            b->size = rest < b->size ? rest : b->size;
-        }
-        sum(b);
-        if (!in_registers(of->form)) requantize(b, rows, at % channels, channels);
-        b->to += b->count * b->to_step;
-        b->at += b->count * b->step;
+    b->channel = at % channels;
+    b->beside = of->beside > 1;
+    if (b->beside) {
+        b->rows = BESIDE;
+        b->step = BESIDE * step;
+        b->to_step = BESIDE * channels * element;
+        b->down = channels * element;
+        qrt_depthwise_positions(b, whole / BESIDE);
+        whole %= BESIDE;
+        b->beside = 0;
+    }
+    b->rows = rows;
+    b->step = step;
+    b->to_step = unit * element;
+    b->down = (ptrdiff_t)p->out_width * channels * element;
+    qrt_depthwise_positions(b, whole);
+    if (rest > 0) { /* the positions that are fewer than a group */
+        b->size = rest < b->size ? rest : b->size;
+        qrt_depthwise_positions(b, 1);
     }
 }
 
@@ -429,18 +189,19 @@ QRT_AVX512 static void dwconv2d_run(const void *params, const int8_t *const *inp
         return;
     }
     const qrt_depthwise of = *(const qrt_depthwise *)p->packed;
-    __m512i *table = scratch;
-    const uint8_t **base = (const uint8_t **)(table + RUN * MAX_ROWS * 4);
+    uint8_t *table = scratch;
+    const uint8_t **base = (const uint8_t **)(table + RUN * MAX_ROWS * 256);
     ptrdiff_t *shift = (ptrdiff_t *)((uint8_t *)base + round_to_64((size_t)of.quads * 4 * sizeof *base));
     uint8_t *ring = (uint8_t *)shift + round_to_64((size_t)of.columns * sizeof *shift);
     ptrdiff_t row_size = (ptrdiff_t)p->out_width * p->out_channels * (of.form == QRT_LANES_WIDE ? 4 : 1);
     const int8_t *image = inputs[0];
-    block_run b = {.base = base, .shift = shift, .columns = of.columns, .quads = of.quads};
+    qrt_depthwise_block b = {.base = base, .shift = shift, .columns = of.columns, .quads = of.quads};
     b.row_size = (ptrdiff_t)of.columns * of.quads * 256;
     b.requant = &p->requant;
     b.form = of.form;
+    b.out_channels = p->out_channels;
     b.table = table;
-    b.step = (ptrdiff_t)(of.phases == p->stride_x ? 1 : p->stride_x) * of.group * p->out_channels;
+    ptrdiff_t step = (ptrdiff_t)(of.phases == p->stride_x ? 1 : p->stride_x) * of.group * p->out_channels;
     for (int32_t i = 0; i < of.columns; i++) shift[i] = column_offset(p, &of, i * (of.across ? 4 : 1) * p->dilation_x);
     pad_rows(p, &of, ring);
     for (int32_t n = 0; n < p->batch; n++, image += (ptrdiff_t)p->in_height * p->in_width * p->in_channels) {
@@ -448,7 +209,7 @@ QRT_AVX512 static void dwconv2d_run(const void *params, const int8_t *const *inp
             rows = p->out_height - out_y >= of.rows ? of.rows : 1;
             next = fill_ring(p, &of, image, out_y, rows, next, ring);
             point(p, &of, out_y, rows, ring, base);
-            for (int32_t block = 0; block < of.blocks; block++) run_block(p, &of, block, rows, &b, output);
+            for (int32_t block = 0; block < of.blocks; block++) run_block(p, &of, block, rows, step, &b, output);
         }
     }
 }

@@ -12,6 +12,9 @@ static int32_t registers_of_row(int32_t width, int32_t group, int32_t channels) 
     return width / group * ((group * channels + 63) / 64) + (width % group * channels + 63) / 64;
 }
 
+/* Columns that quads across may have more than the filter: 3, and those of the outputs beside. */
+#define BEHIND (3 + BESIDE - 1)
+
 /* One position at a time shares quads with its neighbours, and reads a row as it stands whatever the stride;
  * several fill registers that few channels leave empty. */
 static int32_t choose_group(const qrt_conv2d_params *p) {
@@ -28,6 +31,13 @@ static int32_t choose_rows(const qrt_conv2d_params *p) {
     int32_t spare = (4 - p->filter_height % 4) % 4;
     int32_t rows = spare == 3 ? 4 : spare > 0 ? 2 : 1;
     return rows <= p->out_height ? rows : 1;
+}
+
+/* Of a filter of one row. */
+static int32_t choose_beside(const qrt_conv2d_params *p) {
+    int32_t columns = (p->filter_width + BESIDE + 2) / 4;
+    int fits = p->stride_x == 1 && p->dilation_x == 1 && p->out_width >= BESIDE && columns <= MAX_BESIDE_COLUMNS;
+    return fits && p->filter_width > 1 ? BESIDE : 1;
 }
 
 qrt_conv2d_params qrt_depthwise_params(const qrt_conv2d_params *p) {
@@ -52,20 +62,21 @@ static qrt_depthwise make_plan(const qrt_conv2d_params *p) {
     of.rows = choose_rows(p);
     of.phases = of.group > 1 ? p->stride_x : 1;
     of.across = p->filter_height == 1 && 4 * p->dilation_x % of.phases == 0;
-    of.columns = of.across ? (p->filter_width + 3) / 4 : p->filter_width;
+    of.beside = of.across && of.group == 1 ? choose_beside(p) : 1;
+    of.columns = of.across ? (p->filter_width + of.beside + 2) / 4 : p->filter_width;
     of.quads = of.across ? 1 : (p->filter_height + of.rows + 2) / 4;
     of.reach = (p->out_width - 1) * p->stride_x + (p->filter_width - 1) * p->dilation_x + 1;
     of.ring = (of.rows - 1) * p->stride_y + (p->filter_height - 1) * p->dilation_y + 1;
     of.phase = (ptrdiff_t)((of.reach + of.phases - 1) / of.phases) * p->out_channels;
     /* A quad across may end behind the filter, and a register behind the row. */
-    ptrdiff_t behind = of.across ? 3 * (ptrdiff_t)p->dilation_x * p->out_channels : 0;
+    ptrdiff_t behind = of.across ? BEHIND * (ptrdiff_t)p->dilation_x * p->out_channels : 0;
     of.pitch = (ptrdiff_t)round_to_64((size_t)(of.phase * of.phases + behind + 64));
     return of;
 }
 
 size_t qrt_depthwise_packed_size(const void *params) {
     const qrt_conv2d_params p = qrt_depthwise_params(params);
-    if (!qrt_image_fits(&p, p.out_channels, 3 * (int64_t)p.dilation_x)) return 0;
+    if (!qrt_image_fits(&p, p.out_channels, BEHIND * (int64_t)p.dilation_x)) return 0;
     qrt_depthwise of = make_plan(&p);
     return round_to_64(sizeof(qrt_depthwise)) +
            (size_t)of.blocks * (LANES_OF_BLOCK * sizeof(qrt_lanes) + weights_size(&of));
@@ -80,12 +91,12 @@ size_t qrt_depthwise_scratch(const void *params) {
     return (size_t)of.pitch * (size_t)(of.ring + 1) + RUN * MAX_ROWS * 256 + pointers + shifts;
 }
 
-/* The weight that entry `i` of a quad has for output row `row`, or 0. */
+/* The weight that entry `i` of a quad has for output row `row`, or for the `row`-th output beside, or 0. */
 static int8_t weight_of(const qrt_conv2d_params *p, const qrt_depthwise *of, int32_t column, int32_t quad, int32_t row,
                         int32_t i, int32_t channel) {
     int32_t filter_y = of->across ? 0 : 4 * quad + i - row;
-    int32_t filter_x = of->across ? 4 * column + i : column;
-    if (filter_y < 0 || filter_y >= p->filter_height || filter_x >= p->filter_width) return 0;
+    int32_t filter_x = of->across ? 4 * column + i - row : column;
+    if (filter_y < 0 || filter_y >= p->filter_height || filter_x < 0 || filter_x >= p->filter_width) return 0;
     return p->weights[((ptrdiff_t)filter_y * p->filter_width + filter_x) * p->out_channels + channel];
 }
 
@@ -138,7 +149,7 @@ static void pack_weights(const qrt_conv2d_params *p, const qrt_depthwise *of, in
                          int8_t *to) {
     if (is_dropped(&p->requant, channel)) return;
     to += register_of(byte) * 64 + element_of(byte) * 4;
-    for (int32_t row = 0; row < of->rows; row++) {
+    for (int32_t row = 0; row < of->rows * of->beside; row++) {
         for (int32_t column = 0; column < of->columns; column++) {
             for (int32_t quad = 0; quad < of->quads; quad++, to += 256) {
                 for (int32_t i = 0; i < 4; i++) to[i] = weight_of(p, of, column, quad, row, i, channel);
