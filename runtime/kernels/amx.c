@@ -172,11 +172,25 @@ static size_t chunks_size(const qrt_product *product) {
     return (size + 63) / 64 * 64;
 }
 
-/* Scratch: offsets of the chunks, then the image, which may be read beyond its end. */
-static size_t tiles_scratch(const qrt_conv2d_params *p, const qrt_product *product) {
+static ptrdiff_t bytes_in(const qrt_conv2d_params *p) { return (ptrdiff_t)p->in_height * p->in_width * p->in_channels; }
+
+static ptrdiff_t bytes_out(const qrt_conv2d_params *p) {
+    return (ptrdiff_t)p->out_height * p->out_width * p->out_channels * (p->requant.wide ? 4 : 1);
+}
+
+/* Where the output lies over an input that could be read in place, it is made aside if that is less to copy. */
+static int makes_aside(const qrt_conv2d_params *p) { return is_pointwise(p) && bytes_out(p) < bytes_in(p); }
+
+/* Of the image, which may be read beyond its end. */
+static size_t image_size(const qrt_conv2d_params *p, const qrt_product *product) {
     qrt_image image = qrt_image_of(p);
-    return chunks_size(product) + image.size + (size_t)MAX_POSITIONS * (size_t)image.step +
-           (size_t)(product->chunks * product->unit);
+    size_t size = image.size + (size_t)MAX_POSITIONS * (size_t)image.step + (size_t)(product->chunks * product->unit);
+    return (size + 63) / 64 * 64;
+}
+
+/* Scratch: offsets of the chunks, the image, the output of one image. */
+static size_t tiles_scratch(const qrt_conv2d_params *p, const qrt_product *product) {
+    return chunks_size(product) + image_size(p, product) + (makes_aside(p) ? (size_t)bytes_out(p) : 0);
 }
 
 /* Positions that can be multiplied without reading behind x: a whole number of tables. */
@@ -204,12 +218,14 @@ QRT_AMX static void tiles_run(const void *params, const int8_t *const *inputs, i
         for (int32_t i = 0; i < product->chunks; i++) chunk[k++] = first + i * product->unit;
     }
     source s = {NULL, copy, 0, image.step, image.count, product->runs * product->chunks, product->unit, chunk};
-    ptrdiff_t in_size = (ptrdiff_t)p->in_height * p->in_width * p->in_channels;
-    ptrdiff_t out_size = (ptrdiff_t)p->out_height * p->out_width * p->out_channels * (p->requant.wide ? 4 : 1);
+    ptrdiff_t in_size = bytes_in(p), out_size = bytes_out(p);
+    int8_t *aside = makes_aside(p) ? (int8_t *)copy + image_size(p, product) : NULL;
     configure_tiles(product);
-    for (int32_t n = 0; n < p->batch; n++) {
+    for (int32_t n = 0; n < p->batch; n++, output += out_size) {
         const int8_t *x = inputs[0] + n * in_size;
-        if (is_pointwise(p) && !intersect(x, in_size, e.output, out_size)) {
+        int over = intersect(x, in_size, output, out_size);
+        e.output = over && aside != NULL ? aside : output;
+        if (is_pointwise(p) && (!over || aside != NULL)) {
             s.x = (const uint8_t *)x;
             s.split = readable(product, &image);
             ptrdiff_t first = (ptrdiff_t)s.split * s.step;
@@ -224,7 +240,7 @@ QRT_AMX static void tiles_run(const void *params, const int8_t *const *inputs, i
             g.copy += channel;
             conv2d_group(&e, &g, group);
         }
-        e.output += out_size;
+        if (e.output == aside) memcpy(output, aside, (size_t)out_size);
     }
 }
 
