@@ -1,4 +1,5 @@
-/* qrt_split.c: cuts large steps into parts, by rows. */
+/* qrt_split.c: cuts large steps into parts, by rows or, where weights are more than the input, by output channels: each
+ * thread then reads a part of the weights, which often come from far away. */
 #include "qrt_split.h"
 
 #include <string.h>
@@ -130,8 +131,12 @@ static int64_t work_of(int32_t kind, const qrt_params *p, int64_t out_size) {
     }
 }
 
-/* Where part `part` of `parts` begins. */
-static int32_t cut(int32_t count, uint32_t part, uint32_t parts) {
+/* Where part `part` of `parts` begins; at a multiple of `unit`, unless that is 0. */
+static int32_t cut(int32_t count, int32_t unit, uint32_t part, uint32_t parts) {
+    if (unit > 0) {
+        int64_t units = (count + unit - 1) / unit, begin = units * part / parts * unit;
+        return begin < count ? (int32_t)begin : count;
+    }
     int32_t at = (int32_t)((int64_t)count * part / parts);
     return part < parts && count / (int32_t)parts >= 16 * REGISTER ? at / REGISTER * REGISTER : at;
 }
@@ -168,8 +173,40 @@ typedef struct job {
     int32_t kind;
     uint32_t input_count; /* of which rows are taken */
     uint32_t parts;
+    int32_t channel_unit; /* parts are channels and begin at multiples of this; 0: parts are rows */
     int64_t work;
 } job;
+
+/* The output channels of an operator. */
+typedef struct channels {
+    qrt_part *part; /* in its parameters; NULL: not to be cut */
+    int32_t count;
+    int32_t rows; /* that have them */
+} channels;
+
+static channels find_channels(int32_t kind, qrt_params *params) {
+    channels c = {NULL, 0, 0};
+    if (kind == QRT_LINEAR) {
+        qrt_linear_params *p = &params->linear;
+        c.count = p->out_features;
+        c.rows = p->rows;
+        if (p->packed != NULL && c.count > 2 * (int64_t)c.rows) c.part = &p->part;
+    } else if (kind == QRT_CONV2D) {
+        qrt_conv2d_params *p = &params->conv2d;
+        int64_t window = (int64_t)p->filter_height * p->filter_width, pixels = (int64_t)p->in_height * p->in_width;
+        c.count = p->out_channels;
+        c.rows = p->out_height * p->out_width;
+        if (p->packed != NULL && p->groups == 1 && p->batch == 1 && c.count * window > 2 * pixels) c.part = &p->part;
+    }
+    return c;
+}
+
+/* Into how many parts channels are cut; 1 when parts would differ by much, or would write to the same cache lines. */
+static int64_t channel_parts(const channels *c, int32_t unit, uint32_t threads) {
+    if (c->part == NULL || unit == 0 || (c->rows > 1 && c->count % unit != 0)) return 1;
+    int64_t units = (c->count + unit - 1) / unit, parts = units < threads ? units : threads;
+    return (units + parts - 1) / parts * parts * 10 > 11 * units ? 1 : parts;
+}
 
 static job plan_operator(const qrt_program *program, uint32_t index, uint32_t threads, int32_t speed) {
     qrt_operator op;
@@ -177,11 +214,18 @@ static job plan_operator(const qrt_program *program, uint32_t index, uint32_t th
     qrt_params params = program->operators[index].params;
     qrt_model_operator(program->model, index, &op);
     qrt_model_tensor(program->model, op.output, &y);
-    job j = {op.kind, op.input_count < 2 ? op.input_count : 2, 1, 0};
+    job j = {op.kind, op.input_count < 2 ? op.input_count : 2, 1, 0, 0};
     rows r = find_rows(op.kind, &params);
     if (r.count == NULL) return j;
+    channels c = find_channels(op.kind, &params);
+    int32_t unit = program->operators[index].kernel->channel_unit;
     j.work = work_of(op.kind, &params, y.size);
-    int64_t parts = *r.count / r.least;
+    int64_t parts = channel_parts(&c, unit, threads);
+    if (parts > 1) {
+        j.channel_unit = unit;
+    } else {
+        parts = *r.count / r.least;
+    }
     if (speed > 0 && parts > 2 * j.work / speed) parts = 2 * j.work / speed;
     if (parts > threads) parts = threads;
     if (parts > 1) j.parts = (uint32_t)parts;
@@ -261,9 +305,9 @@ static void move_output(const qrt_model *model, qrt_step *step, const qrt_step *
     }
 }
 
-/* Whether no part can write what another one reads: the output lies apart from the inputs, or each code takes the place
- * of an input's of the same row. */
-static int is_apart(const qrt_model *model, const qrt_step *step) {
+/* Whether no part can write what another one reads: the output lies apart from the inputs, or parts are rows and each
+ * code takes the place of an input's of the same row. */
+static int is_apart(const qrt_model *model, const qrt_step *step, const job *j) {
     qrt_operator op;
     qrt_tensor x, y;
     qrt_model_operator(model, step->op, &op);
@@ -273,7 +317,7 @@ static int is_apart(const qrt_model *model, const qrt_step *step) {
         qrt_model_tensor(model, op.inputs[i], &x);
         uintptr_t input = (uintptr_t)step->inputs[i], in_size = qrt_tensor_bytes(&x);
         if (input >= output + out_size || output >= input + in_size) continue;
-        if (op.overlap || input != output || in_size != out_size) return 0;
+        if (op.overlap || j->channel_unit > 0 || input != output || in_size != out_size) return 0;
     }
     return 1;
 }
@@ -286,18 +330,22 @@ typedef struct room {
     const int8_t **inputs;
 } room;
 
-/* Makes `part` the rows [begin, end) of `step`. Returns 0 when there is no such part. */
+/* Makes `part` the rows, or the channels, [begin, end) of `step`. Returns 0 when there is no such part. */
 static int take_part(const qrt_step *step, const job *j, int32_t begin, int32_t end, qrt_step *part, qrt_params *params,
                      const int8_t **inputs) {
     memcpy(params, step->params, sizeof *params);
+    *part = *step;
+    part->params = params;
+    if (j->channel_unit > 0) {
+        qrt_part channels_taken = {begin, end};
+        *find_channels(j->kind, params).part = channels_taken;
+        return 1;
+    }
     rows r = find_rows(j->kind, params);
     *r.count = end - begin;
     for (uint32_t i = 0; i < j->input_count; i++) inputs[i] = step->inputs[i] + begin * r.input[i];
-    part->run = step->run;
-    part->params = params;
     part->inputs = inputs;
     part->output = step->output + begin * r.output;
-    part->op = step->op;
     return !r.windows || crop_image(j->kind, params, begin, end, &inputs[0]);
 }
 
@@ -305,9 +353,10 @@ static int take_part(const qrt_step *step, const job *j, int32_t begin, int32_t 
 static int take_parts(const qrt_step *step, const job *j, const room *left) {
     qrt_params params;
     memcpy(&params, step->params, sizeof params);
-    int32_t count = *find_rows(j->kind, &params).count;
+    int32_t count = *find_rows(j->kind, &params).count, unit = j->channel_unit;
+    if (unit > 0) count = find_channels(j->kind, &params).count;
     for (uint32_t i = 0; i < j->parts; i++) {
-        int32_t begin = cut(count, i, j->parts), end = cut(count, i + 1, j->parts);
+        int32_t begin = cut(count, unit, i, j->parts), end = cut(count, unit, i + 1, j->parts);
         if (!take_part(step, j, begin, end, &left->parts[i], &left->params[i], left->inputs + 2 * i)) return 0;
     }
     return 1;
@@ -318,7 +367,7 @@ static void add_stage(qrt_split *split, const qrt_program *program, const qrt_st
     qrt_stage *stage = left->stages++;
     stage->parts = step;
     stage->count = 1;
-    if (j->parts < 2 || !is_apart(program->model, step) || !take_parts(step, j, left)) return;
+    if (j->parts < 2 || !is_apart(program->model, step, j) || !take_parts(step, j, left)) return;
     stage->parts = left->parts;
     stage->count = j->parts;
     for (uint32_t i = 0; i < j->parts && kernel->scratch_size != NULL; i++) {

@@ -522,6 +522,20 @@ def register_cases() -> Iterator[Case]:
         yield case(name, graphs.dwconv2d, (1, 3, 3, 66), 1, same, numbers=edge, weights=weights)
 
 
+def wide_cases() -> Iterator[Case]:
+    """Weights that are more than the input, which threads share by channels."""
+    for channels in (128, 192, 200, 256, 320):
+        yield case(f"conv2d 1x1 to {channels}", graphs.conv2d, (1, 3, 7, 33), channels, WINDOWS["1x1"])
+        yield case(f"conv2d 3x3 to {channels}", graphs.conv2d, (1, 4, 6, 20), channels, WINDOWS["3x3 same"])
+        yield case(f"linear 5 to {channels}", graphs.linear, (5, 40), channels)
+        yield case(f"linear 1 to {channels}", graphs.linear, (1, 257), channels)
+    yield case("linear 20 to 192", graphs.linear, (20, 70), 192)
+    for layer, shape, more in ((graphs.linear, (3, 50), ()), (graphs.conv2d, (1, 2, 5, 50), (WINDOWS["1x1"],))):
+        slow = Numbers(bias="edge", shift=55, y_zero_point=0)
+        yield case(f"{layer.__name__} slow to 192", layer, shape, 192, *more, numbers=slow)
+        yield case(f"{layer.__name__} accumulators to 192", graphs.accumulators, layer, shape, 192, *more)
+
+
 def immense_cases() -> Iterator[Case]:
     """Padding, strides and dilations by which a few codes would have an immense copy, or one whose size wraps."""
     far = Window((2, 2), dilation=(60_000, 60_000), padding=(60_000, 0, 60_000, 0))
@@ -533,6 +547,7 @@ def immense_cases() -> Iterator[Case]:
 
 
 CASES: tuple[Case, ...] = (
+    *wide_cases(),
     *conv2d_cases(),
     *dwconv2d_cases(),
     *linear_cases(),

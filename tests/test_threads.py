@@ -65,6 +65,14 @@ def test_large_and_small() -> None:
     assert _executor.Executor(_executor.Program(small, "portable"), 3, split_all=True).threads == 3
 
 
+@pytest.mark.parametrize("kernels", sorted({"avx512vnni", "amx"} & set(qrt.kernel_sets())))
+def test_one_row_is_shared_by_channels(kernels: str) -> None:
+    (case,) = [case for case in CASES if case.name == "linear 1 to 256"]
+    program = _executor.Program(to_bytes(case.graph()), kernels)
+    assert _executor.Executor(program, 3, split_all=True).threads == 1  # 2, 1 and 1 of 4 cache lines
+    assert _executor.Executor(program, 2, split_all=True).threads == 2
+
+
 @pytest.mark.parametrize("kernels", qrt.kernel_sets())
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_same_bytes(case: Case, kernels: str) -> None:

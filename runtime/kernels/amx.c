@@ -142,14 +142,14 @@ QRT_AMX static void conv2d_table(const qrt_emitter *e, const source *s, int32_t 
 QRT_AMX static void conv2d_group(const qrt_emitter *e, const source *s, int32_t group) {
     QRT_ALIGNED int32_t acc[TABLE_SIZE];
     const qrt_product *product = e->product;
-    int32_t channels = e->p->out_channels / product->groups;
+    int32_t channels = e->p->out_channels / product->groups, end = qrt_part_end(e->p);
     ptrdiff_t block_size = qrt_product_block(product), first = (ptrdiff_t)group * product->blocks;
     const int8_t *weights = qrt_product_weights(product) + first * block_size;
     const qrt_lanes *lanes = qrt_product_lanes(product) + first;
     int32_t tall = product->blocks > 1 ? 2 * TILE : 4 * TILE;
     table t = {acc, {acc, 0, 0}, {lanes, 0, 0}, 2};
-    for (int32_t block = 0; block < product->blocks; block += 2) {
-        int32_t left = channels - block * QRT_LANES;
+    for (int32_t block = e->p->part.begin / QRT_LANES; block * QRT_LANES < end; block += 2) {
+        int32_t left = end - block * QRT_LANES;
         qrt_emit_place place = {lanes + block, group * channels + block * QRT_LANES, left};
         if (left > 2 * QRT_LANES) place.channels = 2 * QRT_LANES;
         for (int32_t q = 0; q < s->count; q += tall) {
@@ -330,8 +330,8 @@ static void linear_run(const void *params, const int8_t *const *inputs, int8_t *
 }
 
 void qrt_kernels_amx(qrt_kernels *kernels) {
-    static const qrt_kernel linear = {linear_run, linear_packed_size, linear_pack, linear_scratch};
-    static const qrt_kernel conv2d = {conv2d_run, conv2d_packed_size, conv2d_pack, conv2d_scratch};
+    static const qrt_kernel linear = {linear_run, linear_packed_size, linear_pack, linear_scratch, QRT_PRODUCT_UNIT};
+    static const qrt_kernel conv2d = {conv2d_run, conv2d_packed_size, conv2d_pack, conv2d_scratch, QRT_PRODUCT_UNIT};
     qrt_kernels_avx512vnni(kernels);
     kernels->name = "amx";
     kernels->conv2d = conv2d;

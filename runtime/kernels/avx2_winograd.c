@@ -276,6 +276,6 @@ QRT_AVX2 static void winograd_run(const void *params, const int8_t *const *input
     }
 }
 
-const qrt_kernel qrt_winograd_avx2 = {winograd_run, winograd_packed_size, winograd_pack, winograd_scratch};
+const qrt_kernel qrt_winograd_avx2 = {winograd_run, winograd_packed_size, winograd_pack, winograd_scratch, 0};
 
 #endif

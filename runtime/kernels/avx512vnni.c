@@ -110,12 +110,12 @@ QRT_AVX512 static void conv2d_1(const qrt_emitter *e, const qrt_image *image, co
 QRT_AVX512 static void conv2d_group(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs,
                                     const uint8_t *x, int32_t group) {
     const qrt_product *product = e->product;
-    int32_t channels = e->p->out_channels / product->groups;
+    int32_t channels = e->p->out_channels / product->groups, end = qrt_part_end(e->p);
     ptrdiff_t block_size = qrt_product_block(product), first = (ptrdiff_t)group * product->blocks;
     const int8_t *weights = qrt_product_weights(product) + first * block_size;
     const qrt_lanes *lanes = qrt_product_lanes(product) + first;
-    for (int32_t block = 0, at_once; block < product->blocks; block += at_once) {
-        int32_t blocks = product->blocks - block, left = channels - block * QRT_LANES;
+    for (int32_t block = e->p->part.begin / QRT_LANES, at_once; block * QRT_LANES < end; block += at_once) {
+        int32_t left = end - block * QRT_LANES, blocks = (left + QRT_LANES - 1) / QRT_LANES;
         at_once = blocks >= 4 ? 4 : blocks == 3 ? 2 : blocks;
         qrt_emit_place place = {lanes + block, group * channels + block * QRT_LANES, left};
         if (left > at_once * QRT_LANES) place.channels = at_once * QRT_LANES;
@@ -214,9 +214,10 @@ QRT_AVX512 static void linear_row(const qrt_emitter *e, const uint8_t *x) {
     const qrt_product *product = e->product;
     const int8_t *weights = qrt_product_weights(product);
     ptrdiff_t block_size = qrt_product_block(product);
+    int32_t end = qrt_part_end(e->p);
     QRT_ALIGNED int32_t acc[8 * QRT_LANES + 64 * QRT_EMIT_ROWS];
-    for (int32_t block = 0, at_once; block < product->blocks; block += at_once) {
-        int32_t blocks = product->blocks - block, left = e->p->out_channels - block * QRT_LANES;
+    for (int32_t block = e->p->part.begin / QRT_LANES, at_once; block * QRT_LANES < end; block += at_once) {
+        int32_t left = end - block * QRT_LANES, blocks = (left + QRT_LANES - 1) / QRT_LANES;
         const int8_t *w = weights + block * block_size;
         if (blocks >= 8) {
             at_once = 8;
@@ -262,8 +263,10 @@ QRT_AVX512 static void linear_run(const void *params, const int8_t *const *input
     }
 }
 
-const qrt_kernel qrt_linear_avx512vnni = {linear_run, linear_packed_size, linear_pack, linear_scratch};
-const qrt_kernel qrt_conv2d_avx512vnni = {conv2d_run, conv2d_packed_size, conv2d_pack, conv2d_scratch};
+const qrt_kernel qrt_linear_avx512vnni = {linear_run, linear_packed_size, linear_pack, linear_scratch,
+                                          QRT_PRODUCT_UNIT};
+const qrt_kernel qrt_conv2d_avx512vnni = {conv2d_run, conv2d_packed_size, conv2d_pack, conv2d_scratch,
+                                          QRT_PRODUCT_UNIT};
 
 void qrt_kernels_avx512vnni(qrt_kernels *kernels) {
     qrt_kernels_avx2(kernels);

@@ -59,6 +59,9 @@ static inline const int8_t *qrt_product_weights(const qrt_product *product) {
     return (const int8_t *)(qrt_product_lanes(product) + (ptrdiff_t)product->groups * product->blocks);
 }
 
+/* Parts begin where a cache line does, if the output's channels do. */
+#define QRT_PRODUCT_UNIT 64
+
 /* 1x1 over one row: what linear is. `packed` is not set. */
 static inline qrt_conv2d_params qrt_linear_as_conv2d(const qrt_linear_params *p) {
     qrt_conv2d_params conv = {0};
@@ -70,7 +73,13 @@ static inline qrt_conv2d_params qrt_linear_as_conv2d(const qrt_linear_params *p)
     conv.x_zero_point = p->x_zero_point;
     conv.weights = p->weights;
     conv.requant = p->requant;
+    conv.part = p->part;
     return conv;
+}
+
+/* Where the channels of a part end, which begin at a multiple of QRT_PRODUCT_UNIT. */
+static inline int32_t qrt_part_end(const qrt_conv2d_params *p) {
+    return p->part.end > 0 ? p->part.end : p->out_channels / p->groups;
 }
 
 /* Writes everything that `product` describes. */

@@ -31,6 +31,11 @@ typedef struct qrt_requant {
     int32_t wide; /* 1: conv2d, dwconv2d and linear write acc + bias as int32; multiplier 1, shift 0, SINGLE */
 } qrt_requant;
 
+/* Output channels [begin, end) of an operator; an end of 0 means all. A kernel without a channel_unit gets no part. */
+typedef struct qrt_part {
+    int32_t begin, end;
+} qrt_part;
+
 /* conv2d, dwconv2d and transpose_conv2d. transpose_conv2d: dilation and groups are 1. dwconv2d: out_channels is a
  * multiple of in_channels, groups equals in_channels, weights are [1, filter_height, filter_width, out_channels]. */
 typedef struct qrt_conv2d_params {
@@ -46,6 +51,7 @@ typedef struct qrt_conv2d_params {
     const int8_t *weights;
     qrt_requant requant;
     const void *packed; /* what the set's pack() wrote; NULL when the set has none */
+    qrt_part part;      /* what run() computes */
 } qrt_conv2d_params;
 
 typedef struct qrt_linear_params {
@@ -54,6 +60,7 @@ typedef struct qrt_linear_params {
     const int8_t *weights; /* [out_features, in_features] */
     qrt_requant requant;
     const void *packed;
+    qrt_part part;
 } qrt_linear_params;
 
 /* How two operands meet: output index (i0, i1, ...) reads a at sum(i * a_stride), b likewise; a stride
@@ -239,6 +246,7 @@ typedef struct qrt_kernel {
     size_t (*packed_size)(const void *params);      /* NULL: nothing to pack */
     void (*pack)(const void *params, void *packed); /* `packed` is aligned to 64 */
     size_t (*scratch_size)(const void *params);     /* NULL: none needed */
+    int32_t channel_unit; /* where `packed` is not NULL, parts can begin at its multiples; 0: at none */
 } qrt_kernel;
 
 /* A kernel set. A set is the portable one, overwritten where it can do better. */
