@@ -52,6 +52,7 @@ static qrt_conv2d_params conv2d_params(const qrt_operator *op, const qrt_tensor 
     p.weights = weights->data;
     p.requant = requant_params(&op->requant, y);
     p.packed = NULL;
+    p.part.begin = p.part.end = 0;
     return p;
 }
 
@@ -65,6 +66,7 @@ static qrt_linear_params linear_params(const qrt_operator *op, const qrt_tensor 
     p.weights = weights->data;
     p.requant = requant_params(&op->requant, y);
     p.packed = NULL;
+    p.part.begin = p.part.end = 0;
     return p;
 }
 

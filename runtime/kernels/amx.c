@@ -2,163 +2,45 @@
  *
  * A tile's rows may lie any distance apart, so a tile of 16 positions is read from the image itself: no row of it is
  * gathered. A tile product is 16 positions x 64 bytes of input x 16 channels in 16 cycles; loading a tile takes 8 when
- * it is in the first cache, so four products share two tiles of each side. The codes of one table of accumulators are
- * made while the tiles of the next are multiplied.
+ * it is in the first cache, so four products share two tiles of each side. Between the products of one table of
+ * accumulators the codes of another are made, since tiles and vectors are computed by units of their own.
  */
 #include "x86.h"
 
 #ifdef QRT_AMX_COMPILED
+#include "amx_tables.h"
 #include "avx512.h"
-#include "avx512_emit.h"
 #include "avx512_image.h"
 
 #define MAX_UNIT 64
-#define TILE 16 /* rows */
-
-/* Positions of the largest table: of 16 channels 64, of 32 channels 32. */
-#define MAX_POSITIONS 64
-#define TABLE_SIZE (MAX_POSITIONS * 16 + 64 * QRT_EMIT_ROWS)
-
-/* Tiles 0 to 3 are accumulators, 4 and 5 weights, 6 and 7 positions. */
-#define FIRST_WEIGHTS 4
-
-/* Gives the tiles their shapes, unless they have them from the layer before: to load a configuration takes over 300
- * cycles, to ask for it 20. So it stays when a run ends. What ldtilecfg reads: the palette, two words on row bytes of
- * eight tiles, one on their rows; the rest is zero, or refused. */
-QRT_AMX QRT_INLINE void configure_tiles(const qrt_product *product) {
-    const uint64_t unit = (uint64_t)product->unit, deep = unit / 4;
-    uint64_t wanted[8] = {1, 0, 0x0040004000400040, 0x00400040 | unit << 32 | unit << 48};
-    uint64_t loaded[8];
-    wanted[6] = 0x1010000010101010 | deep << 8 * FIRST_WEIGHTS | deep << 8 * (FIRST_WEIGHTS + 1);
-    /* The intrinsics do not tell the compiler that all 64 bytes are read or written. */
-    __asm__ volatile("sttilecfg %0" : "=m"(loaded));
-    if (loaded[0] == wanted[0] && loaded[2] == wanted[2] && loaded[3] == wanted[3] && loaded[6] == wanted[6]) return;
-    __asm__ volatile("ldtilecfg %0" : : "m"(wanted));
-}
-
-/* What one image of a group looks like to the tiles. */
-typedef struct source {
-    /* Positions before `split` are read from x, the others from `copy`, whose first position is `split`. */
-    const uint8_t *x, *copy;
-    int32_t split;
-    int32_t step, count;
-    int32_t chunks, unit;
-    const ptrdiff_t *chunk; /* bytes from a position to each chunk that it reads */
-} source;
-
-static const uint8_t *at_position(const source *s, int32_t position) {
-    return position < s->split ? s->x + (ptrdiff_t)position * s->step
-                               : s->copy + (ptrdiff_t)(position - s->split) * s->step;
-}
-
-/* Products of tall x wide tiles: 2x2, 1x2, 4x1, 2x1 or 1x1, constants. Row t and column w of the result is tile t *
- * wide + w. */
-QRT_AMX QRT_INLINE void multiply(const source *s, const uint8_t *x, const int8_t *weights, const int tall,
-                                 const int wide) {
-    ptrdiff_t step = s->step, down = TILE * step, size = TILE * s->unit, across = s->chunks * size;
-    _tile_zero(0);
-    if (tall * wide > 1) _tile_zero(1);
-    if (tall * wide > 2) _tile_zero(2);
-    if (tall * wide > 2) _tile_zero(3);
-    for (int32_t i = 0; i < s->chunks; i++, weights += size) {
-        const uint8_t *from = x + s->chunk[i];
-        _tile_loadd(4, weights, 64);
-        _tile_loadd(6, from, step);
-        _tile_dpbssd(0, 6, 4);
-        if (wide == 2) {
-            _tile_loadd(5, weights + across, 64);
-            _tile_dpbssd(1, 6, 5);
-            if (tall == 2) {
-                _tile_loadd(7, from + down, step);
-                _tile_dpbssd(2, 7, 4);
-                _tile_dpbssd(3, 7, 5);
-            }
-        } else if (tall > 1) {
-            _tile_loadd(7, from + down, step);
-            _tile_dpbssd(1, 7, 4);
-            if (tall == 4) {
-                _tile_loadd(6, from + 2 * down, step);
-                _tile_dpbssd(2, 6, 4);
-                _tile_loadd(7, from + 3 * down, step);
-                _tile_dpbssd(3, 7, 4);
-            }
-        }
-    }
-}
-
-/* The table of accumulators and what is in it. */
-typedef struct table {
-    int32_t *acc;
-    qrt_emission emission;
-    qrt_emit_place place;
-    int32_t wide;
-} table;
-
-QRT_AMX __attribute__((noinline)) static void emit_half(const qrt_emitter *e, table *t) {
-    if (t->wide == 2) {
-        emit(e, &t->emission, TILE, t->place, 2, 1);
-    } else {
-        emit(e, &t->emission, 2 * TILE, t->place, 1, 1);
-    }
-}
-
-/* One table: `positions` from q on, `wide` blocks of channels.
- *
- * While its tiles are multiplied, the codes of the table before are made, half a table at a time: a half is read before
- * tiles overwrite it. The CPU does both at once, for no load meets a store before it to the same place of a page, which
- * would hold it up. */
-QRT_AMX static void conv2d_table(const qrt_emitter *e, const source *s, int32_t q, int32_t positions,
-                                 const int8_t *weights, qrt_emit_place place, int32_t wide, table *t) {
-    const uint8_t *x = at_position(s, q);
-    if (wide == 2) {
-        if (positions > TILE) {
-            multiply(s, x, weights, 2, 2);
-        } else {
-            multiply(s, x, weights, 1, 2);
-        }
-    } else if (positions > 2 * TILE) {
-        multiply(s, x, weights, 4, 1);
-    } else if (positions > TILE) {
-        multiply(s, x, weights, 2, 1);
-    } else {
-        multiply(s, x, weights, 1, 1);
-    }
-    const ptrdiff_t stride = 64 * wide, next = wide == 2 ? 16 : 16 * TILE;
-    emit_half(e, t);
-    _tile_stored(0, t->acc, stride);
-    _tile_stored(1, t->acc + next, stride);
-    emit_half(e, t);
-    if (positions * wide > 2 * TILE) {
-        _tile_stored(2, t->acc + 32 * TILE, stride);
-        _tile_stored(3, t->acc + 32 * TILE + next, stride);
-    }
-    t->emission.acc = t->acc;
-    t->emission.position = q;
-    t->emission.rows = positions;
-    t->place = place;
-    t->wide = wide;
-}
 
 QRT_AMX static void conv2d_group(const qrt_emitter *e, const source *s, int32_t group) {
-    QRT_ALIGNED int32_t acc[TABLE_SIZE];
+    QRT_ALIGNED int32_t acc[2][TABLE_SIZE];
     const qrt_product *product = e->product;
     int32_t channels = e->p->out_channels / product->groups, end = qrt_part_end(e->p);
     ptrdiff_t block_size = qrt_product_block(product), first = (ptrdiff_t)group * product->blocks;
     const int8_t *weights = qrt_product_weights(product) + first * block_size;
     const qrt_lanes *lanes = qrt_product_lanes(product) + first;
-    int32_t tall = product->blocks > 1 ? 2 * TILE : 4 * TILE;
-    table t = {acc, {acc, 0, 0}, {lanes, 0, 0}, 2};
+    table none = {weights, {lanes, 0, 0}, 0, 0, 1, product->blocks > 1 ? 2 : 1}, tables[3] = {none, none, none};
+    pipeline line = {e, s, acc[0], acc[1], &tables[0], &tables[1], &tables[2]};
     for (int32_t block = e->p->part.begin / QRT_LANES; block * QRT_LANES < end; block += 2) {
-        int32_t left = end - block * QRT_LANES;
+        int32_t left = end - block * QRT_LANES, wide = left > QRT_LANES ? 2 : 1, most = 4 / wide;
         qrt_emit_place place = {lanes + block, group * channels + block * QRT_LANES, left};
-        if (left > 2 * QRT_LANES) place.channels = 2 * QRT_LANES;
-        for (int32_t q = 0; q < s->count; q += tall) {
-            int32_t positions = s->count - q < tall ? s->count - q : tall;
-            conv2d_table(e, s, q, positions, weights + block * block_size, place, left > QRT_LANES ? 2 : 1, &t);
+        if (left > wide * QRT_LANES) place.channels = wide * QRT_LANES;
+        if (line.made->wide != wide) drain(&line);
+        for (int32_t position = 0; position < s->count; position += TILE * most) {
+            int32_t rows = s->count - position;
+            table *t = line.next;
+            t->weights = weights + block * block_size;
+            t->place = place;
+            t->position = position;
+            t->rows = rows < TILE * most ? rows : TILE * most;
+            t->tall = rows > TILE * most / 2 ? most : rows > TILE ? 2 : 1;
+            t->wide = wide;
+            move_on(&line);
         }
     }
-    emit_half(e, &t);
-    emit_half(e, &t);
+    drain(&line);
 }
 
 /* Whether x can be read where it lies: each position is its pixel. */
