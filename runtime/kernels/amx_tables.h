@@ -302,7 +302,7 @@ QRT_AMX static void emit_table(const qrt_emitter *e, const table *t, const int32
 
 /* Moves all tables on. `next` is as wide as those under way, or has no rows. */
 QRT_AMX static void move_on(pipeline *line) {
-    table *next = line->next, *free = line->stored;
+    table *next = line->next, *spare = line->stored;
     int32_t *to = line->other, *acc = line->acc;
     if (line->made->rows == 0) {
         to = NULL;
@@ -328,7 +328,7 @@ QRT_AMX static void move_on(pipeline *line) {
     line->other = acc;
     line->stored = line->made;
     line->made = next;
-    line->next = free;
+    line->next = spare;
 }
 
 /* Makes all codes that are not made. */

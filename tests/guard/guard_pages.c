@@ -305,7 +305,7 @@ static qrt_part channels_of(const qrt_step *part, int32_t kind) {
 static int8_t *channels_alone(const qrt_tensor *y, qrt_part part, const int8_t *expected, uint8_t fill) {
     size_t size = (size_t)qrt_tensor_bytes(y), element = y->dtype == QRT_INT32 ? 4 : 1;
     int8_t *alone = malloc(size);
-    if (alone == NULL) exit(3);
+    if (alone == NULL) die("not enough memory");
     for (size_t i = 0; i < size; i++) {
         int32_t channel = (int32_t)(i / element % (size_t)y->shape[y->rank - 1]);
         alone[i] = channel >= part.begin && channel < part.end ? expected[i] : (int8_t)fill;
