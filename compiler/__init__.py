@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from qrt.compiler.builder import GraphBuilder
-from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.errors import CompileError, Problem, understanding
 from qrt.compiler.ir import Graph
 from qrt.compiler.memory import Plan, plan
 from qrt.compiler.passes import OPTIONAL, check_source, run_lowered_passes, run_passes, run_source_passes
@@ -23,7 +23,7 @@ from qrt.compiler.report import WEIGHTED, Report
 from qrt.compiler.requant import lower
 from qrt.compiler.schedule import schedule
 from qrt.compiler.thresholds import STATED
-from qrt.compiler.untrusted import check, refusing
+from qrt.compiler.untrusted import check
 from qrt.compiler.verify import verify
 from qrt.compiler.writer import TestVector, write
 
@@ -103,7 +103,7 @@ def build(
     _check_options(bias, skip)
     report = Report()
     graph = _graph(source, match, report)
-    with refusing(source):
+    with understanding(source):
         return _compiled(graph, report, start, name, labels, bias, skip)
 
 
@@ -204,7 +204,7 @@ def source_graph(source: Any, match: str | None = None) -> Graph:
 def folded_graph(source: Any) -> Graph:
     """The network of a source, in float as far as it is, with normalizations folded; errors are those of `build`."""
     graph = source_graph(source)
-    with refusing(source):
+    with understanding(source):
         return run_source_passes(graph, Report())
 
 
@@ -228,7 +228,7 @@ def _graph(source: Any, match: str | None, report: Report) -> Graph:
         kind = FRONTENDS[path.suffix]
         report.match = _engine(str(path), kind, match)
         frontend = importlib.import_module(f"qrt.compiler.frontends.{kind}")
-        with refusing(path):
+        with understanding(path):
             graph: Graph = frontend.to_graph(path, report.match)
             check(graph)
             # A file may contradict itself, in shapes say; what breaks a rule later is the compiler's own mistake.

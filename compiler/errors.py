@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
+
+# Where nothing better is known.
+REMEDY = "make it again, or report it where the fault is not the file's"
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,17 @@ class CompileError(ValueError):
 
 
 @contextmanager
-def understanding(where: str, remedy: str) -> Iterator[None]:
-    """Around code that reads a foreign file: whatever a damaged one makes Python raise becomes a CompileError."""
+def understanding(source: Any, remedy: str = REMEDY) -> Iterator[None]:
+    """Around code that works on a foreign file: whatever a damaged one makes Python raise becomes a CompileError.
+
+    `source` is its path, or a name for it. Anything else is a program's own object, and fails as it does.
+    """
     try:
         yield
-    except (CompileError, ImportError, OSError):
+    except (CompileError, ImportError, OSError, MemoryError):
         raise
     except Exception as error:
+        if not isinstance(source, str | os.PathLike):
+            raise
         reason = f"cannot be understood ({type(error).__name__}: {' '.join(str(error).split())}); {remedy}"
-        raise CompileError([Problem(where, "file", reason)]) from error
+        raise CompileError([Problem(os.fspath(source), "file", reason)]) from error

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import struct
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.ir import Graph
@@ -18,32 +14,6 @@ MAX_ELEMENTS = 2**31 - 1
 RATIO = 16
 # Elements that a pool's window may have whatever the size of its input.
 SMALL_WINDOW = 1 << 20
-# What code raises that believes a file which contradicts itself.
-FAILURES = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
-
-
-@contextlib.contextmanager
-def refusing(source: Any) -> Iterator[None]:
-    """Turns what a file makes fail into a CompileError; what a program has passed in fails as it does."""
-    try:
-        yield
-    except CompileError:
-        raise
-    except FAILURES as error:
-        if not isinstance(source, str | os.PathLike):
-            raise
-        what = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        reason = f"contradicts itself: {what}; make it again, or report it where the fault is not the file's"
-        raise CompileError([Problem(os.fspath(source), "file", reason)]) from error
 
 
 def immense(name: str, shape: Sequence[int]) -> list[Problem]:
