@@ -405,6 +405,42 @@ static size_t packed_size(const qrt_prepared *prepared) {
     return round_up(prepared->kernel->packed_size(&prepared->params), QRT_MEMORY_ALIGNMENT);
 }
 
+/* What all packed weights may take together, and the scratch of an operator. Packing pads weights, up to 600 times, and
+ * many operators of a file can share them; no network that is meant to be run comes near. */
+static size_t memory_limit(const qrt_model *model) {
+    uint64_t limit = (uint64_t)model->size * 16 + model->arena_size + (1 << 20);
+    return limit < SIZE_MAX / 2 ? (size_t)limit : SIZE_MAX / 2;
+}
+
+/* As prepare_operator(), but portable where more than `*left` would be packed. Returns the bytes to pack and takes them
+ * from `*left`. */
+static size_t prepare_within(const qrt_model *model, const qrt_kernels *kernels, uint32_t index, int32_t *run_size,
+                             qrt_prepared *prepared, size_t *left) {
+    prepare_operator(model, kernels, index, run_size, prepared);
+    size_t size = packed_size(prepared);
+    if (size > *left) {
+        prepare_operator(model, &qrt_portable, index, run_size, prepared);
+        size = 0;
+    }
+    *left -= size;
+    return size;
+}
+
+static void pack(qrt_prepared *prepared, const qrt_kernels *kernels, void *packed) {
+    prepared->kernel->pack(&prepared->params, packed);
+    if (prepared->kernel == &kernels->linear) {
+        prepared->params.linear.packed = packed;
+    } else if (prepared->kernel == &kernels->add) {
+        prepared->params.add.packed = packed;
+    } else {
+        prepared->params.conv2d.packed = packed;
+    }
+}
+
+static size_t scratch_size(const qrt_prepared *prepared) {
+    return prepared->kernel->scratch_size == NULL ? 0 : prepared->kernel->scratch_size(&prepared->params);
+}
+
 static uint32_t concat_inputs(const qrt_model *model, uint32_t index) {
     qrt_operator op;
     qrt_model_operator(model, index, &op);
@@ -419,11 +455,10 @@ static size_t tables_size(const qrt_model *model) {
 }
 
 size_t qrt_program_size(const qrt_model *model, const qrt_kernels *kernels) {
-    size_t size = tables_size(model);
+    size_t size = tables_size(model), left = memory_limit(model);
     for (uint32_t i = 0; i < model->operator_count; i++) {
         qrt_prepared prepared;
-        prepare_operator(model, kernels, i, NULL, &prepared);
-        size += packed_size(&prepared);
+        size += prepare_within(model, kernels, i, NULL, &prepared, &left);
     }
     return size;
 }
@@ -432,29 +467,20 @@ void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_ke
     qrt_prepared *operators = memory;
     int32_t *run_size = (int32_t *)(operators + model->operator_count);
     uint8_t *packed = (uint8_t *)memory + tables_size(model);
+    size_t limit = memory_limit(model), left = limit;
     program->model = model;
     program->operators = operators;
     program->scratch_size = 0;
     for (uint32_t i = 0; i < model->operator_count; i++) {
         qrt_prepared *prepared = &operators[i];
-        prepare_operator(model, kernels, i, run_size, prepared);
+        size_t size = prepare_within(model, kernels, i, run_size, prepared, &left);
+        if (size > 0) pack(prepared, kernels, packed);
+        packed += size;
+        /* Asked only now, since it may depend on what was packed. */
+        if (scratch_size(prepared) > limit) prepare_operator(model, &qrt_portable, i, run_size, prepared);
+        size_t scratch = scratch_size(prepared);
+        if (scratch > program->scratch_size) program->scratch_size = scratch;
         run_size += concat_inputs(model, i);
-        size_t size = packed_size(prepared);
-        if (size > 0) {
-            prepared->kernel->pack(&prepared->params, packed);
-            if (prepared->kernel == &kernels->linear) {
-                prepared->params.linear.packed = packed;
-            } else if (prepared->kernel == &kernels->add) {
-                prepared->params.add.packed = packed;
-            } else {
-                prepared->params.conv2d.packed = packed;
-            }
-            packed += size;
-        }
-        if (prepared->kernel->scratch_size != NULL) {
-            size_t scratch = prepared->kernel->scratch_size(&prepared->params);
-            if (scratch > program->scratch_size) program->scratch_size = scratch;
-        }
     }
 }
 

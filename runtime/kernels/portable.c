@@ -357,34 +357,33 @@ static void qrt_requantize_sum_s8(const void *params, const int8_t *const *input
     }
 }
 
-void qrt_kernels_portable(qrt_kernels *kernels) {
-    static const qrt_kernels portable = {
-        .name = "portable",
-        .conv2d = {.run = qrt_conv2d_s8, .scratch_size = qrt_conv2d_s8_scratch},
-        .dwconv2d = {.run = qrt_dwconv2d_s8},
-        .linear = {.run = qrt_linear_s8},
-        .add = {.run = qrt_add_s8},
-        .mul = {.run = qrt_mul_s8},
-        .average_pool2d = {.run = qrt_average_pool2d_s8},
-        .max_pool2d = {.run = qrt_max_pool2d_s8},
-        .mean = {.run = qrt_mean_s8},
-        .pad = {.run = qrt_pad_s8},
-        .concat = {.run = qrt_concat_s8},
-        .copy = {.run = qrt_copy_s8},
-        .transpose = {.run = qrt_transpose_s8},
-        .requantize = {.run = qrt_requantize_s8},
-        .clamp = {.run = qrt_clamp_s8},
-        .softmax = {.run = qrt_softmax_s8},
-        .lut = {.run = qrt_lut_s8},
-        .slice = {.run = qrt_slice_s8},
-        .resize2d = {.run = qrt_resize2d_s8},
-        .transpose_conv2d = {.run = qrt_transpose_conv2d_s8},
-        .maximum = {.run = qrt_maximum_s8},
-        .minimum = {.run = qrt_minimum_s8},
-        .arg_max = {.run = qrt_arg_max_s8},
-        .matmul = {.run = qrt_matmul_s8},
-        .l2_norm = {.run = qrt_l2_norm_s8},
-        .requantize_sum = {.run = qrt_requantize_sum_s8},
-    };
-    *kernels = portable;
-}
+const qrt_kernels qrt_portable = {
+    .name = "portable",
+    .conv2d = {.run = qrt_conv2d_s8, .scratch_size = qrt_conv2d_s8_scratch},
+    .dwconv2d = {.run = qrt_dwconv2d_s8},
+    .linear = {.run = qrt_linear_s8},
+    .add = {.run = qrt_add_s8},
+    .mul = {.run = qrt_mul_s8},
+    .average_pool2d = {.run = qrt_average_pool2d_s8},
+    .max_pool2d = {.run = qrt_max_pool2d_s8},
+    .mean = {.run = qrt_mean_s8},
+    .pad = {.run = qrt_pad_s8},
+    .concat = {.run = qrt_concat_s8},
+    .copy = {.run = qrt_copy_s8},
+    .transpose = {.run = qrt_transpose_s8},
+    .requantize = {.run = qrt_requantize_s8},
+    .clamp = {.run = qrt_clamp_s8},
+    .softmax = {.run = qrt_softmax_s8},
+    .lut = {.run = qrt_lut_s8},
+    .slice = {.run = qrt_slice_s8},
+    .resize2d = {.run = qrt_resize2d_s8},
+    .transpose_conv2d = {.run = qrt_transpose_conv2d_s8},
+    .maximum = {.run = qrt_maximum_s8},
+    .minimum = {.run = qrt_minimum_s8},
+    .arg_max = {.run = qrt_arg_max_s8},
+    .matmul = {.run = qrt_matmul_s8},
+    .l2_norm = {.run = qrt_l2_norm_s8},
+    .requantize_sum = {.run = qrt_requantize_sum_s8},
+};
+
+void qrt_kernels_portable(qrt_kernels *kernels) { *kernels = qrt_portable; }

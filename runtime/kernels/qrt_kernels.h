@@ -279,7 +279,10 @@ typedef struct qrt_kernels {
     qrt_kernel requantize_sum;
 } qrt_kernels;
 
-/* Fills `kernels` with plain C99 for every operator. */
+/* Plain C99 for every operator; it packs nothing. */
+extern const qrt_kernels qrt_portable;
+
+/* Fills `kernels` with it, for another set to overwrite. */
 void qrt_kernels_portable(qrt_kernels *kernels);
 
 #ifdef __cplusplus
