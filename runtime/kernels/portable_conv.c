@@ -23,7 +23,11 @@ static ptrdiff_t column_size(const qrt_conv2d_params *p) {
     return (filter_size(p) + COLUMN_ALIGN - 1) / COLUMN_ALIGN * COLUMN_ALIGN;
 }
 
-size_t qrt_conv2d_s8_scratch(const void *params) { return (size_t)column_size(params) * COLUMNS * sizeof(int16_t); }
+/* More than there can be where a size_t of 32 bits does not hold it. */
+size_t qrt_conv2d_s8_scratch(const void *params) {
+    uint64_t size = (uint64_t)column_size(params) * COLUMNS * sizeof(int16_t);
+    return size < SIZE_MAX ? (size_t)size : SIZE_MAX;
+}
 
 static void subtract_zero_point(const int8_t *restrict x, ptrdiff_t size, int32_t zero_point, int16_t *restrict y) {
     for (ptrdiff_t i = 0; i < size; i++) y[i] = (int16_t)(x[i] - zero_point);
