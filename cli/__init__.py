@@ -6,6 +6,7 @@ import io
 import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -84,10 +85,16 @@ verbs.add_command(export_model, "export")
 verbs.add_command(list_kernels, "kernels")
 
 
+def terminated(number: int, frame: FrameType | None) -> NoReturn:
+    """Ends the program as SIGTERM does, but removes first what it was writing."""
+    sys.exit(128 + number)
+
+
 def main() -> NoReturn:
     """Runs the command line; the entry point of the console script ``qrt``."""
     # When the reader of a pipe goes away, qrt ends as quietly as other filters do.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, terminated)
     # A label that the terminal's encoding lacks is shown escaped.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

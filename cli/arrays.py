@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import qrt
 from qrt.cli.console import printable
-from qrt.cli.failure import Failure
+from qrt.cli.failure import Failure, read_content
 from qrt.cli.files import replacing
 
 Array = NDArray[Any]
@@ -45,7 +45,7 @@ class Given:
 
 def read(path: Path) -> list[Given]:
     """The arrays of an .npy or .npz file. Nothing is unpickled; a size that the bytes do not bear out is refused."""
-    content = path.read_bytes()
+    content = read_content(path)
     if not content.startswith((NPY_MAGIC, ZIP_MAGIC)):
         raise Failure(f"{path}: neither .npy nor .npz; write it with numpy.save(path, array)")
     try:

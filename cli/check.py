@@ -11,7 +11,7 @@ import numpy as np
 
 import qrt
 from qrt.cli.console import print_json, printable
-from qrt.cli.failure import Failure, Verb
+from qrt.cli.failure import Failure, Verb, read_content
 
 DIFFERENT = 1
 INVALID = 2
@@ -46,7 +46,7 @@ def check_model(path: Path, as_json: bool) -> int:
 
     Exit code: 0 all is well; 1 a result differs; 2 the file is not valid.
     """
-    content = path.read_bytes()
+    content = read_content(path)
     try:
         model = qrt.load(content)
     except qrt.ModelError as error:

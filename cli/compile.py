@@ -13,7 +13,7 @@ import numpy as np
 import qrt
 from qrt.cli.calibration import accuracies, calibrate
 from qrt.cli.console import note, print_json, printable, progressing
-from qrt.cli.failure import Failure, Verb
+from qrt.cli.failure import Failure, Verb, read_content
 from qrt.cli.files import replacing
 from qrt.cli.summary import Summary, rescue_text
 
@@ -133,7 +133,7 @@ def compile_model(
 
 def read_labels(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return read_content(path).decode().splitlines()
     except UnicodeDecodeError:
         raise Failure(f"{path}: not UTF-8 text; write one label on each line") from None
 

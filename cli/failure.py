@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 import qrt
+from qrt.model import refuse_device
 
 
 class Failure(click.ClickException):
@@ -56,6 +57,12 @@ def _hint(path: Path) -> str:
     return f"did you mean {path.with_name(close[0] + path.suffix)}?" if close else "check the path"
 
 
+def read_content(path: Path) -> bytes:
+    """The bytes of a file that is no device."""
+    refuse_device(path)
+    return path.read_bytes()
+
+
 def open_model(path: Path, kernels: str | None = None, threads: int = 1) -> qrt.Model:
     """`qrt.load`, whose refusals are Failures."""
     return _open(path, path, kernels, threads)
@@ -63,7 +70,7 @@ def open_model(path: Path, kernels: str | None = None, threads: int = 1) -> qrt.
 
 def open_content(path: Path, kernels: str | None = None) -> tuple[qrt.Model, bytes]:
     """A model and the content that it was proved of, which a second look at the file need not find again."""
-    content = path.read_bytes()
+    content = read_content(path)
     return _open(path, content, kernels), content
 
 

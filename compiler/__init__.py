@@ -23,7 +23,7 @@ from qrt.compiler.report import WEIGHTED, Report
 from qrt.compiler.requant import lower
 from qrt.compiler.schedule import schedule
 from qrt.compiler.thresholds import STATED
-from qrt.compiler.untrusted import check
+from qrt.compiler.untrusted import check, refuse_device
 from qrt.compiler.verify import verify
 from qrt.compiler.writer import TestVector, write
 
@@ -225,6 +225,7 @@ def _graph(source: Any, match: str | None, report: Report) -> Graph:
         if path.suffix not in FRONTENDS:
             known = ", ".join(FRONTENDS)
             raise CompileError([Problem(str(path), "file", f"its suffix is none that the compiler reads: {known}")])
+        refuse_device(path)
         kind = FRONTENDS[path.suffix]
         report.match = _engine(str(path), kind, match)
         frontend = importlib.import_module(f"qrt.compiler.frontends.{kind}")

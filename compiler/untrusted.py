@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.ir import Graph
@@ -14,6 +15,12 @@ MAX_ELEMENTS = 2**31 - 1
 RATIO = 16
 # Elements that a pool's window may have whatever the size of its input.
 SMALL_WINDOW = 1 << 20
+
+
+def refuse_device(path: Path) -> None:
+    """Refuses a device, which may have no end."""
+    if path.is_char_device() or path.is_block_device():
+        raise CompileError([Problem(str(path), "file", "is a device, which may have no end; give a file")])
 
 
 def immense(name: str, shape: Sequence[int]) -> list[Problem]:

@@ -6,10 +6,12 @@ executor, which knows integers only.
 
 from __future__ import annotations
 
+import errno
 import operator
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -401,7 +403,10 @@ def load(
     """
     if not 1 <= operator.index(threads) <= MAX_THREADS:
         raise ValueError(f"threads is 1 to {MAX_THREADS}, got {threads}")
-    where = f"{os.fspath(source)}: " if isinstance(source, str | os.PathLike) else ""
+    where = ""
+    if isinstance(source, str | os.PathLike):
+        where = f"{os.fspath(source)}: "
+        refuse_device(source)
     try:
         whole = source if isinstance(source, str | os.PathLike | bytes) else bytes(source)
         program = _executor.Program(whole, kernels or default_kernels())
@@ -417,6 +422,14 @@ def load(
         raise ModelError(where + message, rule) from None
     except MemoryError:
         raise MemoryError(f"{where}not enough memory; free some, or use a smaller network") from None
+    except RuntimeError as error:
+        raise RuntimeError(f"{where}{error}") from None
+
+
+def refuse_device(path: str | os.PathLike[str]) -> None:
+    """Raises OSError of a device, which may have no end; a pipe ends when its writer does."""
+    if Path(path).is_char_device() or Path(path).is_block_device():
+        raise OSError(errno.EINVAL, "is a device, which may have no end", os.fspath(path))
 
 
 def kernel_sets() -> tuple[str, ...]:

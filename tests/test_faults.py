@@ -1,4 +1,5 @@
-"""What goes wrong around a file: it is cut, it shrinks, the disk or the memory is full, a folder is read-only, Ctrl-C.
+"""What goes wrong around a file: it is cut, it shrinks, it is a device, the disk or the memory is full, a folder is
+read-only, no thread can be started, Ctrl-C, SIGTERM.
 
 Each ends as one line that names the file, with an exit code that is not 0, and leaves every folder as it was.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -45,6 +47,11 @@ def source() -> Iterator[Path]:
 
 def everything(folder: Path = Path()) -> dict[str, bytes]:
     return {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file()}
+
+
+def everything_regular() -> dict[str, bytes]:
+    """`everything` but for links."""
+    return {entry.name: entry.read_bytes() for entry in Path().iterdir() if entry.is_file() and not entry.is_symlink()}
 
 
 # ------------------------------------------------------------------------------------------------- Reading
@@ -134,6 +141,69 @@ def test_too_little_memory_is_one_line(tmp_path: Path) -> None:
             assert result.returncode == status, result.stderr
             assert result.stderr.startswith(f"{start}not enough memory; ")
             assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+def test_a_device_is_refused_before_it_is_read(cli: Cli, pets: Path) -> None:
+    np.save("x.npy", images(1))
+    for name in ("zero.onnx", "zero.tflite", "zero.pt2", "zero.qfb", "zero.npy"):
+        Path(name).symlink_to("/dev/zero")
+    before = everything_regular()
+    for name, *args in (
+        ("zero.onnx", "compile", "zero.onnx", "-o", "y.qfb"),
+        ("zero.tflite", "compile", "zero.tflite", "-o", "y.qfb"),
+        ("zero.pt2", "compile", "zero.pt2", "-o", "y.qfb"),
+        ("zero.qfb", "compile", "x.onnx", "--labels", "zero.qfb"),
+        ("zero.qfb", "check", "zero.qfb"),
+        ("zero.qfb", "inspect", "zero.qfb"),
+        ("zero.qfb", "run", "zero.qfb", "x.npy"),
+        ("zero.npy", "run", "pets.qfb", "zero.npy"),
+    ):
+        Path("x.onnx").touch()
+        result = subprocess.run([sys.executable, "-c", LIMITED + "main()", *args], capture_output=True, text=True)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr.startswith(f"qrt {args[0]}: {name}: is a device, which may have no end; give a file")
+        assert result.stderr.count("\n") == 1
+        Path("x.onnx").unlink()
+        assert everything_regular() == before
+    with pytest.raises(OSError, match=r"is a device, which may have no end: 'zero\.qfb'"):
+        qrt.load("zero.qfb")
+
+
+STARTS = """
+import os, time
+before = len(os.listdir("/proc/self/task"))
+for _ in range(10):
+    try:
+        sys.exit(f"started {qrt.load(sys.argv[2], threads=256).threads}")
+    except RuntimeError as error:
+        refusal = str(error)
+assert qrt.load(sys.argv[2], threads=3).threads == 3
+# The system may list a thread for a while after it has been joined.
+while len(os.listdir("/proc/self/task")) > before:
+    time.sleep(0.01)
+sys.exit(refusal)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+def test_threads_that_cannot_be_started_are_one_line(tmp_path: Path) -> None:
+    g = GraphBuilder("wide")
+    image = g.input("x", (1, 96, 96, 8), scale=1.0)
+    wide = g.conv2d(image, np.ones((64, 3, 3, 8), np.int8), weights_scale=0.01, scale=1.0, padding=1)
+    g.output(g.max_pool2d(wide, 2, name="y"))
+    (tmp_path / "wide.qfb").write_bytes(g.compile())
+    np.save(tmp_path / "x.npy", np.zeros((1, 96, 96, 8), np.int8))
+    # The stacks of so many threads have no room in what LIMITED leaves; other kernels may be too quick for threads.
+    for program, args, status, start in (
+        (STARTS, [], 1, ""),
+        ("main()", ["x.npy", "--threads", "256"], 2, "qrt run: "),
+    ):
+        command = [sys.executable, "-c", LIMITED + program, "run", "wide.qfb", *args]
+        environment = {**os.environ, "QRT_KERNELS": "portable"}
+        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+        assert (result.returncode, result.stdout) == (status, "")
+        assert re.fullmatch(rf"{start}wide\.qfb: cannot start \d+ threads; load with fewer\n", result.stderr)
 
 
 # ------------------------------------------------------------------------------------------------- Writing
@@ -262,3 +332,39 @@ def test_ctrl_c_ends_a_long_run(cli: Cli, tmp_path: Path) -> None:
 def test_ctrl_c_ends_a_long_compilation(cli: Cli, source: Path) -> None:
     Path("net.qfb").write_bytes(b"old")
     interrupted(["compile", "net.onnx", "--test-vectors", "100000000"])
+
+
+# ------------------------------------------------------------------------------------------------- Being ended
+
+
+STALLS = """
+import time
+from qrt.cli import files, main
+files.os.fsync = lambda stream: (print("writing", flush=True), time.sleep(60))
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_being_ended_leaves_no_half_of_a_file(cli: Cli, pets: Path, ending: signal.Signals, status: int) -> None:
+    np.save("x.npy", images(3))
+    Path("y.npy").write_bytes(b"old")
+    before = everything()
+    command = [sys.executable, "-c", STALLS, "run", "pets.qfb", "x.npy", "-o", "y.npy"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "writing\n", process.stderr.read()
+    start = time.monotonic()
+    process.send_signal(ending)
+    assert process.communicate(timeout=60) == ("", "")
+    assert time.monotonic() - start < PROMPTLY
+    assert process.returncode == status
+    after = everything()
+    if ending == signal.SIGKILL:
+        # Nobody can clean up after that; what it was writing has a name of its own.
+        (rest,) = after.keys() - before.keys()
+        assert rest.startswith(".qrt-")
+        del after[rest]
+    assert after == before
