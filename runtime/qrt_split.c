@@ -13,6 +13,8 @@
 /* Microseconds of work that are worth waking threads for. */
 #define WORTH_WAKING 200
 
+#define IMMENSE (1 << 26)
+
 /* Outputs that are moved and live at the same time. */
 #define PLACES 4
 
@@ -107,8 +109,10 @@ static rows find_rows(int32_t kind, qrt_params *p) {
     return rows_of(NULL, 0, 0, 0, 1);
 }
 
-/* Work, in multiplications of a convolution; those of a depthwise one cost more, and so does making a code. */
+/* Work, in multiplications of a convolution; those of a depthwise one cost more, and so does making a code. Below 2^61,
+ * since codes beyond IMMENSE are not counted. */
 static int64_t work_of(int32_t kind, const qrt_params *p, int64_t out_size) {
+    if (out_size > IMMENSE) out_size = IMMENSE;
     const qrt_conv2d_params *conv = &p->conv2d;
     int64_t window = (int64_t)conv->filter_height * conv->filter_width;
     switch (kind) {
@@ -238,8 +242,9 @@ static uint32_t worth_threads(const qrt_program *program, uint32_t threads, int3
     for (uint32_t i = 0; i < program->model->operator_count; i++) {
         job j = plan_operator(program, i, threads, speed);
         if (j.parts > 1) work += j.work;
+        if (work > (int64_t)WORTH_WAKING * speed) return threads;
     }
-    return work > (int64_t)WORTH_WAKING * speed ? threads : 1;
+    return 1;
 }
 
 /* Places for outputs that would lie over inputs. */

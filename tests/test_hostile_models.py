@@ -21,13 +21,14 @@ def repeated(
 ) -> tuple[bytes, int]:
     """A file of `count` operators that share input, weights and the place of their outputs, and its arena's size."""
     net = Net()
-    operands = [net.input(x), net.constant(weights)]
+    operands = [net.input(x), *([net.constant(weights)] if weights else [])]
     for _ in range(count):
         output = net.op(options, operands, y)
     net.output(output)
     model = net.model()
-    first, last = model["tensors"][2]["arena_offset"], model["tensors"][-1]["arena_offset"]
-    for tensor in model["tensors"][2:]:
+    outputs = model["tensors"][len(operands) :]
+    first, last = outputs[0]["arena_offset"], outputs[-1]["arena_offset"]
+    for tensor in outputs:
         tensor["arena_offset"] = first
     model["arena_size"] -= last - first
     return encode(model), model["arena_size"]
@@ -78,3 +79,11 @@ def test_memory_is_in_proportion(name: str, kernels: str) -> None:
     assert peak < len(content) + arena_size + packed + scratch + tables + OBJECTS
     x = np.random.default_rng(0).integers(-128, 128, model.inputs[0].shape, np.int8)
     assert np.array_equal(model.run(x), qrt.load(content, "portable").run(x))
+
+
+def test_immense_work_is_worth_threads() -> None:
+    # Each pool makes 2^52 steps: together more than an int64 counts.
+    options = Table("MaxPool2D", window=window((2048, 2048), padding=(1023, 1024, 1023, 1024)))
+    image = (1, 1 << 13, 1 << 14, 1)
+    content, _ = repeated(options, image, (), image, 3000)
+    assert qrt.load(content, threads=3).threads == 3
