@@ -16,6 +16,7 @@ typedef struct qrt_check {
     uint32_t index;
     uint64_t budget; /* bytes that may still be referenced (V12) */
     uint64_t inputs; /* of the operators so far (V12) */
+    uint64_t edges;  /* bytes of names, labels and scales so far (V12) */
 } qrt_check;
 
 /* Each returns QRT_OK or an error. */

@@ -4,6 +4,8 @@
 #include "qrt_check.h"
 #include "qrt_read.h"
 
+/* Whatever the size of a file, what its edges refer to may have this many bytes (V12). */
+#define EDGES_FLOOR ((uint64_t)1 << 20)
 #define INFINITY_BITS 0x7f800000u /* of an IEEE 754 binary32; greater ones are NaN or negative */
 
 static int32_t check_shape(qrt_check *check, const qrt_tensor *tensor) {
@@ -51,6 +53,14 @@ static int32_t check_edge(qrt_check *check, const qrt_edge *edge, qrt_tensor *te
     return QRT_OK;
 }
 
+/* V12 for what a host makes objects of: the name, the labels and the scales. */
+static int32_t spend_edge(qrt_check *check, const qrt_edge *edge, const qrt_tensor *tensor, uint64_t labels) {
+    uint64_t limit = check->model->size > EDGES_FLOOR ? check->model->size : EDGES_FLOOR;
+    check->edges += tensor->name.length + labels + (uint64_t)edge->scale_count * 4;
+    RULE(12, check->edges <= limit);
+    return QRT_OK;
+}
+
 /* V61 for the requant of an input of int16. */
 static int32_t check_edge_requant(qrt_check *check, const qrt_edge *edge, uint32_t table) {
     const uint8_t *bytes = check->model->bytes;
@@ -91,6 +101,7 @@ static int32_t check_edges(qrt_check *check) {
         RULE(19, edge.label_count == 0);
         RULE(62, edge.scale_bits == NULL && tensor.dtype == QRT_INT8);
         TRY(check_edge_requant(check, &edge, qrt_follow(model->bytes, model->inputs + 4 * i)));
+        TRY(spend_edge(check, &edge, &tensor, 0));
     }
     for (uint32_t i = 0; i < model->output_count; i++) {
         qrt_check_at(check, QRT_IN_OUTPUT, i);
@@ -99,6 +110,9 @@ static int32_t check_edges(qrt_check *check) {
         RULE(19, edge.label_count == 0 || edge.label_count == (uint32_t)tensor.shape[tensor.rank - 1]);
         RULE(61, edge.source_dtype != QRT_SOURCE_INT16 && edge.requant.count == 0);
         TRY(check_edge_scales(check, &edge, &tensor));
+        uint64_t labels = 0;
+        for (uint32_t k = 0; k < edge.label_count; k++) labels += 8 + qrt_model_output_label(model, i, k).length;
+        TRY(spend_edge(check, &edge, &tensor, labels));
     }
     return QRT_OK;
 }

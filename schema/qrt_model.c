@@ -81,7 +81,7 @@ static void read_model(qrt_model *model) {
 }
 
 int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_checksum *crc32, qrt_problem *problem) {
-    qrt_check check = {model, problem, crc32, QRT_IN_FILE, 0, 0, 0};
+    qrt_check check = {model, problem, crc32, QRT_IN_FILE, 0, 0, 0, 0};
     memset(model, 0, sizeof *model);
     memset(problem, 0, sizeof *problem);
     if ((uintptr_t)bytes % QRT_ALIGNMENT != 0) return QRT_ERR_ALIGNMENT;

@@ -17,7 +17,7 @@ X(11, "There are at most 8192 tensors, at most 8192 operators, 1 to 256 inputs a
 X(12,
   "All texts, codes of test vectors and weights, counted as often as they are referred to, have together at most "
   "as many bytes as four times the file, or 2^28 if that is more; the inputs of all operators, at most as many as the "
-  "file.")
+  "file; the names, labels and scales of all inputs and outputs, at most as many as the file, or 2^20 if that is more.")
 X(13, "A tensor has rank 1 to 6, each length is at least 1, and their product is below 2^31.")
 X(14, "A scale is finite and not negative.")
 X(15, "A tensor has either data, one byte for each element, or a lifetime, and not both.")

@@ -63,6 +63,12 @@ def sharing_inputs() -> Table:
     return model
 
 
+def sharing(model: Table, **fields: Any) -> Table:
+    """256 outputs that share a tensor and what `fields` say of it: a host makes objects of each."""
+    model["outputs"] = [edge(model["outputs"][0]["tensor"], **fields)] * 256
+    return model
+
+
 def two_writers() -> Table:
     model = reshapes(2, tensors__1__lifetime=(1, 3), outputs=[edge(1)], operators__1__output=1)
     del model["tensors"][2]
@@ -141,6 +147,18 @@ BAD_MODELS: dict[str, Callable[[], Table]] = {
     "v11_257_outputs": lambda: reshapes(outputs=[edge(1)] * 257),
     "v12_referring_often": referring_often,
     "v12_sharing_inputs": sharing_inputs,
+    "v12_sharing_a_name": lambda: sharing(reshapes(tensors__1__name="y" * 4097)),
+    "v12_sharing_labels": lambda: sharing(chain("Reshape", size=456), labels=["a"] * 456),
+    "v12_sharing_scales": lambda: sharing(
+        but(
+            accumulators(),
+            tensors__1__shape=ints(1025, 3),
+            tensors__1__data=pattern(3075),
+            tensors__2__shape=ints(1, 1025),
+            arena_size=8192,
+        ),
+        scales=np.full(1025, 0.5, "<f4"),
+    ),
     "v13_rank_0": lambda: but(chain("Reshape", size=1), tensors__0__shape=ints()),
     "v13_rank_7": lambda: reshapes(tensors__0__shape=ints(1, 1, 1, 1, 1, 1, 16)),
     "v13_length_0": lambda: reshapes(tensors__0__shape=ints(0)),
