@@ -14,9 +14,9 @@ typedef struct qrt_check {
     qrt_checksum *crc32;
     int32_t place; /* what is being checked: enum qrt_place */
     uint32_t index;
-    uint64_t budget; /* bytes that may still be referenced (V12) */
-    uint64_t inputs; /* of the operators so far (V12) */
-    uint64_t edges;  /* bytes of names, labels and scales so far (V12) */
+    uint64_t budget;     /* bytes that may still be referenced (V12) */
+    uint64_t references; /* inputs of operators and codes of test vectors so far (V12) */
+    uint64_t edges;      /* bytes of names, labels and scales so far (V12) */
 } qrt_check;
 
 /* Each returns QRT_OK or an error. */

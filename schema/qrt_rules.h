@@ -14,10 +14,10 @@ X(8, "format_version is at least 1.")
 X(9, "An enumeration has a value that qrt.fbs names, and an operator has options of a kind that qrt.fbs names.")
 X(10, "Text is valid UTF-8.")
 X(11, "There are at most 8192 tensors, at most 8192 operators, 1 to 256 inputs and 1 to 256 outputs.")
-X(12,
-  "All texts, codes of test vectors and weights, counted as often as they are referred to, have together at most "
-  "as many bytes as four times the file, or 2^28 if that is more; the inputs of all operators, at most as many as the "
-  "file; the names, labels and scales of all inputs and outputs, at most as many as the file, or 2^20 if that is more.")
+X(12, "All texts, codes of test vectors and weights, counted as often as they are referred to, have together at most as"
+      " many bytes as four times the file, or 2^28 if that is more; the inputs of all operators and references to codes"
+      " of test vectors, at 4 bytes each, at most as many as the file; the names, labels and scales of all inputs and "
+      "outputs, at most as many as the file, or 2^20 if that is more.")
 X(13, "A tensor has rank 1 to 6, each length is at least 1, and their product is below 2^31.")
 X(14, "A scale is finite and not negative.")
 X(15, "A tensor has either data, one byte for each element, or a lifetime, and not both.")

@@ -221,12 +221,18 @@ static int32_t check_table(qrt_check *check, uint32_t position, const field *fie
     return QRT_OK;
 }
 
+/* V12 for what a runtime keeps a number or an object of. */
+static int32_t count_references(qrt_check *check, qrt_vector vector) {
+    check->references += vector.count;
+    RULE(12, 4 * check->references <= check->model->size);
+    return QRT_OK;
+}
+
 static int32_t check_operator(qrt_check *check, uint32_t position) {
     const uint8_t *bytes = check->model->bytes;
     TRY(check_table(check, position, FIELDS(operator_fields)));
     uint32_t table = qrt_follow(bytes, position);
-    check->inputs += qrt_vector_field(bytes, table, OPERATOR_INPUTS).count;
-    RULE(12, 4 * check->inputs <= check->model->size);
+    TRY(count_references(check, qrt_vector_field(bytes, table, OPERATOR_INPUTS)));
     uint32_t kind_field = qrt_field(bytes, table, OPERATOR_OPTIONS_TYPE);
     uint32_t kind = kind_field == 0 ? 0 : bytes[kind_field];
     RULE(9, kind > 0 && kind < QRT_OPERATOR_KIND_END);
@@ -254,6 +260,7 @@ static int32_t check_test_vector(qrt_check *check, uint32_t position) {
     uint32_t table = qrt_follow(bytes, position);
     for (uint32_t side = TEST_VECTOR_INPUTS; side <= TEST_VECTOR_OUTPUTS; side++) {
         qrt_vector codes = qrt_vector_field(bytes, table, side);
+        TRY(count_references(check, codes));
         for (uint32_t i = 0; i < codes.count; i++) {
             TRY(check_table(check, codes.first + 4 * i, FIELDS(codes_fields)));
             uint32_t data = qrt_follow(bytes, codes.first + 4 * i);

@@ -42,11 +42,11 @@ BIG = (1 << 31) - 1
 
 
 def referring_often() -> Table:
-    """256 outputs and 1,024 test vectors, all of the same bytes: more of them than V12 allows."""
-    model = chain("Reshape", size=1024)
+    """256 outputs and 16 test vectors, all of the same bytes: more of them than V12 allows."""
+    model = chain("Reshape", size=1 << 16)
     model["outputs"] = model["outputs"] * 256
-    given = Table("Codes", data=codes(*[0] * 1024))
-    model["test_vectors"] = [Table("TestVector", inputs=[given], outputs=[given] * 256)] * 1024
+    given = Table("Codes", data=codes(*[0] * (1 << 16)))
+    model["test_vectors"] = [Table("TestVector", inputs=[given], outputs=[given] * 256)] * 16
     return model
 
 
@@ -60,6 +60,15 @@ def sharing_inputs() -> Table:
     model = net.model()
     for op in model["operators"]:
         op["inputs"] = model["operators"][0]["inputs"]
+    return model
+
+
+def sharing_codes() -> Table:
+    """100 test vectors that share the codes of one, for 256 outputs of one byte."""
+    model = chain("Reshape", size=1)
+    model["outputs"] = model["outputs"] * 256
+    given = Table("Codes", data=codes(0))
+    model["test_vectors"] = [Table("TestVector", inputs=[given], outputs=[given] * 256)] * 100
     return model
 
 
@@ -147,6 +156,7 @@ BAD_MODELS: dict[str, Callable[[], Table]] = {
     "v11_257_outputs": lambda: reshapes(outputs=[edge(1)] * 257),
     "v12_referring_often": referring_often,
     "v12_sharing_inputs": sharing_inputs,
+    "v12_sharing_codes": sharing_codes,
     "v12_sharing_a_name": lambda: sharing(reshapes(tensors__1__name="y" * 4097)),
     "v12_sharing_labels": lambda: sharing(chain("Reshape", size=456), labels=["a"] * 456),
     "v12_sharing_scales": lambda: sharing(
