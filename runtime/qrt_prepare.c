@@ -405,11 +405,15 @@ static size_t packed_size(const qrt_prepared *prepared) {
     return round_up(prepared->kernel->packed_size(&prepared->params), QRT_MEMORY_ALIGNMENT);
 }
 
-/* What all packed weights may take together, and the scratch of an operator. Packing pads weights, up to 600 times, and
- * many operators of a file can share them; no network that is meant to be run comes near. */
-static size_t memory_limit(const qrt_model *model) {
-    uint64_t limit = (uint64_t)model->size * 16 + model->arena_size + (1 << 20);
-    return limit < SIZE_MAX / 2 ? (size_t)limit : SIZE_MAX / 2;
+static size_t at_most(uint64_t limit) { return limit < SIZE_MAX / 2 ? (size_t)limit : SIZE_MAX / 2; }
+
+/* What all packed weights may take together. Packing pads weights, up to 600 times, and many operators of a file can
+ * share them; no network that is meant to be run comes near. The arena does not count: a host may still refuse it. */
+static size_t packed_limit(const qrt_model *model) { return at_most((uint64_t)model->size * 16 + (1 << 20)); }
+
+/* What the scratch of an operator may take. */
+static size_t scratch_limit(const qrt_model *model) {
+    return at_most((uint64_t)model->size * 16 + model->arena_size + (1 << 20));
 }
 
 /* As prepare_operator(), but portable where more than `*left` would be packed. Returns the bytes to pack and takes them
@@ -455,7 +459,7 @@ static size_t tables_size(const qrt_model *model) {
 }
 
 size_t qrt_program_size(const qrt_model *model, const qrt_kernels *kernels) {
-    size_t size = tables_size(model), left = memory_limit(model);
+    size_t size = tables_size(model), left = packed_limit(model);
     for (uint32_t i = 0; i < model->operator_count; i++) {
         qrt_prepared prepared;
         size += prepare_within(model, kernels, i, NULL, &prepared, &left);
@@ -467,7 +471,7 @@ void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_ke
     qrt_prepared *operators = memory;
     int32_t *run_size = (int32_t *)(operators + model->operator_count);
     uint8_t *packed = (uint8_t *)memory + tables_size(model);
-    size_t limit = memory_limit(model), left = limit;
+    size_t left = packed_limit(model);
     program->model = model;
     program->operators = operators;
     program->scratch_size = 0;
@@ -477,7 +481,9 @@ void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_ke
         if (size > 0) pack(prepared, kernels, packed);
         packed += size;
         /* Asked only now, since it may depend on what was packed. */
-        if (scratch_size(prepared) > limit) prepare_operator(model, &qrt_portable, i, run_size, prepared);
+        if (scratch_size(prepared) > scratch_limit(model)) {
+            prepare_operator(model, &qrt_portable, i, run_size, prepared);
+        }
         size_t scratch = scratch_size(prepared);
         if (scratch > program->scratch_size) program->scratch_size = scratch;
         run_size += concat_inputs(model, i);

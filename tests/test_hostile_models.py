@@ -17,9 +17,12 @@ OBJECTS = 1 << 17
 
 
 def repeated(
-    options: Table, x: tuple[int, ...], weights: tuple[int, ...], y: tuple[int, ...], count: int
+    options: Table, x: tuple[int, ...], weights: tuple[int, ...], y: tuple[int, ...], count: int, more: int = 0
 ) -> tuple[bytes, int]:
-    """A file of `count` operators that share input, weights and the place of their outputs, and its arena's size."""
+    """A file of `count` operators that share input, weights and the place of their outputs, and its arena's size.
+
+    The arena has `more` bytes than are needed.
+    """
     net = Net()
     operands = [net.input(x), *([net.constant(weights)] if weights else [])]
     for _ in range(count):
@@ -30,7 +33,7 @@ def repeated(
     first, last = outputs[0]["arena_offset"], outputs[-1]["arena_offset"]
     for tensor in outputs:
         tensor["arena_offset"] = first
-    model["arena_size"] -= last - first
+    model["arena_size"] += more + first - last
     return encode(model), model["arena_size"]
 
 
@@ -74,11 +77,24 @@ def test_memory_is_in_proportion(name: str, kernels: str) -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    packed, scratch = [16 * len(content) + arena_size + MODEST] * 2
+    packed = 16 * len(content) + MODEST
+    scratch = packed + arena_size
     tables = 512 * len(HOSTILE[name]) * HOSTILE[name][-1]
     assert peak < len(content) + arena_size + packed + scratch + tables + OBJECTS
     x = np.random.default_rng(0).integers(-128, 128, model.inputs[0].shape, np.int8)
     assert np.array_equal(model.run(x), qrt.load(content, "portable").run(x))
+
+
+def test_an_arena_that_is_refused_leaves_no_room_to_pack() -> None:
+    content, arena_size = repeated(*HOSTILE["one output of linear"], more=1 << 30)
+    tracemalloc.start()
+    try:
+        with pytest.raises(qrt.ModelError, match=f"states an arena of {arena_size} bytes"):
+            qrt.load(content)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 17 * len(content) + MODEST + OBJECTS
 
 
 def test_immense_work_is_worth_threads() -> None:
