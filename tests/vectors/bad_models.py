@@ -63,6 +63,13 @@ def sharing_inputs() -> Table:
     return model
 
 
+def sharing_a_text() -> Table:
+    """4,096 tensors with one long name."""
+    model = reshapes(tensors__1__name="y" * (1 << 16))
+    model["tensors"] = model["tensors"] * 4096
+    return model
+
+
 def sharing_codes() -> Table:
     """100 test vectors that share the codes of one, for 256 outputs of one byte."""
     model = chain("Reshape", size=1)
@@ -156,6 +163,7 @@ BAD_MODELS: dict[str, Callable[[], Table]] = {
     "v11_257_outputs": lambda: reshapes(outputs=[edge(1)] * 257),
     "v12_referring_often": referring_often,
     "v12_sharing_inputs": sharing_inputs,
+    "v12_sharing_a_text": sharing_a_text,
     "v12_sharing_codes": sharing_codes,
     "v12_sharing_a_name": lambda: sharing(reshapes(tensors__1__name="y" * 4097)),
     "v12_sharing_labels": lambda: sharing(chain("Reshape", size=456), labels=["a"] * 456),
