@@ -79,6 +79,14 @@ def sharing_codes() -> Table:
     return model
 
 
+def inputs_sharing_a_name() -> Table:
+    """256 inputs with one long name."""
+    net = Net()
+    name = np.full(4097, ord("x"), np.uint8)
+    net.output(net.op(Table("Concat", axis=0), [net.input((1,), name=name) for _ in range(256)], (256,)))
+    return net.model()
+
+
 def sharing(model: Table, **fields: Any) -> Table:
     """256 outputs that share a tensor and what `fields` say of it: a host makes objects of each."""
     model["outputs"] = [edge(model["outputs"][0]["tensor"], **fields)] * 256
@@ -165,6 +173,7 @@ BAD_MODELS: dict[str, Callable[[], Table]] = {
     "v12_sharing_inputs": sharing_inputs,
     "v12_sharing_a_text": sharing_a_text,
     "v12_sharing_codes": sharing_codes,
+    "v12_inputs_sharing_a_name": inputs_sharing_a_name,
     "v12_sharing_a_name": lambda: sharing(reshapes(tensors__1__name="y" * 4097)),
     "v12_sharing_labels": lambda: sharing(chain("Reshape", size=456), labels=["a"] * 456),
     "v12_sharing_scales": lambda: sharing(
