@@ -1,6 +1,6 @@
 """The engines: how each takes a network, is called, and gives its codes, in every configuration worth trying.
 
-A session is an engine with a network and one configuration. `call` runs it on an input that is set already, in the
+A runner is an engine with a network and one configuration. `call` runs it on an input that is set already, in the
 quickest way that its users have; `whole` takes arrays and gives arrays; `outputs` gives codes for codes.
 """
 
@@ -23,7 +23,7 @@ Codes = list[Array]
 
 
 @dataclass(frozen=True)
-class Session:
+class Runner:
     """See the file's head. Codes are int8 (or int32 where an output is not rounded), in the layout of qrt's views."""
 
     call: Callable[[], object]
@@ -31,8 +31,8 @@ class Session:
     outputs: Callable[[Codes], Codes]
 
 
-# A configuration's name, and what makes its session; making one may fail.
-Candidate = tuple[str, Callable[[], Session]]
+# A configuration's name, and what makes its runner; making one may fail.
+Candidate = tuple[str, Callable[[], Runner]]
 
 
 class Engine:
@@ -52,7 +52,7 @@ class Engine:
         raise AssertionError(self.name)
 
 
-def session_of_qrt(network: Network, codes: Codes, content: bytes, kernels: str, **options: Any) -> Session:
+def runner_of_qrt(network: Network, codes: Codes, content: bytes, kernels: str, **options: Any) -> Runner:
     """qrt on one kernel set. Where the file's edges are floats, qrt is given floats too, as everybody is."""
     model = qrt.load(content, kernels=kernels, **options)
     arrays = [
@@ -69,7 +69,7 @@ def session_of_qrt(network: Network, codes: Codes, content: bytes, kernels: str,
 
     for i, (x, info) in enumerate(zip(codes, network.inputs, strict=True)):
         model.input_view(i)[...] = given(x, info, model.inputs[i].shape, np.int8)
-    return Session(whole if network.float_edges else model.invoke, whole, outputs)
+    return Runner(whole if network.float_edges else model.invoke, whole, outputs)
 
 
 class Litert(Engine):
@@ -86,14 +86,14 @@ class Litert(Engine):
             yield f"{label}, interpreter", lambda path=path: self._interpreter(path, network, codes)
             yield f"{label}, CompiledModel", lambda path=path: self._compiled(path, network, codes)
 
-    def reference(self, network: Network, codes: Codes) -> Session:
+    def reference(self, network: Network, codes: Codes) -> Runner:
         """LiteRT's own reference kernels, without XNNPACK."""
         from ai_edge_litert.interpreter import OpResolverType
 
         (_, path), *_ = network.tflite()
         return self._interpreter(path, network, codes, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
 
-    def _interpreter(self, path: Path, network: Network, codes: Codes, **options: Any) -> Session:
+    def _interpreter(self, path: Path, network: Network, codes: Codes, **options: Any) -> Runner:
         from ai_edge_litert.interpreter import Interpreter
 
         interpreter = Interpreter(str(path), num_threads=1, **options)
@@ -116,9 +116,9 @@ class Litert(Engine):
             return _codes(network, [interpreter.get_tensor(edge["index"]) for edge in outputs])
 
         whole()
-        return Session(interpreter.invoke, whole, run)
+        return Runner(interpreter.invoke, whole, run)
 
-    def _compiled(self, path: Path, network: Network, codes: Codes) -> Session:
+    def _compiled(self, path: Path, network: Network, codes: Codes) -> Runner:
         from ai_edge_litert.compiled_model import CompiledModel
 
         # It runs on one thread unless told otherwise.
@@ -157,7 +157,7 @@ class Litert(Engine):
             return _codes(network, read())
 
         whole()
-        return Session(call, whole, run)
+        return Runner(call, whole, run)
 
 
 class OnnxRuntime(Engine):
@@ -173,9 +173,9 @@ class OnnxRuntime(Engine):
         for label, path in network.onnx():
             for binding in (False, True):
                 title = f"{label}, {'io binding' if binding else 'run'}"
-                yield title, lambda path=path, binding=binding: self._session(path, network, codes, binding)
+                yield title, lambda path=path, binding=binding: self._runner(path, network, codes, binding)
 
-    def _session(self, path: Path, network: Network, codes: Codes, binding: bool) -> Session:
+    def _runner(self, path: Path, network: Network, codes: Codes, binding: bool) -> Runner:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -207,7 +207,7 @@ class OnnxRuntime(Engine):
             def call() -> object:
                 return session.run_with_iobinding(bound)
 
-        return Session(call, whole, run)
+        return Runner(call, whole, run)
 
 
 class OpenVino(Engine):
@@ -225,12 +225,10 @@ class OpenVino(Engine):
         for label, path in network.files.items():
             for precision in ("", "f32"):
                 title = f"{label}, infer" + (", floats as f32" if precision else "")
-                yield title, lambda path=path, precision=precision: self._session(path, network, codes, precision)
-            yield f"{label}, start_async", lambda path=path: self._session(path, network, codes, "", True)
+                yield title, lambda path=path, precision=precision: self._runner(path, network, codes, precision)
+            yield f"{label}, start_async", lambda path=path: self._runner(path, network, codes, "", True)
 
-    def _session(
-        self, path: Path, network: Network, codes: Codes, precision: str, asynchronous: bool = False
-    ) -> Session:
+    def _runner(self, path: Path, network: Network, codes: Codes, precision: str, asynchronous: bool = False) -> Runner:
         import openvino
 
         core = openvino.Core()
@@ -267,7 +265,7 @@ class OpenVino(Engine):
             return [request.get_output_tensor(i).data.copy() for i in range(len(compiled.outputs))]
 
         set_inputs(arrays)
-        return Session(start_async if asynchronous else request.infer, whole, run)
+        return Runner(start_async if asynchronous else request.infer, whole, run)
 
 
 def _arrays(network: Network, codes: Codes, edges: Sequence[tuple[Any, Any]]) -> list[Array]:

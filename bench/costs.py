@@ -8,7 +8,7 @@ from typing import Any
 
 import qrt
 from bench import recipes
-from bench.contestants import session_of_qrt
+from bench.contestants import runner_of_qrt
 from bench.measure import available_cpus
 from bench.networks import Network, from_recipe
 from bench.race import SAMPLES, Races, first_line, measured_sets, plain, ratio
@@ -24,12 +24,12 @@ def cost_of_call(races: Races) -> dict[str, Any]:
     """
     short, long = (from_recipe(recipes.tiny(layers), races.settings.folder) for layers in (3, LONG))
     samples, kernels = short.samples(SAMPLES), measured_sets()[-1]
-    ours = session_of_qrt(short, samples[0], short.content, kernels)
-    longer = session_of_qrt(long, samples[0], long.content, kernels)
+    ours = runner_of_qrt(short, samples[0], short.content, kernels)
+    longer = runner_of_qrt(long, samples[0], long.content, kernels)
     peers, absent = races.peers(short, samples, [ours.outputs(sample) for sample in samples])
     calls = {"run": ours.whole, "invoke": ours.call, "long": longer.call}
-    calls |= {name: peer.session.call for name, peer in peers.items()}
-    calls |= {f"{name}, whole": peer.session.whole for name, peer in peers.items()}
+    calls |= {name: peer.runner.call for name, peer in peers.items()}
+    calls |= {f"{name}, whole": peer.runner.whole for name, peer in peers.items()}
     timings = races.time("calls of three tiny layers", calls)
     own = 3 * (timings["long"].seconds - timings["invoke"].seconds) / (LONG - 3)
     return {
@@ -87,7 +87,7 @@ def gain_of_threads(races: Races, networks: Sequence[Network]) -> list[dict[str,
         (codes,) = network.samples(1)
 
         def call(threads: int, network: Network = network, codes: Any = codes) -> Callable[[], object]:
-            return session_of_qrt(network, codes, network.content, measured_sets()[-1], threads=threads).call
+            return runner_of_qrt(network, codes, network.content, measured_sets()[-1], threads=threads).call
 
         timings = races.time(f"{network.name}, {count} threads", {"one": call(1), "several": call(count)})
         times = {name: plain(timing) for name, timing in timings.items()}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.contestants import Candidate, Codes, Engine, Session
+from bench.contestants import Candidate, Codes, Engine, Runner
 from bench.edges import codes_of
 from bench.networks import Network
 from bench.recipes import Layer, Value
@@ -28,9 +28,9 @@ class PyTorch(Engine):
     def candidates(self, network: Network, codes: Codes) -> Iterator[Candidate]:
         assert network.recipe is not None
         for engine in ("x86", "onednn", "fbgemm"):
-            yield f"module, {engine} engine", lambda engine=engine: self._session(network, codes, engine)
+            yield f"module, {engine} engine", lambda engine=engine: self._runner(network, codes, engine)
 
-    def _session(self, network: Network, codes: Codes, engine: str) -> Session:
+    def _runner(self, network: Network, codes: Codes, engine: str) -> Runner:
         import torch
 
         torch.set_num_threads(1)
@@ -59,7 +59,7 @@ class PyTorch(Engine):
                 y = forward(_tensor(values[0], source)).int_repr().numpy()
             return [codes_of(y, network.outputs[0])]
 
-        return Session(call, whole, run)
+        return Runner(call, whole, run)
 
 
 def _tensor(codes: Any, value: Value) -> Any:

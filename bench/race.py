@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import qrt
-from bench.contestants import Codes, Engine, Litert, OnnxRuntime, OpenVino, Session, session_of_qrt
+from bench.contestants import Codes, Engine, Litert, OnnxRuntime, OpenVino, Runner, runner_of_qrt
 from bench.measure import Call, Timing, interleaved
 from bench.networks import Network
 from bench.peak import Peaks
@@ -44,9 +44,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class Peer:
-    """An engine's quickest session that agrees with qrt."""
+    """An engine's quickest runner that agrees with qrt."""
 
-    session: Session
+    runner: Runner
     configuration: str
     agreement: dict[str, Any]
 
@@ -81,20 +81,20 @@ class Races:
         """Times of all contestants on a network, as plain data."""
         samples, sets = network.samples(SAMPLES), measured_sets()
         codes = samples[0]
-        ours = {name: session_of_qrt(network, codes, network.content, name) for name in sets}
+        ours = {name: runner_of_qrt(network, codes, network.content, name) for name in sets}
         expected = [ours[sets[-1]].outputs(sample) for sample in samples]
-        for name, session in ours.items():
-            if not agreement_of(session, samples, expected)["largest"] == 0:
+        for name, runner in ours.items():
+            if not agreement_of(runner, samples, expected)["largest"] == 0:
                 raise AssertionError(f"{network.name}: the kernel set {name} gives other bytes than {sets[-1]}")
-        others = {title: session_of_qrt(network, codes, content, sets[-1]) for title, content in network.others.items()}
+        others = {title: runner_of_qrt(network, codes, content, sets[-1]) for title, content in network.others.items()}
         peers, absent = self.peers(network, samples, expected)
-        calls: dict[str, Call] = {name: session.call for name, session in (ours | others).items()}
-        calls |= {name: peer.session.call for name, peer in peers.items()}
+        calls: dict[str, Call] = {name: runner.call for name, runner in (ours | others).items()}
+        calls |= {name: peer.runner.call for name, peer in peers.items()}
         litert = self.litert()
         if litert and litert.name in peers and network.macs <= REFERENCE_MACS:
             calls[REFERENCE] = litert.reference(network, codes).call
         calls |= {f"peak {name}": call for name, call in self.peaks.calls.items()}
-        whole = {"qrt": ours[sets[-1]].whole} | {name: peer.session.whole for name, peer in peers.items()}
+        whole = {"qrt": ours[sets[-1]].whole} | {name: peer.runner.whole for name, peer in peers.items()}
         return {
             **self.result(network, self.time(network.name, calls), peers),
             "absent": absent,
@@ -130,7 +130,7 @@ class Races:
     def peers(
         self, network: Network, samples: Sequence[Codes], expected: Sequence[Codes]
     ) -> tuple[dict[str, Peer], dict[str, str]]:
-        """The quickest session of each engine, and of the others why there is none."""
+        """The quickest runner of each engine, and of the others why there is none."""
         peers: dict[str, Peer] = {}
         absent: dict[str, str] = {}
         for engine in self.engines:
@@ -139,8 +139,8 @@ class Races:
             for title, make in [] if reason else engine.candidates(network, samples[0]):
                 self.say(f"{network.name}: {engine.name}, {title}")
                 try:
-                    session = make()
-                    agreement = agreement_of(session, samples, expected)
+                    runner = make()
+                    agreement = agreement_of(runner, samples, expected)
                 except Exception as error:
                     # An engine may refuse a configuration for any reason of its own; the others are still tried.
                     reason = f"{title}: {first_line(error)}"
@@ -149,9 +149,9 @@ class Races:
                     reason = f"{title}: up to {agreement['largest']} codes from qrt, {agreement['mean']:.1f} on average"
                     self.disagreements.append(f"{network.name}: {engine.name}, {reason}")
                     continue
-                found[title] = Peer(session, title, agreement)
+                found[title] = Peer(runner, title, agreement)
             if found:
-                trial = interleaved({title: peer.session.call for title, peer in found.items()}, *TRIAL)
+                trial = interleaved({title: peer.runner.call for title, peer in found.items()}, *TRIAL)
                 peers[engine.name] = found[min(trial, key=lambda title: trial[title].seconds)]
             else:
                 absent[engine.name] = reason
@@ -168,13 +168,13 @@ class Races:
         }
 
 
-def agreement_of(session: Session, samples: Sequence[Codes], expected: Sequence[Codes]) -> dict[str, Any]:
-    """How far a session's codes are from qrt's: the share of equal ones, the largest and the mean difference."""
+def agreement_of(runner: Runner, samples: Sequence[Codes], expected: Sequence[Codes]) -> dict[str, Any]:
+    """How far a runner's codes are from qrt's: the share of equal ones, the largest and the mean difference."""
     differences = np.concatenate(
         [
             np.abs(theirs.astype(np.int64) - ours.astype(np.int64)).ravel()
             for sample, right in zip(samples, expected, strict=True)
-            for theirs, ours in zip(session.outputs(sample), right, strict=True)
+            for theirs, ours in zip(runner.outputs(sample), right, strict=True)
         ]
     )
     return {

@@ -15,7 +15,7 @@ import qrt
 from bench import recipes
 from bench.__main__ import main
 from bench.chart import draw
-from bench.contestants import Session, session_of_qrt
+from bench.contestants import Runner, runner_of_qrt
 from bench.edges import codes_of, given
 from bench.measure import Timing, interleaved, repeats_for, seconds_each
 from bench.networks import NAMES, Network, Unusable, from_file, from_recipe, plan
@@ -145,10 +145,10 @@ def _image_model() -> bytes:
 
 def test_agreement_counts_codes(network: Network) -> None:
     samples = network.samples(2)
-    session = session_of_qrt(network, samples[0], network.content, "portable")
-    expected = [session.outputs(sample) for sample in samples]
-    assert agreement_of(session, samples, expected) == {"equal_share": 1.0, "largest": 0, "mean": 0.0}
-    off = Session(session.call, session.whole, lambda codes: [y.astype(int) + 3 for y in session.outputs(codes)])
+    runner = runner_of_qrt(network, samples[0], network.content, "portable")
+    expected = [runner.outputs(sample) for sample in samples]
+    assert agreement_of(runner, samples, expected) == {"equal_share": 1.0, "largest": 0, "mean": 0.0}
+    off = Runner(runner.call, runner.whole, lambda codes: [y.astype(int) + 3 for y in runner.outputs(codes)])
     assert agreement_of(off, samples, expected) == {"equal_share": 0.0, "largest": 3, "mean": 3.0}
 
 
