@@ -68,10 +68,10 @@ def open_model(path: Path, kernels: str | None = None, threads: int = 1) -> qrt.
     return _open(path, path, kernels, threads)
 
 
-def open_content(path: Path, kernels: str | None = None) -> tuple[qrt.Model, bytes]:
+def open_content(path: Path, kernels: str | None = None, threads: int = 1) -> tuple[qrt.Model, bytes]:
     """A model and the content that it was proved of, which a second look at the file need not find again."""
     content = read_content(path)
-    return _open(path, content, kernels), content
+    return _open(path, content, kernels, threads), content
 
 
 def _open(path: Path, source: Path | bytes, kernels: str | None, threads: int = 1) -> qrt.Model:

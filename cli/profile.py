@@ -14,7 +14,7 @@ import numpy as np
 import qrt
 from qrt.cli import arrays
 from qrt.cli.arrays import Array
-from qrt.cli.console import Progress, console, facts, heading, percent, print_json, printable, show
+from qrt.cli.console import Progress, console, facts, heading, note, percent, print_json, printable, show
 from qrt.cli.contents import OperatorEntry, read_contents
 from qrt.cli.failure import Failure, Verb, open_content
 
@@ -36,13 +36,16 @@ class Timing:
     operator : OperatorEntry
     kernels : str
         The set whose function runs it.
+    threads : int
+        How many share it; 0 where no code runs for it.
     seconds, fastest : float or None
-        The median and the least of all runs. None where no code runs for it: a reshape that stays where it is, or
-        an operator that another one does along.
+        The median and the least of all runs, until the last thread is done. None where no code runs for it: a reshape
+        that stays where it is, or an operator that another one does along.
     """
 
     operator: OperatorEntry
     kernels: str
+    threads: int
     seconds: float | None
     fastest: float | None
 
@@ -60,6 +63,8 @@ class Profile:
     ----------
     path : pathlib.Path
     kernels : str
+    threads : int
+        The most that any operator is shared by.
     given : str
         What the network ran on.
     repeats : int
@@ -69,11 +74,13 @@ class Profile:
     run_seconds, run_fastest : float
         The median and the least of `Model.run` on the same sample.
     peak : float or None
-        Multiply-accumulates a second that the set's best instruction makes on registers, measured before and after.
+        Multiply-accumulates a second that the set's best instruction makes on registers, on as many threads at once;
+        measured before and after.
     """
 
     path: Path
     kernels: str
+    threads: int
     given: str
     repeats: int
     timings: list[Timing]
@@ -117,6 +124,7 @@ class Profile:
     "--input", "input_paths", multiple=True, type=click.Path(path_type=Path), help="As for run; else a test vector."
 )
 @click.option("--kernels", metavar="SET", help="Kernel set to run on; 'qrt kernels' lists them.")
+@click.option("--threads", type=int, default=1, metavar="N", help="Threads that share large operators; default 1.")
 @click.option(
     "--repeats", type=click.IntRange(min=1), metavar="N", help="Runs; by default as many as half a second is."
 )
@@ -127,6 +135,7 @@ def profile_model(
     path: Path,
     input_paths: tuple[Path, ...],
     kernels: str | None,
+    threads: int,
     repeats: int | None,
     layout: str | None,
     order: bool,
@@ -134,18 +143,23 @@ def profile_model(
 ) -> None:
     """Times each operator of a network.
 
-    Runs the whole network again and again, on one thread, and shows the median time of each operator, its
-    multiply-accumulates (MACs), and its share of the time of all. Without --input it runs on the file's first test
-    vector, or else on random codes.
+    Runs the whole network again and again, on one thread unless --threads says more, and shows the median time of each
+    operator, its multiply-accumulates (MACs), and its share of the time of all. Without --input it runs on the file's
+    first test vector, or else on random codes.
 
     "Of peak": the MACs a second in percent of what the set's best multiplying instruction makes on registers alone
     (AMX TDPBSSD, VNNI VPDPBUSD, AVX2 VPMADDWD and an addition), measured in the same run. Reference and portable
     have no such instruction, and no peak. Which set's function runs an operator stands beside it.
 
+    With threads, an operator takes until the last of those that share it is done, waiting included, and the peak is
+    what as many threads make at once: an operator that stays on one of two reaches half of it at most.
+
     "Model.run" is the whole call from Python. What it takes more than the operators, in the best run of each, goes into
     checking and copying inputs, quantizing floats, the loop, and copying outputs.
     """
-    model, content = open_content(path, kernels)
+    model, content = open_content(path, kernels, threads)
+    if model.threads < threads:
+        note(f"{path}: no operator is worth more than {model.threads} of {threads} threads")
     given, sample, layout = choose_sample(model, input_paths, layout)
     try:
         operators = read_contents(content).operators
@@ -190,7 +204,7 @@ def measure(
     if repeats is None:
         repeats = int(np.clip(PERIOD / max(once, 1e-9), FEWEST, MOST))
     turn = int(np.clip(TURN / max(once, 1e-9), 1, repeats))
-    peaks = [qrt.measure_peak(model.kernels)]
+    peaks = [qrt.measure_peak(model.kernels, model.threads)]
     times, runs = [], []
     with Progress(repeats, "runs") as progress:
         for start in range(0, repeats, turn):
@@ -198,18 +212,18 @@ def measure(
             times.append(model.profile(*sample, repeats=count, layout=layout))
             runs += [time_run(model, sample, layout) for _ in range(count)]
             progress.done(start + count)
-    peaks.append(qrt.measure_peak(model.kernels))
+    peaks.append(qrt.measure_peak(model.kernels, model.threads))
     owners = qrt.kernel_table()[model.kernels]
     seconds_of = np.concatenate(times)
     timings = []
-    for op, column in zip(operators, seconds_of.T, strict=True):
+    for op, threads, column in zip(operators, model.operator_threads, seconds_of.T, strict=True):
         owner = model.kernels if owners[op.kind] == "own" else owners[op.kind]
-        idle = bool(np.isnan(column[0]))
-        seconds, fastest = (None, None) if idle else (float(np.median(column)), float(column.min()))
-        timings.append(Timing(op, owner, seconds, fastest))
+        seconds, fastest = (float(np.median(column)), float(column.min())) if threads else (None, None)
+        timings.append(Timing(op, owner, threads, seconds, fastest))
     best = max((peak for peak in peaks if peak is not None), default=None)
     least = float(np.nansum(seconds_of, axis=1).min())
-    return Profile(path, model.kernels, given, repeats, timings, least, float(np.median(runs)), min(runs), best)
+    median = float(np.median(runs))
+    return Profile(path, model.kernels, model.threads, given, repeats, timings, least, median, min(runs), best)
 
 
 def time_run(model: qrt.Model, sample: Sequence[Array], layout: str | None) -> float:
@@ -232,10 +246,13 @@ def totals(found: Profile) -> Iterator[tuple[str, str]]:
     rate = found.macs / found.seconds if found.seconds else 0.0
     peak, share = "", ""
     if found.peak is not None:
-        peak, share = f", at most {giga(found.peak)} GMAC/s on one core", f", {percent(rate, found.peak)} of peak"
+        cores = "one core" if found.threads == 1 else f"{found.threads} threads at once"
+        peak, share = f", at most {giga(found.peak)} GMAC/s on {cores}", f", {percent(rate, found.peak)} of peak"
     beyond = f"{micro(found.overhead)} us more" if found.overhead > 0 else "no more"
     yield "file", str(found.path)
     yield "kernels", found.kernels + peak
+    if found.threads > 1:
+        yield "threads", f"{found.threads} share large operators; an operator takes until the last is done"
     yield "input", found.given
     yield "runs", f"{found.repeats:,}, whose medians these are"
     yield "operators", f"{micro(found.seconds)} us for {found.macs:,} MACs, {giga(rate)} GMAC/s{share}"
@@ -245,7 +262,9 @@ def totals(found: Profile) -> Iterator[tuple[str, str]]:
 
 def lines(found: Profile, timings: Sequence[Timing], width: int) -> Iterator[str]:
     """A line for each operator; names take the width that is left."""
-    head = ("#", "operator", "us", "share", "MACs", "GMAC/s", "of peak", "kernels")
+    head: tuple[str, ...] = ("#", "operator", "us", "share", "MACs", "GMAC/s", "of peak", "kernels")
+    if found.threads > 1:
+        head += ("threads",)
     rows = [head, *(cells(found, timing) for timing in timings)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     left = width - sum(widths) - 2 * len(widths)
@@ -263,7 +282,7 @@ def cells(found: Profile, timing: Timing) -> tuple[str, ...]:
     """Step, kind, time, share, MACs, their rate, its share of the peak, and kernels; nothing where there is none."""
     op, rate = timing.operator, timing.rate
     share = found.peak_share(rate)
-    return (
+    row = (
         str(op.index + 1),
         op.kind,
         "-" if timing.seconds is None else micro(timing.seconds),
@@ -273,6 +292,7 @@ def cells(found: Profile, timing: Timing) -> tuple[str, ...]:
         "" if share is None else percent(share, 1.0),
         "" if timing.seconds is None else timing.kernels,
     )
+    return (*row, str(timing.threads or "")) if found.threads > 1 else row
 
 
 def micro(seconds: float) -> str:
@@ -288,6 +308,7 @@ def document(found: Profile) -> dict[str, Any]:
     return {
         "file": str(found.path),
         "kernels": found.kernels,
+        "threads": found.threads,
         "input": found.given,
         "repeats": found.repeats,
         "peak": found.peak,
@@ -303,6 +324,7 @@ def document(found: Profile) -> dict[str, Any]:
                 "kind": timing.operator.kind,
                 "name": timing.operator.name,
                 "kernels": timing.kernels,
+                "threads": timing.threads,
                 "seconds": timing.seconds,
                 "fastest": timing.fastest,
                 "share": (timing.seconds or 0.0) / found.seconds if found.seconds else 0.0,

@@ -30,7 +30,7 @@ class Executor:
     program: Program
     inputs: list[NDArray[np.int8]]
     outputs: list[NDArray[np.int8]]
-    operators: list[int]
+    shares: list[tuple[int, int]]
     threads: int
     def __init__(self, program: Program, threads: int = 1, split_all: bool = False) -> None: ...
     def own(self) -> None: ...

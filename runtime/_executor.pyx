@@ -61,7 +61,7 @@ from qrt_model cimport (
     qrt_tensor,
     qrt_text,
 )
-from qrt_pool cimport qrt_pool, qrt_pool_end, qrt_pool_init, qrt_pool_run, qrt_pool_size
+from qrt_pool cimport qrt_pool, qrt_pool_end, qrt_pool_init, qrt_pool_parts, qrt_pool_run, qrt_pool_size
 from qrt_prepare cimport (
     qrt_program,
     qrt_program_init,
@@ -536,7 +536,8 @@ cdef class Executor:
                 size = cnp.PyArray_NBYTES(view)
                 # A caller's array may be a view of the arena.
                 memmove(cnp.PyArray_DATA(view), cnp.PyArray_BYTES(inputs[k]) + i * size, size)
-            self._invoke()
+            with nogil:
+                self._invoke(NULL)
             for k in range(len(outputs)):
                 view = self.outputs[k]
                 size = cnp.PyArray_NBYTES(view)
@@ -549,24 +550,27 @@ cdef class Executor:
         if PyThread_acquire_lock(self.lock, NOWAIT_LOCK) != PY_LOCK_ACQUIRED:
             raise RuntimeError(f"{self._model()} is running in another thread; {REMEDY}")
         self._check_owner()
-        self._invoke()
+        with nogil:
+            self._invoke(NULL)
         PyThread_release_lock(self.lock)
 
-    cdef void _invoke(self):
+    cdef void _invoke(self, int64_t *ends) noexcept nogil:
+        """Runs every step; `ends` is NULL or gets the nanoseconds at which each was done."""
         cdef uint32_t i
         cdef const qrt_step *step
-        with nogil:
-            if self.pool != NULL:
-                qrt_pool_run(self.pool)
-            else:
-                for i in range(self.step_count):
-                    step = &self.steps[i]
-                    step.run(step.params, step.inputs, step.output, self.scratch_start)
+        if self.pool != NULL:
+            qrt_pool_run(self.pool, ends)
+            return
+        for i in range(self.step_count):
+            step = &self.steps[i]
+            step.run(step.params, step.inputs, step.output, self.scratch_start)
+            if ends != NULL:
+                ends[i] = nanoseconds()
 
     @property
-    def operators(self):
-        """For each step, the index of its operator."""
-        return [self.steps[i].op for i in range(self.step_count)]
+    def shares(self):
+        """For each step, the index of its operator, and how many threads share it."""
+        return [(self.steps[i].op, qrt_pool_parts(self.pool, i)) for i in range(self.step_count)]
 
     def profile(self, list sample, int repeats):
         """Runs every operator `repeats` times on `sample`, and times each.
@@ -581,8 +585,6 @@ cdef class Executor:
         numpy.ndarray
             int64 nanoseconds, [repeats, steps + 1]; the last of each run is that of reading the clock, which all contain.
         """
-        cdef uint32_t i
-        cdef const qrt_step *step
         times = np.empty((repeats, self.step_count + 2), dtype=np.int64)
         cdef int64_t[:, ::1] rows = times
         cdef int64_t *now
@@ -592,9 +594,6 @@ cdef class Executor:
             now = &rows[r, 0]
             with nogil:
                 now[0] = nanoseconds()
-                for i in range(self.step_count):
-                    step = &self.steps[i]
-                    step.run(step.params, step.inputs, step.output, self.scratch_start)
-                    now[i + 1] = nanoseconds()
+                self._invoke(now + 1)
                 now[self.step_count + 1] = nanoseconds()
         return np.diff(times, axis=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import operator
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ Array = NDArray[Any]
 # Of `measure_peak`: a round is 12 instructions, or 4 of AMX; together some milliseconds.
 PEAK_ROUNDS = 10_000
 PEAK_REPEATS = 20
+# Long enough that handing a loop to a thread does not count.
+SHARED_PEAK_SECONDS = 0.004
 # Of the type that they are compared with, or numpy would convert them each time.
 LOWEST_CODE, HIGHEST_CODE = np.float32(-128), np.float32(127)
 MAX_THREADS = 256
@@ -174,6 +177,14 @@ class Model:
         return self._executor.threads
 
     @property
+    def operator_threads(self) -> tuple[int, ...]:
+        """For each operator, in the order of the file, how many threads share it; 0 where no code runs for it."""
+        counts = [0] * self._program.operator_count
+        for index, count in self._executor.shares:
+            counts[index] = count
+        return tuple(counts)
+
+    @property
     def test_vectors(self) -> list[tuple[list[Codes], list[Codes]]]:
         """Embedded (inputs, outputs) with which the file can prove itself; often empty."""
         return self._program.test_vectors()
@@ -257,7 +268,7 @@ class Model:
         numpy.ndarray
             Seconds, [repeats, operators], operators in the order of the file and without what reading the clock
             takes. NaN for an operator that no code runs for: a reshape that stays where it is, or one that
-            another operator does along.
+            another operator does along. An operator that threads share takes until the last of them is done.
 
         Raises
         ------
@@ -270,7 +281,8 @@ class Model:
         with self._executor:
             times = self._executor.profile([codes[: len(codes) // count] for codes in samples], repeats)
         seconds = np.full((repeats, self._program.operator_count), np.nan)
-        seconds[:, self._executor.operators] = np.maximum(times[:, :-1] - np.median(times[:, -1:]), 0) * 1e-9
+        ran = [index for index, _ in self._executor.shares]
+        seconds[:, ran] = np.maximum(times[:, :-1] - np.median(times[:, -1:]), 0) * 1e-9
         return seconds
 
     def input_view(self, index: int = 0) -> Codes:
@@ -470,8 +482,8 @@ def absent_kernel_sets() -> dict[str, str]:
     return dict(_executor.ABSENT)
 
 
-def measure_peak(kernels: str) -> float | None:
-    """The most multiply-accumulates a second that one core makes with a kernel set's instructions.
+def measure_peak(kernels: str, threads: int = 1) -> float | None:
+    """The most multiply-accumulates a second that threads make together with a kernel set's instructions.
 
     Measured now, in a few milliseconds: a loop of the set's best instruction (AMX TDPBSSD, VNNI VPDPBUSD, AVX2
     VPMADDWD and an addition) on registers alone; the best of several, since what else the machine does only slows it.
@@ -480,6 +492,8 @@ def measure_peak(kernels: str) -> float | None:
     ----------
     kernels : str
         One of `kernel_sets()`.
+    threads : int, default 1
+        How many run the loop at once. Cores that share a clock or units make less than so many times one core's.
 
     Returns
     -------
@@ -494,7 +508,26 @@ def measure_peak(kernels: str) -> float | None:
     if refusal := _executor.refusal(kernels):
         raise ValueError(refusal)
     measured = [_executor.peak(kernels, PEAK_ROUNDS) for _ in range(PEAK_REPEATS)]
-    return max(macs / nanoseconds * 1e9 for macs, nanoseconds in measured) if measured[0][0] else None
+    if not measured[0][0]:
+        return None
+    quickest = min(nanoseconds for _, nanoseconds in measured)
+    if threads == 1:
+        return measured[0][0] / quickest * 1e9
+    return _shared_peak(kernels, threads, max(PEAK_ROUNDS, int(PEAK_ROUNDS * SHARED_PEAK_SECONDS * 1e9 / quickest)))
+
+
+def _shared_peak(kernels: str, threads: int, rounds: int) -> float:
+    """`measure_peak` of several threads: until the last of them is done."""
+    # A twentieth of what importing qrt takes, and few need it.
+    from concurrent.futures import ThreadPoolExecutor
+
+    best = 0.0
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in range(PEAK_REPEATS):
+            start = time.perf_counter()
+            done = list(pool.map(_executor.peak, [kernels] * threads, [rounds] * threads))
+            best = max(best, sum(macs for macs, _ in done) / (time.perf_counter() - start))
+    return best
 
 
 def kernel_table() -> dict[str, dict[str, str]]:

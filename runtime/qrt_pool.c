@@ -159,23 +159,30 @@ static void start(qrt_pool *pool) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-void qrt_pool_run(qrt_pool *pool) {
-    const qrt_split *split = pool->split;
-    if (pool->forks != forks) start(pool);
-    uint64_t job = pool->job.value;
-    for (uint32_t i = 0; i < split->stage_count; i++) {
-        const qrt_stage *stage = &split->stages[i];
-        if (stage->count == 1) {
-            run_step(stage->parts, pool->scratch);
-            continue;
-        }
-        uint64_t before = pool->done.value;
-        job = (uint64_t)((uint32_t)(job >> 32) + 1) << 32 | i;
-        __atomic_store_n(&pool->left, stage->count, __ATOMIC_RELAXED);
-        event_set(&pool->job, job);
-        run_parts(pool, job, 0);
-        event_await(&pool->done, before);
+static void run_stage(qrt_pool *pool, uint32_t number) {
+    const qrt_stage *stage = &pool->split->stages[number];
+    if (stage->count == 1) {
+        run_step(stage->parts, pool->scratch);
+        return;
     }
+    uint64_t before = pool->done.value;
+    uint64_t job = (uint64_t)((uint32_t)(pool->job.value >> 32) + 1) << 32 | number;
+    __atomic_store_n(&pool->left, stage->count, __ATOMIC_RELAXED);
+    event_set(&pool->job, job);
+    run_parts(pool, job, 0);
+    event_await(&pool->done, before);
+}
+
+void qrt_pool_run(qrt_pool *pool, int64_t *ends) {
+    if (pool->forks != forks) start(pool);
+    for (uint32_t i = 0; i < pool->split->stage_count; i++) {
+        run_stage(pool, i);
+        if (ends != NULL) ends[i] = nanoseconds();
+    }
+}
+
+uint32_t qrt_pool_parts(const qrt_pool *pool, uint32_t stage) {
+    return pool == NULL ? 1 : pool->split->stages[stage].count;
 }
 
 /* Bytes from one thread's scratch to the next. */

@@ -21,8 +21,12 @@ size_t qrt_pool_size(const qrt_split *split);
  * them. `split` and `memory` must outlive the pool, which lies in `memory`. */
 qrt_pool *qrt_pool_init(const qrt_split *split, void *memory);
 
-/* Runs every stage. One call at a time. In a forked process the first call starts threads anew, or does without. */
-void qrt_pool_run(qrt_pool *pool);
+/* Runs every stage. One call at a time. In a forked process the first call starts threads anew, or does without.
+ * `ends` is NULL or gets the nanoseconds of CLOCK_MONOTONIC at which each stage was done. */
+void qrt_pool_run(qrt_pool *pool, int64_t *ends);
+
+/* How many threads a stage has parts for. NULL is no pool, where all stages are whole. */
+uint32_t qrt_pool_parts(const qrt_pool *pool, uint32_t stage);
 
 /* Ends the threads and waits until they are gone. NULL is no pool. */
 void qrt_pool_end(qrt_pool *pool);

@@ -12,6 +12,7 @@ from command_line import VECTORS, Cli, assert_refused, images, text
 import qrt
 from qrt import _executor
 from qrt.cli import console, profile, verbs
+from qrt.compiler import GraphBuilder
 
 # ------------------------------------------------------------------------------------------------- qrt kernels
 
@@ -102,7 +103,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Times that are the same in every run."""
     monkeypatch.setattr(qrt.Model, "profile", lambda *args, repeats, layout: 1e-6 * np.array(MICROSECONDS)[:repeats])
     monkeypatch.setattr(profile, "time_run", lambda *args: 12.5e-6)
-    monkeypatch.setattr(qrt, "measure_peak", lambda kernels: 4e9)
+    monkeypatch.setattr(qrt, "measure_peak", lambda kernels, threads: 4e9)
 
 
 @pytest.mark.usefixtures("clock")
@@ -130,7 +131,7 @@ Operators, the slowest first
 @pytest.mark.usefixtures("clock")
 def test_profile_shows_operators_in_order(cli: Cli, pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profile, "time_run", lambda *args: 9e-6)
-    monkeypatch.setattr(qrt, "measure_peak", lambda kernels: None)
+    monkeypatch.setattr(qrt, "measure_peak", lambda kernels, threads: None)
     shown = cli("profile", "pets.qfb", "--kernels", "reference", "--repeats", "2", "--order", COLUMNS="70").stdout
     assert shown == text("""
 file       pets.qfb
@@ -160,6 +161,7 @@ def test_profile_prints_one_json_document(cli: Cli, pets: Path) -> None:
     assert document == {
         "file": "pets.qfb",
         "kernels": "portable",
+        "threads": 1,
         "input": "random codes",
         "repeats": 2,
         "peak": 4e9,
@@ -176,6 +178,7 @@ def test_profile_prints_one_json_document(cli: Cli, pets: Path) -> None:
         "kind": "conv2d",
         "name": "stem",
         "kernels": "portable",
+        "threads": 1,
         "seconds": pytest.approx(5e-6),
         "fastest": pytest.approx(4e-6),
         "share": pytest.approx(5 / 9.5),
@@ -183,7 +186,8 @@ def test_profile_prints_one_json_document(cli: Cli, pets: Path) -> None:
         "rate": pytest.approx(2304 / 5e-6),
         "peak_share": pytest.approx(2304 / 5e-6 / 4e9),
     }
-    assert {key: operators[4][key] for key in ("seconds", "fastest", "share", "rate", "peak_share")} == {
+    assert {key: operators[4][key] for key in ("threads", "seconds", "fastest", "share", "rate", "peak_share")} == {
+        "threads": 0,
         "seconds": None,
         "fastest": None,
         "share": 0.0,
@@ -201,6 +205,55 @@ def test_profile_times_every_kernel_set(cli: Cli, pets: Path, kernels: str) -> N
         assert op["kernels"] == (kernels if table[op["kind"]] == "own" else table[op["kind"]])
         assert op["seconds"] is None if op["kind"] == "reshape" else op["seconds"] >= op["fastest"] >= 0
     assert document["seconds"] == pytest.approx(sum(op["seconds"] or 0 for op in document["operators"]))
+
+
+@pytest.fixture
+def wide() -> Path:
+    """A network whose convolutions are worth two threads, and whose mean stays on one."""
+    g = GraphBuilder("wide")
+    x = g.input("x", (1, 96, 96, 16), scale=0.1)
+    for name in ("first", "second"):
+        x = g.conv2d(x, np.ones((16, 3, 3, 16)), scale=5.0, padding=1, name=name)
+    g.output(g.mean(x, scale=0.1, name="mean"))
+    path = Path("wide.qfb")
+    path.write_bytes(g.compile())
+    return path
+
+
+def test_profile_on_threads(cli: Cli, wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["profile", str(wide), "--kernels", "avx2" if "avx2" in qrt.kernel_sets() else "portable"]
+    model = qrt.load(wide, kernels=arguments[-1], threads=2)
+    assert model.threads == 2 and model.operator_threads == (2, 2, 1)
+    measured = []
+
+    def measure_peak(kernels: str, threads: int) -> float:
+        measured.append(threads)
+        return 1e12
+
+    monkeypatch.setattr(qrt, "measure_peak", measure_peak)
+    document = json.loads(cli(*arguments, "--threads", "2", "--repeats", "3", "--json").stdout)
+    assert measured == [2, 2]
+    assert document["threads"] == 2
+    assert [op["threads"] for op in document["operators"]] == [2, 2, 1]
+    assert all(op["seconds"] >= op["fastest"] > 0 for op in document["operators"])
+    shown = cli(*arguments, "--threads", "2", "--repeats", "3", "--order")
+    assert "at most 1,000.0 GMAC/s on 2 threads at once\n" in shown.stdout
+    head, *rows = shown.stdout.split("Operators, in order\n")[1].splitlines()
+    column = head.index("threads") + len("threads")
+    assert [row[:column].split()[-1] for row in rows] == ["2", "2", "1"]
+    assert shown.stderr == ""
+
+
+def test_profile_says_where_threads_are_of_no_use(cli: Cli, pets: Path) -> None:
+    shown = cli("profile", "pets.qfb", "--threads", "4", "--repeats", "1", "--json")
+    assert "pets.qfb: no operator is worth more than 1 of 4 threads" in shown.stderr
+    assert json.loads(shown.stdout)["threads"] == 1
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_peak_of_threads_is_measured(kernels: str, count: int) -> None:
+    peak = qrt.measure_peak(kernels, count)
+    assert peak is None if kernels in ("reference", "portable") else peak is not None and peak > 1e9
 
 
 def test_profile_runs_on_what_it_is_given(cli: Cli, pets: Path) -> None:
@@ -227,6 +280,7 @@ def test_profile_refuses_wrong_input(cli: Cli, pets: Path) -> None:
         (["--input", "wide.npy"], "pets.qfb: input 'image': expected shape (1, 4, 4, 2) NHWC, got (3, 3)"),
         (["--input", "none.npy"], "none.npy: no such file; "),
         (["--kernels", "gpu"], "unknown kernel set 'gpu'; this machine has reference, "),
+        (["--threads", "0"], "threads is 1 to 256, got 0"),
         (["--repeats", "0"], "invalid value for '--repeats': 0 is not in the range x>=1"),
     ]:
         assert_refused(cli("profile", "pets.qfb", *args), f"qrt profile: {line}")

@@ -115,6 +115,17 @@ def test_same_bytes_of_a_network(size: int, kernels: str) -> None:
             np.testing.assert_array_equal(outputs(executor, [x])[0], expected)
 
 
+def test_times_of_shared_operators() -> None:
+    """They begin where the operator before ends, and together are not above the whole, within which they lie."""
+    model = qrt.load(LARGE, threads=2)
+    assert set(model.operator_threads) == {2} and set(qrt.load(LARGE).operator_threads) == {1}
+    start = time.perf_counter()
+    times = model.profile(SAMPLE, repeats=20)
+    assert times.shape == (20, len(model.operator_threads)) and times.min() > 0
+    assert times.sum() <= time.perf_counter() - start
+    np.testing.assert_array_equal(model.output_view(), EXPECTED)
+
+
 def test_forked_models_have_threads_of_their_own() -> None:
     models = [qrt.load(LARGE, threads=2)]
     models += [models[0].fork() for _ in range(7)]

@@ -75,13 +75,13 @@ static void *compare(void *argument) {
         write_inputs(arena, (uint32_t)run);
         for (uint32_t i = 0; i < count; i++) steps[i].run(steps[i].params, steps[i].inputs, steps[i].output, scratch);
         if (run % 4 == 3) nanosleep(&(struct timespec){0, 200000}, NULL); /* the threads fall asleep */
-        qrt_pool_run(pool);
+        qrt_pool_run(pool, NULL);
         *differences += !same_outputs(arena, expected);
     }
     pid_t child = forking ? fork() : -1;
     if (child == 0) {
         write_inputs(arena, (uint32_t)runs - 1);
-        qrt_pool_run(pool);
+        qrt_pool_run(pool, NULL);
         qrt_pool_end(pool);
         _exit(!same_outputs(arena, expected));
     }
