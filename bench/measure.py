@@ -9,8 +9,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 Call = Callable[[], object]
+# Takes a turn of so many seconds, and gives what one call took.
+Turn = Callable[[float], float]
 # A clock's reading and the loop around the calls cost well below a hundredth of this.
 SHORTEST_SAMPLE = 0.002
 
@@ -60,14 +63,21 @@ def turn(call: Call, repeats: int, seconds: float) -> float:
     return statistics.median(samples)
 
 
-def interleaved(calls: Mapping[str, Call], rounds: int, seconds: float) -> dict[str, Timing]:
-    """A timing of each call; `seconds` is the length of one turn."""
+def turns_of(call: Call) -> Turn:
+    """A call's turns, once it is warm."""
+    return partial(turn, call, repeats_for(call))
+
+
+def interleaved(
+    calls: Mapping[str, Call], rounds: int, seconds: float, elsewhere: Mapping[str, Turn] | None = None
+) -> dict[str, Timing]:
+    """A timing of each call; `seconds` is the length of one turn. `elsewhere` are turns of other processes' calls."""
     with no_garbage():
-        repeats = {name: repeats_for(call) for name, call in calls.items()}
-        medians: dict[str, list[float]] = {name: [] for name in calls}
+        turns = {name: turns_of(call) for name, call in calls.items()} | dict(elsewhere or {})
+        medians: dict[str, list[float]] = {name: [] for name in turns}
         for _ in range(rounds):
-            for name, call in calls.items():
-                medians[name].append(turn(call, repeats[name], seconds))
+            for name, take_turn in turns.items():
+                medians[name].append(take_turn(seconds))
     return {name: Timing(tuple(values)) for name, values in medians.items()}
 
 

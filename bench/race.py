@@ -12,7 +12,7 @@ import numpy as np
 
 import qrt
 from bench.contestants import Codes, Engine, Litert, OnnxRuntime, OpenVino, Runner, runner_of_qrt
-from bench.measure import Call, Timing, interleaved
+from bench.measure import Call, Timing, Turn, interleaved
 from bench.networks import Network
 from bench.peak import Peaks
 from bench.pytorch import PyTorch
@@ -28,6 +28,7 @@ REFERENCE_MACS = 50_000_000
 # Rounds and seconds by which an engine's quickest configuration is found.
 TRIAL = (3, 0.03)
 REFERENCE = "LiteRT reference kernels"
+ON_AVX2 = "LiteRT on AVX2"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ class Peer:
     agreement: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Avx2Peer:
+    """LiteRT's quickest runner in a process that sees no more than AVX2."""
+
+    turn: Turn
+    facts: dict[str, Any]  # its configuration and agreement
+
+
 def measured_sets() -> list[str]:
     """This machine's kernel sets without the reference, which is written to be read; the default last."""
     return [name for name in qrt.kernel_sets() if name != "reference"]
@@ -64,6 +73,8 @@ class Races:
         self.skipped: list[dict[str, str]] = []
         self.disagreements: list[str] = []
         self.peaks = Peaks()
+        # Makes LiteRT on AVX2 of a network, its samples and what qrt makes of them; or says why there is none.
+        self.avx2_peer: Callable[[Network, Sequence[Codes], Sequence[Codes]], Avx2Peer | str] | None = None
         self.engines: list[Engine] = []
         for engine in (kind() for kind in ENGINES if kind.name in settings.engines):
             if engine.missing():
@@ -94,10 +105,14 @@ class Races:
         if litert and litert.name in peers and network.macs <= REFERENCE_MACS:
             calls[REFERENCE] = litert.reference(network, codes).call
         calls |= {f"peak {name}": call for name, call in self.peaks.calls.items()}
+        avx2 = self.avx2_peer(network, samples, expected) if self.avx2_peer else None
+        elsewhere = {ON_AVX2: avx2.turn} if isinstance(avx2, Avx2Peer) else {}
+        timings = self.time(network.name, calls, elsewhere)
         whole = {"qrt": ours[sets[-1]].whole} | {name: peer.runner.whole for name, peer in peers.items()}
         return {
-            **self.result(network, self.time(network.name, calls), peers),
-            "absent": absent,
+            **self.result(network, timings, peers),
+            "avx2": {**plain(timings[ON_AVX2]), **avx2.facts} if isinstance(avx2, Avx2Peer) else None,
+            "absent": absent | ({ON_AVX2: avx2} if isinstance(avx2, str) else {}),
             "whole": {name: plain(timing) for name, timing in self.time(f"{network.name}, whole calls", whole).items()},
         }
 
@@ -157,9 +172,11 @@ class Races:
                 absent[engine.name] = reason
         return peers, absent
 
-    def time(self, what: str, calls: Mapping[str, Call]) -> dict[str, Timing]:
+    def time(
+        self, what: str, calls: Mapping[str, Call], elsewhere: Mapping[str, Turn] | None = None
+    ) -> dict[str, Timing]:
         self.say(what)
-        return interleaved(calls, self.settings.rounds, self.settings.seconds)
+        return interleaved(calls, self.settings.rounds, self.settings.seconds, elsewhere)
 
     def peak_gmacs(self, races: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """The machine's peak for each kernel set: the median over races."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
+from bench.avx2_only import litert_on_avx2
 from bench.costs import cost_of_call, cost_of_loading, gain_of_threads
 from bench.machine import describe
 from bench.measure import on_cpu
 from bench.networks import Network, Plan, Unusable
-from bench.race import LARGEST_DIFFERENCE, MEAN_DIFFERENCE, SAMPLES, Races, Settings
+from bench.race import LARGEST_DIFFERENCE, MEAN_DIFFERENCE, ON_AVX2, SAMPLES, Races, Settings
 
 FORMAT = 1
 
@@ -29,7 +31,12 @@ def run(settings: Settings, plan: Plan, say: Callable[[str], None], done: Callab
                 races.skip(name, str(reason))
             done()
 
-    with on_cpu(settings.cpu):
+    with on_cpu(settings.cpu), ExitStack() as ended:
+        if races.litert():
+            try:
+                races.avx2_peer = ended.enter_context(litert_on_avx2(settings))
+            except Unusable as reason:
+                races.skip(ON_AVX2, str(reason))
         raced = []
         networks: list[Network] = []
         for network in made(plan.networks):

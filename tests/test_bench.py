@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +18,16 @@ from click.testing import CliRunner
 import qrt
 from bench import recipes
 from bench.__main__ import main
+from bench.avx2_only import preload
 from bench.chart import draw
 from bench.contestants import Runner, runner_of_qrt
 from bench.edges import codes_of, given
 from bench.measure import Timing, interleaved, repeats_for, seconds_each
 from bench.networks import NAMES, Network, Unusable, from_file, from_recipe, plan
 from bench.peak import Peaks
-from bench.race import agreement_of, ratio
+from bench.race import ON_AVX2, agreement_of, ratio
 from bench.recipes import Recipe
-from bench.report import MARK, README, Table, micro, not_run, write_readme
+from bench.report import MARK, README, Table, micro, not_run, tables, write_readme
 
 
 def small() -> Recipe:
@@ -42,9 +47,9 @@ def network(tmp_path: Path) -> Network:
 
 
 def quick(tmp_path: Path, *arguments: str) -> dict[str, Any]:
-    """The document of a run without peers."""
+    """The document of a run, without peers unless they are named."""
     places = ["--json", str(tmp_path / "out.json"), "--chart", str(tmp_path / "out.png")]
-    result = CliRunner().invoke(main, [*arguments, "--quick", "--engines", "none", "--threads", "1", *places])
+    result = CliRunner().invoke(main, ["--quick", "--engines", "none", "--threads", "1", *places, *arguments])
     assert result.exit_code == 0, result.output
     document: dict[str, Any] = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     return document
@@ -68,6 +73,18 @@ def test_calls_take_turns() -> None:
     # Warming up comes first; then a turn is an unbroken row of one name, and the names alternate.
     turns = [name for i, name in enumerate(order) if i == 0 or order[i - 1] != name]
     assert "".join(turns) == "ab" * 4
+
+
+def test_calls_elsewhere_have_their_turns_too() -> None:
+    turns: list[float] = []
+
+    def take_turn(seconds: float) -> float:
+        turns.append(seconds)
+        return 2.0 * len(turns)
+
+    timings = interleaved({"here": lambda: None}, rounds=3, seconds=0.0, elsewhere={"there": take_turn})
+    assert turns == [0.0] * 3
+    assert timings["there"].rounds == (2.0, 4.0, 6.0) and len(timings["here"].rounds) == 3
 
 
 def test_a_sample_is_long_enough() -> None:
@@ -207,6 +224,61 @@ def test_a_document_with_peers_becomes_a_table_and_a_chart(network: Network, tmp
     pytest.importorskip("matplotlib")
     draw(document, tmp_path / "chart.png")
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def avx2_only(tmp_path: Path) -> dict[str, str]:
+    """The environment of a process that sees no more than AVX2."""
+    try:
+        return {**os.environ, "LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {preload(tmp_path)}".strip()}
+    except Unusable as reason:
+        pytest.skip(str(reason))
+
+
+def test_no_thread_of_a_process_sees_more_than_avx2(avx2_only: dict[str, str]) -> None:
+    program = """
+import threading, qrt
+looked = []
+thread = threading.Thread(target=lambda: looked.append(qrt._executor.SETS))
+thread.start(); thread.join()
+print(qrt.kernel_sets() == looked[0], looked[0][-1])
+"""
+    done = subprocess.run([sys.executable, "-c", program], env=avx2_only, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "avx2" if "avx2" in qrt.kernel_sets() else "portable"]
+
+
+def test_its_other_faults_end_it(avx2_only: dict[str, str]) -> None:
+    done = subprocess.run([sys.executable, "-c", "import ctypes; ctypes.string_at(1)"], env=avx2_only)
+    assert done.returncode == -signal.SIGSEGV
+
+
+def test_where_nothing_can_be_hidden_the_run_says_so(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ai_edge_litert")
+    if "avx2" not in qrt.kernel_sets()[:-1]:
+        pytest.skip("this machine has no more than AVX2")
+    monkeypatch.setattr("bench.avx2_only.platform.machine", lambda: "aarch64")
+    document = quick(tmp_path, str(network.files["tflite, exported by qrt"]), "--engines", "litert")
+    reason = "instruction sets can be hidden from a process on Linux on x86-64 only"
+    assert {"what": ON_AVX2, "reason": reason} in document["skipped"]
+    assert document["networks"][0]["avx2"] is None and document["networks"][0]["peers"]
+    assert "A machine without more than AVX2" not in [table.title for table in tables(document)]
+
+
+def test_litert_on_avx2(network: Network, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    document = quick(tmp_path, str(network.files["tflite, exported by qrt"]), "--engines", "litert")
+    (race,) = document["networks"]
+    if reasons := [entry["reason"] for entry in document["skipped"] if entry["what"] == ON_AVX2]:
+        assert race["avx2"] is None
+        pytest.skip(reasons[0])
+    theirs = race["avx2"]
+    assert len(theirs["rounds"]) == 3 and theirs["seconds"] == statistics.median(theirs["rounds"]) > 0
+    assert theirs["configuration"].startswith("tflite, ") and theirs["largest"] <= 1
+    (table,) = (table for table in tables(document) if table.title == "A machine without more than AVX2")
+    assert table.rows[0][:2] == [network.name, micro(race["sets"]["avx2"])]
+    assert table.rows[0][2:4] == [f"{theirs['seconds'] / race['sets']['avx2']['seconds']:.2f}", micro(theirs)]
 
 
 def test_readme_has_the_marks() -> None:
