@@ -8,7 +8,9 @@ whatever their name says: compilers use them on integers.
 from __future__ import annotations
 
 import ast
+import ctypes
 import platform
+import random
 import re
 import shutil
 import subprocess
@@ -129,6 +131,25 @@ def test_float_mnemonic(mnemonic: str) -> None:
 @pytest.mark.parametrize("mnemonic", INTEGER_MNEMONICS.split())
 def test_integer_mnemonic(mnemonic: str) -> None:
     assert not FLOAT_INSTRUCTION.fullmatch(mnemonic)
+
+
+def test_division_where_the_machine_has_none(tmp_path: Path) -> None:
+    """Bit by bit, as on machines of 32 bits, which have no library here."""
+    source, library = tmp_path / "divide.c", tmp_path / "divide.so"
+    source.write_text(
+        "#include <stdint.h>\n#undef UINTPTR_MAX\n#define UINTPTR_MAX UINT32_MAX\n#include <portable.c>\n"
+        "uint64_t divided(uint64_t a, uint64_t b) { return divide(a, b); }\n"
+    )
+    rest = [str(ROOT / name) for name in setup_list("KERNELS") if not name.endswith("/portable.c")]
+    command = [need("gcc"), "-O1", f"-I{ROOT / 'runtime' / 'kernels'}", "-shared", "-fPIC", str(source), *rest]
+    subprocess.run([*command, "-o", str(library)], check=True)
+    divided = ctypes.CDLL(str(library)).divided
+    divided.argtypes, divided.restype = [ctypes.c_uint64] * 2, ctypes.c_uint64
+    rng = random.Random(0)
+    edges = [1, 2, 3, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**62 - 1, 2**62, 2**63 - 1]
+    pairs = [(rng.getrandbits(rng.randint(1, 64)), rng.randint(1, 2 ** rng.randint(1, 63) - 1)) for _ in range(10_000)]
+    for a, b in pairs + [(a, b) for a in [0, *edges, 2**64 - 1] for b in edges]:
+        assert divided(a, b) == a // b, (a, b)
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)

@@ -115,6 +115,9 @@ static void qrt_lut_s8(const void *params, const int8_t *const *inputs, int8_t *
 
 /* floor(a / b) for 0 < b < 2^63. Cortex-M cannot divide 64 bits, and no library is linked. */
 static uint64_t divide(uint64_t a, uint64_t b) {
+#if UINTPTR_MAX > UINT32_MAX
+    return a / b;
+#else
     uint64_t quotient = 0, rest = 0;
     for (int32_t bit = 63; bit >= 0; bit--) {
         rest = rest << 1 | (a >> bit & 1);
@@ -125,6 +128,7 @@ static uint64_t divide(uint64_t a, uint64_t b) {
         }
     }
     return quotient;
+#endif
 }
 
 /* inverse(a) of SPEC.md: 1 / (1 + a), both in units of 2^-31, by Newton's method. */
@@ -135,30 +139,36 @@ static int32_t softmax_inverse(int64_t a) {
     return (int32_t)qrt_clamp(2 * v, 0, INT32_MAX);
 }
 
-static uint32_t exponential(const qrt_softmax_params *p, int32_t distance) {
-    return distance < p->exponential_count ? p->exponential[distance] : 0;
+/* Without a branch, which nothing could predict. */
+static uint64_t exponential(const uint32_t *table, int32_t count, int32_t distance) {
+    int32_t inside = (distance - count) >> 31; /* all bits or none */
+    return table[distance & inside] & (uint32_t)inside;
 }
 
 static void softmax_tflite_row(const qrt_softmax_params *p, const int8_t *x, int32_t max, int8_t *y) {
-    int64_t sum = 0;
-    int32_t bits = 0;
-    for (int32_t i = 0; i < p->channels; i++) sum += qrt_rounding_shift(exponential(p, max - x[i]), 12);
-    while (sum << bits < (int64_t)1 << 31) bits++;
-    int32_t inverse = softmax_inverse((sum << bits) - ((int64_t)1 << 31));
-    for (int32_t i = 0; i < p->channels; i++) {
-        int64_t code = qrt_rounding_shift(qrt_high_mul(exponential(p, max - x[i]), inverse), 35 - bits) - 128;
-        y[i] = (int8_t)qrt_clamp(code, -128, 127);
+    const uint32_t *table = p->exponential;
+    int32_t bits = 0, channels = p->channels, count = p->exponential_count;
+    uint64_t sum = 0;
+    for (int32_t i = 0; i < channels; i++) sum += (exponential(table, count, max - x[i]) + 2048) >> 12;
+    while (sum << bits < (uint64_t)1 << 31) bits++;
+    uint64_t inverse = (uint64_t)softmax_inverse((int64_t)(sum << bits) - ((int64_t)1 << 31));
+    uint64_t round = (uint64_t)1 << (34 - bits);
+    for (int32_t i = 0; i < channels; i++) {
+        uint64_t high = (exponential(table, count, max - x[i]) * inverse + ((uint64_t)1 << 30)) >> 31;
+        uint64_t code = (high + round) >> (35 - bits);
+        y[i] = (int8_t)((int32_t)(code < 255 ? code : 255) - 128);
     }
 }
 
 static void softmax_exact_row(const qrt_softmax_params *p, const int8_t *x, int32_t max, int8_t *y) {
-    uint64_t round = (uint64_t)qrt_round(p->shift), sum = 0;
-    for (int32_t i = 0; i < p->channels; i++) sum += exponential(p, max - x[i]);
+    const uint32_t *table = p->exponential;
+    int32_t shift = p->shift, zero_point = p->y_zero_point, channels = p->channels, count = p->exponential_count;
+    uint64_t round = (uint64_t)qrt_round(shift), sum = 0, most = (uint64_t)(127 - zero_point);
+    for (int32_t i = 0; i < channels; i++) sum += exponential(table, count, max - x[i]);
     uint64_t reciprocal = divide(p->numerator, sum);
-    for (int32_t i = 0; i < p->channels; i++) {
-        uint64_t code = (exponential(p, max - x[i]) * reciprocal + round) >> p->shift;
-        /* 255 and more are 127 with any zero point. */
-        y[i] = (int8_t)qrt_clamp((code < 255 ? (int32_t)code : 255) + p->y_zero_point, -128, 127);
+    for (int32_t i = 0; i < channels; i++) {
+        uint64_t code = (exponential(table, count, max - x[i]) * reciprocal + round) >> shift;
+        y[i] = (int8_t)((int32_t)(code < most ? code : most) + zero_point);
     }
 }
 
