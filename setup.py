@@ -22,6 +22,7 @@ X86_KERNELS = [
     "runtime/kernels/avx2_winograd.c",
     "runtime/kernels/avx2_depthwise.c",
     "runtime/kernels/avx2_rows.c",
+    "runtime/kernels/avx2_move.c",
     "runtime/kernels/avx2_pools.c",
     "runtime/kernels/avx512vnni.c",
     "runtime/kernels/avx512_depthwise.c",

@@ -361,6 +361,14 @@ def movement_cases() -> Iterator[Case]:
     yield case("concat of one", graphs.concat, (2, 3), 1, (3,))
     for permutation in ((0, 1, 2, 3), (0, 3, 1, 2), (0, 2, 3, 1), (3, 2, 1, 0), (2, 0, 1, 3)):
         yield case(f"transpose {permutation}", graphs.transpose, (2, 3, 4, 5), permutation)
+    # Matrices of few rows, of tiles and of what is left of them; with axes in front, and with axes that are one.
+    for rows, columns in product((2, 3, 4, 5, 15, 16, 17, 40), (15, 16, 19, 20, 21, 37)):
+        yield case(f"transpose {columns} columns of {rows}", graphs.transpose, (rows, columns), (1, 0))
+    for shape in ((2, 3, 5, 8), (1, 17, 4, 9), (2, 20, 1, 18), (1, 1, 6, 40)):
+        for permutation in ((0, 2, 3, 1), (0, 3, 1, 2)):
+            yield case(f"transpose {shape} {permutation}", graphs.transpose, shape, permutation)
+    yield case("transpose shuffle", graphs.transpose, (1, 2, 3, 2, 29), (0, 1, 2, 4, 3))
+    yield case("transpose of groups", graphs.transpose, (3, 2, 4, 5, 6), (2, 3, 0, 1, 4))
     yield case("transpose rank 1", graphs.transpose, (6,), (0,))
     yield case("transpose rank 6", graphs.transpose, (1, 2, 3, 2, 1, 4), (5, 1, 3, 0, 4, 2))
     yield case("reshape", graphs.reshape, (2, 3, 4), (6, 4))

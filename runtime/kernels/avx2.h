@@ -5,6 +5,7 @@
 #include "qrt_kernels.h"
 
 extern const qrt_kernel qrt_dwconv2d_avx2;
+extern const qrt_kernel qrt_transpose_avx2;
 
 /* conv2d, for layers that qrt_winograd_serves(). */
 extern const qrt_kernel qrt_winograd_avx2;
