@@ -18,13 +18,9 @@ typedef struct rectangle {
 } rectangle;
 
 static rectangle window_at(const qrt_pool2d_params *p, const int8_t *image, int32_t out_y, int32_t out_x) {
-    int32_t start_y = out_y * p->stride_y - p->pad_top, start_x = out_x * p->stride_x - p->pad_left;
-    qrt_span rows = qrt_window(start_y, p->filter_height, 1, p->in_height);
-    qrt_span columns = qrt_window(start_x, p->filter_width, 1, p->in_width);
-    ptrdiff_t row_size = (ptrdiff_t)p->in_width * p->channels;
-    const int8_t *x = image + (start_y + rows.first) * row_size + (ptrdiff_t)(start_x + columns.first) * p->channels;
-    rectangle window = {x, rows.last - rows.first, columns.last - columns.first, row_size, p->channels};
-    return window;
+    qrt_pool_window window = qrt_pool_window_at(p, image, out_y, out_x);
+    rectangle r = {window.x, window.rows, window.columns, (ptrdiff_t)p->in_width * p->channels, p->channels};
+    return r;
 }
 
 /* Sums of the first 8 and of the other channels. */

@@ -30,21 +30,6 @@ QRT_AVX512 QRT_INLINE __m512i narrow_in_lanes(const __m512i y[4]) {
     return _mm512_packs_epi16(_mm512_packs_epi32(y[0], y[1]), _mm512_packs_epi32(y[2], y[3]));
 }
 
-/* What of a pooling window lies in the image. */
-typedef struct pool_window {
-    const int8_t *x; /* first channel of the first position */
-    int32_t rows, columns;
-} pool_window;
-
-static pool_window pool_window_at(const qrt_pool2d_params *p, const int8_t *image, int32_t out_y, int32_t out_x) {
-    int32_t start_y = out_y * p->stride_y - p->pad_top, start_x = out_x * p->stride_x - p->pad_left;
-    qrt_span rows = qrt_window(start_y, p->filter_height, 1, p->in_height);
-    qrt_span columns = qrt_window(start_x, p->filter_width, 1, p->in_width);
-    ptrdiff_t position = (ptrdiff_t)(start_y + rows.first) * p->in_width + start_x + columns.first;
-    pool_window window = {image + position * p->channels, rows.last - rows.first, columns.last - columns.first};
-    return window;
-}
-
 /* Division by the count of a window's positions. */
 typedef struct divisor {
     __m512i count, reciprocal, zero_points; /* reciprocal: 2^32 / count, rounded down */
@@ -71,7 +56,7 @@ QRT_AVX512 QRT_INLINE __m512i average(__m512i sum, const divisor *by, const int 
 }
 
 /* One output position. */
-QRT_AVX512 QRT_INLINE void average_position(const qrt_pool2d_params *p, pool_window window, const divisor *by,
+QRT_AVX512 QRT_INLINE void average_position(const qrt_pool2d_params *p, qrt_pool_window window, const divisor *by,
                                             int8_t *y, const int rounding) {
     const __m512i zero_point = _mm512_set1_epi32(rounding == 1 ? p->x_zero_point : 0);
     const __m512i output_min = _mm512_set1_epi8((char)p->output_min);
@@ -101,7 +86,7 @@ QRT_AVX512 QRT_INLINE void average_pool2d(const qrt_pool2d_params *p, const int8
     for (int32_t n = 0; n < p->batch; n++) {
         for (int32_t out_y = 0; out_y < p->out_height; out_y++) {
             for (int32_t out_x = 0; out_x < p->out_width; out_x++, output += p->channels) {
-                pool_window window = pool_window_at(p, image, out_y, out_x);
+                qrt_pool_window window = qrt_pool_window_at(p, image, out_y, out_x);
                 if (count != window.rows * window.columns) {
                     count = window.rows * window.columns;
                     by.count = _mm512_set1_epi32(count);
@@ -125,7 +110,7 @@ QRT_AVX512 static void average_pool2d_run(const void *params, const int8_t *cons
 }
 
 /* One output position. Starting from output_min and stopping at output_max is the clamp. */
-QRT_AVX512 QRT_INLINE void max_position(const qrt_pool2d_params *p, pool_window window, int8_t *y) {
+QRT_AVX512 QRT_INLINE void max_position(const qrt_pool2d_params *p, qrt_pool_window window, int8_t *y) {
     const __m512i output_min = _mm512_set1_epi8((char)p->output_min);
     const __m512i output_max = _mm512_set1_epi8((char)p->output_max);
     ptrdiff_t channels = p->channels, row_size = p->in_width * channels;
@@ -150,7 +135,7 @@ QRT_AVX512 static void max_pool2d_run(const void *params, const int8_t *const *i
     for (int32_t n = 0; n < p->batch; n++) {
         for (int32_t out_y = 0; out_y < p->out_height; out_y++) {
             for (int32_t out_x = 0; out_x < p->out_width; out_x++, output += p->channels) {
-                max_position(p, pool_window_at(p, image, out_y, out_x), output);
+                max_position(p, qrt_pool_window_at(p, image, out_y, out_x), output);
             }
         }
         image += (ptrdiff_t)p->in_height * p->in_width * p->channels;

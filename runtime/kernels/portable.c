@@ -187,21 +187,6 @@ static void qrt_softmax_s8(const void *params, const int8_t *const *inputs, int8
     }
 }
 
-/* What of a pooling window lies in the image. */
-typedef struct pool_window {
-    const int8_t *x; /* first channel of the first position */
-    int32_t rows, columns;
-} pool_window;
-
-static pool_window pool_window_at(const qrt_pool2d_params *p, const int8_t *image, int32_t out_y, int32_t out_x) {
-    int32_t start_y = out_y * p->stride_y - p->pad_top, start_x = out_x * p->stride_x - p->pad_left;
-    qrt_span rows = qrt_window(start_y, p->filter_height, 1, p->in_height);
-    qrt_span columns = qrt_window(start_x, p->filter_width, 1, p->in_width);
-    ptrdiff_t position = (ptrdiff_t)(start_y + rows.first) * p->in_width + start_x + columns.first;
-    pool_window window = {image + position * p->channels, rows.last - rows.first, columns.last - columns.first};
-    return window;
-}
-
 /* sum / count to nearest, count > 0; ties as SPEC.md says for average_pool2d. */
 static int32_t average(int32_t sum, int32_t count, int32_t rounding) {
     int32_t magnitude = sum < 0 ? -sum : sum;
@@ -212,7 +197,8 @@ static int32_t average(int32_t sum, int32_t count, int32_t rounding) {
 }
 
 /* One output position, channels [channel, channel + size), size <= BLOCK. */
-static void average_block(const qrt_pool2d_params *p, pool_window window, int32_t channel, int32_t size, int8_t *y) {
+static void average_block(const qrt_pool2d_params *p, qrt_pool_window window, int32_t channel, int32_t size,
+                          int8_t *y) {
     int32_t acc[BLOCK] = {0};
     int32_t count = window.rows * window.columns;
     int32_t zero_point = p->rounding == 1 ? p->x_zero_point : 0; /* HALF_EVEN alone counts from it */
@@ -235,7 +221,7 @@ static void qrt_average_pool2d_s8(const void *params, const int8_t *const *input
     for (int32_t n = 0; n < p->batch; n++) {
         for (int32_t out_y = 0; out_y < p->out_height; out_y++) {
             for (int32_t out_x = 0; out_x < p->out_width; out_x++) {
-                pool_window window = pool_window_at(p, image, out_y, out_x);
+                qrt_pool_window window = qrt_pool_window_at(p, image, out_y, out_x);
                 for (int32_t channel = 0; channel < p->channels; channel += BLOCK) {
                     int32_t left = p->channels - channel;
                     average_block(p, window, channel, left < BLOCK ? left : BLOCK, output);
@@ -248,7 +234,7 @@ static void qrt_average_pool2d_s8(const void *params, const int8_t *const *input
 }
 
 /* One output position. Starting from output_min and stopping at output_max is the clamp. */
-static void max_position(const qrt_pool2d_params *p, pool_window window, int8_t *restrict y) {
+static void max_position(const qrt_pool2d_params *p, qrt_pool_window window, int8_t *restrict y) {
     memset(y, p->output_min, (size_t)p->channels);
     for (int32_t row = 0; row < window.rows; row++) {
         const int8_t *restrict x = window.x + (ptrdiff_t)row * p->in_width * p->channels;
@@ -267,7 +253,7 @@ static void qrt_max_pool2d_s8(const void *params, const int8_t *const *inputs, i
     for (int32_t n = 0; n < p->batch; n++) {
         for (int32_t out_y = 0; out_y < p->out_height; out_y++) {
             for (int32_t out_x = 0; out_x < p->out_width; out_x++) {
-                max_position(p, pool_window_at(p, image, out_y, out_x), output);
+                max_position(p, qrt_pool_window_at(p, image, out_y, out_x), output);
                 output += p->channels;
             }
         }

@@ -91,4 +91,20 @@ static inline qrt_span qrt_window(int32_t start, int32_t filter, int32_t dilatio
     return span;
 }
 
+/* What of a pooling window lies in the image. */
+typedef struct qrt_pool_window {
+    const int8_t *x; /* first channel of the first position */
+    int32_t rows, columns;
+} qrt_pool_window;
+
+static inline qrt_pool_window qrt_pool_window_at(const qrt_pool2d_params *p, const int8_t *image, int32_t out_y,
+                                                 int32_t out_x) {
+    int32_t start_y = out_y * p->stride_y - p->pad_top, start_x = out_x * p->stride_x - p->pad_left;
+    qrt_span rows = qrt_window(start_y, p->filter_height, 1, p->in_height);
+    qrt_span columns = qrt_window(start_x, p->filter_width, 1, p->in_width);
+    ptrdiff_t position = (ptrdiff_t)(start_y + rows.first) * p->in_width + start_x + columns.first;
+    qrt_pool_window window = {image + position * p->channels, rows.last - rows.first, columns.last - columns.first};
+    return window;
+}
+
 #endif
