@@ -450,7 +450,9 @@ def place_cases() -> Iterator[Case]:
         ((1, 2, 3, 2, 3, 2), (0, 1, 2, 0, 1, 1), (9, -1, -2, 1, 1, 7), (1, 2, 2, 2, 2, 1)),
     ):
         yield case(f"slice {shape} {begin} {stride}", graphs.slice_of, shape, begin, stride, out_shape)
-    for bilinear, shape, size in product((False, True), ((1, 1, 1, 3), (2, 3, 4, 5), (1, 5, 2, 65)), ((1, 1), (7, 4))):
+    for bilinear, shape, size in product(
+        (False, True), ((1, 1, 1, 3), (2, 3, 4, 5), (1, 3, 2, 16), (1, 5, 2, 65)), ((1, 1), (7, 4))
+    ):
         name = f"resize2d {'bilinear' if bilinear else 'nearest'} {shape} to {size}"
         yield case(name, graphs.resize2d, shape, size, bilinear=bilinear)
 

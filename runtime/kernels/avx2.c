@@ -282,6 +282,7 @@ void qrt_kernels_avx2(qrt_kernels *kernels) {
     kernels->dwconv2d = qrt_dwconv2d_avx2;
     kernels->linear = linear;
     kernels->transpose = qrt_transpose_avx2;
+    kernels->resize2d = qrt_resize2d_avx2;
     qrt_rows_avx2(kernels);
     qrt_pools_avx2(kernels);
 }

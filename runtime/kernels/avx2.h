@@ -6,6 +6,7 @@
 
 extern const qrt_kernel qrt_dwconv2d_avx2;
 extern const qrt_kernel qrt_transpose_avx2;
+extern const qrt_kernel qrt_resize2d_avx2;
 
 /* conv2d, for layers that qrt_winograd_serves(). */
 extern const qrt_kernel qrt_winograd_avx2;

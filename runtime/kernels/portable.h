@@ -17,4 +17,11 @@ void qrt_transpose_s8(const void *params, const int8_t *const *inputs, int8_t *o
 void qrt_slice_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 void qrt_resize2d_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 
+/* All channels of one position between four: from `top` on, the row below, and the column to the right. */
+typedef void (*qrt_interpolation)(const int8_t *top, ptrdiff_t below, ptrdiff_t right, int32_t v, int32_t u,
+                                  int32_t channels, int8_t *output);
+
+/* resize2d, whose positions between codes are made by `function`. */
+void qrt_resize2d_with(const qrt_resize2d_params *p, const int8_t *image, int8_t *output, qrt_interpolation function);
+
 #endif

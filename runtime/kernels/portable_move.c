@@ -74,7 +74,6 @@ void qrt_slice_s8(const void *params, const int8_t *const *inputs, int8_t *outpu
     gather(inputs[0] + p->first, p->rank, p->out_shape, p->in_stride, output);
 }
 
-/* All channels of one position between four: from `top` on, the row below, and the column to the right. */
 static void interpolate(const int8_t *top, ptrdiff_t below, ptrdiff_t right, int32_t v, int32_t u, int32_t channels,
                         int8_t *output) {
     const int8_t *bottom = top + below;
@@ -85,11 +84,9 @@ static void interpolate(const int8_t *top, ptrdiff_t below, ptrdiff_t right, int
     }
 }
 
-void qrt_resize2d_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_resize2d_params *p = params;
+static inline void resize2d(const qrt_resize2d_params *p, const int8_t *image, int8_t *output,
+                            qrt_interpolation function) {
     ptrdiff_t row_size = (ptrdiff_t)p->in_width * p->channels;
-    const int8_t *image = inputs[0];
-    (void)scratch;
     for (int32_t n = 0; n < p->batch; n++, image += p->in_height * row_size) {
         for (int32_t out_y = 0; out_y < p->out_height; out_y++) {
             int32_t v = p->row_weight != NULL ? p->row_weight[out_y] : 0;
@@ -102,9 +99,18 @@ void qrt_resize2d_s8(const void *params, const int8_t *const *inputs, int8_t *ou
                 if (u == 0 && v == 0) {
                     memcpy(output, x, (size_t)p->channels);
                 } else {
-                    interpolate(x, below, right, v, u, p->channels, output);
+                    function(x, below, right, v, u, p->channels, output);
                 }
             }
         }
     }
+}
+
+void qrt_resize2d_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    (void)scratch;
+    resize2d(params, inputs[0], output, interpolate);
+}
+
+void qrt_resize2d_with(const qrt_resize2d_params *p, const int8_t *image, int8_t *output, qrt_interpolation function) {
+    resize2d(p, image, output, function);
 }
