@@ -1,17 +1,22 @@
 # Each target makes what it needs. PYTHON names the interpreter that .venv is made from, BENCH options of the bench,
-# TESTS what test-asan runs (all), SECONDS how long to fuzz.
+# TESTS what to test (all), SECONDS how long to fuzz.
 
 PYTHON ?= python3
 SECONDS ?= 60
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := $(shell find runtime schema compiler cli -type f \( -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]' -o -name '*.pyi' -o -name '*.fbs' \)) setup.py pyproject.toml README.md
 C_FILES := $(wildcard schema/*.[ch] runtime/*.[ch] runtime/kernels/*.[ch] bench/*.c tests/fuzz/*.[ch])
 C_SOURCES := $(wildcard schema/*.c runtime/qrt_*.c runtime/kernels/*.c bench/*.c tests/fuzz/*.c)
 CYTHON_MADE := runtime/_executor.c runtime/_reference.c
+SOURCES := $(filter-out $(CYTHON_MADE), $(shell find runtime schema compiler cli -type f \( -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name '*.[ch]' -o -name '*.fbs' \))) \
+  setup.py pyproject.toml MANIFEST.in README.md
+# As many processes as there are CPUs; above eight, what each imports costs more than it brings.
+# A comma would end an argument of call.
+ASAN := address,undefined
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-asan mutants lint bench fuzz clean
+.PHONY: help demo test test-asan test-tsan mutants lint bench fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,19 +28,28 @@ demo: $(VENV)/demo.stamp ## compile a real network and run it on real images
 	$(BIN)/python examples/digits/demo.py build/digits.qfb
 
 test: $(VENV)/test.stamp ## install what the tests need and run them
-	$(BIN)/python -m pytest
+	QRT_DIST=$(CURDIR)/dist $(PYTEST) $(TESTS)
 
 # The interpreter is not built with sanitizers, so their library comes first, with C++'s, whose exceptions it watches.
-# What the interpreter itself leaves unfreed is no leak of qrt's.
-SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
-ASAN := $(CURDIR)/build/asan
+# What the interpreter itself leaves unfreed is no leak of qrt's. pytest keeps what a process writes before it dies, so
+# reports go to files. $(1): what the compiler calls the sanitizers; $(2): their library; $(3): the tests.
+define test-sanitized
+@[ -e "$$($(CC) -print-file-name=$(2))" ] || { echo "'$(CC)' has no $(2); gcc has: make CC=gcc $@" >&2; exit 1; }
+rm -rf build/$@
+CFLAGS="-fsanitize=$(1) -fno-sanitize-recover=all -g1" LDFLAGS="-fsanitize=$(1)" \
+  $(BIN)/python setup.py --quiet build --build-lib build/$@/lib --build-temp build/$@/temp --parallel 2
+LD_PRELOAD="$$($(CC) -print-file-name=$(2)) $$($(CC) -print-file-name=libstdc++.so)" \
+  ASAN_OPTIONS=detect_leaks=0:log_path=$(CURDIR)/build/$@/report UBSAN_OPTIONS=log_path=$(CURDIR)/build/$@/report \
+  TSAN_OPTIONS=halt_on_error=1:log_path=$(CURDIR)/build/$@/report \
+  QRT_DIST=$(CURDIR)/dist QRT_SANITIZERS=$(1) PYTHONPATH=$(CURDIR)/build/$@/lib $(PYTEST) $(3) \
+  || { cat build/$@/report.* 2> /dev/null; exit 1; }
+endef
+
 test-asan: $(VENV)/test.stamp ## all tests once more, with the extensions built under ASan and UBSan (needs gcc)
-	@[ -e "$$($(CC) -print-file-name=libasan.so)" ] || { \
-	  echo "'$(CC)' has no libasan.so; gcc has: make CC=gcc test-asan" >&2; exit 1; }
-	rm -rf $(ASAN)
-	CFLAGS="$(SANITIZE) -g1" LDFLAGS="$(SANITIZE)" $(BIN)/python setup.py --quiet build --build-lib $(ASAN)/lib --build-temp $(ASAN)/temp
-	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so)" \
-	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=$(ASAN)/lib $(BIN)/python -m pytest $(TESTS)
+	$(call test-sanitized,$(ASAN),libasan.so,$(TESTS))
+
+test-tsan: $(VENV)/test.stamp ## the tests of threads and forks, with the extensions built under TSan (needs gcc)
+	$(call test-sanitized,thread,libtsan.so,$(or $(TESTS),tests/test_threads.py tests/test_forks.py))
 
 mutants: $(VENV)/test.stamp ## drop each check of the validator in turn; some test must notice each
 	$(BIN)/python tests/fuzz/mutate_validator.py
@@ -53,7 +67,7 @@ bench: $(VENV)/bench.stamp ## qrt beside LiteRT, ONNX Runtime and OpenVINO on th
 	$(BIN)/python -m bench $(BENCH)
 
 fuzz: $(VENV)/test.stamp ## attack the reader, the kernels and the frontends for SECONDS=60
-	@$(BIN)/python -m pip install --quiet ".[fuzz]" || echo "atheris cannot be installed here; the frontends are not fuzzed"
+	@$(BIN)/python -m pip install --quiet "$$(echo dist/*.whl)[fuzz]" || echo "atheris cannot be installed here; the frontends are not fuzzed"
 	cd tests && ../$(BIN)/python -m fuzz --seconds $(SECONDS)
 
 clean: ## remove what was built
@@ -69,21 +83,28 @@ $(VENV)/made.stamp:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@touch $@
 
-# A module that was deleted survives in build/ and would be installed, so build from nothing.
+# What is shipped is built once, the sdist and the wheel from that sdist; everything else installs this wheel.
+$(VENV)/dist.stamp: $(VENV)/made.stamp $(SOURCES)
+	rm -rf dist qrt.egg-info
+	$(BIN)/python -m pip install --quiet build
+	$(BIN)/python -m build --quiet > /dev/null
+	@touch $@
+
+# By its path pip takes a wheel of the same version for installed.
 define install
-rm -rf build/lib* build/temp* build/bdist* qrt.egg-info
-$(BIN)/python -m pip install --quiet $(1)
+$(BIN)/python -m pip install --quiet --force-reinstall --no-deps dist/*.whl
+$(BIN)/python -m pip install --quiet "$$(echo dist/*.whl)[$(1)]"
 @touch $@
 endef
 
-$(VENV)/demo.stamp: $(VENV)/made.stamp $(SOURCES)
-	$(call install,".[onnx]")
+$(VENV)/demo.stamp: $(VENV)/dist.stamp
+	$(call install,onnx)
 
-$(VENV)/test.stamp: $(VENV)/made.stamp $(SOURCES)
-	$(call install,".[test]")
+$(VENV)/test.stamp: $(VENV)/dist.stamp
+	$(call install,test)
 
-$(VENV)/lint.stamp: $(VENV)/made.stamp $(SOURCES)
-	$(call install,".[lint]")
+$(VENV)/lint.stamp: $(VENV)/dist.stamp
+	$(call install,lint)
 
-$(VENV)/bench.stamp: $(VENV)/made.stamp $(SOURCES)
-	$(call install,".[bench]")
+$(VENV)/bench.stamp: $(VENV)/dist.stamp
+	$(call install,bench)

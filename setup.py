@@ -130,6 +130,7 @@ setup(
         "tflite": ["tflite>=2.18"],
         "test": [
             "pytest>=8",
+            "pytest-xdist>=3.2",
             "hypothesis>=6.100",
             "onnx>=1.16",
             "onnxruntime>=1.18",

@@ -8,13 +8,20 @@ from pathlib import Path
 import pytest
 from command_line import Cli, qrt_in_process, residual
 from hypothesis import settings
+from sanitizers import SANITIZERS
 
 import qrt
 
 settings.register_profile("qrt", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("qrt")
 
-REQUIRED = tuple(name for name in os.environ.get("QRT_REQUIRE", "").split(",") if name)
+
+def listed(variable: str) -> list[str]:
+    """The names in an environment variable."""
+    return [name for name in os.environ.get(variable, "").split(",") if name]
+
+
+REQUIRED = listed("QRT_REQUIRE")
 
 
 @pytest.fixture(scope="session", params=qrt.kernel_sets())
@@ -44,6 +51,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     missing = [f"{name} ({absent.get(name, 'unknown')})" for name in REQUIRED if name not in qrt.kernel_sets()]
     if missing:
         raise pytest.UsageError(f"QRT_REQUIRE names kernel sets that this machine lacks: {', '.join(missing)}")
+    # Extensions of another build, found first, would pass everything.
+    unsanitized = [name for name in listed("QRT_SANITIZERS") if name not in SANITIZERS]
+    if unsanitized:
+        raise pytest.UsageError(f"{qrt.__file__} is not built with the sanitizers {', '.join(unsanitized)}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -51,6 +62,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     write(f"kernel sets tested: {', '.join(qrt.kernel_sets())}")
     for name, reason in qrt.absent_kernel_sets().items():
         write(f"kernel set not tested: {name}: {reason}")
+    if SANITIZERS:
+        write(f"sanitizers of the extensions: {', '.join(sorted(SANITIZERS))}")
     for report in terminalreporter.stats.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         write(f"not run: {report.nodeid}: {reason}")

@@ -11,6 +11,7 @@ import graphs
 import numpy as np
 import pytest
 from graphs import Window
+from sanitizers import SANITIZERS
 
 import qrt
 
@@ -30,6 +31,8 @@ def test_emulated_cpu(cpu: str, sets: list[str], reason: str) -> None:
     emulator = shutil.which("qemu-x86_64")
     if emulator is None:
         pytest.skip("qemu-x86_64 is not installed")
+    if SANITIZERS:
+        pytest.skip("an emulator has no room for the shadow memory of a sanitizer")
     rng = np.random.default_rng(1)
     content = graphs.to_bytes(graphs.conv2d(rng, (1, 6, 6, 24), 40, Window(padding=(1, 1, 1, 1))))
     command = [emulator, "-cpu", cpu, sys.executable, "-c", CODE]

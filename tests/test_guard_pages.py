@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from cases import CASES
 from graphs import to_bytes
+from sanitizers import ENVIRONMENT
 
 import qrt
 from qrt.compiler import compile
@@ -34,8 +35,6 @@ SOURCES = [
 FOLDERS = [f"-I{ROOT / folder}" for folder in ("schema", "runtime", "runtime/kernels")]
 # What a kernel reads does not hang on how well it is optimized, and this compiles quickly.
 FLAGS = ["-std=c99", "-O1", *FOLDERS]
-# The child has no use for what a sanitizer's build of this process preloads, which would take its signals.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
 
 @pytest.fixture(scope="module")

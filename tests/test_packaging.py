@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from sanitizers import ENVIRONMENT
 
 import qrt
 
@@ -31,13 +33,16 @@ print(qrt.__version__, [r.ravel().tolist() for r in results], qrt.__file__)
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    result = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True)
+    result = subprocess.run([str(part) for part in command], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     return result.stdout
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the sdist and the wheel: where `make` has built them, or built here."""
+    if "QRT_DIST" in os.environ:
+        return Path(os.environ["QRT_DIST"])
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         pytest.skip(f"building needs {', '.join(missing)}")
