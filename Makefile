@@ -84,7 +84,7 @@ $(VENV)/made.stamp:
 	@touch $@
 
 # What is shipped is built once, the sdist and the wheel from that sdist; everything else installs this wheel.
-$(VENV)/dist.stamp: $(VENV)/made.stamp $(SOURCES)
+dist/.stamp: $(VENV)/made.stamp $(SOURCES)
 	rm -rf dist qrt.egg-info
 	$(BIN)/python -m pip install --quiet build
 	$(BIN)/python -m build --quiet > /dev/null
@@ -97,14 +97,14 @@ $(BIN)/python -m pip install --quiet "$$(echo dist/*.whl)[$(1)]"
 @touch $@
 endef
 
-$(VENV)/demo.stamp: $(VENV)/dist.stamp
+$(VENV)/demo.stamp: dist/.stamp
 	$(call install,onnx)
 
-$(VENV)/test.stamp: $(VENV)/dist.stamp
+$(VENV)/test.stamp: dist/.stamp
 	$(call install,test)
 
-$(VENV)/lint.stamp: $(VENV)/dist.stamp
+$(VENV)/lint.stamp: dist/.stamp
 	$(call install,lint)
 
-$(VENV)/bench.stamp: $(VENV)/dist.stamp
+$(VENV)/bench.stamp: dist/.stamp
 	$(call install,bench)

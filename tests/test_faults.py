@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import Cli, assert_refused, images, residual
+from sanitizers import SANITIZERS
 
 import qrt
 from qrt.cli import files
@@ -124,6 +125,7 @@ except MemoryError as error:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+@pytest.mark.skipif(bool(SANITIZERS), reason="a sanitizer cannot work in limited memory")
 def test_too_little_memory_is_one_line(tmp_path: Path) -> None:
     g = GraphBuilder("arena")
     filters = np.ones((16, 1, 1, 16), np.int8)
