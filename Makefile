@@ -59,9 +59,8 @@ lint: $(VENV)/lint.stamp ## ruff, mypy on the installed package, clang-format, C
 	$(BIN)/ruff format --check .
 	cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p qrt
 	$(BIN)/clang-format --dry-run -Werror $(filter-out $(CYTHON_MADE),$(C_FILES))
-	for file in $(C_SOURCES); do \
-	  $(CC) -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iruntime -Iruntime/kernels -Ischema -c $$file -o /dev/null || exit 1; \
-	done
+	printf '%s\n' $(C_SOURCES) | xargs -P "$$(getconf _NPROCESSORS_ONLN)" -I FILE \
+	  $(CC) -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iruntime -Iruntime/kernels -Ischema -c FILE -o /dev/null
 
 bench: $(VENV)/bench.stamp ## qrt beside LiteRT, ONNX Runtime and OpenVINO on this machine, about ten minutes
 	$(BIN)/python -m bench $(BENCH)
