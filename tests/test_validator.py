@@ -305,6 +305,17 @@ def test_model_without_operators_is_valid(reader: Reader) -> None:
     assert reader.rule(chain()) == 0
 
 
+def test_a_constant_has_no_lifetime(reader: Reader) -> None:
+    """Nor what a reader would find at the beginning of the file if it looked for one there."""
+    net = models.Net()
+    weights, x = net.constant((4, 4)), net.input((1, 4))
+    y = net.op(Table("Linear", requant=requant()), [x, weights], (1, 4))
+    for _ in range(200):
+        y = net.op(Table("Add"), [y, x], (1, 4))
+    net.output(y)
+    assert reader.rule(net.model()) == 0
+
+
 @pytest.mark.parametrize(
     ("kind", "in_place"),
     [

@@ -181,6 +181,8 @@ class Tree:
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
         if done.returncode == 0:
             return ""
+        if done.returncode < 0:
+            return f"a test, by {signal.Signals(-done.returncode).name}"
         failed = re.search(r"^FAILED .*?::(\S+)", done.stdout, re.MULTILINE)
         assert failed is not None, done.stdout + done.stderr
         return failed.group(1)
