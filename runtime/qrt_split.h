@@ -1,8 +1,8 @@
 /* qrt_split.h: large steps as parts that threads can run at once.
  *
  * A part is a step with the same kernel, which knows nothing of threads: parameters of its own with fewer rows and
- * pointers to where those begin, or with a range of output channels (qrt_part). Parts share the packed weights of the whole, and each needs scratch of its own.
- * Not for firmware, which has one thread and runs the steps as they are.
+ * pointers to where those begin, or with a range of output channels (qrt_part). Parts share the packed weights of the
+ * whole, and each needs scratch of its own. Not for firmware, which has one thread and runs the steps as they are.
  */
 #ifndef QRT_SPLIT_H
 #define QRT_SPLIT_H
