@@ -14,6 +14,17 @@
 
 #define MAX_UNIT 64
 
+/* Bytes of weights that are not in the second cache when a network comes to them again. */
+#define FAR_WEIGHTS (128 * 1024)
+
+/* How many bytes of the next channels' weights are fetched beside each chunk, so that all are there when their turn
+ * comes: every table of `tall` positions reads them once more, and only the first would wait. 0 when they are near. */
+static ptrdiff_t fetch_step(const qrt_product *product, const source *s, int32_t tall) {
+    ptrdiff_t size = 2 * qrt_product_block(product), tables = (s->count + tall - 1) / tall;
+    if (product->blocks * qrt_product_block(product) < FAR_WEIGHTS) return 0;
+    return (size / (tables * s->chunks) + 63) / 64 * 64;
+}
+
 QRT_AMX static void conv2d_group(const qrt_emitter *e, const source *s, int32_t group) {
     QRT_ALIGNED int32_t acc[2][TABLE_SIZE];
     const qrt_product *product = e->product;
@@ -21,7 +32,8 @@ QRT_AMX static void conv2d_group(const qrt_emitter *e, const source *s, int32_t 
     ptrdiff_t block_size = qrt_product_block(product), first = (ptrdiff_t)group * product->blocks;
     const int8_t *weights = qrt_product_weights(product) + first * block_size;
     const qrt_lanes *lanes = qrt_product_lanes(product) + first;
-    table none = {weights, {lanes, 0, 0}, 0, 0, 1, product->blocks > 1 ? 2 : 1}, tables[3] = {none, none, none};
+    ptrdiff_t step = fetch_step(product, s, 2 * TILE);
+    table none = {weights, {lanes, 0, 0}, 0, 0, 1, product->blocks > 1 ? 2 : 1, 0, 0}, tables[3] = {none, none, none};
     pipeline line = {e, s, acc[0], acc[1], &tables[0], &tables[1], &tables[2]};
     for (int32_t block = e->p->part.begin / QRT_LANES; block * QRT_LANES < end; block += 2) {
         int32_t left = end - block * QRT_LANES, wide = left > QRT_LANES ? 2 : 1, most = 4 / wide;
@@ -37,6 +49,9 @@ QRT_AMX static void conv2d_group(const qrt_emitter *e, const source *s, int32_t 
             t->rows = rows < TILE * most ? rows : TILE * most;
             t->tall = rows > TILE * most / 2 ? most : rows > TILE ? 2 : 1;
             t->wide = wide;
+            t->ahead =
+                (uintptr_t)(t->weights + 2 * block_size) + (uintptr_t)(position / (TILE * most) * s->chunks * step);
+            t->ahead_step = left > 2 * QRT_LANES ? step : 0;
             move_on(&line);
         }
     }

@@ -57,6 +57,8 @@ typedef struct table {
     qrt_emit_place place;
     int32_t position, rows; /* the first position, and how many; 0: no table */
     int32_t tall, wide;     /* tiles */
+    uintptr_t ahead;        /* weights that are fetched meanwhile, ahead_step bytes beside each chunk */
+    ptrdiff_t ahead_step;
 } table;
 
 /* Codes of one table while they are made. */
@@ -192,10 +194,12 @@ QRT_AMX QRT_INLINE void multiply(const source *s, const table *t, beside b, cons
                                  const int form) {
     const uint8_t *x = at_position(s, t->position);
     const int8_t *weights = t->weights;
+    uintptr_t ahead = t->ahead;
     ptrdiff_t step = s->step, down = TILE * step, size = TILE * s->unit, across = s->chunks * size;
     b.rate = ((uint32_t)b.c.rows << 16) / (uint32_t)(s->chunks * tall * wide) + 1;
     for (int32_t i = 0; i < s->chunks; i++, weights += size) {
         const uint8_t *from = x + s->chunk[i];
+        for (ptrdiff_t k = 0; k < t->ahead_step; k += 64, ahead += 64) _mm_prefetch((const char *)ahead, _MM_HINT_T1);
         _tile_loadd(4, weights, 64);
         _tile_loadd(6, from, step);
         MULTIPLY(0, 6, 4);
