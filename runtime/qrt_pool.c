@@ -30,13 +30,19 @@ typedef struct worker {
     uint32_t number;
 } worker;
 
+typedef struct claim_line {
+    LINE_ALIGNED uint32_t run;
+} claim_line;
+
 struct qrt_pool {
     const qrt_split *split;
     worker *workers; /* [split->thread_count - 1] */
     uint32_t started;
     uint32_t forks; /* forks of the process when the threads were started */
     int32_t ending;
-    uint32_t *claims; /* [split->thread_count]: the last run of a stage whose part of this number somebody has begun */
+    /* [thread_count], each in a cache line that mostly its own thread writes: the last run of a stage whose part of
+     * this number somebody has begun */
+    claim_line *claims;
     uint8_t *scratch;
     size_t scratch_step;
     LINE_ALIGNED event job;     /* what to run: number of the run of a stage << 32 | the stage */
@@ -120,7 +126,7 @@ static void run_parts(qrt_pool *pool, uint64_t job, uint32_t thread) {
     const qrt_stage *stage = &pool->split->stages[(uint32_t)job];
     for (uint32_t i = 0; i < stage->count; i++) {
         uint32_t part = (thread + i) % stage->count;
-        if (!claim(&pool->claims[part], (uint32_t)(job >> 32))) continue;
+        if (!claim(&pool->claims[part].run, (uint32_t)(job >> 32))) continue;
         run_step(&stage->parts[part], pool->scratch + thread * pool->scratch_step);
         if (__atomic_sub_fetch(&pool->left, 1, __ATOMIC_ACQ_REL) == 0) event_set(&pool->done, job);
     }
@@ -190,7 +196,7 @@ static size_t scratch_step(const qrt_split *split) { return (split->scratch_size
 
 /* A qrt_pool, the claims, the workers. */
 static size_t tables_size(const qrt_split *split) {
-    size_t size = sizeof(qrt_pool) + split->thread_count * (sizeof(uint64_t) + sizeof(worker));
+    size_t size = sizeof(qrt_pool) + split->thread_count * (sizeof(claim_line) + sizeof(worker));
     return (size + LINE - 1) / LINE * LINE;
 }
 
@@ -202,8 +208,8 @@ qrt_pool *qrt_pool_init(const qrt_split *split, void *memory) {
     pthread_once(&once, watch_forks);
     memset(pool, 0, sizeof *pool);
     pool->split = split;
-    pool->claims = (uint32_t *)(pool + 1);
-    pool->workers = (worker *)((uint64_t *)(pool + 1) + split->thread_count);
+    pool->claims = (claim_line *)(pool + 1);
+    pool->workers = (worker *)(pool->claims + split->thread_count);
     pool->scratch = (uint8_t *)memory + tables_size(split);
     pool->scratch_step = scratch_step(split);
     start(pool);
