@@ -33,7 +33,7 @@ QRT_AMX static void conv2d_group(const qrt_emitter *e, const source *s, int32_t 
     const int8_t *weights = qrt_product_weights(product) + first * block_size;
     const qrt_lanes *lanes = qrt_product_lanes(product) + first;
     ptrdiff_t step = fetch_step(product, s, 2 * TILE);
-    table none = {weights, {lanes, 0, 0}, 0, 0, 1, product->blocks > 1 ? 2 : 1, 0, 0}, tables[3] = {none, none, none};
+    table none = {weights, {lanes, 0, 1}, 0, 0, 1, product->blocks > 1 ? 2 : 1, 0, 0}, tables[3] = {none, none, none};
     pipeline line = {e, s, acc[0], acc[1], &tables[0], &tables[1], &tables[2]};
     for (int32_t block = e->p->part.begin / QRT_LANES; block * QRT_LANES < end; block += 2) {
         int32_t left = end - block * QRT_LANES, wide = left > QRT_LANES ? 2 : 1, most = 4 / wide;
