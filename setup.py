@@ -124,7 +124,8 @@ setup(
     ext_modules=cythonize(EXTENSIONS, include_path=["runtime/kernels", "runtime", "schema"], language_level=3),
     install_requires=["numpy>=1.26", "flatbuffers>=23.5", "click>=8.2", "rich>=13"],
     extras_require={
-        "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],
+        # onnxruntime's quantizer imports sympy and does not ask for it.
+        "onnx": ["onnx>=1.16", "onnxruntime>=1.18", "sympy>=1.12"],
         "torch": ["torch>=2.13", "torchao>=0.18"],
         "plot": ["matplotlib>=3.8"],
         "tflite": ["tflite>=2.18"],
@@ -134,6 +135,7 @@ setup(
             "hypothesis>=6.100",
             "onnx>=1.16",
             "onnxruntime>=1.18",
+            "sympy>=1.12",
             "tflite>=2.18",
             "build>=1.2",
             *BUILD,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from sanitizers import SANITIZERS
 
 import qrt
 from bench import recipes
@@ -229,6 +230,8 @@ def test_a_document_with_peers_becomes_a_table_and_a_chart(network: Network, tmp
 @pytest.fixture
 def avx2_only(tmp_path: Path) -> dict[str, str]:
     """The environment of a process that sees no more than AVX2."""
+    if SANITIZERS:
+        pytest.skip("a sanitizer wants faults for itself")
     try:
         return {**os.environ, "LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {preload(tmp_path)}".strip()}
     except Unusable as reason:
