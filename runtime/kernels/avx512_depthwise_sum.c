@@ -99,7 +99,7 @@ QRT_AVX512 QRT_INLINE void put_row(const outlet *out, const __m512i *acc, int ro
         }
     }
     if (form == TABLE) return;
-    __m512i code = _mm512_packs_epi16(_mm512_packs_epi32(y[0], y[1]), _mm512_packs_epi32(y[2], y[3]));
+    __m512i code = narrow_in_lanes(y[0], y[1], y[2], y[3]);
     if (out->clamped) code = _mm512_min_epi8(_mm512_max_epi8(code, out->output_min), out->output_max);
     _mm512_mask_storeu_epi8(out->to + row * out->down, out->mask, code);
 }

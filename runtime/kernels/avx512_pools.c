@@ -25,11 +25,6 @@ QRT_AVX512 QRT_INLINE void add_positions(const int8_t *x, ptrdiff_t step, int32_
     }
 }
 
-/* Back in the order of channels. */
-QRT_AVX512 QRT_INLINE __m512i narrow_in_lanes(const __m512i y[4]) {
-    return _mm512_packs_epi16(_mm512_packs_epi32(y[0], y[1]), _mm512_packs_epi32(y[2], y[3]));
-}
-
 /* Division by the count of a window's positions. */
 typedef struct divisor {
     __m512i count, reciprocal, zero_points; /* reciprocal: 2^32 / count, rounded down */
@@ -74,7 +69,8 @@ QRT_AVX512 QRT_INLINE void average_position(const qrt_pool2d_params *p, qrt_pool
         }
         QRT_UNROLL
         for (int k = 0; k < 4; k++) acc[k] = _mm512_add_epi32(average(acc[k], by, rounding), zero_point);
-        __m512i codes = _mm512_min_epi8(_mm512_max_epi8(narrow_in_lanes(acc), output_min), output_max);
+        __m512i codes =
+            _mm512_min_epi8(_mm512_max_epi8(narrow_in_lanes(acc[0], acc[1], acc[2], acc[3]), output_min), output_max);
         _mm512_mask_storeu_epi8(y + channel, mask, codes);
     }
 }
@@ -152,7 +148,7 @@ QRT_AVX512 QRT_INLINE void mean_images(const qrt_mean_params *p, const int8_t *x
             add_positions(x + channel, p->channels, p->positions, mask, acc);
             QRT_UNROLL
             for (int k = 0; k < 4; k++) acc[k] = requant16_apply(acc[k], &requant->r, form);
-            __m512i codes = _mm512_max_epi8(narrow_in_lanes(acc), requant->output_min);
+            __m512i codes = _mm512_max_epi8(narrow_in_lanes(acc[0], acc[1], acc[2], acc[3]), requant->output_min);
             _mm512_mask_storeu_epi8(output + channel, mask, _mm512_min_epi8(codes, requant->output_max));
         }
         x += (ptrdiff_t)p->positions * p->channels;

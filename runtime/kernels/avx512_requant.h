@@ -47,11 +47,15 @@ QRT_AVX512 QRT_INLINE __m512i requant16_apply(__m512i acc, const requant16 *r, c
     return requant16_apply_pair(acc, _mm512_srli_epi64(acc, 32), r, form);
 }
 
+/* Four registers of numbers to 64 codes: of each quarter of the registers, those of the first, the second, ... */
+QRT_AVX512 QRT_INLINE __m512i narrow_in_lanes(__m512i y0, __m512i y1, __m512i y2, __m512i y3) {
+    return _mm512_packs_epi16(_mm512_packs_epi32(y0, y1), _mm512_packs_epi32(y2, y3));
+}
+
 /* Four registers of numbers to 64 codes, in order. */
 QRT_AVX512 QRT_INLINE __m512i narrow64(__m512i y0, __m512i y1, __m512i y2, __m512i y3) {
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    __m512i y = _mm512_packs_epi16(_mm512_packs_epi32(y0, y1), _mm512_packs_epi32(y2, y3));
-    return _mm512_permutexvar_epi32(order, y);
+    return _mm512_permutexvar_epi32(order, narrow_in_lanes(y0, y1, y2, y3));
 }
 
 #endif

@@ -54,7 +54,7 @@ QRT_AVX512 QRT_INLINE __m512i widen(__m512i codes, const int half) {
 /* 64 codes from four registers of int32, of which unpacklo and unpackhi of 32 int16 made the first two, and the others.
  */
 QRT_AVX512 QRT_INLINE __m512i narrow_unpacked(const __m512i y[4]) {
-    __m512i codes = _mm512_packs_epi16(_mm512_packs_epi32(y[0], y[1]), _mm512_packs_epi32(y[2], y[3]));
+    __m512i codes = narrow_in_lanes(y[0], y[1], y[2], y[3]);
     return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), codes);
 }
 
