@@ -298,9 +298,9 @@ QRT_AMX static void multiply_only(const pipeline *line, int32_t *to) { multiply_
 QRT_AMX static void emit_table(const qrt_emitter *e, const table *t, const int32_t *acc) {
     qrt_emission emission = {acc, t->position, t->rows};
     if (t->wide == 2) {
-        emit(e, &emission, t->rows, t->place, 2, 0);
+        emit(e, &emission, t->rows, t->place, 2);
     } else {
-        emit(e, &emission, t->rows, t->place, 1, 0);
+        emit(e, &emission, t->rows, t->place, 1);
     }
 }
 

@@ -39,10 +39,9 @@ typedef struct qrt_emit_place {
 /* The first `channels` of 16 * blocks channels of one position: a mask of codes. */
 QRT_INLINE uint64_t channel_mask(int32_t channels) { return ~(uint64_t)0 >> (64 - channels); }
 
-/* `rows` positions that are neighbours in the output, from y on. `form`, `blocks` and `settled`, whether the table was
- * written long ago, are constants. */
+/* `rows` positions that are neighbours in the output, from y on. `form` and `blocks` are constants. */
 QRT_AVX512 QRT_INLINE void emit_run(const qrt_conv2d_params *p, const int32_t *acc, int32_t rows, qrt_emit_place place,
-                                    int8_t *y, const int form, const int blocks, const int settled) {
+                                    int8_t *y, const int form, const int blocks) {
     requant16 r[4];
     for (int i = 0; i < blocks; i++) r[i] = requant16_load(place.lanes + i);
     ptrdiff_t stride = p->out_channels;
@@ -55,10 +54,7 @@ QRT_AVX512 QRT_INLINE void emit_run(const qrt_conv2d_params *p, const int32_t *a
         __m512i v[4];
         QRT_UNROLL
         for (int i = 0; i < 4; i++) {
-            __m512i all = _mm512_loadu_si512(acc + 16 * i);
-            /* Loading the odd ones once more is quicker than shifting them, unless that load meets stores under way. */
-            __m512i odd = settled ? _mm512_loadu_si512(acc + 16 * i + 1) : _mm512_srli_epi64(all, 32);
-            v[i] = requant16_apply_pair(all, odd, &r[i % blocks], form);
+            v[i] = requant16_apply(_mm512_loadu_si512(acc + 16 * i), &r[i % blocks], form);
         }
         __m512i codes = narrow64(v[0], v[1], v[2], v[3]);
         codes = _mm512_min_epi8(_mm512_max_epi8(codes, lowest), highest);
@@ -98,17 +94,17 @@ static inline void emit_scalar(const qrt_conv2d_params *p, const int32_t *acc, i
 }
 
 QRT_AVX512 QRT_INLINE void emit_form(const qrt_emitter *e, const int32_t *acc, int32_t rows, qrt_emit_place place,
-                                     ptrdiff_t position, const int blocks, const int settled) {
+                                     ptrdiff_t position, const int blocks) {
     int8_t *y = e->output + position * e->p->out_channels + place.channel;
     switch (e->product->form) {
     case QRT_LANES_SINGLE:
-        emit_run(e->p, acc, rows, place, y, QRT_LANES_SINGLE, blocks, settled);
+        emit_run(e->p, acc, rows, place, y, QRT_LANES_SINGLE, blocks);
         break;
     case QRT_LANES_SINGLE_LEFT:
-        emit_run(e->p, acc, rows, place, y, QRT_LANES_SINGLE_LEFT, blocks, settled);
+        emit_run(e->p, acc, rows, place, y, QRT_LANES_SINGLE_LEFT, blocks);
         break;
     case QRT_LANES_DOUBLE:
-        emit_run(e->p, acc, rows, place, y, QRT_LANES_DOUBLE, blocks, settled);
+        emit_run(e->p, acc, rows, place, y, QRT_LANES_DOUBLE, blocks);
         break;
     default:
         emit_scalar(e->p, acc, rows, place, e->output, position, 16 * blocks);
@@ -123,13 +119,13 @@ typedef struct qrt_emission {
 
 /* The next `count` rows of a table, which may reach beyond the last output. */
 QRT_AVX512 QRT_INLINE void emit(const qrt_emitter *e, qrt_emission *table, int32_t count, qrt_emit_place place,
-                                const int blocks, const int settled) {
+                                const int blocks) {
     if (count > table->rows) count = table->rows;
     if (count == 0) return;
     table->rows -= count;
     int32_t out_width = e->out_width;
     if (table->position + count <= out_width) { /* all of it in the first row, which often is the only one */
-        emit_form(e, table->acc, count, place, table->position, blocks, settled);
+        emit_form(e, table->acc, count, place, table->position, blocks);
         table->acc += (ptrdiff_t)count * 16 * blocks;
         table->position += count;
         return;
@@ -138,7 +134,7 @@ QRT_AVX512 QRT_INLINE void emit(const qrt_emitter *e, qrt_emission *table, int32
         int32_t out_y = table->position / e->width, x = table->position % e->width;
         int32_t here = e->width - x < count ? e->width - x : count;
         int32_t outputs = out_width - x < here ? out_width - x : here;
-        if (outputs > 0) emit_form(e, table->acc, outputs, place, (ptrdiff_t)out_y * out_width + x, blocks, settled);
+        if (outputs > 0) emit_form(e, table->acc, outputs, place, (ptrdiff_t)out_y * out_width + x, blocks);
         table->acc += (ptrdiff_t)here * 16 * blocks;
         table->position += here;
         count -= here;

@@ -88,7 +88,7 @@ QRT_AVX512 QRT_INLINE void conv2d_blocks(const qrt_emitter *e, const qrt_image *
         int32_t left = image->count - q;
         multiply(e->product, runs, x, image->step, weights, acc, positions, blocks);
         qrt_emission table = {acc, q, left < positions ? left : positions};
-        emit(e, &table, positions, place, blocks, 0);
+        emit(e, &table, positions, place, blocks);
     }
 }
 
@@ -235,9 +235,9 @@ QRT_AVX512 static void linear_row(const qrt_emitter *e, const uint8_t *x) {
         for (int32_t i = 0; i < at_once; i += 4, left -= 4 * QRT_LANES) {
             int32_t channels = left < 4 * QRT_LANES ? left : 4 * QRT_LANES;
             qrt_emit_place place = {qrt_product_lanes(product) + block + i, (block + i) * QRT_LANES, channels};
-            if (at_once >= 4) emit_form(e, acc + i * QRT_LANES, 1, place, 0, 4, 0);
-            if (at_once == 2) emit_form(e, acc, 1, place, 0, 2, 0);
-            if (at_once == 1) emit_form(e, acc, 1, place, 0, 1, 0);
+            if (at_once >= 4) emit_form(e, acc + i * QRT_LANES, 1, place, 0, 4);
+            if (at_once == 2) emit_form(e, acc, 1, place, 0, 2);
+            if (at_once == 1) emit_form(e, acc, 1, place, 0, 1);
         }
     }
 }
