@@ -18,9 +18,9 @@
 #define FAR_WEIGHTS (128 * 1024)
 
 /* How many bytes of the next channels' weights are fetched beside each chunk, so that all are there when their turn
- * comes: every table of `tall` positions reads them once more, and only the first would wait. 0 when they are near. */
-static ptrdiff_t fetch_step(const qrt_product *product, const source *s, int32_t tall) {
-    ptrdiff_t size = 2 * qrt_product_block(product), tables = (s->count + tall - 1) / tall;
+ * comes: every table of the block reads them once more, and only the first would wait. 0 when they are near. */
+static ptrdiff_t fetch_step(const qrt_product *product, const source *s) {
+    ptrdiff_t size = 2 * qrt_product_block(product), tables = (s->count + 2 * TILE - 1) / (2 * TILE);
     if (product->blocks * qrt_product_block(product) < FAR_WEIGHTS) return 0;
     return (size / (tables * s->chunks) + 63) / 64 * 64;
 }
@@ -32,7 +32,7 @@ QRT_AMX static void conv2d_group(const qrt_emitter *e, const source *s, int32_t 
     ptrdiff_t block_size = qrt_product_block(product), first = (ptrdiff_t)group * product->blocks;
     const int8_t *weights = qrt_product_weights(product) + first * block_size;
     const qrt_lanes *lanes = qrt_product_lanes(product) + first;
-    ptrdiff_t step = fetch_step(product, s, 2 * TILE);
+    ptrdiff_t step = fetch_step(product, s);
     table none = {weights, {lanes, 0, 1}, 0, 0, 1, product->blocks > 1 ? 2 : 1, 0, 0}, tables[3] = {none, none, none};
     pipeline line = {e, s, acc[0], acc[1], &tables[0], &tables[1], &tables[2]};
     for (int32_t block = e->p->part.begin / QRT_LANES; block * QRT_LANES < end; block += 2) {
