@@ -5,9 +5,9 @@ PYTHON ?= python3
 SECONDS ?= 60
 VENV := .venv
 BIN := $(VENV)/bin
-C_FILES := $(wildcard schema/*.[ch] runtime/*.[ch] runtime/kernels/*.[ch] bench/*.c tests/fuzz/*.[ch])
-C_SOURCES := $(wildcard schema/*.c runtime/qrt_*.c runtime/kernels/*.c bench/*.c tests/fuzz/*.c)
 CYTHON_MADE := runtime/_executor.c runtime/_reference.c
+C_FILES := $(filter-out $(CYTHON_MADE), $(shell find schema runtime bench tests -name '*.[ch]'))
+C_SOURCES := $(filter %.c, $(C_FILES))
 SOURCES := $(filter-out $(CYTHON_MADE), $(shell find runtime schema compiler cli -type f \( -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name '*.[ch]' -o -name '*.fbs' \))) \
   setup.py pyproject.toml MANIFEST.in README.md
 # As many processes as there are CPUs; above eight, what each imports costs more than it brings.
@@ -49,7 +49,7 @@ test-asan: $(VENV)/test.stamp ## all tests once more, with the extensions built 
 	$(call test-sanitized,$(ASAN),libasan.so,$(TESTS))
 
 test-tsan: $(VENV)/test.stamp ## the tests of threads and forks, with the extensions built under TSan (needs gcc)
-	$(call test-sanitized,thread,libtsan.so,$(or $(TESTS),tests/test_threads.py tests/test_forks.py))
+	$(call test-sanitized,thread,libtsan.so,$(or $(TESTS),tests/runtime/test_threads.py tests/runtime/test_forks.py))
 
 mutants: $(VENV)/test.stamp ## drop each check of the validator in turn; some test must notice each
 	$(BIN)/python tests/fuzz/mutate_validator.py
@@ -58,7 +58,7 @@ lint: $(VENV)/lint.stamp ## ruff, mypy on the installed package, clang-format, C
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p qrt
-	$(BIN)/clang-format --dry-run -Werror $(filter-out $(CYTHON_MADE),$(C_FILES))
+	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
 	printf '%s\n' $(C_SOURCES) | xargs -P "$$(getconf _NPROCESSORS_ONLN)" -I FILE \
 	  $(CC) -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iruntime -Iruntime/kernels -Ischema -c FILE -o /dev/null
 

@@ -7,81 +7,34 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 ROOT = Path(__file__).parent
+# Where C includes and Cython's cimports are looked for.
 INCLUDE = ["runtime", "runtime/kernels", "schema"]
+PXD = ["runtime/kernels", "runtime/engine", "runtime/host", "schema"]
 FLAGS = ["-O3", "-std=c99", "-fno-math-errno"]
-
-SCHEMA = ["schema/qrt_model.c", "schema/qrt_structure.c", "schema/qrt_graph.c", "schema/qrt_operators.c"]
 # What pyproject.toml asks for to build; the tests build wheels without fetching it anew.
 BUILD = ["setuptools>=77", "cython>=3.1"]
 
-KERNELS = ["runtime/kernels/portable.c", "runtime/kernels/portable_conv.c", "runtime/kernels/portable_move.c"]
-# Sets for one kind of CPU, and the choice among them; each file compiles to nothing elsewhere.
-X86_KERNELS = [
-    "runtime/kernels/product.c",
-    "runtime/kernels/avx2.c",
-    "runtime/kernels/avx2_winograd.c",
-    "runtime/kernels/avx2_depthwise.c",
-    "runtime/kernels/avx2_rows.c",
-    "runtime/kernels/avx2_move.c",
-    "runtime/kernels/avx2_pools.c",
-    "runtime/kernels/avx512vnni.c",
-    "runtime/kernels/avx512_depthwise.c",
-    "runtime/kernels/avx512_depthwise_pack.c",
-    "runtime/kernels/avx512_depthwise_sum.c",
-    "runtime/kernels/avx512_add.c",
-    "runtime/kernels/avx512_rows.c",
-    "runtime/kernels/avx512_pools.c",
-    "runtime/kernels/amx.c",
-]
-DISPATCH = ["runtime/kernels/dispatch.c", "runtime/kernels/peak.c"]
-THREADS = ["runtime/qrt_split.c", "runtime/qrt_pool.c"]
-HEADERS = [
-    "schema/qrt_model.h",
-    "schema/qrt_check.h",
-    "schema/qrt_read.h",
-    "schema/qrt_rules.h",
-    "runtime/qrt_prepare.h",
-    "runtime/qrt_split.h",
-    "runtime/qrt_pool.h",
-    "runtime/crc32.h",
-    "runtime/kernels/qrt_kernels.h",
-    "runtime/kernels/qrt_math.h",
-    "runtime/kernels/portable.h",
-    "runtime/kernels/portable_walk.h",
-    "runtime/kernels/x86.h",
-    "runtime/kernels/lanes.h",
-    "runtime/kernels/avx2.h",
-    "runtime/kernels/avx2_requant.h",
-    "runtime/kernels/avx2_emit.h",
-    "runtime/kernels/avx2_image.h",
-    "runtime/kernels/avx512_requant.h",
-    "runtime/kernels/avx512_emit.h",
-    "runtime/kernels/avx512_depthwise.h",
-    "runtime/kernels/avx512_rows.h",
-    "runtime/kernels/avx512_image.h",
-    "runtime/kernels/image.h",
-    "runtime/kernels/product.h",
-    "runtime/kernels/dispatch.h",
-    "runtime/kernels/peak.h",
-    "runtime/kernels/dispatch.pxd",
-    "runtime/kernels/qrt_kernels.pxd",
-    "runtime/_reference_move.pxi",
-    "runtime/_reference_rows.pxi",
+
+def found(*patterns: str) -> list[str]:
+    """The files that match, relative to this one."""
+    return sorted(path.relative_to(ROOT).as_posix() for pattern in patterns for path in ROOT.glob(pattern))
+
+
+# Kernels for other families of processors compile to nothing.
+SOURCES = found("schema/*.c", "runtime/engine/*.c", "runtime/host/*.c", "runtime/kernels/**/*.c")
+HEADERS = found("schema/*.h", "runtime/**/*.h", "runtime/**/*.px[di]")
+# The package of each folder of modules.
+PACKAGE_DIR = {"qrt": "runtime", "qrt.schema": "schema", "qrt.compiler": "compiler", "qrt.cli": "cli"}
+PACKAGES = [
+    ".".join([package, *Path(path).parent.relative_to(folder).parts])
+    for package, folder in PACKAGE_DIR.items()
+    for path in found(f"{folder}/**/__init__.py")
 ]
 
 EXTENSIONS = [
     Extension(
         "qrt._executor",
-        [
-            "runtime/_executor.pyx",
-            "runtime/qrt_prepare.c",
-            "runtime/crc32.c",
-            *SCHEMA,
-            *KERNELS,
-            *X86_KERNELS,
-            *DISPATCH,
-            *THREADS,
-        ],
+        ["runtime/_executor.pyx", *SOURCES],
         include_dirs=[*INCLUDE, numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         extra_compile_args=[*FLAGS, "-pthread"],
@@ -106,22 +59,14 @@ setup(
     license_expression="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
-    packages=[
-        "qrt",
-        "qrt.schema",
-        "qrt.compiler",
-        "qrt.compiler.backends",
-        "qrt.compiler.frontends",
-        "qrt.compiler.passes",
-        "qrt.cli",
-    ],
-    package_dir={"qrt": "runtime", "qrt.schema": "schema", "qrt.compiler": "compiler", "qrt.cli": "cli"},
+    packages=PACKAGES,
+    package_dir=PACKAGE_DIR,
     package_data={
         "qrt": ["py.typed", "*.pyi"],
         "qrt.schema": ["SPEC.md", "qrt.fbs"],
     },
     include_package_data=False,
-    ext_modules=cythonize(EXTENSIONS, include_path=["runtime/kernels", "runtime", "schema"], language_level=3),
+    ext_modules=cythonize(EXTENSIONS, include_path=PXD, language_level=3),
     install_requires=["numpy>=1.26", "flatbuffers>=23.5", "click>=8.2", "rich>=13"],
     extras_require={
         # onnxruntime's quantizer imports sympy and does not ask for it.

@@ -14,8 +14,8 @@ from bench import recipes
 from bench.recipes import Array, Recipe
 from qrt.cli.contents import read_contents
 from qrt.compiler import CompileError, build, compile
-from qrt.compiler.backends.tflite import to_tflite
-from qrt.compiler.reader import read
+from qrt.compiler.backends.qfb.reader import read
+from qrt.compiler.backends.tflite.writer import to_tflite
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "shared" / "models"
 # MLPerf Tiny's, a streaming wake word, and MobileNetV2 converted from PyTorch.

@@ -31,7 +31,7 @@ class Calibration:
 
 def calibrate(source: Path, data: Path, method: str) -> Calibration:
     """Quantizes `source` on the samples of `data`, with a progress bar."""
-    from qrt.compiler.calibrate import float_inputs, quantize
+    from qrt.compiler.frontends.onnx.calibrate import float_inputs, quantize
 
     if source.suffix != ".onnx":
         raise Failure(f"{source}: --calibrate takes a float .onnx network")

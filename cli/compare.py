@@ -20,8 +20,8 @@ from qrt.cli.samples import Samples, read_samples
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from qrt.compiler.compare import Comparison
     from qrt.compiler.ir import Edge, Graph
+    from qrt.compiler.study.compare import Comparison
 
 # Samples in one go: a layer's results for all of them are in memory at once.
 BATCH = 16
@@ -101,8 +101,8 @@ class _Runner:
 
     def __init__(self, content: bytes, source: Path, match: str | None, samples: Samples) -> None:
         from qrt.compiler import source_graph
-        from qrt.compiler.layers import exposed_file
-        from qrt.compiler.reader import read
+        from qrt.compiler.backends.qfb.reader import read
+        from qrt.compiler.study.layers import exposed_file
 
         self.graph = read(content)
         self.all = qrt.load(exposed_file(self.graph))
@@ -119,7 +119,7 @@ class _Runner:
     def _compile_plain(self) -> None:
         """The .tflite network compiled without optimizations, which the engines' bytes are known of."""
         from qrt.compiler import SKIPPABLE, build
-        from qrt.compiler.layers import exposed_file
+        from qrt.compiler.study.layers import exposed_file
 
         self.plain = build(self.source_path, match=self.match, skip=SKIPPABLE).graph
         self.plain_all = qrt.load(exposed_file(self.plain))
@@ -130,8 +130,8 @@ class _Runner:
             yield slice(i * BATCH, min((i + 1) * BATCH, count))
 
     def compare(self) -> Comparison:
-        from qrt.compiler.compare import Comparer, predictions
-        from qrt.compiler.evaluate import evaluate
+        from qrt.compiler.study.compare import Comparer, predictions
+        from qrt.compiler.study.evaluate import evaluate
 
         outputs = [edge.tensor.name for edge in self.source.outputs]
         comparer = Comparer(self.graph, outputs)
@@ -160,7 +160,7 @@ class _Runner:
 
     def _written(self, taken: list[Array], given: list[Array]) -> dict[str, Array] | None:
         """The quantized source's real values, as its operators are written; None where it is float."""
-        from qrt.compiler.evaluate import evaluate
+        from qrt.compiler.study.evaluate import evaluate
 
         if self.plain is not None:
             codes = _run(self.plain_all, taken)
@@ -174,7 +174,7 @@ class _Runner:
         After `compare`.
         """
         from qrt.compiler import build
-        from qrt.compiler.compare import predictions
+        from qrt.compiler.study.compare import predictions
 
         model = qrt.load(build(self.source_path, match=self.match, bias=bias).to_bytes())
         info = model.outputs[0]

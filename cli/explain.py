@@ -15,7 +15,7 @@ from qrt.cli.failure import Failure, Verb, open_content
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from qrt.compiler.explain import ChannelFacts, Explanation
+    from qrt.compiler.study.explain import ChannelFacts, Explanation
 
 # Channels that the table shows without --all.
 SHOWN = 8
@@ -41,9 +41,9 @@ def explain_model(
     program of --python reads and writes .npy files of codes and gives the same bytes as 'qrt run'.
     """
     from qrt.compiler import CompileError
-    from qrt.compiler.explain import explain, find
-    from qrt.compiler.program import program
-    from qrt.compiler.reader import read
+    from qrt.compiler.backends.qfb.reader import read
+    from qrt.compiler.study.explain import explain, find
+    from qrt.compiler.study.program import program
 
     graph = read(open_content(path)[1])
     try:

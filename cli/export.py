@@ -29,8 +29,8 @@ def export_model(source: Path, output: Path | None, as_json: bool, quiet: bool) 
     What .tflite cannot say at all is refused, all of it in one message, and nothing is written.
     """
     from qrt.compiler import CompileError
-    from qrt.compiler.backends.tflite import to_tflite
-    from qrt.compiler.reader import read
+    from qrt.compiler.backends.qfb.reader import read
+    from qrt.compiler.backends.tflite.writer import to_tflite
 
     output = output or source.with_suffix(".tflite")
     if output.suffix != ".tflite":

@@ -11,7 +11,7 @@ from qrt.cli.failure import Failure
 from qrt.cli.files import replacing
 
 if TYPE_CHECKING:
-    from qrt.compiler.compare import Comparison
+    from qrt.compiler.study.compare import Comparison
 
 # Where an exact layer's bar ends, dB.
 TOP = 80.0

@@ -14,28 +14,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qrt.compiler.backends.qfb.writer import TestVector, write
 from qrt.compiler.builder import GraphBuilder
 from qrt.compiler.errors import CompileError, Problem, understanding
+from qrt.compiler.frontends.untrusted import check, refuse_device
+from qrt.compiler.integers.requant import lower
+from qrt.compiler.integers.thresholds import STATED
 from qrt.compiler.ir import Graph
-from qrt.compiler.memory import Plan, plan
 from qrt.compiler.passes import OPTIONAL, check_source, run_lowered_passes, run_passes, run_source_passes
+from qrt.compiler.plan.memory import Plan, plan
+from qrt.compiler.plan.schedule import schedule
 from qrt.compiler.report import WEIGHTED, Report
-from qrt.compiler.requant import lower
-from qrt.compiler.schedule import schedule
-from qrt.compiler.thresholds import STATED
-from qrt.compiler.untrusted import check, refuse_device
 from qrt.compiler.verify import verify
-from qrt.compiler.writer import TestVector, write
 
 __all__ = ["CompileError", "Compiled", "Graph", "GraphBuilder", "Problem", "Report", "build", "compile", "from_torch"]
 
 # For each suffix of a source file, the module of qrt.compiler.frontends that reads it.
-FRONTENDS = {".onnx": "onnx", ".tflite": "tflite", ".pt2": "pt2"}
+FRONTENDS = {".onnx": "onnx.graph", ".tflite": "tflite.graph", ".pt2": "torch.pt2"}
 # For each of those modules, the engines whose bytes it can give; the first is the default.
 ENGINES = {
-    "onnx": ("onnxruntime",),
-    "tflite": ("tflm", "litert", "xnnpack"),
-    "pt2": ("pytorch", *STATED),
+    "onnx.graph": ("onnxruntime",),
+    "tflite.graph": ("tflm", "litert", "xnnpack"),
+    "torch.pt2": ("pytorch", *STATED),
 }
 BIASES = ("int32", "float")
 # Optimizations that `build` can leave out.
@@ -143,8 +143,8 @@ def from_torch(
     start = time.perf_counter()
     _check_options(bias, skip)
     if match is not None:
-        _engine("module", "pt2", match)
-    from qrt.compiler.frontends import torch as frontend
+        _engine("module", "torch.pt2", match)
+    from qrt.compiler.frontends.torch import graph as frontend
 
     report = Report()
     graph = frontend.to_graph(module, example_inputs, match)
@@ -236,9 +236,9 @@ def _graph(source: Any, match: str | None, report: Report) -> Graph:
             check_source(graph)
         return graph
     if type(source).__name__ == "ModelProto":
-        from qrt.compiler.frontends.onnx import to_graph
+        from qrt.compiler.frontends.onnx.graph import to_graph
 
-        report.match = _engine("model", "onnx", match)
+        report.match = _engine("model", "onnx.graph", match)
         graph = to_graph(source, report.match)
         check(graph)
         return graph

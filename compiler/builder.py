@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qrt.compiler.builder_parts import Activation, Padding, Pair, Parts
-from qrt.compiler.codes import FUNCTIONS, per_tensor
+from qrt.compiler.integers.codes import FUNCTIONS, per_tensor
 from qrt.compiler.ir import Edge, Tensor
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qrt.compiler.codes import activation_codes, per_tensor
+from qrt.compiler.integers.codes import activation_codes, per_tensor
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor, unique_name
 
 Pair = int | tuple[int, int]

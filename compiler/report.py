@@ -54,7 +54,7 @@ class Report:
     weight_bytes, parameter_bytes : int
         Of weights; of biases, multipliers, shifts and addends.
     arena_size, arena_lower_bound : int
-        Bytes; see `qrt.compiler.memory.Plan`.
+        Bytes; see `qrt.compiler.plan.memory.Plan`.
     seconds : float
         Time that compiling took.
     """

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qrt.compiler.integers.requant import CHANNEL_AXIS, Requant
 from qrt.compiler.ir import OPERATORS, Graph, Op, Tensor
-from qrt.compiler.requant import CHANNEL_AXIS, Requant
 
 PAIR, SIDES = "pair", "four sides"
 

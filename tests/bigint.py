@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from qrt.compiler.integers.requant import Requant
 from qrt.compiler.ir import Graph, Op, Tensor
-from qrt.compiler.requant import Requant
 
 Array = np.ndarray[Any, Any]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from click.testing import CliRunner, Result
@@ -11,7 +10,6 @@ from click.testing import CliRunner, Result
 from qrt.cli import verbs
 from qrt.compiler import GraphBuilder
 
-VECTORS = Path(__file__).parent / "vectors"
 LABELS = ["cat", "dog", "owl", "bee"]
 PLAIN = {"COLUMNS": "80", "FORCE_COLOR": None, "NO_COLOR": None, "QRT_KERNELS": None, "QRT_MAX_ARENA": None}
 

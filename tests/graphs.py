@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 import qrt
-from qrt.compiler import memory, writer
+from qrt.compiler.backends.qfb import writer
+from qrt.compiler.integers.requant import Requant
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
-from qrt.compiler.requant import Requant
+from qrt.compiler.plan import memory
 
 Array = np.ndarray[Any, Any]
 Rng = np.random.Generator

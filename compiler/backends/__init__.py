@@ -1,1 +1,1 @@
-"""What a network can be turned into besides a .qfb file: one module for each format."""
+"""Backends: what a lowered graph can be written as, one folder for each format."""

@@ -1,1 +1,1 @@
-"""Frontends: each turns one kind of file into a source graph (`qrt.compiler.ir`), 1:1 with its nodes."""
+"""Frontends: each turns one kind of file or module into a source graph (`qrt.compiler.ir`), one folder for each."""

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from qrt.compiler.ir import Graph
-from qrt.compiler.passes.absorb_qdq import absorb_qdq
-from qrt.compiler.passes.fold_batch_norm import fold_batch_norm
-from qrt.compiler.passes.fold_constants import fold_constants
-from qrt.compiler.passes.fuse_activation import fuse_activation
-from qrt.compiler.passes.fuse_bias import fuse_bias
-from qrt.compiler.passes.fuse_pad import fuse_pad
-from qrt.compiler.passes.remove_channels import remove_channels
+from qrt.compiler.passes.absorb.absorb_qdq import absorb_qdq
+from qrt.compiler.passes.lowered.remove_channels import remove_channels
+from qrt.compiler.passes.quantized.fuse_activation import fuse_activation
+from qrt.compiler.passes.quantized.fuse_pad import fuse_pad
+from qrt.compiler.passes.quantized.simplify import simplify
+from qrt.compiler.passes.quantized.to_dwconv2d import to_dwconv2d
+from qrt.compiler.passes.quantized.to_nhwc import to_nhwc
 from qrt.compiler.passes.remove_dead import remove_dead
-from qrt.compiler.passes.simplify import simplify
-from qrt.compiler.passes.standardize import standardize
-from qrt.compiler.passes.to_dwconv2d import to_dwconv2d
-from qrt.compiler.passes.to_nhwc import to_nhwc
+from qrt.compiler.passes.source.fold_batch_norm import fold_batch_norm
+from qrt.compiler.passes.source.fold_constants import fold_constants
+from qrt.compiler.passes.source.fuse_bias import fuse_bias
+from qrt.compiler.passes.source.standardize import standardize
 from qrt.compiler.report import Report
 from qrt.compiler.verify import verify
 
@@ -85,7 +85,7 @@ def run_source_passes(graph: Graph, report: Report) -> Graph:
 
 
 def run_lowered_passes(graph: Graph, report: Report, skip: Collection[str] = ()) -> Graph:
-    """`run_passes` for a graph that `qrt.compiler.requant.lower` has lowered."""
+    """`run_passes` for a graph that `qrt.compiler.integers.requant.lower` has lowered."""
     for apply in LOWERED_PASSES:
         if apply.__name__ not in skip:
             graph = apply(graph, report)

@@ -26,9 +26,9 @@ from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 
 import qrt
 from qrt.compiler import Compiled, GraphBuilder, build, from_torch
-from qrt.compiler.explain import Explanation, explain, find
-from qrt.compiler.layers import exposed_file
-from qrt.compiler.reader import read
+from qrt.compiler.backends.qfb.reader import read
+from qrt.compiler.study.explain import Explanation, explain, find
+from qrt.compiler.study.layers import exposed_file
 
 PAGE = Path(__file__).parent / "README.md"
 # Trained weights, since training gives others on every machine.

@@ -4,8 +4,8 @@
 
 A mutant lacks one check: a term of a RULE, a call by TRY or by a closing return, a term of a condition under which a
 helper answers no, or what a table of fields asks for. It is compiled in a copy of the tree, where the files that tests
-open, and then all of tests/test_validator.py, are held against it. Prints a line for each mutant. Exit code 1 when one
-lives that UNNOTICED does not explain, or when an explanation is of nothing.
+open, and then all of tests/schema/test_validator.py, are held against it. Prints a line for each mutant. Exit code 1
+when one lives that UNNOTICED does not explain, or when an explanation is of nothing.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/schema")]
 
+from c_programs import compiler  # noqa: E402
 from test_validator import (  # noqa: E402
     BAD,
     ERR_INVALID,
@@ -33,7 +34,6 @@ from test_validator import (  # noqa: E402
     OK,
     Reader,
     beyond_an_enumeration,
-    compiler,
     without_a_field,
 )
 
@@ -176,7 +176,7 @@ class Tree:
 
     def tests(self) -> str:
         # Without what reads no source of this tree, or takes long.
-        rest = ["-k", "not computes and not sanitizers", "tests/test_validator.py"]
+        rest = ["-k", "not computes and not sanitizers", "tests/schema/test_validator.py"]
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *rest]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
         if done.returncode == 0:

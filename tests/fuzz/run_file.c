@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "qrt_prepare.h"
+#include "engine/qrt_prepare.h"
 
 /* Valid files that need more than these are not run, to keep the time of a run in bounds. */
 #define MAX_ARENA (1u << 20)

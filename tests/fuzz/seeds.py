@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 from command_line import residual
+from places import VECTORS
 from vectors import models
 from vectors.encode import encode
 
 from qrt.compiler import GraphBuilder
-
-VECTORS = Path(__file__).parents[1] / "vectors"
 
 
 def networks() -> Iterator[GraphBuilder]:
@@ -75,7 +74,7 @@ def onnx() -> Iterator[bytes]:
 
 def tflite() -> Iterator[bytes]:
     from qrt.compiler import build
-    from qrt.compiler.backends.tflite import to_tflite
+    from qrt.compiler.backends.tflite.writer import to_tflite
 
     for network in networks():
         yield to_tflite(build(network).graph).content

@@ -13,18 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from c_programs import ENGINE, FLAGS
 from fuzz import corpus
 from fuzz.readers import READERS
+from places import ROOT, VECTORS
 
-ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "fuzz"
-SOURCES = [
-    *sorted((ROOT / "schema").glob("*.c")),
-    ROOT / "runtime/qrt_prepare.c",
-    *sorted((ROOT / "runtime/kernels").glob("portable*.c")),
-]
-INCLUDE = [f"-I{ROOT / folder}" for folder in ("schema", "runtime", "runtime/kernels")]
-FLAGS = ["-std=c99", "-g", "-O1", *INCLUDE]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 # Bytes of a fuzzed file, at most.
 MAX_MODEL, MAX_FOREIGN = 8192, 65536
@@ -66,7 +60,7 @@ def seeds(name: str) -> Path:
     folder = BUILD / name / "seeds"
     files = corpus.read(name)
     if name == "model":
-        files += [path.read_bytes() for path in sorted((ROOT / "tests/vectors").glob("*/*.qfb"))]
+        files += [path.read_bytes() for path in sorted(VECTORS.glob("*/*.qfb"))]
     corpus.unpack(files, folder)
     return folder
 
@@ -83,7 +77,7 @@ def libfuzzer_command(name: str) -> list[str | Path]:
     here = ROOT / "tests/fuzz"
     # Without sanitizers: the mutator is no target, and its branches are no coverage.
     call([clang, *FLAGS, "-c", here / "mutate_file.c", "-o", mutator], "clang fails")
-    files = [*SOURCES, here / "run_file.c", here / "fuzz_model.c", mutator]
+    files = [*ENGINE, here / "run_file.c", here / "fuzz_model.c", mutator]
     reason = "clang has no libFuzzer or sanitizers (Debian: libclang-rt-14-dev)"
     call([clang, *FLAGS, *SANITIZE, "-fsanitize=fuzzer", *files, "-o", program], reason)
     return [program]
@@ -125,7 +119,7 @@ def afl(seconds: int) -> Outcome:
     program.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(found, ignore_errors=True)
     here = ROOT / "tests/fuzz"
-    files = [*SOURCES, here / "run_file.c", here / "mutate_file.c", here / "fuzz_model.c"]
+    files = [*ENGINE, here / "run_file.c", here / "mutate_file.c", here / "fuzz_model.c"]
     flags = [*FLAGS, "-fsanitize=fuzzer", "-fno-sanitize-recover=all"]
     reason = "afl-clang-fast cannot build the target"
     call([compiler, *flags, *files, "-o", program], reason, AFL_USE_ASAN="1", AFL_USE_UBSAN="1", AFL_QUIET="1")
@@ -158,7 +152,7 @@ def minimize(name: str, more: Sequence[Path]) -> tuple[int, int]:
     with tempfile.TemporaryDirectory() as kept:
         call([*command, "-merge=1", f"-max_len={MAX_FOREIGN}", kept, *folders], f"{name}: merging fails")
         files = [path.read_bytes() for path in Path(kept).iterdir()]
-    golden = {path.read_bytes() for path in (ROOT / "tests/vectors").glob("*/*.qfb")}
+    golden = {path.read_bytes() for path in VECTORS.glob("*/*.qfb")}
     corpus.write(name, [content for content in files if content not in golden])
     return sum(len(list(folder.iterdir())) for folder in folders), len(files)
 
@@ -170,10 +164,10 @@ def coverage() -> str:
     program.parent.mkdir(parents=True, exist_ok=True)
     here = ROOT / "tests/fuzz"
     flags = [*FLAGS, "-O0", "-fprofile-instr-generate", "-fcoverage-mapping"]
-    call([clang, *flags, *SOURCES, here / "open_files.c", here / "run_file.c", "-o", program], "clang fails")
+    call([clang, *flags, *ENGINE, here / "open_files.c", here / "run_file.c", "-o", program], "clang fails")
     files = [path.read_bytes() for path in sorted(seeds("model").iterdir())]
     stream = b"".join(len(content).to_bytes(4, "little") + content for content in files)
     environment = {**os.environ, "LLVM_PROFILE_FILE": f"{profile}.raw"}
     subprocess.run([program], input=stream, check=True, stdout=subprocess.DEVNULL, env=environment)
     call([merge, "merge", f"{profile}.raw", "-o", profile], "llvm-profdata fails")
-    return call([report, "report", program, f"-instr-profile={profile}", *SOURCES], "llvm-cov fails")
+    return call([report, "report", program, f"-instr-profile={profile}", *ENGINE], "llvm-cov fails")

@@ -19,8 +19,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "dispatch.h"
-#include "qrt_split.h"
+#include "host/dispatch.h"
+#include "host/qrt_split.h"
 
 #define PAGE ((size_t)4096)
 #define FILLS 3 /* inputs: the lowest code, the highest, any */

@@ -7,7 +7,7 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include "qrt_pool.h"
+#include "host/qrt_pool.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -1,0 +1,1 @@
+"""The .qfb format: a lowered graph and its memory plan -> bytes, and back."""

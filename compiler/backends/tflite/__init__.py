@@ -1,0 +1,1 @@
+"""A lowered graph -> a .tflite file that other engines run."""

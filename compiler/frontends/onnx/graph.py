@@ -1,0 +1,191 @@
+"""ONNX -> source graph: QDQ and QOperator models as onnxruntime's quantizer and PyTorch's exporters write them.
+
+A QLinear operator becomes dequantize, the float operator and quantize, so that one path serves both
+styles. What can be computed from constants and static shapes alone is computed here, node by node, with
+ONNX's own reference evaluator; a symbolic batch becomes 1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qrt.compiler.errors import CompileError, Problem, understanding
+from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.onnx.importer import Importer
+from qrt.compiler.frontends.onnx.nodes import NODES
+from qrt.compiler.frontends.onnx.qlinear import QLINEAR_NODES
+from qrt.compiler.frontends.untrusted import RATIO
+from qrt.compiler.ir import Edge, Graph
+from qrt.compiler.libraries import load
+
+if TYPE_CHECKING:
+    import onnx
+
+TRANSLATORS = NODES | QLINEAR_NODES
+DTYPES = {1: "float32", 2: "uint8", 3: "int8"}
+REMEDY = "save the model again, with its weights in one file beside it or inside of it"
+
+
+def to_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto, match: str = "onnxruntime") -> Graph:
+    """The source graph of an ONNX model.
+
+    Parameters
+    ----------
+    source : path, bytes or ModelProto
+        A quantized model; weights in external files are read from beside the path.
+    match : {"onnxruntime"}
+        Whose bytes to give.
+
+    Raises
+    ------
+    CompileError
+        Not an ONNX model, an input of unknown shape, or operators that qrt does not have: all of them.
+    ImportError
+        The package onnx is missing.
+    """
+    model, where = _load(source)
+    with understanding(where, "export it again"):
+        graph = _import(model, where)
+    if isinstance(source, str | os.PathLike):
+        graph.name = Path(source).stem
+    return graph
+
+
+def _import(model: onnx.ModelProto, where: str) -> Graph:
+    graph = model.graph
+    importer = Importer(graph.name or "model")
+    importer.opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1)
+    for initializer in graph.initializer:
+        tensor = importer.add_constant(initializer.name, _array(initializer))
+        assert tensor.data is not None
+        importer.allowance += RATIO * tensor.data.nbytes
+    problems = _inputs(importer, graph)
+    if len(graph.node) == 0:
+        problems.append(Problem(where, "file", "holds no operator"))
+    if problems:
+        raise CompileError(problems)
+    for node in graph.node:
+        _translate(importer, node)
+    if importer.problems:
+        raise CompileError(importer.problems)
+    for output in graph.output:
+        importer.graph.outputs.append(Edge(importer.tensor(output.name)))
+    _labels(importer.graph, model)
+    return importer.graph
+
+
+def _load(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
+    onnx = load("onnx")
+    if isinstance(source, onnx.ModelProto):
+        _load_external(source, None)
+        return source, "model"
+    where = "model" if isinstance(source, bytes) else os.fspath(source)
+    content = source if isinstance(source, bytes) else Path(source).read_bytes()
+    try:
+        model = onnx.load_model_from_string(content)
+        _load_external(model, None if isinstance(source, bytes) else Path(source).parent)
+        onnx.checker.check_model(_without_foreign_nodes(model))
+    except CompileError:
+        raise
+    except Exception as error:
+        first = str(error).strip().splitlines()
+        reason = f"is not a valid ONNX model: {first[0] if first else type(error).__name__}"
+        raise CompileError([Problem(where, "file", reason)]) from None
+    return model, where
+
+
+def _load_external(model: onnx.ModelProto, folder: Path | None) -> None:
+    """Reads the tensors that lie in files beside the model; `folder` is None for a model that is not a file's."""
+    import onnx
+
+    helper = onnx.external_data_helper
+    attributes = [attribute for node in model.graph.node for attribute in node.attribute]
+    tensors = [*model.graph.initializer, *(a.t for a in attributes), *(t for a in attributes for t in a.tensors)]
+    sizes: dict[Path, int] = {}
+    taken = 0
+    for tensor in filter(helper.uses_external_data, tensors):
+        if folder is None:
+            reason = "lies in another file, which a model in memory has none beside; compile the model's file"
+            raise CompileError([Problem(tensor.name, "tensor", reason)])
+        stated = {entry.key: entry.value for entry in tensor.external_data}
+        path = (folder / stated.get("location", "")).resolve()
+        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+            raise CompileError([Problem(tensor.name, "tensor", f"lies in no file of the model's folder; {REMEDY}")])
+        sizes[path] = path.stat().st_size
+        taken += int(stated.get("length") or sizes[path])
+        if taken > RATIO * sum(sizes.values()):
+            raise CompileError([Problem(tensor.name, "tensor", f"is more than its file has; {REMEDY}")])
+        helper.load_external_data_for_tensor(tensor, os.fspath(folder))
+
+
+def _without_foreign_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model as the checker can judge it: it knows nothing of other domains' operators."""
+    import onnx
+
+    if all(node.domain in ("", "ai.onnx") for node in model.graph.node):
+        return model
+    checked = onnx.ModelProto()
+    checked.CopyFrom(model)
+    del checked.graph.node[:]
+    del checked.graph.output[:]
+    return checked
+
+
+def _array(initializer: onnx.TensorProto) -> np.ndarray:
+    import onnx
+
+    return np.asarray(onnx.numpy_helper.to_array(initializer))
+
+
+def _inputs(importer: Importer, graph: onnx.GraphProto) -> list[Problem]:
+    problems = []
+    for value in graph.input:
+        if value.name in importer.values:
+            continue
+        tensor_type = value.type.tensor_type
+        if tensor_type.elem_type not in DTYPES:
+            problems.append(Problem(value.name, "input", "has a type that is neither float32 nor int8 nor uint8"))
+            continue
+        dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor_type.shape.dim]
+        if dims and dims[0] is None:
+            dims[0] = 1
+        if not dims or None in dims:
+            remedy = "give it a static shape (python -m onnxruntime.tools.make_dynamic_shape_fixed)"
+            problems.append(Problem(value.name, "input", f"has a shape that is not known beyond the batch; {remedy}"))
+            continue
+        importer.add_input(value.name, tuple(d for d in dims if d is not None), DTYPES[tensor_type.elem_type])
+    return problems
+
+
+def _translate(importer: Importer, node: onnx.NodeProto) -> None:
+    name = node.name or node.output[0]
+    try:
+        if importer.fold(node):
+            return
+        translate = TRANSLATORS.get(node.op_type)
+        if translate is None:
+            raise Unsupported("qrt has no operator for it")
+        translate(importer, node)
+    except Unsupported as reason:
+        importer.refuse(node, str(reason))
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        importer.refuse(node, f"cannot be understood: {type(error).__name__}: {error} ({name})")
+
+
+def _labels(graph: Graph, model: onnx.ModelProto) -> None:
+    """Labels from the model's metadata entry ``labels``: a JSON list, or names parted by commas or lines."""
+    text = next((entry.value for entry in model.metadata_props if entry.key == "labels"), None)
+    if text is None or len(graph.outputs) != 1:
+        return
+    labels: Any
+    try:
+        labels = json.loads(text)
+    except json.JSONDecodeError:
+        labels = [part.strip() for part in text.replace("\n", ",").split(",")]
+    if isinstance(labels, list) and len(labels) == graph.outputs[0].tensor.shape[-1]:
+        graph.outputs[0].labels = [str(label) for label in labels]

@@ -1,0 +1,147 @@
+"""Translators of QOperator nodes: dequantize, the float operator, quantize."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.onnx.importer import Importer
+from qrt.compiler.frontends.onnx.nodes import Translator, conv2d, linear, pool2d
+from qrt.compiler.ir import Quantization, Tensor
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def _real(importer: Importer, node: onnx.NodeProto, index: int, axis: int = 1) -> Tensor:
+    """Real values of the codes at input `index`, whose scale and zero point follow."""
+    codes = importer.input(node, index)
+    quantization = importer.quantization(node, index + 1, index + 2, axis)
+    return importer.dequantize(node, codes, quantization, f"{node.output[0]}_input{index}")
+
+
+def _finish(importer: Importer, node: onnx.NodeProto, y: Tensor, scale: int, zero_point: int) -> None:
+    """Quantizes `y` by the output's scale and zero point, inputs `scale` and `zero_point` of the node."""
+    dtype = importer.input(node, zero_point).dtype if importer.has(node, zero_point) else "uint8"
+    importer.quantize(node, y, importer.quantization(node, scale, zero_point), dtype)
+
+
+def _result(node: onnx.NodeProto) -> str:
+    return f"{node.output[0]}_real"
+
+
+def _int32_bias(importer: Importer, node: onnx.NodeProto, index: int, x_scale: int, w_scale: int) -> Tensor:
+    """Real values of an int32 bias in steps of x_scale * w_scale."""
+    bias = importer.input(node, index)
+    if bias.data is None:
+        raise Unsupported("its bias is not constant")
+    x = importer.constant(node, x_scale, "scale").astype(np.float64).reshape(-1)
+    w = importer.constant(node, w_scale, "scale").astype(np.float64).reshape(-1)
+    scale = np.broadcast_to(x * w, bias.data.reshape(-1).shape).copy()
+    data = bias.data.reshape(-1).astype(np.int32)
+    codes = Tensor(bias.name, data.shape, "int32", None, data)
+    quantization = Quantization(scale, np.zeros(len(scale), np.int32), 0)
+    return importer.dequantize(node, codes, quantization, f"{node.output[0]}_bias")
+
+
+def _channels_first(importer: Importer, node: onnx.NodeProto) -> None:
+    if importer.attributes(node).get("channels_last", 0):
+        raise Unsupported("has channels_last; quantize with channels first")
+
+
+def qlinear_conv(importer: Importer, node: onnx.NodeProto) -> None:
+    _channels_first(importer, node)
+    arguments = [_real(importer, node, 3, 0)]
+    if importer.has(node, 8):
+        arguments.append(_int32_bias(importer, node, 8, 1, 4))
+    _finish(importer, node, conv2d(importer, node, _real(importer, node, 0), arguments), 6, 7)
+
+
+def qlinear_mat_mul(importer: Importer, node: onnx.NodeProto) -> None:
+    y = linear(importer, node, [_real(importer, node, 0), _real(importer, node, 3)], False, _result(node))
+    _finish(importer, node, y, 6, 7)
+
+
+def qgemm(importer: Importer, node: onnx.NodeProto) -> None:
+    attrs = importer.attributes(node)
+    if attrs.get("transA", 0) or attrs.get("alpha", 1.0) != 1.0:
+        raise Unsupported("has transA or alpha, which a quantized layer has not")
+    transposed = bool(attrs.get("transB", 0))
+    arguments = [_real(importer, node, 0), _real(importer, node, 3, 0 if transposed else 1)]
+    if importer.has(node, 6):
+        arguments.append(_int32_bias(importer, node, 6, 1, 4))
+    if not importer.has(node, 7):
+        raise Unsupported("gives a float output; quantize it with an output scale")
+    _finish(importer, node, linear(importer, node, arguments, transposed, _result(node)), 7, 8)
+
+
+def _binary(kind: str) -> Translator:
+    def translate(importer: Importer, node: onnx.NodeProto) -> None:
+        a, b = _real(importer, node, 0), _real(importer, node, 3)
+        y = importer.emit(kind, node, [a, b], np.broadcast_shapes(a.shape, b.shape), _result(node))
+        _finish(importer, node, y, 6, 7)
+
+    return translate
+
+
+def _unary(emit: Callable[[Importer, onnx.NodeProto, Tensor], Tensor]) -> Translator:
+    """x, x_scale, x_zero_point, y_scale, y_zero_point."""
+
+    def translate(importer: Importer, node: onnx.NodeProto) -> None:
+        _channels_first(importer, node)
+        _finish(importer, node, emit(importer, node, _real(importer, node, 0)), 3, 4)
+
+    return translate
+
+
+def _global_average_pool(importer: Importer, node: onnx.NodeProto, x: Tensor) -> Tensor:
+    axes = tuple(range(2, len(x.shape)))
+    shape = (*x.shape[:2], *[1] * len(axes))
+    return importer.emit("mean", node, [x], shape, _result(node), axes=axes, keepdims=True)
+
+
+def _average_pool(importer: Importer, node: onnx.NodeProto, x: Tensor) -> Tensor:
+    return pool2d(importer, node, x, "average_pool2d", _result(node))
+
+
+def _sigmoid(importer: Importer, node: onnx.NodeProto, x: Tensor) -> Tensor:
+    return importer.emit("sigmoid", node, [x], x.shape, _result(node))
+
+
+def _leaky_relu(importer: Importer, node: onnx.NodeProto, x: Tensor) -> Tensor:
+    alpha = importer.attributes(node).get("alpha", 0.01)
+    return importer.emit("leaky_relu", node, [x], x.shape, _result(node), alpha=alpha)
+
+
+def _softmax(importer: Importer, node: onnx.NodeProto, x: Tensor) -> Tensor:
+    axis = importer.attributes(node).get("axis", -1) % len(x.shape)
+    return importer.emit("softmax", node, [x], x.shape, _result(node), axis=axis)
+
+
+def qlinear_concat(importer: Importer, node: onnx.NodeProto) -> None:
+    """Inputs: y_scale, y_zero_point, then codes, scale, zero point for each."""
+    inputs = []
+    for index in range(2, len(node.input), 3):
+        inputs.append(_real(importer, node, index))
+    axis = importer.attributes(node)["axis"] % len(inputs[0].shape)
+    shape = list(inputs[0].shape)
+    shape[axis] = sum(tensor.shape[axis] for tensor in inputs)
+    _finish(importer, node, importer.emit("concat", node, inputs, tuple(shape), _result(node), axis=axis), 0, 1)
+
+
+QLINEAR_NODES: dict[str, Translator] = {
+    "QLinearConv": qlinear_conv,
+    "QLinearMatMul": qlinear_mat_mul,
+    "QGemm": qgemm,
+    "QLinearAdd": _binary("add"),
+    "QLinearMul": _binary("mul"),
+    "QLinearGlobalAveragePool": _unary(_global_average_pool),
+    "QLinearAveragePool": _unary(_average_pool),
+    "QLinearSigmoid": _unary(_sigmoid),
+    "QLinearLeakyRelu": _unary(_leaky_relu),
+    "QLinearSoftmax": _unary(_softmax),
+    "QLinearConcat": qlinear_concat,
+}

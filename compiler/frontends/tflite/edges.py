@@ -1,0 +1,71 @@
+"""QUANTIZE and DEQUANTIZE: between int8 operators a requantization, at the edges of a model the edge itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.tflite.node import Node
+from qrt.compiler.integers.functions import double, eight_bits
+from qrt.compiler.ir import Edge, Quantization, Tensor
+
+if TYPE_CHECKING:
+    from qrt.compiler.frontends.tflite.graph import _Importer
+
+# Shifts that SPEC.md's V61 allows.
+FEWEST_SHIFTS, MOST_SHIFTS = 16, 55
+
+
+def quantize(importer: _Importer, node: Node) -> None:
+    x, y = node.inputs[0], node.output
+    if y.dtype == "uint8" and x.dtype == "int8":
+        lower = _as_int8(y, f"{y.name}_less_128")
+        _requantize(importer, node, x, lower)
+        importer.leaving[y] = Edge(lower, source_dtype="UINT8")
+        return
+    if y.dtype != "int8":
+        raise Unsupported(f"gives {y.dtype}; networks here are int8")
+    if x.dtype == "int8":
+        _requantize(importer, node, x, y)
+        return
+    edge = next((edge for edge in importer.graph.inputs if edge.tensor is x), None)
+    if edge is None:
+        raise Unsupported(f"reads {x.dtype} inside of the network; quantize the whole network to int8")
+    if x.dtype == "float32":
+        # The edge quantizes; its tensor is the result.
+        edge.tensor, edge.quantize_rule, y.name = y, "DIVIDE_HALF_AWAY", x.name
+    elif x.dtype == "uint8":
+        edge.tensor, edge.source_dtype = _as_int8(x, x.name), "UINT8"
+        _requantize(importer, node, edge.tensor, y)
+    elif x.dtype == "int16" and x.quantization is not None and x.zero_point == 0:
+        requant = double(x.scale / y.scale)
+        if not FEWEST_SHIFTS <= requant.shift[0] <= MOST_SHIFTS:
+            raise Unsupported("has scales that are too far apart")
+        edge.tensor, edge.source_dtype, edge.requant, y.name = y, "INT16", requant, x.name
+    else:
+        raise Unsupported(f"reads {x.dtype}; int16 needs a scale and zero point 0")
+
+
+def _as_int8(tensor: Tensor, name: str) -> Tensor:
+    """A uint8 tensor as int8: codes and zero_point are 128 lower."""
+    old = tensor.quantization
+    if old is None:
+        raise Unsupported(f"lacks the scale of {tensor.name!r}")
+    return Tensor(name, tensor.shape, "int8", Quantization(old.scale, np.asarray(old.zero_point - 128)))
+
+
+def _requantize(importer: _Importer, node: Node, x: Tensor, y: Tensor) -> None:
+    if importer.match == "xnnpack":
+        ratio = float(np.float32(x.scale) / np.float32(y.scale))
+        importer.emit("requantize", node, [x], y, requant=eight_bits(ratio))
+    else:
+        importer.emit("requantize", node, [x], y, rounding="DOUBLE")
+
+
+def dequantize(importer: _Importer, node: Node) -> None:
+    x, y = node.inputs[0], node.output
+    if x.dtype != "int8":
+        raise Unsupported(f"reads {x.dtype}; networks here are int8")
+    importer.leaving[y] = Edge(x)

@@ -1,0 +1,51 @@
+"""PyTorch: modules and .pt2 files -> source graph; the quantizer and the backend configuration for qrt.
+
+``from qrt.compiler.frontends.torch import QrtQuantizer`` needs torch and torchao: ``pip install "qrt[torch]"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from qrt.compiler.libraries import load
+
+if TYPE_CHECKING:
+    from torch.ao.quantization.backend_config import BackendConfig
+
+    from qrt.compiler import Compiled
+    from qrt.compiler.frontends.torch.quantizer import QrtQuantizer
+
+__all__ = ["QrtQuantizer", "get_qrt_backend_config", "lower_to_qrt"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "QrtQuantizer":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    load("torchao")
+    from qrt.compiler.frontends.torch.quantizer import QrtQuantizer
+
+    return QrtQuantizer
+
+
+def lower_to_qrt(module: Any, example_inputs: Sequence[Any], **options: Any) -> Compiled:
+    """The last step of RFC-0019's workflow: what ``convert_to_reference_fx`` gave, for qrt.
+
+    Parameters
+    ----------
+    module : torch.fx.GraphModule
+    example_inputs : sequence of torch.Tensor
+    **options
+        Of `qrt.compiler.from_torch`.
+    """
+    from qrt.compiler import from_torch
+
+    return from_torch(module, example_inputs, **options)
+
+
+def get_qrt_backend_config() -> BackendConfig:
+    """What qrt can run, for ``prepare_fx`` and ``convert_to_reference_fx``."""
+    load("torch")
+    from qrt.compiler.frontends.torch.backend import backend_config
+
+    return backend_config()

@@ -1,0 +1,53 @@
+"""PyTorch modules in memory -> source graph."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from qrt.compiler.frontends.torch import pt2
+from qrt.compiler.ir import Graph
+from qrt.compiler.libraries import load
+
+
+def to_graph(module: Any, example_inputs: Sequence[Any], match: str | None = None) -> Graph:
+    """The source graph of a quantized module.
+
+    Parameters
+    ----------
+    module : torch.nn.Module or torch.export.ExportedProgram
+        What ``torch.ao.quantization.convert``, ``convert_fx``, ``convert_to_reference_fx`` or ``convert_pt2e``
+        gave, or an exported program of the last.
+    example_inputs : sequence of torch.Tensor
+        One for each argument of forward; only their shapes count, and the first axis is the batch.
+    match : {"pytorch", "fbgemm", "qnnpack", "x86", "onednn"}, optional
+        Whose bytes to give; by default those of what PyTorch would run the module with.
+
+    Raises
+    ------
+    CompileError
+        Operators that qrt does not have: all of them.
+    ImportError
+        PyTorch is missing.
+    """
+    torch = load("torch")
+    inputs = tuple(example[:1] for example in example_inputs)
+    if isinstance(module, torch.nn.Module) and _is_pt2e(module):
+        module = torch.export.export(module, inputs)
+    if isinstance(module, torch.export.ExportedProgram):
+        stream = io.BytesIO()
+        torch.export.save(module, stream)
+        graph = pt2.to_graph(stream.getvalue(), match or "pytorch")
+        graph.name = "model"
+        return graph
+    from qrt.compiler.frontends.torch import live
+
+    return live.to_graph(module, inputs, type(module).__name__, match)
+
+
+def _is_pt2e(module: Any) -> bool:
+    """Whether a module is a graph of PT2E's decomposed operators."""
+    graph = getattr(module, "graph", None)
+    nodes = getattr(graph, "nodes", ())
+    return any("quantized_decomposed" in str(node.target) or "torchao" in str(node.target) for node in nodes)

@@ -1,0 +1,196 @@
+"""What the translators of PyTorch's operators share: the node at hand, and how operators are added."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.frontends.importer import Unsupported, add_dequantize, check_scales
+from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor, unique_name
+
+
+@dataclass
+class Node:
+    """One call of the source.
+
+    Attributes
+    ----------
+    name : str
+        As the source calls it; what messages to the user call it too.
+    target : str
+        The operator, such as ``"conv2d"``.
+    args, kwargs
+        Its arguments: `Tensor` for values of the graph, else plain Python.
+    label : str
+        The operator as the source spells it, for messages; by default `target`.
+    """
+
+    name: str
+    target: str
+    args: Sequence[Any] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    label: str = ""
+
+
+class Importer:
+    """A source graph under construction.
+
+    Attributes
+    ----------
+    graph : Graph
+    problems : list of Problem
+        Nodes that were refused.
+    node : Node
+        The one that is being translated.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.graph = Graph(name)
+        self.problems: list[Problem] = []
+        self.node = Node("", "")
+        self._names: set[str] = set()
+        self._real: dict[Tensor, Tensor] = {}
+
+    def unique(self, name: str) -> str:
+        return unique_name(name, self._names)
+
+    def translate(self, translators: dict[str, Callable[..., Any]], node: Node) -> Any:
+        """What `node` gives; where it is refused, a stand-in of its first input's shape."""
+        self.node = node
+        values = [v for v in (*node.args, *node.kwargs.values()) if isinstance(v, Tensor)]
+        try:
+            translator = translators.get(node.target) or translators.get(node.target.rstrip("_"))
+            if translator is None:
+                raise Unsupported("qrt has no operator for it")
+            return translator(self, *node.args, **node.kwargs)
+        except Unsupported as reason:
+            self.problems.append(Problem(node.name, node.label or node.target, str(reason)))
+        except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
+            text = f"cannot be understood: {type(error).__name__}: {error}"
+            self.problems.append(Problem(node.name, node.label or node.target, text))
+        return Tensor(self.unique(node.name), values[0].shape if values else (1,), "float32")
+
+    # Values
+
+    def add_input(self, name: str, shape: tuple[int, ...], dtype: str = "float32") -> Tensor:
+        tensor = Tensor(self.unique(name), shape, dtype)
+        self.graph.inputs.append(Edge(tensor, "MULTIPLY_RECIPROCAL"))
+        return tensor
+
+    def constant(self, array: np.ndarray, name: str = "", quantization: Quantization | None = None) -> Tensor:
+        array = np.asarray(array)
+        return Tensor(
+            self.unique(name or f"{self.node.name}_constant"), array.shape, str(array.dtype), quantization, array
+        )
+
+    def value(self, x: Any) -> Tensor:
+        """`x` itself, or the constant that a Python number is."""
+        return x if isinstance(x, Tensor) else self.constant(np.array(x, np.float32))
+
+    # Operators
+
+    def emit(self, kind: str, inputs: list[Tensor], shape: Sequence[int], name: str = "", **attrs: Any) -> Tensor:
+        """Adds an operator with a float32 output, called `name` or like the node."""
+        output = Tensor(self.unique(name or self.node.name), tuple(int(n) for n in shape), "float32")
+        attrs["source"] = self.node.label or self.node.target
+        self.graph.ops.append(Op(kind, self.node.name, inputs, output, attrs))
+        return output
+
+    def quantize(
+        self, x: Tensor, quantization: Quantization, dtype: str, low: int, high: int, name: str = ""
+    ) -> Tensor:
+        """Codes of the float `x`; `low` and `high` are the least and the largest that they may be."""
+        limits = np.iinfo(dtype)
+        output = Tensor(self.unique(name or self.node.name), x.shape, dtype, quantization)
+        attrs: dict[str, Any] = {"source": self.node.label or self.node.target}
+        if low > limits.min or high < limits.max:
+            attrs.update(quant_min=max(low, limits.min), quant_max=min(high, limits.max))
+        self.graph.ops.append(Op("quantize", self.node.name, [x], output, attrs))
+        return output
+
+    def dequantize(self, codes: Tensor, quantization: Quantization, name: str = "") -> Tensor:
+        """The real values of `codes`, which get `quantization` where they have none yet."""
+        called = self.unique(name or f"{codes.name}_real")
+        source = self.node.label or self.node.target
+        return add_dequantize(self.graph, self.node.name, source, codes, quantization, called)
+
+    def real(self, codes: Tensor) -> Tensor:
+        """The real values of codes that know their quantization; of float values themselves."""
+        if codes.dtype == "float32":
+            return codes
+        if codes.quantization is None:
+            raise Unsupported(f"reads the integers {codes.name!r}, whose scale nothing has stated")
+        if codes not in self._real:
+            self._real[codes] = self.dequantize(codes, codes.quantization)
+        return self._real[codes]
+
+    def finish(self, outputs: Sequence[Tensor], match: str) -> Graph:
+        """The graph, once every node has been translated.
+
+        `match` is the engine whose bytes to give: one of `qrt.compiler.integers.thresholds.STATED`, or
+        ``"pytorch"``, which runs quantize, dequantize and float operators as they are written. It decides whether a
+        bias is rounded to int32, in which precision real multipliers are formed, and how average pools break ties.
+
+        Raises
+        ------
+        CompileError
+            All nodes that were refused.
+        """
+        if self.problems:
+            raise CompileError(self.problems)
+        producers = {op.output: op for op in self.graph.ops}
+        for op in self.graph.ops:
+            if op.kind in ("conv2d", "linear"):
+                source = producers.get(op.inputs[2]) if len(op.inputs) > 2 else None
+                int32 = source is not None and source.kind == "dequantize"
+                op.attrs["float_bias"] = not int32 if match == "pytorch" else match != "qnnpack"
+                if match != "pytorch":
+                    op.attrs["engine"] = match
+            elif op.kind in ("average_pool2d", "mean"):
+                op.attrs.update(_pool_rounding(op, match))
+                if _is_input(op.inputs[0], producers):
+                    op.attrs.pop("vector", None)  # channels lie apart, unlike behind a convolution
+            elif op.kind == "add" and match == "qnnpack" and op.inputs[0].shape == op.inputs[1].shape:
+                op.attrs["engine"] = match  # PyTorch adds other shapes in float
+        self.graph.outputs = [Edge(tensor) for tensor in outputs]
+        self.graph.engine = match
+        return self.graph
+
+
+def _is_input(tensor: Tensor, producers: dict[Tensor, Op]) -> bool:
+    """Whether a tensor is an input of the graph, quantized or not."""
+    while (op := producers.get(tensor)) is not None and op.kind in ("quantize", "dequantize"):
+        tensor = op.inputs[0]
+    return op is None
+
+
+def _pool_rounding(op: Op, engine: str) -> dict[str, Any]:
+    """How an average of codes under one scale breaks ties, measured on PyTorch 2.13.
+
+    Float operators and qnnpack round the mean of code - zero_point to even, fbgemm and its kin the mean of the
+    raw codes; but their avg_pool2d does as qnnpack for every channel inside of a full vector of 16. qnnpack counts
+    padding, whatever count_include_pad says.
+    """
+    if engine == "qnnpack":
+        return {"rounding": "HALF_EVEN", "count_include_pad": True}
+    if engine == "pytorch":
+        return {"rounding": "HALF_EVEN"}
+    window = op.kind == "average_pool2d" and not op.attrs.get("adaptive", False)
+    return {"rounding": "HALF_EVEN_RAW"} | ({"vector": 16} if window else {})
+
+
+def quantization(scale: Any, zero_point: Any, axis: int | None = None) -> Quantization:
+    """From numbers or arrays of the source; `axis` where they are per channel."""
+    scales = np.asarray(scale, np.float64)
+    zeros = np.asarray(np.round(zero_point), np.int32)
+    check_scales(scales)
+    if axis is None:
+        scales, zeros = scales.reshape(()), zeros.reshape(())
+    else:
+        scales, zeros = scales.reshape(-1), np.broadcast_to(zeros.reshape(-1), scales.size).copy()
+    single = scales.astype(np.float32)
+    return Quantization(single if np.array_equal(single, scales) else scales, zeros, axis)

@@ -1,0 +1,83 @@
+"""SPEC.md's arithmetic on numpy's int64, for what the compiler has to know about codes.
+
+The tests hold every function here to the same integers as the kernels. All take Python integers too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from qrt.compiler.integers.requant import Requant
+    from qrt.compiler.ir import Op
+
+
+def high_mul(a: Any, m: Any) -> Any:
+    """a * m / 2^31, to nearest, ties up (SPEC.md, section 1.1)."""
+    return (a * m + 2**30) >> 31
+
+
+def rounding_shift(v: Any, n: Any) -> Any:
+    """v / 2^n, to nearest, ties away from zero (SPEC.md, section 1.1)."""
+    return (v + ((1 << n) >> 1) - ((v < 0) & (n > 0))) >> n
+
+
+def implied_addend(multiplier: Any, shift: Any, bias: Any, y_zero_point: int) -> Any:
+    """``bias * multiplier + 2^(shift-1) + y_zero_point * 2^shift``: the addend of SINGLE (SPEC.md, section 1.1)."""
+    return bias * multiplier + ((1 << shift) >> 1) + (y_zero_point << shift)
+
+
+def requantize(acc: Any, requant: Requant, y_zero_point: int) -> np.ndarray:
+    """Codes of accumulators (SPEC.md, section 1.1).
+
+    Parameters
+    ----------
+    acc : array_like of int
+        Within the range that the validity rules prove; the last axis is the channels where `requant` has several.
+    requant : Requant
+    y_zero_point : int
+
+    Returns
+    -------
+    numpy.ndarray of int64
+    """
+    acc = np.asarray(acc, np.int64)
+    multiplier, shift = requant.multiplier.astype(np.int64), requant.shift.astype(np.int64)
+    bias = np.int64(0) if requant.bias is None else requant.bias.astype(np.int64)
+    if requant.rounding == "DOUBLE":
+        high = high_mul((acc + bias) << np.maximum(31 - shift, 0), multiplier)
+        codes = rounding_shift(high, np.maximum(shift - 31, 0)) + y_zero_point
+    else:
+        implied = implied_addend(multiplier, shift, bias, y_zero_point)
+        codes = (acc * multiplier + (implied if requant.addend is None else requant.addend)) >> shift
+    result: np.ndarray = np.clip(codes, requant.output_min, requant.output_max)
+    return result
+
+
+def add_addend(op: Op) -> int:
+    """What a lowered add of the COMMON_SHIFT form adds to the products of codes (SPEC.md, section 2)."""
+    a, b, attrs = op.inputs[0], op.inputs[1], op.attrs
+    sign = -1 if attrs.get("subtract", False) else 1
+    zeros = a.zero_point * attrs["a_multiplier"] + sign * b.zero_point * attrs["b_multiplier"]
+    return int(implied_addend(1, attrs["shift"], -zeros, op.output.zero_point))
+
+
+def add(op: Op, a: Any, b: Any) -> np.ndarray:
+    """Codes of a lowered add for the codes of its operands (SPEC.md, section 2)."""
+    attrs, y = op.attrs, op.output
+    sign = -1 if attrs.get("subtract", False) else 1
+    a, b = np.asarray(a, np.int64), np.asarray(b, np.int64)
+    if attrs.get("form", "COMMON_SHIFT") == "TFLITE":
+
+        def scale_down(v: Any, name: str) -> Any:
+            return rounding_shift(high_mul(v, attrs[f"{name}_multiplier"]), attrs[f"{name}_shift"] - 31)
+
+        a, b = a - op.inputs[0].zero_point, b - op.inputs[1].zero_point
+        codes = scale_down(scale_down(a << 20, "a") + sign * scale_down(b << 20, "b"), "y") + y.zero_point
+    else:
+        total = a * attrs["a_multiplier"] + sign * b * attrs["b_multiplier"] + add_addend(op)
+        codes = total >> attrs["shift"]
+    result: np.ndarray = np.clip(codes, attrs.get("output_min", -128), attrs.get("output_max", 127))
+    return result

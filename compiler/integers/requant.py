@@ -1,0 +1,461 @@
+"""Scales become integers here and nowhere else: multipliers, shifts, biases, addends (SPEC.md, sections 1 and 2).
+
+`lower` also proves, for each channel and from the real weights, that no accumulator and no product can
+overflow; where one could, or where a bias does not fit into int32, it mends the channel and reports it.
+
+Real factors are formed in float64 from the scales that the source states: ``x_scale * w_scale / y_scale``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.integers.arithmetic import implied_addend
+from qrt.compiler.integers.gemmlowp import softmax_exponential
+from qrt.compiler.integers.sums import RATIOS, engine_sum
+from qrt.compiler.integers.thresholds import STATED, match_engine, single_precision
+from qrt.compiler.ir import Graph, Op, Quantization, Tensor
+from qrt.compiler.report import Report
+
+Ints = NDArray[np.int64]
+Reals = NDArray[np.float64]
+
+ACC_LIMIT = 2**31
+# Under DOUBLE an accumulator leaves room for the zero point (V49).
+DOUBLE_LIMIT = 2**31 - 256
+PRODUCT_LIMIT = 2**63
+MAX_SHIFT = 62
+# The widest bias that widening a channel's scale aims for; half of the accumulator's range stays for the products.
+WIDE_BIAS = 2**30
+# Fraction bits of a constant channel's bias.
+CONSTANT_BITS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Requant:
+    """Integers that turn an accumulator into a code; SPEC.md, section 1.1.
+
+    Attributes
+    ----------
+    multiplier : numpy.ndarray of int32, shape (channels,) or (1,)
+    shift : numpy.ndarray of uint8, same shape
+    bias : numpy.ndarray of int32, shape (channels,), or None
+    addend : numpy.ndarray of int64, same shape as `multiplier`, or None
+    rounding : str
+        ``"SINGLE"`` or ``"DOUBLE"``.
+    output_min, output_max : int
+        -128 to 127.
+    """
+
+    multiplier: np.ndarray
+    shift: np.ndarray
+    bias: np.ndarray | None = None
+    addend: np.ndarray | None = None
+    rounding: str = "SINGLE"
+    output_min: int = -128
+    output_max: int = 127
+
+    @property
+    def nbytes(self) -> int:
+        arrays = (self.multiplier, self.shift, self.bias, self.addend)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+
+def quantize_multiplier(real: float) -> tuple[int, int]:
+    """(multiplier, shift) with ``real = multiplier * 2^-shift`` to 31 bits, rounded half up.
+
+    `multiplier` lies in [2^30, 2^31). A factor below 2^-32 vanishes and gives (0, 31): its product with any
+    accumulator (below 2^31) is less than half a code. A factor of 2^31 or more is a ValueError.
+    """
+    if not (math.isfinite(real) and real >= 0):
+        raise ValueError(f"a real multiplier is finite and not negative, got {real}")
+    mantissa, exponent = math.frexp(real)
+    multiplier = math.floor(mantissa * 2**31 + 0.5)
+    if multiplier == 2**31:
+        multiplier, exponent = 2**30, exponent + 1
+    shift = 31 - exponent
+    if real == 0 or shift > MAX_SHIFT:
+        return 0, 31
+    if shift < 0:
+        raise ValueError(f"a real multiplier is below 2^31, got {real:g}")
+    return multiplier, shift
+
+
+def _halve(multiplier: int, shift: int) -> tuple[int, int]:
+    return (multiplier + 1) // 2, shift - 1
+
+
+def _fit(multiplier: int, shift: int, acc_max: int, zero_point: int) -> tuple[int, int]:
+    """Gives up low bits of the multiplier until acc * multiplier + addend stays inside of int64."""
+    while implied_addend(multiplier, shift, acc_max, abs(zero_point)) >= PRODUCT_LIMIT:
+        multiplier, shift = _halve(multiplier, shift)
+    return multiplier, shift
+
+
+def _fits_double(acc_max: int, shift: int) -> bool:
+    """Whether DOUBLE's left shift of acc stays inside of int32, with room for the zero point."""
+    return acc_max << max(31 - shift, 0) <= DOUBLE_LIMIT
+
+
+def merged(requant: Requant) -> Requant:
+    """One entry for all channels where all are equal."""
+    arrays = [a for a in (requant.multiplier, requant.shift, requant.addend) if a is not None]
+    if any((array != array[0]).any() for array in arrays):
+        return requant
+    addend = None if requant.addend is None else requant.addend[:1]
+    return replace(requant, multiplier=requant.multiplier[:1], shift=requant.shift[:1], addend=addend)
+
+
+def _bounds(op: Op) -> tuple[int, int]:
+    return op.attrs.get("output_min", -128), op.attrs.get("output_max", 127)
+
+
+def channel_range(weights: Ints, x_zero_point: int) -> tuple[Ints, Ints]:
+    """Least and largest accumulator of each channel over all inputs; `weights` has one row per channel.
+
+    Every x - x_zero_point lies in [-128 - z, 127 - z], which contains 0, so the sums of the positive and of
+    the negative weights bound the accumulator and all of its partial sums; padding contributes 0.
+    """
+    positive = np.where(weights > 0, weights, 0).sum(axis=1)
+    negative = np.where(weights < 0, weights, 0).sum(axis=1)
+    low, high = -128 - x_zero_point, 127 - x_zero_point
+    return positive * low + negative * high, positive * high + negative * low
+
+
+@dataclass
+class Channels:
+    """The numbers of an operator with weights, one entry or row for each output channel."""
+
+    weights: Ints
+    unit: Reals  # x_scale * w_scale: the real value of one step of the accumulator
+    bias: list[int]
+    bias_real: Reals
+    y_scale: float
+    x_zero_point: int
+
+    @property
+    def acc_max(self) -> Ints:
+        """Largest |acc| of each channel over all inputs."""
+        low, high = channel_range(self.weights, self.x_zero_point)
+        return np.maximum(high, -low)
+
+
+CHANNEL_AXIS = {"conv2d": 0, "dwconv2d": 3, "transpose_conv2d": 0, "linear": 0}
+
+
+def _channels(op: Op) -> Channels:
+    x, weights = op.inputs[:2]
+    assert weights.data is not None and weights.quantization is not None
+    axis = CHANNEL_AXIS[op.kind]
+    count = weights.shape[axis]
+    rows = np.moveaxis(weights.data, axis, 0).reshape(count, -1).astype(np.int64)
+    unit = x.scale * np.broadcast_to(np.asarray(weights.quantization.scale, np.float64), (count,)).copy()
+    bias_real = np.zeros(count)
+    bias = [0] * count
+    if len(op.inputs) > 2:
+        source = op.inputs[2]
+        bias_real = np.broadcast_to(source.real().reshape(-1), (count,)).astype(np.float64)
+        bias = [round(Fraction(b) / Fraction(u)) for b, u in zip(bias_real, unit, strict=True)]
+        if source.quantization is not None and source.data is not None:
+            scale = np.broadcast_to(np.asarray(source.quantization.scale, np.float64), (count,))
+            same = np.abs(scale - unit) <= 1e-6 * unit
+            bias = [int(q) if s else b for q, s, b in zip(source.data.reshape(-1), same, bias, strict=True)]
+    y_scale = 1.0 if op.output.dtype == "int32" else op.output.scale
+    return Channels(rows, unit, bias, bias_real, y_scale, x.zero_point)
+
+
+def _rescue_bias(op: Op, channels: Channels, report: Report) -> None:
+    """Mends the channels whose accumulator and bias together leave int32.
+
+    A channel without weights is the constant bias_real: its unit becomes y_scale * 2^-16, and what
+    saturates any output anyway is cut at 2^30. Any other channel gets the wider unit |bias_real| * 2^-30,
+    in which the bias just fits, and weights rounded to it; what the weights lose is below 2^-30 of the bias
+    per step of x.
+    """
+    over = [
+        c for c, (acc, b) in enumerate(zip(channels.acc_max, channels.bias, strict=True)) if acc + abs(b) >= ACC_LIMIT
+    ]
+    constant = [c for c in over if not channels.weights[c].any() and op.output.dtype != "int32"]
+    for c in constant:
+        channels.unit[c] = channels.y_scale * 2.0**-CONSTANT_BITS
+        wanted = round(Fraction(channels.bias_real[c]) / Fraction(channels.unit[c]))
+        channels.bias[c] = max(-WIDE_BIAS, min(WIDE_BIAS, wanted))
+    if constant:
+        report.rescue(
+            op.name, op.kind, tuple(constant), "all weights are zero and the bias does not fit: kept as a constant"
+        )
+    widened = sorted(set(over) - set(constant))
+    for c in widened:
+        unit = max(channels.unit[c], abs(channels.bias_real[c]) / WIDE_BIAS)
+        channels.weights[c] = np.rint(channels.weights[c] * (channels.unit[c] / unit))
+        channels.unit[c] = unit
+        channels.bias[c] = round(Fraction(channels.bias_real[c]) / Fraction(unit))
+        if channels.acc_max[c] + abs(channels.bias[c]) >= ACC_LIMIT:
+            reason = f"the accumulator of channel {c} can overflow int32; split the layer over its input channels"
+            raise CompileError([Problem(op.name, op.kind, reason)])
+    if widened:
+        text = "the bias does not fit into int32: weights requantized to a wider scale"
+        report.rescue(op.name, op.kind, tuple(widened), text)
+
+
+def _rescue_float_bias(op: Op, channels: Channels, report: Report) -> None:
+    """Notes the channels whose bias would not have fit into int32; at full precision in the addend it does."""
+    over = [
+        c for c, (acc, b) in enumerate(zip(channels.acc_max, channels.bias, strict=True)) if acc + abs(b) >= ACC_LIMIT
+    ]
+    for empty in (True, False):
+        rescued = tuple(c for c in over if empty != channels.weights[c].any())
+        what = "all weights are zero and the bias" if empty else "the bias"
+        if rescued:
+            text = f"{what} does not fit into int32: kept at full precision in the addend"
+            report.rescue(op.name, op.kind, rescued, text)
+
+
+def _replace_weights(op: Op, channels: Channels, x_scale: float) -> None:
+    """Gives the operator the weights and scales of `channels`."""
+    old = op.inputs[1]
+    axis = CHANNEL_AXIS[op.kind]
+    moved = tuple(np.moveaxis(np.empty(old.shape, np.int8), axis, 0).shape)
+    data = np.ascontiguousarray(np.moveaxis(channels.weights.astype(np.int8).reshape(moved), 0, axis))
+    scale = channels.unit / x_scale
+    quantization = Quantization(scale, np.zeros(len(scale), np.int32), axis)
+    op.inputs[1] = Tensor(old.name, old.shape, "int8", quantization, data)
+
+
+def _lower_weighted(op: Op, report: Report) -> None:
+    channels = _channels(op)
+    rounding = op.attrs.get("rounding", "SINGLE")
+    float_bias = op.attrs.get("float_bias", False)
+    engine = op.attrs.get("engine", "")
+    bias_real = channels.bias_real
+    if engine:
+        single_precision(op, channels)
+    before = channels.unit.copy()
+    if float_bias:
+        _rescue_float_bias(op, channels, report)
+        channels.bias = [0] * len(channels.bias)
+    _rescue_bias(op, channels, report)
+    if not np.array_equal(before, channels.unit):
+        _replace_weights(op, channels, op.inputs[0].scale)
+    multipliers, shifts = _multipliers(op, channels, rounding, report)
+    addends = _addends(op, channels, multipliers, shifts) if float_bias else None
+    if engine in STATED:
+        addends = match_engine(op, channels, (before, bias_real), multipliers, shifts, addends, report)
+    op.attrs["requant"] = merged(
+        Requant(
+            np.array(multipliers, np.int32),
+            np.array(shifts, np.uint8),
+            np.array(channels.bias, np.int32) if any(channels.bias) and addends is None else None,
+            np.array(addends, np.int64) if addends is not None else None,
+            rounding,
+            *_bounds(op),
+        )
+    )
+    del op.inputs[2:]
+
+
+def _lower_accumulators(op: Op, report: Report, keep_bias: bool) -> tuple[Reals, Reals]:
+    """A layer that writes ``acc + bias``: the real value of 1 for each channel, and the bias that is left to add.
+
+    The bias becomes int32 where `keep_bias`, else it is left at full precision to what reads the accumulators.
+    """
+    channels = _channels(op)
+    left = np.zeros(len(channels.unit)) if keep_bias else channels.bias_real
+    if not keep_bias:
+        channels.bias = [0] * len(channels.bias)
+    before = channels.unit.copy()
+    _rescue_bias(op, channels, report)
+    if not np.array_equal(before, channels.unit):
+        _replace_weights(op, channels, op.inputs[0].scale)
+    bias = np.array(channels.bias, np.int32) if any(channels.bias) else None
+    op.attrs["requant"] = Requant(np.array([1], np.int32), np.array([0], np.uint8), bias)
+    del op.inputs[2:]
+    return channels.unit, left
+
+
+def _sum_channel(op: Op, unit: float, bias: float) -> tuple[int, int, int, int]:
+    """Multiplier, shift, b_multiplier, addend of ``unit * a + bias + b_scale * (b - b_zero_point)`` in codes of y."""
+    b, y = op.inputs[1], op.output
+    try:
+        multiplier, shift = quantize_multiplier(unit / y.scale)
+    except ValueError as error:
+        raise CompileError([Problem(op.name, op.kind, f"{error}; requantize the layer")]) from None
+    while True:
+        b_multiplier = round(Fraction(b.scale) / Fraction(y.scale) * 2**shift)
+        constant = round(Fraction(bias) / Fraction(y.scale) * 2**shift) - b.zero_point * b_multiplier
+        addend = implied_addend(1, shift, constant, y.zero_point)
+        if b_multiplier < 2**55 and 2**31 * multiplier + 2**7 * b_multiplier + abs(addend) < PRODUCT_LIMIT:
+            return multiplier, shift, b_multiplier, addend
+        multiplier, shift = _halve(multiplier, shift)
+
+
+def _lower_requantize_sum(op: Op, unit: Reals, bias: Reals) -> None:
+    """`unit` and `bias` are what 1 of the accumulators stands for in each channel, and what they lack."""
+    rows = [_sum_channel(op, float(u), float(real)) for u, real in zip(unit, bias, strict=True)]
+    multiplier, shift, b_multiplier, addend = np.array(rows, np.int64).T
+    op.attrs["b_multiplier"] = b_multiplier
+    op.attrs["requant"] = Requant(
+        multiplier.astype(np.int32), shift.astype(np.uint8), None, addend, "SINGLE", *_bounds(op)
+    )
+
+
+def _multipliers(op: Op, channels: Channels, rounding: str, report: Report) -> tuple[list[int], list[int]]:
+    """Multiplier and shift of each channel, with room for its accumulator and its zero point."""
+    multipliers, shifts, vanished = [], [], []
+    # An explicit addend must be able to saturate any output by itself.
+    margin = 512 if op.attrs.get("float_bias", False) or op.attrs.get("engine") else abs(op.output.zero_point)
+    for c, acc in enumerate(channels.acc_max.tolist()):
+        real = channels.unit[c] / channels.y_scale
+        try:
+            multiplier, shift = quantize_multiplier(real)
+        except ValueError as error:
+            raise CompileError([Problem(op.name, op.kind, f"channel {c}: {error}; requantize the layer")]) from None
+        if multiplier == 0:
+            vanished.append(c)
+        if rounding == "SINGLE":
+            multiplier, shift = _fit(multiplier, shift, acc + abs(channels.bias[c]), margin)
+        elif not _fits_double(acc + abs(channels.bias[c]), shift):
+            reason = f"channel {c}: a real multiplier of {real:g} overflows under DOUBLE rounding; use SINGLE"
+            raise CompileError([Problem(op.name, op.kind, reason)])
+        multipliers.append(multiplier)
+        shifts.append(shift)
+    if vanished:
+        report.rescue(op.name, op.kind, tuple(vanished), "the multiplier is below 2^-32: the product vanishes")
+    return multipliers, shifts
+
+
+def _addends(op: Op, channels: Channels, multipliers: list[int], shifts: list[int]) -> list[int]:
+    """Addends that hold the real bias at full precision; what saturates any output is cut."""
+    addends = []
+    for c, (acc, multiplier, shift) in enumerate(zip(channels.acc_max.tolist(), multipliers, shifts, strict=True)):
+        exact = round(Fraction(channels.bias_real[c]) / Fraction(channels.y_scale) * 2**shift)
+        limit = PRODUCT_LIMIT - 1 - acc * multiplier
+        addends.append(max(-limit, min(limit, exact + implied_addend(multiplier, shift, 0, op.output.zero_point))))
+    return addends
+
+
+def _single_requant(op: Op, real: float, acc_max: int) -> None:
+    rounding = op.attrs.get("rounding", "SINGLE")
+    try:
+        multiplier, shift = quantize_multiplier(real)
+    except ValueError as error:
+        raise CompileError(
+            [Problem(op.name, op.kind, f"{error}; the scales of its tensors are too far apart")]
+        ) from None
+    if rounding == "SINGLE":
+        multiplier, shift = _fit(multiplier, shift, acc_max, op.output.zero_point)
+    elif not _fits_double(acc_max, shift):
+        raise CompileError(
+            [Problem(op.name, op.kind, f"a real multiplier of {real:g} overflows under DOUBLE rounding")]
+        )
+    op.attrs["requant"] = Requant(
+        np.array([multiplier], np.int32), np.array([shift], np.uint8), None, None, rounding, *_bounds(op)
+    )
+
+
+def _lower_mul(op: Op) -> None:
+    a, b = op.inputs
+    _single_requant(op, a.scale * b.scale / op.output.scale, 255 * 255)
+
+
+def _lower_matmul(op: Op) -> None:
+    a, b = op.inputs
+    acc_max = 255 * 255 * a.shape[-1]
+    if acc_max >= ACC_LIMIT:
+        reason = f"sums of {a.shape[-1]} products can overflow int32; split the matrix product"
+        raise CompileError([Problem(op.name, op.kind, reason)])
+    _single_requant(op, a.scale * b.scale / op.output.scale, acc_max)
+
+
+def _lower_mean(op: Op) -> None:
+    x = op.inputs[0]
+    positions = x.shape[1] * x.shape[2]
+    _single_requant(op, x.scale / (positions * op.output.scale), 255 * positions)
+
+
+def _lower_requantize(op: Op) -> None:
+    _single_requant(op, op.inputs[0].scale / op.output.scale, 255)
+
+
+def _lower_add(op: Op, report: Report) -> None:
+    a, b, y = op.inputs[0], op.inputs[1], op.output
+    if op.attrs.get("form", "COMMON_SHIFT") == "TFLITE":
+        twice_max = 2 * max(a.scale, b.scale)
+        for key, real in (("a", a.scale / twice_max), ("b", b.scale / twice_max), ("y", twice_max / (2**20 * y.scale))):
+            multiplier, shift = quantize_multiplier(real)
+            if shift < 31 and multiplier > 0:
+                reason = "the sum of its inputs is too wide for its output under the TFLITE form; use COMMON_SHIFT"
+                raise CompileError([Problem(op.name, op.kind, reason)])
+            op.attrs[f"{key}_multiplier"], op.attrs[f"{key}_shift"] = multiplier, max(shift, 31)
+        return
+    reals = [a.scale / y.scale, b.scale / y.scale]
+    if "engine" in op.attrs and RATIOS[0] <= max(reals) < RATIOS[1]:
+        engine_sum(op, report)
+        return
+    largest, shift = quantize_multiplier(max(reals))
+    largest, shift = _fit(largest, shift, 4 * 255, y.zero_point)
+    multipliers = [min(2**31 - 1, round(Fraction(real) * 2**shift)) for real in reals]
+    op.attrs.update(a_multiplier=multipliers[0], b_multiplier=multipliers[1], shift=shift)
+
+
+def _lower_softmax(op: Op) -> None:
+    if op.attrs.get("form", "EXACT") == "TFLITE":
+        if op.output.zero_point != -128 or op.output.scale != 1 / 256:
+            reason = "softmax in TensorFlow Lite's form has an output scale of 1/256 and zero point -128"
+            raise CompileError([Problem(op.name, op.kind, reason)])
+        exponential = np.array(softmax_exponential(op.inputs[0].scale), np.uint32)
+        op.attrs.update(exponential=exponential, numerator=0, shift=0)
+        return
+    mantissa, exponent = math.frexp(1 / op.output.scale)
+    op.attrs["exponential"] = np.rint(np.exp(-op.inputs[0].scale * np.arange(256)) * 2**30).astype(np.uint32)
+    op.attrs["numerator"] = min(2**62 - 1, round(Fraction(mantissa) * 2**62))
+    op.attrs["shift"] = MAX_SHIFT - exponent
+
+
+def lower(graph: Graph, report: Report) -> Graph:
+    """Gives every operator of a quantized graph its integers; changes `graph` and returns it.
+
+    Raises
+    ------
+    CompileError
+        Operators whose numbers cannot be made safe, all of them.
+    """
+    simple = {
+        "matmul": _lower_matmul,
+        "mul": _lower_mul,
+        "mean": _lower_mean,
+        "requantize": _lower_requantize,
+        "softmax": _lower_softmax,
+    }
+    problems: list[Problem] = []
+    # Of each int32 tensor: the real value of 1 in each channel, and the bias that it lacks.
+    wide: dict[Tensor, tuple[Reals, Reals]] = {}
+    for op in graph.ops:
+        if "requant" in op.attrs or "a_multiplier" in op.attrs:
+            continue  # a frontend has stated the integers
+        try:
+            if op.output.dtype == "int32":
+                keep_bias = graph.is_output(op.output) or not op.attrs.get("float_bias", False)
+                wide[op.output] = _lower_accumulators(op, report, keep_bias)
+            elif op.kind == "requantize_sum":
+                _lower_requantize_sum(op, *wide[op.inputs[0]])
+            elif op.kind in CHANNEL_AXIS:
+                _lower_weighted(op, report)
+            elif op.kind == "add":
+                _lower_add(op, report)
+            elif op.kind in simple:
+                simple[op.kind](op)
+        except CompileError as error:
+            problems += error.problems
+    if problems:
+        raise CompileError(problems)
+    for edge in graph.outputs:
+        if edge.tensor in wide:
+            edge.scales = wide[edge.tensor][0].astype(np.float32)
+    return graph

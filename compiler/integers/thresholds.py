@@ -1,0 +1,212 @@
+"""Addends that make integers round as an engine's float32 does.
+
+PyTorch's engines turn an accumulator into a code by a few float32 operations. Each of them is monotone, so for
+every code k there is one least accumulator that gives at least k. The integer form of SPEC.md is monotone too;
+it gives the same code for every accumulator if and only if it has the same 255 thresholds, which is a range
+of addends for each channel. Where that range is not empty the layer equals the engine's for every input.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrt.compiler.integers.arithmetic import implied_addend
+
+if TYPE_CHECKING:
+    from qrt.compiler.integers.requant import Channels
+    from qrt.compiler.ir import Op
+    from qrt.compiler.report import Report
+
+Ints = NDArray[np.int64]
+Singles = NDArray[np.float32]
+
+# Engines whose arithmetic `engine_codes` states.
+STATED = ("fbgemm", "qnnpack", "x86", "onednn")
+ONEDNN = ("x86", "onednn")
+# How far a multiplier, of 31 bits, may move to find the thresholds of an engine: below what float32 rounds away.
+REACH = 256
+ONE = np.float32(1)
+
+
+def engine_codes(engine: str, acc: Ints, unit: Singles, y_scale: float, bias: NDArray[Any], zero_point: int) -> Ints:
+    """The code, before it is clamped, that an engine gives for each accumulator.
+
+    fbgemm: ``rint((float(acc) + bias_real / unit) * (unit / y_scale)) + zero_point``; qnnpack:
+    ``rint(float(acc + bias) * (unit * (1 / y_scale))) + zero_point``; oneDNN, which x86 is too:
+    ``rint((float(acc) * unit + bias_real) * (1 / y_scale) + zero_point)``. Every operation rounds to float32.
+    Found by comparing formulas with the engines of PyTorch 2.13; they agree in every code tried.
+
+    Parameters
+    ----------
+    engine : str
+        Of `STATED`.
+    acc : numpy.ndarray of int64, shape (channels, n)
+    unit : numpy.ndarray of float32, shape (channels, 1)
+        x_scale * w_scale.
+    bias : numpy.ndarray, shape (channels, 1)
+        Real; of integers for qnnpack.
+    """
+    if engine in ONEDNN:
+        real = acc.astype(np.float32) * unit + bias.astype(np.float32)
+        # The engine's codes are uint8, and so is the zero point that it adds.
+        shifted = real * (ONE / np.float32(y_scale)) + np.float32(zero_point + 128)
+        return np.asarray(np.rint(np.clip(shifted, -1024, 1024)), np.int64) - 128
+    if engine == "qnnpack":
+        value = (acc + bias).astype(np.float32)
+    else:
+        value = acc.astype(np.float32) + bias.astype(np.float32) / unit
+    # Beyond +-1024 every code is clamped.
+    scaled = np.clip(value * _real_multiplier(engine, unit, y_scale), -1024, 1024)
+    result: Ints = np.rint(scaled).astype(np.int64) + zero_point
+    return result
+
+
+def _real_multiplier(engine: str, unit: Singles, y_scale: float) -> Singles:
+    y = np.float32(y_scale)
+    result: Singles = unit * (ONE / y) if engine == "qnnpack" else unit / y
+    return result
+
+
+def thresholds(codes_of: Any, acc_max: Ints, codes: Ints) -> Ints:
+    """For each channel and code, the least accumulator in [-acc_max, acc_max] that gives at least that code.
+
+    acc_max + 1 where none does.
+
+    Parameters
+    ----------
+    codes_of : function
+        Of accumulators, shape (channels, n), to codes; monotone along each row.
+    acc_max : numpy.ndarray of int64, shape (channels,)
+    codes : numpy.ndarray of int64, shape (n,)
+    """
+    low = np.repeat(-acc_max[:, np.newaxis], len(codes), axis=1)
+    high = np.repeat(acc_max[:, np.newaxis] + 1, len(codes), axis=1)
+    while (low < high).any():
+        middle = (low + high) >> 1
+        reached = codes_of(middle) >= codes
+        high = np.where(reached, middle, high)
+        low = np.where(reached, low, middle + 1)
+        # Rows that are done stay where they are.
+        low = np.minimum(low, high)
+    return low
+
+
+def addend_ranges(least: Ints, acc_max: int, codes: Ints, multipliers: Ints, shift: int) -> tuple[Ints, Ints]:
+    """The least and the largest addend with which ``(acc * multiplier + addend) >> shift`` has these thresholds.
+
+    One entry for each of `multipliers`; empty where the first is larger than the second.
+    """
+    column = multipliers[:, np.newaxis]
+    inside, above = least <= acc_max, least > -acc_max
+    wanted = codes << shift
+    lowest = (wanted[inside] - least[inside] * column).max(axis=1, initial=-(2**62))
+    highest = (wanted[above] - (least[above] - 1) * column - 1).min(axis=1, initial=2**62)
+    return lowest, highest
+
+
+def single_precision(op: Op, channels: Channels) -> None:
+    """Forms unit, real multiplier and bias in steps of the unit in float32, as PyTorch's engines do.
+
+    qnnpack rounds these steps to integers. A multiplier of 31 bits holds such a real one exactly. Channels whose
+    float32 numbers vanish or overflow stay.
+    """
+    engine = op.attrs["engine"]
+    unit = _single_unit(op, np.float32(op.inputs[0].scale), channels)
+    multiplier = _real_multiplier(engine, unit, op.output.scale).astype(np.float64)
+    bias = channels.bias_real.astype(np.float32)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        steps = (bias * (ONE / unit) if engine == "qnnpack" else bias / unit).astype(np.float64)
+    usable = (multiplier > 0) & np.isfinite(steps)
+    if engine == "qnnpack" and len(op.inputs) > 2 and op.inputs[2].quantization is None:
+        steps = np.rint(steps)
+        channels.bias = [int(n) if good else b for n, good, b in zip(steps, usable, channels.bias, strict=True)]
+    channels.unit = np.where(usable, multiplier * channels.y_scale, channels.unit)
+    channels.bias_real = np.where(usable, steps * channels.unit, channels.bias_real)
+
+
+def _single_unit(op: Op, x_scale: np.float32, channels: Channels) -> Singles:
+    """x_scale * w_scale of each channel, in float32."""
+    quantization = op.inputs[1].quantization
+    assert quantization is not None
+    return x_scale * np.broadcast_to(np.asarray(quantization.scale, np.float32), channels.unit.shape)
+
+
+def match_engine(
+    op: Op,
+    channels: Channels,
+    stated: tuple[NDArray[np.float64], NDArray[np.float64]],
+    multipliers: list[int],
+    shifts: list[int],
+    addends: list[int] | None,
+    report: Report,
+) -> list[int] | None:
+    """Addends with the thresholds of the engine that ``op.attrs["engine"]`` names, for the channels that can have them.
+
+    Parameters
+    ----------
+    stated : pair of numpy.ndarray
+        x_scale * w_scale of each channel before any was widened (those that were are left alone), and the real bias.
+    addends : list of int or None
+        Without regard to the engine; None where they follow from an int32 bias. Stays None where that is as good.
+    multipliers : list of int
+        Changed where the thresholds need it.
+    """
+    engine, zero_point = op.attrs["engine"], op.output.zero_point
+    unit, bias_real = stated
+    codes = np.arange(op.attrs.get("output_min", -128) + 1, op.attrs.get("output_max", 127) + 1, dtype=np.int64)
+    x_scale = np.float32(op.inputs[0].scale)
+    if engine in ONEDNN:  # PyTorch hands the scale of x over as its reciprocal
+        x_scale = np.float32(1) / np.float32(1.0 / op.inputs[0].scale)
+    single = _single_unit(op, x_scale, channels)
+    bias = np.array(channels.bias, np.int64) if engine == "qnnpack" else bias_real
+
+    def codes_of(acc: Ints) -> Ints:
+        columns = single[:, np.newaxis], op.output.scale, bias[:, np.newaxis], zero_point
+        return engine_codes(engine, acc, *columns)
+
+    least = thresholds(codes_of, channels.acc_max, codes)
+    result, changed, missed = [], False, []
+    for c, (acc_max, multiplier, shift) in enumerate(zip(channels.acc_max.tolist(), multipliers, shifts, strict=True)):
+        plain = implied_addend(multiplier, shift, channels.bias[c], zero_point)
+        addend = plain if addends is None else addends[c]
+        if channels.unit[c] == unit[c] and multiplier:
+            found = _nearest(least[c], acc_max, codes, (multiplier, addend), shift)
+            if found is None:
+                missed.append(c)
+                found = multiplier, _fewest(least[c], acc_max, codes, (multiplier, addend), shift)
+            changed = changed or found != (multiplier, addend)
+            multipliers[c], addend = found
+        result.append(addend)
+    if missed:
+        report.note("match", f"{op.name}: {len(missed)} of {len(unit)} channels may differ from {engine} by 1")
+    return result if addends is not None or changed else None
+
+
+def _nearest(least: Ints, acc_max: int, codes: Ints, plain: tuple[int, int], shift: int) -> tuple[int, int] | None:
+    """The multiplier and addend nearest to `plain` with these thresholds; None where none is within `REACH`."""
+    multiplier, addend = plain
+    for reach in (0, REACH):
+        moved = np.arange(max(2**30, multiplier - reach), min(2**31 - 1, multiplier + reach) + 1, dtype=np.int64)
+        if not moved.size:
+            moved = np.array([multiplier], np.int64)
+        lowest, highest = addend_ranges(least, acc_max, codes, moved, shift)
+        fitting = np.flatnonzero(lowest <= highest)
+        if fitting.size:
+            best = fitting[np.abs(moved[fitting] - multiplier).argmin()]
+            return int(moved[best]), min(max(addend, int(lowest[best])), int(highest[best]))
+    return None
+
+
+def _fewest(least: Ints, acc_max: int, codes: Ints, plain: tuple[int, int], shift: int) -> int:
+    """The addend that misses the fewest thresholds where none has them all; of several the nearest to the plain one."""
+    multiplier, addend = plain
+    wanted = codes << shift
+    lows = np.where(least <= acc_max, wanted - least * multiplier, -(2**62))
+    highs = np.where(least > -acc_max, wanted - (least - 1) * multiplier - 1, 2**62)
+    candidates = np.concatenate([[addend], lows[least <= acc_max], highs[least > -acc_max]])
+    kept = np.searchsorted(np.sort(lows), candidates, "right") - np.searchsorted(np.sort(highs), candidates, "left")
+    best = candidates[kept == kept.max()]
+    return int(best[np.abs(best - addend).argmin()])

@@ -1,0 +1,30 @@
+"""Optional libraries: imported when something needs them; where one is missing, the error says what to install."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+# For each library, what needs it and the extra that installs it.
+NEEDED = {
+    "onnx": ("reading .onnx files", "onnx"),
+    "onnxruntime": ("calibration of .onnx files", "onnx"),
+    "tflite": ("reading and writing .tflite files", "tflite"),
+    "torch": ("reading PyTorch modules", "torch"),
+    "torchao": ("quantizing with PyTorch", "torch"),
+}
+
+
+def load(name: str) -> ModuleType:
+    """The library of that name, of `NEEDED`.
+
+    Raises
+    ------
+    ImportError
+        It is not installed; the message says what to install.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        purpose, extra = NEEDED[name]
+        raise ImportError(f'{purpose} needs the package {name}: pip install "qrt[{extra}]"') from None

@@ -1,0 +1,1 @@
+"""The pass that makes quantized operators of float operators between dequantize and quantize."""

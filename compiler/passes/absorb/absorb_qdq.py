@@ -1,0 +1,469 @@
+"""absorb_qdq: float operators between dequantize and quantize become operators on codes.
+
+After it every activation is int8, every operator one of SPEC.md's, and images are NHWC inside of each
+operator: a layer that the source has in NCHW is written with a transpose on either side, which
+`to_nhwc` takes away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.integers.codes import activation_codes
+from qrt.compiler.ir import Graph, Op, Quantization, Tensor, unique_name
+from qrt.compiler.passes.absorb import pools as absorb_pools
+from qrt.compiler.passes.absorb.pools import NCHW_TO_NHWC, NHWC_TO_NCHW
+from qrt.compiler.passes.elementwise import ELEMENTWISE, leaves, table
+from qrt.compiler.report import Report
+
+UNQUANTIZED = (
+    "its output is not quantized; quantize it (ONNX: a QuantizeLinear/DequantizeLinear pair behind it; PyTorch: "
+    "QrtQuantizer leaves nothing in float), or cut the graph in front of it"
+)
+
+
+def absorb_qdq(graph: Graph, report: Report) -> Graph:
+    """Rewrites ``quantize(op(dequantize(codes), ...))`` as one operator on codes.
+
+    - A layer, add, mul, mean or softmax computes the real result of its inputs and rounds it once to the
+      output's codes: that is what the integer operator does.
+    - Moves (reshape, transpose, concat, max_pool2d, relu, clip and padding with zero) commute with quantize and
+      dequantize, which are monotone and work entry by entry; so they move codes.
+    - quantize of a dequantize with equal parameters is the identity, else one requantize.
+    - A layer without quantize behind it hands on its accumulators, int32: to an add, which rounds the sum once, or
+      to an output of the model, which is made real there.
+    - A function of one code is a table of 256 codes, computed here in float32.
+
+    Raises
+    ------
+    CompileError
+        All operators that this leaves in float.
+    """
+    if not any(op.kind in ("quantize", "dequantize") for op in graph.ops):
+        floats = [op for op in graph.ops if op.output.dtype == "float32"]
+        if floats:
+            raise CompileError([Problem(op.name, _source(op), UNQUANTIZED) for op in floats])
+        return graph
+    result = Absorber(graph).run()
+    report.note("absorb_qdq", f"turned {len(graph.ops)} source operators into {len(result.ops)} on codes")
+    return result
+
+
+def _source(op: Op) -> str:
+    """The operator's type as the source calls it."""
+    source: str = op.attrs.get("source", op.kind)
+    return source
+
+
+class Absorber:
+    """The rewriting of one graph. `codes` maps a float or source tensor to the codes that stand for it."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.source = graph
+        self.producers = {op.output: op for op in graph.ops}
+        self.result = Graph(graph.name)
+        self.problems: dict[Op, str] = {}
+        self.codes: dict[Tensor, Tensor] = {}
+        self.accumulators: dict[Tensor, Tensor] = {}
+        self.names = {tensor.name for tensor in graph.tensors()}
+        self.edges = {edge.tensor: edge for edge in graph.inputs}
+        self.given = {edge.tensor.name for edge in graph.inputs}
+
+    def run(self) -> Graph:
+        for edge in self.source.inputs:
+            self.result.inputs.append(replace(edge))
+            if edge.tensor.dtype == "int8":
+                self.codes[edge.tensor] = edge.tensor
+        for op in self.source.ops:
+            if op.kind == "quantize":
+                self._absorb(op)
+            elif op.kind != "dequantize" and op.output.dtype == "int8":
+                op.inputs = [self.codes.get(tensor, tensor) for tensor in op.inputs]
+                self.result.ops.append(op)
+                self.codes[op.output] = op.output
+        for edge in self.source.outputs:
+            tensor = edge.tensor if edge.tensor.dtype == "int8" else self._known(edge.tensor)
+            if tensor is None and (wide := self._accumulated(edge.tensor)) is not None:
+                wide.name = edge.tensor.name
+                layout = "NCHW" if wide.shape != edge.tensor.shape else edge.source_layout
+                self.result.outputs.append(replace(edge, tensor=wide, source_layout=layout))
+                continue
+            tensor = self.codes.get(tensor, tensor) if tensor is not None else None
+            if tensor is None:
+                self._blame(edge.tensor)
+                continue
+            if tensor is not edge.tensor and not self._is_edge(tensor):
+                tensor.name = edge.tensor.name
+            self.result.outputs.append(replace(edge, tensor=tensor))
+        unread = [edge for edge in self.result.inputs if edge.tensor.dtype != "int8"]
+        if unread and not self.problems:
+            reason = "is never quantized; add a QuantizeLinear behind it"
+            raise CompileError([Problem(edge.tensor.name, "input", reason) for edge in unread])
+        if self.problems:
+            raise CompileError([Problem(op.name, _source(op), reason) for op, reason in self.problems.items()])
+        return self.result
+
+    def _is_edge(self, tensor: Tensor) -> bool:
+        return any(edge.tensor is tensor for edge in (*self.result.inputs, *self.result.outputs))
+
+    def _absorb(self, quantize: Op) -> None:
+        target = quantize.output
+        assert target.quantization is not None
+        limits = {
+            f"output_{end}": quantize.attrs[f"quant_{end}"] for end in ("min", "max") if "quant_min" in quantize.attrs
+        }
+        # Codes are called like the real numbers that they stand for, where those have no codes yet.
+        real = quantize.inputs[0].name
+        called = real if real not in self.given else target.name
+        self.given.add(called)
+        name = self.fresh(f"{called}_unclamped") if limits else called
+        codes = self._quantized(quantize.inputs[0], target.quantization, name)
+        if codes is not None and limits:
+            codes = self.emit("clamp", called, [codes], codes.shape, codes.quantization, limits)
+        # Where something is refused, go on with what would stand here, to find all that must be refused.
+        self.codes[target] = codes if codes is not None else target
+
+    # From float tensors to codes
+
+    def _known(self, tensor: Tensor) -> Tensor | None:
+        """Codes of which `tensor` is exactly the dequantization, or None."""
+        if tensor in self.codes:
+            return self.codes[tensor]
+        op = self.producers.get(tensor)
+        if op is None:
+            return None
+        codes = None
+        if op.kind == "dequantize":
+            source = op.inputs[0]
+            codes = source if source.is_constant else self.codes.get(source, source)
+        elif op.kind in MOVES:
+            inputs = [self._known(t) for t in op.inputs]
+            known = [t for t in inputs if t is not None]
+            if len(known) == len(inputs) and all(
+                t.quantization and t.quantization.same_as(known[0].quantization) for t in known
+            ):
+                codes = MOVES[op.kind](self, op, known)
+        if codes is not None:
+            self.codes[tensor] = codes
+        return codes
+
+    def _quantized(self, tensor: Tensor, quantization: Quantization, name: str) -> Tensor | None:
+        """Codes of `tensor` under `quantization`; None when it cannot be had, with the reason noted."""
+        if tensor in self.edges:
+            return self._input(tensor, quantization)
+        known = self._known(tensor)
+        if known is not None:
+            if quantization.same_as(known.quantization):
+                return known
+            return self.emit("requantize", name, [known], known.shape, quantization, {})
+        op = self.producers.get(tensor)
+        if op is None:
+            return None
+        if op.kind in MOVES:
+            inputs = [self._quantized(t, quantization, t.name) for t in op.inputs]
+            if any(t is None for t in inputs):
+                return None
+            return MOVES[op.kind](self, op, [t for t in inputs if t is not None])
+        if op.kind in ELEMENTWISE:
+            codes = self._table(op, quantization, name)
+            if codes is not None:
+                return codes
+        if op.kind not in COMPUTED:
+            if op.kind in ELEMENTWISE:
+                self._blame_inputs(op)
+            else:
+                self.problems[op] = f"qrt has no integer operator for {_source(op)}"
+            return None
+        inputs = [self._known(t) for t in op.inputs[: DATA_INPUTS.get(op.kind, 1)]]
+        if any(t is None for t in inputs):
+            total = self._layer_plus_codes(op, quantization, name) if op.kind == "add" else None
+            if total is None:
+                self._blame_inputs(op)
+            return total
+        return COMPUTED[op.kind](self, op, [t for t in inputs if t is not None], quantization, name)
+
+    def _input(self, tensor: Tensor, quantization: Quantization) -> Tensor | None:
+        if tensor not in self.codes:
+            codes = Tensor(tensor.name, tensor.shape, "int8", quantization)
+            self.codes[tensor] = codes
+            for edge in self.result.inputs:
+                if edge.tensor is tensor:
+                    edge.tensor = codes
+        codes = self.codes[tensor]
+        if quantization.same_as(codes.quantization):
+            return codes
+        op = next(op for op in self.source.ops if op.kind == "quantize" and op.inputs[0] is tensor)
+        self.problems[op] = f"input {tensor.name} is quantized in two ways; give both readers the same scale"
+        return None
+
+    def _table(self, op: Op, quantization: Quantization, name: str) -> Tensor | None:
+        """A lut for a region of float functions of one codes tensor, or None."""
+        found = leaves(op, self.producers, lambda t: self._known(t) is not None)
+        if found is None or len(found) != 1:
+            return None
+        (leaf,) = found
+        codes = self._known(leaf)
+        assert codes is not None
+        if codes.is_constant or codes.shape != op.output.shape:
+            return None
+        attrs = {"table": table(op, self.producers, leaf, codes, quantization)}
+        return self.emit("lut", name, [codes], codes.shape, quantization, attrs, op)
+
+    def _accumulated(self, tensor: Tensor) -> Tensor | None:
+        """The accumulators, int32 and NHWC, of a layer on codes whose real result is `tensor`; None for others."""
+        op = self.producers.get(tensor)
+        if op is None or op.kind not in ("conv2d", "linear"):
+            return None
+        if tensor not in self.accumulators:
+            x, weights = (self._known(t) for t in op.inputs[:2])
+            if x is None or weights is None:
+                return None
+            wide = _layer(self, op, [x, weights], None, self.fresh(f"{tensor.name}_acc"))
+            if wide is None:
+                return None
+            self.accumulators[tensor] = wide
+        return self.accumulators[tensor]
+
+    def _layer_plus_codes(self, op: Op, quantization: Quantization, name: str) -> Tensor | None:
+        """The sum of a layer's float result and of codes, rounded once; None where it is another sum."""
+        for layer, other in (op.inputs, op.inputs[::-1]):
+            b = self._known(other)
+            if b is None or b.is_constant or b.shape != op.output.shape:
+                continue
+            acc = self._accumulated(layer)
+            if acc is None:
+                continue
+            producer = self.producers[layer]
+            if producer.kind == "linear" or producer.attrs.get("layout", "NHWC") == "NHWC":
+                return self.emit("requantize_sum", name, [acc, b], acc.shape, quantization, {}, op)
+            b = self.transposed(b, NCHW_TO_NHWC)
+            y = self.emit("requantize_sum", self.fresh(f"{name}_nhwc"), [acc, b], acc.shape, quantization, {}, op)
+            return self.transposed(y, NHWC_TO_NCHW, name)
+        return None
+
+    # Refusals
+
+    def _blame(self, tensor: Tensor) -> None:
+        """Notes why `tensor` has no codes."""
+        op = self.producers.get(tensor)
+        if op is None or op.kind in ("quantize", "dequantize") or op in self.problems:
+            return
+        if op.kind in MOVES or op.kind in ELEMENTWISE:
+            before = len(self.problems)
+            self._blame_inputs(op)
+            if len(self.problems) > before and op.kind in MOVES:
+                return
+        self.problems.setdefault(op, UNQUANTIZED)
+
+    def _blame_inputs(self, op: Op) -> None:
+        for tensor in op.inputs[: DATA_INPUTS.get(op.kind)]:
+            if self._known(tensor) is None:
+                if tensor.is_constant:
+                    reason = f"its constant operand {tensor.name} is float; quantize it too"
+                    self.problems.setdefault(op, reason)
+                elif tensor in self.edges:
+                    self.problems.setdefault(op, f"reads the input {tensor.name} in float; quantize the input first")
+                else:
+                    self._blame(tensor)
+
+    # Emission
+
+    def emit(
+        self,
+        kind: str,
+        name: str,
+        inputs: list[Tensor],
+        shape: tuple[int, ...],
+        quantization: Quantization | None,
+        attrs: dict[str, Any],
+        source: Op | None = None,
+    ) -> Tensor:
+        """Appends an operator and returns its output: codes, or accumulators where there is no quantization."""
+        output = Tensor(name, shape, "int8" if quantization is not None else "int32", quantization)
+        self.result.ops.append(
+            Op(kind, source.name if source is not None and source.name else name, inputs, output, attrs)
+        )
+        return output
+
+    def fresh(self, name: str) -> str:
+        """A name that no tensor has yet."""
+        return unique_name(name, self.names)
+
+    def transposed(self, tensor: Tensor, permutation: tuple[int, ...], name: str = "") -> Tensor:
+        shape = tuple(tensor.shape[k] for k in permutation)
+        name = name or self.fresh(f"{tensor.name}_transposed")
+        return self.emit("transpose", name, [tensor], shape, tensor.quantization, {"permutation": permutation})
+
+    def image(
+        self,
+        kind: str,
+        op: Op,
+        inputs: list[Tensor],
+        quantization: Quantization | None,
+        attrs: dict[str, Any],
+        name: str,
+    ) -> Tensor:
+        """Emits an operator on images; `op` says the source's layout and the output's shape.
+
+        Accumulators stay NHWC.
+        """
+        shape = op.output.shape
+        if op.attrs.get("layout", "NHWC") == "NHWC":
+            return self.emit(kind, name, inputs, shape, quantization, attrs, op)
+        inputs = [self.transposed(inputs[0], NCHW_TO_NHWC), *inputs[1:]]
+        shape = tuple(shape[k] for k in NCHW_TO_NHWC)
+        y = self.emit(kind, self.fresh(f"{name}_nhwc"), inputs, shape, quantization, attrs, op)
+        return y if quantization is None else self.transposed(y, NHWC_TO_NCHW, name)
+
+    def refuse(self, op: Op, reason: str) -> None:
+        self.problems[op] = reason
+
+
+# Moves: codes in, the same codes out.
+
+
+def _reshape(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+    return a.emit("reshape", op.output.name, inputs, op.output.shape, inputs[0].quantization, {}, op)
+
+
+def _transpose(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+    attrs = {"permutation": op.attrs["permutation"]}
+    return a.emit("transpose", op.output.name, inputs, op.output.shape, inputs[0].quantization, attrs, op)
+
+
+def _concat(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+    attrs = {"axis": op.attrs["axis"]}
+    return a.emit("concat", op.output.name, inputs, op.output.shape, inputs[0].quantization, attrs, op)
+
+
+def _max_pool2d(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+    attrs = {key: op.attrs[key] for key in ("filter", "stride", "padding")}
+    return a.image("max_pool2d", op, inputs, inputs[0].quantization, attrs, op.output.name)
+
+
+def _clip(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+    low, high = (0.0, None) if op.kind == "relu" else (op.attrs.get("min"), op.attrs.get("max"))
+    quantization = inputs[0].quantization
+    assert quantization is not None
+    attrs = activation_codes(low, high, quantization)
+    return a.emit("clamp", op.output.name, inputs, op.output.shape, quantization, attrs, op)
+
+
+def _pad(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor | None:
+    x = inputs[0]
+    code = round(op.attrs["value"] / x.scale) + x.zero_point
+    if not -128 <= code <= 127 or (code - x.zero_point) * x.scale != op.attrs["value"]:
+        a.refuse(op, f"pads with {op.attrs['value']}, which no code of its input stands for")
+        return None
+    attrs = {"before": op.attrs["before"], "after": op.attrs["after"], "value": code}
+    return a.emit("pad", op.output.name, inputs, op.output.shape, x.quantization, attrs, op)
+
+
+MOVES: dict[str, Callable[[Absorber, Op, list[Tensor]], Tensor | None]] = {
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "concat": _concat,
+    "max_pool2d": _max_pool2d,
+    "relu": _clip,
+    "clip": _clip,
+    "pad": _pad,
+}
+
+
+# Operators that compute new numbers.
+
+
+def _weights(a: Absorber, op: Op, codes: Tensor) -> Tensor | None:
+    """Constant int8 weights with zero point 0, in the layout of the IR."""
+    quantization = codes.quantization
+    if codes.data is None or quantization is None:
+        a.refuse(op, f"its weights {op.inputs[1].name} are not constant")
+        return None
+    shape = [1] * codes.data.ndim
+    if quantization.axis is not None:
+        shape[quantization.axis] = -1
+    data = codes.data.astype(np.int16) - np.asarray(quantization.zero_point).reshape(shape)
+    if np.abs(data + 0.5).max() > 127.5:
+        a.refuse(op, f"its weights {codes.name} have a zero point that leaves int8; quantize them symmetrically")
+        return None
+    axis = quantization.axis
+    if op.kind == "conv2d" and op.attrs["layout"] == "NCHW":
+        data = data.transpose(0, 2, 3, 1)
+        axis = None if axis is None else (0, 3, 1, 2)[axis]
+    if axis not in (None, 0):
+        a.refuse(op, f"its weights {codes.name} are quantized along axis {quantization.axis}, not per output channel")
+        return None
+    zero = np.zeros_like(quantization.zero_point)
+    centered = replace(quantization, zero_point=zero, axis=axis)
+    return Tensor(a.fresh(codes.name), data.shape, "int8", centered, np.ascontiguousarray(data.astype(np.int8)))
+
+
+def _layer(a: Absorber, op: Op, inputs: list[Tensor], quantization: Quantization | None, name: str) -> Tensor | None:
+    x, codes = inputs
+    weights = _weights(a, op, codes)
+    if weights is None:
+        return None
+    arguments = [x, weights]
+    if len(op.inputs) > 2:
+        source = a.producers.get(op.inputs[2])
+        bias = source.inputs[0] if source is not None and source.kind == "dequantize" else op.inputs[2]
+        if bias.data is None:
+            a.refuse(op, f"its bias {op.inputs[2].name} is not constant")
+            return None
+        arguments.append(bias)
+    extra: dict[str, Any] = {key: op.attrs[key] for key in ("float_bias", "engine") if key in op.attrs}
+    if op.kind == "linear":
+        return a.emit("linear", name, arguments, op.output.shape, quantization, extra, op)
+    attrs = {key: op.attrs[key] for key in ("stride", "dilation", "padding", "groups")} | extra
+    return a.image("conv2d", op, arguments, quantization, attrs, name)
+
+
+def _binary(a: Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+    rank = len(op.output.shape)
+    aligned = [_ranked(a, tensor, rank) for tensor in inputs]
+    if any(tensor.quantization is None or tensor.quantization.per_channel for tensor in aligned):
+        a.refuse(op, "has a constant operand that is quantized per channel; quantize it per tensor")
+        return None
+    if all(tensor.is_constant for tensor in aligned):
+        a.refuse(op, "both operands are constant; fold them in the source")
+        return None
+    extra = {"engine": op.attrs["engine"]} if "engine" in op.attrs else {}
+    return a.emit(op.kind, name, aligned, op.output.shape, quantization, extra, op)
+
+
+def _ranked(a: Absorber, tensor: Tensor, rank: int) -> Tensor:
+    """`tensor` with axes of 1 in front, as broadcasting means it."""
+    shape = (1,) * (rank - len(tensor.shape)) + tensor.shape
+    if shape == tensor.shape:
+        return tensor
+    if tensor.data is not None:
+        return replace(tensor, name=a.fresh(tensor.name), shape=shape, data=tensor.data.reshape(shape))
+    return a.emit("reshape", a.fresh(tensor.name), [tensor], shape, tensor.quantization, {})
+
+
+def _softmax(a: Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+    x = inputs[0]
+    axis, last = op.attrs["axis"] % len(x.shape), len(x.shape) - 1
+    if axis == last:
+        return a.emit("softmax", name, [x], x.shape, quantization, {}, op)
+    order = (*(k for k in range(len(x.shape)) if k != axis), axis)
+    moved = a.transposed(x, order)
+    y = a.emit("softmax", a.fresh(f"{name}_last"), [moved], moved.shape, quantization, {}, op)
+    return a.transposed(y, tuple(int(k) for k in np.argsort(order)), name)
+
+
+COMPUTED: dict[str, Callable[[Absorber, Op, list[Tensor], Quantization, str], Tensor | None]] = {
+    "conv2d": _layer,
+    "linear": _layer,
+    "add": _binary,
+    "mul": _binary,
+    "mean": absorb_pools.mean,
+    "average_pool2d": absorb_pools.average_pool2d,
+    "softmax": _softmax,
+}
+DATA_INPUTS = {"conv2d": 2, "linear": 2, "add": 2, "mul": 2, "sub": 2, "div": 2, "concat": None}

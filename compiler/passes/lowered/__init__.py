@@ -1,0 +1,1 @@
+"""Passes over a lowered graph, whose integers say what is constant."""

@@ -1,0 +1,1 @@
+"""In which order operators run, and where their tensors lie in the arena."""

@@ -1,0 +1,1 @@
+"""Looking at a network: its formulas, its programs in numpy, its values beside those of its source."""

@@ -1,0 +1,211 @@
+"""Integers beside floats, layer by layer: how far each result of a .qfb file is from what its source means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrt.compiler.ir import Graph, Op, Tensor
+
+Array = NDArray[Any]
+
+# Differences in the histogram: -HISTOGRAM and below, ..., 0, ..., HISTOGRAM and above.
+HISTOGRAM = 4
+
+
+@dataclass
+class Layer:
+    """One operator's result against the source.
+
+    Attributes
+    ----------
+    index : int
+    name, kind : str
+        Of the operator.
+    tensor : str
+        Its output in the source.
+    scale : float
+        Of one code, the unit of the errors below.
+    sqnr : float
+        Signal to quantization noise, dB: 10 log10(sum float^2 / sum (float - integer)^2); infinite where equal.
+    cosine : float
+        Of the angle between floats and integers as vectors.
+    max_error, mean_error : float
+        Largest and mean |float - integer|, in codes (LSB).
+    histogram : list of int
+        How many differences round to -4 or less, -3, ..., 3, 4 or more codes.
+    differing : int or None
+        Codes that are not those of the quantized source; None where the source is float.
+    size : int
+        Numbers compared.
+    """
+
+    index: int
+    name: str
+    kind: str
+    tensor: str
+    scale: float
+    sqnr: float
+    cosine: float
+    max_error: float
+    mean_error: float
+    histogram: list[int]
+    differing: int | None
+    size: int
+
+
+@dataclass
+class Comparison:
+    """A file against its source.
+
+    Attributes
+    ----------
+    layers : list of Layer
+        In the order of the file.
+    missing : list of str
+        Results that the source has not under that name.
+    first_differing : str or None
+        The first layer whose codes are not those of the quantized source.
+    accuracy : dict
+        By what ran: ``"qrt"``, ``"float"``, ``"quantized source"``; empty without labels.
+    samples : int
+    """
+
+    layers: list[Layer] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    first_differing: str | None = None
+    accuracy: dict[str, float] = field(default_factory=dict)
+    samples: int = 0
+
+    def worst(self) -> list[Layer]:
+        """Layers, the worst SQNR first."""
+        return sorted(self.layers, key=lambda layer: layer.sqnr)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types only, for JSON; an infinite SQNR is None."""
+        document = asdict(self)
+        for layer in document["layers"]:
+            layer["sqnr"] = layer["sqnr"] if np.isfinite(layer["sqnr"]) else None
+        return document
+
+
+class Comparer:
+    """Sums what batches of samples say about each operator of a lowered graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        Of the file.
+    outputs : sequence of str
+        The source's names of the outputs, in order; the file may call them otherwise.
+    """
+
+    def __init__(self, graph: Graph, outputs: Sequence[str]) -> None:
+        self.ops = graph.ops
+        self.outputs = {edge.tensor: name for edge, name in zip(graph.outputs, outputs, strict=False)}
+        self.meters: dict[Op, _Meter] = {}
+        self.missing: list[str] = []
+
+    def add(self, codes: Sequence[Array], real: dict[str, Array], written: dict[str, Array] | None) -> None:
+        """One batch.
+
+        Parameters
+        ----------
+        codes : sequence of numpy.ndarray
+            What each operator gave, in order (`qrt.compiler.study.layers.exposed`).
+        real : dict
+            The source's real values by name, unquantized (`qrt.compiler.study.evaluate`).
+        written : dict or None
+            The same with quantize and dequantize as they are written.
+        """
+        self.missing = []
+        for op, q in zip(self.ops, codes, strict=True):
+            if op.output.dtype == "int32":  # nothing was rounded
+                continue
+            name = _source_name(op.output, self.outputs, real)
+            theirs = None if name is None else _as_nhwc(real[name], op.output, q)
+            if name is None or theirs is None or not op.output.scale:
+                self.missing.append(op.output.name)
+                continue
+            exact = None if written is None or name not in written else _as_nhwc(written[name], op.output, q)
+            self.meters.setdefault(op, _Meter(name)).add(op, q, theirs, exact)
+
+    def result(self) -> Comparison:
+        layers = [self.meters[op].layer(i, op) for i, op in enumerate(self.ops) if op in self.meters]
+        first = next((layer.name for layer in layers if layer.differing), None)
+        return Comparison(layers, self.missing, first)
+
+
+def _source_name(tensor: Tensor, outputs: dict[Tensor, str], real: dict[str, Array]) -> str | None:
+    for name in (outputs.get(tensor, ""), tensor.name, tensor.name.removesuffix("_nhwc")):
+        if name in real:
+            return name
+    return None
+
+
+def _as_nhwc(values: Array, tensor: Tensor, codes: Array) -> Array | None:
+    """The source's values as the file lays them out; None where their shapes cannot be told apart or do not fit."""
+    turned = values.ndim == 4 and tensor.name.endswith("_nhwc")
+    if values.shape == codes.shape and not turned:
+        return values
+    if values.ndim == 4 and values.transpose(0, 2, 3, 1).shape == codes.shape:
+        return values.transpose(0, 2, 3, 1)
+    # Whatever the layout, a sample with one axis of more than one entry has one order.
+    if values.size == codes.size and max(values.shape[1:]) == values[0].size:
+        return values.reshape(codes.shape)
+    return None
+
+
+class _Meter:
+    """The sums of one layer."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.signal = self.noise = self.ours = self.product = self.absolute = self.largest = 0.0
+        self.steps = np.zeros(2 * HISTOGRAM + 1, np.int64)
+        self.size = 0
+        self.differing: int | None = None
+
+    def add(self, op: Op, q: Array, theirs: Array, written: Array | None) -> None:
+        scale, zero = op.output.scale, op.output.zero_point
+        ours, theirs = (q.astype(np.float64) - zero) * scale, theirs.astype(np.float64)
+        error = (theirs - ours) / scale
+        self.signal += float((theirs**2).sum())
+        self.noise += float(((theirs - ours) ** 2).sum())
+        self.ours += float((ours**2).sum())
+        self.product += float((ours * theirs).sum())
+        self.absolute += float(np.abs(error).sum())
+        self.largest = max(self.largest, float(np.abs(error).max()))
+        steps = np.clip(np.rint(error), -HISTOGRAM, HISTOGRAM).astype(int).reshape(-1) + HISTOGRAM
+        self.steps += np.bincount(steps, minlength=2 * HISTOGRAM + 1)
+        self.size += q.size
+        if written is not None:
+            codes = np.clip(np.rint(written.astype(np.float64) / scale) + zero, -128, 127)
+            self.differing = (self.differing or 0) + int((codes != q).sum())
+
+    def layer(self, index: int, op: Op) -> Layer:
+        norms = float(np.sqrt(self.ours * self.signal))
+        return Layer(
+            index=index,
+            name=op.name,
+            kind=op.kind,
+            tensor=self.name,
+            scale=op.output.scale,
+            sqnr=float("inf") if self.noise == 0 else 10 * float(np.log10(max(self.signal, 1e-300) / self.noise)),
+            cosine=self.product / norms if norms else 1.0,
+            max_error=self.largest,
+            mean_error=self.absolute / self.size,
+            histogram=self.steps.tolist(),
+            differing=self.differing,
+            size=self.size,
+        )
+
+
+def predictions(outputs: Array) -> Array:
+    """The place of each sample's largest number."""
+    result: Array = outputs.reshape(len(outputs), -1).argmax(axis=1)
+    return result

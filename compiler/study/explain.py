@@ -1,0 +1,342 @@
+"""What one layer of a .qfb file computes: SPEC.md's formulas with this layer's numbers in them.
+
+A .qfb file holds integers. Scales of activations are in it for the reader's sake; a weight's scale follows from
+the real multiplier, and a float bias from the addend that holds it. What only the source knows (the float bias
+of a layer whose file has int32 ones) is taken from the source's graph where there is one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from qrt.compiler.integers.arithmetic import add_addend, implied_addend
+from qrt.compiler.integers.requant import CHANNEL_AXIS, channel_range
+from qrt.compiler.ir import Graph, Op, Quantization
+
+
+@dataclass
+class ChannelFacts:
+    """The numbers of one output channel of a layer with weights.
+
+    Attributes
+    ----------
+    channel : int
+    multiplier, shift : int
+        ``multiplier * 2^-shift`` is the real multiplier.
+    real_multiplier : float
+        x_scale * w_scale / y_scale.
+    w_scale : float or None
+        None where the file states no scales of activations.
+    bias_float : float or None
+        The bias before it was rounded to int32; None where neither the file nor a source states it.
+    bias : int
+        ``round(bias_float / (x_scale * w_scale))``; where the file keeps the float bias in the addend, what an
+        int32 bias would be.
+    bias_error : float or None
+        bias * x_scale * w_scale - bias_float: what rounding the bias to int32 costs, as a real number.
+    bias_error_codes : float or None
+        The same in codes of the output.
+    addend : int
+        ``bias * multiplier + 2^(shift-1) + y_zero_point * 2^shift``, or what the file states.
+    acc_min, acc_max : int
+        Bounds of the sum of products over all inputs, from the real weights.
+    all_zero : bool
+        Whether the channel has no weight but 0, so that its output is constant.
+    """
+
+    channel: int
+    multiplier: int
+    shift: int
+    real_multiplier: float
+    w_scale: float | None
+    bias_float: float | None
+    bias: int
+    bias_error: float | None
+    bias_error_codes: float | None
+    addend: int
+    acc_min: int
+    acc_max: int
+    all_zero: bool
+
+
+@dataclass
+class Explanation:
+    """One layer.
+
+    Attributes
+    ----------
+    index : int
+        Its place in the file.
+    name, kind : str
+    formulas : list of str
+        SPEC.md's, in order.
+    numbers : dict
+        What the formulas' names stand for in this layer.
+    keeps_float_bias : bool
+        Whether the file holds an explicit addend.
+    channels : list of ChannelFacts
+        Of layers with weights.
+    derivation : list of str
+        Where the formulas come from.
+    """
+
+    index: int
+    name: str
+    kind: str
+    formulas: list[str]
+    numbers: dict[str, Any]
+    keeps_float_bias: bool = False
+    channels: list[ChannelFacts] = field(default_factory=list)
+    derivation: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types only, for JSON."""
+        return asdict(self)
+
+
+# Of a tensor whose numbers are no codes.
+NO_NUMBERS = Quantization(np.array(0.0), np.array(0))
+SUMS = {
+    "conv2d": "acc = sum over filter_y, filter_x, in_channel of (x - x_zero_point) * w",
+    "dwconv2d": "acc = sum over filter_y, filter_x of (x - x_zero_point) * w",
+    "transpose_conv2d": "acc = sum over filter_y, filter_x, in_channel of (x - x_zero_point) * w",
+    "linear": "acc = sum over in_channel of (x - x_zero_point) * w",
+    "mul": "acc = (a - a_zero_point) * (b - b_zero_point)",
+    "matmul": "acc = sum over k of (a - a_zero_point) * (b - b_zero_point)",
+    "mean": "acc = sum over height and width of (x - x_zero_point)",
+    "requantize": "acc = x - x_zero_point",
+}
+REAL_MULTIPLIERS = {
+    "mul": "a_scale * b_scale / y_scale",
+    "matmul": "a_scale * b_scale / y_scale",
+    "mean": "x_scale / (height * width * y_scale)",
+    "requantize": "x_scale / y_scale",
+}
+OTHERS = {
+    "average_pool2d": ["y = clamp(mean of the window's codes, ties as `rounding` says)"],
+    "max_pool2d": ["y = clamp(largest code of the window)"],
+    "clamp": ["y = clamp(x)"],
+    "lut": ["y = table[x + 128]"],
+    "softmax": [
+        "e = exponential[max - x]",
+        "y = clamp(((e * floor(numerator / sum of e) + round) >> shift) + y_zero_point)",
+    ],
+    "maximum": ["y = max(a, b)"],
+    "minimum": ["y = min(a, b)"],
+    "arg_max": ["y = index of the first of the largest codes - 128"],
+    "l2_norm": ["y = x / length of x, in units of 2^-7"],
+}
+SINGLE = [
+    "y = clamp((acc * multiplier + addend) >> shift)",
+    "addend = bias * multiplier + 2^(shift-1) + y_zero_point * 2^shift",
+]
+DOUBLE = [
+    "high = (((acc + bias) << max(31 - shift, 0)) * multiplier + 2^30) >> 31",
+    "y = clamp(rounding_shift(high, max(shift - 31, 0)) + y_zero_point)",
+]
+ACCUMULATORS = ["y = acc + bias                 int32, not rounded to codes"]
+REQUANTIZE_SUM = [
+    "y = clamp((a * multiplier + b * b_multiplier + addend) >> shift)",
+    "multiplier * 2^-shift = x_scale * w_scale of the layer that writes a / y_scale",
+    "b_multiplier * 2^-shift = b_scale / y_scale",
+]
+LAYER_DERIVATION = [
+    "real(y) = sum of real(x) * real(w) + bias_float, with real(q) = scale * (q - zero_point):",
+    "y_scale * (y - y_zero_point) = x_scale * w_scale * acc + bias_float",
+    "y = acc * (x_scale * w_scale / y_scale) + bias_float / y_scale + y_zero_point",
+    "multiplier * 2^-shift = x_scale * w_scale / y_scale, so multiply by 2^shift: all of it is integer,",
+    "and 2^(shift-1) in front of the shift rounds half up",
+]
+ADD_DERIVATION = [
+    "real(y) = real(a) + real(b), with real(q) = scale * (q - zero_point):",
+    "y_scale * (y - y_zero_point) = a_scale * (a - a_zero_point) + b_scale * (b - b_zero_point)",
+    "y = (a_scale / y_scale) * a + (b_scale / y_scale) * b + y_zero_point - the zero points' share, which is constant",
+    "a_multiplier * 2^-shift = a_scale / y_scale, b_multiplier * 2^-shift = b_scale / y_scale: one shift, one rounding",
+]
+
+
+def find(graph: Graph, layer: str) -> int:
+    """The place of a layer by its number, its name, or the name of its output.
+
+    Raises
+    ------
+    KeyError
+        No such layer, or several; the text says so.
+    """
+    if layer.isdigit() and int(layer) < len(graph.ops):
+        return int(layer)
+    named = [
+        i for i, op in enumerate(graph.ops) if layer in (op.name, op.output.name, op.output.name.removesuffix("_nhwc"))
+    ]
+    if len(named) > 1:
+        exact = [i for i in named if graph.ops[i].output.name == layer]
+        named = exact if len(exact) == 1 else named
+    if len(named) != 1:
+        reason = f"several layers are called {layer!r}: numbers {named}" if named else f"no layer is called {layer!r}"
+        raise KeyError(reason)
+    return named[0]
+
+
+def explain(graph: Graph, index: int, source: Graph | None = None) -> Explanation:
+    """One layer of a lowered graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        As `qrt.compiler.backends.qfb.reader.read` gives it.
+    index : int
+    source : Graph, optional
+        The same network before it was quantized, or before biases were (`qrt.compiler.folded_graph`), for these.
+    """
+    op = graph.ops[index]
+    if op.kind in CHANNEL_AXIS:
+        return _layer(op, index, source)
+    if op.kind == "add":
+        return _add(op, index)
+    if op.kind == "requantize_sum":
+        return _requantize_sum(op, index)
+    numbers = _edges(op)
+    if op.kind in SUMS:
+        requant = op.attrs["requant"]
+        rule = SINGLE if requant.rounding == "SINGLE" else DOUBLE
+        numbers |= {"multiplier": int(requant.multiplier[0]), "shift": int(requant.shift[0])}
+        numbers["real_multiplier"] = numbers["multiplier"] * 2.0 ** -numbers["shift"]
+        numbers |= {"rounding": requant.rounding, "output_min": requant.output_min, "output_max": requant.output_max}
+        formulas = [SUMS[op.kind], *rule, f"multiplier * 2^-shift = {REAL_MULTIPLIERS[op.kind]}"]
+        return Explanation(index, op.name, op.kind, formulas, numbers)
+    numbers |= {key: _plain(value) for key, value in op.attrs.items() if _plain(value) is not None}
+    formulas = OTHERS.get(op.kind, ["y = the codes of x, moved"])
+    return Explanation(index, op.name, op.kind, formulas, numbers)
+
+
+def _plain(value: Any) -> Any:
+    """A short attribute in plain types; None for tables."""
+    if isinstance(value, np.ndarray):
+        return None
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _edges(op: Op) -> dict[str, Any]:
+    """Scales and zero points of what an operator reads and writes."""
+    activations = op.inputs[:1] if op.kind in CHANNEL_AXIS else op.inputs
+    usual = {1: ["x"], 2: ["a", "b"]}
+    names = usual.get(len(activations), [f"x{i}" for i in range(len(activations))])
+    numbers: dict[str, Any] = {}
+    for name, tensor in (*zip(names, activations, strict=True), ("y", op.output)):
+        if tensor.dtype == "int32":
+            continue
+        numbers |= {f"{name}_scale": tensor.scale, f"{name}_zero_point": tensor.zero_point}
+    return numbers
+
+
+def _layer(op: Op, index: int, source: Graph | None) -> Explanation:
+    requant = op.attrs["requant"]
+    weights = op.inputs[1]
+    assert weights.data is not None
+    count = weights.shape[CHANNEL_AXIS[op.kind]]
+    rows = np.moveaxis(weights.data, CHANNEL_AXIS[op.kind], 0).reshape(count, -1).astype(np.int64)
+    x, y = op.inputs[0], op.output
+    if y.dtype == "int32":
+        y = replace(y, quantization=NO_NUMBERS)
+    low, high = channel_range(rows, x.zero_point)
+    known = _source_bias(op, source)
+    channels = []
+    for c in range(count):
+        entry = c if len(requant.multiplier) > 1 else 0
+        multiplier, shift = int(requant.multiplier[entry]), int(requant.shift[entry])
+        real = multiplier * 2.0**-shift
+        unit = real * y.scale if y.scale else None
+        bias = 0 if requant.bias is None else int(requant.bias[c])
+        if requant.addend is None:
+            addend = implied_addend(multiplier, shift, bias, y.zero_point)
+            exact = None if known is None else float(known[c])
+        else:
+            addend = int(requant.addend[c if len(requant.addend) > 1 else 0])
+            stated = addend - implied_addend(multiplier, shift, 0, y.zero_point)
+            exact = float(Fraction(stated, 2**shift) * Fraction(y.scale)) if y.scale else None
+            exact = exact if known is None else float(known[c])
+            bias = round(Fraction(exact) / Fraction(unit)) if exact is not None and unit else 0
+        error = None if exact is None or unit is None else bias * unit - exact
+        channels.append(
+            ChannelFacts(
+                channel=c,
+                multiplier=multiplier,
+                shift=shift,
+                real_multiplier=real,
+                w_scale=unit / x.scale if unit and x.scale else None,
+                bias_float=exact,
+                bias=bias,
+                bias_error=error,
+                bias_error_codes=None if error is None else error / y.scale,
+                addend=addend,
+                acc_min=int(low[c]),
+                acc_max=int(high[c]),
+                all_zero=not rows[c].any(),
+            )
+        )
+    rule = SINGLE if requant.rounding == "SINGLE" else DOUBLE
+    formulas = [SUMS[op.kind], "bias = round(bias_float / (x_scale * w_scale))"]
+    if op.output.dtype == "int32":
+        formulas += ACCUMULATORS
+    else:
+        formulas += [*rule, "multiplier * 2^-shift = x_scale * w_scale / y_scale"]
+    numbers = _edges(op) | {"rounding": requant.rounding, "output_min": requant.output_min}
+    numbers |= {"output_max": requant.output_max, "products": rows.shape[1], "out_channels": count}
+    explicit = requant.addend is not None
+    return Explanation(index, op.name, op.kind, formulas, numbers, explicit, channels, LAYER_DERIVATION)
+
+
+def _requantize_sum(op: Op, index: int) -> Explanation:
+    requant = op.attrs["requant"]
+    numbers = _edges(op) | {"output_min": requant.output_min, "output_max": requant.output_max}
+    numbers |= {"multiplier": requant.multiplier.tolist(), "shift": requant.shift.tolist()}
+    numbers |= {"b_multiplier": op.attrs["b_multiplier"].tolist(), "addend": requant.addend.tolist()}
+    return Explanation(index, op.name, op.kind, REQUANTIZE_SUM, numbers)
+
+
+def _source_bias(op: Op, source: Graph | None) -> np.ndarray | None:
+    """The real bias of the layer that the source calls the same, where the source has it in float."""
+    for other in source.ops if source is not None else ():
+        if other.kind in CHANNEL_AXIS and len(other.inputs) > 2 and _names(other) & _names(op):
+            bias = other.inputs[2]
+            if bias.data is not None and bias.quantization is None and bias.size == op.output.shape[-1]:
+                return bias.real().reshape(-1)
+    return None
+
+
+def _names(op: Op) -> set[str]:
+    """What the source calls an operator and its output; onnxruntime's quantizer renames the network's outputs."""
+    return {name.removesuffix("_nhwc").removesuffix("_QuantizeLinear_Input") for name in (op.name, op.output.name)}
+
+
+def _add(op: Op, index: int) -> Explanation:
+    attrs = op.attrs
+    numbers = _edges(op) | {"form": attrs["form"], "output_min": attrs["output_min"], "output_max": attrs["output_max"]}
+    sign, other = ("-", "+") if attrs["subtract"] else ("+", "-")
+    if attrs["form"] == "TFLITE":
+        keys = [f"{name}_{part}" for name in "aby" for part in ("multiplier", "shift")]
+        formulas = [
+            f"y = clamp(scale_down(scale_down((a - a_zero_point) << 20, a) {sign} "
+            "scale_down((b - b_zero_point) << 20, b), y) + y_zero_point)",
+            "scale_down(v, n) = rounding_shift(high_mul(v, n_multiplier), n_shift - 31)",
+        ]
+    else:
+        keys = ["a_multiplier", "b_multiplier", "shift"]
+        formulas = [
+            f"y = clamp((a * a_multiplier {sign} b * b_multiplier + addend) >> shift)",
+            f"addend = 2^(shift-1) + y_zero_point * 2^shift - a_zero_point * a_multiplier {other} "
+            "b_zero_point * b_multiplier",
+            "a_multiplier * 2^-shift = a_real_multiplier = a_scale / y_scale",
+            "b_multiplier * 2^-shift = b_real_multiplier = b_scale / y_scale",
+        ]
+        for name, tensor in zip("ab", op.inputs, strict=True):
+            if tensor.scale and op.output.scale:
+                numbers[f"{name}_real_multiplier"] = tensor.scale / op.output.scale
+        numbers["addend"] = add_addend(op)
+    numbers |= {key: attrs[key] for key in keys}
+    derivation = ADD_DERIVATION if attrs["form"] != "TFLITE" else []
+    return Explanation(index, op.name, op.kind, formulas, numbers, derivation=derivation)

@@ -1,0 +1,59 @@
+/* qrt_prepare.h: from a validated model to a list of steps that a loop can run.
+ *
+ * Two stages, so that forks share what does not change. A qrt_program holds each operator's parameters
+ * and packed weights for one kernel set; it is read-only once made. Steps bind a program to one arena.
+ * All memory is the caller's: ask for the size, hand over that many bytes aligned to 64.
+ *
+ *     for (i = 0; i < count; i++) steps[i].run(steps[i].params, steps[i].inputs, steps[i].output, scratch);
+ *
+ * Freestanding C99; the host runtime and firmware use the same file.
+ */
+#ifndef QRT_PREPARE_H
+#define QRT_PREPARE_H
+
+#include "qrt_kernels.h"
+#include "qrt_model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Arena, scratch, program and step memory start at a multiple of this. */
+#define QRT_MEMORY_ALIGNMENT 64u
+
+typedef struct qrt_prepared {
+    const qrt_kernel *kernel;
+    qrt_params params;
+} qrt_prepared;
+
+typedef struct qrt_program {
+    const qrt_model *model;
+    const qrt_prepared *operators; /* [model->operator_count] */
+    size_t scratch_size;           /* bytes, the largest of any operator */
+} qrt_program;
+
+typedef struct qrt_step {
+    void (*run)(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+    const void *params;
+    const int8_t *const *inputs;
+    int8_t *output;
+    uint32_t op; /* index of the operator in the model */
+} qrt_step;
+
+/* Bytes that qrt_program_init() needs for `model` under `kernels`. */
+size_t qrt_program_size(const qrt_model *model, const qrt_kernels *kernels);
+
+/* `model` and `kernels` must outlive the program. */
+void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_kernels *kernels, void *memory);
+
+/* Bytes that qrt_steps_init() needs. */
+size_t qrt_steps_size(const qrt_model *model);
+
+/* Fills *steps, which lies in `memory`, and returns their count: at most one for each operator, none for
+ * a reshape that stays where it is. `arena` has model->arena_size bytes. */
+uint32_t qrt_steps_init(const qrt_program *program, void *arena, void *memory, const qrt_step **steps);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,21 @@
+# Declarations of qrt_prepare.h for Cython; that header says what they do.
+
+from libc.stdint cimport int8_t, uint32_t
+from qrt_kernels cimport qrt_kernels
+from qrt_model cimport qrt_model
+
+cdef extern from "engine/qrt_prepare.h" nogil:
+    ctypedef struct qrt_program:
+        size_t scratch_size
+
+    ctypedef struct qrt_step:
+        void (*run)(const void *, const int8_t *const *, int8_t *, void *) noexcept nogil
+        const void *params
+        const int8_t *const *inputs
+        int8_t *output
+        uint32_t op
+
+    size_t qrt_program_size(const qrt_model *model, const qrt_kernels *kernels)
+    void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_kernels *kernels, void *memory)
+    size_t qrt_steps_size(const qrt_model *model)
+    uint32_t qrt_steps_init(const qrt_program *program, void *arena, void *memory, const qrt_step **steps)

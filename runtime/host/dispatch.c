@@ -1,0 +1,115 @@
+/* dispatch.c: which kernel sets this machine can run. The only file of the kernels that knows an operating system:
+ * whether it saves the wide registers, and its permission to use AMX. */
+/* syscall() */
+#define _GNU_SOURCE
+
+#include "host/dispatch.h"
+
+#include "x86/peak.h"
+#include "x86/x86.h"
+
+#ifdef QRT_X86
+#include <cpuid.h>
+
+/* Bits of cpuid leaf 7. */
+#define EBX_AVX2 (1u << 5)
+#define EBX_AVX512 ((1u << 16) | (1u << 17) | (1u << 30) | (1u << 31)) /* F, DQ, BW, VL */
+#define ECX_VNNI (1u << 11)
+#define EDX_AMX ((1u << 24) | (1u << 25)) /* TILE, INT8 */
+#define ECX1_OSXSAVE (1u << 27)
+
+/* Register states that the operating system saves: XMM and YMM; opmask and ZMM; tile configuration and data. */
+#define STATE_AVX 0x6u
+#define STATE_AVX512 0xE6u
+#define STATE_AMX 0x60000u
+
+typedef struct cpu {
+    uint32_t ebx, ecx, edx; /* leaf 7 */
+    uint32_t states;
+} cpu;
+
+static cpu this_cpu(void) {
+    cpu found = {0, 0, 0, 0};
+    uint32_t eax, ebx, ecx, edx;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & ECX1_OSXSAVE)) return found;
+    __asm__("xgetbv" : "=a"(found.states), "=d"(edx) : "c"(0));
+    (void)__get_cpuid_count(7, 0, &eax, &found.ebx, &found.ecx, &found.edx);
+    return found;
+}
+
+static const char *missing_avx2(void) {
+    cpu c = this_cpu();
+    if (!(c.ebx & EBX_AVX2)) return "this CPU has no AVX2";
+    return (c.states & STATE_AVX) == STATE_AVX ? NULL : "the operating system does not save AVX registers";
+}
+
+static const char *missing_avx512vnni(void) {
+    cpu c = this_cpu();
+    const char *before = missing_avx2();
+    if (before != NULL) return before;
+    if ((c.ebx & EBX_AVX512) != EBX_AVX512) return "this CPU has no AVX-512 (F, BW, DQ, VL)";
+    if (!(c.ecx & ECX_VNNI)) return "this CPU has no AVX512-VNNI";
+    return (c.states & STATE_AVX512) == STATE_AVX512 ? NULL : "the operating system does not save AVX-512 registers";
+}
+
+#if defined(__linux__) && defined(QRT_AMX_COMPILED)
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define ARCH_REQ_XCOMP_PERM 0x1023
+#define TILE_DATA 18
+
+static const char *missing_amx(void) {
+    cpu c = this_cpu();
+    const char *before = missing_avx512vnni();
+    if (before != NULL) return before;
+    if ((c.edx & EDX_AMX) != EDX_AMX) return "this CPU has no AMX-INT8";
+    if ((c.states & STATE_AMX) != STATE_AMX) return "the operating system does not save AMX tiles";
+    /* Permission is the process's, and asking for it again is harmless. */
+    if (syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) != 0) {
+        return "the operating system gives no permission to use AMX";
+    }
+    return NULL;
+}
+#elif defined(QRT_AMX_COMPILED)
+static const char *missing_amx(void) { return "permission to use AMX is asked for on Linux only"; }
+#else
+static const char *missing_amx(void) { return "the compiler that built qrt does not know AMX"; }
+#endif
+
+#else
+static const char *missing_avx2(void) { return "built for another kind of CPU than x86-64"; }
+static const char *missing_avx512vnni(void) { return missing_avx2(); }
+static const char *missing_amx(void) { return missing_avx2(); }
+void qrt_kernels_avx2(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
+void qrt_kernels_avx512vnni(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
+void qrt_kernels_amx(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
+#endif
+
+static const char *missing_nothing(void) { return NULL; }
+
+/* A set that has no instructions of its own. */
+static int64_t no_peak(int64_t rounds) { return 0 * rounds; }
+
+static const struct {
+    const char *name;
+    const char *(*missing)(void);
+    void (*fill)(qrt_kernels *kernels);
+    int64_t (*peak)(int64_t rounds);
+    int32_t speed;
+} sets[QRT_SET_COUNT] = {
+    {"portable", missing_nothing, qrt_kernels_portable, no_peak, 30000},
+    {"avx2", missing_avx2, qrt_kernels_avx2, qrt_peak_avx2, 150000},
+    {"avx512vnni", missing_avx512vnni, qrt_kernels_avx512vnni, qrt_peak_avx512vnni, 400000},
+    {"amx", missing_amx, qrt_kernels_amx, qrt_peak_amx, 500000},
+};
+
+const char *qrt_set_name(int32_t set) { return sets[set].name; }
+
+const char *qrt_set_missing(int32_t set) { return sets[set].missing(); }
+
+void qrt_set_fill(int32_t set, qrt_kernels *kernels) { sets[set].fill(kernels); }
+
+int64_t qrt_set_peak(int32_t set, int64_t rounds) { return sets[set].peak(rounds); }
+
+int32_t qrt_set_speed(int32_t set) { return sets[set].speed; }

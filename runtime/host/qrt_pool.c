@@ -1,0 +1,226 @@
+/* qrt_pool.c: threads for the parts of stages, with POSIX threads and the compiler's atomics. */
+/* pthread_sigmask(), clock_gettime() */
+#define _POSIX_C_SOURCE 200809L
+
+#include "host/qrt_pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+/* How long a thread watches for the next stage before it sleeps: waking it up takes about as long. */
+#define SPIN_NANOSECONDS 50000
+#define LOOKS 32 /* between two looks at the clock */
+
+#define LINE 64
+#define LINE_ALIGNED __attribute__((aligned(LINE)))
+
+/* A number that threads wait on until it changes. */
+typedef struct event {
+    uint64_t value;
+    uint32_t waiting;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+} event;
+
+typedef struct worker {
+    qrt_pool *pool;
+    pthread_t thread;
+    uint32_t number;
+} worker;
+
+typedef struct claim_line {
+    LINE_ALIGNED uint32_t run;
+} claim_line;
+
+struct qrt_pool {
+    const qrt_split *split;
+    worker *workers; /* [split->thread_count - 1] */
+    uint32_t started;
+    uint32_t forks; /* forks of the process when the threads were started */
+    int32_t ending;
+    /* [thread_count], each in a cache line that mostly its own thread writes: the last run of a stage whose part of
+     * this number somebody has begun */
+    claim_line *claims;
+    uint8_t *scratch;
+    size_t scratch_step;
+    LINE_ALIGNED event job;     /* what to run: number of the run of a stage << 32 | the stage */
+    LINE_ALIGNED event done;    /* the last job whose parts are all done */
+    LINE_ALIGNED uint32_t left; /* parts of the job that are not done */
+};
+
+/* Forks that this process came from, in as far as pools were there. */
+static uint32_t forks;
+
+static void count_fork(void) { forks++; }
+
+static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, count_fork); }
+
+static void relax(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static int64_t nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void event_init(event *e, uint64_t value) {
+    e->value = value;
+    e->waiting = 0;
+    pthread_mutex_init(&e->mutex, NULL);
+    pthread_cond_init(&e->changed, NULL);
+}
+
+/* Either this sees that somebody waits, or who is about to wait sees the new value: both are in one order. */
+static void event_set(event *e, uint64_t value) {
+    __atomic_store_n(&e->value, value, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&e->waiting, __ATOMIC_SEQ_CST) == 0) return;
+    pthread_mutex_lock(&e->mutex);
+    pthread_cond_broadcast(&e->changed);
+    pthread_mutex_unlock(&e->mutex);
+}
+
+/* Returns the value once it is not `old`. */
+static uint64_t event_await(event *e, uint64_t old) {
+    uint64_t value;
+    int64_t deadline = 0;
+    do {
+        for (int32_t i = 0; i < LOOKS; i++) {
+            value = __atomic_load_n(&e->value, __ATOMIC_ACQUIRE);
+            if (value != old) return value;
+            relax();
+        }
+        if (deadline == 0) deadline = nanoseconds() + SPIN_NANOSECONDS;
+    } while (nanoseconds() < deadline);
+    pthread_mutex_lock(&e->mutex);
+    __atomic_add_fetch(&e->waiting, 1, __ATOMIC_SEQ_CST);
+    while ((value = __atomic_load_n(&e->value, __ATOMIC_SEQ_CST)) == old) pthread_cond_wait(&e->changed, &e->mutex);
+    __atomic_sub_fetch(&e->waiting, 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&e->mutex);
+    return value;
+}
+
+/* Whether this thread is the first to begin a part in run `run`. Of a run that is over all parts have been begun, so a
+ * thread that comes late gets none. */
+static int claim(uint32_t *claimed, uint32_t run) {
+    uint32_t last = __atomic_load_n(claimed, __ATOMIC_RELAXED);
+    while ((int32_t)(run - last) > 0) {
+        if (__atomic_compare_exchange_n(claimed, &last, run, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) return 1;
+    }
+    return 0;
+}
+
+static void run_step(const qrt_step *step, void *scratch) {
+    step->run(step->params, step->inputs, step->output, scratch);
+}
+
+/* Runs the parts of a job that nobody has begun, from the thread's own on. */
+static void run_parts(qrt_pool *pool, uint64_t job, uint32_t thread) {
+    const qrt_stage *stage = &pool->split->stages[(uint32_t)job];
+    for (uint32_t i = 0; i < stage->count; i++) {
+        uint32_t part = (thread + i) % stage->count;
+        if (!claim(&pool->claims[part].run, (uint32_t)(job >> 32))) continue;
+        run_step(&stage->parts[part], pool->scratch + thread * pool->scratch_step);
+        if (__atomic_sub_fetch(&pool->left, 1, __ATOMIC_ACQ_REL) == 0) event_set(&pool->done, job);
+    }
+}
+
+static void *work(void *argument) {
+    worker *self = argument;
+    qrt_pool *pool = self->pool;
+    uint64_t job = 0;
+    for (;;) {
+        job = event_await(&pool->job, job);
+        if (__atomic_load_n(&pool->ending, __ATOMIC_RELAXED)) return NULL;
+        run_parts(pool, job, self->number);
+    }
+}
+
+/* Starts as many threads as the system gives. Signals are for the threads that the program knows. */
+static void start(qrt_pool *pool) {
+    sigset_t all, before;
+    pool->started = 0;
+    pool->forks = forks;
+    pool->ending = 0;
+    pool->left = 0;
+    memset(pool->claims, 0, pool->split->thread_count * sizeof *pool->claims);
+    event_init(&pool->job, 0);
+    event_init(&pool->done, 0);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (uint32_t i = 0; i + 1 < pool->split->thread_count; i++) {
+        worker *w = &pool->workers[i];
+        w->pool = pool;
+        w->number = i + 1;
+        if (pthread_create(&w->thread, NULL, work, w) != 0) break;
+        pool->started++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void run_stage(qrt_pool *pool, uint32_t number) {
+    const qrt_stage *stage = &pool->split->stages[number];
+    if (stage->count == 1) {
+        run_step(stage->parts, pool->scratch);
+        return;
+    }
+    uint64_t before = pool->done.value;
+    uint64_t job = (uint64_t)((uint32_t)(pool->job.value >> 32) + 1) << 32 | number;
+    __atomic_store_n(&pool->left, stage->count, __ATOMIC_RELAXED);
+    event_set(&pool->job, job);
+    run_parts(pool, job, 0);
+    event_await(&pool->done, before);
+}
+
+void qrt_pool_run(qrt_pool *pool, int64_t *ends) {
+    if (pool->forks != forks) start(pool);
+    for (uint32_t i = 0; i < pool->split->stage_count; i++) {
+        run_stage(pool, i);
+        if (ends != NULL) ends[i] = nanoseconds();
+    }
+}
+
+uint32_t qrt_pool_parts(const qrt_pool *pool, uint32_t stage) {
+    return pool == NULL ? 1 : pool->split->stages[stage].count;
+}
+
+/* Bytes from one thread's scratch to the next. */
+static size_t scratch_step(const qrt_split *split) { return (split->scratch_size + 2 * LINE - 1) / LINE * LINE; }
+
+/* A qrt_pool, the claims, the workers. */
+static size_t tables_size(const qrt_split *split) {
+    size_t size = sizeof(qrt_pool) + split->thread_count * (sizeof(claim_line) + sizeof(worker));
+    return (size + LINE - 1) / LINE * LINE;
+}
+
+size_t qrt_pool_size(const qrt_split *split) { return tables_size(split) + split->thread_count * scratch_step(split); }
+
+qrt_pool *qrt_pool_init(const qrt_split *split, void *memory) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    qrt_pool *pool = memory;
+    pthread_once(&once, watch_forks);
+    memset(pool, 0, sizeof *pool);
+    pool->split = split;
+    pool->claims = (claim_line *)(pool + 1);
+    pool->workers = (worker *)(pool->claims + split->thread_count);
+    pool->scratch = (uint8_t *)memory + tables_size(split);
+    pool->scratch_step = scratch_step(split);
+    start(pool);
+    if (pool->started + 1 == split->thread_count) return pool;
+    qrt_pool_end(pool);
+    return NULL;
+}
+
+void qrt_pool_end(qrt_pool *pool) {
+    if (pool == NULL || pool->forks != forks) return;
+    __atomic_store_n(&pool->ending, 1, __ATOMIC_RELAXED);
+    event_set(&pool->job, pool->job.value + ((uint64_t)1 << 32));
+    for (uint32_t i = 0; i < pool->started; i++) pthread_join(pool->workers[i].thread, NULL);
+}

@@ -1,0 +1,12 @@
+# Declarations of qrt_split.h for Cython; that header says what they do.
+
+from libc.stdint cimport int32_t, uint32_t
+from qrt_prepare cimport qrt_program
+
+cdef extern from "host/qrt_split.h" nogil:
+    ctypedef struct qrt_split:
+        uint32_t thread_count
+
+    size_t qrt_split_size(const qrt_program *program, uint32_t threads, int32_t speed)
+    void qrt_split_init(qrt_split *split, const qrt_program *program, void *arena, uint32_t threads, int32_t speed,
+                        void *memory)

@@ -1,0 +1,290 @@
+/* avx512vnni.c: the set for CPUs with AVX-512 and its VNNI instructions; conv2d and linear by vpdpbusd.
+ *
+ * vpdpbusd multiplies unsigned by signed bytes: x + 128, made while the image is copied, by the weights. What that adds
+ * is the same for every position and goes into the lanes' correction.
+ */
+#include "portable/portable.h"
+#include "x86/avx512/avx512.h"
+#include "x86/avx512/emit.h"
+#include "x86/avx512/image.h"
+#include "x86/x86.h"
+
+#ifdef QRT_X86
+
+#define FLIP 0x80 /* x ^ FLIP is x + 128 */
+#define UNIT 4
+
+/* Most positions at once, by blocks of channels: accumulators, weights and one input fit the 32 registers. */
+#define POSITIONS_4 6
+#define POSITIONS_2 12
+#define POSITIONS_1 16
+#define MAX_POSITIONS 16
+
+/* Scratch: offsets of the runs, then the image, which may be read beyond its end. */
+static size_t runs_size(const qrt_product *product) {
+    return ((size_t)product->runs * sizeof(ptrdiff_t) + 63) / 64 * 64;
+}
+
+static size_t conv2d_scratch(const void *params) {
+    const qrt_conv2d_params *p = params;
+    if (p->packed == NULL) return qrt_conv2d_s8_scratch(p);
+    qrt_product product = qrt_product_of(p, UNIT);
+    qrt_image image = qrt_image_of(p);
+    return runs_size(&product) + image.size + (size_t)MAX_POSITIONS * (size_t)image.step + UNIT;
+}
+
+/* 0 where the portable kernel runs. */
+static size_t conv2d_packed_size(const void *params) {
+    const qrt_conv2d_params *p = params;
+    if (!qrt_image_fits(p, p->in_channels, 0)) return 0;
+    qrt_product product = qrt_product_of(params, UNIT);
+    return qrt_product_size(&product);
+}
+
+static void conv2d_pack(const void *params, void *packed) {
+    qrt_product product = qrt_product_of(params, UNIT);
+    qrt_product_pack(params, &product, packed);
+}
+
+/* acc [positions][blocks * 16] for `positions` positions from x on. Both counts are constants. */
+QRT_AVX512 QRT_INLINE void multiply(const qrt_product *product, const ptrdiff_t *runs, const uint8_t *x, ptrdiff_t step,
+                                    const int8_t *weights, int32_t *acc, const int positions, const int blocks) {
+    __m512i sum[MAX_POSITIONS][4];
+    ptrdiff_t block_size = qrt_product_block(product);
+    QRT_UNROLL
+    for (int m = 0; m < positions; m++) {
+        QRT_UNROLL
+        for (int n = 0; n < blocks; n++) sum[m][n] = _mm512_setzero_si512();
+    }
+    for (int32_t run = 0; run < product->runs; run++) {
+        const uint8_t *from = x + runs[run];
+        for (int32_t chunk = 0; chunk < product->chunks; chunk++, from += UNIT, weights += 64) {
+            __m512i w[4];
+            QRT_UNROLL
+            for (int n = 0; n < blocks; n++) w[n] = _mm512_load_si512(weights + n * block_size);
+            QRT_UNROLL
+            for (int m = 0; m < positions; m++) {
+                int32_t quad;
+                memcpy(&quad, from + m * step, sizeof quad);
+                __m512i all = _mm512_set1_epi32(quad);
+                QRT_UNROLL
+                for (int n = 0; n < blocks; n++) sum[m][n] = _mm512_dpbusd_epi32(sum[m][n], all, w[n]);
+            }
+        }
+    }
+    QRT_UNROLL
+    for (int m = 0; m < positions; m++) {
+        QRT_UNROLL
+        for (int n = 0; n < blocks; n++) _mm512_store_si512(acc + 16 * (m * blocks + n), sum[m][n]);
+    }
+}
+
+/* All positions of one image for `blocks` blocks of channels. */
+QRT_AVX512 QRT_INLINE void conv2d_blocks(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs,
+                                         const uint8_t *x, const int8_t *weights, qrt_emit_place place,
+                                         const int positions, const int blocks) {
+    QRT_ALIGNED int32_t acc[(MAX_POSITIONS + QRT_EMIT_ROWS) * 64];
+    for (int32_t q = 0; q < image->count; q += positions, x += (ptrdiff_t)positions * image->step) {
+        int32_t left = image->count - q;
+        multiply(e->product, runs, x, image->step, weights, acc, positions, blocks);
+        qrt_emission table = {acc, q, left < positions ? left : positions};
+        emit(e, &table, positions, place, blocks);
+    }
+}
+
+QRT_AVX512 static void conv2d_4(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs, const uint8_t *x,
+                                const int8_t *weights, qrt_emit_place place) {
+    conv2d_blocks(e, image, runs, x, weights, place, POSITIONS_4, 4);
+}
+
+QRT_AVX512 static void conv2d_2(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs, const uint8_t *x,
+                                const int8_t *weights, qrt_emit_place place) {
+    conv2d_blocks(e, image, runs, x, weights, place, POSITIONS_2, 2);
+}
+
+QRT_AVX512 static void conv2d_1(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs, const uint8_t *x,
+                                const int8_t *weights, qrt_emit_place place) {
+    conv2d_blocks(e, image, runs, x, weights, place, POSITIONS_1, 1);
+}
+
+QRT_AVX512 static void conv2d_group(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs,
+                                    const uint8_t *x, int32_t group) {
+    const qrt_product *product = e->product;
+    int32_t channels = e->p->out_channels / product->groups, end = qrt_part_end(e->p);
+    ptrdiff_t block_size = qrt_product_block(product), first = (ptrdiff_t)group * product->blocks;
+    const int8_t *weights = qrt_product_weights(product) + first * block_size;
+    const qrt_lanes *lanes = qrt_product_lanes(product) + first;
+    for (int32_t block = e->p->part.begin / QRT_LANES, at_once; block * QRT_LANES < end; block += at_once) {
+        int32_t left = end - block * QRT_LANES, blocks = (left + QRT_LANES - 1) / QRT_LANES;
+        at_once = blocks >= 4 ? 4 : blocks == 3 ? 2 : blocks;
+        qrt_emit_place place = {lanes + block, group * channels + block * QRT_LANES, left};
+        if (left > at_once * QRT_LANES) place.channels = at_once * QRT_LANES;
+        const int8_t *w = weights + block * block_size;
+        if (at_once == 4) conv2d_4(e, image, runs, x, w, place);
+        if (at_once == 2) conv2d_2(e, image, runs, x, w, place);
+        if (at_once == 1) conv2d_1(e, image, runs, x, w, place);
+    }
+}
+
+QRT_AVX512 static void conv2d_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_conv2d_params *p = params;
+    const qrt_product *product = p->packed;
+    if (product == NULL) {
+        qrt_conv2d_s8(params, inputs, output, scratch);
+        return;
+    }
+    qrt_image image = qrt_image_of(p);
+    qrt_emitter e = qrt_emitter_of(p, &image, output);
+    ptrdiff_t *runs = scratch;
+    uint8_t *copy = (uint8_t *)scratch + runs_size(product);
+    for (int32_t run = 0; run < product->runs; run++) {
+        int32_t taps = product->runs / p->filter_height; /* 1, or each filter position is a run of its own */
+        runs[run] = qrt_image_tap(&image, p, run / taps, run % taps);
+    }
+    for (int32_t n = 0; n < p->batch; n++) {
+        image_copy(&image, p, inputs[0] + (ptrdiff_t)n * p->in_height * p->in_width * p->in_channels, FLIP, copy);
+        for (int32_t group = 0; group < p->groups; group++) {
+            conv2d_group(&e, &image, runs, copy + (ptrdiff_t)group * (p->in_channels / p->groups), group);
+        }
+        ptrdiff_t size = p->requant.wide ? 4 : 1;
+        e.output += size * p->out_height * p->out_width * p->out_channels;
+    }
+}
+
+/* acc [blocks * 16] for one position; its input is `quads` times 4 bytes. `blocks` times `splits` sums are under way at
+ * once. */
+QRT_AVX512 QRT_INLINE void multiply_row(const uint8_t *x, int32_t quads, const int8_t *weights, ptrdiff_t block_size,
+                                        int32_t *acc, const int blocks, const int splits) {
+    __m512i sum[8];
+    QRT_UNROLL
+    for (int i = 0; i < 8; i++) sum[i] = _mm512_setzero_si512();
+    int32_t i = 0;
+    for (; i + splits <= quads; i += splits, weights += 64 * splits) {
+        QRT_UNROLL
+        for (int k = 0; k < splits; k++) {
+            int32_t quad;
+            memcpy(&quad, x + 4 * (i + k), sizeof quad);
+            __m512i all = _mm512_set1_epi32(quad);
+            QRT_UNROLL
+            for (int n = 0; n < blocks; n++) {
+                __m512i w = _mm512_load_si512(weights + n * block_size + 64 * k);
+                sum[k * blocks + n] = _mm512_dpbusd_epi32(sum[k * blocks + n], all, w);
+            }
+        }
+    }
+    for (; i < quads; i++, weights += 64) {
+        int32_t quad;
+        memcpy(&quad, x + 4 * i, sizeof quad);
+        __m512i all = _mm512_set1_epi32(quad);
+        QRT_UNROLL
+        for (int n = 0; n < blocks; n++) {
+            sum[n] = _mm512_dpbusd_epi32(sum[n], all, _mm512_load_si512(weights + n * block_size));
+        }
+    }
+    QRT_UNROLL
+    for (int n = 0; n < blocks; n++) {
+        QRT_UNROLL
+        for (int k = 1; k < splits; k++) sum[n] = _mm512_add_epi32(sum[n], sum[k * blocks + n]);
+        _mm512_store_si512(acc + 16 * n, sum[n]);
+    }
+}
+
+/* From this many rows on linear is a convolution. */
+#define CONV2D_ROWS 4
+
+static size_t linear_packed_size(const void *params) {
+    qrt_conv2d_params conv = qrt_linear_as_conv2d(params);
+    return conv2d_packed_size(&conv);
+}
+
+static void linear_pack(const void *params, void *packed) {
+    qrt_conv2d_params conv = qrt_linear_as_conv2d(params);
+    conv2d_pack(&conv, packed);
+}
+
+static size_t linear_scratch(const void *params) {
+    const qrt_linear_params *p = params;
+    qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
+    conv.packed = p->packed;
+    return conv.packed == NULL ? 0 : conv2d_scratch(&conv);
+}
+
+/* One row. `y` is its output. */
+QRT_AVX512 static void linear_row(const qrt_emitter *e, const uint8_t *x) {
+    const qrt_product *product = e->product;
+    const int8_t *weights = qrt_product_weights(product);
+    ptrdiff_t block_size = qrt_product_block(product);
+    int32_t end = qrt_part_end(e->p);
+    QRT_ALIGNED int32_t acc[8 * QRT_LANES + 64 * QRT_EMIT_ROWS];
+    for (int32_t block = e->p->part.begin / QRT_LANES, at_once; block * QRT_LANES < end; block += at_once) {
+        int32_t left = end - block * QRT_LANES, blocks = (left + QRT_LANES - 1) / QRT_LANES;
+        const int8_t *w = weights + block * block_size;
+        if (blocks >= 8) {
+            at_once = 8;
+            multiply_row(x, product->chunks, w, block_size, acc, 8, 1);
+        } else if (blocks >= 4) {
+            at_once = 4;
+            multiply_row(x, product->chunks, w, block_size, acc, 4, 2);
+        } else if (blocks >= 2) {
+            at_once = 2;
+            multiply_row(x, product->chunks, w, block_size, acc, 2, 4);
+        } else {
+            at_once = 1;
+            multiply_row(x, product->chunks, w, block_size, acc, 1, 8);
+        }
+        for (int32_t i = 0; i < at_once; i += 4, left -= 4 * QRT_LANES) {
+            int32_t channels = left < 4 * QRT_LANES ? left : 4 * QRT_LANES;
+            qrt_emit_place place = {qrt_product_lanes(product) + block + i, (block + i) * QRT_LANES, channels};
+            if (at_once >= 4) emit_form(e, acc + i * QRT_LANES, 1, place, 0, 4);
+            if (at_once == 2) emit_form(e, acc, 1, place, 0, 2);
+            if (at_once == 1) emit_form(e, acc, 1, place, 0, 1);
+        }
+    }
+}
+
+QRT_AVX512 static void linear_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_linear_params *p = params;
+    qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
+    conv.packed = p->packed;
+    if (conv.packed == NULL) {
+        qrt_linear_s8(params, inputs, output, scratch);
+        return;
+    }
+    if (p->rows >= CONV2D_ROWS) {
+        conv2d_run(&conv, inputs, output, scratch);
+        return;
+    }
+    qrt_emitter e = {&conv, p->packed, 1, 1, output};
+    const int8_t *x = inputs[0];
+    for (int32_t row = 0; row < p->rows; row++, x += p->in_features) {
+        copy_flipped(scratch, x, p->in_features, _mm512_set1_epi8((char)FLIP));
+        linear_row(&e, scratch);
+        e.output += (ptrdiff_t)p->out_features * (p->requant.wide ? 4 : 1);
+    }
+}
+
+const qrt_kernel qrt_linear_avx512vnni = {linear_run, linear_packed_size, linear_pack, linear_scratch,
+                                          QRT_PRODUCT_UNIT};
+const qrt_kernel qrt_conv2d_avx512vnni = {conv2d_run, conv2d_packed_size, conv2d_pack, conv2d_scratch,
+                                          QRT_PRODUCT_UNIT};
+
+void qrt_kernels_avx512vnni(qrt_kernels *kernels) {
+    qrt_kernels_avx2(kernels);
+    kernels->name = "avx512vnni";
+    kernels->conv2d = qrt_conv2d_avx512vnni;
+    kernels->linear = qrt_linear_avx512vnni;
+    kernels->dwconv2d = qrt_dwconv2d_avx512vnni;
+    kernels->add = qrt_add_avx512;
+    kernels->mul = qrt_mul_avx512;
+    kernels->maximum = qrt_maximum_avx512;
+    kernels->minimum = qrt_minimum_avx512;
+    kernels->clamp = qrt_clamp_avx512;
+    kernels->requantize = qrt_requantize_avx512;
+    kernels->lut = qrt_lut_avx512;
+    kernels->requantize_sum = qrt_requantize_sum_avx512;
+    kernels->average_pool2d = qrt_average_pool2d_avx512;
+    kernels->max_pool2d = qrt_max_pool2d_avx512;
+    kernels->mean = qrt_mean_avx512;
+}
+
+#endif

@@ -1,0 +1,23 @@
+"""What the tests' own C programs are made of: sources of the project, flags, and the machine's compiler."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from places import ROOT
+
+READER = sorted((ROOT / "schema").glob("*.c"))
+PORTABLE = sorted((ROOT / "runtime/kernels/portable").glob("*.c"))
+# What opens and runs a file, as firmware has it.
+ENGINE = [*READER, *sorted((ROOT / "runtime/engine").glob("*.c")), *PORTABLE]
+FLAGS = ["-std=c99", "-g", "-O1", *(f"-I{ROOT / folder}" for folder in ("schema", "runtime", "runtime/kernels"))]
+
+
+def compiler() -> str:
+    """The name of a C compiler; skips the test where there is none."""
+    for name in (os.environ.get("CC", "cc").split()[0], "gcc", "clang"):
+        if shutil.which(name):
+            return name
+    pytest.skip("no C compiler")

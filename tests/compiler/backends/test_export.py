@@ -1,0 +1,246 @@
+"""Networks drawn at random and exported: TFLM and LiteRT compute every byte of qrt's, intermediates too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import engines
+import numpy as np
+import pytest
+from command_line import qrt_in_process
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from places import SHARED
+
+import qrt
+from qrt.compiler import CompileError, GraphBuilder, build
+from qrt.compiler.backends.qfb import writer
+from qrt.compiler.ir import Edge, Graph, Tensor
+from qrt.compiler.plan import memory
+
+pytest.importorskip("tflite")
+
+from qrt.compiler.backends.qfb.reader import read
+from qrt.compiler.backends.tflite.writer import to_tflite
+from qrt.compiler.frontends.tflite.operators import mean_requant
+
+MODELS = sorted((SHARED / "models").glob("*.tflite"))
+Rng = np.random.Generator
+
+
+def codes(rng: Rng, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.integers(-127, 128, shape).astype(np.int8)
+
+
+class Drawing:
+    """A network of operators drawn at random, with the numbers that TensorFlow Lite's engines compute with."""
+
+    def __init__(self, seed: int, linear_rounding: str) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.linear_rounding = linear_rounding
+        self.g = GraphBuilder("drawn")
+        shape = (1, *(int(n) for n in self.rng.integers(3, 9, 2)), int(self.rng.integers(1, 6)))
+        y = self.g.input("x", shape, scale=0.1, zero_point=self.zero_point())
+        self.seen = [y]
+        for _ in range(int(self.rng.integers(1, 7))):
+            y = self.step(y)
+            self.seen.append(y)
+        y = self.g.reshape(y, (1, y.size))
+        y = self.linear(y)
+        self.seen.append(y)
+        self.g.output(y)
+
+    def zero_point(self) -> int:
+        return int(self.rng.integers(-128, 128))
+
+    def numbers(self, x: Tensor, growth: float = 2.0) -> dict[str, object]:
+        return {
+            "scale": x.scale * growth * float(self.rng.uniform(0.5, 1.5)),
+            "zero_point": self.zero_point(),
+            "activation": str(self.rng.choice(["relu", "relu6"])) if self.rng.random() < 0.4 else None,
+        }
+
+    def linear(self, x: Tensor) -> Tensor:
+        out = int(self.rng.integers(1, 6))
+        bias = self.rng.integers(-3000, 3000, out)
+        weights = codes(self.rng, (out, x.shape[1]))
+        numbers = self.numbers(x, 2 + x.shape[1] ** 0.5)
+        # The engines multiply both scales in float32 here; by a power of two that is exact.
+        return self.g.linear(x, weights, bias, weights_scale=1 / 64, rounding=self.linear_rounding, **numbers)  # type: ignore[arg-type]
+
+    def step(self, x: Tensor) -> Tensor:
+        kinds = ["conv2d", "dwconv2d", "add", "sub", "mul", "pool", "pad", "requantize", "clamp", "slice", "maximum",
+                 "transpose", "concat", "transpose_conv2d", "mean"]  # fmt: skip
+        return getattr(self, f"_{self.rng.choice(kinds)}")(x)  # type: ignore[no-any-return]
+
+    def _window(self, x: Tensor) -> dict[str, object]:
+        padding = self.rng.choice(["same", "none", "odd"])
+        size = [int(self.rng.integers(1, min(4, n) + 1)) for n in x.shape[1:3]]
+        sides = {"same": "same", "none": 0, "odd": tuple(int(n) for n in self.rng.integers(0, 3, 4))}[str(padding)]
+        return {"size": tuple(size), "stride": tuple(int(n) for n in self.rng.integers(1, 3, 2)), "padding": sides}
+
+    def _conv2d(self, x: Tensor) -> Tensor:
+        window, out = self._window(x), int(self.rng.integers(1, 6))
+        weights = codes(self.rng, (out, *window.pop("size"), x.shape[3]))  # type: ignore[misc]
+        scales = self.rng.uniform(0.005, 0.02, out)
+        numbers = self.numbers(x, 4)
+        bias = self.rng.integers(-3000, 3000, out)
+        return self.g.conv2d(x, weights, bias, weights_scale=scales, rounding="DOUBLE", **window, **numbers)  # type: ignore[arg-type]
+
+    def _dwconv2d(self, x: Tensor) -> Tensor:
+        window, out = self._window(x), x.shape[3] * int(self.rng.integers(1, 3))
+        weights = codes(self.rng, (1, *window.pop("size"), out))  # type: ignore[misc]
+        scales = self.rng.uniform(0.005, 0.02, out)
+        numbers = self.numbers(x, 2)
+        bias = self.rng.integers(-3000, 3000, out)
+        return self.g.dwconv2d(x, weights, bias, weights_scale=scales, rounding="DOUBLE", **window, **numbers)  # type: ignore[arg-type]
+
+    def _transpose_conv2d(self, x: Tensor) -> Tensor:
+        if x.shape[1] * x.shape[2] > 100:
+            return self._pool(x)
+        out = int(self.rng.integers(1, 5))
+        weights = codes(self.rng, (out, 2, 3, x.shape[3]))
+        numbers = self.numbers(x, 2)
+        return self.g.transpose_conv2d(
+            x,
+            weights,
+            self.rng.integers(-3000, 3000, out),
+            weights_scale=0.01,
+            rounding="DOUBLE",
+            stride=2,
+            **numbers,  # type: ignore[arg-type]
+        )
+
+    def _other(self, x: Tensor) -> Tensor:
+        """Something of x's shape."""
+        same = [t for t in self.seen if t.shape == x.shape]
+        return same[int(self.rng.integers(len(same)))] if same else x
+
+    def _add(self, x: Tensor) -> Tensor:
+        return self.g.add(x, self._other(x), form="TFLITE", **self.numbers(x))  # type: ignore[arg-type]
+
+    def _sub(self, x: Tensor) -> Tensor:
+        return self.g.sub(x, self._other(x), form="TFLITE", **self.numbers(x))  # type: ignore[arg-type]
+
+    def _mul(self, x: Tensor) -> Tensor:
+        other = self.g.constant(codes(self.rng, (1, 1, 1, x.shape[3])), scale=0.01)
+        return self.g.mul(x, other, rounding="DOUBLE", **self.numbers(x, 0.7))  # type: ignore[arg-type]
+
+    def _pool(self, x: Tensor) -> Tensor:
+        size = tuple(min(2, n) for n in x.shape[1:3])
+        padding = str(self.rng.choice(["same", "valid"]))
+        pool = self.g.max_pool2d if self.rng.random() < 0.5 else self.g.average_pool2d
+        return pool(x, size, padding="same" if padding == "same" else 0)
+
+    def _mean(self, x: Tensor) -> Tensor:
+        y = self.g.mean(x, scale=x.scale * 0.6, zero_point=self.zero_point(), rounding="DOUBLE")
+        self.g.graph.ops[-1].attrs["requant"] = mean_requant(x, y, x.shape[1] * x.shape[2])
+        return y
+
+    def _pad(self, x: Tensor) -> Tensor:
+        before, after = ((0, *(int(n) for n in self.rng.integers(0, 2, 3))) for _ in range(2))
+        return self.g.pad(x, before, after, value=None if self.rng.random() < 0.5 else self.zero_point())
+
+    def _requantize(self, x: Tensor) -> Tensor:
+        scale = x.scale * float(self.rng.uniform(0.5, 2))
+        return self.g.requantize(x, scale=scale, zero_point=self.zero_point(), rounding="DOUBLE")
+
+    def _clamp(self, x: Tensor) -> Tensor:
+        low, high = sorted(int(n) for n in self.rng.integers(-128, 128, 2))
+        return self.g.clamp(x, output_min=low, output_max=high)
+
+    def _slice(self, x: Tensor) -> Tensor:
+        begin = tuple(int(self.rng.integers(n)) for n in x.shape)
+        if self.rng.random() < 0.5:
+            shape = tuple(int(self.rng.integers(1, n - b + 1)) for n, b in zip(x.shape, begin, strict=True))
+            return self.g.slice(x, begin, shape)
+        shape = tuple(int(self.rng.integers(1, b + 2)) for b in begin)
+        return self.g.slice(x, begin, shape, stride=(-1,) * 4)
+
+    def _maximum(self, x: Tensor) -> Tensor:
+        data = codes(self.rng, (1, 1, 1, x.shape[3]))
+        other = self.g.constant(data, scale=x.scale, zero_point=x.zero_point)
+        return self.g.maximum(x, other) if self.rng.random() < 0.5 else self.g.minimum(x, other)
+
+    def _transpose(self, x: Tensor) -> Tensor:
+        return self.g.transpose(x, (0, 2, 1, 3))
+
+    def _concat(self, x: Tensor) -> Tensor:
+        return self.g.concat([x, self.g.clamp(x, output_max=int(self.rng.integers(-128, 128)))], 3)
+
+
+def exported(graph: Graph, skip: tuple[str, ...]) -> tuple[qrt.Model, bytes, dict[str, list[str]]]:
+    content = build(graph, skip=skip).to_bytes()
+    result = to_tflite(read(content))
+    return qrt.load(content), result.content, result.differing
+
+
+@pytest.mark.parametrize("engine", ["tflm", "litert"])
+@settings(max_examples=200, deadline=None)
+@given(seed=st.integers(0, 2**32), all_outputs=st.booleans())
+def test_every_byte_of_drawn_networks(engine: str, seed: int, all_outputs: bool) -> None:
+    drawing = Drawing(seed, "DOUBLE" if engine == "tflm" else "SINGLE")
+    graph = drawing.g.graph
+    skip: tuple[str, ...] = ()
+    if all_outputs:
+        # Outputs are told apart by their names, and those of moved tensors may stand twice.
+        skip = ("to_nhwc", "simplify")
+        graph.outputs = [Edge(op.output) for op in graph.ops]
+    model, content, differing = exported(graph, skip)
+    x = drawing.rng.integers(-128, 128, model.inputs[0].shape).astype(np.int8)
+    result = model.run(x, layout="NHWC")
+    ours = result if isinstance(result, list) else [result]
+    peer = engines.Tflm(content) if engine == "tflm" else engines.Litert(content)
+    theirs = peer.run([x], len(ours))
+    assert not differing[engine]
+    for info, got, expected in zip(model.outputs, ours, theirs, strict=True):
+        np.testing.assert_array_equal(got, expected.reshape(got.shape), err_msg=info.name)
+
+
+@pytest.mark.skipif(not MODELS, reason="the published .tflite models are not beside the project")
+@pytest.mark.parametrize("path", MODELS, ids=[path.stem for path in MODELS])
+def test_published_models_there_and_back(path: Path, tmp_path: Path) -> None:
+    content = build(path).to_bytes()
+    result = to_tflite(read(content))
+    assert not result.differing["tflm"]
+    back = tmp_path / "back.tflite"
+    back.write_bytes(result.content)
+    first, second = qrt.load(content), qrt.load(build(back).to_bytes())
+    x = np.random.default_rng(1).integers(-128, 128, first.inputs[0].shape, dtype=np.int8)
+    np.testing.assert_array_equal(first.run(x, layout="NHWC"), second.run(x, layout="NHWC"))
+
+
+def test_the_reader_is_the_writers_inverse() -> None:
+    for seed in range(30):
+        compiled = build(Drawing(seed, "DOUBLE").g.graph)
+        content = compiled.to_bytes()
+        again = read(content)
+        assert [op.kind for op in again.ops] == [op.kind for op in compiled.graph.ops]
+        assert writer.write(again, memory.plan(again)) == content
+
+
+def test_what_tflite_cannot_say_is_refused_whole(tmp_path: Path) -> None:
+    g = GraphBuilder("unsayable")
+    x = g.input("x", (1, 8, 8, 2), scale=0.1)
+    y = g.max_pool2d(x, 3, padding=(2, 0, 0, 1), name="crooked")
+    g.output(g.lut(y, lambda v: v**3, scale=0.1, name="cube"))
+    with pytest.raises(CompileError) as error:
+        to_tflite(read(g.compile()))
+    assert [problem.name for problem in error.value.problems] == ["crooked", "cube"]
+    (tmp_path / "model.qfb").write_bytes(g.compile())
+    result = qrt_in_process("export", str(tmp_path / "model.qfb"))
+    assert result.exit_code != 0
+    assert "2 problems, nothing was written" in result.stderr
+    assert not (tmp_path / "model.tflite").exists()
+
+
+def test_the_verb_says_who_will_differ(tmp_path: Path) -> None:
+    g = GraphBuilder("once")
+    x = g.input("x", (1, 4), scale=0.1)
+    g.output(g.linear(x, np.ones((2, 4), np.int8), weights_scale=1 / 64, scale=0.1, name="layer"))
+    (tmp_path / "model.qfb").write_bytes(g.compile())
+    result = qrt_in_process("export", str(tmp_path / "model.qfb"), "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["differing"] == {"tflm": ["layer"], "litert": []}
+    assert qrt_in_process("export", str(tmp_path / "model.qfb"), "-o", "model.onnx").exit_code != 0

@@ -1,0 +1,139 @@
+"""Outputs over dying inputs: the same bytes on every kernel set, the validator's limit, and the order of operators."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+
+import graphs
+import numpy as np
+import pytest
+from graphs import Window
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import qrt
+from qrt.compiler import GraphBuilder, build
+from qrt.compiler.backends.qfb import writer
+from qrt.compiler.ir import Graph
+from qrt.compiler.plan.memory import ALIGNMENT, Block, aligned, distance, place, plan
+
+sizes = st.integers(1, 4)
+windows = st.builds(
+    Window,
+    filter=st.tuples(sizes, sizes),
+    stride=st.tuples(sizes, sizes),
+    padding=st.tuples(*[st.integers(0, 3)] * 4),
+)
+shapes = st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 6), st.sampled_from([1, 3, 8, 70]))
+KINDS = ("conv2d", "dwconv2d", "average_pool2d", "max_pool2d")
+
+
+def drawn(kind: str, shape: tuple[int, ...], window: Window, seed: int) -> Graph:
+    rng = np.random.default_rng(seed)
+    assume(min(window.output_shape(shape, 1)) > 0)
+    if kind == "conv2d":
+        return graphs.conv2d(rng, shape, int(rng.integers(1, 9)), window)
+    if kind == "dwconv2d":
+        return graphs.dwconv2d(rng, shape, int(rng.integers(1, 3)), window)
+    top, bottom, left, right = window.padding
+    height, width = window.filter
+    sides = (min(top, height - 1), min(bottom, height - 1), min(left, width - 1), min(right, width - 1))
+    window = replace(window, padding=sides)
+    assume(min(window.output_shape(shape, 1)) > 0)
+    options = {"rounding": "HALF_AWAY"} if kind == "average_pool2d" else {}
+    return graphs.pool(rng, kind, shape, window, **options)
+
+
+def between_copies(graph: Graph) -> Graph:
+    """The operator with a clamp in front and one behind, so that its tensors are neither input nor output."""
+    (op,) = graph.ops
+    front = graphs.clamp(np.random.default_rng(0), op.inputs[0].shape, -128, 127)
+    back = graphs.clamp(np.random.default_rng(0), op.output.shape, -128, 127)
+    for edge in (front.inputs[0], front.outputs[0]):
+        edge.tensor.quantization = op.inputs[0].quantization
+    for edge in (back.inputs[0], back.outputs[0]):
+        edge.tensor.quantization = op.output.quantization
+    op.inputs[0], back.ops[0].inputs[0] = front.ops[0].output, op.output
+    return Graph("between", [front.ops[0], op, back.ops[0]], front.inputs, back.outputs)
+
+
+def placed(graph: Graph, apart: int) -> bytes:
+    """The file with the operator's output at 0 and its input `apart` bytes above it; the rest out of the way."""
+    whole = plan(graph, overlap=False)
+    first, op, last = graph.ops
+    offsets = {op.output: 0, first.output: apart}
+    end = aligned(max(apart + first.output.size, op.output.size))
+    offsets[graph.inputs[0].tensor] = end
+    offsets[last.output] = end + aligned(first.output.size)
+    size = offsets[last.output] + aligned(last.output.size)
+    overlaps = frozenset([op] if apart < op.output.size else [])
+    return writer.write(graph, replace(whole, offsets=offsets, arena_size=size, overlaps=overlaps))
+
+
+@settings(max_examples=300, deadline=None)
+@given(kind=st.sampled_from(KINDS), shape=shapes, window=windows, seed=st.integers(0, 2**32))
+def test_same_bytes_over_the_input(kind: str, shape: tuple[int, ...], window: Window, seed: int) -> None:
+    graph = between_copies(drawn(kind, shape, window, seed))
+    apart = distance(graph.ops[1])
+    assert apart is not None
+    x = np.random.default_rng(seed).integers(-128, 128, shape, dtype=np.int8)
+    expected = qrt.load(placed(graph, aligned(graph.ops[1].output.size)), kernels="reference").run(x)
+    for kernels in qrt.kernel_sets():
+        np.testing.assert_array_equal(qrt.load(placed(graph, apart), kernels=kernels).run(x), expected)
+    if apart >= ALIGNMENT:
+        with pytest.raises(qrt.ModelError, match="V27"):
+            qrt.load(placed(graph, apart - ALIGNMENT))
+
+
+def test_groups_and_unmarked_operators_stay_apart() -> None:
+    rng = np.random.default_rng(3)
+    grouped = between_copies(graphs.conv2d(rng, (1, 6, 6, 4), 4, Window(), groups=2))
+    assert distance(grouped.ops[1]) is None
+    with pytest.raises(qrt.ModelError, match="V27"):
+        qrt.load(placed(grouped, 32))
+    plain = between_copies(graphs.conv2d(rng, (1, 6, 6, 4), 4, Window()))
+    apart = distance(plain.ops[1])
+    assert apart is not None
+    assert apart < plain.ops[1].output.size
+    marked = placed(plain, apart)
+    assert qrt.load(marked)
+    whole = plan(plain, overlap=False)
+    tight = plan(plain)
+    assert tight.overlaps == {plain.ops[1]}
+    with pytest.raises(qrt.ModelError, match="V27"):
+        qrt.load(writer.write(plain, replace(whole, offsets=tight.offsets, arena_size=tight.arena_size)))
+
+
+def brute_force(blocks: list[Block], gaps: dict[tuple[int, int], int]) -> int:
+    """The lowest height over all orders of first fit."""
+    from qrt.compiler.plan.memory import _first_fit
+
+    return min(_first_fit(blocks, gaps, order)[1] for order in permutations(range(len(blocks))))
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 6), st.integers(0, 3)), min_size=1, max_size=6))
+def test_search_finds_the_best(drawn: list[tuple[int, int, int]]) -> None:
+    blocks = [Block(size * ALIGNMENT, first, first + length) for size, first, length in drawn]
+    starts, height = place(blocks)
+    assert height == brute_force(blocks, {})
+    for i, a in enumerate(blocks):
+        for k, b in enumerate(blocks[:i]):
+            if a.first <= b.last and b.first <= a.last:
+                assert starts[i] + a.size <= starts[k] or starts[k] + b.size <= starts[i]
+
+
+def test_order_of_branches() -> None:
+    """Two wide branches that each end narrow: one after the other needs less than side by side."""
+    g = GraphBuilder("branches")
+    x = g.input("x", (1, 8, 8, 2), scale=0.1)
+    ones = np.ones((32, 1, 1, 2), np.int8)
+    wide = [g.conv2d(x, ones, weights_scale=0.01, scale=0.1) for _ in range(3)]
+    narrow = [g.mean(g.max_pool2d(w, 2), scale=0.1) for w in wide]
+    g.output(g.add(g.add(narrow[0], narrow[1], scale=0.1), narrow[2], scale=0.1))
+    better, source = build(g), build(g, skip=["schedule"])
+    assert better.report.arena_size < source.report.arena_size
+    assert [note for note in better.report.notes if note[0] == "schedule"]
+    codes = np.random.default_rng(0).integers(-128, 128, (3, 8, 8, 2), dtype=np.int8)
+    np.testing.assert_array_equal(qrt.load(better.to_bytes()).run(codes), qrt.load(source.to_bytes()).run(codes))

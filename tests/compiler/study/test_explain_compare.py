@@ -1,0 +1,147 @@
+"""`qrt explain`, its programs, `qrt compare` and `qrt compile --calibrate` on the digits network."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cases
+import numpy as np
+import pytest
+from command_line import Cli, assert_refused
+from graphs import run, to_bytes
+from places import DIGITS
+
+import qrt
+from qrt.compiler.backends.qfb.reader import read
+from qrt.compiler.integers.requant import CHANNEL_AXIS
+from qrt.compiler.ir import Edge, Graph
+from qrt.compiler.study.layers import exposed_file
+from qrt.compiler.study.program import program
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture
+def digits(cli: Cli, tmp_path: Path) -> Path:
+    path = tmp_path / "digits.qfb"
+    assert cli("compile", str(DIGITS / "digits_resnet.onnx"), "-o", str(path), "-q").exit_code == 0
+    return path
+
+
+def test_programs_give_the_bytes_of_the_kernels(cli: Cli, digits: Path, tmp_path: Path) -> None:
+    graph = read(digits.read_bytes())
+    rng = np.random.default_rng(0)
+    ran = set()
+    for index, op in enumerate(graph.ops):
+        if op.kind in ran:
+            continue
+        ran.add(op.kind)
+        inputs = [tensor for tensor in op.inputs if tensor.data is None]
+        model = qrt.load(exposed_file(Graph("one", [op], [Edge(tensor) for tensor in inputs])))
+        codes = [rng.integers(-128, 128, tensor.shape, dtype=np.int8) for tensor in inputs]
+        script = tmp_path / "layer.py"
+        script.write_text(cli("explain", str(digits), str(index), "--python").stdout)
+        names = [str(tmp_path / f"{k}.npy") for k in range(len(codes))]
+        for name, array in zip(names, codes, strict=True):
+            np.save(name, array)
+        subprocess.run([sys.executable, str(script), *names, str(tmp_path / "y.npy")], check=True)
+        assert np.array_equal(np.load(tmp_path / "y.npy"), model.run(*codes)), op.name
+    assert ran == {"conv2d", "linear", "add", "mean", "reshape"}
+
+
+@pytest.mark.parametrize("case", cases.CASES, ids=lambda case: case.name)
+def test_programs_of_every_operator(case: cases.Case) -> None:
+    """Whatever the kernels are tested on: the program's function gives the same codes."""
+    content = to_bytes(case.graph())
+    graph, model = read(content), qrt.load(content, kernels="portable")
+    texts = [program(op, "case.qfb") for op in graph.ops]
+    for inputs in case.inputs(graph):
+        values = dict(zip((edge.tensor for edge in graph.inputs), inputs, strict=True))
+        for op, text in zip(graph.ops, texts, strict=True):
+            names: dict[str, Any] = {}
+            exec(compile(text, "program", "exec"), names)
+            operands = op.inputs[:1] if op.kind in CHANNEL_AXIS else op.inputs
+            values[op.output] = names["layer"](*(values[t] for t in operands if t.data is None))
+        for edge, codes in zip(graph.outputs, run(model, inputs), strict=True):
+            assert values[edge.tensor].dtype == codes.dtype
+            assert np.array_equal(values[edge.tensor], codes)
+
+
+def test_explain_derives_the_integers(cli: Cli, digits: Path) -> None:
+    op = read(digits.read_bytes()).ops[0]
+    document = json.loads(cli("explain", str(digits), "0", "--channel", "3", "--json").stdout)
+    (channel,) = document["channels"]
+    numbers, requant = document["numbers"], op.attrs["requant"]
+    unit = numbers["x_scale"] * channel["w_scale"]
+    assert channel["multiplier"] == requant.multiplier[3]
+    assert channel["real_multiplier"] == pytest.approx(unit / numbers["y_scale"])
+    assert channel["bias"] == requant.bias[3]
+    shift = channel["shift"]
+    assert channel["addend"] == channel["bias"] * channel["multiplier"] + 2 ** (shift - 1) + (
+        numbers["y_zero_point"] << shift
+    )
+    shown = cli("explain", str(digits), "0", "--channel", "3").stdout
+    assert f"{channel['addend']:,}" in shown
+    assert_refused(cli("explain", str(digits), "nothing"), f"qrt explain: {digits}: no layer is called 'nothing'")
+    assert_refused(cli("explain", str(digits), "0", "--channel", "99"), f"qrt explain: {digits}: ")
+
+
+def test_compare_layer_by_layer(cli: Cli, digits: Path, tmp_path: Path) -> None:
+    source, data = str(DIGITS / "digits_resnet.onnx"), str(DIGITS / "test_digits.npz")
+    arguments = ("compare", str(digits), "--against", source, "--inputs", data)
+    document = json.loads(cli(*arguments, "--bias", "int32,float", "--json").stdout)
+    assert document["missing"] == []
+    assert all(layer["sqnr"] > 25 and sum(layer["histogram"]) == layer["size"] for layer in document["layers"])
+    # Float32 ties near half a code differ and go on into later layers.
+    assert all(layer["differing"] <= 2e-3 * layer["size"] for layer in document["layers"])
+    assert document["accuracy"]["qrt"] == document["accuracy"]["quantized source"] > 0.99
+    assert [one["bias"] for one in document["biases"]] == ["int32", "float"]
+    assert "worst first" in cli(*arguments).stdout
+    images = np.load(data)["images"]
+    np.savez(tmp_path / "codes.npz", images=qrt.load(digits).inputs[0].quantize(images), labels=np.load(data)["labels"])
+    of_codes = json.loads(cli(*arguments[:-1], str(tmp_path / "codes.npz"), "--json").stdout)
+    # The float network sees rounded inputs then, the integers the same.
+    assert of_codes["accuracy"]["qrt"] == document["accuracy"]["qrt"]
+    assert [layer["size"] for layer in of_codes["layers"]] == [layer["size"] for layer in document["layers"]]
+    assert_refused(cli(*arguments, "--plot", "x.gif"), "qrt compare: x.gif: a picture is .png or .html")
+
+
+def test_calibration_is_deterministic_and_accurate(cli: Cli, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    rng = np.random.default_rng(0)
+    w, labels = rng.normal(size=(4, 16)).astype(np.float32), rng.integers(0, 4, 200)
+    x = (w[labels] + rng.normal(0, 0.5, (200, 16))).astype(np.float32)
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("Gemm", ["x", "w", "b"], ["y"], transB=1)],
+        "g",
+        [helper.make_tensor_value_info("x", kind, ["N", 16])],
+        [helper.make_tensor_value_info("y", kind, ["N", 4])],
+        [
+            onnx.numpy_helper.from_array(w, "w"),
+            onnx.numpy_helper.from_array((-(w**2).sum(1) / 2).astype(np.float32), "b"),
+        ],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), tmp_path / "float.onnx")
+    np.savez(tmp_path / "data.npz", x=x, labels=labels)
+    arguments = ("compile", "float.onnx", "--calibrate", "data.npz", "--json")
+    first = json.loads(cli(*arguments).stdout)
+    explained = cli("explain", "float.qfb", "0", "--channel", "1", "--source", "float.onnx", "--json")
+    (channel,) = json.loads(explained.stdout)["channels"]
+    assert channel["bias_float"] == pytest.approx(-(w[1] ** 2).sum() / 2)
+    assert 0 < abs(channel["bias_error_codes"]) < 0.01
+    content = (tmp_path / "float.qfb").read_bytes()
+    assert first["accuracy"]["qrt"] > first["accuracy"]["float"] - 0.02 > 0.8
+    assert json.loads(cli(*arguments).stdout)["accuracy"] == first["accuracy"]
+    assert (tmp_path / "float.qfb").read_bytes() == content
+    refused = cli("compare", "float.qfb", "--against", "float.onnx", "--inputs", "data.npz", "--bias", "int32,float")
+    assert_refused(refused, "qrt compare: float.onnx: --bias compiles the source, and this one is float")
+    np.savez(tmp_path / "bad.npz", x=x[:, :5])
+    refused = cli("compile", "float.onnx", "--calibrate", "bad.npz")
+    assert_refused(refused, "qrt compile: bad.npz: input x takes samples of shape (16,)")
