@@ -21,9 +21,9 @@ from command_line import Cli
 from graphs import Array, Window, to_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from overlaps import KINDS, between_copies, drawn, placed, shapes, windows
 from places import ROOT
 from sanitizers import ENVIRONMENT, SANITIZERS
-from test_overlap import KINDS, between_copies, drawn, placed, shapes, windows
 
 import qrt
 from qrt import _executor

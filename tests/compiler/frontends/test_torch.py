@@ -21,39 +21,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("torchao")
 torch_networks = pytest.importorskip("torch_networks")
 
+from torch_conversion import converted, differing, engine_as_before, program  # noqa: E402, F401
+
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(autouse=True)
-def engine_as_before() -> Any:
-    before = torch.backends.quantized.engine
-    yield
-    torch.backends.quantized.engine = before
-
-
-def converted(kind: str, engine: str) -> Any:
-    """A trained network, quantized by FX for an engine."""
-    from torch.ao.quantization import get_default_qconfig_mapping
-    from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
-
-    torch.backends.quantized.engine = engine
-    images = torch_networks.digits()[0][:256]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        mapping = get_default_qconfig_mapping(engine)
-        prepared = prepare_fx(copy.deepcopy(torch_networks.trained(kind)), mapping, (images,))
-        prepared(images)
-        return convert_fx(prepared)
-
-
-def differing(compiled: Any, module: Any) -> tuple[int, float]:
-    """Outputs of the test set that are not PyTorch's, and the largest difference in codes."""
-    images = torch_networks.digits()[2]
-    model = qrt.load(compiled.to_bytes())
-    theirs = module(images).detach().numpy()
-    ours = model.run(images.numpy(), dequantize=True)
-    apart = np.abs(ours - theirs) / model.outputs[0].scale
-    return int((apart > 1e-3).sum()), float(apart.max())
 
 
 @pytest.mark.parametrize("kind", ["mlp", "residual", "mobile"])
@@ -79,20 +49,6 @@ def test_onednn_end_to_end(kind: str, engine: str) -> None:
     count, apart = differing(from_torch(module, (torch_networks.digits()[2],)), module)
     assert count <= 40
     assert apart < 1.01
-
-
-def program(kind: str, bias: str) -> Any:
-    """A trained network, quantized by PT2E with QrtQuantizer."""
-    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-
-    from qrt.compiler.frontends.torch import QrtQuantizer
-
-    images = torch_networks.digits()[0][:256]
-    dynamic = ({0: torch.export.Dim.DYNAMIC},)
-    exported = torch.export.export(torch_networks.trained(kind), (images[:4],), dynamic_shapes=dynamic)
-    prepared = prepare_pt2e(exported.module(check_guards=False), QrtQuantizer(bias=bias))
-    prepared(images)
-    return convert_pt2e(prepared)
 
 
 @pytest.mark.parametrize("bias", ["int32", "float"])

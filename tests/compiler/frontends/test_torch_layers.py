@@ -23,7 +23,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("torchao")
 torch_networks = pytest.importorskip("torch_networks")
 
-from test_torch import converted, differing, engine_as_before, program  # noqa: E402, F401
+from torch_conversion import converted, differing, engine_as_before, program  # noqa: E402, F401
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
