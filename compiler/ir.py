@@ -197,7 +197,7 @@ class Edge:
         ``"NHWC"`` or ``"NCHW"``: how the source model had this rank-4 tensor.
     source_dtype : str
         ``"INT8"``, ``"UINT8"``, whose codes are 128 higher, or ``"INT16"``: the source's codes.
-    requant : qrt.compiler.integers.requant.Requant or None
+    requant : qrt.compiler.integers.channels.Requant or None
         Of an int16 input: how its numbers become codes.
     scales : numpy.ndarray or None
         Of an int32 output, once lowered: the real value of 1 for each entry of the last axis, float32.

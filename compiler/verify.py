@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qrt.compiler.integers.requant import CHANNEL_AXIS, Requant
+from qrt.compiler.integers.channels import CHANNEL_AXIS, Requant
 from qrt.compiler.ir import OPERATORS, Graph, Op, Tensor
 
 PAIR, SIDES = "pair", "four sides"

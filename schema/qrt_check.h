@@ -19,6 +19,9 @@ typedef struct qrt_check {
     uint64_t edges;      /* bytes of names, labels and scales so far (V12) */
 } qrt_check;
 
+/* Where the model's vectors lie (qrt_decode.c); the structure must hold. */
+void qrt_read_model(qrt_model *model);
+
 /* Each returns QRT_OK or an error. */
 int32_t qrt_check_structure(qrt_check *check);
 int32_t qrt_check_graph(qrt_check *check);

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from qrt.compiler.integers.requant import Requant
+from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Graph, Op, Tensor
 
 Array = np.ndarray[Any, Any]

@@ -15,7 +15,7 @@ import numpy as np
 
 import qrt
 from qrt.compiler.backends.qfb import writer
-from qrt.compiler.integers.requant import Requant
+from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
 from qrt.compiler.plan import memory
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qrt.compiler.integers.channels import Requant
+
 if TYPE_CHECKING:
-    from qrt.compiler.integers.requant import Requant
     from qrt.compiler.ir import Op
 
 

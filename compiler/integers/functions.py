@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from qrt.compiler.integers.arithmetic import requantize, rounding_shift
-from qrt.compiler.integers.requant import Requant, quantize_multiplier
+from qrt.compiler.integers.channels import Requant, quantize_multiplier
 from qrt.compiler.ir import Tensor
 
 CODES = np.arange(-128, 128, dtype=np.int64)

@@ -9,82 +9,35 @@ Real factors are formed in float64 from the scales that the source states: ``x_s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.integers.arithmetic import implied_addend
+from qrt.compiler.integers.channels import (
+    CHANNEL_AXIS,
+    MAX_SHIFT,
+    Channels,
+    Reals,
+    Requant,
+    merged,
+    quantize_multiplier,
+)
 from qrt.compiler.integers.gemmlowp import softmax_exponential
 from qrt.compiler.integers.sums import RATIOS, engine_sum
 from qrt.compiler.integers.thresholds import STATED, match_engine, single_precision
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
 from qrt.compiler.report import Report
 
-Ints = NDArray[np.int64]
-Reals = NDArray[np.float64]
-
 ACC_LIMIT = 2**31
 # Under DOUBLE an accumulator leaves room for the zero point (V49).
 DOUBLE_LIMIT = 2**31 - 256
 PRODUCT_LIMIT = 2**63
-MAX_SHIFT = 62
 # The widest bias that widening a channel's scale aims for; half of the accumulator's range stays for the products.
 WIDE_BIAS = 2**30
 # Fraction bits of a constant channel's bias.
 CONSTANT_BITS = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Requant:
-    """Integers that turn an accumulator into a code; SPEC.md, section 1.1.
-
-    Attributes
-    ----------
-    multiplier : numpy.ndarray of int32, shape (channels,) or (1,)
-    shift : numpy.ndarray of uint8, same shape
-    bias : numpy.ndarray of int32, shape (channels,), or None
-    addend : numpy.ndarray of int64, same shape as `multiplier`, or None
-    rounding : str
-        ``"SINGLE"`` or ``"DOUBLE"``.
-    output_min, output_max : int
-        -128 to 127.
-    """
-
-    multiplier: np.ndarray
-    shift: np.ndarray
-    bias: np.ndarray | None = None
-    addend: np.ndarray | None = None
-    rounding: str = "SINGLE"
-    output_min: int = -128
-    output_max: int = 127
-
-    @property
-    def nbytes(self) -> int:
-        arrays = (self.multiplier, self.shift, self.bias, self.addend)
-        return sum(array.nbytes for array in arrays if array is not None)
-
-
-def quantize_multiplier(real: float) -> tuple[int, int]:
-    """(multiplier, shift) with ``real = multiplier * 2^-shift`` to 31 bits, rounded half up.
-
-    `multiplier` lies in [2^30, 2^31). A factor below 2^-32 vanishes and gives (0, 31): its product with any
-    accumulator (below 2^31) is less than half a code. A factor of 2^31 or more is a ValueError.
-    """
-    if not (math.isfinite(real) and real >= 0):
-        raise ValueError(f"a real multiplier is finite and not negative, got {real}")
-    mantissa, exponent = math.frexp(real)
-    multiplier = math.floor(mantissa * 2**31 + 0.5)
-    if multiplier == 2**31:
-        multiplier, exponent = 2**30, exponent + 1
-    shift = 31 - exponent
-    if real == 0 or shift > MAX_SHIFT:
-        return 0, 31
-    if shift < 0:
-        raise ValueError(f"a real multiplier is below 2^31, got {real:g}")
-    return multiplier, shift
 
 
 def _halve(multiplier: int, shift: int) -> tuple[int, int]:
@@ -103,50 +56,8 @@ def _fits_double(acc_max: int, shift: int) -> bool:
     return acc_max << max(31 - shift, 0) <= DOUBLE_LIMIT
 
 
-def merged(requant: Requant) -> Requant:
-    """One entry for all channels where all are equal."""
-    arrays = [a for a in (requant.multiplier, requant.shift, requant.addend) if a is not None]
-    if any((array != array[0]).any() for array in arrays):
-        return requant
-    addend = None if requant.addend is None else requant.addend[:1]
-    return replace(requant, multiplier=requant.multiplier[:1], shift=requant.shift[:1], addend=addend)
-
-
 def _bounds(op: Op) -> tuple[int, int]:
     return op.attrs.get("output_min", -128), op.attrs.get("output_max", 127)
-
-
-def channel_range(weights: Ints, x_zero_point: int) -> tuple[Ints, Ints]:
-    """Least and largest accumulator of each channel over all inputs; `weights` has one row per channel.
-
-    Every x - x_zero_point lies in [-128 - z, 127 - z], which contains 0, so the sums of the positive and of
-    the negative weights bound the accumulator and all of its partial sums; padding contributes 0.
-    """
-    positive = np.where(weights > 0, weights, 0).sum(axis=1)
-    negative = np.where(weights < 0, weights, 0).sum(axis=1)
-    low, high = -128 - x_zero_point, 127 - x_zero_point
-    return positive * low + negative * high, positive * high + negative * low
-
-
-@dataclass
-class Channels:
-    """The numbers of an operator with weights, one entry or row for each output channel."""
-
-    weights: Ints
-    unit: Reals  # x_scale * w_scale: the real value of one step of the accumulator
-    bias: list[int]
-    bias_real: Reals
-    y_scale: float
-    x_zero_point: int
-
-    @property
-    def acc_max(self) -> Ints:
-        """Largest |acc| of each channel over all inputs."""
-        low, high = channel_range(self.weights, self.x_zero_point)
-        return np.maximum(high, -low)
-
-
-CHANNEL_AXIS = {"conv2d": 0, "dwconv2d": 3, "transpose_conv2d": 0, "linear": 0}
 
 
 def _channels(op: Op) -> Channels:

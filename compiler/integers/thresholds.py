@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrt.compiler.integers.arithmetic import implied_addend
+from qrt.compiler.integers.channels import Channels
 
 if TYPE_CHECKING:
-    from qrt.compiler.integers.requant import Channels
     from qrt.compiler.ir import Op
     from qrt.compiler.report import Report
 

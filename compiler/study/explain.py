@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.integers.arithmetic import add_addend, implied_addend
-from qrt.compiler.integers.requant import CHANNEL_AXIS, channel_range
+from qrt.compiler.integers.channels import CHANNEL_AXIS, channel_range
 from qrt.compiler.ir import Graph, Op, Quantization
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from qrt.compiler.integers.requant import CHANNEL_AXIS
+from qrt.compiler.integers.channels import CHANNEL_AXIS
 from qrt.compiler.ir import Op, Tensor
 from qrt.compiler.study.program_kernels import KINDS, functions
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from qrt.compiler.integers.requant import Requant
+from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
 from qrt.schema import generated as fb
 

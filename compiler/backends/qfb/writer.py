@@ -14,7 +14,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from qrt.compiler.integers.requant import Requant
+from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Edge, Graph, Op, Tensor
 from qrt.compiler.plan.memory import Plan
 from qrt.schema import generated as fb

@@ -15,7 +15,9 @@ import numpy as np
 
 from qrt.compiler.backends.tflite.file import TfliteFile
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.integers.requant import Requant, quantize_multiplier
+from qrt.compiler.integers import functions
+from qrt.compiler.integers.channels import Requant, quantize_multiplier
+from qrt.compiler.integers.resize import bilinear, nearest
 from qrt.compiler.ir import Graph, Op, Tensor
 
 SAME, VALID = 0, 1
@@ -324,8 +326,6 @@ def _slice(e: _Exporter, op: Op) -> None:
 
 
 def _resize2d(e: _Exporter, op: Op) -> None:
-    from qrt.compiler.frontends.tflite.movement import bilinear, nearest
-
     x, y, attrs = op.inputs[0], op.output, op.attrs
     weighted = any(attrs.get(name) is not None for name in ("row_weight", "column_weight"))
     kind, table = (
@@ -363,8 +363,6 @@ def _clamp(e: _Exporter, op: Op) -> None:
 
 
 def _lut(e: _Exporter, op: Op) -> None:
-    from qrt.compiler.integers import functions
-
     x, y = op.inputs[0], op.output
     for kind, function, table in (
         ("LOGISTIC", functions.logistic, None),

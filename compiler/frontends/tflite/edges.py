@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.integers.functions import double, eight_bits
 from qrt.compiler.ir import Edge, Quantization, Tensor
-
-if TYPE_CHECKING:
-    from qrt.compiler.frontends.tflite.graph import _Importer
 
 # Shifts that SPEC.md's V61 allows.
 FEWEST_SHIFTS, MOST_SHIFTS = 16, 55
 
 
-def quantize(importer: _Importer, node: Node) -> None:
+def quantize(importer: Importer, node: Node) -> None:
     x, y = node.inputs[0], node.output
     if y.dtype == "uint8" and x.dtype == "int8":
         lower = _as_int8(y, f"{y.name}_less_128")
@@ -56,7 +52,7 @@ def _as_int8(tensor: Tensor, name: str) -> Tensor:
     return Tensor(name, tensor.shape, "int8", Quantization(old.scale, np.asarray(old.zero_point - 128)))
 
 
-def _requantize(importer: _Importer, node: Node, x: Tensor, y: Tensor) -> None:
+def _requantize(importer: Importer, node: Node, x: Tensor, y: Tensor) -> None:
     if importer.match == "xnnpack":
         ratio = float(np.float32(x.scale) / np.float32(y.scale))
         importer.emit("requantize", node, [x], y, requant=eight_bits(ratio))
@@ -64,7 +60,7 @@ def _requantize(importer: _Importer, node: Node, x: Tensor, y: Tensor) -> None:
         importer.emit("requantize", node, [x], y, rounding="DOUBLE")
 
 
-def dequantize(importer: _Importer, node: Node) -> None:
+def dequantize(importer: Importer, node: Node) -> None:
     x, y = node.inputs[0], node.output
     if x.dtype != "int8":
         raise Unsupported(f"reads {x.dtype}; networks here are int8")

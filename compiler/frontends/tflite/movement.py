@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
+from qrt.compiler.integers.resize import bilinear, nearest
 from qrt.compiler.ir import Tensor
-
-if TYPE_CHECKING:
-    from qrt.compiler.frontends.tflite.graph import _Importer
-
-# Weights of bilinear resizing count in 1 / ONE.
-ONE = 1024
 
 
 def constant(node: Node, index: int, what: str) -> np.ndarray:
@@ -26,7 +22,7 @@ def constant(node: Node, index: int, what: str) -> np.ndarray:
     return data
 
 
-def to_last(importer: _Importer, node: Node, x: Tensor, axis: int) -> Tensor:
+def to_last(importer: Importer, node: Node, x: Tensor, axis: int) -> Tensor:
     """`x` with `axis` moved behind all others."""
     order = (*(k for k in range(len(x.shape)) if k != axis), axis)
     if order == tuple(range(len(x.shape))):
@@ -35,23 +31,23 @@ def to_last(importer: _Importer, node: Node, x: Tensor, axis: int) -> Tensor:
     return importer.emit("transpose", node, [x], moved, permutation=order)
 
 
-def pad(importer: _Importer, node: Node) -> None:
+def pad(importer: Importer, node: Node) -> None:
     pads = constant(node, 1, "paddings").reshape(-1, 2)
     value = int(constant(node, 2, "value").reshape(-1)[0]) if len(node.inputs) > 2 else node.inputs[0].zero_point
     before, after = tuple(pads[:, 0].tolist()), tuple(pads[:, 1].tolist())
     importer.emit("pad", node, node.inputs[:1], before=before, after=after, value=value)
 
 
-def reshape(importer: _Importer, node: Node) -> None:
+def reshape(importer: Importer, node: Node) -> None:
     importer.emit("reshape", node, node.inputs[:1])
 
 
-def transpose(importer: _Importer, node: Node) -> None:
+def transpose(importer: Importer, node: Node) -> None:
     permutation = tuple(int(k) for k in constant(node, 1, "permutation").reshape(-1))
     importer.emit("transpose", node, node.inputs[:1], permutation=permutation)
 
 
-def concatenation(importer: _Importer, node: Node) -> None:
+def concatenation(importer: Importer, node: Node) -> None:
     """One after another; inputs of another scale are requantized, once rounded."""
     options = importer.options(node, "ConcatenationOptions")
     y = node.output
@@ -66,12 +62,12 @@ def concatenation(importer: _Importer, node: Node) -> None:
     importer.emit("concat", node, inputs, axis=options.Axis() % len(y.shape))
 
 
-def slice_of(importer: _Importer, node: Node) -> None:
+def slice_of(importer: Importer, node: Node) -> None:
     begin = tuple(int(b) for b in constant(node, 1, "begin").reshape(-1))
     importer.emit("slice", node, node.inputs[:1], begin=begin, stride=(1,) * len(begin))
 
 
-def strided_slice(importer: _Importer, node: Node) -> None:
+def strided_slice(importer: Importer, node: Node) -> None:
     options = importer.options(node, "StridedSliceOptions")
     if options.EllipsisMask() or options.NewAxisMask() or options.Offset():
         raise Unsupported("has an ellipsis, a new axis or offsets; write out begin, end and strides")
@@ -102,7 +98,7 @@ def strided_slice(importer: _Importer, node: Node) -> None:
         importer.emit("reshape", node, [whole])
 
 
-def _split(importer: _Importer, node: Node, x: Tensor, axis: int) -> None:
+def _split(importer: Importer, node: Node, x: Tensor, axis: int) -> None:
     at = 0
     for y in node.outputs:
         begin = tuple(at if k == axis else 0 for k in range(len(x.shape)))
@@ -110,46 +106,24 @@ def _split(importer: _Importer, node: Node, x: Tensor, axis: int) -> None:
         at += y.shape[axis]
 
 
-def split(importer: _Importer, node: Node) -> None:
+def split(importer: Importer, node: Node) -> None:
     x = node.inputs[1]
     _split(importer, node, x, int(constant(node, 0, "axis").reshape(-1)[0]) % len(x.shape))
 
 
-def split_v(importer: _Importer, node: Node) -> None:
+def split_v(importer: Importer, node: Node) -> None:
     x = node.inputs[0]
     _split(importer, node, x, int(constant(node, 2, "axis").reshape(-1)[0]) % len(x.shape))
 
 
-def nearest(size: int, out_size: int, align_corners: bool, half_pixel: bool) -> np.ndarray:
-    """Which entry each result takes; in float32, as the engines compute it."""
-    f = np.float32
-    scale = f(size - 1) / f(out_size - 1) if align_corners and out_size > 1 else f(size) / f(out_size)
-    places = (np.arange(out_size, dtype=np.float32) + f(0.5 if half_pixel else 0)) * scale
-    rounded = np.floor(places + f(0.5)) if align_corners else np.floor(places)
-    result: np.ndarray = np.clip(rounded, 0, size - 1).astype(np.uint16)
-    return result
-
-
-def resize_nearest_neighbor(importer: _Importer, node: Node) -> None:
+def resize_nearest_neighbor(importer: Importer, node: Node) -> None:
     options = importer.options(node, "ResizeNearestNeighborOptions")
     x, y = node.inputs[0].shape, node.output.shape
     rows, columns = (nearest(x[k], y[k], options.AlignCorners(), options.HalfPixelCenters()) for k in (1, 2))
     importer.emit("resize2d", node, node.inputs[:1], rows=rows, columns=columns)
 
 
-def bilinear(size: int, out_size: int, align_corners: bool, half_pixel: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The entry before each result and the weight of the one behind it, in units of 2^-10."""
-    if align_corners and out_size > 1:
-        step = (ONE * (size - 1) + (out_size - 1) // 2) // (out_size - 1)
-    else:
-        step = (ONE * size + out_size // 2) // out_size
-    places = np.arange(out_size) * step + (step // 2 - ONE // 2 if half_pixel else 0)
-    first = np.clip(places // ONE, 0, size - 1)
-    weight = np.where((places > 0) & (first < size - 1), places - first * ONE, 0)
-    return first.astype(np.uint16), weight.astype(np.uint16)
-
-
-def resize_bilinear(importer: _Importer, node: Node) -> None:
+def resize_bilinear(importer: Importer, node: Node) -> None:
     options = importer.options(node, "ResizeBilinearOptions")
     if importer.match == "xnnpack":
         raise Unsupported("interpolates in XNNPACK's own way, which qrt does not know; use --match litert")
@@ -161,7 +135,7 @@ def resize_bilinear(importer: _Importer, node: Node) -> None:
     importer.emit("resize2d", node, node.inputs[:1], **attrs)
 
 
-def _blocks(importer: _Importer, node: Node, split_shape: tuple[int, ...]) -> None:
+def _blocks(importer: Importer, node: Node, split_shape: tuple[int, ...]) -> None:
     """reshape to `split_shape`, axes 2 and 3 change places, reshape to the output."""
     x = node.inputs[0]
     cut = importer.between(node, x, split_shape)
@@ -171,13 +145,13 @@ def _blocks(importer: _Importer, node: Node, split_shape: tuple[int, ...]) -> No
     importer.emit("reshape", node, [turned])
 
 
-def space_to_depth(importer: _Importer, node: Node) -> None:
+def space_to_depth(importer: Importer, node: Node) -> None:
     block = importer.options(node, "SpaceToDepthOptions").BlockSize()
     batch, height, width, channels = node.inputs[0].shape
     _blocks(importer, node, (batch, height // block, block, width // block, block, channels))
 
 
-def depth_to_space(importer: _Importer, node: Node) -> None:
+def depth_to_space(importer: Importer, node: Node) -> None:
     block = importer.options(node, "DepthToSpaceOptions").BlockSize()
     batch, height, width, channels = node.inputs[0].shape
     _blocks(importer, node, (batch, height, width, block, block, channels // block**2))

@@ -8,31 +8,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite import movement
 from qrt.compiler.frontends.tflite.edges import dequantize, quantize
+from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.movement import constant, to_last
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.integers import functions
-from qrt.compiler.integers.requant import Requant, quantize_multiplier
+from qrt.compiler.integers.channels import Requant, quantize_multiplier
 from qrt.compiler.ir import Quantization, Tensor
 
-if TYPE_CHECKING:
-    from qrt.compiler.frontends.tflite.graph import _Importer
-
-Translation = Callable[["_Importer", Node], None]
+Translation = Callable[[Importer, Node], None]
 
 
-def rounding(importer: _Importer) -> str:
+def rounding(importer: Importer) -> str:
     """How every operator but add and the fully-connected layer rounds."""
     return "SINGLE" if importer.match == "xnnpack" else "DOUBLE"
 
 
-def activation(importer: _Importer, node: Node, code: int) -> dict[str, Any]:
+def activation(importer: Importer, node: Node, code: int) -> dict[str, Any]:
     """output_min and output_max of a fused activation, rounded as TFLite does: half away from zero, float32."""
     kinds = importer.tflite.ActivationFunctionType
     bounds = {
@@ -57,7 +55,7 @@ def activation(importer: _Importer, node: Node, code: int) -> dict[str, Any]:
 
 
 def padding(
-    importer: _Importer, options: Any, x: Tensor, size: tuple[int, ...], dilation: tuple[int, int]
+    importer: Importer, options: Any, x: Tensor, size: tuple[int, ...], dilation: tuple[int, int]
 ) -> tuple[int, ...]:
     """(top, bottom, left, right) of padding SAME or VALID, the odd one behind."""
     if options.Padding() == importer.tflite.Padding.VALID:
@@ -97,7 +95,7 @@ def layer(x: Tensor, w: Tensor, inputs: list[Tensor]) -> list[Tensor]:
 
 
 def convolution(kind: str, option_table: str, channel_axis: int) -> Translation:
-    def translate(importer: _Importer, node: Node) -> None:
+    def translate(importer: Importer, node: Node) -> None:
         options = importer.options(node, option_table)
         x, w = node.inputs[0], weights(node.inputs[1], channel_axis)
         dilation = (options.DilationHFactor(), options.DilationWFactor())
@@ -118,7 +116,7 @@ def convolution(kind: str, option_table: str, channel_axis: int) -> Translation:
     return translate
 
 
-def fully_connected(importer: _Importer, node: Node) -> None:
+def fully_connected(importer: Importer, node: Node) -> None:
     options = importer.options(node, "FullyConnectedOptions")
     x, w = node.inputs[0], weights(node.inputs[1], 0)
     assert w.quantization is not None
@@ -142,7 +140,7 @@ def fully_connected(importer: _Importer, node: Node) -> None:
         importer.emit("reshape", node, [y])
 
 
-def transpose_conv(importer: _Importer, node: Node) -> None:
+def transpose_conv(importer: Importer, node: Node) -> None:
     options = importer.options(node, "TransposeConvOptions")
     x, w, y = node.inputs[2], weights(node.inputs[1], 0), node.output
     stride, size = (options.StrideH(), options.StrideW()), w.shape[1:3]
@@ -168,14 +166,14 @@ def transpose_conv(importer: _Importer, node: Node) -> None:
     )
 
 
-def pair(importer: _Importer, node: Node) -> list[Tensor]:
+def pair(importer: Importer, node: Node) -> list[Tensor]:
     """Both operands with the rank of the output."""
     rank = len(node.output.shape)
     return [importer.between(node, t, (1,) * (rank - len(t.shape)) + t.shape) for t in node.inputs[:2]]
 
 
 def sum_of_two(option_table: str, subtract: bool) -> Translation:
-    def translate(importer: _Importer, node: Node) -> None:
+    def translate(importer: Importer, node: Node) -> None:
         options = importer.options(node, option_table)
         attrs = activation(importer, node, options.FusedActivationFunction()) | {"subtract": subtract}
         if importer.match == "xnnpack":
@@ -187,14 +185,14 @@ def sum_of_two(option_table: str, subtract: bool) -> Translation:
     return translate
 
 
-def mul(importer: _Importer, node: Node) -> None:
+def mul(importer: Importer, node: Node) -> None:
     options = importer.options(node, "MulOptions")
     attrs = activation(importer, node, options.FusedActivationFunction())
     importer.emit("mul", node, pair(importer, node), rounding=rounding(importer), **attrs)
 
 
 def extremum(kind: str) -> Translation:
-    def translate(importer: _Importer, node: Node) -> None:
+    def translate(importer: Importer, node: Node) -> None:
         quantization = node.output.quantization
         if quantization is None or not all(quantization.same_as(t.quantization) for t in node.inputs[:2]):
             raise Unsupported("changes the scale, which TensorFlow Lite's kernels ignore; requantize its inputs")
@@ -203,7 +201,7 @@ def extremum(kind: str) -> Translation:
     return translate
 
 
-def batch_matmul(importer: _Importer, node: Node) -> None:
+def batch_matmul(importer: Importer, node: Node) -> None:
     options = importer.options(node, "BatchMatMulOptions")
     rank = len(node.output.shape)
     turned = (*range(rank - 2), rank - 1, rank - 2)
@@ -222,7 +220,7 @@ def batch_matmul(importer: _Importer, node: Node) -> None:
 
 
 def pool(kind: str) -> Translation:
-    def translate(importer: _Importer, node: Node) -> None:
+    def translate(importer: Importer, node: Node) -> None:
         options = importer.options(node, "Pool2DOptions")
         x, y = node.inputs[0], node.output
         if x.quantization is None or not x.quantization.same_as(y.quantization):
@@ -241,7 +239,7 @@ def pool(kind: str) -> Translation:
     return translate
 
 
-def mean(importer: _Importer, node: Node) -> None:
+def mean(importer: Importer, node: Node) -> None:
     """Over any axes: they are moved together and become the height of [outer, reduced, 1, inner]."""
     x, y = node.inputs[0], node.output
     rank = len(x.shape)
@@ -273,14 +271,14 @@ def mean_requant(x: Tensor, y: Tensor, count: int) -> Requant:
     return Requant(np.array([multiplier], np.int32), np.array([shift], np.uint8), rounding="DOUBLE")
 
 
-def softmax(importer: _Importer, node: Node) -> None:
+def softmax(importer: Importer, node: Node) -> None:
     if importer.options(node, "SoftmaxOptions").Beta() != 1.0:
         raise Unsupported("has a beta other than 1")
     importer.emit("softmax", node, node.inputs, form="TFLITE")
 
 
 def table(function: Callable[[Tensor, Tensor], np.ndarray]) -> Translation:
-    def translate(importer: _Importer, node: Node) -> None:
+    def translate(importer: Importer, node: Node) -> None:
         importer.emit("lut", node, node.inputs, table=function(node.inputs[0], node.output))
 
     return translate
@@ -289,7 +287,7 @@ def table(function: Callable[[Tensor, Tensor], np.ndarray]) -> Translation:
 def squashing(function: Callable[[Tensor, Tensor], np.ndarray], scale: float, zero_point: int) -> Translation:
     """A table for an operator whose output has a fixed scale."""
 
-    def translate(importer: _Importer, node: Node) -> None:
+    def translate(importer: Importer, node: Node) -> None:
         if (node.output.scale, node.output.zero_point) != (scale, zero_point):
             raise Unsupported(f"has an output scale other than 1/{round(1 / scale)} or a zero point not {zero_point}")
         table(function)(importer, node)
@@ -297,7 +295,7 @@ def squashing(function: Callable[[Tensor, Tensor], np.ndarray], scale: float, ze
     return translate
 
 
-def leaky_relu(importer: _Importer, node: Node) -> None:
+def leaky_relu(importer: Importer, node: Node) -> None:
     alpha = importer.options(node, "LeakyReluOptions").Alpha()
     compute = functions.leaky_relu_xnnpack if importer.match == "xnnpack" else functions.leaky_relu
     importer.emit("lut", node, node.inputs, table=compute(node.inputs[0], node.output, alpha))
@@ -306,7 +304,7 @@ def leaky_relu(importer: _Importer, node: Node) -> None:
 def relu(name: str) -> Translation:
     """ReLU and its kin on their own: a requantization that clamps."""
 
-    def translate(importer: _Importer, node: Node) -> None:
+    def translate(importer: Importer, node: Node) -> None:
         x, y = node.inputs[0], node.output
         bounds = activation(importer, node, getattr(importer.tflite.ActivationFunctionType, name))
         assert x.quantization is not None
@@ -322,7 +320,7 @@ def relu(name: str) -> Translation:
     return translate
 
 
-def arg_max(importer: _Importer, node: Node) -> None:
+def arg_max(importer: Importer, node: Node) -> None:
     """The index becomes a code: index - 128."""
     x, y = node.inputs[0], node.output
     rank = len(x.shape)
@@ -339,7 +337,7 @@ def arg_max(importer: _Importer, node: Node) -> None:
         importer.emit("reshape", node, [whole])
 
 
-def l2_normalization(importer: _Importer, node: Node) -> None:
+def l2_normalization(importer: Importer, node: Node) -> None:
     if (node.output.scale, node.output.zero_point) != (1 / 128, 0):
         raise Unsupported("has an output scale other than 1/128 or a zero point not 0")
     if importer.options(node, "L2NormOptions").FusedActivationFunction():

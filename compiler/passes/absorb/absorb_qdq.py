@@ -15,9 +15,9 @@ import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.integers.codes import activation_codes
-from qrt.compiler.ir import Graph, Op, Quantization, Tensor, unique_name
-from qrt.compiler.passes.absorb import pools as absorb_pools
-from qrt.compiler.passes.absorb.pools import NCHW_TO_NHWC, NHWC_TO_NCHW
+from qrt.compiler.ir import Graph, Op, Quantization, Tensor
+from qrt.compiler.passes.absorb import pools
+from qrt.compiler.passes.absorb.emitter import NCHW_TO_NHWC, NHWC_TO_NCHW, Emitter
 from qrt.compiler.passes.elementwise import ELEMENTWISE, leaves, table
 from qrt.compiler.report import Report
 
@@ -25,6 +25,12 @@ UNQUANTIZED = (
     "its output is not quantized; quantize it (ONNX: a QuantizeLinear/DequantizeLinear pair behind it; PyTorch: "
     "QrtQuantizer leaves nothing in float), or cut the graph in front of it"
 )
+
+
+def _source(op: Op) -> str:
+    """The operator's type as the source calls it."""
+    source: str = op.attrs.get("source", op.kind)
+    return source
 
 
 def absorb_qdq(graph: Graph, report: Report) -> Graph:
@@ -54,23 +60,13 @@ def absorb_qdq(graph: Graph, report: Report) -> Graph:
     return result
 
 
-def _source(op: Op) -> str:
-    """The operator's type as the source calls it."""
-    source: str = op.attrs.get("source", op.kind)
-    return source
-
-
-class Absorber:
+class Absorber(Emitter):
     """The rewriting of one graph. `codes` maps a float or source tensor to the codes that stand for it."""
 
     def __init__(self, graph: Graph) -> None:
-        self.source = graph
-        self.producers = {op.output: op for op in graph.ops}
-        self.result = Graph(graph.name)
-        self.problems: dict[Op, str] = {}
+        super().__init__(graph)
         self.codes: dict[Tensor, Tensor] = {}
         self.accumulators: dict[Tensor, Tensor] = {}
-        self.names = {tensor.name for tensor in graph.tensors()}
         self.edges = {edge.tensor: edge for edge in graph.inputs}
         self.given = {edge.tensor.name for edge in graph.inputs}
 
@@ -271,82 +267,30 @@ class Absorber:
                 else:
                     self._blame(tensor)
 
-    # Emission
-
-    def emit(
-        self,
-        kind: str,
-        name: str,
-        inputs: list[Tensor],
-        shape: tuple[int, ...],
-        quantization: Quantization | None,
-        attrs: dict[str, Any],
-        source: Op | None = None,
-    ) -> Tensor:
-        """Appends an operator and returns its output: codes, or accumulators where there is no quantization."""
-        output = Tensor(name, shape, "int8" if quantization is not None else "int32", quantization)
-        self.result.ops.append(
-            Op(kind, source.name if source is not None and source.name else name, inputs, output, attrs)
-        )
-        return output
-
-    def fresh(self, name: str) -> str:
-        """A name that no tensor has yet."""
-        return unique_name(name, self.names)
-
-    def transposed(self, tensor: Tensor, permutation: tuple[int, ...], name: str = "") -> Tensor:
-        shape = tuple(tensor.shape[k] for k in permutation)
-        name = name or self.fresh(f"{tensor.name}_transposed")
-        return self.emit("transpose", name, [tensor], shape, tensor.quantization, {"permutation": permutation})
-
-    def image(
-        self,
-        kind: str,
-        op: Op,
-        inputs: list[Tensor],
-        quantization: Quantization | None,
-        attrs: dict[str, Any],
-        name: str,
-    ) -> Tensor:
-        """Emits an operator on images; `op` says the source's layout and the output's shape.
-
-        Accumulators stay NHWC.
-        """
-        shape = op.output.shape
-        if op.attrs.get("layout", "NHWC") == "NHWC":
-            return self.emit(kind, name, inputs, shape, quantization, attrs, op)
-        inputs = [self.transposed(inputs[0], NCHW_TO_NHWC), *inputs[1:]]
-        shape = tuple(shape[k] for k in NCHW_TO_NHWC)
-        y = self.emit(kind, self.fresh(f"{name}_nhwc"), inputs, shape, quantization, attrs, op)
-        return y if quantization is None else self.transposed(y, NHWC_TO_NCHW, name)
-
-    def refuse(self, op: Op, reason: str) -> None:
-        self.problems[op] = reason
-
 
 # Moves: codes in, the same codes out.
 
 
-def _reshape(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+def _reshape(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
     return a.emit("reshape", op.output.name, inputs, op.output.shape, inputs[0].quantization, {}, op)
 
 
-def _transpose(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+def _transpose(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
     attrs = {"permutation": op.attrs["permutation"]}
     return a.emit("transpose", op.output.name, inputs, op.output.shape, inputs[0].quantization, attrs, op)
 
 
-def _concat(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+def _concat(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
     attrs = {"axis": op.attrs["axis"]}
     return a.emit("concat", op.output.name, inputs, op.output.shape, inputs[0].quantization, attrs, op)
 
 
-def _max_pool2d(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+def _max_pool2d(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
     attrs = {key: op.attrs[key] for key in ("filter", "stride", "padding")}
     return a.image("max_pool2d", op, inputs, inputs[0].quantization, attrs, op.output.name)
 
 
-def _clip(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
+def _clip(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
     low, high = (0.0, None) if op.kind == "relu" else (op.attrs.get("min"), op.attrs.get("max"))
     quantization = inputs[0].quantization
     assert quantization is not None
@@ -354,7 +298,7 @@ def _clip(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor:
     return a.emit("clamp", op.output.name, inputs, op.output.shape, quantization, attrs, op)
 
 
-def _pad(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor | None:
+def _pad(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor | None:
     x = inputs[0]
     code = round(op.attrs["value"] / x.scale) + x.zero_point
     if not -128 <= code <= 127 or (code - x.zero_point) * x.scale != op.attrs["value"]:
@@ -364,7 +308,7 @@ def _pad(a: Absorber, op: Op, inputs: list[Tensor]) -> Tensor | None:
     return a.emit("pad", op.output.name, inputs, op.output.shape, x.quantization, attrs, op)
 
 
-MOVES: dict[str, Callable[[Absorber, Op, list[Tensor]], Tensor | None]] = {
+MOVES: dict[str, Callable[[Emitter, Op, list[Tensor]], Tensor | None]] = {
     "reshape": _reshape,
     "transpose": _transpose,
     "concat": _concat,
@@ -378,7 +322,7 @@ MOVES: dict[str, Callable[[Absorber, Op, list[Tensor]], Tensor | None]] = {
 # Operators that compute new numbers.
 
 
-def _weights(a: Absorber, op: Op, codes: Tensor) -> Tensor | None:
+def _weights(a: Emitter, op: Op, codes: Tensor) -> Tensor | None:
     """Constant int8 weights with zero point 0, in the layout of the IR."""
     quantization = codes.quantization
     if codes.data is None or quantization is None:
@@ -403,7 +347,7 @@ def _weights(a: Absorber, op: Op, codes: Tensor) -> Tensor | None:
     return Tensor(a.fresh(codes.name), data.shape, "int8", centered, np.ascontiguousarray(data.astype(np.int8)))
 
 
-def _layer(a: Absorber, op: Op, inputs: list[Tensor], quantization: Quantization | None, name: str) -> Tensor | None:
+def _layer(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization | None, name: str) -> Tensor | None:
     x, codes = inputs
     weights = _weights(a, op, codes)
     if weights is None:
@@ -423,7 +367,7 @@ def _layer(a: Absorber, op: Op, inputs: list[Tensor], quantization: Quantization
     return a.image("conv2d", op, arguments, quantization, attrs, name)
 
 
-def _binary(a: Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+def _binary(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
     rank = len(op.output.shape)
     aligned = [_ranked(a, tensor, rank) for tensor in inputs]
     if any(tensor.quantization is None or tensor.quantization.per_channel for tensor in aligned):
@@ -436,7 +380,7 @@ def _binary(a: Absorber, op: Op, inputs: list[Tensor], quantization: Quantizatio
     return a.emit(op.kind, name, aligned, op.output.shape, quantization, extra, op)
 
 
-def _ranked(a: Absorber, tensor: Tensor, rank: int) -> Tensor:
+def _ranked(a: Emitter, tensor: Tensor, rank: int) -> Tensor:
     """`tensor` with axes of 1 in front, as broadcasting means it."""
     shape = (1,) * (rank - len(tensor.shape)) + tensor.shape
     if shape == tensor.shape:
@@ -446,7 +390,7 @@ def _ranked(a: Absorber, tensor: Tensor, rank: int) -> Tensor:
     return a.emit("reshape", a.fresh(tensor.name), [tensor], shape, tensor.quantization, {})
 
 
-def _softmax(a: Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+def _softmax(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
     x = inputs[0]
     axis, last = op.attrs["axis"] % len(x.shape), len(x.shape) - 1
     if axis == last:
@@ -457,13 +401,13 @@ def _softmax(a: Absorber, op: Op, inputs: list[Tensor], quantization: Quantizati
     return a.transposed(y, tuple(int(k) for k in np.argsort(order)), name)
 
 
-COMPUTED: dict[str, Callable[[Absorber, Op, list[Tensor], Quantization, str], Tensor | None]] = {
+COMPUTED: dict[str, Callable[[Emitter, Op, list[Tensor], Quantization, str], Tensor | None]] = {
     "conv2d": _layer,
     "linear": _layer,
     "add": _binary,
     "mul": _binary,
-    "mean": absorb_pools.mean,
-    "average_pool2d": absorb_pools.average_pool2d,
+    "mean": pools.mean,
+    "average_pool2d": pools.average_pool2d,
     "softmax": _softmax,
 }
 DATA_INPUTS = {"conv2d": 2, "linear": 2, "add": 2, "mul": 2, "sub": 2, "div": 2, "concat": None}

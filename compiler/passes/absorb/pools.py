@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from qrt.compiler.ir import Op, Quantization, Tensor
-
-if TYPE_CHECKING:
-    from qrt.compiler.passes.absorb.absorb_qdq import Absorber
-
-NCHW_TO_NHWC = (0, 2, 3, 1)
-NHWC_TO_NCHW = (0, 3, 1, 2)
+from qrt.compiler.passes.absorb.emitter import NCHW_TO_NHWC, NHWC_TO_NCHW, Emitter
 
 
-def mean(a: Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+def mean(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
     x = inputs[0]
     rank = len(x.shape)
     axes = tuple(sorted(axis % rank for axis in op.attrs["axes"]))
@@ -39,7 +34,7 @@ def mean(a: Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, 
     return None
 
 
-def average_pool2d(a: Absorber, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+def average_pool2d(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
     x = inputs[0]
     nchw = op.attrs["layout"] == "NCHW"
     height, width = x.shape[2:4] if nchw else x.shape[1:3]
@@ -66,7 +61,7 @@ def average_pool2d(a: Absorber, op: Op, inputs: list[Tensor], quantization: Quan
     return a.image("dwconv2d", op, [x, weights], quantization, attrs, name)
 
 
-def _padded(a: Absorber, op: Op, x: Tensor) -> Tensor:
+def _padded(a: Emitter, op: Op, x: Tensor) -> Tensor:
     """`x` with the padding of `op` around it, as codes."""
     top, bottom, left, right = op.attrs["padding"]
     nchw = op.attrs["layout"] == "NCHW"
@@ -77,7 +72,7 @@ def _padded(a: Absorber, op: Op, x: Tensor) -> Tensor:
     return a.emit("pad", a.fresh(f"{op.name}_padded"), [x], shape, x.quantization, attrs, op)
 
 
-def _averaged(a: Absorber, op: Op, x: Tensor, window: dict[str, Any], name: str) -> Tensor:
+def _averaged(a: Emitter, op: Op, x: Tensor, window: dict[str, Any], name: str) -> Tensor:
     """An average of codes under one scale, its ties broken as the attributes of `op` say.
 
     Where these name a `vector`, channels that fill whole vectors of that many break ties as HALF_EVEN does, the rest

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qrt.compiler.integers.arithmetic import add, requantize
-from qrt.compiler.integers.requant import CHANNEL_AXIS
+from qrt.compiler.integers.channels import CHANNEL_AXIS
 from qrt.compiler.ir import Graph, Op, Tensor
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qrt.compiler.integers.requant import CHANNEL_AXIS, merged
+from qrt.compiler.integers.channels import CHANNEL_AXIS, merged
 from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.compiler.passes.lowered.intervals import Interval, filters, intervals, pads
 from qrt.compiler.report import Report

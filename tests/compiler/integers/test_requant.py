@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import qrt
 from qrt.compiler import CompileError, GraphBuilder, build
-from qrt.compiler.integers.requant import quantize_multiplier
+from qrt.compiler.integers.channels import quantize_multiplier
 
 
 @given(st.floats(2.0**-31, 2.0**30))

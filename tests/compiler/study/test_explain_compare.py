@@ -17,7 +17,7 @@ from places import DIGITS
 
 import qrt
 from qrt.compiler.backends.qfb.reader import read
-from qrt.compiler.integers.requant import CHANNEL_AXIS
+from qrt.compiler.integers.channels import CHANNEL_AXIS
 from qrt.compiler.ir import Edge, Graph
 from qrt.compiler.study.layers import exposed_file
 from qrt.compiler.study.program import program
