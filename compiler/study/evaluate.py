@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrt.compiler.integers.elementwise import ELEMENTWISE
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
-from qrt.compiler.passes.elementwise import ELEMENTWISE
 
 Array = NDArray[Any]
 Values = dict[str, Array]

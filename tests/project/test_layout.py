@@ -1,133 +1,144 @@
-"""The law of the rooms, held over the source text: who may know whom, and how files are written."""
+"""The law of the folders, held over the source text: who may know whom, and that no two files know each other."""
 
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 from places import ROOT
+from source_text import PACKAGES, code, files, name
 
-import qrt
-from qrt.cli import contents
-from qrt.compiler import GraphBuilder, ir
-from qrt.compiler.backends.qfb import writer
-
-ROOMS = ("schema", "runtime", "compiler", "cli")
-EVERYWHERE = (*ROOMS, "examples", "bench", "tests")
-
-STANDARD = sys.stdlib_module_names | {"libc", "cpython", "cython"}
-# What each room may import beyond the standard library. "qrt" is the runtime; compiler never imports it.
-MAY_IMPORT = {
-    "schema": {"flatbuffers", "numpy"},
-    "runtime": {
-        "numpy",
-        "qrt",
-        "qrt_kernels",
-        "qrt_model",
-        "qrt_prepare",
-        "qrt_split",
-        "qrt_pool",
-        "crc32",
-        "dispatch",
+KERNELS = {"runtime/kernels", "runtime/kernels/portable"}
+# What a network is, and what is said of it: every part of the compiler may know these.
+GRAPH = {"compiler/ir.py", "compiler/errors.py", "compiler/report.py"}
+# For each folder, and each module that lies in none of its own, whom it may know beside itself. A file belongs to the
+# longest name here that its path begins with. Python knows by imports, C by includes and by calls.
+LAW: dict[str, set[str]] = {
+    "schema": set(),
+    # Kernels know nothing of files; the engine turns a file into calls of kernels, on devices too; the host adds
+    # threads and the choice among kernel sets.
+    "runtime/kernels": set(),
+    "runtime/kernels/portable": {"runtime/kernels"},
+    "runtime/kernels/x86": {"runtime/kernels"},
+    "runtime/kernels/x86/avx2": {*KERNELS, "runtime/kernels/x86"},
+    "runtime/kernels/x86/avx512": {*KERNELS, "runtime/kernels/x86"},
+    "runtime/kernels/x86/amx": {"runtime/kernels/x86", "runtime/kernels/x86/avx512"},
+    "runtime/engine": {"schema", "runtime/kernels"},
+    "runtime/host": {"schema", "runtime/engine", *KERNELS, "runtime/kernels/x86"},
+    "runtime": {"schema", "runtime/engine", "runtime/host", "runtime/kernels"},
+    # As a network flows: frontends -> passes -> integers -> plan -> backends; study looks at it.
+    "compiler/errors.py": set(),
+    "compiler/libraries.py": set(),
+    "compiler/ir.py": set(),
+    "compiler/report.py": {"compiler/ir.py"},
+    "compiler/integers": GRAPH,
+    "compiler/verify.py": {"compiler/ir.py", "compiler/integers"},
+    "compiler/builder": {"compiler/ir.py", "compiler/integers"},
+    "compiler/frontends": GRAPH,
+    "compiler/frontends/onnx": {*GRAPH, "compiler/libraries.py", "compiler/frontends"},
+    "compiler/frontends/tflite": {*GRAPH, "compiler/libraries.py", "compiler/frontends", "compiler/integers"},
+    "compiler/frontends/torch": {*GRAPH, "compiler/libraries.py", "compiler/frontends", "compiler/integers"},
+    "compiler/passes/source": {*GRAPH, "compiler/integers"},
+    "compiler/passes/absorb": {*GRAPH, "compiler/integers"},
+    "compiler/passes/quantized": GRAPH,
+    "compiler/passes/lowered": {*GRAPH, "compiler/integers"},
+    "compiler/passes": {
+        *GRAPH,
+        "compiler/verify.py",
+        *(f"compiler/passes/{stage}" for stage in ("source", "absorb", "quantized", "lowered")),
     },
+    "compiler/plan": GRAPH,
+    "compiler/backends": set(),
+    "compiler/backends/qfb": {*GRAPH, "compiler/integers", "compiler/plan", "schema"},
+    "compiler/backends/tflite": {*GRAPH, "compiler/libraries.py", "compiler/integers"},
+    "compiler/study": {*GRAPH, "compiler/integers", "compiler/plan", "compiler/backends/qfb"},
     "compiler": {
-        "numpy",
-        "flatbuffers",
-        "onnx",
-        "onnxruntime",
-        "tflite",
-        "torch",
-        "torchao",
-        "qrt.compiler",
-        "qrt.schema",
+        *GRAPH,
+        *(f"compiler/{part}" for part in ("builder", "verify.py", "integers", "frontends", "passes", "plan")),
+        *(f"compiler/frontends/{kind}" for kind in ("onnx", "torch")),
+        "compiler/backends/qfb",
     },
     "cli": {
-        "numpy",
-        "click",
-        "rich",
-        "flatbuffers",
-        "matplotlib",
-        "onnxruntime",
-        "qrt",
-        "qrt.compiler",
-        "qrt.schema",
-        "qrt.cli",
+        "schema",
+        "runtime",
+        "compiler",
+        *GRAPH,
+        "compiler/study",
+        "compiler/backends/qfb",
+        "compiler/backends/tflite",
+        "compiler/frontends/onnx",
     },
 }
-# What a room imports only inside of a function, and in which of its files.
+# Methods and functions that go through the front door again: a convenience of what they belong to.
+THROUGH_THE_FRONT_DOOR = {
+    ("compiler/builder.py", "compiler/__init__.py"),
+    ("compiler/frontends/torch/__init__.py", "compiler/__init__.py"),
+}
+
+# Beyond Python's own modules and the project, what the modules of a package import.
+LIBRARIES = {
+    "schema": {"flatbuffers", "numpy"},
+    "runtime": {"numpy", "cython"},
+    "compiler": {"numpy", "flatbuffers", "onnx", "onnxruntime", "tflite", "torch", "torchao"},
+    "cli": {"numpy", "click", "rich", "flatbuffers", "matplotlib", "onnxruntime"},
+}
+# Where a library, or a package, is imported only when a function needs it, and in which files.
 ONLY_WHEN_NEEDED = {
-    ("compiler", "onnx"): ("compiler/frontends/*.py", "compiler/calibrate.py"),
-    ("compiler", "onnxruntime"): ("compiler/calibrate.py",),
-    ("compiler", "torch"): ("compiler/frontends/torch*.py",),
-    ("compiler", "torchao"): ("compiler/frontends/torch*.py",),
+    ("compiler", "onnx"): ("compiler/frontends/onnx/*",),
+    ("compiler", "onnxruntime"): ("compiler/frontends/onnx/calibrate.py",),
+    ("compiler", "torch"): ("compiler/frontends/torch/*",),
+    ("compiler", "torchao"): ("compiler/frontends/torch/*",),
+    ("compiler", "tflite"): (),
     ("cli", "matplotlib"): ("cli/plots.py",),
     ("cli", "onnxruntime"): ("cli/calibration.py",),
-    ("compiler", "tflite"): ("compiler/frontends/*.py", "compiler/backends/*.py"),
-    ("cli", "qrt.compiler"): (
-        "cli/compile.py",
-        "cli/export.py",
-        "cli/explain.py",
-        "cli/compare.py",
-        "cli/calibration.py",
-        "cli/summary.py",
-        "cli/plots.py",
+    ("cli", "qrt.compiler"): tuple(
+        f"cli/{verb}.py" for verb in ("compile", "export", "explain", "compare", "calibration", "summary", "plots")
     ),
 }
-# Files about live modules, which only `qrt.compiler.frontends.torch` imports, in its functions.
-WITH_TORCH = ("torch_live", "torch_modules", "torch_backend", "torch_quantizer")
+# Files about live modules, which others import only in functions.
+WITH_TORCH = tuple(f"compiler/frontends/torch/{file}.py" for file in ("live", "modules", "backend", "quantizer"))
+
 C_HEADERS = {"stdint.h", "stddef.h", "string.h"}
-# Whose headers a folder's C may include beyond these three.
-MAY_INCLUDE = {
-    "schema": {"schema"},
-    "runtime/kernels": {"runtime/kernels"},
-    "runtime": {"runtime", "runtime/kernels", "schema"},
-}
-# And beyond those: the instructions of a CPU, and the system, for what asks what the machine is and for threads.
+# Beyond these: the instructions of a CPU, and the system, for what asks what the machine is and for threads.
 MORE_HEADERS = {
-    "x86.h": {"immintrin.h"},
-    "dispatch.c": {"cpuid.h", "syscall.h", "unistd.h"},
-    "qrt_pool.c": {"pthread.h", "signal.h", "stdlib.h", "time.h"},
+    "runtime/kernels/x86/x86.h": {"immintrin.h"},
+    "runtime/host/dispatch.c": {"cpuid.h", "sys/syscall.h", "unistd.h"},
+    "runtime/host/qrt_pool.c": {"pthread.h", "signal.h", "stdlib.h", "time.h"},
 }
-MAX_LINES = 600
+# Where the compiler looks for what a file includes.
+INCLUDE = ("schema", "runtime", "runtime/kernels")
+
+PYTHON = {name(path) for path in files("*.py")}
+CYTHON = {name(path) for path in files("*.pyx", "*.pxd", "*.pxi")}
+C = {name(path) for path in files("*.[ch]")}
 
 
-def files(*patterns: str, rooms: tuple[str, ...] = ROOMS) -> Iterator[Path]:
-    for room in rooms:
-        for pattern in patterns:
-            for path in sorted((ROOT / room).rglob(pattern)):
-                if path.name not in ("_executor.c", "_reference.c", "generated.py"):
-                    yield path
+def room(file: str) -> str:
+    """The name in LAW that a file belongs to."""
+    return max((known for known in LAW if file.startswith(known)), key=len)
 
 
-def code(path: Path) -> str:
-    """The text of a C file without its comments."""
-    return re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+def module(dotted: str) -> str | None:
+    """The file of a module of the project."""
+    path = dotted.removeprefix("qrt.").replace(".", "/") if dotted.split(".")[1:2] else "runtime"
+    if not dotted.startswith("qrt"):
+        return None
+    places = (path, f"runtime/{path}") if path.split("/")[0] not in PACKAGES[2:] + PACKAGES[:1] else (path,)
+    found = (f"{place}{end}" for place in places for end in (".py", "/__init__.py"))
+    return next((file for file in found if file in PYTHON), None)
 
 
-def packages(module: str, names: Iterable[str]) -> set[str]:
-    """Whose the imported names are: a library's, the runtime's ("qrt"), or another room's ("qrt.compiler")."""
-    parts = module.split(".")
-    if parts[0] != "qrt":
-        return {parts[0]}
-    seconds = parts[1:2] or list(names)
-    return {f"qrt.{second}" if second in ROOMS else "qrt" for second in seconds} or {"qrt"}
-
-
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """Each package that a file imports, and whether importing the file does so, not a call or a type checker."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix != ".py":
-        statement = r"^ *(?:from +(\S+) +c?import +(.*)|c?import +(\S+))"
-        for module, names, plain in re.findall(statement, text, re.MULTILINE):
-            for package in packages(module or plain, re.findall(r"\w+", names)):
-                yield package, True
-        return
-    tree = ast.parse(text)
+def imports(file: str) -> Iterator[tuple[str, bool]]:
+    """The dotted name of each module that a file of Python imports, and whether importing the file does so."""
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     later = {
         inner
         for node in ast.walk(tree)
@@ -136,89 +147,110 @@ def imports(path: Path) -> Iterator[tuple[str, bool]]:
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found = {package for alias in node.names for package in packages(alias.name, [])}
+            yield from ((alias.name, node not in later) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            found = packages(node.module or ".", [alias.name for alias in node.names])
-        else:
+            assert node.level == 0, f"{file} imports relatively"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield (whole if module(whole) else str(node.module)), node not in later
+
+
+def cimports(file: str) -> Iterator[str]:
+    """The modules that a file of Cython imports or cimports."""
+    statement = r"^ *(?:from +(\S+) +c?import|c?import +(\S+))"
+    for first, second in re.findall(statement, (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE):
+        yield first or second
+
+
+def included(file: str, text: str) -> Iterator[str]:
+    """What a file of C includes: a file of the project, or the name of another header."""
+    for header in re.findall(r'# *include *[<"]([^>"]+)[>"]', text):
+        places = (f"{folder}/{header}" for folder in (str(Path(file).parent), *INCLUDE))
+        yield next((place for place in places if place in C), header)
+
+
+@functools.cache
+def known() -> dict[str, set[str]]:
+    """For each file, the files of the project that it knows."""
+    edges = {file: {found for dotted, _ in imports(file) if (found := module(dotted))} - {file} for file in PYTHON}
+    texts = {file: code(ROOT / file) for file in C}
+    defined: dict[str, str] = {}
+    for file, text in texts.items():
+        for function in re.findall(r"^(?!static)\w[\w \*]*?\b(qrt_\w+)\([^;{]*\)\s*\{", text, re.MULTILINE):
+            defined[function] = file if defined.get(function, file) == file else ""
+    declarations = {Path(file).stem: file for file in CYTHON if file.endswith(".pxd")}
+    edges |= {file: {declarations[name] for name in cimports(file) if name in declarations} for file in CYTHON}
+    for file, text in texts.items():
+        edges[file] = {found for found in included(file, text) if found in C}
+        if file.endswith(".c"):
+            edges[file] |= {defined[call] for call in re.findall(r"\b(qrt_\w+)\(", text) if defined.get(call)}
+        edges[file].discard(file)
+    return edges
+
+
+def test_law() -> None:
+    broken = [
+        f"{file} knows {other}"
+        for file, others in known().items()
+        for other in others
+        if room(other) not in {room(file), *LAW[room(file)]} and (file, other) not in THROUGH_THE_FRONT_DOOR
+    ]
+    assert not broken, "\n".join(sorted(broken))
+
+
+def test_law_states_nothing_that_is_not_so() -> None:
+    found = {(room(file), room(other)) for file, others in known().items() for other in others}
+    unused = [
+        f"{here} does not know {there}" for here in LAW for there in LAW[here] - GRAPH if (here, there) not in found
+    ]
+    assert not unused, "\n".join(unused)
+    assert known().keys() >= {file for pair in THROUGH_THE_FRONT_DOOR for file in pair}
+
+
+def test_no_circles() -> None:
+    edges = {
+        file: {other for other in others if (file, other) not in THROUGH_THE_FRONT_DOOR}
+        for file, others in known().items()
+    }
+    # A package's __init__.py runs before its modules, which are none of those that know it.
+    fronts = {file for file in edges if file.endswith("__init__.py")}
+    graph = {file: {other for other in others if other not in fronts} for file, others in edges.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as circle:
+        pytest.fail(f"files that know each other: {' -> '.join(circle.args[1])}")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports(package: str) -> None:
+    for file in sorted(PYTHON):
+        if not file.startswith(f"{package}/"):
             continue
-        for package in found:
-            yield package, node not in later
-
-
-@pytest.mark.parametrize("room", ROOMS)
-def test_imports(room: str) -> None:
-    for path in files("*.py", "*.pyx", "*.pxd", "*.pxi", "*.pyi", rooms=(room,)):
-        for package, at_once in imports(path):
-            place = path.relative_to(ROOT)
-            assert package in MAY_IMPORT[room] | STANDARD, f"{place} imports {package}"
-            allowed = ONLY_WHEN_NEEDED.get((room, package))
+        for dotted, at_once in imports(file):
+            top = dotted.split(".")[0]
+            wanted = ".".join(dotted.split(".")[:2]) if top == "qrt" else top
+            assert top in LIBRARIES[package] | sys.stdlib_module_names | {"qrt"}, f"{file} imports {dotted}"
+            allowed = ONLY_WHEN_NEEDED.get((package, wanted))
             if allowed is not None:
-                assert any(place.match(pattern) for pattern in allowed), f"{place} imports {package}"
-                late = not at_once or path.stem in WITH_TORCH
-                assert late, f"{place} imports {package} before it needs to"
+                assert any(fnmatch(file, pattern) for pattern in allowed), f"{file} imports {dotted}"
+                assert not at_once or file in WITH_TORCH, f"{file} imports {dotted} before it needs to"
+            if (module(dotted) or "") in WITH_TORCH:
+                assert not at_once or file in WITH_TORCH, f"{file} imports {dotted} before it needs to"
 
 
-def test_files_about_live_modules_are_imported_when_needed() -> None:
-    for path in files("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in tree.body:
-            if path.stem not in WITH_TORCH and isinstance(node, ast.ImportFrom):
-                assert (node.module or "").split(".")[-1] not in WITH_TORCH, path.relative_to(ROOT)
+def test_cython_imports() -> None:
+    own = {Path(file).stem for file in CYTHON}
+    for file in sorted(CYTHON):
+        for dotted in cimports(file):
+            top = dotted.split(".")[0]
+            allowed = LIBRARIES["runtime"] | sys.stdlib_module_names | own | {"libc", "cpython", "posix", "qrt"}
+            assert top in allowed, f"{file} imports {dotted}"
 
 
 def test_c_includes() -> None:
-    for path in files("*.[ch]"):
-        folder = path.parent.relative_to(ROOT).as_posix()
-        own = {header.name for room in MAY_INCLUDE[folder] for header in (ROOT / room).glob("*.h")}
-        for name in re.findall(r'# *include *[<"]([^>"]+)[>"]', code(path)):
-            allowed = C_HEADERS | own | MORE_HEADERS.get(path.name, set())
-            assert name.split("/")[-1] in allowed, f"{path.relative_to(ROOT)} includes {name}"
-
-
-def test_c_is_freestanding() -> None:
-    words = r"\b(float|double|malloc|calloc|realloc|alloca|free|\w*printf)\b"
-    for path in files("*.[ch]"):
-        found = re.search(words, code(path))
-        assert found is None, f"{path.relative_to(ROOT)}: {found}"
-
-
-def test_files_open_with_what_they_hold() -> None:
-    for path in files("*.py", "*.pyx", "*.pxd", "*.pxi", "*.pyi", "*.[ch]", "*.fbs", rooms=EVERYWHERE):
-        first = path.read_text(encoding="utf-8").lstrip()
-        assert first.startswith(('"""', "/*", "//", "#")), path.relative_to(ROOT)
-
-
-def test_files_are_of_a_size_to_read() -> None:
-    for path in files("*.py", "*.pyx", "*.pxd", "*.pxi", "*.[ch]", rooms=EVERYWHERE):
-        count = len(path.read_text(encoding="utf-8").splitlines())
-        assert count <= MAX_LINES, f"{path.relative_to(ROOT)} has {count} lines"
-
-
-def test_words() -> None:
-    forbidden = re.compile(
-        r"\b(input|output|filter|weights?|lhs|rhs|[abxy])_offset\b|\b(TODO|FIXME|XXX)\b|NotImplementedError"
-    )
-    everything = [
-        *files("*.py", "*.pyx", "*.pxd", "*.pxi", "*.[ch]", "*.fbs", "*.md", rooms=EVERYWHERE),
-        *ROOT.glob("*.md"),
-    ]
-    for path in everything:
-        found = forbidden.search(path.read_text(encoding="utf-8"))
-        assert found is None or path == Path(__file__), f"{path.relative_to(ROOT)}: {found}"
-    names = {part for path in everything for part in path.relative_to(ROOT).with_suffix("").parts}
-    assert not names & {"utils", "common", "extra", "misc", "helpers"}
-
-
-def test_every_operator_is_in_every_room() -> None:
-    operators = set(ir.OPERATORS)
-    assert set(writer.OPTIONS) == operators
-    assert {name for name, _, _ in contents.OPTIONS.values()} == operators
-    assert all(set(row) == operators for row in qrt.kernel_table().values())
-    assert all(callable(getattr(GraphBuilder, name)) for name in operators)
-    prepared = re.findall(r"case QRT_(\w+):", (ROOT / "runtime" / "qrt_prepare.c").read_text(encoding="utf-8"))
-    assert sorted(prepared) == sorted(name.upper() for name in operators)
-    proved = (ROOT / "schema" / "qrt_operators.c").read_text(encoding="utf-8")
-    assert all(f"QRT_{name.upper()}" in proved for name in operators)
+    for file in sorted(C):
+        for header in included(file, code(ROOT / file)):
+            assert header in C | C_HEADERS | MORE_HEADERS.get(file, set()), f"{file} includes {header}"
 
 
 def test_running_needs_numpy_only() -> None:

@@ -15,10 +15,10 @@ import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.integers.codes import activation_codes
+from qrt.compiler.integers.elementwise import ELEMENTWISE, leaves, table
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
 from qrt.compiler.passes.absorb import pools
 from qrt.compiler.passes.absorb.emitter import NCHW_TO_NHWC, NHWC_TO_NCHW, Emitter
-from qrt.compiler.passes.elementwise import ELEMENTWISE, leaves, table
 from qrt.compiler.report import Report
 
 UNQUANTIZED = (

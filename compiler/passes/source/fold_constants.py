@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from qrt.compiler.integers.elementwise import ELEMENTWISE
 from qrt.compiler.ir import Graph, Op, Tensor
-from qrt.compiler.passes.elementwise import ELEMENTWISE
 from qrt.compiler.report import Report
 
 

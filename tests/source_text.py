@@ -1,0 +1,34 @@
+"""The project's source text, as the tests of its layout read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from places import ROOT
+
+# The folders of the packages, and all that hold code.
+PACKAGES = ("schema", "runtime", "compiler", "cli")
+EVERYWHERE = (*PACKAGES, "examples", "bench", "tests")
+# What tools write.
+MADE = ("_executor.c", "_reference.c", "generated.py")
+
+
+def files(*patterns: str, folders: tuple[str, ...] = PACKAGES) -> Iterator[Path]:
+    """The files of these folders that match one of the patterns."""
+    for folder in folders:
+        for pattern in patterns:
+            for path in sorted((ROOT / folder).rglob(pattern)):
+                if path.name not in MADE:
+                    yield path
+
+
+def name(path: Path) -> str:
+    """A file's path in the project."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def code(path: Path) -> str:
+    """The text of a C file without its comments."""
+    return re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
