@@ -1,0 +1,58 @@
+"""What the project consists of: text, and binary files only where they are listed here."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ROOT / "qrt.egg-info" / "SOURCES.txt"
+# The folders that may hold binary files, and of which kinds.
+MAY_HOLD = {
+    "examples/digits": {".npz", ".onnx"},
+    "examples/forum": {".npz"},
+    "tests/fuzz/corpus": {".zip"},
+    "tests/fuzz/found": {".npy", ".onnx", ".pt2", ".tflite"},
+    "tests/vectors/bad": {".qfb"},
+    "tests/vectors/good": {".qfb"},
+}
+
+
+def names() -> list[str]:
+    """What git tracks in a checkout; in an unpacked sdist, what was packed."""
+    if (ROOT / ".git").exists():
+        command = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "ls-files", "-z"]
+        try:
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
+        except FileNotFoundError:
+            pytest.skip("git is not installed")
+    if not SOURCES.is_file():
+        pytest.skip("neither a checkout nor an unpacked sdist")
+    return SOURCES.read_text(encoding="utf-8").splitlines()
+
+
+def is_text(content: bytes) -> bool:
+    try:
+        return "\0" not in content.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def binary_files() -> Iterator[PurePosixPath]:
+    for name in names():
+        path = ROOT / name
+        # A file that has just been removed is tracked until the next commit.
+        if path.is_file() and not is_text(path.read_bytes()):
+            yield PurePosixPath(name)
+
+
+def test_binary_files_lie_where_they_are_listed() -> None:
+    found: dict[str, set[str]] = {}
+    for path in binary_files():
+        folder = str(path.parent)
+        assert path.suffix in MAY_HOLD.get(folder, ()), f"{path} is a binary file; MAY_HOLD does not list its kind"
+        found.setdefault(folder, set()).add(path.suffix)
+    assert found == MAY_HOLD
