@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 from command_line import Cli, qrt_in_process, residual
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from sanitizers import SANITIZERS
 
 import qrt
 
-settings.register_profile("qrt", deadline=None, derandomize=True, print_blob=True)
+# Nothing fails because the machine is busy: neither a case that takes long nor the drawing of one.
+settings.register_profile(
+    "qrt", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("qrt")
 
 

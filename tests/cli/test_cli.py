@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from command_line import LABELS, Cli, assert_refused, images, text
 from places import VECTORS
+from processes import HANGS, running
 
 import qrt
 from qrt.cli import console, files, verbs
@@ -338,17 +339,12 @@ def test_a_closed_pipe_is_quiet(tiny: Path) -> None:
 @needs_program
 def test_ctrl_c_is_quiet(tiny: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.npy")
-    process = subprocess.Popen(
-        [PROGRAM, "run", tiny, tmp_path / "x.npy"],
-        stderr=subprocess.PIPE,
-        # A shell's background job ignores SIGINT, and so would what it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    # The program waits for input from the pipe, and this line for the program to open it.
-    with (tmp_path / "x.npy").open("wb"):
-        process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=60)
-    assert (process.returncode, error) == (130, b"\n")
+    with running([PROGRAM, "run", tiny, tmp_path / "x.npy"]) as process:
+        # The program waits for input from the pipe, and this line for the program to open it.
+        with (tmp_path / "x.npy").open("wb"):
+            process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=HANGS) == ("", "\n")
+    assert process.returncode == 130
 
 
 def test_running_loads_neither_rich_nor_the_compiler(tiny: Path, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ from test_validator import (  # noqa: E402
 SOURCES = ("qrt_structure.c", "qrt_graph.c", "qrt_operators.c")
 # What C leaves undefined ends the mutant.
 FLAGS = ("-std=c99", "-fPIC", "-w", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
-SECONDS = 20  # for the files, which take a moment; a mutant may loop
+SECONDS = 20  # of CPU time for the files, which take a moment; a mutant may loop
 
 # (function, check): why the check stays although no test can notice its absence.
 UNNOTICED: dict[tuple[str, str], str] = {}
@@ -213,7 +213,7 @@ def noticing_file(library: Path, files: list[tuple[str, bytes, int]]) -> str:
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
         os.write(writable, first_wrong(Reader(library), files).encode())
         os._exit(0)
     os.close(writable)

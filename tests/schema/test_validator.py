@@ -18,6 +18,7 @@ import pytest
 from c_programs import ENGINE, FLAGS, READER, compiler
 from fuzz import corpus
 from places import ROOT, VECTORS
+from processes import HANGS
 from sanitizers import ENVIRONMENT
 from vectors import good_models, make_vectors, models
 from vectors.encode import Table, edge, encode, ints, longs, patch, requant, root
@@ -423,7 +424,7 @@ def open_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[bytes
 
     def run(files: list[bytes]) -> list[tuple[int, int]]:
         stream = b"".join(struct.pack("<I", len(file)) + file for file in files)
-        done = subprocess.run([program], input=stream, capture_output=True, timeout=300, env=ENVIRONMENT)
+        done = subprocess.run([program], input=stream, capture_output=True, timeout=HANGS, env=ENVIRONMENT)
         lines = done.stdout.decode().splitlines()
         assert done.returncode == 0, f"file {len(lines)}: {done.stderr.decode()}"
         return [(int(status), int(rule)) for status, rule in map(str.split, lines)]
