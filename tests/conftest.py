@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import not_run
 import pytest
 from command_line import Cli, qrt_in_process, residual
 from hypothesis import HealthCheck, settings
@@ -67,6 +68,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         write(f"kernel set not tested: {name}: {reason}")
     if SANITIZERS:
         write(f"sanitizers of the extensions: {', '.join(sorted(SANITIZERS))}")
-    for report in terminalreporter.stats.get("skipped", []):
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
-        write(f"not run: {report.nodeid}: {reason}")
+    for line in not_run.lines(terminalreporter.stats.get("skipped", [])):
+        write(line)
