@@ -16,7 +16,7 @@ ASAN := address,undefined
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-asan test-tsan mutants lint bench fuzz clean
+.PHONY: help demo test test-all peers test-asan test-tsan mutants lint bench fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,8 +27,13 @@ demo: $(VENV)/demo.stamp ## compile a real network and run it on real images
 	$(BIN)/qrt check build/digits.qfb
 	$(BIN)/python examples/digits/demo.py build/digits.qfb
 
-test: $(VENV)/test.stamp ## install what the tests need and run them
+test: $(VENV)/test.stamp ## install what the tests need, LiteRT and TFLM too, and run them
 	QRT_DIST=$(CURDIR)/dist $(PYTEST) $(TESTS)
+
+peers: $(VENV)/peers.stamp ## install PyTorch, torchao, scikit-learn and matplotlib; make test then tests against them too
+
+test-all: peers ## make peers, then make test: every test that can run on this machine
+	$(MAKE) test
 
 # The interpreter is not built with sanitizers, so their library comes first, with C++'s, whose exceptions it watches.
 # What the interpreter itself leaves unfreed is no leak of qrt's. pytest keeps what a process writes before it dies, so
@@ -101,6 +106,9 @@ $(VENV)/demo.stamp: dist/.stamp
 
 $(VENV)/test.stamp: dist/.stamp
 	$(call install,test)
+
+$(VENV)/peers.stamp: $(VENV)/test.stamp
+	$(call install,peers)
 
 $(VENV)/lint.stamp: dist/.stamp
 	$(call install,lint)

@@ -31,6 +31,21 @@ PACKAGES = [
     for path in found(f"{folder}/**/__init__.py")
 ]
 
+# Packages that several extras ask for. onnxruntime's quantizer imports sympy and does not ask for it.
+ONNX = ["onnx>=1.16", "onnxruntime>=1.18", "sympy>=1.12"]
+TFLITE = ["tflite>=2.18"]
+PLOT = ["matplotlib>=3.8"]
+# Engines whose bytes the tests compare, for the machines and Pythons that they have wheels for; TFLM in the version
+# that the figures are of.
+LITERT = [
+    "ai-edge-litert>=2.0; python_version < '3.15' and (sys_platform == 'linux' and platform_machine in 'x86_64 aarch64'"
+    " or sys_platform == 'darwin' and platform_machine == 'arm64')"
+]
+TFLM = [
+    "tflite-micro==0.dev20261023182759;"
+    " python_version < '3.15' and sys_platform == 'linux' and platform_machine == 'x86_64'"
+]
+
 EXTENSIONS = [
     Extension(
         "qrt._executor",
@@ -69,41 +84,26 @@ setup(
     ext_modules=cythonize(EXTENSIONS, include_path=PXD, language_level=3),
     install_requires=["numpy>=1.26", "flatbuffers>=23.5", "click>=8.2", "rich>=13"],
     extras_require={
-        # onnxruntime's quantizer imports sympy and does not ask for it.
-        "onnx": ["onnx>=1.16", "onnxruntime>=1.18", "sympy>=1.12"],
+        "onnx": ONNX,
         "torch": ["torch>=2.13", "torchao>=0.18"],
-        "plot": ["matplotlib>=3.8"],
-        "tflite": ["tflite>=2.18"],
+        "plot": PLOT,
+        "tflite": TFLITE,
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.2",
             "hypothesis>=6.100",
-            "onnx>=1.16",
-            "onnxruntime>=1.18",
-            "sympy>=1.12",
-            "tflite>=2.18",
             "build>=1.2",
             *BUILD,
+            *ONNX,
+            *TFLITE,
+            *LITERT,
+            *TFLM,
         ],
-        # Engines whose bytes the tests compare, in the versions that the figures are of.
-        "peers": [
-            "ai-edge-litert>=2.0",
-            "tflite-micro==0.dev20261023182759",
-            "torch==2.13.0",
-            "torchao==0.18.0",
-            "scikit-learn>=1.4",
-            "matplotlib>=3.8",
-        ],
+        # Large packages, for the tests that compare with them; in the versions that the figures are of.
+        "peers": ["torch==2.13.0", "torchao==0.18.0", "scikit-learn>=1.4", *PLOT],
         "fuzz": ["atheris>=3.0"],
         "lint": ["ruff>=0.15", "mypy>=1.15", "clang-format==19.1.7"],
-        "bench": [
-            "ai-edge-litert>=2.0",
-            "matplotlib>=3.8",
-            "onnx>=1.16",
-            "onnxruntime>=1.18",
-            "openvino>=2025.0",
-            "tflite>=2.18",
-        ],
+        "bench": ["openvino>=2025.0", *ONNX, *TFLITE, *LITERT, *PLOT],
     },
     entry_points={"console_scripts": ["qrt = qrt.cli:main"]},
     classifiers=[
