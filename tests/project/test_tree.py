@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
+from places import ROOT
 
-ROOT = Path(__file__).parent.parent
 SOURCES = ROOT / "qrt.egg-info" / "SOURCES.txt"
 # The folders that may hold binary files, and of which kinds.
 MAY_HOLD = {
