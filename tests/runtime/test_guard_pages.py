@@ -13,7 +13,7 @@ import pytest
 from c_programs import ENGINE, FLAGS, compiler
 from cases import CASES
 from graphs import to_bytes
-from places import DIGITS, ROOT, SHARED, VECTORS
+from places import DIGITS, MODELS, ROOT, VECTORS
 from sanitizers import ENVIRONMENT
 
 import qrt
@@ -22,7 +22,7 @@ from qrt.compiler import compile
 SETS = [name for name in qrt.kernel_sets() if name != "reference"]
 GOLDEN = sorted((VECTORS / "good").glob("*.qfb"))
 # One of them takes the portable set too long.
-PUBLISHED = [path for path in sorted((SHARED / "models").glob("*.tflite")) if path.stem != "mobilenet_v2_224"]
+PUBLISHED = [path for path in MODELS if path.stem != "mobilenet_v2_224"]
 SOURCES = [
     *ENGINE,
     *(ROOT / "runtime/host" / name for name in ("qrt_split.c", "dispatch.c")),

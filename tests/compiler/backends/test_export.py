@@ -11,7 +11,7 @@ import pytest
 from command_line import qrt_in_process
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from places import SHARED
+from places import MODELS
 
 import qrt
 from qrt.compiler import CompileError, GraphBuilder, build
@@ -25,7 +25,6 @@ from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.backends.tflite.writer import to_tflite
 from qrt.compiler.frontends.tflite.operators import mean_requant
 
-MODELS = sorted((SHARED / "models").glob("*.tflite"))
 Rng = np.random.Generator
 
 

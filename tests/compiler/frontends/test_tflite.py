@@ -12,7 +12,7 @@ from pathlib import Path
 import engines
 import numpy as np
 import pytest
-from places import SHARED
+from places import MODELS, SHARED, STATEFUL
 
 import qrt
 from qrt.compiler import CompileError, build
@@ -23,7 +23,6 @@ tflite = pytest.importorskip("tflite")
 
 from qrt.compiler.frontends.tflite.graph import to_graph  # noqa: E402
 
-MODELS = sorted((SHARED / "models").glob("*.tflite"))
 SAMPLES = 100
 # LiteRT refuses this file for a bias quantized along axis 3 of one.
 NOT_FOR_LITERT = {"person_detect"}
@@ -159,6 +158,13 @@ def test_arena(name: str) -> None:
 @each_model
 def test_file_is_smaller(path: Path) -> None:
     assert len(build(path).to_bytes()) < path.stat().st_size
+
+
+@published
+@pytest.mark.parametrize("name", STATEFUL)
+def test_networks_with_state_are_refused(name: str) -> None:
+    with pytest.raises(CompileError, match=STATEFUL[name]):
+        build(SHARED / "models" / f"{name}.tflite")
 
 
 @published
