@@ -10,7 +10,7 @@ from places import ROOT
 
 # The folders of the packages, and all that hold code.
 PACKAGES = ("schema", "runtime", "compiler", "cli")
-EVERYWHERE = (*PACKAGES, "examples", "bench", "tests")
+EVERYWHERE = (*PACKAGES, "examples", "bench", "tests", "docs")
 # What tools write.
 MADE = ("_executor.c", "_reference.c", "generated.py")
 

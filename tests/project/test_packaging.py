@@ -62,6 +62,7 @@ def test_sdist_holds_what_a_build_and_a_reader_need(built: Path) -> None:
         "setup.py",
         "LICENSE",
         "SECURITY.md",
+        "docs/compile.md",
         "schema/SPEC.md",
         "schema/qrt.fbs",
         "schema/qrt_model.c",

@@ -1,24 +1,68 @@
-"""README.md is true: its Python runs, and its table of kernel sets is what the code says.
+"""README.md and docs/ are true: Python and commands run, links lead somewhere, generated tables are what the code says.
 
-python tests/project/test_readme.py        # rewrites the table
+python tests/project/test_readme.py        # rewrites the tables of kernel sets and of source operators
 """
 
 from __future__ import annotations
 
+import copy
+import functools
 import re
+import runpy
+import shlex
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from click import Command
+from command_line import qrt_in_process
 from places import ROOT
 
 import qrt
+from bench.__main__ import main as bench
+from qrt.cli import verbs
 from qrt.compiler import build
+from qrt.compiler.frontends.onnx.nodes import NODES
+from qrt.compiler.frontends.onnx.qlinear import QLINEAR_NODES
+from qrt.compiler.frontends.tflite.operators import OPERATORS
+from qrt.compiler.frontends.torch.nodes import ATEN
 
 README = ROOT / "README.md"
-MARK = re.compile(r"(<!-- kernel table: begin -->\n)(.*?)(<!-- kernel table: end -->)", re.DOTALL)
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+KERNELS_PAGE, OPERATORS_PAGE = ROOT / "docs" / "kernels.md", ROOT / "docs" / "operators.md"
+# For those who use qrt, and for those who change it too.
+PAGES = [README, *DOCS, ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", ROOT / "examples" / "forum" / "README.md"]
+ALL_PAGES = [*PAGES, ROOT / "CONTRIBUTING.md"]
+DIGITS = ROOT / "examples" / "digits"
+
+# What blocks of Python print, by a piece of their text; one that is not listed prints nothing.
+PRINTS = {
+    'print("accuracy"': r"accuracy 0\.99\d+\n",
+    'GraphBuilder("tiny")': r"\(1, 1, 4\)\n",
+    'skip=["overlap"]': r"369728 MACs; \d+ bytes of arena, lower bound \d+\n",
+    "# a single sample": r"\(360, 10\) int8 \(10,\)\n\(1, 8, 8, 1\) 0\.0039\d+ -128\n",
+    "model.output_view(0)": r"\[\[.*\]\]\n",
+    "ThreadPoolExecutor": r"True\n",
+    "np.nanmedian": r"slowest operator: \d+\n",
+    "bytes of RAM": r"\(\d+, 10\) \d+ bytes of RAM for activations\n",
+}
+# Files that blocks of Python write, by a piece of their text.
+WRITES = {"quantize_static(": "model.onnx", "torch.export.save(": "model.pt2", 'open("model.qfb"': "model.qfb"}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+# --------------------------------------------------------------------------------------------- generated tables
 
 
 def kernel_table() -> str:
@@ -37,59 +81,245 @@ def columns(table: str) -> dict[str, list[str]]:
     return {title: cells for title, *cells in zip(*rows, strict=True)}
 
 
-def with_table(text: str) -> str:
-    return MARK.sub(lambda match: match[1] + kernel_table() + match[3], text)
+def source_operators() -> str:
+    """What each frontend reads."""
+    lists = {
+        "ONNX": NODES,
+        "ONNX, QOperator": QLINEAR_NODES,
+        "TFLite": OPERATORS,
+        "PyTorch (ATen)": [name for name in ATEN if not name.startswith("_")],
+    }
+    rows = [f"| {source} | {', '.join(f'`{name}`' for name in sorted(names))} |" for source, names in lists.items()]
+    return "\n".join(["| source | operators |", "|---|---|", *rows]) + "\n"
+
+
+def mark(title: str) -> re.Pattern[str]:
+    return re.compile(rf"(<!-- {title}: begin -->\n)(.*?)(<!-- {title}: end -->)", re.DOTALL)
+
+
+def between_marks(page: Path, title: str) -> str:
+    found = mark(title).search(page.read_text(encoding="utf-8"))
+    assert found, f"{name_of(page)} lacks the marks of its {title}"
+    return found[2]
+
+
+def write_table(page: Path, title: str, table: str) -> None:
+    text = page.read_text(encoding="utf-8")
+    page.write_text(mark(title).sub(lambda match: match[1] + table + match[3], text), encoding="utf-8")
 
 
 def test_kernel_table_is_what_the_code_says() -> None:
     """The columns of the sets that this machine has; which others there are is for a machine that has them."""
-    found = MARK.search(README.read_text(encoding="utf-8"))
-    assert found
-    shown = columns(found[2])
+    shown = columns(between_marks(KERNELS_PAGE, "kernel table"))
     assert {title: shown.get(title) for title in columns(kernel_table())} == columns(kernel_table()), (
         "run: python tests/project/test_readme.py"
     )
     assert set(shown) == {"operator", *qrt.kernel_sets(), *qrt.absent_kernel_sets()}
 
 
-def test_shows_both_commands() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert "make demo" in text
-    assert "make test" in text
+def test_source_operators_are_what_the_code_says() -> None:
+    assert between_marks(OPERATORS_PAGE, "source operators") == source_operators(), (
+        "run: python tests/project/test_readme.py"
+    )
 
 
-@pytest.mark.parametrize(("word", "printed"), [("digits", "accuracy 0.99"), ("GraphBuilder", "(1, 1, 4)\n")])
-def test_python_runs(
-    word: str, printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (code,) = [block for block in BLOCKS if word in block]
-    if "onnx" in code:
-        pytest.importorskip("onnx")
-    monkeypatch.chdir(ROOT)
-    exec(compile(code, "README.md", "exec"), {})
-    assert capsys.readouterr().out.startswith(printed)
+# ------------------------------------------------------------------------------------------------------- Python
 
 
-def test_quantizing_gives_a_network_that_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@functools.cache
+def torch_names() -> dict[str, Any]:
+    """What blocks about PyTorch take as given: a network, images for it, and the network quantized."""
+    import torch_networks
+    from torch.ao.quantization import get_default_qconfig_mapping
+    from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
+
+    model, images = torch_networks.network("residual").eval(), torch_networks.digits()[0][:32]
+    prepared = prepare_fx(copy.deepcopy(model), get_default_qconfig_mapping("fbgemm"), (images,))
+    prepared(images)
+    return {"model": model, "images": images, "quantized": convert_fx(prepared)}
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, bytes]:
+    """What pages take as given, by the names that they use."""
+    pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
+    return {
+        "model.onnx": (DIGITS / "digits_resnet.onnx").read_bytes(),
+        "model.qfb": build(DIGITS / "digits_resnet.onnx").to_bytes(),
+        "images.npz": (DIGITS / "test_digits.npz").read_bytes(),
+    }
+
+
+@pytest.fixture
+def folder(files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder of a reader."""
     from onnx_models import Net, samples
 
-    (code,) = [block for block in BLOCKS if "quantize_static" in block]
-    monkeypatch.chdir(tmp_path)
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     net = Net((1, 2, 6, 6))
     (tmp_path / "float.onnx").write_bytes(net.model(net.conv("x", 4, 2)).SerializeToString())
-    np.save("samples.npy", samples(net.shape))
-    exec(compile(code, "README.md", "exec"), {})
-    assert [op.kind for op in build("model.onnx").graph.ops] == ["conv2d"]
+    np.save(tmp_path / "samples.npy", samples(net.shape))
+    np.savez(tmp_path / "data.npz", x=np.stack(samples(net.shape)))
+    np.save(tmp_path / "inputs.npy", np.zeros((2, 8, 8, 1), np.float32))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
-def test_every_block_of_python_is_run() -> None:
-    assert len(BLOCKS) == 3
+@pytest.mark.parametrize(
+    "code",
+    [pytest.param(code, id=f"{name_of(page)}-{i}") for page in PAGES for i, code in enumerate(blocks(page, "python"))],
+)
+def test_python_runs(code: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    written = [name for piece, name in WRITES.items() if piece in code]
+    for name in written:
+        (folder / name).unlink(missing_ok=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if "torch" in code:
+            names |= copy.deepcopy(torch_names())
+        exec(compile(code, "page", "exec"), names)
+    expected = next((printed for piece, printed in PRINTS.items() if piece in code), "")
+    assert re.fullmatch(expected, capsys.readouterr().out)
+    for name in written:
+        model = (folder / name).read_bytes() if name.endswith(".qfb") else build(name).to_bytes()
+        assert qrt.load(model).outputs
+    if isinstance(names.get("content"), bytes):
+        assert qrt.load(names["content"]).outputs
+
+
+# ----------------------------------------------------------------------------------------------------- commands
+
+
+def lines_of_shell(page: Path) -> Iterator[list[str]]:
+    for block in blocks(page, "sh"):
+        for line in block.splitlines():
+            if words := shlex.split(line, comments=True):
+                yield words
+
+
+def inline(page: Path) -> list[str]:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.findall(r"`([^`]+)`", text)
+
+
+def options(command: Command) -> set[str]:
+    return {name for parameter in command.params for name in parameter.opts if name.startswith("-")} | {"--help"}
+
+
+def check_command(words: list[str]) -> None:
+    """A verb that there is, with options that it has."""
+    known = verbs.commands.get(words[1]) if not words[1].startswith("-") else None
+    if known is None:
+        assert words[1] in ("--version", "--help"), f"{shlex.join(words)}: no such command"
+        return
+    for word in words[2:]:
+        assert not word.startswith("-") or word in options(known), f"{shlex.join(words)}: no option {word}"
+
+
+@pytest.mark.parametrize("page", ALL_PAGES, ids=name_of)
+def test_commands_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for words in [*lines_of_shell(page), *(span.split() for span in inline(page))]:
+        while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
+            words = words[1:]
+        if words[:1] == ["qrt"] and len(words) > 1:
+            check_command(words)
+        elif words[:1] == ["make"] and len(words) > 1:
+            assert words[1] in targets, f"make {words[1]}"
+        elif words[:3] == ["python", "-m", "bench"]:
+            assert {word for word in words if word.startswith("--")} <= options(bench)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_options_exist(page: Path) -> None:
+    known = set().union(*map(options, verbs.commands.values()), options(bench))
+    named = [span.split()[0] for span in inline(page) if re.fullmatch(r"--?[a-z-]*[a-z]( \S+)?", span)]
+    assert set(named) <= known
+
+
+def test_every_option_of_compile_is_described() -> None:
+    page = ROOT / "docs" / "compile.md"
+    named = {word for span in inline(page) for word in re.findall(r"--?[a-z-]*[a-z]", span)}
+    described = named | {"--output", "--help"}
+    assert {max(parameter.opts, key=len) for parameter in verbs.commands["compile"].params} - described == {"source"}
+
+
+@pytest.mark.parametrize("page", [README, *DOCS], ids=name_of)
+def test_commands_run(page: Path, folder: Path) -> None:
+    """In the order of the page, with the files that it takes as given."""
+    ran = [words for words in lines_of_shell(page) if "qrt" in words and "model.pt2" not in words]
+    if any("model.tflite" in words for words in ran):
+        pytest.importorskip("tflite")
+        from qrt.compiler.backends.qfb.reader import read
+        from qrt.compiler.backends.tflite.writer import to_tflite
+
+        (folder / "model.tflite").write_bytes(to_tflite(read((folder / "model.qfb").read_bytes())).content)
+    for words in ran:
+        at = words.index("qrt")
+        env = dict(word.split("=", 1) for word in words[:at])
+        if env.get("QRT_KERNELS", "portable") in qrt.kernel_sets():
+            result = qrt_in_process(*words[at + 1 :], **env)
+            assert result.exit_code == 0, f"{shlex.join(words)}: {result.stderr}"
+
+
+def test_shows_what_the_demo_prints(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All but the time, as far as this machine has the kernel sets."""
+    (folder / "build").mkdir()
+    source, path = "examples/digits/digits_resnet.onnx", "build/digits.qfb"
+    printed = qrt_in_process("compile", source, "-o", path, "--test-vectors", "2").stdout
+    printed += qrt_in_process("check", path).stdout
+    monkeypatch.setattr(sys, "argv", ["demo.py", path])
+    runpy.run_path(str(DIGITS / "demo.py"), run_name="__main__")
+    printed += capsys.readouterr().out
+    (shown,) = [block for block in blocks(README, "text") if path in block]
+    for line in shown.splitlines():
+        words = line.split()
+        if words and words[0] not in qrt.absent_kernel_sets():
+            line = re.sub(r" in [\d.]+ s$", "", line)
+            assert re.search(rf"^{re.escape(line)}( in [\d.]+ s)?$", printed, re.MULTILINE), line
+
+
+def test_shows_both_commands() -> None:
+    (quick_start,) = [block for block in blocks(README, "sh") if "make " in block]
+    assert re.findall(r"^make (\w+)", quick_start, re.MULTILINE) == ["demo", "test"]
+
+
+# -------------------------------------------------------------------------------------------------------- links
+
+
+def anchors(page: Path) -> set[str]:
+    """Of the headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", ALL_PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_readme_names_every_page() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert [name_of(page) for page in DOCS if f"]({name_of(page)})" not in text] == []
 
 
 if __name__ == "__main__":
+    write_table(OPERATORS_PAGE, "source operators", source_operators())
     if qrt.absent_kernel_sets():
         sys.exit(
-            f"the table needs a machine with all kernel sets; this one lacks {', '.join(qrt.absent_kernel_sets())}"
+            "the table of kernels needs a machine with all kernel sets; "
+            f"this one lacks {', '.join(qrt.absent_kernel_sets())}"
         )
-    README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
+    write_table(KERNELS_PAGE, "kernel table", kernel_table())
