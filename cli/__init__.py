@@ -27,12 +27,12 @@ INTERRUPTED = 130
 
 EXAMPLES = """\b
 From a quantized ONNX file to predictions:
-  qrt compile digits.onnx               writes digits.qfb, says what it became
-  qrt inspect digits.qfb                operators and memory plan
-  qrt run digits.qfb images.npz --top 3
-  qrt check digits.qfb                  proves the file on this machine
-  qrt explain digits.qfb 0              a layer's formulas, with its numbers
-  qrt profile digits.qfb                where its time goes
+  qrt compile digits.onnx                 write digits.qfb
+  qrt inspect digits.qfb                  operators and memory plan
+  qrt run digits.qfb images.npz --top 3   outputs
+  qrt check digits.qfb                    validate it on this machine
+  qrt explain digits.qfb 0                formulas of a layer, with its numbers
+  qrt profile digits.qfb                  time of each operator
 """
 
 
@@ -69,7 +69,7 @@ class Verbs(click.Group):
 @click.version_option(qrt.__version__, message=f"qrt %(version)s, format version {qrt.FORMAT_VERSION}")
 @click.pass_context
 def verbs(ctx: click.Context) -> None:
-    """Compiles int8 neural networks, and runs them with integer arithmetic only."""
+    """Compiles int8 neural networks and runs them with integer arithmetic only."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 

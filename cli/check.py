@@ -37,14 +37,18 @@ class Difference:
 
 @click.command(cls=Verb)
 @click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def check_model(path: Path, as_json: bool) -> int:
-    """Proves a file valid and its results right.
+    """Validates a file and its results.
 
-    Checks every validity rule of the format, then runs the test vectors that the file holds ('qrt compile
-    --test-vectors 4' puts them there) on every kernel set of this machine and compares each element.
+    Checks every validity rule of the format. Then runs the test vectors embedded in the file (by 'qrt compile
+    --test-vectors N') on every kernel set of this machine, and compares each element of the outputs.
 
-    Exit code: 0 all is well; 1 a result differs; 2 the file is not valid.
+    Exit code: 0 everything agrees; 1 a result differs; 2 the file is not valid.
+
+    \b
+    Example:
+      qrt check model.qfb
     """
     content = read_content(path)
     try:

@@ -36,20 +36,20 @@ SHOWN = 12
     "source",
     required=True,
     type=click.Path(path_type=Path),
-    help="The .onnx, .pt2 or .tflite.",
+    help="The .onnx, .pt2 or .tflite file.",
 )
 @click.option(
     "--inputs",
     "data",
     required=True,
     type=click.Path(path_type=Path),
-    help="An .npz (with labels), .npy, folder; floats or codes.",
+    help="Samples: an .npz (labels optional), an .npy, or a folder of .npy files.",
 )
-@click.option("--match", metavar="ENGINE", help="As for compile, where the file was compiled with it.")
-@click.option("--bias", "biases", metavar="LIST", help="Compile the source with int32,float and compare those.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Write a picture, .png or .html.")
+@click.option("--match", metavar="ENGINE", help="The --match with which the file was compiled.")
+@click.option("--bias", "biases", metavar="LIST", help="int32,float: compile the source both ways and compare the two.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Write a chart to this .png or .html file.")
 @click.option("--all", "every", is_flag=True, help=f"Show every layer, not only the worst {SHOWN}.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def compare_model(
     path: Path,
     source: Path,
@@ -60,11 +60,16 @@ def compare_model(
     every: bool,
     as_json: bool,
 ) -> None:
-    """Compares a file's integers with the source's real numbers, layer by layer.
+    """Compares a file with the float results of its source.
 
-    Errors are in LSB, codes of the layer's output. A quantized source is also run as it is written, with its
-    quantize and dequantize operators (a .tflite file: without qrt's optimizations), and the first layer whose
-    codes are not the same is named. With labels in the data, so are the accuracies.
+    Every layer is compared, on the samples given. Errors are in LSB: steps of the layer's output. A quantized source
+    is also run as written, with its quantize and dequantize operators (a .tflite file: without qrt's optimizations),
+    and the first layer with different codes is named. If the samples have labels, accuracies are shown.
+
+    \b
+    Examples:
+      qrt compare model.qfb --against model.onnx --inputs samples.npz
+      qrt compare model.qfb --against model.pt2 --inputs samples.npz --bias int32,float
     """
     from qrt.compiler import CompileError
 

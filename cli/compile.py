@@ -25,13 +25,13 @@ ENGINES = "onnxruntime (.onnx); tflm, litert, xnnpack (.tflite); pytorch, fbgemm
 
 # Optimizations that can be switched off: --no-remove-channels and so on. The bytes are the same without them.
 SWITCHES = {
-    "remove_channels": "Keep channels that are constant or that nobody reads.",
-    "fuse_pad": "Keep pads in front of convolutions.",
-    "fuse_activation": "Keep clamps behind the operators that could clamp themselves.",
-    "simplify": "Keep requantizations and reshapes that change nothing.",
-    "to_nhwc": "Keep transposes where the source has them.",
-    "schedule": "Keep the order of operators.",
-    "overlap": "Keep outputs off inputs that operators are done with.",
+    "remove_channels": "Do not remove channels that are constant or unused.",
+    "fuse_pad": "Do not fuse pads into convolutions.",
+    "fuse_activation": "Do not fuse activations into the operator before them.",
+    "simplify": "Do not remove requantizations and reshapes without effect.",
+    "to_nhwc": "Do not cancel transposes or move them to inputs and outputs.",
+    "schedule": "Do not reorder operators for a smaller arena.",
+    "overlap": "Do not let outputs overlap inputs that are no longer needed.",
 }
 
 
@@ -44,29 +44,43 @@ def switches(command: Callable[..., int]) -> Callable[..., int]:
 
 @click.command(cls=Verb)
 @click.argument("source", metavar="MODEL.ONNX|.TFLITE|.PT2", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; by default the source's, .qfb.")
-@click.option("--name", help="Name of the network; by default the source's.")
-@click.option("--labels", "labels_path", type=click.Path(path_type=Path), help="Text file, one label a line.")
-@click.option("--match", metavar="ENGINE", help=f"Whose bytes to give: {ENGINES}; the first is the default.")
-@click.option("--bias", type=click.Choice(["int32", "float"]), help="How biases are kept; by default as by the engine.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: MODEL.qfb]")
+@click.option("--name", help="Name of the network.  [default: that of the source]")
+@click.option(
+    "--labels", "labels_path", type=click.Path(path_type=Path), help="Text file with one class label per line."
+)
+@click.option(
+    "--match", metavar="ENGINE", help=f"Engine whose results to reproduce: {ENGINES}; the first is the default."
+)
+@click.option(
+    "--bias",
+    type=click.Choice(["int32", "float"]),
+    help="Round biases to int32, or keep them at full precision.  [default: as the engine does]",
+)
 @click.option(
     "--calibrate",
     "data",
     metavar="DATA",
     type=click.Path(path_type=Path),
-    help="Quantize a float .onnx on samples first: an .npz (with labels: a report of accuracy) or a folder of .npy.",
+    help="Quantize a float .onnx first, on samples: an .npz or a folder of .npy. With labels the accuracy is shown.",
 )
 @click.option(
     "--calibration",
     type=click.Choice(["minmax", "entropy", "percentile"]),
     default="minmax",
     show_default=True,
-    help="How ranges follow.",
+    help="How --calibrate chooses the range of each activation.",
 )
-@click.option("--test-vectors", type=click.IntRange(min=0), default=0, metavar="N", help="Embed N for 'qrt check'.")
+@click.option(
+    "--test-vectors",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Embed N random inputs and their outputs, for 'qrt check'.",
+)
 @switches
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.option("-q", "--quiet", is_flag=True, help="Print only what was rescued and kept, and errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors, and channels that had to be requantized.")
 def compile_model(
     source: Path,
     output: Path | None,
@@ -81,9 +95,16 @@ def compile_model(
     quiet: bool,
     **switched_off: bool,
 ) -> int:
-    """Compiles a quantized network into a .qfb file, or with --calibrate a float one.
+    """Compiles a quantized network into a .qfb file.
 
-    What cannot be computed exactly with integers is refused, all of it in one message, and nothing is written.
+    Nodes that cannot be computed exactly with integers are not supported: all of them are reported, and nothing is
+    written. The --no-... options switch off optimizations; the results are the same without them.
+
+    \b
+    Examples:
+      qrt compile model.onnx -o model.qfb
+      qrt compile model.tflite --match litert
+      qrt compile float.onnx --calibrate samples.npz
     """
     from qrt.compiler import CompileError, build
 

@@ -24,21 +24,25 @@ SHOWN = 8
 @click.command(cls=Verb)
 @click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
 @click.argument("layer")
-@click.option("--channel", type=click.IntRange(min=0), metavar="C", help="One output channel, step by step.")
-@click.option("--all", "every", is_flag=True, help=f"A row for every channel, not only the first {SHOWN}.")
-@click.option(
-    "--source", type=click.Path(path_type=Path), help="The network before its biases were quantized, for these."
-)
+@click.option("--channel", type=click.IntRange(min=0), metavar="C", help="Show one output channel step by step.")
+@click.option("--all", "every", is_flag=True, help=f"Show every channel, not only the first {SHOWN}.")
+@click.option("--source", type=click.Path(path_type=Path), help="The .onnx or .pt2 file with the float biases.")
 @click.option("--python", "as_python", is_flag=True, help="Print a numpy program that computes the layer.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def explain_model(
     path: Path, layer: str, channel: int | None, every: bool, source: Path | None, as_python: bool, as_json: bool
 ) -> None:
-    """Shows what a layer computes: the formulas, with this layer's numbers.
+    """Shows what a layer computes: its formulas, with its numbers.
 
-    LAYER is the number, the name, or the name of the output that 'qrt inspect' shows. A file with int32 biases
-    holds no float ones; --source takes them from the .onnx or .pt2 file, as it was before biases were quantized. The
-    program of --python reads and writes .npy files of codes and gives the same bytes as 'qrt run'.
+    LAYER is the name of a layer, the name of its output, or a number counted from 0 (that of 'qrt inspect' less 1).
+    A file with int32 biases does not contain the float biases; --source reads them from the file it was made from,
+    before biases were quantized. The program of --python reads and writes .npy files of codes, and computes the same
+    bytes as 'qrt run'.
+
+    \b
+    Examples:
+      qrt explain model.qfb 0 --channel 3
+      qrt explain model.qfb 0 --python
     """
     from qrt.compiler import CompileError
     from qrt.compiler.backends.qfb.reader import read

@@ -17,16 +17,18 @@ ENGINES = {"tflm": "TFLM", "litert": "LiteRT's reference kernels"}
 
 @click.command(cls=Verb)
 @click.argument("source", metavar="MODEL.QFB", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="File to write; by default the source's, .tflite."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: MODEL.tflite]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 def export_model(source: Path, output: Path | None, as_json: bool, quiet: bool) -> int:
-    """Writes a .qfb file as a .tflite file.
+    """Converts a .qfb file to a .tflite file.
 
-    Says which operators TFLM or LiteRT will not compute to the bit, since .tflite has no words for how they round.
-    What .tflite cannot say at all is refused, all of it in one message, and nothing is written.
+    TFLite cannot express every rounding mode. Operators that TFLM or LiteRT may round differently are listed.
+    Operators without a TFLite equivalent are not supported: all of them are reported, and nothing is written.
+
+    \b
+    Example:
+      qrt export model.qfb -o model.tflite
     """
     from qrt.compiler import CompileError
     from qrt.compiler.backends.qfb.reader import read

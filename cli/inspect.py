@@ -24,10 +24,15 @@ LABELS_SHOWN = 10
 
 @click.command(cls=Verb)
 @click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
-@click.option("--tensors", is_flag=True, help="Show every tensor too.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--tensors", is_flag=True, help="Also list every tensor.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def inspect_model(path: Path, tensors: bool, as_json: bool) -> None:
-    """Shows the operators, parameters and memory plan of a file."""
+    """Shows the operators, parameters and memory plan of a file.
+
+    \b
+    Example:
+      qrt inspect model.qfb --tensors
+    """
     model, content = open_content(path)
     contents = read_contents(content)
     if as_json:

@@ -16,15 +16,20 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Verb)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def list_kernels(as_json: bool) -> None:
-    """Lists the kernel sets of this machine, and why others are absent.
+    """Lists the kernel sets of this machine.
 
-    All sets give the same bytes. The default is the quickest, or the one that the environment variable QRT_KERNELS
-    names. The table says for each operator whose function a set runs: its own or that of a set before it.
+    For each set that is not available it shows the reason. All sets give the same bytes. The default is the fastest,
+    or the one named by the environment variable QRT_KERNELS. The table shows for each operator whose kernel a set
+    uses: its own, or that of the set named.
+
+    \b
+    Example:
+      qrt kernels
     """
     default, absent, table = qrt.default_kernels(), qrt.absent_kernel_sets(), qrt.kernel_table()
-    reason = "named by QRT_KERNELS" if os.environ.get("QRT_KERNELS") else "the quickest here"
+    reason = "named by QRT_KERNELS" if os.environ.get("QRT_KERNELS") else "the fastest here"
     if as_json:
         document = {"sets": qrt.kernel_sets(), "default": default, "reason": reason, "absent": absent, "table": table}
         print_json(document)

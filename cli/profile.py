@@ -121,16 +121,25 @@ class Profile:
 @click.command(cls=Verb)
 @click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
 @click.option(
-    "--input", "input_paths", multiple=True, type=click.Path(path_type=Path), help="As for run; else a test vector."
+    "--input",
+    "input_paths",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Array to run on.  [default: a test vector, or random codes]",
 )
-@click.option("--kernels", metavar="SET", help="Kernel set to run on; 'qrt kernels' lists them.")
-@click.option("--threads", type=int, default=1, metavar="N", help="Threads that share large operators; default 1.")
+@click.option("--kernels", metavar="SET", help="Kernel set to use, see 'qrt kernels'.  [default: the fastest]")
 @click.option(
-    "--repeats", type=click.IntRange(min=1), metavar="N", help="Runs; by default as many as half a second is."
+    "--threads", type=int, default=1, metavar="N", help="Threads to split large operators among.  [default: 1]"
 )
-@click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Of images, where their shape fits both.")
-@click.option("--order", is_flag=True, help="Show operators in the order of the file, not the slowest first.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option(
+    "--repeats",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of runs.  [default: as many as fit into half a second]",
+)
+@click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
+@click.option("--order", is_flag=True, help="List operators in the order of the file, not by time.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def profile_model(
     path: Path,
     input_paths: tuple[Path, ...],
@@ -141,21 +150,26 @@ def profile_model(
     order: bool,
     as_json: bool,
 ) -> None:
-    """Times each operator of a network.
+    """Measures the time of each operator.
 
-    Runs the whole network again and again, on one thread unless --threads says more, and shows the median time of each
-    operator, its multiply-accumulates (MACs), and its share of the time of all. Without --input it runs on the file's
-    first test vector, or else on random codes.
+    Runs the whole network repeatedly and shows for each operator the median time, its multiply-accumulates (MACs), its
+    share of the total time, and the set whose kernel runs. Without --input it uses the first test vector of the file,
+    or random codes.
 
-    "Of peak": the MACs a second in percent of what the set's best multiplying instruction makes on registers alone
-    (AMX TDPBSSD, VNNI VPDPBUSD, AVX2 VPMADDWD and an addition), measured in the same run. Reference and portable
-    have no such instruction, and no peak. Which set's function runs an operator stands beside it.
+    \b
+    Examples:
+      qrt profile model.qfb
+      qrt profile model.qfb --input images.npz --kernels avx2
 
-    With threads, an operator takes until the last of those that share it is done, waiting included, and the peak is
-    what as many threads make at once: an operator that stays on one of two reaches half of it at most.
+    "Of peak" is the operator's MACs per second in percent of the peak of this CPU. The peak is measured in the same
+    run, with the multiply instruction of the kernel set on registers only (AMX TDPBSSD, VNNI VPDPBUSD, AVX2 VPMADDWD
+    plus an addition). The reference and portable sets have none.
 
-    "Model.run" is the whole call from Python. What it takes more than the operators, in the best run of each, goes into
-    checking and copying inputs, quantizing floats, the loop, and copying outputs.
+    With several threads the time of an operator ends when its last thread is done, and the peak is that of all threads
+    together: an operator that is not split among two threads reaches at most half of it.
+
+    "Model.run" is the whole call from Python. Beyond the operators it includes checking and copying inputs, quantizing
+    floats, the loop over operators, and copying outputs; the difference is taken between the best runs.
     """
     model, content = open_content(path, kernels, threads)
     if model.threads < threads:

@@ -20,13 +20,19 @@ from qrt.cli.results import Result
 @click.command(cls=Verb)
 @click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
 @click.argument("input_paths", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the outputs to an .npy or .npz file.")
-@click.option("--dequantize", is_flag=True, help="Give real values instead of int8 codes.")
-@click.option("--top", type=click.IntRange(min=1), metavar="K", help="Show the K largest entries of each sample.")
-@click.option("--kernels", metavar="SET", help="Kernel set to run on; all give the same bytes.")
-@click.option("--threads", type=int, default=1, metavar="N", help="Threads that share large operators; default 1.")
-@click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Of images, where their shape fits both.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the outputs to this .npy or .npz file.")
+@click.option("--dequantize", is_flag=True, help="Output real values instead of int8 codes.")
+@click.option("--top", type=click.IntRange(min=1), metavar="K", help="Show the K largest values of each sample.")
+@click.option(
+    "--kernels",
+    metavar="SET",
+    help="Kernel set to use, see 'qrt kernels'; all give the same bytes.  [default: the fastest]",
+)
+@click.option(
+    "--threads", type=int, default=1, metavar="N", help="Threads to split large operators among.  [default: 1]"
+)
+@click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def run_model(
     path: Path,
     input_paths: tuple[Path, ...],
@@ -40,8 +46,13 @@ def run_model(
 ) -> None:
     """Runs a network on arrays from .npy or .npz files.
 
-    An array is one sample or a batch, of int8 codes or of floats, which are quantized by the file's rule.
-    A network with several inputs takes one file for each, in order, or one .npz with arrays of their names.
+    An array holds one sample or a batch, as floats or int8 codes; floats are quantized as the model file says.
+    For a network with several inputs give one file for each, in order, or one .npz with arrays named like the inputs.
+
+    \b
+    Examples:
+      qrt run model.qfb images.npz --top 3
+      qrt run model.qfb input.npy --dequantize -o output.npy
     """
     model = open_model(path, kernels, threads)
     if output is not None:

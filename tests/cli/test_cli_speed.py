@@ -37,7 +37,7 @@ def test_kernels_lists_sets_and_whose_functions_run(cli: Cli) -> None:
     assert cli("kernels").stdout == text("""
 reference  here
 portable   here
-avx2       the default, the quickest here
+avx2       the default, the fastest here
 amx        absent: this CPU has no AMX-INT8
 
 Whose function runs
@@ -57,7 +57,7 @@ def test_kernels_prints_one_json_document(cli: Cli) -> None:
         "table": qrt.kernel_table(),
     }
     document = json.loads(cli("kernels", "--json", QRT_KERNELS="").stdout)
-    assert (document["default"], document["reason"]) == (qrt.kernel_sets()[-1], "the quickest here")
+    assert (document["default"], document["reason"]) == (qrt.kernel_sets()[-1], "the fastest here")
 
 
 ARGUMENTS = {

@@ -234,6 +234,14 @@ def test_commands_exist(page: Path) -> None:
             assert {word for word in words if word.startswith("--")} <= options(bench)
 
 
+@pytest.mark.parametrize("verb", verbs.commands)
+def test_help_shows_commands_that_exist(verb: str) -> None:
+    shown = re.findall(r"^ +(qrt .+?)(?:  |$)", qrt_in_process(verb, "--help").stdout, re.MULTILINE)
+    assert shown and all(line.split()[1] == verb for line in shown)
+    for line in shown:
+        check_command(line.split())
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_options_exist(page: Path) -> None:
     known = set().union(*map(options, verbs.commands.values()), options(bench))
