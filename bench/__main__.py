@@ -59,21 +59,21 @@ def _cpu(context: click.Context, parameter: click.Parameter, value: str | None) 
     default=",".join(ENGINE_NAMES),
     show_default=True,
     metavar="NAME,NAME",
-    help="The peers; none runs qrt's kernel sets alone.",
+    help="Engines to compare with; 'none' for qrt alone.",
 )
-@click.option("--rounds", type=click.IntRange(min=1), help=f"How often each has its turn.  [default: {ROUNDS}]")
-@click.option("--seconds", type=click.FloatRange(min=0), help=f"Length of a turn.  [default: {SECONDS}]")
+@click.option(
+    "--rounds", type=click.IntRange(min=1), help=f"Rounds in which each engine runs once.  [default: {ROUNDS}]"
+)
+@click.option("--seconds", type=click.FloatRange(min=0), help=f"Seconds per engine and round.  [default: {SECONDS}]")
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     default=2,
     show_default=True,
-    help="Measure qrt on so many threads too, on all CPUs; 1 leaves that out.",
+    help="Also measure qrt on N threads, on all CPUs; 1 skips this.",
 )
-@click.option(
-    "--cpu", callback=_cpu, metavar="N|any", help="The CPU to stay on.  [default: the highest that is allowed]"
-)
-@click.option("--quick", is_flag=True, help=f"{QUICK_ROUNDS} rounds of {QUICK_SECONDS} s, and nothing large.")
+@click.option("--cpu", callback=_cpu, metavar="N|any", help="CPU to run on.  [default: the highest available]")
+@click.option("--quick", is_flag=True, help=f"{QUICK_ROUNDS} rounds of {QUICK_SECONDS} s, without large networks.")
 @click.option(
     "--json", "json_path", type=click.Path(path_type=Path), default=BUILD / "results.json", help="File for all figures."
 )
@@ -92,20 +92,20 @@ def main(
     chart: Path,
     write_readme: bool,
 ) -> None:
-    """Runs int8 networks on qrt and on its peers, all in one run, one thread.
+    """Measures the latency of int8 networks on qrt and other engines, in one run, on one thread.
 
     Without files or names: the published models of shared/models beside the project, ResNet-18, ResNet-50 and
     MobileNetV2 with random weights as QDQ ONNX, large single layers as shares of the machine's peak, what a call and
-    what loading costs, and qrt on two threads.
+    loading cost, and qrt on two threads.
 
-    Every engine is tried in several configurations; the quickest runs, if its codes agree with qrt's. Then all have
-    their turn, round after round. A turn's time is the median of its samples; what counts is the median of the turns.
-    ratio = best peer's time / qrt's time.
+    Every engine is tried in several configurations; the fastest is used, if its codes agree with qrt's. Then all
+    engines run in turn, for several rounds. A round's time is the median of its samples, the result is the median of
+    the rounds. ratio = best peer's time / qrt's time.
 
     \b
-    python -m bench                                 everything, some ten minutes
+    python -m bench                                 everything, about ten minutes
     python -m bench --quick                         a first look, under a minute
-    python -m bench model.tflite other.onnx         one's own
+    python -m bench model.tflite other.onnx         your own networks
     python -m bench --networks kws_dscnn,call --engines litert
     python -m bench --cpu any --rounds 15 --write-readme
 

@@ -179,7 +179,7 @@ def _avx2(document: Document) -> Table:
             gain = theirs["seconds"] / ours["seconds"]
             rows.append([race["name"], micro(ours), times(gain), micro(theirs), theirs["configuration"]])
     note = "LiteRT in a process from which all beyond AVX2 is hidden, so that XNNPACK takes its AVX2 kernels"
-    columns = ["network", "qrt, avx2", "ratio", "LiteRT", "quickest configuration"]
+    columns = ["network", "qrt, avx2", "ratio", "LiteRT", "fastest configuration"]
     return Table("A machine without more than AVX2", columns, rows, [note])
 
 
@@ -224,9 +224,9 @@ def _call(document: Document) -> Table:
     ]
     notes = [f"Model.run is {call['overhead_seconds'] * 1e6:.2f} us over the kernels' own time"]
     if call["peers"]:
-        quickest, whole = (min(peer[key]["seconds"] for peer in call["peers"].values()) for key in ("call", "whole"))
+        fastest, whole = (min(peer[key]["seconds"] for peer in call["peers"].values()) for key in ("call", "whole"))
         notes[0] += (
-            f"; the quickest peer's call takes {quickest / call['invoke']['seconds']:.2f} of invoke,"
+            f"; the fastest peer's call takes {fastest / call['invoke']['seconds']:.2f} of invoke,"
             f" its whole call {whole / call['run']['seconds']:.2f} of Model.run"
         )
     return Table(title, ["", "call", "whole call"], rows, notes)
@@ -268,8 +268,8 @@ def _agreement(document: Document) -> Table:
         f"on {settings['samples']} random inputs; an engine counts that differs by at most {largest} codes and"
         f" by {mean:g} on average; spread: of the rounds, between their quartiles"
     )
-    columns = ["peer", "equal codes", "largest difference", "mean", "spread", "quickest configuration"]
-    return Table("Agreement with qrt, and how each peer was quickest", columns, rows, [note])
+    columns = ["peer", "equal codes", "largest difference", "mean", "spread", "fastest configuration"]
+    return Table("Agreement with qrt, and the fastest configuration of each peer", columns, rows, [note])
 
 
 def readme_text(document: Document) -> str:
