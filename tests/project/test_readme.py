@@ -1,6 +1,6 @@
 """README.md and docs/ are true: Python and commands run, links lead somewhere, generated tables are what the code says.
 
-python tests/project/test_readme.py        # rewrites the tables of kernel sets and of source operators
+PYTHONPATH=.:tests python tests/project/test_readme.py    # rewrites the tables of kernel sets and source operators
 """
 
 from __future__ import annotations
@@ -112,14 +112,14 @@ def test_kernel_table_is_what_the_code_says() -> None:
     """The columns of the sets that this machine has; which others there are is for a machine that has them."""
     shown = columns(between_marks(KERNELS_PAGE, "kernel table"))
     assert {title: shown.get(title) for title in columns(kernel_table())} == columns(kernel_table()), (
-        "run: python tests/project/test_readme.py"
+        "run: PYTHONPATH=.:tests python tests/project/test_readme.py"
     )
     assert set(shown) == {"operator", *qrt.kernel_sets(), *qrt.absent_kernel_sets()}
 
 
 def test_source_operators_are_what_the_code_says() -> None:
     assert between_marks(OPERATORS_PAGE, "source operators") == source_operators(), (
-        "run: python tests/project/test_readme.py"
+        "run: PYTHONPATH=.:tests python tests/project/test_readme.py"
     )
 
 
@@ -316,6 +316,14 @@ def test_links_lead_somewhere(page: Path) -> None:
         target = page.parent / path if path else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_and_folders_exist(page: Path) -> None:
+    top = {path.name for path in ROOT.iterdir() if path.is_dir()} - {"build"}
+    for span in inline(page):
+        if span.split("/")[0] in top and re.fullmatch(r"[\w./-]+/[\w./-]*", span):
+            assert (ROOT / span).exists(), span
 
 
 def test_readme_names_every_page() -> None:
