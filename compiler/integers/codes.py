@@ -19,6 +19,13 @@ FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+def half_away(real: np.ndarray) -> np.ndarray:
+    """The nearest integers, ties away from zero, as C's ``round``; int64."""
+    whole = np.trunc(real)
+    result: np.ndarray = (whole + np.sign(real) * (np.abs(real - whole) >= 0.5)).astype(np.int64)
+    return result
+
+
 def per_tensor(scale: float, zero_point: int) -> Quantization:
     """A per-tensor quantization; float32, as files state it. Raises ValueError out of range."""
     if not (np.isfinite(scale) and scale > 0):

@@ -1,17 +1,24 @@
 """Functions of one int8 code as TensorFlow Lite's kernels compute them, each as the table of its 256 results.
 
-The formulas are those of the reference kernels of TFLM and LiteRT, which agree here, and of XNNPACK where a
-function's name says so. Scales are float32, as files state them.
+The formulas are those of the reference kernels of TFLM ("tflm") and LiteRT ("litert"), and of the kernels that LiteRT
+takes by default ("xnnpack"). Scales are float32, as files state them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
-from qrt.compiler.integers.arithmetic import requantize, rounding_shift
+from qrt.compiler.integers import gemmlowp
+from qrt.compiler.integers.arithmetic import high_mul, requantize, rounding_shift
 from qrt.compiler.integers.channels import Requant, quantize_multiplier
+from qrt.compiler.integers.codes import half_away
 from qrt.compiler.ir import Tensor
 
+# Wider than any result of a requantization.
+WIDE = 2**31
 CODES = np.arange(-128, 128, dtype=np.int64)
 
 
@@ -19,6 +26,11 @@ def double(real: float) -> Requant:
     """The DOUBLE requantization by a real factor."""
     multiplier, shift = quantize_multiplier(real)
     return Requant(np.array([multiplier], np.int32), np.array([shift], np.uint8), rounding="DOUBLE")
+
+
+def in_eight_bits(real: float) -> bool:
+    """Whether XNNPACK takes this factor of a requantization or a slope; it leaves others to LiteRT."""
+    return 2.0**-8 <= abs(real) <= 2.0**7
 
 
 def eight_bits(real: float) -> Requant:
@@ -34,35 +46,75 @@ def _table(codes: np.ndarray) -> np.ndarray:
     return table
 
 
-def _of_float(function: np.ufunc, x: Tensor, y: Tensor) -> np.ndarray:
-    """A float32 function, rounded half away from zero."""
-    real = function(np.float32(x.scale) * (CODES - x.zero_point).astype(np.float32)).astype(np.float32)
-    scaled = real * np.float32(1 / np.float32(y.scale))
-    return _table(np.sign(scaled) * np.floor(np.abs(scaled) + 0.5) + y.zero_point)
+def _fixed_point(function: Callable[[int], int], x: Tensor, bits: int, zero_point: int) -> np.ndarray:
+    """The 8 upper bits of a function of gemmlowp, of which `bits` are fraction bits."""
+    multiplier, left, radius = gemmlowp.scaling(x.scale, gemmlowp.ACTIVATION_BITS)
+    codes = []
+    for d in range(-128 - x.zero_point, 128 - x.zero_point):
+        if abs(d) >= radius:
+            codes.append(127 if d > 0 else -128)
+        else:
+            codes.append(rounding_shift(function(high_mul(d << left, multiplier)), 31 - bits) + zero_point)
+    return _table(np.array(codes))
 
 
-def logistic(x: Tensor, y: Tensor) -> np.ndarray:
-    return _of_float(lambda v: 1 / (1 + np.exp(-v)), x, y)  # type: ignore[arg-type]
+def _of_reals(real: np.ndarray, y_scale: float, zero_point: int, engine: str) -> np.ndarray:
+    """Codes of float32 numbers; `y_scale` is a power of two."""
+    scaled = real.astype(np.float32) * np.float32(1 / y_scale)
+    if engine == "xnnpack":
+        return _table(np.rint(scaled + np.float32(zero_point)))
+    return _table(half_away(scaled) + zero_point)
 
 
-def tanh(x: Tensor, y: Tensor) -> np.ndarray:
-    return _of_float(np.tanh, x, y)
+def _reals(x: Tensor) -> np.ndarray:
+    """The value of each code in float32, widened: functions of it have float32's last bit right."""
+    return (np.float32(x.scale) * (CODES - x.zero_point).astype(np.float32)).astype(np.float64)
 
 
-def leaky_relu(x: Tensor, y: Tensor, alpha: float) -> np.ndarray:
-    """Two DOUBLE requantizations, one for each sign."""
-    steps, ratio = CODES - x.zero_point, x.scale / y.scale
-    above = requantize(steps, double(ratio), y.zero_point)
-    below = requantize(steps, double(x.scale * float(np.float32(alpha)) / y.scale), y.zero_point)
-    return _table(np.where(steps >= 0, above, below))
+def logistic(x: Tensor, engine: str) -> np.ndarray:
+    """1 / (1 + exp(-x)) in 1/256, zero point -128: in fixed point in TFLM, in float32 in LiteRT and XNNPACK."""
+    if engine == "tflm":
+        return _fixed_point(gemmlowp.logistic, x, 8, -128)
+    with np.errstate(over="ignore"):
+        power = np.exp(-_reals(x))
+        if engine == "litert":
+            power = power.astype(np.float32)
+    return _of_reals(1 / (1 + power), 1 / 256, -128, engine)
 
 
-def leaky_relu_xnnpack(x: Tensor, y: Tensor, alpha: float) -> np.ndarray:
-    """Two requantizations with factors of 8 fraction bits."""
-    steps, ratio = CODES - x.zero_point, np.float32(x.scale) / np.float32(y.scale)
-    above = requantize(steps, eight_bits(float(ratio)), y.zero_point)
-    below = requantize(steps, eight_bits(float(ratio * np.float32(alpha))), y.zero_point)
-    return _table(np.where(steps >= 0, above, below))
+def tanh(x: Tensor, engine: str) -> np.ndarray:
+    """tanh(x) in 1/128, zero point 0: in fixed point in TFLM, in float32 in LiteRT and XNNPACK."""
+    if engine == "tflm":
+        return _fixed_point(gemmlowp.tanh, x, 7, 0)
+    # As glibc has it: by expm1, with float32's rounding after each step.
+    real, one, two = _reals(x), np.float32(1), np.float32(2)
+    with np.errstate(over="ignore"):
+        above = one - two / (np.expm1(2 * np.abs(real)).astype(np.float32) + two)
+    power = np.expm1(-2 * np.abs(real)).astype(np.float32)
+    near = -power / (power + two)
+    return _of_reals(np.copysign(np.where(np.abs(real) >= 1, above, near), real), 1 / 128, 0, engine)
+
+
+def leaky_relu(x: Tensor, y: Tensor, alpha: float, engine: str) -> np.ndarray:
+    """Two requantizations, one for each sign: DOUBLE in TFLM and LiteRT, by factors of 8 bits in XNNPACK.
+
+    TFLM forms the factors in float64, the others in float32.
+    """
+    if engine == "tflm":
+        slopes = x.scale / y.scale, x.scale * float(np.float32(alpha)) / y.scale
+    else:
+        x_scale, y_scale = np.float32(x.scale), np.float32(y.scale)
+        slopes = float(x_scale / y_scale), float(x_scale * np.float32(alpha) / y_scale)
+    by_xnnpack = engine == "xnnpack" and all(in_eight_bits(slope) for slope in slopes)
+    steps = CODES - x.zero_point
+    parts = []
+    for slope in slopes:
+        sign = -1 if slope < 0 else 1
+        factor = eight_bits(abs(slope)) if by_xnnpack else double(abs(slope))
+        requant = replace(factor, output_min=-WIDE, output_max=WIDE)
+        # Ties: XNNPACK rounds the product with a negative factor, the others change the sign behind the rounding.
+        parts.append(requantize(sign * steps, requant, 0) if by_xnnpack else sign * requantize(steps, requant, 0))
+    return _table(np.where(steps >= 0, *parts) + y.zero_point)
 
 
 def _high_mul16(a: np.ndarray, m: int) -> np.ndarray:
@@ -77,11 +129,12 @@ def _multiplier16(real: float) -> tuple[int, int]:
     return min((multiplier + (1 << 15)) >> 16, 2**15 - 1), 31 - shift
 
 
-def hard_swish(x: Tensor, y: Tensor) -> np.ndarray:
-    """x * relu6(x + 3) / 6 in 16-bit fixed point."""
-    fine = np.float32(1 / 128) * np.float32(x.scale)
-    out_multiplier, out_exponent = _multiplier16(float(fine / np.float32(y.scale)))
-    gate_multiplier, gate_exponent = _multiplier16(float(fine / np.float32(np.float32(3) / np.float32(32768))))
+def hard_swish(x: Tensor, y: Tensor, engine: str) -> np.ndarray:
+    """x * relu6(x + 3) / 6 in 16-bit fixed point; TFLM forms the two factors in float64, the others in float32."""
+    real = np.float64 if engine == "tflm" else np.float32
+    fine = real(x.scale) / real(128)
+    out_multiplier, out_exponent = _multiplier16(float(fine / real(y.scale)))
+    gate_multiplier, gate_exponent = _multiplier16(float(fine / real(3 / 32768)))
     value = (CODES - x.zero_point) * 128
     scaled = _high_mul16(value, out_multiplier)
     gate = value

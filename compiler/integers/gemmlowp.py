@@ -1,4 +1,4 @@
-"""gemmlowp's fixed-point exponential, as TensorFlow Lite's int8 softmax uses it.
+"""gemmlowp's fixed-point exponential, logistic and tanh, as TensorFlow Lite's int8 kernels use them.
 
 Raw values are Python's integers in units of 2^-31 (Q0.31) unless a comment says otherwise.
 """
@@ -10,11 +10,11 @@ import math
 from qrt.compiler.integers.arithmetic import high_mul, rounding_shift
 
 ONE = 2**31 - 1
-# Of a difference of codes in softmax: 5 integer bits, 26 fraction bits.
-INTEGER_BITS = 5
-FRACTION_BITS = 26
 # exp(-2^k) for k from -2 to 4.
 STEPS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
+# Integer bits of a difference of codes in softmax, and in logistic and tanh.
+SOFTMAX_BITS = 5
+ACTIVATION_BITS = 4
 
 
 def _exp_near_zero(a: int) -> int:
@@ -29,34 +29,63 @@ def _exp_near_zero(a: int) -> int:
     return int(constant + high_mul(constant, x + tail))
 
 
-def exp_on_negative(a: int) -> int:
-    """exp(a) for a <= 0 in units of 2^-26."""
+def exp_on_negative(a: int, integer_bits: int) -> int:
+    """exp(a) for a <= 0 in units of 2^(integer_bits - 31); 4 or 5 integer bits."""
     if a == 0:
         return ONE
-    quarter = 2 ** (FRACTION_BITS - 2)
+    quarter = 2 ** (29 - integer_bits)
     inside = (a & (quarter - 1)) - quarter
-    result = _exp_near_zero(inside << INTEGER_BITS)
+    result = _exp_near_zero(inside << integer_bits)
     rest = inside - a
-    for k, step in enumerate(STEPS):
+    for k, step in enumerate(STEPS[: integer_bits + 2]):
         if rest & (quarter << k):
             result = high_mul(result, step)
     return result
 
 
-def softmax_exponential(x_scale: float) -> list[int]:
-    """``exponential`` of softmax TFLITE: exp(-x_scale * d) for d from 0 to 255; 0 where it is too small to count.
+def _reciprocal(a: int) -> int:
+    """1 / (1 + a) for a >= 0, in units of 2^-30: three steps of Newton's method."""
+    half = (a + ONE + 1) >> 1
+    x = 1515870810 - high_mul(half, 1010580540)  # 48 / 17 - 32 / 17 * half in units of 2^-29
+    for _ in range(3):
+        x += high_mul(x, 2**29 - high_mul(half, x)) << 2
+    return int(x)
 
-    x_scale becomes a 31-bit multiplier and a left shift; a difference beyond the range of 5 integer bits
-    counts as 0.
+
+def logistic(a: int) -> int:
+    """1 / (1 + exp(-a)); `a` has 4 integer bits."""
+    if a == 0:
+        return 2**30
+    above = min(2 * _reciprocal(exp_on_negative(-abs(a), ACTIVATION_BITS)), ONE)
+    return above if a > 0 else ONE - above
+
+
+def tanh(a: int) -> int:
+    """(1 - exp(-2a)) / (1 + exp(-2a)); `a` has 4 integer bits."""
+    if a == 0:
+        return 0
+    # Twice the value is the same integer with one more integer bit.
+    e = exp_on_negative(-abs(a), ACTIVATION_BITS + 1)
+    above = min((_reciprocal(e) - 2**29) << 2, ONE)
+    return above if a > 0 else -above
+
+
+def scaling(x_scale: float, integer_bits: int) -> tuple[int, int, int]:
+    """Multiplier and left shift that give a difference of codes its integer bits, and the largest one that fits.
+
+    Returns
+    -------
+    multiplier, left, radius : int
+        A difference d becomes ``high_mul(d * 2^left, multiplier)``. The scale is at least 2^(integer_bits - 32).
     """
-    real = min(x_scale * 2 ** (31 - INTEGER_BITS), 2.0**31 - 1)
-    mantissa, left = math.frexp(real)
+    mantissa, left = math.frexp(min(x_scale * 2 ** (31 - integer_bits), 2.0**31 - 1))
     multiplier = math.floor(mantissa * 2**31 + 0.5)
     if multiplier == 2**31:
         multiplier, left = 2**30, left + 1
-    radius = math.floor(((1 << INTEGER_BITS) - 1) * 2.0 ** (31 - INTEGER_BITS) / 2.0**left)
-    table = []
-    for d in range(256):
-        scaled = high_mul(-d * 2**left, multiplier)
-        table.append(exp_on_negative(scaled) if d <= radius else 0)
-    return table
+    return multiplier, left, math.floor(((1 << integer_bits) - 1) * 2.0 ** (31 - integer_bits - left))
+
+
+def softmax_exponential(x_scale: float) -> list[int]:
+    """``exponential`` of softmax TFLITE: exp(-x_scale * d) for d from 0 to 255; 0 where it is too small to count."""
+    multiplier, left, radius = scaling(x_scale, SOFTMAX_BITS)
+    return [exp_on_negative(high_mul(-d * 2**left, multiplier), SOFTMAX_BITS) if d <= radius else 0 for d in range(256)]

@@ -3,7 +3,8 @@
 `lower` also proves, for each channel and from the real weights, that no accumulator and no product can
 overflow; where one could, or where a bias does not fit into int32, it mends the channel and reports it.
 
-Real factors are formed in float64 from the scales that the source states: ``x_scale * w_scale / y_scale``.
+Real factors are formed in float64 from the scales that the source states, ``x_scale * w_scale / y_scale``, unless a
+frontend states a ``real_multiplier`` because its engine rounds on the way.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from fractions import Fraction
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.integers.arithmetic import implied_addend
+from qrt.compiler.integers.arithmetic import implied_addend, requantize
 from qrt.compiler.integers.channels import (
     CHANNEL_AXIS,
     MAX_SHIFT,
     Channels,
+    Ints,
     Reals,
     Requant,
     merged,
@@ -26,7 +28,7 @@ from qrt.compiler.integers.channels import (
 )
 from qrt.compiler.integers.gemmlowp import softmax_exponential
 from qrt.compiler.integers.sums import RATIOS, engine_sum
-from qrt.compiler.integers.thresholds import STATED, match_engine, single_precision
+from qrt.compiler.integers.thresholds import LITE, STATED, engine_codes, match_engine, single_precision, thresholds
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
 from qrt.compiler.report import Report
 
@@ -145,7 +147,7 @@ def _lower_weighted(op: Op, report: Report) -> None:
     float_bias = op.attrs.get("float_bias", False)
     engine = op.attrs.get("engine", "")
     bias_real = channels.bias_real
-    if engine:
+    if engine and engine != "litert":
         single_precision(op, channels)
     before = channels.unit.copy()
     if float_bias:
@@ -156,7 +158,7 @@ def _lower_weighted(op: Op, report: Report) -> None:
         _replace_weights(op, channels, op.inputs[0].scale)
     multipliers, shifts = _multipliers(op, channels, rounding, report)
     addends = _addends(op, channels, multipliers, shifts) if float_bias else None
-    if engine in STATED:
+    if engine in (*STATED, *LITE):
         addends = match_engine(op, channels, (before, bias_real), multipliers, shifts, addends, report)
     op.attrs["requant"] = merged(
         Requant(
@@ -169,6 +171,29 @@ def _lower_weighted(op: Op, report: Report) -> None:
         )
     )
     del op.inputs[2:]
+
+
+def rounds_as_litert(op: Op, unit: Reals, bias: Ints) -> bool:
+    """Whether LiteRT's fully-connected layer, which multiplies by a real number, gives the codes of a lowered one.
+
+    Parameters
+    ----------
+    unit : numpy.ndarray of float64, shape (channels,) or (1,)
+        x_scale * w_scale.
+    bias : numpy.ndarray of int32, shape (channels,)
+    """
+    requant, y, acc_max = op.attrs["requant"], op.output, _channels(op).acc_max
+    codes = np.arange(requant.output_min + 1, requant.output_max + 1, dtype=np.int64)
+    column = bias.astype(np.int64)[:, np.newaxis]
+
+    def theirs(acc: Ints) -> Ints:
+        return engine_codes("litert", acc, unit[:, np.newaxis], y.scale, column, y.zero_point)
+
+    def ours(acc: Ints) -> Ints:
+        result: Ints = requantize(acc.T, requant, y.zero_point).T
+        return result
+
+    return np.array_equal(*(thresholds(codes_of, acc_max, codes) for codes_of in (theirs, ours)))
 
 
 def _lower_accumulators(op: Op, report: Report, keep_bias: bool) -> tuple[Reals, Reals]:
@@ -270,18 +295,22 @@ def _single_requant(op: Op, real: float, acc_max: int) -> None:
     )
 
 
-def _lower_mul(op: Op) -> None:
+def _product(op: Op) -> float:
+    """The real multiplier of a product of two activations; ``real_multiplier`` where an engine rounds on the way."""
     a, b = op.inputs
-    _single_requant(op, a.scale * b.scale / op.output.scale, 255 * 255)
+    return float(op.attrs.get("real_multiplier", a.scale * b.scale / op.output.scale))
+
+
+def _lower_mul(op: Op) -> None:
+    _single_requant(op, _product(op), 255 * 255)
 
 
 def _lower_matmul(op: Op) -> None:
-    a, b = op.inputs
-    acc_max = 255 * 255 * a.shape[-1]
+    acc_max = 255 * 255 * op.inputs[0].shape[-1]
     if acc_max >= ACC_LIMIT:
-        reason = f"sums of {a.shape[-1]} products can overflow int32; split the matrix product"
+        reason = f"sums of {op.inputs[0].shape[-1]} products can overflow int32; split the matrix product"
         raise CompileError([Problem(op.name, op.kind, reason)])
-    _single_requant(op, a.scale * b.scale / op.output.scale, acc_max)
+    _single_requant(op, _product(op), acc_max)
 
 
 def _lower_mean(op: Op) -> None:
@@ -291,7 +320,7 @@ def _lower_mean(op: Op) -> None:
 
 
 def _lower_requantize(op: Op) -> None:
-    _single_requant(op, op.inputs[0].scale / op.output.scale, 255)
+    _single_requant(op, op.attrs.get("real_multiplier", op.inputs[0].scale / op.output.scale), 255)
 
 
 def _lower_add(op: Op, report: Report) -> None:

@@ -1,9 +1,10 @@
-"""Addends that make integers round as an engine's float32 does.
+"""Addends that make integers round as an engine's floats do.
 
-PyTorch's engines turn an accumulator into a code by a few float32 operations. Each of them is monotone, so for
-every code k there is one least accumulator that gives at least k. The integer form of SPEC.md is monotone too;
-it gives the same code for every accumulator if and only if it has the same 255 thresholds, which is a range
-of addends for each channel. Where that range is not empty the layer equals the engine's for every input.
+PyTorch's engines and XNNPACK turn an accumulator into a code by a few float32 operations, LiteRT's fully-connected
+layer by a float64 one. Each of them is monotone, so for every code k there is one least accumulator that gives at
+least k. The integer form of SPEC.md is monotone too; it gives the same code for every accumulator if and only if it
+has the same 255 thresholds, which is a range of addends for each channel. Where that range is not empty the layer
+equals the engine's for every input.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from qrt.compiler.integers.arithmetic import implied_addend
 from qrt.compiler.integers.channels import Channels
+from qrt.compiler.integers.codes import half_away
 
 if TYPE_CHECKING:
     from qrt.compiler.ir import Op
@@ -23,21 +25,27 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 Singles = NDArray[np.float32]
 
-# Engines whose arithmetic `engine_codes` states.
+# Engines whose arithmetic `engine_codes` states: PyTorch's, and those of TensorFlow Lite that take no multiplier.
 STATED = ("fbgemm", "qnnpack", "x86", "onednn")
+LITE = ("litert", "xnnpack")
 ONEDNN = ("x86", "onednn")
+INT32_BIAS = ("qnnpack", *LITE)
 # How far a multiplier, of 31 bits, may move to find the thresholds of an engine: below what float32 rounds away.
 REACH = 256
 ONE = np.float32(1)
 
 
-def engine_codes(engine: str, acc: Ints, unit: Singles, y_scale: float, bias: NDArray[Any], zero_point: int) -> Ints:
+def engine_codes(
+    engine: str, acc: Ints, unit: NDArray[Any], y_scale: float, bias: NDArray[Any], zero_point: int
+) -> Ints:
     """The code, before it is clamped, that an engine gives for each accumulator.
 
     fbgemm: ``rint((float(acc) + bias_real / unit) * (unit / y_scale)) + zero_point``; qnnpack:
     ``rint(float(acc + bias) * (unit * (1 / y_scale))) + zero_point``; oneDNN, which x86 is too:
-    ``rint((float(acc) * unit + bias_real) * (1 / y_scale) + zero_point)``. Every operation rounds to float32.
-    Found by comparing formulas with the engines of PyTorch 2.13; they agree in every code tried.
+    ``rint((float(acc) * unit + bias_real) * (1 / y_scale) + zero_point)``; xnnpack:
+    ``rint(float(acc + bias) * (unit / y_scale)) + zero_point``. Every operation rounds to float32. litert is
+    xnnpack's formula in float64, rounded half away from zero.
+    Found by comparing formulas with the engines of PyTorch 2.13 and LiteRT 2.3; they agree in every code tried.
 
     Parameters
     ----------
@@ -45,16 +53,18 @@ def engine_codes(engine: str, acc: Ints, unit: Singles, y_scale: float, bias: ND
         Of `STATED`.
     acc : numpy.ndarray of int64, shape (channels, n)
     unit : numpy.ndarray of float32, shape (channels, 1)
-        x_scale * w_scale.
+        x_scale * w_scale; float64 for litert.
     bias : numpy.ndarray, shape (channels, 1)
-        Real; of integers for qnnpack.
+        Real; of integers for the engines of `INT32_BIAS`.
     """
+    if engine == "litert":
+        return half_away(np.clip((acc + bias) * (unit / y_scale), -1024, 1024)) + zero_point
     if engine in ONEDNN:
         real = acc.astype(np.float32) * unit + bias.astype(np.float32)
         # The engine's codes are uint8, and so is the zero point that it adds.
         shifted = real * (ONE / np.float32(y_scale)) + np.float32(zero_point + 128)
         return np.asarray(np.rint(np.clip(shifted, -1024, 1024)), np.int64) - 128
-    if engine == "qnnpack":
+    if engine in INT32_BIAS:
         value = (acc + bias).astype(np.float32)
     else:
         value = acc.astype(np.float32) + bias.astype(np.float32) / unit
@@ -160,8 +170,10 @@ def match_engine(
     x_scale = np.float32(op.inputs[0].scale)
     if engine in ONEDNN:  # PyTorch hands the scale of x over as its reciprocal
         x_scale = np.float32(1) / np.float32(1.0 / op.inputs[0].scale)
-    single = _single_unit(op, x_scale, channels)
-    bias = np.array(channels.bias, np.int64) if engine == "qnnpack" else bias_real
+    single: NDArray[Any] = _single_unit(op, x_scale, channels)
+    if engine == "litert":
+        single = unit
+    bias = np.array(channels.bias, np.int64) if engine in INT32_BIAS else bias_real
 
     def codes_of(acc: Ints) -> Ints:
         columns = single[:, np.newaxis], op.output.scale, bias[:, np.newaxis], zero_point

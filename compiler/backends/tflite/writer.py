@@ -17,6 +17,7 @@ from qrt.compiler.backends.tflite.file import TfliteFile
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.integers import functions
 from qrt.compiler.integers.channels import Requant, quantize_multiplier
+from qrt.compiler.integers.requant import rounds_as_litert
 from qrt.compiler.integers.resize import bilinear, nearest
 from qrt.compiler.ir import Graph, Op, Tensor
 
@@ -141,12 +142,10 @@ class _Exporter:
         wanted = [quantize_multiplier(float(real)) for real in np.atleast_1d(reals)]
         stated = list(zip(requant.multiplier.tolist(), requant.shift.tolist(), strict=True))
         same = all(w == s or w[0] == s[0] == 0 for w, s in zip(wanted, stated, strict=True))
-        if not same or requant.addend is not None:
-            self.differs(op, "tflm", "litert")
-        elif op.kind == "linear":
-            self.differs(op, "litert" if requant.rounding == "DOUBLE" else "tflm")
-        elif requant.rounding != "DOUBLE":
-            self.differs(op, "tflm", "litert")
+        if not same or requant.rounding != "DOUBLE":
+            self.differs(op, "tflm")
+            if op.kind != "linear":
+                self.differs(op, "litert")
 
     def emit(
         self,
@@ -204,16 +203,14 @@ class _Exporter:
         self.file.operator("PAD", [self.at(x), pads], [wider], "PadOptions")
         return wider, VALID
 
-    def weights(self, op: Op, axis: int, float32_product: bool = False) -> list[int]:
+    def weights(self, op: Op, axis: int) -> list[int]:
         """Indices of weights and bias, with the scales that give the operator's multipliers."""
         x, w, y = op.inputs[0], op.inputs[1], op.output
         requant: Requant = op.attrs["requant"]
         real = np.ldexp(requant.multiplier.astype(np.float64), -requant.shift.astype(np.int64))
         scale = np.where(real > 0, real * y.scale / x.scale, VANISHING).astype(np.float32)
-        product = x.scale * scale.astype(np.float64)
-        if float32_product:
-            product = (np.float32(x.scale) * scale).astype(np.float64)
-        self.check(op, requant, product / y.scale)
+        unit = x.scale * scale.astype(np.float64)
+        self.check(op, requant, unit / y.scale)
         name = w.name or f"{op.name}_weights"
         indices = [self.file.tensor(name, w.shape, scale=scale, axis=axis, data=w.data)]
         channels = w.shape[axis]
@@ -224,6 +221,8 @@ class _Exporter:
             bias = np.broadcast_to(np.rint(room / np.maximum(requant.multiplier, 1)), (channels,)).astype(np.int32)
         if bias is None:
             bias = np.zeros(channels, np.int32)
+        if op.kind == "linear" and not rounds_as_litert(op, unit, bias):
+            self.differs(op, "litert")
         scales = (
             np.broadcast_to(np.float32(x.scale) * scale, (channels,)) if len(scale) > 1 else scale * np.float32(x.scale)
         )
@@ -266,7 +265,7 @@ def _transpose_conv2d(e: _Exporter, op: Op) -> None:
 def _linear(e: _Exporter, op: Op) -> None:
     if len(op.inputs[0].shape) != 2:
         raise _Unsayable("a linear layer there has rank 2; reshape around it")
-    e.emit(op, "FULLY_CONNECTED", [e.at(op.inputs[0]), *e.weights(op, 0, True)], "FullyConnectedOptions")
+    e.emit(op, "FULLY_CONNECTED", [e.at(op.inputs[0]), *e.weights(op, 0)], "FullyConnectedOptions")
 
 
 def _add(e: _Exporter, op: Op) -> None:
@@ -364,12 +363,17 @@ def _clamp(e: _Exporter, op: Op) -> None:
 
 def _lut(e: _Exporter, op: Op) -> None:
     x, y = op.inputs[0], op.output
-    for kind, function, table in (
-        ("LOGISTIC", functions.logistic, None),
-        ("TANH", functions.tanh, None),
-        ("HARD_SWISH", functions.hard_swish, "HardSwishOptions"),
-    ):
-        if np.array_equal(function(x, y), op.attrs["table"]):
+    numbers = (y.scale, y.zero_point)
+    kinds: list[tuple[str, Callable[[str], np.ndarray], str | None]] = []
+    if numbers == (1 / 256, -128):
+        kinds.append(("LOGISTIC", lambda engine: functions.logistic(x, engine), None))
+    if numbers == (1 / 128, 0):
+        kinds.append(("TANH", lambda engine: functions.tanh(x, engine), None))
+    kinds.append(("HARD_SWISH", lambda engine: functions.hard_swish(x, y, engine), "HardSwishOptions"))
+    for kind, codes_of, table in kinds:
+        same = {engine: np.array_equal(codes_of(engine), op.attrs["table"]) for engine in ("tflm", "litert", "xnnpack")}
+        if any(same.values()):
+            e.differs(op, *(engine for engine in e.differing if not same[engine]))
             e.emit(op, kind, [e.at(x)], table, fused=False)
             return
     raise _Unsayable("its table is neither LOGISTIC's, TANH's nor HARD_SWISH's")

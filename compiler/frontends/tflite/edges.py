@@ -7,7 +7,7 @@ import numpy as np
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
-from qrt.compiler.integers.functions import double, eight_bits
+from qrt.compiler.integers.functions import double, eight_bits, in_eight_bits
 from qrt.compiler.ir import Edge, Quantization, Tensor
 
 # Shifts that SPEC.md's V61 allows.
@@ -31,7 +31,8 @@ def quantize(importer: Importer, node: Node) -> None:
         raise Unsupported(f"reads {x.dtype} inside of the network; quantize the whole network to int8")
     if x.dtype == "float32":
         # The edge quantizes; its tensor is the result.
-        edge.tensor, edge.quantize_rule, y.name = y, "DIVIDE_HALF_AWAY", x.name
+        rule = "MULTIPLY_RECIPROCAL" if importer.match == "xnnpack" else "DIVIDE_HALF_AWAY"
+        edge.tensor, edge.quantize_rule, y.name = y, rule, x.name
     elif x.dtype == "uint8":
         edge.tensor, edge.source_dtype = _as_int8(x, x.name), "UINT8"
         _requantize(importer, node, edge.tensor, y)
@@ -53,8 +54,9 @@ def _as_int8(tensor: Tensor, name: str) -> Tensor:
 
 
 def _requantize(importer: Importer, node: Node, x: Tensor, y: Tensor) -> None:
-    if importer.match == "xnnpack":
-        ratio = float(np.float32(x.scale) / np.float32(y.scale))
+    ratio = float(np.float32(x.scale) / np.float32(y.scale))
+    # XNNPACK leaves changes between int8 and uint8 to LiteRT.
+    if importer.match == "xnnpack" and in_eight_bits(ratio) and node.inputs[0].dtype == node.output.dtype:
         importer.emit("requantize", node, [x], y, requant=eight_bits(ratio))
     else:
         importer.emit("requantize", node, [x], y, rounding="DOUBLE")

@@ -4,9 +4,10 @@ The operators are quantized already, so they become the IR's one for one, with t
 whose bytes are wanted:
 
 - ``tflm``: TensorFlow Lite Micro's reference kernels, and so CMSIS-NN's. Everything rounds twice (DOUBLE).
-- ``litert``: LiteRT's reference kernels. As TFLM, but fully-connected layers round once.
+- ``litert``: LiteRT's reference kernels. As TFLM, but fully-connected layers round once, LOGISTIC and TANH are
+  computed in float32, and so are the factors of MUL, BATCH_MATMUL, HARD_SWISH and the ReLUs on their own.
 - ``xnnpack``: the kernels that LiteRT takes on most machines. They compute in float; integers that round once
-  give all but a few in a million of their bytes.
+  give all but a few in a million of their bytes. Channels of layers that may differ are counted in the report.
 
 `qrt.compiler.frontends.tflite.operators` has a function for each operator.
 """

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
-from qrt.compiler.frontends.tflite import movement
 from qrt.compiler.frontends.tflite.edges import dequantize, quantize
+from qrt.compiler.frontends.tflite.graph import movement
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.movement import constant, to_last
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.integers import functions
 from qrt.compiler.integers.channels import Requant, quantize_multiplier
+from qrt.compiler.integers.codes import half_away
 from qrt.compiler.ir import Quantization, Tensor
 
 Translation = Callable[[Importer, Node], None]
@@ -30,8 +31,17 @@ def rounding(importer: Importer) -> str:
     return "SINGLE" if importer.match == "xnnpack" else "DOUBLE"
 
 
-def activation(importer: Importer, node: Node, code: int) -> dict[str, Any]:
-    """output_min and output_max of a fused activation, rounded as TFLite does: half away from zero, float32."""
+def requantization(importer: Importer) -> dict[str, str]:
+    """How a layer with weights turns accumulators into codes."""
+    engine = {"engine": "xnnpack"} if importer.match == "xnnpack" else {}
+    return {"rounding": rounding(importer), **engine}
+
+
+def activation(importer: Importer, node: Node, code: int, by_litert: bool = False) -> dict[str, Any]:
+    """output_min and output_max of a fused activation, rounded in float32: half away from zero, by XNNPACK to even.
+
+    `by_litert` says that XNNPACK leaves the operator to LiteRT.
+    """
     kinds = importer.tflite.ActivationFunctionType
     bounds = {
         kinds.NONE: (None, None),
@@ -47,8 +57,11 @@ def activation(importer: Importer, node: Node, code: int) -> dict[str, Any]:
         if real is None:
             return default
         scaled = np.float32(real) / np.float32(y.scale)
-        rounded = int(np.floor(np.abs(scaled) + np.float32(0.5)) * np.sign(scaled))
-        return max(-128, min(127, rounded + y.zero_point))
+        if importer.match == "xnnpack" and not by_litert:
+            code = int(np.rint(scaled + np.float32(y.zero_point)))
+        else:
+            code = int(half_away(scaled)) + y.zero_point
+        return max(-128, min(127, code))
 
     low, high = bounds[code]
     return {"output_min": clamped(low, -128), "output_max": clamped(high, 127)}
@@ -109,7 +122,7 @@ def convolution(kind: str, option_table: str, channel_axis: int) -> Translation:
             stride=(options.StrideH(), options.StrideW()),
             dilation=dilation,
             padding=padding(importer, options, x, w.shape[1:3], dilation),
-            rounding=rounding(importer),
+            **requantization(importer),
             **attrs,
         )
 
@@ -119,11 +132,6 @@ def convolution(kind: str, option_table: str, channel_axis: int) -> Translation:
 def fully_connected(importer: Importer, node: Node) -> None:
     options = importer.options(node, "FullyConnectedOptions")
     x, w = node.inputs[0], weights(node.inputs[1], 0)
-    assert w.quantization is not None
-    # The engines multiply both scales in float32 here, unlike in convolutions.
-    product = (np.float32(x.scale) * np.asarray(w.quantization.scale, np.float32)).astype(np.float64)
-    scale = Quantization(product / x.scale, w.quantization.zero_point, w.quantization.axis)
-    w = Tensor(w.name, w.shape, "int8", scale, w.data)
     rows = x.size // w.shape[1]
     flat = importer.between(node, x, (rows, w.shape[1]))
     direct = node.output.shape == (rows, w.shape[0])
@@ -133,7 +141,8 @@ def fully_connected(importer: Importer, node: Node) -> None:
         node,
         layer(flat, w, node.inputs),
         y,
-        rounding="DOUBLE" if importer.match == "tflm" else "SINGLE",
+        # LiteRT multiplies by a real number here, unlike in convolutions.
+        **({"rounding": "DOUBLE"} if importer.match == "tflm" else {"rounding": "SINGLE", "engine": importer.match}),
         **activation(importer, node, options.FusedActivationFunction()),
     )
     if not direct:
@@ -161,7 +170,7 @@ def transpose_conv(importer: Importer, node: Node) -> None:
         stride=stride,
         padding=tuple(sides),
         # XNNPACK leaves windows that do not touch to LiteRT, which rounds twice.
-        rounding="DOUBLE" if min(size[k] - stride[k] for k in range(2)) < 0 else rounding(importer),
+        **({"rounding": "DOUBLE"} if min(size[k] - stride[k] for k in range(2)) < 0 else requantization(importer)),
         **activation(importer, node, options.FusedActivationFunction()),
     )
 
@@ -188,6 +197,9 @@ def sum_of_two(option_table: str, subtract: bool) -> Translation:
 def mul(importer: Importer, node: Node) -> None:
     options = importer.options(node, "MulOptions")
     attrs = activation(importer, node, options.FusedActivationFunction())
+    if importer.match != "tflm":
+        a, b, y = (np.float32(tensor.scale) for tensor in (*node.inputs, node.output))
+        attrs["real_multiplier"] = float(a * b / y)
     importer.emit("mul", node, pair(importer, node), rounding=rounding(importer), **attrs)
 
 
@@ -215,8 +227,13 @@ def batch_matmul(importer: Importer, node: Node) -> None:
     a, b = operands
     if a.shape[:-2] != node.output.shape[:-2] or (b.shape[:-2] != a.shape[:-2] and set(b.shape[:-2]) != {1}):
         raise Unsupported("broadcasts its first operand; only a single second one can serve all")
-    # XNNPACK has no product of two int8 activations; LiteRT's own rounds twice.
-    importer.emit("matmul", node, operands, rounding="DOUBLE")
+    a, b = node.inputs[:2]
+    attrs: dict[str, Any] = {"rounding": "DOUBLE"}
+    if importer.match != "tflm":
+        attrs["real_multiplier"] = float(np.float32(a.scale) * np.float32(b.scale)) / node.output.scale
+    if importer.match == "xnnpack" and b.zero_point == 0:  # any other LiteRT keeps for itself
+        attrs["rounding"] = "SINGLE"
+    importer.emit("matmul", node, operands, **attrs)
 
 
 def pool(kind: str) -> Translation:
@@ -233,7 +250,7 @@ def pool(kind: str) -> Translation:
             filter=size,
             stride=(options.StrideH(), options.StrideW()),
             padding=padding(importer, options, x, size, (1, 1)),
-            **activation(importer, node, options.FusedActivationFunction()),
+            **activation(importer, node, options.FusedActivationFunction(), by_litert=kind == "average_pool2d"),
         )
 
     return translate
@@ -277,28 +294,26 @@ def softmax(importer: Importer, node: Node) -> None:
     importer.emit("softmax", node, node.inputs, form="TFLITE")
 
 
-def table(function: Callable[[Tensor, Tensor], np.ndarray]) -> Translation:
-    def translate(importer: Importer, node: Node) -> None:
-        importer.emit("lut", node, node.inputs, table=function(node.inputs[0], node.output))
-
-    return translate
-
-
-def squashing(function: Callable[[Tensor, Tensor], np.ndarray], scale: float, zero_point: int) -> Translation:
+def squashing(function: Callable[[Tensor, str], np.ndarray], scale: float, zero_point: int) -> Translation:
     """A table for an operator whose output has a fixed scale."""
 
     def translate(importer: Importer, node: Node) -> None:
         if (node.output.scale, node.output.zero_point) != (scale, zero_point):
             raise Unsupported(f"has an output scale other than 1/{round(1 / scale)} or a zero point not {zero_point}")
-        table(function)(importer, node)
+        importer.emit("lut", node, node.inputs, table=function(node.inputs[0], importer.match))
 
     return translate
 
 
+def hard_swish(importer: Importer, node: Node) -> None:
+    codes = functions.hard_swish(node.inputs[0], node.output, importer.match)
+    importer.emit("lut", node, node.inputs, table=codes)
+
+
 def leaky_relu(importer: Importer, node: Node) -> None:
     alpha = importer.options(node, "LeakyReluOptions").Alpha()
-    compute = functions.leaky_relu_xnnpack if importer.match == "xnnpack" else functions.leaky_relu
-    importer.emit("lut", node, node.inputs, table=compute(node.inputs[0], node.output, alpha))
+    codes = functions.leaky_relu(node.inputs[0], node.output, alpha, importer.match)
+    importer.emit("lut", node, node.inputs, table=codes)
 
 
 def relu(name: str) -> Translation:
@@ -306,7 +321,7 @@ def relu(name: str) -> Translation:
 
     def translate(importer: Importer, node: Node) -> None:
         x, y = node.inputs[0], node.output
-        bounds = activation(importer, node, getattr(importer.tflite.ActivationFunctionType, name))
+        bounds = activation(importer, node, getattr(importer.tflite.ActivationFunctionType, name), by_litert=True)
         assert x.quantization is not None
         if x.quantization.same_as(y.quantization):
             importer.emit("clamp", node, [x], **bounds)
@@ -315,6 +330,8 @@ def relu(name: str) -> Translation:
             six = int(np.floor(np.float32(6) / np.float32(x.scale) + np.float32(0.5))) + x.zero_point
             importer.emit("lut", node, [x], table=functions.clamp_raw(x.zero_point, six))
         else:
+            if importer.match != "tflm":
+                bounds["real_multiplier"] = float(np.float32(x.scale) / np.float32(y.scale))
             importer.emit("requantize", node, [x], rounding="DOUBLE", **bounds)
 
     return translate
@@ -360,7 +377,7 @@ OPERATORS: dict[str, Translation] = {
     "DEQUANTIZE": dequantize,
     "EXPAND_DIMS": movement.reshape,
     "FULLY_CONNECTED": fully_connected,
-    "HARD_SWISH": table(functions.hard_swish),
+    "HARD_SWISH": hard_swish,
     "L2_NORMALIZATION": l2_normalization,
     "LEAKY_RELU": leaky_relu,
     "LOGISTIC": squashing(functions.logistic, 1 / 256, -128),

@@ -65,8 +65,8 @@ class Drawing:
         bias = self.rng.integers(-3000, 3000, out)
         weights = codes(self.rng, (out, x.shape[1]))
         numbers = self.numbers(x, 2 + x.shape[1] ** 0.5)
-        # The engines multiply both scales in float32 here; by a power of two that is exact.
-        return self.g.linear(x, weights, bias, weights_scale=1 / 64, rounding=self.linear_rounding, **numbers)  # type: ignore[arg-type]
+        scale = float(self.rng.uniform(0.005, 0.02))
+        return self.g.linear(x, weights, bias, weights_scale=scale, rounding=self.linear_rounding, **numbers)  # type: ignore[arg-type]
 
     def step(self, x: Tensor) -> Tensor:
         kinds = ["conv2d", "dwconv2d", "add", "sub", "mul", "pool", "pad", "requantize", "clamp", "slice", "maximum",
@@ -237,9 +237,11 @@ def test_what_tflite_cannot_say_is_refused_whole(tmp_path: Path) -> None:
 def test_the_verb_says_who_will_differ(tmp_path: Path) -> None:
     g = GraphBuilder("once")
     x = g.input("x", (1, 4), scale=0.1)
-    g.output(g.linear(x, np.ones((2, 4), np.int8), weights_scale=1 / 64, scale=0.1, name="layer"))
+    x = g.linear(x, np.ones((2, 4), np.int8), weights_scale=0.0123, scale=0.1, name="layer")
+    # Half of the accumulators are ties, which LiteRT rounds away from zero.
+    g.output(g.linear(x, np.ones((2, 2), np.int8), weights_scale=0.5, scale=0.1, name="ties"))
     (tmp_path / "model.qfb").write_bytes(g.compile())
     result = qrt_in_process("export", str(tmp_path / "model.qfb"), "--json")
     assert result.exit_code == 0, result.stderr
-    assert json.loads(result.stdout)["differing"] == {"tflm": ["layer"], "litert": []}
+    assert json.loads(result.stdout)["differing"] == {"tflm": ["layer", "ties"], "litert": ["ties"]}
     assert qrt_in_process("export", str(tmp_path / "model.qfb"), "-o", "model.onnx").exit_code != 0

@@ -16,7 +16,7 @@ from places import MODELS, SHARED, STATEFUL
 
 import qrt
 from qrt.compiler import CompileError, build
-from qrt.compiler.integers.gemmlowp import exp_on_negative, softmax_exponential
+from qrt.compiler.integers.gemmlowp import SOFTMAX_BITS, exp_on_negative, softmax_exponential
 from qrt.compiler.ir import Edge, Graph, Op, Tensor
 
 tflite = pytest.importorskip("tflite")
@@ -199,9 +199,9 @@ def test_a_dog_is_seen() -> None:
 
 
 def test_exponential_is_gemmlowps() -> None:
-    assert exp_on_negative(0) == 2**31 - 1
+    assert exp_on_negative(0, SOFTMAX_BITS) == 2**31 - 1
     for real in (0.001, 0.124, 0.25, 0.7, 1.0, 3.3, 9.0, 20.0):
-        assert abs(exp_on_negative(-round(real * 2**26)) / 2**31 - np.exp(-real)) < 3e-7
+        assert abs(exp_on_negative(-round(real * 2**26), SOFTMAX_BITS) / 2**31 - np.exp(-real)) < 3e-7
     table = softmax_exponential(0.25)
     assert table[0] == 2**31 - 1
     assert table == sorted(table, reverse=True)
