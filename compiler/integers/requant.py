@@ -193,7 +193,7 @@ def rounds_as_litert(op: Op, unit: Reals, bias: Ints) -> bool:
         result: Ints = requantize(acc.T, requant, y.zero_point).T
         return result
 
-    return np.array_equal(*(thresholds(codes_of, acc_max, codes) for codes_of in (theirs, ours)))
+    return np.array_equal(thresholds(theirs, acc_max, codes), thresholds(ours, acc_max, codes))
 
 
 def _lower_accumulators(op: Op, report: Report, keep_bias: bool) -> tuple[Reals, Reals]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite.edges import dequantize, quantize
-from qrt.compiler.frontends.tflite.graph import movement
+from qrt.compiler.frontends.tflite import movement
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.movement import constant, to_last
 from qrt.compiler.frontends.tflite.node import Node
@@ -31,7 +31,7 @@ def rounding(importer: Importer) -> str:
     return "SINGLE" if importer.match == "xnnpack" else "DOUBLE"
 
 
-def requantization(importer: Importer) -> dict[str, str]:
+def requantization(importer: Importer) -> dict[str, Any]:
     """How a layer with weights turns accumulators into codes."""
     engine = {"engine": "xnnpack"} if importer.match == "xnnpack" else {}
     return {"rounding": rounding(importer), **engine}
@@ -60,7 +60,7 @@ def activation(importer: Importer, node: Node, code: int, by_litert: bool = Fals
         if importer.match == "xnnpack" and not by_litert:
             code = int(np.rint(scaled + np.float32(y.zero_point)))
         else:
-            code = int(half_away(scaled)) + y.zero_point
+            code = int(half_away(np.asarray(scaled))) + y.zero_point
         return max(-128, min(127, code))
 
     low, high = bounds[code]
@@ -134,6 +134,9 @@ def fully_connected(importer: Importer, node: Node) -> None:
     x, w = node.inputs[0], weights(node.inputs[1], 0)
     rows = x.size // w.shape[1]
     flat = importer.between(node, x, (rows, w.shape[1]))
+    attrs: dict[str, Any] = {"rounding": "DOUBLE"}
+    if importer.match != "tflm":  # LiteRT multiplies by a real number here, unlike in convolutions
+        attrs = {"rounding": "SINGLE", "engine": importer.match}
     direct = node.output.shape == (rows, w.shape[0])
     y = node.output if direct else Tensor(f"{node.name}_rows", (rows, w.shape[0]), "int8", node.output.quantization)
     importer.emit(
@@ -141,9 +144,7 @@ def fully_connected(importer: Importer, node: Node) -> None:
         node,
         layer(flat, w, node.inputs),
         y,
-        # LiteRT multiplies by a real number here, unlike in convolutions.
-        **({"rounding": "DOUBLE"} if importer.match == "tflm" else {"rounding": "SINGLE", "engine": importer.match}),
-        **activation(importer, node, options.FusedActivationFunction()),
+        **(attrs | activation(importer, node, options.FusedActivationFunction())),
     )
     if not direct:
         importer.emit("reshape", node, [y])

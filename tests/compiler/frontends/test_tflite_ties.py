@@ -281,14 +281,14 @@ def test_exported_tables(kind: str, tmp_path: Path) -> None:
 def test_exported_layers(tmp_path: Path) -> None:
     """A fully-connected layer for LiteRT, near ties: it computes the same bytes, or is named."""
     named = 0
-    for trial in range(20):
+    for trial in range(8):
         content, inputs = layer("FULLY_CONNECTED", True, trial % 4 == 3, seed("export", trial))
         (codes,), _ = ours(tmp_path / "layer.tflite", content, "litert", inputs)
         exported = to_tflite(read(build(tmp_path / "layer.tflite", match="litert").to_bytes()))
         (theirs,) = ENGINES["litert"](exported.content, inputs, 1)
         named += bool(exported.differing["litert"])
         assert exported.differing["litert"] or not differing(theirs, codes).size
-    assert named < 10
+    assert named < 4
 
 
 # Operators of two inputs: every pair of codes.
