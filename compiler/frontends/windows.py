@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+
+from qrt.compiler.frontends.importer import Unsupported
+
+
+def pair(value: int | Sequence[int]) -> tuple[int, int]:
+    """A size for height and width: of both, or of each."""
+    if isinstance(value, int):
+        return value, value
+    return (int(value[0]), int(value[0])) if len(value) == 1 else (int(value[0]), int(value[1]))
 
 
 def out(length: int, size: int, stride: int, dilation: int, pads: int) -> int:
     """Places of a window of `size` entries, `dilation` apart, on `length` entries and `pads` more."""
-    return (length + pads - (size - 1) * dilation - 1) // stride + 1
+    span = (size - 1) * dilation + 1
+    if length + pads < span:
+        raise Unsupported(f"has a window of {span} entries for {length + pads} with padding; pad more")
+    return (length + pads - span) // stride + 1
 
 
 def ceil_out(length: int, size: int, stride: int, before: int, after: int) -> tuple[int, int]:
@@ -15,7 +27,7 @@ def ceil_out(length: int, size: int, stride: int, before: int, after: int) -> tu
 
     A window that would begin in the padding behind is left out.
     """
-    count = math.ceil((length + before + after - size) / stride) + 1
+    count = out(length, size, stride, 1, before + after + stride - 1)
     if (count - 1) * stride >= length + before:
         count -= 1
     return count, max(after, (count - 1) * stride + size - length - before)

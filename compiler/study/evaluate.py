@@ -7,6 +7,7 @@ real functions that they stand for. For comparing, not for running: numpy, a bat
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -158,10 +159,16 @@ def _max_pool2d(op: Op, x: Array) -> Array:
 
 
 def _average_pool2d(op: Op, x: Array) -> Array:
-    total = _windows(op, x, op.attrs["filter"], 0.0).sum(axis=(-2, -1))
-    if op.attrs.get("count_include_pad", False):
-        return np.asarray(total / np.prod(op.attrs["filter"]))
-    return np.asarray(total / _windows(op, np.ones_like(x[:1]), op.attrs["filter"], 0.0).sum(axis=(-2, -1)))
+    """The source's, which says what its divisor counts, or the integer operator, which counts no padding."""
+    size, padding = op.attrs["filter"], op.attrs["padding"]
+    total = _windows(op, x, size, 0.0).sum(axis=(-2, -1))
+    if op.attrs.get("divisor") is not None:
+        return np.asarray(total / op.attrs["divisor"])
+    top, bottom, left, right = op.attrs.get("counted", (0, 0, 0, 0))
+    counted = np.pad(np.ones_like(x[:1]), ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=1)
+    rest = tuple(p - c for p, c in zip(padding, (top, bottom, left, right), strict=True))
+    beyond = replace(op, attrs={**op.attrs, "padding": rest})
+    return np.asarray(total / _windows(beyond, counted, size, 0.0).sum(axis=(-2, -1)))
 
 
 def _mean(op: Op, x: Array) -> Array:

@@ -127,9 +127,10 @@ def pool2d(importer: Importer, node: onnx.NodeProto, x: Tensor, kind: str, name:
             count, after = ceil_out(length, size[k], stride[k], before, after)
         spatial.append(count)
         sides += [before, after]
-    extra = {"count_include_pad": bool(attrs.get("count_include_pad", 0))} if kind == "average_pool2d" else {}
-    if extra.get("count_include_pad") and attrs.get("ceil_mode", 0):
-        raise Unsupported("counts padding under ceil_mode; choose one")
+    # Where it counts padding, onnxruntime's QLinearAveragePool, which it makes of AveragePool too, divides by the whole
+    # window, even where ceil_mode lets that stick out of the padding.
+    counted = tuple(sides) if attrs.get("count_include_pad", 0) else (0, 0, 0, 0)
+    extra = {"counted": counted} if kind == "average_pool2d" else {}
     y = importer.emit(
         kind,
         node,

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
-from qrt.compiler.frontends.tflite.edges import dequantize, quantize
 from qrt.compiler.frontends.tflite import movement
+from qrt.compiler.frontends.tflite.edges import dequantize, quantize
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.movement import constant, to_last
 from qrt.compiler.frontends.tflite.node import Node

@@ -10,6 +10,7 @@ import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.frontends.importer import Unsupported, add_dequantize, check_scales
+from qrt.compiler.frontends.torch.averages import state_averages
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor, unique_name
 
 
@@ -100,6 +101,10 @@ class Importer:
         self.graph.ops.append(Op(kind, self.node.name, inputs, output, attrs))
         return output
 
+    def image(self, x: Tensor) -> Tensor:
+        """A rank-3 [N, C, L] as an image of height 1."""
+        return self.emit("reshape", [x], (x.shape[0], x.shape[1], 1, x.shape[2]), f"{self.node.name}_image")
+
     def quantize(
         self, x: Tensor, quantization: Quantization, dtype: str, low: int, high: int, name: str = ""
     ) -> Tensor:
@@ -150,37 +155,12 @@ class Importer:
                 op.attrs["float_bias"] = not int32 if match == "pytorch" else match != "qnnpack"
                 if match != "pytorch":
                     op.attrs["engine"] = match
-            elif op.kind in ("average_pool2d", "mean"):
-                op.attrs.update(_pool_rounding(op, match))
-                if _is_input(op.inputs[0], producers):
-                    op.attrs.pop("vector", None)  # channels lie apart, unlike behind a convolution
             elif op.kind == "add" and match == "qnnpack" and op.inputs[0].shape == op.inputs[1].shape:
                 op.attrs["engine"] = match  # PyTorch adds other shapes in float
+        state_averages(self.graph.ops, match)
         self.graph.outputs = [Edge(tensor) for tensor in outputs]
         self.graph.engine = match
         return self.graph
-
-
-def _is_input(tensor: Tensor, producers: dict[Tensor, Op]) -> bool:
-    """Whether a tensor is an input of the graph, quantized or not."""
-    while (op := producers.get(tensor)) is not None and op.kind in ("quantize", "dequantize"):
-        tensor = op.inputs[0]
-    return op is None
-
-
-def _pool_rounding(op: Op, engine: str) -> dict[str, Any]:
-    """How an average of codes under one scale breaks ties, measured on PyTorch 2.13.
-
-    Float operators and qnnpack round the mean of code - zero_point to even, fbgemm and its kin the mean of the
-    raw codes; but their avg_pool2d does as qnnpack for every channel inside of a full vector of 16. qnnpack counts
-    padding, whatever count_include_pad says.
-    """
-    if engine == "qnnpack":
-        return {"rounding": "HALF_EVEN", "count_include_pad": True}
-    if engine == "pytorch":
-        return {"rounding": "HALF_EVEN"}
-    window = op.kind == "average_pool2d" and not op.attrs.get("adaptive", False)
-    return {"rounding": "HALF_EVEN_RAW"} | ({"vector": 16} if window else {})
 
 
 def quantization(scale: Any, zero_point: Any, axis: int | None = None) -> Quantization:

@@ -13,11 +13,11 @@ import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.torch.importer import Importer, quantization
-from qrt.compiler.frontends.windows import ceil_out, out
+from qrt.compiler.frontends.torch.pools import POOLS, Sizes
+from qrt.compiler.frontends.windows import out, pair
 from qrt.compiler.ir import Tensor
 
 Translator = Callable[..., Any]
-Sizes = int | Sequence[int]
 # PyTorch's numbers for element types in files (torch.export) -> numpy's names.
 DTYPES = {
     1: "uint8",
@@ -30,12 +30,6 @@ DTYPES = {
     8: "float64",
     12: "bool",
 }
-
-
-def _pair(value: Sizes) -> tuple[int, int]:
-    if isinstance(value, int):
-        return value, value
-    return (int(value[0]), int(value[0])) if len(value) == 1 else (int(value[0]), int(value[1]))
 
 
 def constant_array(value: Any, what: str) -> np.ndarray:
@@ -119,12 +113,7 @@ def dequantize_per_channel(
     )
 
 
-# Convolutions and pools
-
-
-def _image(n: Importer, x: Tensor) -> Tensor:
-    """A rank-3 [N, C, L] as an image of height 1."""
-    return n.emit("reshape", [x], (x.shape[0], x.shape[1], 1, x.shape[2]), f"{n.node.name}_image")
+# Convolutions
 
 
 def _sides(
@@ -135,7 +124,7 @@ def _sides(
     if padding == "same":
         totals = [d * (s - 1) for s, d in zip(size, dilation, strict=True)]
         return totals[0] // 2, totals[0] - totals[0] // 2, totals[1] // 2, totals[1] - totals[1] // 2
-    y, x = _pair(padding)
+    y, x = pair(padding)
     return y, y, x, x
 
 
@@ -151,7 +140,7 @@ def conv2d(
 ) -> Tensor:
     if len(input.shape) != 4:
         raise Unsupported(f"convolves a rank-{len(input.shape)} tensor; qrt convolves [N, C, H, W] and [N, C, L]")
-    size, strides, spread = weight.shape[2:4], _pair(stride), _pair(dilation)
+    size, strides, spread = weight.shape[2:4], pair(stride), pair(dilation)
     sides = _sides(padding, size, strides, spread)
     if input.shape[1] != weight.shape[1] * groups:
         raise Unsupported(f"convolves {input.shape[1]} channels with weights for {weight.shape[1] * groups}")
@@ -192,7 +181,7 @@ def conv1d(
     name = n.node.name
     window = n.emit("reshape", [weight], (*weight.shape[:2], 1, weight.shape[2]), f"{name}_filter")
     n.node.name = f"{name}_conv"
-    y = conv2d(n, _image(n, input), window, bias, _wide(stride, 1), _wide(padding, 0), _wide(dilation, 1), groups)
+    y = conv2d(n, n.image(input), window, bias, _wide(stride, 1), _wide(padding, 0), _wide(dilation, 1), groups)
     n.node.name = name
     return n.emit("reshape", [y], (y.shape[0], y.shape[1], y.shape[3]))
 
@@ -215,78 +204,15 @@ def convolution(
     return layer(n, input, weight, bias, stride, padding, dilation, groups)
 
 
-def _pool(
-    n: Importer, kind: str, x: Tensor, size: Sizes, stride: Any, padding: Sizes, ceil_mode: bool, **attrs: Any
-) -> Tensor:
-    if len(x.shape) != 4:
-        raise Unsupported(f"pools a rank-{len(x.shape)} tensor; qrt pools images [N, C, H, W]")
-    filter_size, pads = _pair(size), _pair(padding)
-    strides = filter_size if stride is None or stride == [] else _pair(stride)
-    spatial, sides = [], []
-    for k in range(2):
-        arguments = (x.shape[2 + k], filter_size[k], strides[k], pads[k], pads[k])
-        count, after = ceil_out(*arguments) if ceil_mode else (out(*arguments[:3], 1, 2 * pads[k]), pads[k])
-        spatial.append(count)
-        sides += [pads[k], after]
-    window: dict[str, Any] = {"filter": filter_size, "stride": strides, "padding": tuple(sides)}
-    return n.emit(kind, [x], (*x.shape[:2], *spatial), layout="NCHW", **window, **attrs)
-
-
-def max_pool2d(
-    n: Importer,
-    input: Tensor,
-    kernel_size: Sizes,
-    stride: Any = None,
-    padding: Sizes = 0,
-    dilation: Sizes = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Tensor:
-    if _pair(dilation) != (1, 1):
-        raise Unsupported("has a dilated window, which qrt's pools have not")
-    if return_indices:
-        raise Unsupported("gives indices, which qrt has not")
-    return _pool(n, "max_pool2d", input, kernel_size, stride, padding, ceil_mode)
-
-
-def avg_pool2d(
-    n: Importer,
-    input: Tensor,
-    kernel_size: Sizes,
-    stride: Any = None,
-    padding: Sizes = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Tensor:
-    if divisor_override is not None:
-        raise Unsupported("has a divisor of its own; leave divisor_override out")
-    if ceil_mode and count_include_pad and any(_pair(padding)):
-        raise Unsupported("counts padding under ceil_mode; choose one")
-    return _pool(
-        n, "average_pool2d", input, kernel_size, stride, padding, ceil_mode, count_include_pad=count_include_pad
-    )
-
-
-def adaptive_avg_pool2d(n: Importer, input: Tensor, output_size: Any) -> Tensor:
-    wanted = _pair(output_size) if isinstance(output_size, int) else tuple(output_size)
-    spatial = input.shape[2:4]
-    target = tuple(s if w is None else int(w) for s, w in zip(spatial, wanted, strict=True))
-    if target == (1, 1):
-        return n.emit("mean", [input], (*input.shape[:2], 1, 1), axes=(2, 3), keepdims=True)
-    if any(s % t for s, t in zip(spatial, target, strict=True)):
-        raise Unsupported(f"makes {list(target)} of {list(spatial)}, with windows of several sizes; use avg_pool2d")
-    size = [s // t for s, t in zip(spatial, target, strict=True)]
-    return _pool(n, "average_pool2d", input, size, size, 0, False, count_include_pad=False, adaptive=True)
-
-
 def mean(n: Importer, input: Tensor, dim: Any = None, keepdim: bool = False, dtype: Any = None, **rest: Any) -> Tensor:
     rank = len(input.shape)
     given = range(rank) if dim is None else [dim] if isinstance(dim, int) else dim
     axes = tuple(sorted(axis % rank for axis in given))
     kept = [1 if k in axes else length for k, length in enumerate(input.shape)]
     shape = kept if keepdim else [length for k, length in enumerate(input.shape) if k not in axes]
-    return n.emit("mean", [input], shape, axes=axes, keepdims=keepdim)
+    # QNNPACK's mean is taken where the axes are given by these very numbers.
+    qnnpack = rank == 4 and list(given) == [2, 3]
+    return n.emit("mean", [input], shape, axes=axes, keepdims=keepdim, qnnpack=qnnpack)
 
 
 def linear(n: Importer, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -466,9 +392,7 @@ ATEN: dict[str, Translator] = {
     "conv2d": conv2d,
     "conv1d": conv1d,
     "convolution": convolution,
-    "max_pool2d": max_pool2d,
-    "avg_pool2d": avg_pool2d,
-    "adaptive_avg_pool2d": adaptive_avg_pool2d,
+    **POOLS,
     "mean": mean,
     "linear": linear,
     "addmm": addmm,

@@ -34,6 +34,7 @@ ACTIVATIONS = frozenset({"relu", "relu6", "hardtanh", "clamp"})
 COMPUTED = frozenset(
     {
         "mean",
+        "adaptive_avg_pool1d",
         "adaptive_avg_pool2d",
         "sigmoid",
         "tanh",
@@ -51,7 +52,9 @@ COMPUTED = frozenset(
 SHARING = frozenset(
     {
         *ACTIVATIONS,
+        "max_pool1d",
         "max_pool2d",
+        "avg_pool1d",
         "avg_pool2d",
         "flatten",
         "view",

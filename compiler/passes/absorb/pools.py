@@ -35,35 +35,46 @@ def mean(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, n
 
 
 def average_pool2d(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+    """Padding that the divisor counts becomes codes of zero around x; what is left of it, the pool does not count."""
     x = inputs[0]
     nchw = op.attrs["layout"] == "NCHW"
-    height, width = x.shape[2:4] if nchw else x.shape[1:3]
-    if tuple(op.attrs["filter"]) == (height, width) and not any(op.attrs["padding"]):
+    size, padding, counted = op.attrs["filter"], op.attrs["padding"], op.attrs["counted"]
+    divisor = op.attrs.get("divisor")
+    if divisor == size[0] * size[1]:
+        divisor, counted = None, padding
+    if divisor is None and tuple(size) == (x.shape[2:4] if nchw else x.shape[1:3]) and not any(padding):
         axes = (2, 3) if nchw else (1, 2)
         return mean(a, replace(op, attrs={**op.attrs, "axes": axes, "keepdims": True}), inputs, quantization, name)
-    padded = any(op.attrs["padding"])
-    counted = padded and op.attrs["count_include_pad"]
-    if quantization.same_as(x.quantization) and (not counted or "rounding" in op.attrs):
+    same = quantization.same_as(x.quantization)
+    if same and divisor is None:
         window = {key: op.attrs[key] for key in ("filter", "stride", "padding")}
-        if counted:  # the zero point is what the padding means
-            x = _padded(a, op, x)
-            window["padding"] = (0, 0, 0, 0)
+        if any(counted):
+            x = _padded(a, op, x, counted)
+            window["padding"] = tuple(p - c for p, c in zip(padding, counted, strict=True))
         return _averaged(a, op, x, window, name)
-    if padded and not op.attrs["count_include_pad"]:
+    if divisor is None and counted != padding:
         a.refuse(op, "averages without its padding and changes the scale; give its input and output the same scale")
         return None
-    channels = x.shape[1] if nchw else x.shape[3]
-    filter_height, filter_width = op.attrs["filter"]
-    ones = np.ones((1, filter_height, filter_width, channels), np.int8)
-    scale = Quantization(np.array(1 / (filter_height * filter_width)), np.array(0, np.int32))
+    if same and divisor is not None and divisor % 2 == 0:
+        reason = "whose ties no integer operator breaks as it does; give an odd one, or that of the window"
+        a.refuse(op, f"divides by {divisor}, {reason}")
+        return None
+    return _summed(a, op, x, divisor or size[0] * size[1], quantization, name)
+
+
+def _summed(a: Emitter, op: Op, x: Tensor, divisor: int, quantization: Quantization, name: str) -> Tensor:
+    """Sums over windows as a convolution with ones, whose scale divides by `divisor`."""
+    channels = x.shape[1 if op.attrs["layout"] == "NCHW" else 3]
+    ones = np.ones((1, *op.attrs["filter"], channels), np.int8)
+    scale = Quantization(np.array(1 / divisor), np.array(0, np.int32))
     weights = Tensor(a.fresh(f"{op.name}_ones"), ones.shape, "int8", scale, ones)
     attrs = {"stride": op.attrs["stride"], "dilation": (1, 1), "padding": op.attrs["padding"]}
     return a.image("dwconv2d", op, [x, weights], quantization, attrs, name)
 
 
-def _padded(a: Emitter, op: Op, x: Tensor) -> Tensor:
-    """`x` with the padding of `op` around it, as codes."""
-    top, bottom, left, right = op.attrs["padding"]
+def _padded(a: Emitter, op: Op, x: Tensor, sides: tuple[int, int, int, int]) -> Tensor:
+    """`x` with codes of zero around it; `sides` as the attribute padding."""
+    top, bottom, left, right = sides
     nchw = op.attrs["layout"] == "NCHW"
     before = (0, 0, top, left) if nchw else (0, top, left, 0)
     after = (0, 0, bottom, right) if nchw else (0, bottom, right, 0)

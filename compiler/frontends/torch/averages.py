@@ -1,0 +1,74 @@
+"""How PyTorch's engines average codes: by what they divide, and how they break ties."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qrt.compiler.ir import Op, Tensor
+
+CHANNELS_LAST = (0, 2, 3, 1)
+# Channels that ATen's avg_pool2d averages at once where they lie side by side, with AVX-512.
+VECTOR = 16
+
+
+def state_averages(ops: list[Op], engine: str) -> None:
+    """Writes into every average_pool2d and mean how `engine` computes it, measured on PyTorch 2.13.
+
+    Float operators and QNNPACK round the mean of code - zero_point to even, ATen's own kernels the mean of the raw
+    codes; but its avg_pool2d does as QNNPACK for every channel inside of a full `VECTOR`, where the channels of a
+    pixel lie side by side in memory. QNNPACK counts padding and divides by the window, whatever count_include_pad
+    and divisor_override say; ATen calls it for uint8 only, and never under ceil_mode.
+    """
+    types: dict[Tensor, str] = {}  # of the codes that a float tensor stands for
+    orders: dict[Tensor, tuple[int, ...]] = {}
+    for op in ops:
+        x = op.inputs[0]
+        if op.kind in ("average_pool2d", "mean"):
+            order = orders.get(x, tuple(range(len(x.shape))))
+            op.attrs.update(_stated(op, engine, types.get(x) == "uint8", _is_channels_last(x, order)))
+        types[op.output] = x.dtype if op.kind == "dequantize" else types.get(x, "")
+        orders[op.output] = _memory_order(op, orders)
+
+
+def _stated(op: Op, engine: str, unsigned: bool, channels_last: bool) -> dict[str, Any]:
+    if engine == "pytorch":
+        return {"rounding": "HALF_EVEN"}
+    if engine == "qnnpack" and unsigned and op.attrs["qnnpack"]:
+        padding = op.attrs.get("padding", (0, 0, 0, 0))
+        return {"rounding": "HALF_EVEN", "counted": padding, "divisor": None}
+    vectors = op.kind == "average_pool2d" and channels_last and not op.attrs.get("adaptive", False)
+    return {"rounding": "HALF_EVEN_RAW"} | ({"vector": VECTOR} if vectors else {})
+
+
+def _is_channels_last(x: Tensor, order: tuple[int, ...]) -> bool:
+    long = [axis for axis in range(len(x.shape)) if x.shape[axis] != 1]
+    return [axis for axis in order if axis in long] == [axis for axis in CHANNELS_LAST if axis in long]
+
+
+def _memory_order(op: Op, orders: dict[Tensor, tuple[int, ...]]) -> tuple[int, ...]:
+    """The axes of `op`'s output in PyTorch's memory, from those whose entries lie farthest apart.
+
+    Convolutions write the channels last, other operators as their first input has it.
+    """
+    plain = tuple(range(len(op.output.shape)))
+    if op.kind == "conv2d":
+        return CHANNELS_LAST
+    known = [orders.get(x, tuple(range(len(x.shape)))) for x in op.inputs if x.data is None]
+    if not known or op.kind in ("linear", "mean"):
+        return plain
+    order = known[0]
+    if op.kind == "transpose":
+        return tuple(op.attrs["permutation"].index(axis) for axis in order)
+    if op.kind == "reshape":
+        return _reshaped(order, op.inputs[0].shape, op.output.shape)
+    alike = len(order) == len(plain) and (op.kind != "concat" or all(one == order for one in known))
+    return order if alike else plain
+
+
+def _reshaped(order: tuple[int, ...], before: tuple[int, ...], after: tuple[int, ...]) -> tuple[int, ...]:
+    """Axes of length 1 come and go without a copy; anything else is copied axis after axis."""
+    old, new = ([axis for axis, n in enumerate(shape) if n != 1] for shape in (before, after))
+    if [before[axis] for axis in old] != [after[axis] for axis in new]:
+        return tuple(range(len(after)))
+    moved = [new[old.index(axis)] for axis in order if axis in old]
+    return tuple(axis for axis in range(len(after)) if axis not in moved) + tuple(moved)
