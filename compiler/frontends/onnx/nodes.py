@@ -50,7 +50,10 @@ def window(attrs: dict[str, Any], spatial: tuple[int, ...], size: Pair) -> tuple
         sides: list[int] = []
         for k in range(2):
             span = (size[k] - 1) * dilation[k] + 1
-            total = max((-(-spatial[k] // stride[k]) - 1) * stride[k] + span - spatial[k], 0)
+            total = (-(-spatial[k] // stride[k]) - 1) * stride[k] + span - spatial[k]
+            if total < -1:  # onnxruntime then starts behind the edge, at -total // 2
+                raise Unsupported("has a stride so long that auto_pad makes padding negative; give it pads instead")
+            total = max(total, 0)
             small, large = total // 2, total - total // 2
             sides += [small, large] if auto == "SAME_UPPER" else [large, small]
         return stride, dilation, (sides[0], sides[1], sides[2], sides[3])
