@@ -13,7 +13,7 @@ from qrt.cli.console import arena_text, console, facts, heading, kinds_text, per
 
 if TYPE_CHECKING:
     from qrt.compiler import Report
-    from qrt.compiler.report import Removal, Rescue
+    from qrt.compiler.report import Deviation, Removal, Rescue
 
 # How many runs of channels a line of the summary names; --json has all.
 RUNS = 8
@@ -33,6 +33,17 @@ def rescue_text(rescue: Rescue) -> str:
 def removal_text(removal: Removal) -> str:
     left = removal.count - len(removal.channels)
     return f"{short_name(removal.op)}: {left} of {removal.count} left, without {channels_text(removal.channels)}"
+
+
+def match_text(report: Report) -> str:
+    """The engine whose bytes the file gives, and how many operators are not proved to give them."""
+    count = len(report.deviations)
+    return report.match + (f", but for {count} operator{'s' if count > 1 else ''}, see below" if count else "")
+
+
+def deviation_text(deviation: Deviation) -> str:
+    counts = f"{deviation.count:,} of {deviation.total:,} " if deviation.total else ""
+    return f"{short_name(deviation.op)}: {counts}{deviation.cases}"
 
 
 def channels_text(channels: Sequence[int]) -> str:
@@ -77,7 +88,7 @@ class Summary:
         report = self.report
         rows = [
             ("name", printable(report.name) or "(none)"),
-            ("matches", report.match),
+            ("matches", match_text(report)),
             ("operators", kinds_text(report.operators)),
             ("MACs", f"{report.macs:,}"),
             (
@@ -96,6 +107,9 @@ class Summary:
         out = console()
         click.echo(f"{self.source} -> {self.output} in {report.seconds:.2f} s")
         show(out, facts(rows))
+        if report.deviations:
+            heading(out, f"Codes that can differ from {report.match}'s, by 1")
+            show(out, facts([(deviation.kind, deviation_text(deviation)) for deviation in report.deviations]))
         if report.notes:
             heading(out, "What the passes did")
             show(out, facts([(name, printable(text)) for name, text in report.notes]))

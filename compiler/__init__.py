@@ -19,7 +19,7 @@ from qrt.compiler.builder import GraphBuilder
 from qrt.compiler.errors import CompileError, Problem, understanding
 from qrt.compiler.frontends.untrusted import check, refuse_device
 from qrt.compiler.integers.requant import lower
-from qrt.compiler.integers.thresholds import STATED
+from qrt.compiler.integers.thresholds import TORCH
 from qrt.compiler.ir import Graph
 from qrt.compiler.passes import OPTIONAL, check_source, run_lowered_passes, run_passes, run_source_passes
 from qrt.compiler.plan.memory import Plan, plan
@@ -35,7 +35,7 @@ FRONTENDS = {".onnx": "onnx.graph", ".tflite": "tflite.graph", ".pt2": "torch.pt
 ENGINES = {
     "onnx.graph": ("onnxruntime",),
     "tflite.graph": ("tflm", "litert", "xnnpack"),
-    "torch.pt2": ("pytorch", *STATED),
+    "torch.pt2": ("pytorch", *TORCH),
 }
 BIASES = ("int32", "float")
 # Optimizations that `build` can leave out.

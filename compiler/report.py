@@ -35,6 +35,21 @@ class Removal:
     count: int
 
 
+@dataclass(frozen=True)
+class Deviation:
+    """An operator whose codes can differ from those of the engine that `Report.match` names, by 1.
+
+    They do for `count` of `total` `cases`, which are all that the operator can meet; counts are 0 where the cases have
+    not been tried.
+    """
+
+    op: str
+    kind: str
+    count: int
+    total: int
+    cases: str
+
+
 @dataclass
 class Report:
     """Filled while compiling.
@@ -47,6 +62,8 @@ class Report:
         What each pass did: its name and a sentence.
     rescues : list of Rescue
     removals : list of Removal
+    deviations : list of Deviation
+        Operators of which not every code is that of `match`.
     operators : dict of str to int
         How many of each kind.
     macs : int
@@ -64,6 +81,7 @@ class Report:
     notes: list[tuple[str, str]] = field(default_factory=list)
     rescues: list[Rescue] = field(default_factory=list)
     removals: list[Removal] = field(default_factory=list)
+    deviations: list[Deviation] = field(default_factory=list)
     operators: dict[str, int] = field(default_factory=dict)
     macs: int = 0
     weight_bytes: int = 0
@@ -77,6 +95,9 @@ class Report:
 
     def rescue(self, op: str, kind: str, channels: tuple[int, ...], text: str) -> None:
         self.rescues.append(Rescue(op, kind, channels, text))
+
+    def deviation(self, op: Op, count: int, total: int, cases: str) -> None:
+        self.deviations.append(Deviation(op.name, op.kind, count, total, cases))
 
     def removal(self, op: str, kind: str, channels: tuple[int, ...], count: int) -> None:
         """Notes removed channels, and which of the rescued ones are among them."""

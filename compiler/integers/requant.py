@@ -28,7 +28,7 @@ from qrt.compiler.integers.channels import (
 )
 from qrt.compiler.integers.gemmlowp import softmax_exponential
 from qrt.compiler.integers.sums import RATIOS, engine_sum
-from qrt.compiler.integers.thresholds import LITE, STATED, engine_codes, match_engine, single_precision, thresholds
+from qrt.compiler.integers.thresholds import STATED, engine_codes, match_engine, single_precision, thresholds
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
 from qrt.compiler.report import Report
 
@@ -158,7 +158,7 @@ def _lower_weighted(op: Op, report: Report) -> None:
         _replace_weights(op, channels, op.inputs[0].scale)
     multipliers, shifts = _multipliers(op, channels, rounding, report)
     addends = _addends(op, channels, multipliers, shifts) if float_bias else None
-    if engine in (*STATED, *LITE):
+    if engine in STATED:
         addends = match_engine(op, channels, (before, bias_real), multipliers, shifts, addends, report)
     op.attrs["requant"] = merged(
         Requant(

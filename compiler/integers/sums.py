@@ -55,7 +55,7 @@ def engine_sum(op: Op, report: Report) -> None:
             break
     op.attrs.update(best)
     if fewest:
-        report.note("match", f"{op.name}: {fewest} of {wanted.size} sums of two codes differ from qnnpack by 1")
+        report.deviation(op, fewest, wanted.size, "pairs of codes")
 
 
 def _half_away(op: Op) -> NDArray[np.int64]:

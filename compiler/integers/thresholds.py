@@ -1,10 +1,10 @@
 """Addends that make integers round as an engine's floats do.
 
-PyTorch's engines and XNNPACK turn an accumulator into a code by a few float32 operations, LiteRT's fully-connected
-layer by a float64 one. Each of them is monotone, so for every code k there is one least accumulator that gives at
-least k. The integer form of SPEC.md is monotone too; it gives the same code for every accumulator if and only if it
-has the same 255 thresholds, which is a range of addends for each channel. Where that range is not empty the layer
-equals the engine's for every input.
+PyTorch's engines, onnxruntime and XNNPACK turn an accumulator into a code by a few float32 operations, LiteRT's
+fully-connected layer by a float64 one. Each of them is monotone, so for every code k there is one least accumulator
+that gives at least k. The integer form of SPEC.md is monotone too; it gives the same code for every accumulator if and
+only if it has the same 255 thresholds, which is a range of addends for each channel. Where that range is not empty the
+layer equals the engine's for every input.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 Singles = NDArray[np.float32]
 
-# Engines whose arithmetic `engine_codes` states: PyTorch's, and those of TensorFlow Lite that take no multiplier.
-STATED = ("fbgemm", "qnnpack", "x86", "onednn")
-LITE = ("litert", "xnnpack")
+# Engines whose arithmetic `engine_codes` states: PyTorch's, onnxruntime, and those of TensorFlow Lite that take no
+# multiplier.
+TORCH = ("fbgemm", "qnnpack", "x86", "onednn")
+STATED = (*TORCH, "onnxruntime", "litert", "xnnpack")
 ONEDNN = ("x86", "onednn")
-INT32_BIAS = ("qnnpack", *LITE)
+# Those that add an int32 bias to the accumulator.
+INT32_BIAS = ("qnnpack", "onnxruntime", "litert", "xnnpack")
 # How far a multiplier, of 31 bits, may move to find the thresholds of an engine: below what float32 rounds away.
 REACH = 256
 ONE = np.float32(1)
@@ -42,10 +44,11 @@ def engine_codes(
 
     fbgemm: ``rint((float(acc) + bias_real / unit) * (unit / y_scale)) + zero_point``; qnnpack:
     ``rint(float(acc + bias) * (unit * (1 / y_scale))) + zero_point``; oneDNN, which x86 is too:
-    ``rint((float(acc) * unit + bias_real) * (1 / y_scale) + zero_point)``; xnnpack:
-    ``rint(float(acc + bias) * (unit / y_scale)) + zero_point``. Every operation rounds to float32. litert is
-    xnnpack's formula in float64, rounded half away from zero.
-    Found by comparing formulas with the engines of PyTorch 2.13 and LiteRT 2.3; they agree in every code tried.
+    ``rint((float(acc) * unit + bias_real) * (1 / y_scale) + zero_point)``; xnnpack, and
+    onnxruntime's QLinearConv, QLinearMatMul and QGemm: ``rint(float(acc + bias) * (unit / y_scale)) + zero_point``.
+    Every operation rounds to float32. litert is xnnpack's formula in float64, rounded half away from zero.
+    Found by comparing formulas with the engines of PyTorch 2.13, onnxruntime 1.32 and LiteRT 2.3; they agree in every
+    code tried.
 
     Parameters
     ----------
@@ -193,7 +196,7 @@ def match_engine(
             multipliers[c], addend = found
         result.append(addend)
     if missed:
-        report.note("match", f"{op.name}: {len(missed)} of {len(unit)} channels may differ from {engine} by 1")
+        report.deviation(op, len(missed), len(unit), "channels")
     return result if addends is not None or changed else None
 
 

@@ -28,7 +28,7 @@ from qrt.compiler.frontends.torch.modules import (
     is_leaf,
 )
 from qrt.compiler.frontends.torch.nodes import ATEN
-from qrt.compiler.integers.thresholds import STATED
+from qrt.compiler.integers.thresholds import TORCH
 from qrt.compiler.ir import Graph, Tensor
 
 # Functions whose output on a quantized tensor has a scale and zero point of its own, by the type of its codes.
@@ -94,7 +94,7 @@ class _Reader:
         """The engine that PyTorch would run the module with; a reference model runs in float."""
         quantized = any(type(module).__module__.startswith(QUANTIZED_MODULES) for module in self.modules.values())
         engine: str = torch.backends.quantized.engine
-        return engine if quantized and engine in STATED else "pytorch"
+        return engine if quantized and engine in TORCH else "pytorch"
 
     # Nodes of fx
 

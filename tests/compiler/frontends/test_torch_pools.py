@@ -18,8 +18,8 @@ from qrt.compiler.study.evaluate import evaluate
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchao")
 
-from torch_conversion import engine_as_before  # noqa: E402, F401
 from torch import nn  # noqa: E402
+from torch_conversion import engine_as_before  # noqa: E402, F401
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
