@@ -227,6 +227,7 @@ def requant_cases() -> Iterator[Case]:
     addend = replace(PER_TENSOR, bias="addend")
     yield case("requantize addend", graphs.requantize, (300,), numbers=addend)
     yield case("mul addend", graphs.mul, (300,), (300,), numbers=addend)
+    yield case("mean addend", graphs.mean, (2, 3, 5, 33), numbers=addend)
 
 
 BROADCASTS: tuple[tuple[Shape, Shape], ...] = (

@@ -57,6 +57,20 @@ def requantize(acc: Any, requant: Requant, y_zero_point: int) -> np.ndarray:
     return result
 
 
+def average(op: Op, sums: Any, count: int) -> np.ndarray:
+    """Codes of an average_pool2d where `count` codes lie in the image, by the sums of their x - x_zero_point."""
+    rounding, zero = op.attrs.get("rounding", "HALF_AWAY"), op.inputs[0].zero_point
+    base = zero if rounding == "HALF_EVEN" else 0
+    sums = np.asarray(sums, np.int64) + count * (zero - base)
+    if rounding == "HALF_AWAY":
+        codes = np.sign(sums) * ((2 * np.abs(sums) + count) // (2 * count))
+    else:
+        codes, rest = sums // count, sums % count
+        codes = codes + ((2 * rest > count) | ((2 * rest == count) & (codes % 2 == 1)))
+    result: np.ndarray = np.clip(codes + base, op.attrs.get("output_min", -128), op.attrs.get("output_max", 127))
+    return result
+
+
 def add_addend(op: Op) -> int:
     """What a lowered add of the COMMON_SHIFT form adds to the products of codes (SPEC.md, section 2)."""
     a, b, attrs = op.inputs[0], op.inputs[1], op.attrs

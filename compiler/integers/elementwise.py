@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrt.compiler.integers.singles import dequantized, quantized
 from qrt.compiler.ir import Op, Quantization, Tensor
 
 Reals = NDArray[Any]
@@ -92,6 +93,11 @@ ELEMENTWISE: dict[str, Function] = {
 }
 
 
+# Functions that libraries approximate, each in its own last bits; and how far apart their results are, relatively.
+APPROXIMATED = frozenset({"sigmoid", "tanh", "silu", "elu", "gelu", "exp", "log", "softplus", "erf", "pow"})
+APART = 2.0**-21
+
+
 def _scalar(tensor: Tensor, producers: dict[Tensor, Op]) -> Reals | None:
     """The value of a constant of one entry, dequantized or not."""
     op = producers.get(tensor)
@@ -122,24 +128,37 @@ def leaves(op: Op, producers: dict[Tensor, Op], is_leaf: Callable[[Tensor], bool
     return found
 
 
-def table(op: Op, producers: dict[Tensor, Op], leaf: Tensor, codes: Tensor, quantization: Quantization) -> np.ndarray:
-    """The region's 256 output codes for the codes -128 to 127 of `leaf`, int8."""
-    every = np.arange(-128, 128, dtype=np.int32) - codes.zero_point
-    values: dict[Tensor, Reals] = {leaf: every.astype(np.float32) * np.float32(codes.scale)}
+def table(
+    op: Op, producers: dict[Tensor, Op], leaf: Tensor, codes: Tensor, quantization: Quantization, way: str
+) -> tuple[np.ndarray, int]:
+    """The region's output codes for the 256 codes of `leaf`, int8; and how many hang on a function's last bits.
 
-    def value(tensor: Tensor) -> Reals:
-        if tensor not in values:
-            scalar = _scalar(tensor, producers)
-            values[tensor] = scalar if scalar is not None else evaluate(producers[tensor])
-        return values[tensor]
+    `way` is how the engine quantizes (`qrt.compiler.integers.singles`).
+    """
+    assert codes.quantization is not None
+    given = dequantized(np.arange(-128, 128), codes.quantization)
 
-    def evaluate(node: Op) -> Reals:
-        with np.errstate(all="ignore"):
-            result: Reals = ELEMENTWISE[node.kind](node, *(value(t) for t in node.inputs)).astype(np.float32)
-        return result
+    def codes_of(apart: float) -> np.ndarray:
+        """The table where approximated functions give results that are `apart`, relatively."""
+        values: dict[Tensor, Reals] = {leaf: given}
 
-    real = np.broadcast_to(evaluate(op), (256,))
-    with np.errstate(all="ignore"):
-        scaled = np.rint(real / np.float32(quantization.scale)) + np.float32(quantization.zero_point)
-    result: np.ndarray = np.clip(np.nan_to_num(scaled, nan=0.0, posinf=127, neginf=-128), -128, 127).astype(np.int8)
-    return result
+        def value(tensor: Tensor) -> Reals:
+            if tensor not in values:
+                scalar = _scalar(tensor, producers)
+                values[tensor] = scalar if scalar is not None else evaluate(producers[tensor])
+            return values[tensor]
+
+        def evaluate(node: Op) -> Reals:
+            arguments = [value(t) for t in node.inputs]
+            with np.errstate(all="ignore"):
+                result: Reals = ELEMENTWISE[node.kind](node, *arguments).astype(np.float32)
+                if node.kind in APPROXIMATED:
+                    is_exact = (result == arguments[0]) | (result == 0) | (np.abs(result) == 1)
+                    result = np.where(is_exact, result, result * np.float32(1 + apart))
+            return result
+
+        return quantized(np.broadcast_to(evaluate(op), (256,)), quantization, way).astype(np.int8)
+
+    entries = codes_of(0.0)
+    near = (codes_of(-APART) != entries) | (codes_of(APART) != entries)
+    return entries, int(near.sum())

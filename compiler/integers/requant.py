@@ -26,6 +26,7 @@ from qrt.compiler.integers.channels import (
     merged,
     quantize_multiplier,
 )
+from qrt.compiler.integers.fitting import match_float32
 from qrt.compiler.integers.gemmlowp import softmax_exponential
 from qrt.compiler.integers.sums import RATIOS, engine_sum
 from qrt.compiler.integers.thresholds import STATED, engine_codes, match_engine, single_precision, thresholds
@@ -391,6 +392,8 @@ def lower(graph: Graph, report: Report) -> Graph:
                 _lower_add(op, report)
             elif op.kind in simple:
                 simple[op.kind](op)
+            if "float32" in op.attrs:
+                match_float32(op, report)
         except CompileError as error:
             problems += error.problems
     if problems:

@@ -206,6 +206,9 @@ def explain(graph: Graph, index: int, source: Graph | None = None) -> Explanatio
         numbers |= {"multiplier": int(requant.multiplier[0]), "shift": int(requant.shift[0])}
         numbers["real_multiplier"] = numbers["multiplier"] * 2.0 ** -numbers["shift"]
         numbers |= {"rounding": requant.rounding, "output_min": requant.output_min, "output_max": requant.output_max}
+        if requant.addend is not None:
+            rule = [rule[0], "addend = what the file states, close to 2^(shift-1) + y_zero_point * 2^shift"]
+            numbers["addend"] = int(requant.addend[0])
         formulas = [SUMS[op.kind], *rule, f"multiplier * 2^-shift = {REAL_MULTIPLIERS[op.kind]}"]
         return Explanation(index, op.name, op.kind, formulas, numbers)
     numbers |= {key: _plain(value) for key, value in op.attrs.items() if _plain(value) is not None}

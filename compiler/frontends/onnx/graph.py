@@ -17,6 +17,7 @@ import numpy as np
 from qrt.compiler.errors import CompileError, Problem, understanding
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.onnx.importer import Importer
+from qrt.compiler.frontends.onnx.kernels import state_kernels
 from qrt.compiler.frontends.onnx.nodes import NODES
 from qrt.compiler.frontends.onnx.qlinear import QLINEAR_NODES
 from qrt.compiler.frontends.untrusted import RATIO
@@ -75,6 +76,8 @@ def _import(model: onnx.ModelProto, where: str) -> Graph:
         raise CompileError(importer.problems)
     for output in graph.output:
         importer.graph.outputs.append(Edge(importer.tensor(output.name)))
+    importer.graph.engine = "onnxruntime"
+    state_kernels(importer.graph)
     _labels(importer.graph, model)
     return importer.graph
 

@@ -136,7 +136,7 @@ class Importer:
     def finish(self, outputs: Sequence[Tensor], match: str) -> Graph:
         """The graph, once every node has been translated.
 
-        `match` is the engine whose bytes to give: one of `qrt.compiler.integers.thresholds.STATED`, or
+        `match` is the engine whose bytes to give: one of `qrt.compiler.integers.thresholds.TORCH`, or
         ``"pytorch"``, which runs quantize, dequantize and float operators as they are written. It decides whether a
         bias is rounded to int32, in which precision real multipliers are formed, and how average pools break ties.
 
@@ -149,6 +149,8 @@ class Importer:
             raise CompileError(self.problems)
         producers = {op.output: op for op in self.graph.ops}
         for op in self.graph.ops:
+            if match == "pytorch" and op.kind in ("add", "sub", "mul", "mean", "average_pool2d"):
+                op.attrs["float32"] = "RECIPROCAL"
             if op.kind in ("conv2d", "linear"):
                 source = producers.get(op.inputs[2]) if len(op.inputs) > 2 else None
                 int32 = source is not None and source.kind == "dequantize"

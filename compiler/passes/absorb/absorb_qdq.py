@@ -16,11 +16,20 @@ import numpy as np
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.integers.codes import activation_codes
 from qrt.compiler.integers.elementwise import ELEMENTWISE, leaves, table
+from qrt.compiler.integers.singles import (
+    WRITTEN,
+    dequantized,
+    is_qlinear,
+    product_codes,
+    quantized,
+    sum_codes,
+)
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
 from qrt.compiler.passes.absorb import pools
 from qrt.compiler.passes.absorb.emitter import NCHW_TO_NHWC, NHWC_TO_NCHW, Emitter
 from qrt.compiler.report import Report
 
+EVERY = np.arange(-128, 128)
 UNQUANTIZED = (
     "its output is not quantized; quantize it (ONNX: a QuantizeLinear/DequantizeLinear pair behind it; PyTorch: "
     "QrtQuantizer leaves nothing in float), or cut the graph in front of it"
@@ -55,7 +64,7 @@ def absorb_qdq(graph: Graph, report: Report) -> Graph:
         if floats:
             raise CompileError([Problem(op.name, _source(op), UNQUANTIZED) for op in floats])
         return graph
-    result = Absorber(graph).run()
+    result = Absorber(graph, report).run()
     report.note("absorb_qdq", f"turned {len(graph.ops)} source operators into {len(result.ops)} on codes")
     return result
 
@@ -63,8 +72,9 @@ def absorb_qdq(graph: Graph, report: Report) -> Graph:
 class Absorber(Emitter):
     """The rewriting of one graph. `codes` maps a float or source tensor to the codes that stand for it."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, report: Report) -> None:
         super().__init__(graph)
+        self.report = report
         self.codes: dict[Tensor, Tensor] = {}
         self.accumulators: dict[Tensor, Tensor] = {}
         self.edges = {edge.tensor: edge for edge in graph.inputs}
@@ -137,7 +147,7 @@ class Absorber(Emitter):
         if op.kind == "dequantize":
             source = op.inputs[0]
             codes = source if source.is_constant else self.codes.get(source, source)
-        elif op.kind in MOVES:
+        elif op.kind in MOVES and (op.kind != "clip" or self._is_clip_of_codes(op)):
             inputs = [self._known(t) for t in op.inputs]
             known = [t for t in inputs if t is not None]
             if len(known) == len(inputs) and all(
@@ -148,6 +158,15 @@ class Absorber(Emitter):
             self.codes[tensor] = codes
         return codes
 
+    def _is_clip_of_codes(self, op: Op) -> bool:
+        """Whether the bounds of a clip are real values of codes of its input, or beyond them all."""
+        codes = self._known(op.inputs[0])
+        if codes is None or codes.quantization is None:
+            return False
+        values = dequantized(EVERY, codes.quantization)
+        bounds = [np.float32(op.attrs[key]) for key in ("min", "max") if op.attrs.get(key) is not None]
+        return all(bound in values or not values[0] < bound < values[-1] for bound in bounds)
+
     def _quantized(self, tensor: Tensor, quantization: Quantization, name: str) -> Tensor | None:
         """Codes of `tensor` under `quantization`; None when it cannot be had, with the reason noted."""
         if tensor in self.edges:
@@ -156,7 +175,8 @@ class Absorber(Emitter):
         if known is not None:
             if quantization.same_as(known.quantization):
                 return known
-            return self.emit("requantize", name, [known], known.shape, quantization, {})
+            attrs = {"float32": WRITTEN[self.source.engine]} if self.source.engine in WRITTEN else {}
+            return self.emit("requantize", name, [known], known.shape, quantization, attrs)
         op = self.producers.get(tensor)
         if op is None:
             return None
@@ -207,8 +227,18 @@ class Absorber(Emitter):
         assert codes is not None
         if codes.is_constant or codes.shape != op.output.shape:
             return None
-        attrs = {"table": table(op, self.producers, leaf, codes, quantization)}
-        return self.emit("lut", name, [codes], codes.shape, quantization, attrs, op)
+        if is_qlinear(op):
+            codes_of = sum_codes if op.kind == "add" else product_codes
+            operands = [tensor for tensor in map(self._known, op.inputs) if tensor is not None]
+            kernel = replace(op, inputs=operands, output=Tensor(name, op.output.shape, "int8", quantization))
+            values = [EVERY if tensor.data is None else tensor.data.reshape(()) for tensor in operands]
+            entries, near = codes_of(kernel, *values).astype(np.int8), 0
+        else:
+            way = WRITTEN.get(self.source.engine, "DIVIDE")
+            entries, near = table(op, self.producers, leaf, codes, quantization, way)
+        if near:
+            self.report.deviation(op, near, len(entries), "codes")
+        return self.emit("lut", name, [codes], codes.shape, quantization, {"table": entries}, op)
 
     def _accumulated(self, tensor: Tensor) -> Tensor | None:
         """The accumulators, int32 and NHWC, of a layer on codes whose real result is `tensor`; None for others."""
@@ -236,9 +266,10 @@ class Absorber(Emitter):
                 continue
             producer = self.producers[layer]
             if producer.kind == "linear" or producer.attrs.get("layout", "NHWC") == "NHWC":
-                return self.emit("requantize_sum", name, [acc, b], acc.shape, quantization, {}, op)
+                return self.emit("requantize_sum", name, [acc, b], acc.shape, quantization, self.unfollowed(), op)
             b = self.transposed(b, NCHW_TO_NHWC)
-            y = self.emit("requantize_sum", self.fresh(f"{name}_nhwc"), [acc, b], acc.shape, quantization, {}, op)
+            nhwc, attrs = self.fresh(f"{name}_nhwc"), self.unfollowed()
+            y = self.emit("requantize_sum", nhwc, [acc, b], acc.shape, quantization, attrs, op)
             return self.transposed(y, NHWC_TO_NCHW, name)
         return None
 
@@ -295,6 +326,10 @@ def _clip(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
     quantization = inputs[0].quantization
     assert quantization is not None
     attrs = activation_codes(low, high, quantization)
+    if a.source.engine in WRITTEN:
+        for key, bound in (("output_min", low), ("output_max", high)):
+            if bound is not None:
+                attrs[key] = int(quantized(bound, quantization, WRITTEN[a.source.engine]))
     return a.emit("clamp", op.output.name, inputs, op.output.shape, quantization, attrs, op)
 
 
@@ -361,6 +396,8 @@ def _layer(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization 
             return None
         arguments.append(bias)
     extra: dict[str, Any] = {key: op.attrs[key] for key in ("float_bias", "engine") if key in op.attrs}
+    if quantization is not None and "engine" not in extra:
+        extra |= a.unfollowed()
     if op.kind == "linear":
         return a.emit("linear", name, arguments, op.output.shape, quantization, extra, op)
     attrs = {key: op.attrs[key] for key in ("stride", "dilation", "padding", "groups")} | extra
@@ -376,7 +413,7 @@ def _binary(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization
     if all(tensor.is_constant for tensor in aligned):
         a.refuse(op, "both operands are constant; fold them in the source")
         return None
-    extra = {"engine": op.attrs["engine"]} if "engine" in op.attrs else {}
+    extra: dict[str, Any] = {key: op.attrs[key] for key in ("engine", "float32") if key in op.attrs}
     return a.emit(op.kind, name, aligned, op.output.shape, quantization, extra, op)
 
 
@@ -394,10 +431,10 @@ def _softmax(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantizatio
     x = inputs[0]
     axis, last = op.attrs["axis"] % len(x.shape), len(x.shape) - 1
     if axis == last:
-        return a.emit("softmax", name, [x], x.shape, quantization, {}, op)
+        return a.emit("softmax", name, [x], x.shape, quantization, a.unfollowed(), op)
     order = (*(k for k in range(len(x.shape)) if k != axis), axis)
     moved = a.transposed(x, order)
-    y = a.emit("softmax", a.fresh(f"{name}_last"), [moved], moved.shape, quantization, {}, op)
+    y = a.emit("softmax", a.fresh(f"{name}_last"), [moved], moved.shape, quantization, a.unfollowed(), op)
     return a.transposed(y, tuple(int(k) for k in np.argsort(order)), name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qrt.compiler.integers.singles import UNFOLLOWED, WRITTEN
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor, unique_name
 
 NCHW_TO_NHWC = (0, 2, 3, 1)
@@ -66,6 +67,10 @@ class Emitter:
         shape = tuple(shape[k] for k in NCHW_TO_NHWC)
         y = self.emit(kind, self.fresh(f"{name}_nhwc"), inputs, shape, quantization, attrs, op)
         return y if quantization is None else self.transposed(y, NHWC_TO_NCHW, name)
+
+    def unfollowed(self) -> dict[str, str]:
+        """What an operator is marked with that sums in float32, where the engine runs it as it is written."""
+        return {"float32": UNFOLLOWED} if self.source.engine in WRITTEN else {}
 
     def refuse(self, op: Op, reason: str) -> None:
         self.problems[op] = reason

@@ -11,6 +11,11 @@ from qrt.compiler.ir import Op, Quantization, Tensor
 from qrt.compiler.passes.absorb.emitter import NCHW_TO_NHWC, NHWC_TO_NCHW, Emitter
 
 
+def float32(op: Op) -> dict[str, Any]:
+    """How the engine computes `op` between codes, where that is known (`qrt.compiler.integers.singles`)."""
+    return {"float32": op.attrs["float32"]} if "float32" in op.attrs else {}
+
+
 def mean(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
     x = inputs[0]
     rank = len(x.shape)
@@ -26,7 +31,7 @@ def mean(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, n
             window = {"filter": size, "stride": size, "padding": (0, 0, 0, 0)}
             y = _averaged(a, replace(whole, attrs=op.attrs | whole.attrs), x, window, kept_name)
         else:
-            y = a.image("mean", whole, [x], quantization, {}, kept_name)
+            y = a.image("mean", whole, [x], quantization, float32(op), kept_name)
         return y if same else a.emit("reshape", name, [y], op.output.shape, quantization, {}, op)
     a.refuse(
         op, f"takes the mean of a rank-{rank} tensor over axes {list(axes)}; only height and width of images can be"
@@ -68,7 +73,7 @@ def _summed(a: Emitter, op: Op, x: Tensor, divisor: int, quantization: Quantizat
     ones = np.ones((1, *op.attrs["filter"], channels), np.int8)
     scale = Quantization(np.array(1 / divisor), np.array(0, np.int32))
     weights = Tensor(a.fresh(f"{op.name}_ones"), ones.shape, "int8", scale, ones)
-    attrs = {"stride": op.attrs["stride"], "dilation": (1, 1), "padding": op.attrs["padding"]}
+    attrs = {"stride": op.attrs["stride"], "dilation": (1, 1), "padding": op.attrs["padding"]} | float32(op)
     return a.image("dwconv2d", op, [x, weights], quantization, attrs, name)
 
 
@@ -90,6 +95,7 @@ def _averaged(a: Emitter, op: Op, x: Tensor, window: dict[str, Any], name: str) 
     by `rounding`; at an even zero point both are the same, else each part has a pool of its own.
     """
     rounding = op.attrs.get("rounding", "HALF_EVEN_RAW")
+    window = window | float32(op)
     nchw = op.attrs.get("layout", "NHWC") == "NCHW"
     channels = x.shape[1 if nchw else 3]
     vector = op.attrs.get("vector", channels + 1)

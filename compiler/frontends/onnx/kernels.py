@@ -1,0 +1,83 @@
+"""In which way onnxruntime computes operators between codes: as they are written, in float32, or by QLinear kernels.
+
+At its default options it makes one QLinear node of dequantize, operator and quantize, where all codes are of one type
+and nobody else reads the result in between. Ties depend on it.
+"""
+
+from __future__ import annotations
+
+from qrt.compiler.ir import Graph, Op, Tensor
+
+# Operators between codes whose float32 decides ties, and the nodes of them that have a kernel of their own.
+CONCERNED = frozenset({"add", "sub", "mul", "mean", "average_pool2d"})
+FUSED = frozenset({"Add", "Mul", "AveragePool", "GlobalAveragePool"})
+# Layers that have one for codes of these types.
+LAYERS = {"Conv": {"uint8"}, "MatMul": {"uint8"}, "Gemm": {"uint8", "int8"}}
+# What dequantize and quantize are pushed through first.
+PASSED = frozenset({"reshape", "transpose"})
+
+
+def state_kernels(graph: Graph) -> None:
+    """Gives operators that compute between codes the attribute ``float32`` (`qrt.compiler.integers.singles`)."""
+    producers = {op.output: op for op in graph.ops}
+    for op in graph.ops:
+        if op.kind in ("conv2d", "linear"):
+            if _has_layer_kernel(graph, op, producers):
+                op.attrs["engine"] = "onnxruntime"
+            continue
+        if op.kind not in CONCERNED:
+            continue
+        dtypes = {_codes_above(tensor, producers) for tensor in op.inputs} | {_codes_below(graph, op)}
+        has_kernel = str(op.attrs["source"]).removeprefix("QLinear") in FUSED
+        if not has_kernel or len(dtypes) > 1 or not dtypes <= {"uint8", "int8"}:
+            op.attrs["float32"] = "DIVIDE"
+        elif op.kind == "mean":
+            op.attrs["float32"] = "QLINEAR_SUM"
+        else:
+            op.attrs["float32"] = f"QLINEAR_{dtypes.pop().upper()}"
+        if op.attrs["float32"] == "DIVIDE" and op.kind in ("mean", "average_pool2d"):
+            op.attrs["rounding"] = "HALF_EVEN"  # the kernel for windows adds the zero point before it rounds
+
+
+def _has_layer_kernel(graph: Graph, op: Op, producers: dict[Tensor, Op]) -> bool:
+    """Whether a layer adds integers and rounds its accumulators once."""
+    source = str(op.attrs["source"])
+    if source.startswith("Q"):
+        return True
+    x, result = _codes_above(op.inputs[0], producers), _codes_below(graph, op)
+    bias = producers.get(op.inputs[2]) if len(op.inputs) > 2 else None
+    int32_bias = len(op.inputs) < 3 or (bias is not None and bias.kind == "dequantize")
+    return x == result and x in LAYERS[source] and int32_bias
+
+
+def _codes_above(tensor: Tensor, producers: dict[Tensor, Op]) -> str:
+    """The type of the codes that `tensor` is dequantized from; empty where it is not."""
+    op = producers.get(tensor)
+    while op is not None and op.kind in PASSED:
+        op = producers.get(op.inputs[0])
+    return op.inputs[0].dtype if op is not None and op.kind == "dequantize" else ""
+
+
+def _codes_below(graph: Graph, op: Op) -> str:
+    """The type of the codes that the result of `op` is quantized to, and nothing else; empty where it is not."""
+    while True:
+        readers = graph.consumers(op.output)
+        if len(readers) != 1 or graph.is_output(op.output):
+            return ""
+        (op,) = readers
+        if op.kind == "quantize":
+            return op.output.dtype
+        if op.kind not in PASSED and not _is_range(graph, op):
+            return ""
+
+
+def _is_range(graph: Graph, op: Op) -> bool:
+    """Whether an activation does nothing but what the range of the codes behind it does."""
+    readers = graph.consumers(op.output)
+    if op.kind not in ("relu", "clip") or len(readers) != 1 or readers[0].kind != "quantize":
+        return False
+    codes = readers[0].output
+    limits = (0, 255) if codes.dtype == "uint8" else (-128, 127)
+    least, largest = (codes.scale * (limit - codes.zero_point) for limit in limits)
+    low, high = (0.0, None) if op.kind == "relu" else (op.attrs.get("min"), op.attrs.get("max"))
+    return (low is None or low <= least) and (high is None or high >= largest)

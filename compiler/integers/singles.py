@@ -1,0 +1,142 @@
+"""What engines that compute between codes in float32 make of them, operation by operation.
+
+An operator's attribute ``float32`` names the way, one of `WAYS`. The formulas are those of onnxruntime 1.32's kernels
+on x86-64 with AVX2, at its default options, and of PyTorch 2.13's operators, which the tests compare them with.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from qrt.compiler.ir import Op, Quantization
+
+Ints = NDArray[np.int64]
+Singles = NDArray[np.float32]
+
+# Operators as the source writes them, quantized by dividing by the scale (ONNX) or by multiplying with its reciprocal
+# (PyTorch); and the kernels that onnxruntime has for dequantize, operator and quantize, on either type of codes. That
+# for averages over whole images adds integers.
+WAYS = ("DIVIDE", "RECIPROCAL", "QLINEAR_UINT8", "QLINEAR_INT8", "QLINEAR_SUM")
+# Of operators that add up products or exponentials in float32, which nothing here follows.
+UNFOLLOWED = "UNFOLLOWED"
+# How engines quantize that run quantize, dequantize and float operators as they are written.
+WRITTEN = {"onnxruntime": "DIVIDE", "pytorch": "RECIPROCAL"}
+# Beyond it no code comes: NaN and infinities have one too.
+FAR = 2.0**20
+# The largest error of one float32 operation, relative to its result.
+UNIT = 2.0**-24
+# The largest sum whose products with a scale are tried for exactness.
+EXACT_TO = 2**22
+
+
+def is_qlinear(op: Op) -> bool:
+    return str(op.attrs.get("float32", "")).startswith("QLINEAR")
+
+
+def dequantized(codes: Any, quantization: Quantization) -> Singles:
+    """Real values of codes; as every engine forms them."""
+    centered = np.asarray(codes, np.int64) - int(quantization.zero_point)
+    result: Singles = centered.astype(np.float32) * np.float32(quantization.scale)
+    return result
+
+
+def scaled(real: Any, quantization: Quantization, way: str) -> Singles:
+    """`real` in steps of the scale, from which rounding makes codes."""
+    real = np.asarray(real, np.float32)
+    with np.errstate(all="ignore"):
+        if way == "RECIPROCAL":
+            steps = real * np.float32(1.0 / float(quantization.scale))
+        else:
+            steps = real / np.float32(quantization.scale)
+    result: Singles = np.clip(np.nan_to_num(steps, nan=0.0, posinf=FAR, neginf=-FAR), -FAR, FAR)
+    return result
+
+
+def quantized(real: Any, quantization: Quantization, way: str) -> Ints:
+    """The codes, -128 to 127, that an engine gives for float32 values."""
+    codes = np.rint(scaled(real, quantization, way)).astype(np.int64) + int(quantization.zero_point)
+    return np.clip(codes, -128, 127)
+
+
+def requantized(x: Quantization, y: Quantization, way: str) -> Ints:
+    """The codes under `y` for the codes -128 to 127 under `x`."""
+    return quantized(dequantized(np.arange(-128, 128), x), y, way)
+
+
+def _raised(op: Op) -> int:
+    """By how much the engine's codes are higher than ours; its float32 holds them, and zero points, as they are."""
+    return 128 if op.attrs["float32"] == "QLINEAR_UINT8" else 0
+
+
+def _fused(a: Any, b: Any, c: Any) -> Any:
+    """a * b + c, rounded once."""
+    return (np.asarray(a, np.float64) * np.float64(b) + np.float64(c)).astype(np.float32)
+
+
+def sum_codes(op: Op, a: Any, b: Any) -> Ints:
+    """Codes of an add, not clamped to its bounds, for the codes of its operands."""
+    x, z, y = (tensor.quantization for tensor in (*op.inputs, op.output))
+    assert x is not None and z is not None and y is not None
+    if not is_qlinear(op):
+        real, other = dequantized(a, x), dequantized(b, z)
+        return quantized(real - other if op.attrs.get("subtract", False) else real + other, y, op.attrs["float32"])
+    up, step = _raised(op), np.float32(y.scale)
+    a_ratio, b_ratio = np.float32(x.scale) / step, np.float32(z.scale) / step
+    a_zero, b_zero, y_zero = (np.float32(int(q.zero_point) + up) for q in (x, z, y))
+    fixed = y_zero - _fused(a_ratio, a_zero, b_ratio * b_zero)
+    value = _fused(np.asarray(a, np.int64) + up, a_ratio, _fused(np.asarray(b, np.int64) + up, b_ratio, fixed))
+    result: Ints = np.clip(np.rint(value).astype(np.int64) - up, -128, 127)
+    return result
+
+
+def product_codes(op: Op, a: Any, b: Any) -> Ints:
+    """Codes of a mul, not clamped to its bounds, for the codes of its operands."""
+    x, z, y = (tensor.quantization for tensor in (*op.inputs, op.output))
+    assert x is not None and z is not None and y is not None
+    if not is_qlinear(op):
+        return quantized(dequantized(a, x) * dequantized(b, z), y, op.attrs["float32"])
+    products = (np.asarray(a, np.int64) - int(x.zero_point)) * (np.asarray(b, np.int64) - int(z.zero_point))
+    ratio = np.float32(x.scale) * np.float32(z.scale) / np.float32(y.scale)
+    up = _raised(op)
+    value = products.astype(np.float32) * ratio + np.float32(int(y.zero_point) + up)
+    result: Ints = np.clip(np.rint(np.clip(value, -FAR, FAR)).astype(np.int64) - up, -128, 127)
+    return result
+
+
+def average_codes(op: Op, sums: Ints, count: int) -> tuple[Ints, NDArray[np.bool_]]:
+    """Codes of an average of `count` codes whose differences from the zero point have these sums; and which are sure.
+
+    All ways but QLINEAR_SUM add float32 values one after the other. Where these sums are not exact they depend on the
+    single codes and their order, and so does a code whose real value lies within their error of a tie.
+    """
+    x, y = op.inputs[0].quantization, op.output.quantization
+    assert x is not None and y is not None
+    if op.attrs["float32"] == "QLINEAR_SUM":
+        factor = np.float32(x.scale) / (np.float32(y.scale) * np.float32(count))
+        codes = np.rint(sums.astype(np.float32) * factor).astype(np.int64) + int(y.zero_point)
+        return np.clip(codes, -128, 127), np.ones(sums.shape, bool)
+    single = np.float32(x.scale)
+    largest = count * max(128 + int(x.zero_point), 127 - int(x.zero_point))
+    every = np.arange(1, min(largest, EXACT_TO) + 1)
+    products = every.astype(np.float32) * single
+    is_exact = largest <= EXACT_TO and np.array_equal(products.astype(np.float64), every * float(single))
+    mean = sums.astype(np.float32) * single / np.float32(count)
+    if is_qlinear(op):
+        zero = np.float32(int(y.zero_point) + _raised(op))
+        steps = scaled(mean, y, "DIVIDE") + zero
+        codes = np.rint(steps).astype(np.int64) - _raised(op)
+    else:
+        steps = scaled(mean, y, op.attrs["float32"])
+        codes = np.rint(steps).astype(np.int64) + int(y.zero_point)
+        zero = np.float32(0)
+    codes = np.clip(codes, -128, 127)
+    if is_exact:
+        return codes, np.ones(sums.shape, bool)
+    exact = sums * (float(x.scale) / (count * float(y.scale)))
+    ratio = float(x.scale) / float(y.scale)
+    error = UNIT * ((count + 4) * largest * ratio / count + 8 * np.abs(exact) + abs(float(zero)))
+    return codes, np.abs(exact - np.floor(exact) - 0.5) > error
