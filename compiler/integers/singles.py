@@ -19,8 +19,8 @@ Singles = NDArray[np.float32]
 
 # Operators as the source writes them, quantized by dividing by the scale (ONNX) or by multiplying with its reciprocal
 # (PyTorch); and the kernels that onnxruntime has for dequantize, operator and quantize, on either type of codes. That
-# for averages over whole images adds integers.
-WAYS = ("DIVIDE", "RECIPROCAL", "QLINEAR_UINT8", "QLINEAR_INT8", "QLINEAR_SUM")
+# for averages over whole images adds integers. QUANTIZED are PyTorch's own operators on codes, but for qnnpack's.
+WAYS = ("DIVIDE", "RECIPROCAL", "QLINEAR_UINT8", "QLINEAR_INT8", "QLINEAR_SUM", "QUANTIZED")
 # Of operators that add up products or exponentials in float32, which nothing here follows.
 UNFOLLOWED = "UNFOLLOWED"
 # How engines quantize that run quantize, dequantize and float operators as they are written.
@@ -29,6 +29,7 @@ WRITTEN = {"onnxruntime": "DIVIDE", "pytorch": "RECIPROCAL"}
 FAR = 2.0**20
 # The largest error of one float32 operation, relative to its result.
 UNIT = 2.0**-24
+ONE = np.float32(1)
 # The largest sum whose products with a scale are tried for exactness.
 EXACT_TO = 2**22
 
@@ -77,10 +78,27 @@ def _fused(a: Any, b: Any, c: Any) -> Any:
     return (np.asarray(a, np.float64) * np.float64(b) + np.float64(c)).astype(np.float32)
 
 
+def _dequantized_by_vectors(codes: Any, quantization: Quantization) -> Singles:
+    """``code * scale - zero_point * scale``, the product of the zero point rounded before; codes and it are uint8."""
+    scale, zero_point = np.float32(quantization.scale), np.float32(int(quantization.zero_point) + 128)
+    result: Singles = _fused(np.asarray(codes, np.int64) + 128, scale, -(zero_point * scale))
+    return result
+
+
+def _by_single_reciprocal(real: Singles, quantization: Quantization, factor: Any = ONE) -> Ints:
+    """Codes by a product with ``factor * (1 / scale)``, both rounded to float32."""
+    steps = real * (factor * (ONE / np.float32(quantization.scale)))
+    codes = np.rint(np.clip(steps, -FAR, FAR)).astype(np.int64) + int(quantization.zero_point)
+    result: Ints = np.clip(codes, -128, 127)
+    return result
+
+
 def sum_codes(op: Op, a: Any, b: Any) -> Ints:
     """Codes of an add, not clamped to its bounds, for the codes of its operands."""
     x, z, y = (tensor.quantization for tensor in (*op.inputs, op.output))
     assert x is not None and z is not None and y is not None
+    if op.attrs["float32"] == "QUANTIZED":
+        return _by_single_reciprocal(_dequantized_by_vectors(a, x) + _dequantized_by_vectors(b, z), y)
     if not is_qlinear(op):
         real, other = dequantized(a, x), dequantized(b, z)
         return quantized(real - other if op.attrs.get("subtract", False) else real + other, y, op.attrs["float32"])
@@ -97,9 +115,11 @@ def product_codes(op: Op, a: Any, b: Any) -> Ints:
     """Codes of a mul, not clamped to its bounds, for the codes of its operands."""
     x, z, y = (tensor.quantization for tensor in (*op.inputs, op.output))
     assert x is not None and z is not None and y is not None
+    products = (np.asarray(a, np.int64) - int(x.zero_point)) * (np.asarray(b, np.int64) - int(z.zero_point))
+    if op.attrs["float32"] == "QUANTIZED":
+        return _by_single_reciprocal(products.astype(np.float32), y, np.float32(x.scale) * np.float32(z.scale))
     if not is_qlinear(op):
         return quantized(dequantized(a, x) * dequantized(b, z), y, op.attrs["float32"])
-    products = (np.asarray(a, np.int64) - int(x.zero_point)) * (np.asarray(b, np.int64) - int(z.zero_point))
     ratio = np.float32(x.scale) * np.float32(z.scale) / np.float32(y.scale)
     up = _raised(op)
     value = products.astype(np.float32) * ratio + np.float32(int(y.zero_point) + up)

@@ -159,6 +159,8 @@ class Importer:
                     op.attrs["engine"] = match
             elif op.kind == "add" and match == "qnnpack" and op.inputs[0].shape == op.inputs[1].shape:
                 op.attrs["engine"] = match  # PyTorch adds other shapes in float
+            elif op.kind in ("add", "mul") and match not in ("qnnpack", "pytorch"):
+                op.attrs["float32"] = "QUANTIZED"
         state_averages(self.graph.ops, match)
         self.graph.outputs = [Edge(tensor) for tensor in outputs]
         self.graph.engine = match

@@ -116,8 +116,11 @@ def wrong_sums(module: Sum) -> int:
         for codes, edge in ((EVERY_A, module.a), (EVERY_B, module.b))
     ]
     theirs = module.codes(*given).int_repr().numpy().astype(int) - 128
-    (op,) = from_torch(module, (torch.zeros(1, 1), torch.zeros(1, 1))).graph.ops
-    return int((arithmetic.add(op, EVERY_A.astype(int) - 128, EVERY_B.astype(int) - 128) != theirs).sum())
+    compiled = from_torch(module, (torch.zeros(1, 1), torch.zeros(1, 1)))
+    (op,) = compiled.graph.ops
+    wrong = int((arithmetic.add(op, EVERY_A.astype(int) - 128, EVERY_B.astype(int) - 128) != theirs).sum())
+    assert wrong == sum(one.count for one in compiled.report.deviations), "the report counts them"
+    return wrong
 
 
 def random_sums(seed: int, count: int) -> Iterator[Sum]:
@@ -127,9 +130,18 @@ def random_sums(seed: int, count: int) -> Iterator[Sum]:
         yield Sum(rng.uniform(0.005, 0.2, 3), rng.integers(0, 255, 3), relu=bool(index % 2))
 
 
-def test_residual_add_equals_fbgemm() -> None:
-    torch.backends.quantized.engine = "fbgemm"
-    assert sum(map(wrong_sums, random_sums(0, 200))) <= 200
+@pytest.mark.parametrize("engine", ["fbgemm", "x86"])
+def test_residual_add_equals_fbgemm(engine: str) -> None:
+    torch.backends.quantized.engine = engine
+    assert sum(map(wrong_sums, random_sums(0, 100))) <= 20
+
+
+@pytest.mark.parametrize("engine", ["fbgemm", "x86"])
+@pytest.mark.parametrize("scales", [(1, 1, 2), (1, 1, 4), (3, 1, 2), (5, 3, 16)])
+def test_ties_of_sums_in_fbgemm_are_counted(scales: tuple[int, ...], engine: str) -> None:
+    torch.backends.quantized.engine = engine
+    for scale in (0.25, 0.1, 0.037):
+        wrong_sums(Sum(np.multiply(scales, scale), (100, 77, 128)))
 
 
 def test_residual_add_is_that_of_qnnpack() -> None:
