@@ -495,7 +495,7 @@ cdef class Executor:
     def run_exact(self, tuple inputs):
         """The outputs for int8 arrays that lie in memory just as the model's inputs do.
 
-        The batch axis may be missing; the outputs then lack it too. A list when the model has several outputs.
+        The batch axis may be missing; outputs of one row then lack it too. A list when the model has several outputs.
         None, and nothing was done, when the inputs are something else, or the executor is another thread's.
         """
         cdef Py_ssize_t i, count = len(self.inputs)
@@ -516,7 +516,7 @@ cdef class Executor:
         finally:
             PyThread_release_lock(self.lock)
         if missing:
-            outputs = [output[0] for output in outputs]
+            outputs = [output[0] if len(output) == 1 else output for output in outputs]
         return outputs[0] if len(outputs) == 1 else outputs
 
     def run(self, tuple inputs, Py_ssize_t count):

@@ -212,7 +212,7 @@ class Model:
             int16 ones where the source had such; floating arrays
             are real values, rounded to float32 and quantized by the file's rule. The shape is the model's
             shape, or has another length along the batch axis (each sample is run in turn), or lacks the
-            batch axis (outputs then lack it too). An input whose ``source_layout`` is NCHW may be given so.
+            batch axis (outputs of one row then lack it too). An input whose ``source_layout`` is NCHW may be given so.
         dequantize : bool
             Return float32 real values instead of int8 codes (int32 numbers, of an output that is not rounded).
         layout : {None, "NHWC", "NCHW"}
@@ -221,7 +221,8 @@ class Model:
         Returns
         -------
         numpy.ndarray or list of numpy.ndarray
-            The output, NHWC, or a list when the model has several.
+            The output, NHWC, or a list when the model has several. Those of several samples are joined along the
+            first axis, one sample after another.
 
         Raises
         ------
@@ -245,7 +246,7 @@ class Model:
         outputs: list[Array] = []
         for info, codes in zip(self.outputs, results, strict=True):
             value: Array = info.dequantize(codes) if dequantize else codes
-            outputs.append(value if batched else value[0])
+            outputs.append(value if batched or len(value) != 1 else value[0])
         return outputs[0] if len(outputs) == 1 else outputs
 
     def profile(
@@ -326,8 +327,6 @@ class Model:
         if len(lacking) > 1 or len(counts) > 1:
             raise ValueError(f"the inputs' batches differ: shapes {[x.shape for x in arrays]}")
         count = counts.pop()
-        if count != 1 and any(info.shape[0] != 1 for info in (*self.inputs, *self.outputs)):
-            raise ValueError(f"model {self.name!r} has an input or output with a fixed batch; give exactly that shape")
         return tuple(np.ascontiguousarray(codes) for codes in fitted), count, not lacking.pop()
 
     def _fit(self, info: TensorInfo, x: Array, layout: str | None) -> Codes:
@@ -343,7 +342,8 @@ class Model:
             expected = " or ".join(
                 f"{shape} {name}" if len(shape) == 4 else str(shape) for name, shape in shapes.items()
             )
-            raise ValueError(f"input {info.name!r}: expected shape {expected}, got {x.shape}")
+            more = "; any number of samples fits" if info.shape[0] == 1 else "; its batch is fixed"
+            raise ValueError(f"input {info.name!r}: expected shape {expected}, got {x.shape}{more}")
         if len(fitting) > 1 and whole[0].size > 1:
             raise ValueError(f"input {info.name!r}: shape {x.shape} can be NHWC or NCHW; say layout='NHWC' or 'NCHW'")
         return _codes(info, whole if fitting[0] == "NHWC" else whole.transpose(NCHW_TO_NHWC))

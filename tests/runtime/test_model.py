@@ -148,6 +148,17 @@ def test_several_inputs_and_outputs(kernels: str) -> None:
         model.run(a, b[:1])
 
 
+def test_outputs_of_several_rows_are_joined() -> None:
+    """Of a sample without its batch axis all rows come back, by the short way and by the long one."""
+    g = GraphBuilder()
+    g.output(g.reshape(g.input("x", (1, 4, 3), scale=1.0), (4, 3)))
+    model = qrt.load(g.compile())
+    x = np.arange(60, dtype=np.int8).reshape(5, 4, 3)
+    assert np.array_equal(model.run(x), x.reshape(20, 3))
+    for sample in (x[0], x[:1], x[0].astype(np.float32)):
+        assert np.array_equal(model.run(sample), x[0])
+
+
 class Named(np.ndarray):
     """An array with a type of its own."""
 
