@@ -51,9 +51,12 @@ def read(path: Path) -> list[Given]:
     try:
         if content.startswith(NPY_MAGIC):
             return [Given(path, "", _array(content))]
-        return [Given(path, name.removesuffix(".npy"), _array(member)) for name, member in _members(content)]
+        found = [Given(path, name.removesuffix(".npy"), _array(member)) for name, member in _members(content)]
     except _Damaged as error:
         raise Failure(f"{path}: {error}") from None
+    if not found:
+        raise Failure(f"{path}: holds no array; write it with numpy.savez, an array for each input")
+    return found
 
 
 class _Damaged(Exception):
@@ -106,6 +109,14 @@ def _members(content: bytes) -> Iterator[tuple[str, bytes]]:
 
 def choose(given: Sequence[Given], infos: Sequence[qrt.TensorInfo], layout: str | None) -> list[Given]:
     """The arrays for the inputs: by name, else in order, else the only one that fits the only input."""
+    chosen = _chosen(given, infos, layout)
+    for item, info in zip(chosen, infos, strict=True):
+        if fits(info, item.array, layout):
+            refuse_ambiguous(item, info.name, layouts(info.shape, info.source_layout, layout))
+    return chosen
+
+
+def _chosen(given: Sequence[Given], infos: Sequence[qrt.TensorInfo], layout: str | None) -> list[Given]:
     by_name = {item.name: item for item in given if item.name}
     if all(info.name in by_name for info in infos):
         return [by_name[info.name] for info in infos]
@@ -128,11 +139,24 @@ def fits(info: qrt.TensorInfo, array: Array, layout: str | None) -> bool:
     as_codes = array.dtype == np.int8 or array.dtype.name.upper() == info.source_dtype
     if not as_codes and not np.issubdtype(array.dtype, np.floating):
         return False
-    shapes = [info.shape]
-    if len(info.shape) == 4 and "NCHW" in (info.source_layout, layout):
-        batch, height, width, channels = info.shape
-        shapes.append((batch, channels, height, width))
+    shapes = layouts(info.shape, info.source_layout, layout).values()
     return any(array.shape == s[1:] or (array.ndim == len(s) and array.shape[1:] == s[1:]) for s in shapes)
+
+
+def layouts(shape: tuple[int, ...], source_layout: str, layout: str | None) -> dict[str, tuple[int, ...]]:
+    """The shapes that an array for an input may have, by their layout; of one that is no image there is one."""
+    shapes = {"NHWC": shape}
+    if len(shape) == 4 and "NCHW" in (source_layout, layout):
+        batch, height, width, channels = shape
+        shapes["NCHW"] = (batch, channels, height, width)
+    return {layout: shapes[layout]} if layout is not None and len(shape) == 4 else shapes
+
+
+def refuse_ambiguous(item: Given, name: str, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Refuses an array that fits the `layouts` of input `name` where these have one shape, but other codes in it."""
+    if len(shapes) > 1 and len(set(shapes.values())) == 1 and max(shapes["NHWC"][1:]) > 1:
+        reason = "can be NHWC or NCHW; say which with --layout NHWC or --layout NCHW"
+        raise Failure(f"{item.path}: input {printable(name)}: {item} {reason}")
 
 
 def check_suffix(path: Path, infos: Sequence[qrt.TensorInfo]) -> None:

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import qrt
-from qrt.cli.console import Progress, progressing
+from qrt.cli.console import Progress, note, progressing
 from qrt.cli.failure import Failure
 from qrt.cli.samples import Samples, read_samples
+from qrt.model import NCHW_TO_NHWC
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,8 @@ def calibrate(source: Path, data: Path, method: str) -> Calibration:
         raise Failure(f"{source}: --calibrate takes a float .onnx network")
     inputs = float_inputs(source)
     samples = read_samples(data, [name for name, _ in inputs], [shape for _, shape in inputs])
-    for x, (name, shape) in zip(samples.inputs, inputs, strict=True):
-        if x.shape[1:] != shape[1:]:
-            raise Failure(f"{data}: input {name} takes samples of shape {shape[1:]}, got {x.shape[1:]}")
     named = dict(zip((name for name, _ in inputs), samples.inputs, strict=True))
-    with Progress(samples.count, "calibrating") as progress:
+    with Progress(samples.runs, "calibrating") as progress:
         return Calibration(quantize(source, named, method, progress.done), samples)
 
 
@@ -54,11 +50,18 @@ def accuracies(source: Path, model: qrt.Model, samples: Samples) -> dict[str, fl
     session = onnxruntime.InferenceSession(str(source), providers=["CPUExecutionProvider"])
     names = [entry.name for entry in session.get_inputs()]
     right = {"float": 0, "qrt": 0}
-    for i in progressing(samples.count, "accuracy"):
-        taken = [x[i : i + 1] for x in samples.inputs]
+    for i in progressing(samples.runs, "accuracy"):
+        taken = samples.run(i)
         theirs = session.run(None, dict(zip(names, taken, strict=True)))[0]
-        ours = model.run(*taken, layout="NCHW" if any(x.ndim == 4 for x in taken) else None)
-        ours = ours[0] if isinstance(ours, list) else ours
-        right["float"] += int(np.argmax(theirs) == samples.labels[i])
-        right["qrt"] += int(np.argmax(ours) == samples.labels[i])
+        turned = [
+            x.transpose(NCHW_TO_NHWC) if info.source_layout == "NCHW" else x
+            for x, info in zip(taken, model.inputs, strict=True)
+        ]
+        ours = model.run(*turned, layout="NHWC")
+        for name, outputs in (("float", theirs), ("qrt", ours[0] if isinstance(ours, list) else ours)):
+            count = samples.right(i, outputs)
+            if count is None:
+                note(f"{source}: gives no output for each sample, so the labels say nothing of its accuracy")
+                return {}
+            right[name] += count
     return {name: count / samples.count for name, count in right.items()}

@@ -14,8 +14,9 @@ from qrt.cli.arrays import Array
 from qrt.cli.compile import refusal
 from qrt.cli.console import console, facts, heading, print_json, printable, progressing, show
 from qrt.cli.failure import Failure, Verb, open_content
-from qrt.cli.run import one_by_one
+from qrt.cli.run import as_list
 from qrt.cli.samples import Samples, read_samples
+from qrt.model import NHWC_TO_NCHW
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from qrt.compiler.ir import Edge, Graph
     from qrt.compiler.study.compare import Comparison
 
-# Samples in one go: a layer's results for all of them are in memory at once.
-BATCH = 16
 # Layers that the table shows without --all.
 SHOWN = 12
 
@@ -48,12 +47,14 @@ SHOWN = 12
 @click.option("--match", metavar="ENGINE", help="The --match with which the file was compiled.")
 @click.option("--bias", "biases", metavar="LIST", help="int32,float: compile the source both ways and compare the two.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a chart to this .png or .html file.")
+@click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Axis order of images whose shape fits both.")
 @click.option("--all", "every", is_flag=True, help=f"Show every layer, not only the worst {SHOWN}.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def compare_model(
     path: Path,
     source: Path,
     data: Path,
+    layout: str | None,
     match: str | None,
     biases: str | None,
     plot: Path | None,
@@ -80,9 +81,9 @@ def compare_model(
         raise Failure(f"--bias takes int32, float or int32,float, got {biases}")
     model, content = open_content(path)
     names, shapes = [info.name for info in model.inputs], [info.shape for info in model.inputs]
-    samples = read_samples(data, names, shapes, model.inputs)
+    samples = read_samples(data, names, shapes, model.inputs, layout)
     try:
-        runner = _Runner(content, source, match, samples)
+        runner = _Runner(path, content, source, match, samples)
         if variants and runner.is_float:
             raise Failure(f"{source}: --bias compiles the source, and this one is float; give it the quantized one")
         found = runner.compare()
@@ -104,64 +105,85 @@ def compare_model(
 class _Runner:
     """A file, its source, and samples for both."""
 
-    def __init__(self, content: bytes, source: Path, match: str | None, samples: Samples) -> None:
+    def __init__(self, path: Path, content: bytes, source: Path, match: str | None, samples: Samples) -> None:
         from qrt.compiler import source_graph
         from qrt.compiler.backends.qfb.reader import read
         from qrt.compiler.study.layers import exposed_file
 
         self.graph = read(content)
+        if not self.graph.ops:
+            raise Failure(f"{path}: has no layer to compare; its outputs are its inputs")
         self.all = qrt.load(exposed_file(self.graph))
-        self.source_path, self.match, self.samples = source, match, samples
-        self.source = source_graph(source, match)
+        self.path, self.source_path, self.match, self.samples = path, source, match, samples
+        leading = {edge.tensor.shape[0] for edge in self.graph.inputs}
+        self.batch = leading.pop() if len(leading) == 1 else None
+        self.source = source_graph(source, match, self.batch)
+        self._check_source()
         self.quantized = any(op.kind == "quantize" for op in self.source.ops)
         self.is_float = not self.quantized and any(op.output.dtype == "float32" for op in self.source.ops)
         self.plain: Graph | None = None
-        # The source's real outputs, batch by batch, once `compare` has them.
+        # The source's real outputs, run by run, once `compare` has them.
         self.meant: list[Array] = []
         if source.suffix == ".tflite":
             self._compile_plain()
+
+    def _check_source(self) -> None:
+        """Refuses a source that the file cannot have been compiled from."""
+        wanted = [list(_source_shape(edge)) for edge in self.graph.inputs]
+        given = [list(edge.tensor.shape) for edge in self.source.inputs]
+        if wanted != given or len(self.graph.outputs) != len(self.source.outputs):
+            texts = [
+                f"inputs {inputs}, {len(graph.outputs)} outputs"
+                for inputs, graph in ((given, self.source), (wanted, self.graph))
+            ]
+            reason = f"has {texts[0]}, which {self.path} was not compiled from: {texts[1]}; give its own source"
+            raise Failure(f"{self.source_path}: {reason}")
 
     def _compile_plain(self) -> None:
         """The .tflite network compiled without optimizations, which the engines' bytes are known of."""
         from qrt.compiler import SKIPPABLE, build
         from qrt.compiler.study.layers import exposed_file
 
-        self.plain = build(self.source_path, match=self.match, skip=SKIPPABLE).graph
+        self.plain = build(self.source_path, match=self.match, batch=self.batch, skip=SKIPPABLE).graph
         self.plain_all = qrt.load(exposed_file(self.plain))
 
-    def batches(self) -> Any:
-        count = self.samples.count
-        for i in progressing(-(-count // BATCH), "batches"):
-            yield slice(i * BATCH, min((i + 1) * BATCH, count))
-
     def compare(self) -> Comparison:
-        from qrt.compiler.study.compare import Comparer, predictions
+        from qrt.compiler.study.compare import Comparer
         from qrt.compiler.study.evaluate import evaluate
 
         outputs = [edge.tensor.name for edge in self.source.outputs]
         comparer = Comparer(self.graph, outputs)
         right: dict[str, int] = {}
-        place = next(i for i, op in enumerate(self.graph.ops) if op.output is self.graph.outputs[0].tensor)
-        for part in self.batches():
-            taken = [x[part] for x in self.samples.inputs]
+        first = self.graph.outputs[0]
+        place = next((i for i, op in enumerate(self.graph.ops) if op.output is first.tensor), None)
+        for run in progressing(self.samples.runs, "runs"):
+            taken = self.samples.run(run)
             codes = _run(self.all, taken)
-            given = [_in_layout(x, edge.tensor.shape) for x, edge in zip(taken, self.source.inputs, strict=True)]
+            given = [_in_source_layout(x, edge) for x, edge in zip(taken, self.graph.inputs, strict=True)]
             real = evaluate(self.source, given, quantized=False)
             self.meant.append(real[outputs[0]].astype(np.float64))
             written = self._written(taken, given)
             comparer.add(codes, real, written)
             if self.samples.labels is None:
                 continue
-            labels = self.samples.labels[part]
-            shown = {"qrt": _real(codes[place], self.graph.outputs[0]), "float": real[outputs[0]]}
+            shown = {"float": real[outputs[0]]}
+            if place is not None:
+                shown = {"qrt": _real(codes[place], first), **shown}
             if written is not None and outputs[0] in written:
                 shown["quantized source"] = written[outputs[0]]
             for name, values in shown.items():
-                right[name] = right.get(name, 0) + int((predictions(values) == labels).sum())
+                right[name] = right.get(name, 0) + self._right(run, values)
         found = comparer.result()
         found.samples = self.samples.count
         found.accuracy = {name: count / self.samples.count for name, count in right.items()}
         return found
+
+    def _right(self, run: int, outputs: Array) -> int:
+        count = self.samples.right(run, outputs)
+        if count is None:
+            reason = f"holds labels, but {self.path} gives no output for each sample; give data without labels"
+            raise Failure(f"{self.samples.path}: {reason}")
+        return count
 
     def _written(self, taken: list[Array], given: list[Array]) -> dict[str, Array] | None:
         """The quantized source's real values, as its operators are written; None where it is float."""
@@ -179,28 +201,26 @@ class _Runner:
         After `compare`.
         """
         from qrt.compiler import build
-        from qrt.compiler.study.compare import predictions
 
-        model = qrt.load(build(self.source_path, match=self.match, bias=bias).to_bytes())
+        model = qrt.load(build(self.source_path, match=self.match, bias=bias, batch=self.batch).to_bytes())
         info = model.outputs[0]
         signal = noise = 0.0
         right = 0
-        for part, real in zip(self.batches(), self.meant, strict=True):
-            ours = _run(model, [x[part] for x in self.samples.inputs])[0]
+        for run, real in zip(progressing(self.samples.runs, "runs"), self.meant, strict=True):
+            ours = _run(model, self.samples.run(run))[0]
             values = info.dequantize(ours).astype(np.float64)
             real = (real.transpose(0, 2, 3, 1) if info.source_layout == "NCHW" else real).reshape(values.shape)
             signal, noise = signal + float((real**2).sum()), noise + float(((real - values) ** 2).sum())
             if self.samples.labels is not None:
-                right += int((predictions(values) == self.samples.labels[part]).sum())
+                right += self._right(run, values)
         sqnr = 10 * float(np.log10(max(signal, 1e-300) / noise)) if noise else None
         accuracy = None if self.samples.labels is None else right / self.samples.count
         return {"bias": bias, "sqnr": sqnr, "accuracy": accuracy}
 
 
 def _run(model: qrt.Model, taken: list[Array]) -> list[Array]:
-    """Codes of all outputs, one sample after another."""
-    layout = "NCHW" if any(_is_nchw(info.shape, x) for info, x in zip(model.inputs, taken, strict=True)) else None
-    return one_by_one(model, taken, range(len(taken[0])), layout=layout)
+    """Codes of all outputs of one run."""
+    return as_list(model.run(*taken, layout="NHWC"))
 
 
 def _real(codes: Array, edge: Edge) -> Array:
@@ -208,15 +228,13 @@ def _real(codes: Array, edge: Edge) -> Array:
     return codes if edge.scales is None else codes * edge.scales
 
 
-def _is_nchw(shape: tuple[int, ...], x: Array) -> bool:
-    return len(shape) == 4 and x.shape[1:] == (shape[3], shape[1], shape[2]) and x.shape[1:] != shape[1:]
+def _source_shape(edge: Edge) -> tuple[int, ...]:
+    shape = edge.tensor.shape
+    return tuple(shape[axis] for axis in NHWC_TO_NCHW) if edge.source_layout == "NCHW" else shape
 
 
-def _in_layout(x: Array, shape: tuple[int, ...]) -> Array:
-    """Samples as the source takes them."""
-    if x.shape[1:] == shape[1:] or x.ndim != 4:
-        return x
-    return x.transpose(0, 3, 1, 2) if x.transpose(0, 3, 1, 2).shape[1:] == shape[1:] else x.transpose(0, 2, 3, 1)
+def _in_source_layout(x: Array, edge: Edge) -> Array:
+    return x.transpose(NHWC_TO_NCHW) if edge.source_layout == "NCHW" else x
 
 
 def _print(found: Comparison, alternatives: list[dict[str, Any]], every: bool) -> None:

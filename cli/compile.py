@@ -58,6 +58,12 @@ def switches(command: Callable[..., int]) -> Callable[..., int]:
     help="Round biases to int32, or keep them at full precision.  [default: as the engine does]",
 )
 @click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Leading axis of the inputs; by default 1, or the source's where an operator mixes samples.",
+)
+@click.option(
     "--calibrate",
     "data",
     metavar="DATA",
@@ -88,6 +94,7 @@ def compile_model(
     labels_path: Path | None,
     match: str | None,
     bias: str | None,
+    batch: int | None,
     data: Path | None,
     calibration: str,
     test_vectors: int,
@@ -118,7 +125,7 @@ def compile_model(
         calibrated = calibrate(source, data, calibration) if data else None
         given = calibrated.model if calibrated else source
         name = name or (source.stem if calibrated else None)
-        compiled = build(given, name=name, labels=labels, match=match, bias=bias, skip=skip)
+        compiled = build(given, name=name, labels=labels, match=match, bias=bias, batch=batch, skip=skip)
     except CompileError as error:
         if not as_json:
             raise Failure(refusal(source, error)) from None

@@ -54,7 +54,8 @@ def explain_model(
         index = find(graph, layer)
     except KeyError as error:
         names = ", ".join(printable(op.name) for op in graph.ops)
-        raise Failure(f"{path}: {error.args[0]}; layers are 0 to {len(graph.ops) - 1}: {names}") from None
+        there = f"layers are 0 to {len(graph.ops) - 1}: {names}" if graph.ops else "it has none"
+        raise Failure(f"{path}: {error.args[0]}; {there}") from None
     try:
         if as_python:
             click.echo(program(graph.ops[index], path.name), nl=False)

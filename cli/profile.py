@@ -179,7 +179,7 @@ def profile_model(
         operators = read_contents(content).operators
         found = measure(path, model, operators, given, sample, layout, repeats)
     except ValueError as error:
-        raise Failure(f"{path}: {error}") from None
+        raise Failure(f"{path}: {error}; the data is {given}") from None
     if as_json:
         print_json(document(found))
     else:

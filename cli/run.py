@@ -65,7 +65,8 @@ def run_model(
     try:
         outputs = infer(model, [item.array for item in chosen], dequantize, layout)
     except ValueError as error:
-        raise Failure(f"{path}: {error}") from None
+        files = ", ".join(dict.fromkeys(str(item.path) for item in chosen))
+        raise Failure(f"{path}: {error}; the data is {files}") from None
     if output is not None:
         arrays.save(output, model.outputs, outputs)
     results = [Result.of(info, value, top) for info, value in zip(model.outputs, outputs, strict=True)]
@@ -86,7 +87,7 @@ def infer(model: qrt.Model, inputs: Sequence[Array], dequantize: bool, layout: s
     batch = (
         len(lengths) == 1
         and all(x.ndim == len(info.shape) and arrays.fits(info, x, layout) for x, info in pairs)
-        and all(info.shape[0] == 1 for info in (*model.inputs, *model.outputs))
+        and all(info.shape[0] == 1 for info in model.inputs)
     )
     if not batch or max(lengths) < 2:
         return as_list(model.run(*inputs, dequantize=dequantize, layout=layout))

@@ -22,6 +22,7 @@ from qrt.compiler.integers.requant import lower
 from qrt.compiler.integers.thresholds import TORCH
 from qrt.compiler.ir import Graph
 from qrt.compiler.passes import OPTIONAL, check_source, run_lowered_passes, run_passes, run_source_passes
+from qrt.compiler.passes.set_batch import set_batch
 from qrt.compiler.plan.memory import Plan, plan
 from qrt.compiler.plan.schedule import schedule
 from qrt.compiler.report import WEIGHTED, Report
@@ -68,6 +69,7 @@ def build(
     labels: Sequence[str] | None = None,
     match: str | None = None,
     bias: str | None = None,
+    batch: int | None = None,
     skip: Collection[str] = (),
 ) -> Compiled:
     """Compiles a network and keeps what is known about it.
@@ -87,6 +89,10 @@ def build(
     bias : {"int32", "float"}, optional
         Rounds every bias to int32, or keeps all at full precision in the addend, whatever the source and `match`
         say; not for layers that round twice.
+    batch : int, optional
+        The leading axis of every input. By default 1, whatever the source says, unless an operator mixes the samples
+        of a batch; the report then names it, and the source's batch is kept. A network built in Python (Graph,
+        GraphBuilder) keeps the batch that it was built with.
     skip : collection of str
         Optimizations to leave out, of `SKIPPABLE`; the results are the same bytes without them.
 
@@ -100,9 +106,9 @@ def build(
         The frontend's library is missing; the message says what to install.
     """
     start = time.perf_counter()
-    _check_options(bias, skip)
+    _check_options(bias, batch, skip)
     report = Report()
-    graph = _graph(source, match, report)
+    graph = _graph(source, match, batch, report)
     with understanding(source):
         return _compiled(graph, report, start, name, labels, bias, skip)
 
@@ -115,6 +121,7 @@ def from_torch(
     labels: Sequence[str] | None = None,
     match: str | None = None,
     bias: str | None = None,
+    batch: int | None = None,
     skip: Collection[str] = (),
 ) -> Compiled:
     """Compiles a quantized PyTorch module.
@@ -125,12 +132,12 @@ def from_torch(
         What ``torch.ao.quantization.convert``, ``convert_fx``, ``convert_to_reference_fx`` or PT2E's
         ``convert_pt2e`` gave, or an exported program of the last.
     example_inputs : sequence of torch.Tensor
-        One for each argument of forward, a batch each; only their shapes count.
+        One for each argument of forward, such as the module can run with; only their shapes count.
     match : {"pytorch", "fbgemm", "qnnpack", "x86", "onednn"}, optional
         The engine whose bytes to give: ``"pytorch"`` is quantize, dequantize and float operators as they are
         written (PT2E, reference models), with biases as the model has them; of the others qnnpack rounds biases
         to int32 and all keep them at full precision. By default what PyTorch would run the module with.
-    name, labels, bias, skip
+    name, labels, bias, batch, skip
         As for `build`.
 
     Raises
@@ -141,20 +148,22 @@ def from_torch(
         PyTorch is missing; the message says what to install.
     """
     start = time.perf_counter()
-    _check_options(bias, skip)
+    _check_options(bias, batch, skip)
     if match is not None:
         _engine("module", "torch.pt2", match)
     from qrt.compiler.frontends.torch import graph as frontend
 
     report = Report()
-    graph = frontend.to_graph(module, example_inputs, match)
+    graph = set_batch(frontend.to_graph(module, example_inputs, match), batch, report)
     report.match = graph.engine
     return _compiled(graph, report, start, name, labels, bias, skip)
 
 
-def _check_options(bias: str | None, skip: Collection[str]) -> None:
+def _check_options(bias: str | None, batch: int | None, skip: Collection[str]) -> None:
     if bias not in (None, *BIASES):
         raise ValueError(f"bias is {' or '.join(map(repr, BIASES))}, got {bias!r}")
+    if batch is not None and batch < 1:
+        raise ValueError(f"batch is at least 1, got {batch}")
     unknown = sorted(set(skip) - SKIPPABLE)
     if unknown:
         raise ValueError(f"no optimizations: {', '.join(unknown)}; there are {', '.join(sorted(SKIPPABLE))}")
@@ -196,9 +205,9 @@ def _compiled(
     return Compiled(graph, memory, report)
 
 
-def source_graph(source: Any, match: str | None = None) -> Graph:
+def source_graph(source: Any, match: str | None = None, batch: int | None = None) -> Graph:
     """The network of a source as its frontend reads it, in float too; parameters and errors are those of `build`."""
-    return _graph(source, match, Report())
+    return _graph(source, match, batch, Report())
 
 
 def folded_graph(source: Any) -> Graph:
@@ -213,18 +222,26 @@ def compile(source: Any, **options: Any) -> bytes:
     return build(source, **options).to_bytes()
 
 
-def _graph(source: Any, match: str | None, report: Report) -> Graph:
-    if match is not None and isinstance(source, GraphBuilder | Graph):
-        raise CompileError([Problem("match", "option", "a network built in Python states its own roundings")])
-    if isinstance(source, GraphBuilder):
-        return source.graph.copy()
-    if isinstance(source, Graph):
-        return source.copy()
+def _graph(source: Any, match: str | None, batch: int | None, report: Report) -> Graph:
+    if isinstance(source, GraphBuilder | Graph):
+        if match is not None:
+            raise CompileError([Problem("match", "option", "a network built in Python states its own roundings")])
+        graph = source.copy() if isinstance(source, Graph) else source.graph.copy()
+        return graph if batch is None else set_batch(graph, batch, report)
+    graph = _read(source, match, report)
+    with understanding(source):
+        return set_batch(graph, batch, report)
+
+
+def _read(source: Any, match: str | None, report: Report) -> Graph:
+    """The network of a file or of an ONNX model in memory."""
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         if path.suffix not in FRONTENDS:
-            known = ", ".join(FRONTENDS)
-            raise CompileError([Problem(str(path), "file", f"its suffix is none that the compiler reads: {known}")])
+            known = " or ".join(FRONTENDS)
+            raise CompileError(
+                [Problem(str(path), "file", f"its suffix is none that the compiler reads; give {known}")]
+            )
         refuse_device(path)
         kind = FRONTENDS[path.suffix]
         report.match = _engine(str(path), kind, match)

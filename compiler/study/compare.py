@@ -94,7 +94,7 @@ class Comparison:
 
 
 class Comparer:
-    """Sums what batches of samples say about each operator of a lowered graph.
+    """Sums what runs of the network say about each operator of a lowered graph.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class Comparer:
         self.missing: list[str] = []
 
     def add(self, codes: Sequence[Array], real: dict[str, Array], written: dict[str, Array] | None) -> None:
-        """One batch.
+        """One run.
 
         Parameters
         ----------
@@ -155,7 +155,7 @@ def _as_nhwc(values: Array, tensor: Tensor, codes: Array) -> Array | None:
     if values.ndim == 4 and values.transpose(0, 2, 3, 1).shape == codes.shape:
         return values.transpose(0, 2, 3, 1)
     # Whatever the layout, a sample with one axis of more than one entry has one order.
-    if values.size == codes.size and max(values.shape[1:]) == values[0].size:
+    if values.size == codes.size and max(values.shape[1:], default=1) == values[0].size:
         return values.reshape(codes.shape)
     return None
 
@@ -203,9 +203,3 @@ class _Meter:
             differing=self.differing,
             size=self.size,
         )
-
-
-def predictions(outputs: Array) -> Array:
-    """The place of each sample's largest number."""
-    result: Array = outputs.reshape(len(outputs), -1).argmax(axis=1)
-    return result

@@ -1,7 +1,7 @@
 """A graph in floating point: what a network means, and what its quantize and dequantize operators make of it.
 
 Works on graphs in the source's or the quantized stage (`qrt.compiler.ir`). Integer operators are taken for the
-real functions that they stand for. For comparing, not for running: numpy, a batch at a time.
+real functions that they stand for. For comparing, not for running: numpy.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def evaluate(graph: Graph, inputs: list[Array], *, quantized: bool) -> Values:
     graph : Graph
         Of the source's or the quantized stage.
     inputs : list of numpy.ndarray
-        float32, one for each input, in the layout of `graph`, with any number of samples.
+        float32, one for each input, of its shape in `graph`.
     quantized : bool
         Whether quantize rounds, as an engine does that runs the operators as they are written. It clamps to the
         range of the codes in any case: quantizers take a ReLU away whose bound that range is. Weights are what
@@ -189,15 +189,6 @@ def _batch_norm(op: Op, x: Array, weight: Array, bias: Array, mean: Array, varia
     return np.asarray((x - mean.reshape(shape)) * factor.reshape(shape) + bias.reshape(shape))
 
 
-def _batched(shape: tuple[int, ...], x: Array, before: tuple[int, ...]) -> tuple[int, ...]:
-    """`shape` for as many samples as `x` has, where the graph is made for one."""
-    return (len(x), *shape[1:]) if shape and before and shape[0] == before[0] == 1 else shape
-
-
-def _reshape(op: Op, x: Array) -> Array:
-    return x.reshape(_batched(op.output.shape, x, op.inputs[0].shape))
-
-
 def _pad(op: Op, x: Array) -> Array:
     value = op.attrs.get("value", 0)
     quantization: Quantization | None = op.inputs[0].quantization
@@ -216,8 +207,6 @@ def _lut(op: Op, x: Array) -> Array:
 def _slice(op: Op, x: Array) -> Array:
     ranges = zip(op.attrs["begin"], op.output.shape, op.attrs["stride"], strict=True)
     places = [np.arange(count) * step + begin for begin, count, step in ranges]
-    if op.inputs[0].shape[0] == 1:
-        places[0] = np.arange(len(x))
     return np.asarray(x[np.ix_(*places)])
 
 
@@ -260,7 +249,7 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "mean": _mean,
     "softmax": _softmax,
     "batch_norm": _batch_norm,
-    "reshape": _reshape,
+    "reshape": lambda op, x: x.reshape(op.output.shape),
     "transpose": lambda op, x: x.transpose(op.attrs["permutation"]),
     "concat": lambda op, *x: np.concatenate(x, axis=op.attrs["axis"]),
     "pad": _pad,

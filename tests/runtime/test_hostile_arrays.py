@@ -171,9 +171,9 @@ def test_samples_that_are_none(cli: Cli, pets: Path) -> None:
     with zipfile.ZipFile("folder/empty.npy", "w"):
         pass
     for name, reason in (
-        ("label.npz", "label.npz: labels are integers, one for each sample, got int64 ()"),
-        ("far.npz", "far.npz: image (2, 4, 4, 2) float64 contains NaN or infinity, in float32"),
-        ("folder", "folder/empty.npy: holds 0 arrays; a folder of samples has one in each file"),
+        ("label.npz", "label.npz: labels are int64 (); give one integer for each sample"),
+        ("far.npz", "far.npz: input image: image (2, 4, 4, 2) float64 contains NaN or infinity, in float32"),
+        ("folder", "folder/empty.npy: holds no array; write it with numpy.savez, an array for each input"),
     ):
         result = cli("compare", "pets.qfb", "--against", "net.onnx", "--inputs", name)
         assert_refused(result, f"qrt compare: {reason}")

@@ -47,12 +47,11 @@ def quantize(
     path : path
         A float .onnx file.
     samples : dict of str to numpy.ndarray
-        For each input, in the order and under the names of `float_inputs`: float32 [count, ...], in the
-        network's own layout.
+        For each input, in the order and under the names of `float_inputs`: float32 [runs, *the input's shape].
     method : {"minmax", "entropy", "percentile"}
         How ranges follow from what was seen: all of it, the least loss of information, or 99.999 % of it.
     seen : function
-        Called with the number of samples that have been handed over.
+        Called with the number of runs that have been handed over.
 
     Raises
     ------
@@ -93,7 +92,7 @@ def quantize(
 
 
 def _reader(base: Any, samples: Mapping[str, np.ndarray], seen: Callable[[int], None]) -> Any:
-    """Hands the samples over one at a time."""
+    """Hands the samples over, one run at a time."""
     count = min(len(x) for x in samples.values())
 
     class Reader(base):  # type: ignore[misc]
@@ -103,7 +102,7 @@ def _reader(base: Any, samples: Mapping[str, np.ndarray], seen: Callable[[int], 
         def get_next(self) -> dict[str, np.ndarray] | None:
             if self.place == count:
                 return None
-            taken = {name: x[self.place : self.place + 1] for name, x in samples.items()}
+            taken = {name: x[self.place] for name, x in samples.items()}
             self.place += 1
             seen(self.place)
             return taken

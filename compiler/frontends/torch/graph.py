@@ -20,7 +20,7 @@ def to_graph(module: Any, example_inputs: Sequence[Any], match: str | None = Non
         What ``torch.ao.quantization.convert``, ``convert_fx``, ``convert_to_reference_fx`` or ``convert_pt2e``
         gave, or an exported program of the last.
     example_inputs : sequence of torch.Tensor
-        One for each argument of forward; only their shapes count, and the first axis is the batch.
+        One for each argument of forward; only their shapes count.
     match : {"pytorch", "fbgemm", "qnnpack", "x86", "onednn"}, optional
         Whose bytes to give; by default those of what PyTorch would run the module with.
 
@@ -32,7 +32,7 @@ def to_graph(module: Any, example_inputs: Sequence[Any], match: str | None = Non
         PyTorch is missing.
     """
     torch = load("torch")
-    inputs = tuple(example[:1] for example in example_inputs)
+    inputs = tuple(example_inputs)
     if isinstance(module, torch.nn.Module) and _is_pt2e(module):
         module = torch.export.export(module, inputs)
     if isinstance(module, torch.export.ExportedProgram):

@@ -103,8 +103,7 @@ class _Reader:
         if index >= len(self.examples):
             reason = f"has no example; example_inputs has {len(self.examples)} entries"
             raise CompileError([Problem(node.name, "input", reason)])
-        shape = tuple(self.examples[index].shape)
-        return self.importer.add_input(str(node.target), (1, *shape[1:]))
+        return self.importer.add_input(str(node.target), tuple(self.examples[index].shape))
 
     def _get_attr(self, node: fx.Node) -> Any:
         value: Any = self.module

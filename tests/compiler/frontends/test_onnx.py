@@ -254,7 +254,7 @@ def test_files_that_are_no_onnx(tmp_path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(CompileError, match=r"model\.onnx \(file\)"):
         qrt_compile(path)
-    with pytest.raises(CompileError, match=r"its suffix is none that the compiler reads: \.onnx"):
+    with pytest.raises(CompileError, match=r"its suffix is none that the compiler reads; give \.onnx"):
         qrt_compile(tmp_path / "model.pb")
     with pytest.raises(FileNotFoundError):
         qrt_compile(tmp_path / "missing.onnx")

@@ -144,4 +144,4 @@ def test_calibration_is_deterministic_and_accurate(cli: Cli, tmp_path: Path) -> 
     assert_refused(refused, "qrt compare: float.onnx: --bias compiles the source, and this one is float")
     np.savez(tmp_path / "bad.npz", x=x[:, :5])
     refused = cli("compile", "float.onnx", "--calibrate", "bad.npz")
-    assert_refused(refused, "qrt compile: bad.npz: input x takes samples of shape (16,)")
+    assert_refused(refused, "qrt compile: bad.npz: input x takes samples of shape (n, 16), got x (200, 5) float32; ")
