@@ -34,7 +34,7 @@ def to_graph(module: Any, example_inputs: Sequence[Any], match: str | None = Non
     torch = load("torch")
     inputs = tuple(example_inputs)
     if isinstance(module, torch.nn.Module) and _is_pt2e(module):
-        module = torch.export.export(module, inputs)
+        module = torch.export.export(module, _of_its_batch(module, inputs))
     if isinstance(module, torch.export.ExportedProgram):
         stream = io.BytesIO()
         torch.export.save(module, stream)
@@ -44,6 +44,18 @@ def to_graph(module: Any, example_inputs: Sequence[Any], match: str | None = Non
     from qrt.compiler.frontends.torch import live
 
     return live.to_graph(module, inputs, type(module).__name__, match)
+
+
+def _of_its_batch(module: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Inputs of the batch that a module was exported with, where it takes no other."""
+    stated = [node.meta.get("val") for node in module.graph.nodes if node.op == "placeholder"]
+    if len(stated) != len(inputs):
+        return inputs
+    sizes = [getattr(value, "shape", ())[:1] for value in stated]
+    return tuple(
+        x.new_zeros((*size, *x.shape[1:])) if size and isinstance(size[0], int) else x
+        for x, size in zip(inputs, sizes, strict=True)
+    )
 
 
 def _is_pt2e(module: Any) -> bool:

@@ -281,6 +281,37 @@ def test_batches_of_pytorch() -> None:
     assert from_torch(module, (x,), batch=N).graph.inputs[0].tensor.shape == (N, 6, 6, 3)
 
 
+def test_an_exported_module_keeps_to_its_own_batch() -> None:
+    """Whatever the batch of the example: PyTorch refuses any other than the one at export."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("torchao")
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    from qrt.compiler import from_torch
+    from qrt.compiler.frontends.torch import QrtQuantizer
+
+    class Network(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.linear = torch.nn.Conv2d(3, 4, 3), torch.nn.Linear(4 * 4 * 4, 5)
+
+        def forward(self, x: Any) -> Any:
+            return self.linear(torch.relu(self.conv(x)).reshape(x.shape[0], -1))
+
+    torch.manual_seed(0)
+    x = torch.randn(N, 3, 6, 6)
+    for size in (1, N):
+        prepared = prepare_pt2e(torch.export.export(Network().eval(), (x[:size],)).module(), QrtQuantizer())
+        prepared(x[:size])
+        module = convert_pt2e(prepared)
+        theirs = torch.cat([module(part) for part in x.split(size)]).detach().numpy()
+        for example in (x, x[:1]):
+            compiled = from_torch(module, (example,))
+            assert compiled.graph.inputs[0].tensor.shape == (1, 6, 6, 3)
+            ours = qrt.load(compiled.to_bytes()).run(x.numpy(), dequantize=True, layout="NCHW")
+            np.testing.assert_array_equal(ours, theirs)
+
+
 # ------------------------------------------------------------------------------------------------- the command line
 
 
