@@ -17,7 +17,6 @@ from typing import Any
 from qrt.compiler.backends.qfb.writer import TestVector, write
 from qrt.compiler.builder import GraphBuilder
 from qrt.compiler.errors import CompileError, Problem, understanding
-from qrt.compiler.frontends.untrusted import check, refuse_device
 from qrt.compiler.integers.requant import lower
 from qrt.compiler.integers.thresholds import TORCH
 from qrt.compiler.ir import Graph
@@ -26,6 +25,7 @@ from qrt.compiler.passes.set_batch import set_batch
 from qrt.compiler.plan.memory import Plan, plan
 from qrt.compiler.plan.schedule import schedule
 from qrt.compiler.report import WEIGHTED, Report
+from qrt.compiler.untrusted import check, refuse_device
 from qrt.compiler.verify import verify
 
 __all__ = ["CompileError", "Compiled", "Graph", "GraphBuilder", "Problem", "Report", "build", "compile", "from_torch"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from qrt.compiler.ir import Graph
-from qrt.compiler.passes.absorb.absorb_qdq import absorb_qdq
+from qrt.compiler.passes.absorb.qdq import absorb_qdq
 from qrt.compiler.passes.lowered.remove_channels import remove_channels
 from qrt.compiler.passes.quantized.fuse_activation import fuse_activation
 from qrt.compiler.passes.quantized.fuse_pad import fuse_pad

@@ -15,10 +15,10 @@ from dataclasses import replace
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.frontends.untrusted import immense
 from qrt.compiler.integers.elementwise import ELEMENTWISE
 from qrt.compiler.ir import Graph, Op, Tensor, unique_name
 from qrt.compiler.report import Report
+from qrt.compiler.untrusted import immense
 
 
 def set_batch(graph: Graph, batch: int | None, report: Report) -> Graph:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from batched_tflite import tflite_network
 from command_line import PLAIN, Cli, assert_refused
-from test_batches import tflite_network
 
 import qrt
 from qrt.compiler.reader import read

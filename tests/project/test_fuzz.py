@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from fuzz import corpus
 from fuzz.readers import READERS
+from places import ROOT
 
-FOUND = sorted((Path(__file__).parent / "fuzz/found").iterdir())
+FOUND = sorted((ROOT / "tests/fuzz/found").iterdir())
 
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)

@@ -19,6 +19,7 @@ from source_text import PACKAGES, code, files, name
 KERNELS = {"runtime/kernels", "runtime/kernels/portable"}
 # What a network is, and what is said of it: every part of the compiler may know these.
 GRAPH = {"compiler/ir.py", "compiler/errors.py", "compiler/report.py"}
+FRONTEND = {*GRAPH, "compiler/libraries.py", "compiler/untrusted.py", "compiler/integers", "compiler/frontends"}
 # For each folder, and each module that lies in none of its own, whom it may know beside itself. A file belongs to the
 # longest name here that its path begins with. Python knows by imports, C by includes and by calls.
 LAW: dict[str, set[str]] = {
@@ -37,21 +38,24 @@ LAW: dict[str, set[str]] = {
     # As a network flows: frontends -> passes -> integers -> plan -> backends; study looks at it.
     "compiler/errors.py": set(),
     "compiler/libraries.py": set(),
+    "compiler/untrusted.py": {"compiler/ir.py", "compiler/errors.py"},
     "compiler/ir.py": set(),
     "compiler/report.py": {"compiler/ir.py"},
     "compiler/integers": GRAPH,
     "compiler/verify.py": {"compiler/ir.py", "compiler/integers"},
     "compiler/builder": {"compiler/ir.py", "compiler/integers"},
     "compiler/frontends": GRAPH,
-    "compiler/frontends/onnx": {*GRAPH, "compiler/libraries.py", "compiler/frontends"},
-    "compiler/frontends/tflite": {*GRAPH, "compiler/libraries.py", "compiler/frontends", "compiler/integers"},
-    "compiler/frontends/torch": {*GRAPH, "compiler/libraries.py", "compiler/frontends", "compiler/integers"},
+    "compiler/frontends/onnx": FRONTEND - {"compiler/integers"},
+    "compiler/frontends/tflite": FRONTEND,
+    "compiler/frontends/torch": FRONTEND,
     "compiler/passes/source": {*GRAPH, "compiler/integers"},
     "compiler/passes/absorb": {*GRAPH, "compiler/integers"},
     "compiler/passes/quantized": GRAPH,
     "compiler/passes/lowered": {*GRAPH, "compiler/integers"},
     "compiler/passes": {
         *GRAPH,
+        "compiler/integers",
+        "compiler/untrusted.py",
         "compiler/verify.py",
         *(f"compiler/passes/{stage}" for stage in ("source", "absorb", "quantized", "lowered")),
     },
@@ -62,7 +66,7 @@ LAW: dict[str, set[str]] = {
     "compiler/study": {*GRAPH, "compiler/integers", "compiler/plan", "compiler/backends/qfb"},
     "compiler": {
         *GRAPH,
-        *(f"compiler/{part}" for part in ("builder", "verify.py", "integers", "frontends", "passes", "plan")),
+        *(f"compiler/{part}" for part in ("builder", "untrusted.py", "verify.py", "integers", "passes", "plan")),
         *(f"compiler/frontends/{kind}" for kind in ("onnx", "torch")),
         "compiler/backends/qfb",
     },

@@ -84,7 +84,7 @@ def test_wheel_holds_packages_types_and_the_specification(built: Path) -> None:
         text = archive.read(metadata).decode()
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     assert {"qrt/py.typed", "qrt/_executor.pyi", "qrt/schema/SPEC.md", f"qrt/_executor{suffix}"} <= names
-    wanted = {"qrt/compiler/passes/absorb/absorb_qdq.py", "qrt/compiler/frontends/onnx/graph.py", "qrt/cli/run.py"}
+    wanted = {"qrt/compiler/passes/absorb/qdq.py", "qrt/compiler/frontends/onnx/graph.py", "qrt/cli/run.py"}
     assert wanted <= names
     assert not [name for name in names if name.endswith((".c", ".pyx"))]
     assert "License-Expression: Apache-2.0" in text

@@ -20,9 +20,9 @@ from qrt.compiler.frontends.onnx.importer import Importer
 from qrt.compiler.frontends.onnx.kernels import state_kernels
 from qrt.compiler.frontends.onnx.nodes import NODES
 from qrt.compiler.frontends.onnx.qlinear import QLINEAR_NODES
-from qrt.compiler.frontends.untrusted import RATIO
 from qrt.compiler.ir import Edge, Graph
 from qrt.compiler.libraries import load
+from qrt.compiler.untrusted import RATIO
 
 if TYPE_CHECKING:
     import onnx

@@ -10,8 +10,8 @@ import numpy as np
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite.node import Node
-from qrt.compiler.frontends.untrusted import immense
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
+from qrt.compiler.untrusted import immense
 
 DTYPES = {0: "float32", 2: "int32", 3: "uint8", 4: "int64", 7: "int16", 9: "int8"}
 NUMPY = {name: np.dtype(name) for name in DTYPES.values()}

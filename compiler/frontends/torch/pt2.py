@@ -19,8 +19,8 @@ import numpy as np
 from qrt.compiler.errors import CompileError, Problem, understanding
 from qrt.compiler.frontends.torch.importer import Importer, Node
 from qrt.compiler.frontends.torch.nodes import ATEN, DTYPES
-from qrt.compiler.frontends.untrusted import RATIO
 from qrt.compiler.ir import Graph, Tensor
+from qrt.compiler.untrusted import RATIO
 
 NAMESPACES = ("torch.ops.aten.", "torch.ops.quantized_decomposed.", "torch.ops.torchao.")
 # The schema of the files that this reads; PyTorch raises the first number when older readers would misread.

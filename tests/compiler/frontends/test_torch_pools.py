@@ -12,7 +12,7 @@ import pytest
 
 import qrt
 from qrt.compiler import CompileError, from_torch
-from qrt.compiler.frontends.torch import to_graph
+from qrt.compiler.frontends.torch.graph import to_graph
 from qrt.compiler.study.evaluate import evaluate
 
 torch = pytest.importorskip("torch")
