@@ -14,7 +14,7 @@ from batched_tflite import tflite_network
 from command_line import PLAIN, Cli, assert_refused
 
 import qrt
-from qrt.compiler.reader import read
+from qrt.compiler.backends.qfb.reader import read
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
