@@ -16,7 +16,7 @@ ASAN := address,undefined
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all peers test-asan test-tsan mutants lint bench fuzz clean
+.PHONY: help demo generate test test-all peers test-asan test-tsan mutants lint bench fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,11 @@ demo: $(VENV)/demo.stamp ## compile a real network and run it on real images
 	$(BIN)/qrt compile examples/digits/digits_resnet.onnx -o build/digits.qfb --test-vectors 2
 	$(BIN)/qrt check build/digits.qfb
 	$(BIN)/python examples/digits/demo.py build/digits.qfb
+
+# The package need not be installed, nor even compile, to make what it is compiled from.
+generate: ## write what follows from schema/qrt.fbs and runtime/kernels/qrt_kernels.h (needs flatc 2.0.8)
+	@mkdir -p build/generate/qrt && touch build/generate/qrt/__init__.py && ln -sfn ../../../schema build/generate/qrt/schema
+	PYTHONPATH=build/generate $(PYTHON) -m qrt.schema.generate
 
 test: $(VENV)/test.stamp ## install what the tests need, LiteRT and TFLM too, and run them
 	QRT_DIST=$(CURDIR)/dist $(PYTEST) $(TESTS)

@@ -32,7 +32,7 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from crc32 cimport qrt_crc32_quick
 from dispatch cimport QRT_SET_COUNT, qrt_set_fill, qrt_set_missing, qrt_set_name, qrt_set_peak, qrt_set_speed
-from qrt_kernels cimport qrt_kernel, qrt_kernels
+from qrt_kernels cimport qrt_kernel_row, qrt_kernels
 from qrt_model cimport (
     QRT_DOUBLE,
     QRT_ERR_NOT_QFB,
@@ -47,6 +47,7 @@ from qrt_model cimport (
     QRT_IN_TEST_VECTOR,
     QRT_MAX_RANK,
     QRT_OK,
+    QRT_OPERATOR_KIND_END,
     qrt_edge,
     qrt_model,
     qrt_model_input,
@@ -56,6 +57,7 @@ from qrt_model cimport (
     qrt_model_tensor,
     qrt_model_test_input,
     qrt_model_test_output,
+    qrt_operator_names,
     qrt_problem,
     qrt_rule_text,
     qrt_tensor,
@@ -85,12 +87,7 @@ INT8, INT32 = np.dtype(np.int8), np.dtype(np.int32)
 SOURCE_DTYPES = ("INT8", "UINT8", "INT16")
 QUANTIZE_RULES = ("DIVIDE", "MULTIPLY_RECIPROCAL", "DIVIDE_HALF_AWAY")
 
-OPERATORS = (
-    "conv2d", "dwconv2d", "linear", "add", "mul", "average_pool2d", "max_pool2d", "mean", "pad",
-    "concat", "reshape", "transpose", "requantize", "clamp", "softmax", "lut",
-    "slice", "resize2d", "transpose_conv2d", "maximum", "minimum", "arg_max", "matmul", "l2_norm",
-    "requantize_sum",
-)
+OPERATORS = tuple([qrt_operator_names[i].decode("ascii") for i in range(1, QRT_OPERATOR_KIND_END)])
 
 cdef dict PLACES = {
     QRT_IN_FILE: "at byte",
@@ -142,16 +139,14 @@ cdef const qrt_kernels *find_kernels(str name) except NULL:
 def kernel_owners(str name):
     """For each operator, the set whose function the kernel set `name` runs: dict of str to str."""
     cdef const qrt_kernels *kernels = find_kernels(name)
-    # The table is a name followed by one qrt_kernel for each of OPERATORS.
-    cdef const qrt_kernel *row = &kernels.conv2d
-    cdef const qrt_kernel *other
+    cdef const qrt_kernels *other
     owners = dict.fromkeys(OPERATORS, name)
     if name == "reference":
         return owners
     for other_name in reversed(list(numbers)[:list(numbers).index(name)]):
-        other = &find_kernels(other_name).conv2d
-        for i, op in enumerate(OPERATORS):
-            if row[i].run == other[i].run:
+        other = find_kernels(other_name)
+        for number, op in enumerate(OPERATORS, start=1):
+            if qrt_kernel_row(kernels, number).run == qrt_kernel_row(other, number).run:
                 owners[op] = other_name
     return owners
 

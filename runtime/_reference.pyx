@@ -16,28 +16,26 @@ from qrt_kernels cimport (
     QRT_KERNEL_MAX_RANK,
     qrt_add_params,
     qrt_arg_max_params,
+    qrt_binary_params,
     qrt_broadcast,
-    qrt_clamp_params,
     qrt_concat_params,
     qrt_conv2d_params,
-    qrt_copy_params,
-    qrt_extremum_params,
     qrt_kernels,
     qrt_l2_norm_params,
     qrt_linear_params,
     qrt_lut_params,
     qrt_matmul_params,
     qrt_mean_params,
-    qrt_mul_params,
     qrt_pad_params,
     qrt_pool2d_params,
     qrt_requant,
     qrt_requantize_sum_params,
-    qrt_requantize_params,
+    qrt_reshape_params,
     qrt_resize2d_params,
     qrt_slice_params,
     qrt_softmax_params,
     qrt_transpose_params,
+    qrt_unary_params,
 )
 
 cdef enum:
@@ -46,6 +44,13 @@ cdef enum:
     EXACT = 0
     HALF_AWAY = 0
     HALF_EVEN = 1
+
+
+# The kernels below enter themselves.
+cdef qrt_kernels reference
+
+memset(&reference, 0, sizeof(reference))
+reference.name = "reference"
 
 
 # ---------------------------------------------------------------------------------------------- 1. Numbers
@@ -168,6 +173,9 @@ cdef void conv2d(const void *params, const int8_t *const *inputs, int8_t *output
                     at_y += 1
 
 
+reference.conv2d.run = conv2d
+
+
 cdef void dwconv2d(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
     cdef const qrt_conv2d_params *p = <const qrt_conv2d_params *>params
     cdef const int8_t *x = inputs[0]
@@ -201,6 +209,9 @@ cdef void dwconv2d(const void *params, const int8_t *const *inputs, int8_t *outp
                     at_y += 1
 
 
+reference.dwconv2d.run = dwconv2d
+
+
 cdef void linear(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
     cdef const qrt_linear_params *p = <const qrt_linear_params *>params
     cdef const int8_t *x = inputs[0]
@@ -216,6 +227,9 @@ cdef void linear(const void *params, const int8_t *const *inputs, int8_t *output
                 acc += (x[at_x + i] - p.x_zero_point) * p.weights[at_weights + i]
             # SPEC: y = requantize(acc), per channel o
             put(acc, &p.requant, o, output, <int64_t>row * p.out_features + o)
+
+
+reference.linear.run = linear
 
 
 cdef int64_t scale_down(int64_t v, int32_t multiplier, int32_t shift) noexcept nogil:
@@ -270,8 +284,11 @@ cdef void add(const void *params, const int8_t *const *inputs, int8_t *output, v
         output[i] = add_codes(inputs[0][at_a], inputs[1][at_b], p)
 
 
+reference.add.run = add
+
+
 cdef void mul(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
-    cdef const qrt_mul_params *p = <const qrt_mul_params *>params
+    cdef const qrt_binary_params *p = <const qrt_binary_params *>params
     cdef const qrt_broadcast *s = &p.broadcast
     cdef int64_t i, at_a, at_b
     cdef int32_t acc
@@ -281,6 +298,9 @@ cdef void mul(const void *params, const int8_t *const *inputs, int8_t *output, v
         # SPEC: acc = (a - a_zero_point) * (b - b_zero_point), y = requantize(acc), per tensor, without bias
         acc = (inputs[0][at_a] - p.a_zero_point) * (inputs[1][at_b] - p.b_zero_point)
         output[i] = requantize(acc, &p.requant, 0)
+
+
+reference.mul.run = mul
 
 
 cdef int32_t half_away(int32_t s, int32_t n) noexcept nogil:
@@ -337,6 +357,9 @@ cdef void average_pool2d(const void *params, const int8_t *const *inputs, int8_t
                     at_y += 1
 
 
+reference.average_pool2d.run = average_pool2d
+
+
 cdef void max_pool2d(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
     cdef const qrt_pool2d_params *p = <const qrt_pool2d_params *>params
     cdef int32_t n, out_y, out_x, channel, filter_y, filter_x, in_y, in_x, code, largest
@@ -360,6 +383,9 @@ cdef void max_pool2d(const void *params, const int8_t *const *inputs, int8_t *ou
                     at_y += 1
 
 
+reference.max_pool2d.run = max_pool2d
+
+
 cdef void mean(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
     cdef const qrt_mean_params *p = <const qrt_mean_params *>params
     cdef int32_t n, position, channel, acc
@@ -372,22 +398,31 @@ cdef void mean(const void *params, const int8_t *const *inputs, int8_t *output, 
             output[<int64_t>n * p.channels + channel] = requantize(acc, &p.requant, 0)
 
 
+reference.mean.run = mean
+
+
 cdef void requantize_operator(const void *params, const int8_t *const *inputs, int8_t *output,
                               void *scratch) noexcept nogil:
-    cdef const qrt_requantize_params *p = <const qrt_requantize_params *>params
+    cdef const qrt_unary_params *p = <const qrt_unary_params *>params
     cdef int32_t i
     # SPEC: acc = x - x_zero_point; y = requantize(acc), per tensor, without bias
     for i in range(p.size):
         output[i] = requantize(inputs[0][i] - p.x_zero_point, &p.requant, 0)
 
 
+reference.requantize.run = requantize_operator
+
+
 cdef void clamp_operator(const void *params, const int8_t *const *inputs, int8_t *output,
                          void *scratch) noexcept nogil:
-    cdef const qrt_clamp_params *p = <const qrt_clamp_params *>params
+    cdef const qrt_unary_params *p = <const qrt_unary_params *>params
     cdef int32_t i
     # SPEC: y = clamp(x)
     for i in range(p.size):
-        output[i] = clamp(inputs[0][i], p.output_min, p.output_max)
+        output[i] = clamp(inputs[0][i], p.requant.output_min, p.requant.output_max)
+
+
+reference.clamp.run = clamp_operator
 
 
 cdef void lut(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
@@ -396,6 +431,9 @@ cdef void lut(const void *params, const int8_t *const *inputs, int8_t *output, v
     # SPEC: y = table[x + 128]
     for i in range(p.size):
         output[i] = p.table[inputs[0][i] + 128]
+
+
+reference.lut.run = lut
 
 
 cdef void transpose_conv2d(const void *params, const int8_t *const *inputs, int8_t *output,
@@ -433,8 +471,11 @@ cdef void transpose_conv2d(const void *params, const int8_t *const *inputs, int8
                     at_y += 1
 
 
+reference.transpose_conv2d.run = transpose_conv2d
+
+
 cdef void maximum(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
-    cdef const qrt_broadcast *s = &(<const qrt_extremum_params *>params).broadcast
+    cdef const qrt_broadcast *s = &(<const qrt_binary_params *>params).broadcast
     cdef int64_t i, at_a, at_b
     # SPEC: maximum (a, b) -> y, with broadcasting, same numbers: the larger code.
     for i in range(broadcast_size(s)):
@@ -443,14 +484,20 @@ cdef void maximum(const void *params, const int8_t *const *inputs, int8_t *outpu
         output[i] = max(inputs[0][at_a], inputs[1][at_b])
 
 
+reference.maximum.run = maximum
+
+
 cdef void minimum(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
-    cdef const qrt_broadcast *s = &(<const qrt_extremum_params *>params).broadcast
+    cdef const qrt_broadcast *s = &(<const qrt_binary_params *>params).broadcast
     cdef int64_t i, at_a, at_b
     # SPEC: minimum: the smaller code.
     for i in range(broadcast_size(s)):
         at_a = source_of(i, s.rank, s.shape, s.a_stride)
         at_b = source_of(i, s.rank, s.shape, s.b_stride)
         output[i] = min(inputs[0][at_a], inputs[1][at_b])
+
+
+reference.minimum.run = minimum
 
 
 cdef void matmul(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
@@ -473,6 +520,9 @@ cdef void matmul(const void *params, const int8_t *const *inputs, int8_t *output
                 at_y += 1
 
 
+reference.matmul.run = matmul
+
+
 cdef void requantize_sum(const void *params, const int8_t *const *inputs, int8_t *output,
                          void *scratch) noexcept nogil:
     cdef const qrt_requantize_sum_params *p = <const qrt_requantize_sum_params *>params
@@ -488,41 +538,14 @@ cdef void requantize_sum(const void *params, const int8_t *const *inputs, int8_t
             output[at] = clamp((sum + r.addend[c * r.step]) >> r.shift[c * r.step], r.output_min, r.output_max)
 
 
+reference.requantize_sum.run = requantize_sum
+
+
 include "_reference_move.pxi"
 include "_reference_rows.pxi"
 
 
 # ------------------------------------------------------------------------------------------------ The table
-
-cdef qrt_kernels reference
-
-memset(&reference, 0, sizeof(reference))
-reference.name = "reference"
-reference.conv2d.run = conv2d
-reference.dwconv2d.run = dwconv2d
-reference.linear.run = linear
-reference.add.run = add
-reference.mul.run = mul
-reference.average_pool2d.run = average_pool2d
-reference.max_pool2d.run = max_pool2d
-reference.mean.run = mean
-reference.pad.run = pad
-reference.concat.run = concat
-reference.copy.run = copy
-reference.transpose.run = transpose
-reference.requantize.run = requantize_operator
-reference.clamp.run = clamp_operator
-reference.softmax.run = softmax
-reference.lut.run = lut
-reference.slice.run = slice_operator
-reference.resize2d.run = resize2d
-reference.transpose_conv2d.run = transpose_conv2d
-reference.maximum.run = maximum
-reference.minimum.run = minimum
-reference.arg_max.run = arg_max
-reference.matmul.run = matmul
-reference.l2_norm.run = l2_norm
-reference.requantize_sum.run = requantize_sum
 
 
 def kernels():

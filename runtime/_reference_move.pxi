@@ -20,6 +20,9 @@ cdef void pad(const void *params, const int8_t *const *inputs, int8_t *output, v
         output[first + source_of(i, p.rank, p.in_shape, out_stride)] = inputs[0][i]
 
 
+reference.pad.run = pad
+
+
 cdef void concat(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
     cdef const qrt_concat_params *p = <const qrt_concat_params *>params
     cdef int32_t row, i
@@ -31,12 +34,18 @@ cdef void concat(const void *params, const int8_t *const *inputs, int8_t *output
             at_y += p.run_size[i]
 
 
-cdef void copy(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
-    cdef const qrt_copy_params *p = <const qrt_copy_params *>params
+reference.concat.run = concat
+
+
+cdef void reshape(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_reshape_params *p = <const qrt_reshape_params *>params
     cdef int32_t i
     # SPEC: the same codes in the same order, another shape
     for i in range(p.size):
         output[i] = inputs[0][i]
+
+
+reference.reshape.run = reshape
 
 
 cdef void transpose(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
@@ -51,6 +60,9 @@ cdef void transpose(const void *params, const int8_t *const *inputs, int8_t *out
         output[i] = inputs[0][source_of(i, p.rank, p.out_shape, p.in_stride)]
 
 
+reference.transpose.run = transpose
+
+
 cdef void slice_operator(const void *params, const int8_t *const *inputs, int8_t *output,
                          void *scratch) noexcept nogil:
     cdef const qrt_slice_params *p = <const qrt_slice_params *>params
@@ -63,6 +75,9 @@ cdef void slice_operator(const void *params, const int8_t *const *inputs, int8_t
     # `first` is the place of x[begin[0], begin[1], ...].
     for i in range(size):
         output[i] = inputs[0][p.first + source_of(i, p.rank, p.out_shape, p.in_stride)]
+
+
+reference.slice.run = slice_operator
 
 
 cdef int32_t weight_at(const uint16_t *weights, int32_t index) noexcept nogil:
@@ -98,3 +113,6 @@ cdef void resize2d(const void *params, const int8_t *const *inputs, int8_t *outp
                     # SPEC: y = rounding_shift(s, 20)
                     output[at_y] = <int8_t>rounding_shift(s, 20)
                     at_y += 1
+
+
+reference.resize2d.run = resize2d

@@ -66,6 +66,9 @@ cdef void softmax(const void *params, const int8_t *const *inputs, int8_t *outpu
             softmax_tflite(p, x, largest, output + <int64_t>row * p.channels)
 
 
+reference.softmax.run = softmax
+
+
 cdef void arg_max(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
     cdef const qrt_arg_max_params *p = <const qrt_arg_max_params *>params
     cdef const int8_t *x
@@ -78,6 +81,9 @@ cdef void arg_max(const void *params, const int8_t *const *inputs, int8_t *outpu
             if x[i] > x[best]:
                 best = i
         output[row] = <int8_t>(best - 128)
+
+
+reference.arg_max.run = arg_max
 
 
 cdef int64_t sat(int64_t v) noexcept nogil:
@@ -137,3 +143,6 @@ cdef void l2_norm(const void *params, const int8_t *const *inputs, int8_t *outpu
             # SPEC: y[i] = min(max(rounding_shift(high_mul(d[i] * 2^max(7 - e, 0), m), max(e - 7, 0)), -128), 127)
             v = rounding_shift(high_mul(d * power_of_two(max(7 - e, 0)), m), max(e - 7, 0))
             output[first + i] = clamp(v, -128, 127)
+
+
+reference.l2_norm.run = l2_norm

@@ -156,37 +156,18 @@ static void read_softmax(const uint8_t *bytes, uint32_t table, qrt_operator *op)
     op->softmax_form = ubyte_field(bytes, table, SOFTMAX_FORM);
 }
 
-/* The fields of `op` that belong to its kind, out of the table `options`. */
-static void read_options(const uint8_t *bytes, uint32_t options, qrt_operator *op) {
+/* The fields of `op` that only its kind has, out of the table `options`. */
+static void read_special(const uint8_t *bytes, uint32_t options, qrt_operator *op) {
+    qrt_vector multiplier;
     switch (op->kind) {
     case QRT_CONV2D:
-        read_window(bytes, qrt_field(bytes, options, CONV2D_WINDOW), &op->window);
         op->groups = (int32_t)uint_field(bytes, options, CONV2D_GROUPS, 1);
-        read_requant(bytes, table_field(bytes, options, CONV2D_REQUANT), &op->requant);
-        break;
-    case QRT_DWCONV2D:
-        read_window(bytes, qrt_field(bytes, options, DWCONV2D_WINDOW), &op->window);
-        read_requant(bytes, table_field(bytes, options, DWCONV2D_REQUANT), &op->requant);
-        break;
-    case QRT_LINEAR:
-    case QRT_MUL:
-    case QRT_MEAN:
-    case QRT_REQUANTIZE:
-    case QRT_MATMUL:
-        read_requant(bytes, table_field(bytes, options, ONLY_FIELD), &op->requant);
         break;
     case QRT_ADD:
         read_add(bytes, options, &op->add);
-        read_output_range(bytes, options, ADD_OUTPUT_MIN, op);
         break;
     case QRT_AVERAGE_POOL2D:
-        read_window(bytes, qrt_field(bytes, options, AVERAGE_POOL2D_WINDOW), &op->window);
         op->pool_rounding = ubyte_field(bytes, options, AVERAGE_POOL2D_ROUNDING);
-        read_output_range(bytes, options, AVERAGE_POOL2D_OUTPUT_MIN, op);
-        break;
-    case QRT_MAX_POOL2D:
-        read_window(bytes, qrt_field(bytes, options, MAX_POOL2D_WINDOW), &op->window);
-        read_output_range(bytes, options, MAX_POOL2D_OUTPUT_MIN, op);
         break;
     case QRT_PAD:
         op->pad_before = vector_field(bytes, options, PAD_BEFORE);
@@ -194,19 +175,16 @@ static void read_options(const uint8_t *bytes, uint32_t options, qrt_operator *o
         op->pad_value = byte_field(bytes, options, PAD_VALUE, 0);
         break;
     case QRT_CONCAT:
-        op->axis = ubyte_field(bytes, options, ONLY_FIELD);
+        op->axis = ubyte_field(bytes, options, CONCAT_AXIS);
         break;
     case QRT_TRANSPOSE:
-        op->permutation = vector_field(bytes, options, ONLY_FIELD);
-        break;
-    case QRT_CLAMP:
-        read_output_range(bytes, options, CLAMP_OUTPUT_MIN, op);
+        op->permutation = vector_field(bytes, options, TRANSPOSE_PERMUTATION);
         break;
     case QRT_SOFTMAX:
         read_softmax(bytes, options, op);
         break;
     case QRT_LUT:
-        op->lut = vector_field(bytes, options, ONLY_FIELD);
+        op->lut = vector_field(bytes, options, LUT_TABLE);
         break;
     case QRT_SLICE:
         op->begin = vector_field(bytes, options, SLICE_BEGIN);
@@ -218,20 +196,25 @@ static void read_options(const uint8_t *bytes, uint32_t options, qrt_operator *o
         op->row_weight = vector_field(bytes, options, RESIZE2D_ROW_WEIGHT);
         op->column_weight = vector_field(bytes, options, RESIZE2D_COLUMN_WEIGHT);
         break;
-    case QRT_TRANSPOSE_CONV2D:
-        read_window(bytes, qrt_field(bytes, options, TRANSPOSE_CONV2D_WINDOW), &op->window);
-        read_requant(bytes, table_field(bytes, options, TRANSPOSE_CONV2D_REQUANT), &op->requant);
-        break;
-    case QRT_REQUANTIZE_SUM: {
-        qrt_vector multiplier = qrt_vector_field(bytes, options, REQUANTIZE_SUM_B_MULTIPLIER);
-        read_requant(bytes, table_field(bytes, options, REQUANTIZE_SUM_REQUANT), &op->requant);
+    case QRT_REQUANTIZE_SUM:
+        multiplier = qrt_vector_field(bytes, options, REQUANTIZE_SUM_B_MULTIPLIER);
         op->b_multiplier = elements(bytes, multiplier);
         op->b_multiplier_count = multiplier.count;
         break;
-    }
-    default: /* the others have no options */
+    default: /* the others have none */
         break;
     }
+}
+
+/* What the table `options` of the operator's kind holds. */
+static void read_options(const uint8_t *bytes, uint32_t options, qrt_operator *op) {
+    const qrt_facts *facts = &qrt_operator_facts[op->kind];
+    if (facts->requant != 0) read_requant(bytes, table_field(bytes, options, facts->requant - 1u), &op->requant);
+    if (facts->window != 0) read_window(bytes, qrt_field(bytes, options, facts->window - 1u), &op->window);
+    op->output_min = INT8_MIN;
+    op->output_max = INT8_MAX;
+    if (facts->output_min != 0) read_output_range(bytes, options, facts->output_min - 1u, op);
+    read_special(bytes, options, op);
 }
 
 void qrt_model_operator(const qrt_model *model, uint32_t index, qrt_operator *op) {
@@ -283,7 +266,7 @@ static const int8_t *test_codes(const qrt_model *model, uint32_t index, uint32_t
     const uint8_t *bytes = model->bytes;
     uint32_t vector = qrt_follow(bytes, model->test_vectors + 4 * index);
     uint32_t codes = qrt_follow(bytes, qrt_vector_field(bytes, vector, side).first + 4 * edge);
-    return vector_field(bytes, codes, ONLY_FIELD);
+    return vector_field(bytes, codes, CODES_DATA);
 }
 
 const int8_t *qrt_model_test_input(const qrt_model *model, uint32_t index, uint32_t edge) {

@@ -135,7 +135,7 @@ static int32_t check_test_vector(qrt_check *check, uint32_t index) {
             }
             qrt_model_tensor(model, edge.tensor, &tensor);
             uint32_t data = qrt_follow(bytes, codes.first + 4 * i);
-            RULE(21, qrt_vector_field(bytes, data, ONLY_FIELD).count == qrt_tensor_bytes(&tensor));
+            RULE(21, qrt_vector_field(bytes, data, CODES_DATA).count == qrt_tensor_bytes(&tensor));
         }
     }
     return QRT_OK;
@@ -144,34 +144,17 @@ static int32_t check_test_vector(qrt_check *check, uint32_t index) {
 /* V22 to V25. */
 static int32_t check_operands(qrt_check *check, uint32_t index) {
     const qrt_model *model = check->model;
+    const qrt_facts *facts;
     qrt_operator op;
     qrt_tensor tensor;
     qrt_check_at(check, QRT_IN_OPERATOR, index);
     qrt_model_operator(model, index, &op);
-    switch (op.kind) {
-    case QRT_CONV2D:
-    case QRT_DWCONV2D:
-    case QRT_LINEAR:
-    case QRT_ADD:
-    case QRT_MUL:
-    case QRT_TRANSPOSE_CONV2D:
-    case QRT_MAXIMUM:
-    case QRT_MINIMUM:
-    case QRT_MATMUL:
-    case QRT_REQUANTIZE_SUM:
-        RULE(23, op.input_count == 2);
-        break;
-    case QRT_CONCAT:
-        RULE(23, op.input_count >= 1 && op.input_count <= QRT_MAX_INPUTS);
-        break;
-    default:
-        RULE(23, op.input_count == 1);
-        break;
-    }
+    facts = &qrt_operator_facts[op.kind];
+    RULE(23, op.input_count >= facts->least_inputs && op.input_count <= facts->most_inputs);
     RULE(22, is_arena_tensor(model, op.output));
     qrt_model_tensor(model, op.output, &tensor);
     RULE(24, tensor.first == index + 1);
-    RULE(62, tensor.dtype == QRT_INT8 || op.kind == QRT_CONV2D || op.kind == QRT_DWCONV2D || op.kind == QRT_LINEAR);
+    RULE(62, tensor.dtype == QRT_INT8 || facts->accumulates);
     for (uint32_t i = 0; i < op.input_count; i++) {
         RULE(22, op.inputs[i] < model->tensor_count);
         qrt_model_tensor(model, op.inputs[i], &tensor);
@@ -241,21 +224,7 @@ static int in_place(const qrt_model *model, const qrt_tensor *input, const qrt_t
     if (input->last != output->first) return 0;
     if (input->arena_offset != output->arena_offset || input->size != output->size) return 0;
     qrt_model_operator(model, output->first - 1, &op);
-    switch (op.kind) {
-    case QRT_ADD:
-    case QRT_MUL:
-    case QRT_RESHAPE:
-    case QRT_REQUANTIZE:
-    case QRT_CLAMP:
-    case QRT_SOFTMAX:
-    case QRT_LUT:
-    case QRT_MAXIMUM:
-    case QRT_MINIMUM:
-    case QRT_L2_NORM:
-        return 1;
-    default:
-        return 0;
-    }
+    return qrt_operator_facts[op.kind].in_place;
 }
 
 /* SPEC.md, "Over a dying input", for output row `row` of image `n`: it ends before what is still read begins. */
@@ -276,9 +245,8 @@ static int may_overlap(const qrt_model *model, const qrt_tensor *x, const qrt_te
     if (x->last != y->first) return 0;
     qrt_model_operator(model, y->first - 1, &op);
     if (y->dtype != QRT_INT8) return 0;
-    int sliding = (op.kind == QRT_CONV2D && op.groups == 1) || op.kind == QRT_DWCONV2D ||
-                  op.kind == QRT_AVERAGE_POOL2D || op.kind == QRT_MAX_POOL2D;
-    if (!op.overlap || !sliding || op.window.stride_y < 1 || x->rank != 4 || y->rank != 4) return 0;
+    if (!op.overlap || !qrt_operator_facts[op.kind].over_input || (op.kind == QRT_CONV2D && op.groups != 1)) return 0;
+    if (op.window.stride_y < 1 || x->rank != 4 || y->rank != 4) return 0;
     if (x->shape[0] != y->shape[0]) return 0;
     /* Whether x is the first input: of two inputs, which live at the same time, only one lies there. */
     qrt_model_tensor(model, op.inputs[0], &input);

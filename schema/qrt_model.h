@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "qrt_kinds.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -34,34 +36,6 @@ extern "C" {
 #define QRT_ERR_INVALID (-4)   /* a validity rule is broken; qrt_problem says which */
 
 /* The values of these enumerations are those of qrt.fbs. */
-enum qrt_operator_kind {
-    QRT_CONV2D = 1,
-    QRT_DWCONV2D,
-    QRT_LINEAR,
-    QRT_ADD,
-    QRT_MUL,
-    QRT_AVERAGE_POOL2D,
-    QRT_MAX_POOL2D,
-    QRT_MEAN,
-    QRT_PAD,
-    QRT_CONCAT,
-    QRT_RESHAPE,
-    QRT_TRANSPOSE,
-    QRT_REQUANTIZE,
-    QRT_CLAMP,
-    QRT_SOFTMAX,
-    QRT_LUT,
-    QRT_SLICE,
-    QRT_RESIZE2D,
-    QRT_TRANSPOSE_CONV2D,
-    QRT_MAXIMUM,
-    QRT_MINIMUM,
-    QRT_ARG_MAX,
-    QRT_MATMUL,
-    QRT_L2_NORM,
-    QRT_REQUANTIZE_SUM,
-    QRT_OPERATOR_KIND_END
-};
 enum qrt_dtype { QRT_INT8 = 0, QRT_INT32 = 1 };
 enum qrt_rounding { QRT_SINGLE = 0, QRT_DOUBLE = 1 };
 enum qrt_add_form { QRT_COMMON_SHIFT = 0, QRT_TFLITE = 1 };
@@ -69,6 +43,26 @@ enum qrt_softmax_form { QRT_SOFTMAX_EXACT = 0, QRT_SOFTMAX_TFLITE = 1 };
 enum qrt_pool_rounding { QRT_HALF_AWAY = 0, QRT_HALF_EVEN = 1, QRT_HALF_EVEN_RAW = 2 };
 
 enum qrt_source_dtype { QRT_SOURCE_INT8 = 0, QRT_SOURCE_UINT8 = 1, QRT_SOURCE_INT16 = 2 };
+
+/* The accumulator of an elementwise operator with a requant. */
+enum qrt_acc { QRT_NO_ACC = 0, QRT_ACC_OF_X = 1, QRT_ACC_OF_PRODUCT = 2 };
+
+/* What qrt.fbs says of an operator, which explains the terms; the last three are numbers of fields, plus 1. */
+typedef struct qrt_facts {
+    uint16_t least_inputs, most_inputs;
+    uint8_t elementwise;
+    uint8_t keeps_numbers;
+    uint8_t in_place;
+    uint8_t over_input;
+    uint8_t accumulates;
+    uint8_t has_weights;
+    uint8_t acc; /* enum qrt_acc */
+    uint8_t requant, window, output_min;
+} qrt_facts;
+
+/* By enum qrt_operator_kind. */
+extern const qrt_facts qrt_operator_facts[QRT_OPERATOR_KIND_END];
+extern const char *const qrt_operator_names[QRT_OPERATOR_KIND_END];
 
 /* What qrt_problem.index counts. */
 enum qrt_place {
@@ -146,7 +140,7 @@ typedef struct qrt_add_data {
     int32_t subtract; /* 1: a - b */
 } qrt_add_data;
 
-/* One operator; which of the fields below `output` mean something follows from `kind`. */
+/* One operator; which of the fields below `output` mean something follows from its kind and its facts. */
 typedef struct qrt_operator {
     int32_t kind; /* enum qrt_operator_kind */
     qrt_text name;
@@ -155,11 +149,11 @@ typedef struct qrt_operator {
     uint32_t output; /* index of a tensor */
     int32_t overlap; /* 1: the output may lie partly over the first input */
 
-    qrt_requant_data requant; /* CONV2D DWCONV2D TRANSPOSE_CONV2D LINEAR MATMUL MUL MEAN REQUANTIZE REQUANTIZE_SUM */
-    qrt_window window;        /* CONV2D DWCONV2D TRANSPOSE_CONV2D AVERAGE_POOL2D MAX_POOL2D */
-    int32_t groups;           /* CONV2D */
-    int32_t pool_rounding;    /* AVERAGE_POOL2D: enum qrt_pool_rounding */
-    int32_t output_min, output_max;        /* ADD AVERAGE_POOL2D MAX_POOL2D CLAMP */
+    qrt_requant_data requant; /* these three where the kind's options have such fields */
+    qrt_window window;
+    int32_t output_min, output_max;
+    int32_t groups;                        /* CONV2D */
+    int32_t pool_rounding;                 /* AVERAGE_POOL2D: enum qrt_pool_rounding */
     qrt_add_data add;                      /* ADD */
     const int32_t *pad_before, *pad_after; /* PAD: [rank] */
     int32_t pad_value;                     /* PAD */

@@ -1,6 +1,6 @@
 # Declarations of qrt_model.h for Cython; that header and SPEC.md say what everything means.
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 
 cdef extern from "qrt_model.h" nogil:
     enum:
@@ -18,33 +18,10 @@ cdef extern from "qrt_model.h" nogil:
         QRT_ERR_VERSION
         QRT_ERR_INVALID
 
-    enum qrt_operator_kind:
-        QRT_CONV2D
-        QRT_DWCONV2D
-        QRT_LINEAR
-        QRT_ADD
-        QRT_MUL
-        QRT_AVERAGE_POOL2D
-        QRT_MAX_POOL2D
-        QRT_MEAN
-        QRT_PAD
-        QRT_CONCAT
-        QRT_RESHAPE
-        QRT_TRANSPOSE
-        QRT_REQUANTIZE
-        QRT_CLAMP
-        QRT_SOFTMAX
-        QRT_LUT
-        QRT_SLICE
-        QRT_RESIZE2D
-        QRT_TRANSPOSE_CONV2D
-        QRT_MAXIMUM
-        QRT_MINIMUM
-        QRT_ARG_MAX
-        QRT_MATMUL
-        QRT_L2_NORM
-        QRT_REQUANTIZE_SUM
+    enum:
         QRT_OPERATOR_KIND_END
+
+    const char *const qrt_operator_names[QRT_OPERATOR_KIND_END]
 
     enum qrt_dtype:
         QRT_INT8
@@ -53,15 +30,6 @@ cdef extern from "qrt_model.h" nogil:
     enum qrt_rounding:
         QRT_SINGLE
         QRT_DOUBLE
-
-    enum qrt_add_form:
-        QRT_COMMON_SHIFT
-        QRT_TFLITE
-
-    enum qrt_pool_rounding:
-        QRT_HALF_AWAY
-        QRT_HALF_EVEN
-        QRT_HALF_EVEN_RAW
 
     enum qrt_place:
         QRT_IN_FILE
@@ -108,50 +76,6 @@ cdef extern from "qrt_model.h" nogil:
         uint32_t count
         int32_t rounding, output_min, output_max
 
-    ctypedef struct qrt_window:
-        int32_t filter_height, filter_width
-        int32_t stride_y, stride_x
-        int32_t dilation_y, dilation_x
-        int32_t pad_top, pad_bottom, pad_left, pad_right
-
-    ctypedef struct qrt_add_data:
-        int32_t form
-        int32_t a_multiplier, b_multiplier, y_multiplier
-        int32_t shift, a_shift, b_shift, y_shift
-        int32_t subtract
-
-    ctypedef struct qrt_operator:
-        int32_t kind
-        qrt_text name
-        const uint32_t *inputs
-        uint32_t input_count
-        uint32_t output
-        int32_t overlap
-        qrt_requant_data requant
-        qrt_window window
-        int32_t groups
-        int32_t pool_rounding
-        int32_t output_min, output_max
-        qrt_add_data add
-        const int32_t *pad_before
-        const int32_t *pad_after
-        int32_t pad_value
-        int32_t axis
-        const uint8_t *permutation
-        const uint32_t *exponential
-        uint32_t exponential_count
-        uint64_t numerator
-        int32_t shift
-        const int8_t *lut
-        const int64_t *b_multiplier
-        uint32_t b_multiplier_count
-        const int32_t *begin
-        const int32_t *stride
-        const uint16_t *rows
-        const uint16_t *columns
-        const uint16_t *row_weight
-        const uint16_t *column_weight
-
     ctypedef struct qrt_edge:
         uint32_t tensor
         int32_t quantize_rule, source_nchw, source_dtype
@@ -164,7 +88,6 @@ cdef extern from "qrt_model.h" nogil:
     int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_checksum *crc32,
                            qrt_problem *problem)
     void qrt_model_tensor(const qrt_model *model, uint32_t index, qrt_tensor *tensor)
-    void qrt_model_operator(const qrt_model *model, uint32_t index, qrt_operator *op)
     void qrt_model_input(const qrt_model *model, uint32_t index, qrt_edge *edge)
     void qrt_model_output(const qrt_model *model, uint32_t index, qrt_edge *edge)
     qrt_text qrt_model_output_label(const qrt_model *model, uint32_t index, uint32_t label)

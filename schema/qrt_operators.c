@@ -17,6 +17,7 @@
 /* One operator with its tensors. */
 typedef struct node {
     qrt_operator op;
+    const qrt_facts *facts;
     uint32_t options; /* position of its options table, for the lengths that `op` does not carry */
     qrt_tensor x;     /* the first input */
     qrt_tensor b;     /* the second: the weights, or b of add and mul */
@@ -42,9 +43,14 @@ static uint32_t option_count(const qrt_check *check, const node *n, uint32_t num
 
 /* -- rules that several operators share -- */
 
-static int32_t check_same_numbers(qrt_check *check, const qrt_tensor *x, const qrt_tensor *y) {
-    RULE(40, x->zero_point == y->zero_point);
-    RULE(40, x->scale_bits == 0 || y->scale_bits == 0 || x->scale_bits == y->scale_bits);
+/* V40 for all inputs of an operator that keeps the numbers. */
+static int32_t check_numbers(qrt_check *check, const node *n) {
+    qrt_tensor x;
+    for (uint32_t i = 0; n->facts->keeps_numbers && i < n->op.input_count; i++) {
+        qrt_model_tensor(check->model, n->op.inputs[i], &x);
+        RULE(40, x.zero_point == n->y.zero_point);
+        RULE(40, x.scale_bits == 0 || n->y.scale_bits == 0 || x.scale_bits == n->y.scale_bits);
+    }
     return QRT_OK;
 }
 
@@ -78,25 +84,16 @@ static int32_t check_window(qrt_check *check, const node *n) {
                              w->pad_left + w->pad_right);
 }
 
-static int has_bias(int32_t kind) {
-    return kind == QRT_CONV2D || kind == QRT_DWCONV2D || kind == QRT_LINEAR || kind == QRT_TRANSPOSE_CONV2D;
-}
-
 /* V42 to V46. */
 static int32_t check_requant(qrt_check *check, const node *n, uint32_t channels) {
     const uint8_t *bytes = check->model->bytes;
     const qrt_requant_data *requant = &n->op.requant;
-    uint32_t number = n->op.kind == QRT_CONV2D             ? CONV2D_REQUANT
-                      : n->op.kind == QRT_DWCONV2D         ? DWCONV2D_REQUANT
-                      : n->op.kind == QRT_TRANSPOSE_CONV2D ? TRANSPOSE_CONV2D_REQUANT
-                      : n->op.kind == QRT_REQUANTIZE_SUM   ? REQUANTIZE_SUM_REQUANT
-                                                           : ONLY_FIELD;
-    uint32_t table = qrt_follow(bytes, qrt_field(bytes, n->options, number));
+    uint32_t table = qrt_follow(bytes, qrt_field(bytes, n->options, n->facts->requant - 1u));
     TRY(check_output_range(check, requant->output_min, requant->output_max));
     RULE(43, requant->count == 1 || requant->count == channels);
     RULE(43, qrt_vector_field(bytes, table, REQUANT_SHIFT).count == requant->count);
     if (requant->bias != NULL) {
-        RULE(44, has_bias(n->op.kind) && qrt_vector_field(bytes, table, REQUANT_BIAS).count == channels);
+        RULE(44, n->facts->has_weights && qrt_vector_field(bytes, table, REQUANT_BIAS).count == channels);
     }
     if (requant->addend != NULL) {
         RULE(45, requant->rounding == QRT_SINGLE && requant->bias == NULL);
@@ -215,11 +212,27 @@ static int32_t check_broadcast(qrt_check *check, const qrt_tensor *x, const qrt_
     return QRT_OK;
 }
 
+static int32_t check_shapes(qrt_check *check, const node *n) {
+    if (n->op.input_count == 1) {
+        RULE(39, same_shape(&n->x, &n->y));
+        return QRT_OK;
+    }
+    TRY(check_broadcast(check, &n->x, &n->y));
+    return check_broadcast(check, &n->b, &n->y);
+}
+
+/* What all elementwise operators have in common. */
+static int32_t check_elementwise(qrt_check *check, const node *n) {
+    TRY(check_shapes(check, n));
+    TRY(check_numbers(check, n));
+    TRY(check_output_range(check, n->op.output_min, n->op.output_max));
+    if (n->facts->acc == QRT_NO_ACC) return QRT_OK;
+    TRY(check_requant(check, n, 1));
+    return check_acc(check, n, 0, reach(&n->x) * (n->facts->acc == QRT_ACC_OF_PRODUCT ? reach(&n->b) : 1));
+}
+
 static int32_t check_add(qrt_check *check, const node *n) {
     const qrt_add_data *add = &n->op.add;
-    TRY(check_broadcast(check, &n->x, &n->y));
-    TRY(check_broadcast(check, &n->b, &n->y));
-    TRY(check_output_range(check, n->op.output_min, n->op.output_max));
     if (add->form == QRT_TFLITE) {
         RULE(51, add->a_multiplier >= 0 && add->b_multiplier >= 0 && add->y_multiplier >= 0);
         RULE(51, add->a_shift >= 31 && add->a_shift <= MAX_SHIFT);
@@ -233,13 +246,6 @@ static int32_t check_add(qrt_check *check, const node *n) {
     return QRT_OK;
 }
 
-static int32_t check_mul(qrt_check *check, const node *n) {
-    TRY(check_broadcast(check, &n->x, &n->y));
-    TRY(check_broadcast(check, &n->b, &n->y));
-    TRY(check_requant(check, n, 1));
-    return check_acc(check, n, 0, reach(&n->x) * reach(&n->b));
-}
-
 static int32_t check_pool2d(qrt_check *check, const node *n) {
     const qrt_window *w = &n->op.window;
     RULE(32, n->x.rank == 4 && n->y.rank == 4 && n->x.shape[3] == n->y.shape[3]);
@@ -248,7 +254,6 @@ static int32_t check_pool2d(qrt_check *check, const node *n) {
     RULE(32, w->pad_top < w->filter_height && w->pad_bottom < w->filter_height);
     RULE(32, w->pad_left < w->filter_width && w->pad_right < w->filter_width);
     RULE(32, (int64_t)w->filter_height * w->filter_width <= MAX_POOL_POSITIONS);
-    TRY(check_same_numbers(check, &n->x, &n->y));
     return check_output_range(check, n->op.output_min, n->op.output_max);
 }
 
@@ -270,7 +275,7 @@ static int32_t check_pad(qrt_check *check, const node *n) {
         int64_t after = n->op.pad_after[i];
         RULE(35, before >= 0 && after >= 0 && n->y.shape[i] == before + n->x.shape[i] + after);
     }
-    return check_same_numbers(check, &n->x, &n->y);
+    return QRT_OK;
 }
 
 static int32_t check_concat(qrt_check *check, const node *n) {
@@ -283,7 +288,6 @@ static int32_t check_concat(qrt_check *check, const node *n) {
         RULE(36, x.rank == n->y.rank);
         for (uint32_t k = 0; k < x.rank; k++) RULE(36, k == axis || x.shape[k] == n->y.shape[k]);
         length += x.shape[axis];
-        TRY(check_same_numbers(check, &x, &n->y));
     }
     RULE(36, length == n->y.shape[axis]);
     return QRT_OK;
@@ -291,32 +295,20 @@ static int32_t check_concat(qrt_check *check, const node *n) {
 
 static int32_t check_reshape(qrt_check *check, const node *n) {
     RULE(37, n->x.size == n->y.size);
-    return check_same_numbers(check, &n->x, &n->y);
+    return QRT_OK;
 }
 
 static int32_t check_transpose(qrt_check *check, const node *n) {
     uint32_t rank = n->x.rank;
     uint32_t seen = 0;
-    RULE(38, n->y.rank == rank && option_count(check, n, ONLY_FIELD) == rank);
+    RULE(38, n->y.rank == rank && option_count(check, n, TRANSPOSE_PERMUTATION) == rank);
     for (uint32_t i = 0; i < rank; i++) {
         uint32_t axis = n->op.permutation[i];
         RULE(38, axis < rank && (seen >> axis & 1) == 0);
         RULE(38, n->y.shape[i] == n->x.shape[axis]);
         seen |= 1u << axis;
     }
-    return check_same_numbers(check, &n->x, &n->y);
-}
-
-static int32_t check_requantize(qrt_check *check, const node *n) {
-    RULE(39, same_shape(&n->x, &n->y));
-    TRY(check_requant(check, n, 1));
-    return check_acc(check, n, 0, reach(&n->x));
-}
-
-static int32_t check_clamp(qrt_check *check, const node *n) {
-    RULE(39, same_shape(&n->x, &n->y));
-    TRY(check_same_numbers(check, &n->x, &n->y));
-    return check_output_range(check, n->op.output_min, n->op.output_max);
+    return QRT_OK;
 }
 
 static int32_t check_slice(qrt_check *check, const node *n) {
@@ -328,7 +320,7 @@ static int32_t check_slice(qrt_check *check, const node *n) {
         int64_t last = first + (int64_t)(n->y.shape[i] - 1) * n->op.stride[i];
         RULE(55, n->op.stride[i] != 0 && first >= 0 && first < n->x.shape[i] && last >= 0 && last < n->x.shape[i]);
     }
-    return check_same_numbers(check, &n->x, &n->y);
+    return QRT_OK;
 }
 
 static int32_t check_resize2d_axis(qrt_check *check, const node *n, int32_t axis, const uint16_t *places,
@@ -356,7 +348,7 @@ static int32_t check_resize2d(qrt_check *check, const node *n) {
     TRY(check_resize2d_axis(check, n, 2, n->op.columns, RESIZE2D_COLUMNS));
     TRY(check_resize2d_weights(check, n, 1, n->op.row_weight, RESIZE2D_ROW_WEIGHT));
     TRY(check_resize2d_weights(check, n, 2, n->op.column_weight, RESIZE2D_COLUMN_WEIGHT));
-    return check_same_numbers(check, &n->x, &n->y);
+    return QRT_OK;
 }
 
 /* The filter is at least 1, as it is the weights'; so is the stride, where there is anything between the last two. */
@@ -382,13 +374,6 @@ static int32_t check_transpose_conv2d(qrt_check *check, const node *n) {
     TRY(check_transpose_axis(check, x[2], y[2], w->filter_width, w->stride_x, w->dilation_x,
                              w->pad_left + w->pad_right));
     return check_channels(check, n);
-}
-
-static int32_t check_extremum(qrt_check *check, const node *n) {
-    TRY(check_broadcast(check, &n->x, &n->y));
-    TRY(check_broadcast(check, &n->b, &n->y));
-    TRY(check_same_numbers(check, &n->x, &n->y));
-    return check_same_numbers(check, &n->b, &n->y);
 }
 
 static int32_t check_arg_max(qrt_check *check, const node *n) {
@@ -458,12 +443,12 @@ static int32_t check_softmax(qrt_check *check, const node *n) {
 }
 
 static int32_t check_lut(qrt_check *check, const node *n) {
-    RULE(39, same_shape(&n->x, &n->y));
-    RULE(53, option_count(check, n, ONLY_FIELD) == 256);
+    RULE(53, option_count(check, n, LUT_TABLE) == 256);
     return QRT_OK;
 }
 
-static int32_t check_node(qrt_check *check, const node *n) {
+/* What only operators of its kind have to keep. */
+static int32_t check_special(qrt_check *check, const node *n) {
     switch (n->op.kind) {
     case QRT_CONV2D:
         return check_conv2d(check, n);
@@ -473,8 +458,6 @@ static int32_t check_node(qrt_check *check, const node *n) {
         return check_linear(check, n);
     case QRT_ADD:
         return check_add(check, n);
-    case QRT_MUL:
-        return check_mul(check, n);
     case QRT_AVERAGE_POOL2D:
     case QRT_MAX_POOL2D:
         return check_pool2d(check, n);
@@ -488,10 +471,6 @@ static int32_t check_node(qrt_check *check, const node *n) {
         return check_reshape(check, n);
     case QRT_TRANSPOSE:
         return check_transpose(check, n);
-    case QRT_REQUANTIZE:
-        return check_requantize(check, n);
-    case QRT_CLAMP:
-        return check_clamp(check, n);
     case QRT_SOFTMAX:
         return check_softmax(check, n);
     case QRT_LUT:
@@ -502,18 +481,26 @@ static int32_t check_node(qrt_check *check, const node *n) {
         return check_resize2d(check, n);
     case QRT_TRANSPOSE_CONV2D:
         return check_transpose_conv2d(check, n);
-    case QRT_MAXIMUM:
-    case QRT_MINIMUM:
-        return check_extremum(check, n);
     case QRT_ARG_MAX:
         return check_arg_max(check, n);
     case QRT_MATMUL:
         return check_matmul(check, n);
+    case QRT_L2_NORM:
+        return check_l2_norm(check, n);
     case QRT_REQUANTIZE_SUM:
         return check_requantize_sum(check, n);
-    default: /* QRT_L2_NORM: V9 lets no other kind pass */
-        return check_l2_norm(check, n);
+    default: /* elementwise, and nothing more */
+        return QRT_OK;
     }
+}
+
+static int32_t check_node(qrt_check *check, const node *n) {
+    if (n->facts->elementwise) {
+        TRY(check_elementwise(check, n));
+        return check_special(check, n);
+    }
+    TRY(check_special(check, n));
+    return check_numbers(check, n);
 }
 
 int32_t qrt_check_operators(qrt_check *check) {
@@ -525,6 +512,7 @@ int32_t qrt_check_operators(qrt_check *check) {
         uint32_t table = qrt_follow(bytes, model->operators + 4 * i);
         n.options = qrt_follow(bytes, qrt_field(bytes, table, OPERATOR_OPTIONS));
         qrt_model_operator(model, i, &n.op);
+        n.facts = &qrt_operator_facts[n.op.kind];
         qrt_model_tensor(model, n.op.inputs[0], &n.x);
         qrt_model_tensor(model, n.op.inputs[n.op.input_count > 1 ? 1 : 0], &n.b);
         qrt_model_tensor(model, n.op.output, &n.y);

@@ -137,13 +137,31 @@ static qrt_add_params add_params(const qrt_operator *op, const qrt_tensor *a, co
     return p;
 }
 
-static qrt_mul_params mul_params(const qrt_operator *op, const qrt_tensor *a, const qrt_tensor *b,
-                                 const qrt_tensor *y) {
-    qrt_mul_params p;
+/* Of an elementwise operator; where it has no requant, what it needs to clamp. */
+static qrt_requant elementwise_requant(const qrt_operator *op, const qrt_tensor *y) {
+    qrt_requant requant = requant_params(&op->requant, y);
+    if (qrt_operator_facts[op->kind].requant == 0) {
+        requant.output_min = op->output_min;
+        requant.output_max = op->output_max;
+    }
+    return requant;
+}
+
+static qrt_unary_params unary_params(const qrt_operator *op, const qrt_tensor *x, const qrt_tensor *y) {
+    qrt_unary_params p;
+    p.size = (int32_t)y->size;
+    p.x_zero_point = x->zero_point;
+    p.requant = elementwise_requant(op, y);
+    return p;
+}
+
+static qrt_binary_params binary_params(const qrt_operator *op, const qrt_tensor *a, const qrt_tensor *b,
+                                       const qrt_tensor *y) {
+    qrt_binary_params p;
     p.broadcast = broadcast_params(a, b, y);
     p.a_zero_point = a->zero_point;
     p.b_zero_point = b->zero_point;
-    p.requant = requant_params(&op->requant, y);
+    p.requant = elementwise_requant(op, y);
     return p;
 }
 
@@ -284,118 +302,76 @@ static void prepare_operator(const qrt_model *model, const qrt_kernels *kernels,
     qrt_model_tensor(model, op.inputs[op.input_count > 1 ? 1 : 0], &b);
     qrt_model_tensor(model, op.output, &y);
     int32_t size = (int32_t)y.size;
+    prepared->kernel = qrt_kernel_row(kernels, op.kind);
 
     switch (op.kind) {
     case QRT_CONV2D:
-        prepared->kernel = &kernels->conv2d;
-        params->conv2d = conv2d_params(&op, &a, &b, &y);
-        break;
     case QRT_DWCONV2D:
-        prepared->kernel = &kernels->dwconv2d;
+    case QRT_TRANSPOSE_CONV2D:
         params->conv2d = conv2d_params(&op, &a, &b, &y);
         break;
     case QRT_LINEAR:
-        prepared->kernel = &kernels->linear;
         params->linear = linear_params(&op, &a, &b, &y);
         break;
     case QRT_ADD:
-        prepared->kernel = &kernels->add;
         params->add = add_params(&op, &a, &b, &y);
         break;
-    case QRT_MUL:
-        prepared->kernel = &kernels->mul;
-        params->mul = mul_params(&op, &a, &b, &y);
-        break;
     case QRT_AVERAGE_POOL2D:
-        prepared->kernel = &kernels->average_pool2d;
-        params->pool2d = pool2d_params(&op, &a, &y);
-        break;
     case QRT_MAX_POOL2D:
-        prepared->kernel = &kernels->max_pool2d;
         params->pool2d = pool2d_params(&op, &a, &y);
         break;
     case QRT_MEAN:
-        prepared->kernel = &kernels->mean;
         params->mean = mean_params(&op, &a, &y);
         break;
     case QRT_PAD:
-        prepared->kernel = &kernels->pad;
         params->pad = pad_params(&op, &a, &y);
         break;
     case QRT_CONCAT:
-        prepared->kernel = &kernels->concat;
         params->concat = concat_params(model, &op, &y, run_size);
         break;
     case QRT_TRANSPOSE:
-        prepared->kernel = &kernels->transpose;
         params->transpose = transpose_params(&op, &a, &y);
         break;
-    case QRT_REQUANTIZE:
-        prepared->kernel = &kernels->requantize;
-        params->requantize.size = size;
-        params->requantize.x_zero_point = a.zero_point;
-        params->requantize.requant = requant_params(&op.requant, &y);
-        break;
-    case QRT_CLAMP:
-        prepared->kernel = &kernels->clamp;
-        params->clamp.size = size;
-        params->clamp.output_min = op.output_min;
-        params->clamp.output_max = op.output_max;
-        break;
     case QRT_SOFTMAX:
-        prepared->kernel = &kernels->softmax;
         params->softmax = softmax_params(&op, &y);
         break;
     case QRT_LUT:
-        prepared->kernel = &kernels->lut;
         params->lut.size = size;
         params->lut.table = op.lut;
         break;
     case QRT_RESHAPE:
-        prepared->kernel = &kernels->copy;
-        params->copy.size = size;
+        params->reshape.size = size;
         break;
     case QRT_SLICE:
-        prepared->kernel = &kernels->slice;
         params->slice = slice_params(&op, &a, &y);
         break;
     case QRT_RESIZE2D:
-        prepared->kernel = &kernels->resize2d;
         params->resize2d = resize2d_params(&op, &a, &y);
         break;
-    case QRT_TRANSPOSE_CONV2D:
-        prepared->kernel = &kernels->transpose_conv2d;
-        params->conv2d = conv2d_params(&op, &a, &b, &y);
-        break;
-    case QRT_MAXIMUM:
-        prepared->kernel = &kernels->maximum;
-        params->extremum.broadcast = broadcast_params(&a, &b, &y);
-        break;
-    case QRT_MINIMUM:
-        prepared->kernel = &kernels->minimum;
-        params->extremum.broadcast = broadcast_params(&a, &b, &y);
-        break;
     case QRT_ARG_MAX:
-        prepared->kernel = &kernels->arg_max;
         params->arg_max.rows = size;
         params->arg_max.channels = a.shape[a.rank - 1];
         break;
     case QRT_MATMUL:
-        prepared->kernel = &kernels->matmul;
         params->matmul = matmul_params(&op, &a, &b, &y);
         break;
     case QRT_L2_NORM:
-        prepared->kernel = &kernels->l2_norm;
         params->l2_norm.channels = y.shape[y.rank - 1];
         params->l2_norm.rows = size / y.shape[y.rank - 1];
         params->l2_norm.x_zero_point = a.zero_point;
         break;
     case QRT_REQUANTIZE_SUM:
-        prepared->kernel = &kernels->requantize_sum;
         params->requantize_sum.channels = y.shape[y.rank - 1];
         params->requantize_sum.rows = size / y.shape[y.rank - 1];
         params->requantize_sum.b_multiplier = op.b_multiplier;
         params->requantize_sum.requant = requant_params(&op.requant, &y);
+        break;
+    default: /* elementwise, with parameters that all of them have */
+        if (op.input_count == 2) {
+            params->binary = binary_params(&op, &a, &b, &y);
+        } else {
+            params->unary = unary_params(&op, &a, &y);
+        }
         break;
     }
 }

@@ -67,7 +67,10 @@ static rows matmul_rows(qrt_matmul_params *p) {
 }
 
 static rows find_rows(int32_t kind, qrt_params *p) {
+    const qrt_facts *facts = &qrt_operator_facts[kind];
     ptrdiff_t channels;
+    if (facts->elementwise && facts->most_inputs == 2) return broadcast_rows(&p->binary.broadcast);
+    if (facts->elementwise) return rows_of(&p->unary.size, 1, 0, 1, 1);
     switch (kind) {
     case QRT_CONV2D:
         return conv2d_rows(&p->conv2d);
@@ -83,19 +86,6 @@ static rows find_rows(int32_t kind, qrt_params *p) {
         return rows_of(&p->linear.rows, p->linear.in_features, 0, channels, LEAST_PRODUCT_ROWS);
     case QRT_MATMUL:
         return matmul_rows(&p->matmul);
-    case QRT_ADD:
-        return broadcast_rows(&p->add.broadcast);
-    case QRT_MUL:
-        return broadcast_rows(&p->mul.broadcast);
-    case QRT_MAXIMUM:
-    case QRT_MINIMUM:
-        return broadcast_rows(&p->extremum.broadcast);
-    case QRT_REQUANTIZE:
-        return rows_of(&p->requantize.size, 1, 0, 1, 1);
-    case QRT_CLAMP:
-        return rows_of(&p->clamp.size, 1, 0, 1, 1);
-    case QRT_LUT:
-        return rows_of(&p->lut.size, 1, 0, 1, 1);
     case QRT_SOFTMAX:
         return rows_of(&p->softmax.rows, p->softmax.channels, 0, p->softmax.channels, 1);
     case QRT_L2_NORM:

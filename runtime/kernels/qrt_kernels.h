@@ -86,11 +86,19 @@ typedef struct qrt_add_params {
     const void *packed;
 } qrt_add_params;
 
-typedef struct qrt_mul_params {
+/* Elementwise operators on one tensor, but for lut. */
+typedef struct qrt_unary_params {
+    int32_t size;
+    int32_t x_zero_point;
+    qrt_requant requant; /* step 0, no bias; of operators without requant: y_zero_point, output_min, output_max */
+} qrt_unary_params;
+
+/* Elementwise operators on two tensors, but for add. */
+typedef struct qrt_binary_params {
     qrt_broadcast broadcast;
     int32_t a_zero_point, b_zero_point;
-    qrt_requant requant; /* step 0, no bias */
-} qrt_mul_params;
+    qrt_requant requant; /* as in qrt_unary_params */
+} qrt_binary_params;
 
 typedef struct qrt_pool2d_params {
     int32_t batch;
@@ -131,17 +139,6 @@ typedef struct qrt_transpose_params {
     int32_t in_stride[QRT_KERNEL_MAX_RANK]; /* of the input, in the order of the output's axes */
 } qrt_transpose_params;
 
-typedef struct qrt_requantize_params {
-    int32_t size;
-    int32_t x_zero_point;
-    qrt_requant requant; /* step 0, no bias */
-} qrt_requantize_params;
-
-typedef struct qrt_clamp_params {
-    int32_t size;
-    int32_t output_min, output_max;
-} qrt_clamp_params;
-
 typedef struct qrt_softmax_params {
     int32_t rows, channels;
     int32_t y_zero_point;
@@ -173,11 +170,6 @@ typedef struct qrt_resize2d_params {
     const uint16_t *row_weight, *column_weight; /* the same, 0 to 1023; NULL: all 0 */
 } qrt_resize2d_params;
 
-/* maximum and minimum. */
-typedef struct qrt_extremum_params {
-    qrt_broadcast broadcast;
-} qrt_extremum_params;
-
 typedef struct qrt_arg_max_params {
     int32_t rows, channels; /* channels: at most 256 */
 } qrt_arg_max_params;
@@ -203,29 +195,27 @@ typedef struct qrt_requantize_sum_params {
 } qrt_requantize_sum_params;
 
 /* reshape: the bytes move, if they move at all, unchanged. */
-typedef struct qrt_copy_params {
+typedef struct qrt_reshape_params {
     int32_t size;
-} qrt_copy_params;
+} qrt_reshape_params;
 
 /* Room for the parameters of any operator. */
 typedef union qrt_params {
     qrt_conv2d_params conv2d; /* and dwconv2d, transpose_conv2d */
     qrt_linear_params linear;
     qrt_add_params add;
-    qrt_mul_params mul;
+    qrt_unary_params unary;   /* elementwise, of one tensor; `size` is the first member of lut's too */
+    qrt_binary_params binary; /* elementwise, of two; `broadcast` is the first member of add's too */
     qrt_pool2d_params pool2d;
     qrt_mean_params mean;
     qrt_pad_params pad;
     qrt_concat_params concat;
     qrt_transpose_params transpose;
-    qrt_requantize_params requantize;
-    qrt_clamp_params clamp;
     qrt_softmax_params softmax;
     qrt_lut_params lut;
-    qrt_copy_params copy;
+    qrt_reshape_params reshape;
     qrt_slice_params slice;
     qrt_resize2d_params resize2d;
-    qrt_extremum_params extremum; /* maximum and minimum */
     qrt_arg_max_params arg_max;
     qrt_matmul_params matmul;
     qrt_l2_norm_params l2_norm;
@@ -249,35 +239,24 @@ typedef struct qrt_kernel {
     int32_t channel_unit; /* where `packed` is not NULL, parts can begin at its multiples; 0: at none */
 } qrt_kernel;
 
-/* A kernel set. A set is the portable one, overwritten where it can do better. */
+/* A kernel set, with a row for each operator. A set is the portable one, overwritten where it can do better. */
 typedef struct qrt_kernels {
     const char *name;
-    qrt_kernel conv2d;
-    qrt_kernel dwconv2d;
-    qrt_kernel linear;
-    qrt_kernel add;
-    qrt_kernel mul;
-    qrt_kernel average_pool2d;
-    qrt_kernel max_pool2d;
-    qrt_kernel mean;
-    qrt_kernel pad;
-    qrt_kernel concat;
-    qrt_kernel copy;
-    qrt_kernel transpose;
-    qrt_kernel requantize;
-    qrt_kernel clamp;
-    qrt_kernel softmax;
-    qrt_kernel lut;
-    qrt_kernel slice;
-    qrt_kernel resize2d;
-    qrt_kernel transpose_conv2d;
-    qrt_kernel maximum;
-    qrt_kernel minimum;
-    qrt_kernel arg_max;
-    qrt_kernel matmul;
-    qrt_kernel l2_norm;
-    qrt_kernel requantize_sum;
+#define X(name) qrt_kernel name;
+#include "qrt_kernel_rows.h"
+#undef X
 } qrt_kernels;
+
+/* The row of the operator with this number: its place in the union Options of qrt.fbs, from 1 on. */
+static inline const qrt_kernel *qrt_kernel_row(const qrt_kernels *kernels, int32_t number) {
+    static const size_t places[] = {
+        0,
+#define X(name) offsetof(qrt_kernels, name),
+#include "qrt_kernel_rows.h"
+#undef X
+    };
+    return (const qrt_kernel *)(const void *)((const char *)kernels + places[number]);
+}
 
 /* Plain C99 for every operator; it packs nothing. */
 extern const qrt_kernels qrt_portable;

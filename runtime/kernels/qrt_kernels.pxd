@@ -1,17 +1,24 @@
-# Declarations of qrt_kernels.h for Cython; SPEC.md and that header say what the fields mean.
+# qrt_kernels.h for Cython. Written by schema/generate.py (make generate) from that header, which says what the fields mean.
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "qrt_kernels.h" nogil:
-    enum: QRT_KERNEL_MAX_RANK
+    enum:
+        QRT_KERNEL_MAX_RANK
 
     ctypedef struct qrt_requant:
         const int32_t *multiplier
         const uint8_t *shift
         const int32_t *bias
         const int64_t *addend
-        int32_t step, rounding, y_zero_point, output_min, output_max
+        int32_t step
+        int32_t rounding
+        int32_t y_zero_point
+        int32_t output_min, output_max
         int32_t wide
+
+    ctypedef struct qrt_part:
+        int32_t begin, end
 
     ctypedef struct qrt_conv2d_params:
         int32_t batch
@@ -26,6 +33,7 @@ cdef extern from "qrt_kernels.h" nogil:
         const int8_t *weights
         qrt_requant requant
         const void *packed
+        qrt_part part
 
     ctypedef struct qrt_linear_params:
         int32_t rows, in_features, out_features
@@ -33,6 +41,7 @@ cdef extern from "qrt_kernels.h" nogil:
         const int8_t *weights
         qrt_requant requant
         const void *packed
+        qrt_part part
 
     ctypedef struct qrt_broadcast:
         int32_t rank
@@ -50,8 +59,14 @@ cdef extern from "qrt_kernels.h" nogil:
         int32_t a_shift, b_shift, y_shift
         int32_t b_sign
         int32_t output_min, output_max
+        const void *packed
 
-    ctypedef struct qrt_mul_params:
+    ctypedef struct qrt_unary_params:
+        int32_t size
+        int32_t x_zero_point
+        qrt_requant requant
+
+    ctypedef struct qrt_binary_params:
         qrt_broadcast broadcast
         int32_t a_zero_point, b_zero_point
         qrt_requant requant
@@ -89,15 +104,6 @@ cdef extern from "qrt_kernels.h" nogil:
         int32_t out_shape[QRT_KERNEL_MAX_RANK]
         int32_t in_stride[QRT_KERNEL_MAX_RANK]
 
-    ctypedef struct qrt_requantize_params:
-        int32_t size
-        int32_t x_zero_point
-        qrt_requant requant
-
-    ctypedef struct qrt_clamp_params:
-        int32_t size
-        int32_t output_min, output_max
-
     ctypedef struct qrt_softmax_params:
         int32_t rows, channels
         int32_t y_zero_point
@@ -110,9 +116,6 @@ cdef extern from "qrt_kernels.h" nogil:
     ctypedef struct qrt_lut_params:
         int32_t size
         const int8_t *table
-
-    ctypedef struct qrt_copy_params:
-        int32_t size
 
     ctypedef struct qrt_slice_params:
         int32_t rank
@@ -128,9 +131,6 @@ cdef extern from "qrt_kernels.h" nogil:
         const uint16_t *columns
         const uint16_t *row_weight
         const uint16_t *column_weight
-
-    ctypedef struct qrt_extremum_params:
-        qrt_broadcast broadcast
 
     ctypedef struct qrt_arg_max_params:
         int32_t rows, channels
@@ -150,44 +150,64 @@ cdef extern from "qrt_kernels.h" nogil:
         const int64_t *b_multiplier
         qrt_requant requant
 
+    ctypedef struct qrt_reshape_params:
+        int32_t size
+
     ctypedef union qrt_params:
         qrt_conv2d_params conv2d
         qrt_linear_params linear
         qrt_add_params add
-        qrt_mul_params mul
+        qrt_unary_params unary
+        qrt_binary_params binary
         qrt_pool2d_params pool2d
         qrt_mean_params mean
         qrt_pad_params pad
         qrt_concat_params concat
         qrt_transpose_params transpose
-        qrt_requantize_params requantize
-        qrt_clamp_params clamp
         qrt_softmax_params softmax
         qrt_lut_params lut
-        qrt_copy_params copy
+        qrt_reshape_params reshape
         qrt_slice_params slice
         qrt_resize2d_params resize2d
-        qrt_extremum_params extremum
         qrt_arg_max_params arg_max
         qrt_matmul_params matmul
         qrt_l2_norm_params l2_norm
         qrt_requantize_sum_params requantize_sum
 
-    ctypedef void (*qrt_run)(const void *, const int8_t *const *, int8_t *, void *) noexcept nogil
-    ctypedef size_t (*qrt_size)(const void *) noexcept nogil
-    ctypedef void (*qrt_pack)(const void *, void *) noexcept nogil
-
     ctypedef struct qrt_kernel:
-        qrt_run run
-        qrt_size packed_size
-        qrt_pack pack
-        qrt_size scratch_size
+        void (*run)(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil
+        size_t (*packed_size)(const void *params) noexcept nogil
+        void (*pack)(const void *params, void *packed) noexcept nogil
+        size_t (*scratch_size)(const void *params) noexcept nogil
+        int32_t channel_unit
 
     ctypedef struct qrt_kernels:
         const char *name
-        qrt_kernel conv2d, dwconv2d, linear, add, mul, average_pool2d, max_pool2d, mean, pad
-        qrt_kernel concat, copy, transpose, requantize, clamp, softmax, lut
-        qrt_kernel slice, resize2d, transpose_conv2d, maximum, minimum, arg_max, matmul, l2_norm
+        qrt_kernel conv2d
+        qrt_kernel dwconv2d
+        qrt_kernel linear
+        qrt_kernel add
+        qrt_kernel mul
+        qrt_kernel average_pool2d
+        qrt_kernel max_pool2d
+        qrt_kernel mean
+        qrt_kernel pad
+        qrt_kernel concat
+        qrt_kernel reshape
+        qrt_kernel transpose
+        qrt_kernel requantize
+        qrt_kernel clamp
+        qrt_kernel softmax
+        qrt_kernel lut
+        qrt_kernel slice
+        qrt_kernel resize2d
+        qrt_kernel transpose_conv2d
+        qrt_kernel maximum
+        qrt_kernel minimum
+        qrt_kernel arg_max
+        qrt_kernel matmul
+        qrt_kernel l2_norm
         qrt_kernel requantize_sum
 
+    const qrt_kernel *qrt_kernel_row(const qrt_kernels *kernels, int32_t number)
     void qrt_kernels_portable(qrt_kernels *kernels)

@@ -3,9 +3,10 @@
     python tests/fuzz/mutate_validator.py [--json]
 
 A mutant lacks one check: a term of a RULE, a call by TRY or by a closing return, a term of a condition under which a
-helper answers no, or what a table of fields asks for. It is compiled in a copy of the tree, where the files that tests
-open, and then all of tests/schema/test_validator.py, are held against it. Prints a line for each mutant. Exit code 1
-when one lives that UNNOTICED does not explain, or when an explanation is of nothing.
+helper answers no, what a table of fields asks for, or what an operator is held to by its facts. It is compiled in a
+copy of the tree, where the files that tests open, and then all of tests/schema/test_validator.py, are held against it.
+Prints a line for each mutant. Exit code 1 when one lives that UNNOTICED does not explain, or when an explanation is of
+nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from test_validator import (  # noqa: E402
     without_a_field,
 )
 
-SOURCES = ("qrt_structure.c", "qrt_graph.c", "qrt_operators.c")
+SOURCES = ("qrt_structure.c", "qrt_graph.c", "qrt_operators.c", "qrt_tables.c")
 # What C leaves undefined ends the mutant.
 FLAGS = ("-std=c99", "-fPIC", "-w", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
 SECONDS = 20  # of CPU time for the files, which take a moment; a mutant may loop
@@ -117,8 +118,10 @@ def places(text: str) -> Iterator[tuple[int, int, str]]:
         (r"\bCODES\(1\)", "CODES(0)"),
         (r"(?<=\] = )TABLE\b", "{IN_TABLE, 4, 4, 0, 255}"),
         (r"STRUCTURE\((\d+), (\d), 1\)", r"STRUCTURE(\1, \2, 0)"),
-        (r"(?<=\] = )WINDOW\b", "STRUCTURE(20, 2, 0)"),
         (r"(?<=\] = )TEXT\b", "{IN_PLACE, 4, 4, 0, 255}"),
+        (r"\.least_inputs = (\d), \.most_inputs = \1\b", ".least_inputs = 1, .most_inputs = 256"),
+        (r"\.keeps_numbers = 1", ".keeps_numbers = 0"),
+        (r"\.acc = QRT_ACC_OF_\w+", ".acc = QRT_NO_ACC"),
     ):
         for found in re.finditer(pattern, text):
             yield found.start(), found.end(), found.expand(instead)

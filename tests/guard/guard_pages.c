@@ -199,14 +199,8 @@ static void place_parameters(const qrt_model *model, const qrt_operator *op, qrt
         p->linear.weights = place_copy("weights", -1, b.data, b.size, 1, behind);
         place_requant(&p->linear.requant, &op->requant, channels, behind);
         break;
-    case QRT_MUL:
-        place_requant(&p->mul.requant, &op->requant, channels, behind);
-        break;
     case QRT_MEAN:
         place_requant(&p->mean.requant, &op->requant, channels, behind);
-        break;
-    case QRT_REQUANTIZE:
-        place_requant(&p->requantize.requant, &op->requant, channels, behind);
         break;
     case QRT_MATMUL:
         place_requant(&p->matmul.requant, &op->requant, channels, behind);
@@ -231,8 +225,12 @@ static void place_parameters(const qrt_model *model, const qrt_operator *op, qrt
     case QRT_CONCAT:
         p->concat.run_size = place_copy("run_size", -1, p->concat.run_size, op->input_count * 4u, 4, behind);
         break;
-    default:
+    default: {
+        const qrt_facts *facts = &qrt_operator_facts[op->kind];
+        qrt_requant *requant = op->input_count == 2 ? &p->binary.requant : &p->unary.requant;
+        if (facts->elementwise && facts->requant != 0) place_requant(requant, &op->requant, channels, behind);
         break;
+    }
     }
 }
 
@@ -433,7 +431,7 @@ static int next_file(void **bytes, size_t *size) {
 
 /* A set of which some kernels err, so that a test can see each kind of violation found. */
 static void clamp_reads_behind(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_clamp_params *p = params;
+    const qrt_unary_params *p = params;
     *(volatile int8_t *)output = *(const volatile int8_t *)(inputs[0] + p->size);
     (void)scratch;
 }

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from vectors.encode import Table, edge, encode, ints, longs, patch, requant, roo
 from vectors.models import chain, single
 
 import qrt
+from qrt.schema.operators import ANY_INPUTS, OPERATORS, SCHEMA
 
 GOOD = sorted((VECTORS / "good").glob("*.qfb"))
 BAD = sorted((VECTORS / "bad").glob("*.qfb"))
@@ -126,17 +128,13 @@ def test_committed_files_are_what_the_script_makes(folder: str) -> None:
 
 def schema_fields() -> Iterator[tuple[str, str, str, bool]]:
     """(table, field, type, required) of each field."""
-    text = re.sub(r"//.*", "", (ROOT / "schema/qrt.fbs").read_text(encoding="utf-8"))
-    for table, body in re.findall(r"^table (\w+) {(.*?)^}", text, re.MULTILINE | re.DOTALL):
-        for field, kind, more in re.findall(r"(\w+):([^\s;]+)(.*);", body):
-            yield table, field, kind, "required" in more
+    for table, fields in SCHEMA.tables.items():
+        yield from ((table, field.name, field.type, field.required) for field in fields)
 
 
 def beyond() -> dict[str, int]:
     """The first value that an enumeration, or bool, does not have."""
-    text = (ROOT / "schema/qrt.fbs").read_text(encoding="utf-8")
-    enumerations = re.findall(r"^enum (\w+) : ubyte {(.*?)}", text, re.MULTILINE | re.DOTALL)
-    return {"bool": 2, **{name: max(map(int, re.findall(r"= (\d+)", values))) + 1 for name, values in enumerations}}
+    return {"bool": 2, **{name: max(values.values()) + 1 for name, values in SCHEMA.enums.items()}}
 
 
 def tables(value: object) -> Iterator[Table]:
@@ -195,6 +193,53 @@ def test_no_enumeration_is_left(reader: Reader) -> None:
     broken = {name: reader.open(content).rule for name, content in beyond_an_enumeration()}
     assert len(broken) >= 10
     assert {name: rule for name, rule in broken.items() if rule != 9} == {}
+
+
+# -- what qrt.fbs says of operators, for each of them --
+
+
+def golden_operators() -> dict[str, tuple[Table, Table]]:
+    """(model, operator) of each kind: of the good files, or of one such operator where they have none yet."""
+    found: dict[str, tuple[Table, Table]] = {}
+    for model, table in golden_tables():
+        if table.table_name == "Operator":
+            found.setdefault(table["options"].table_name, (model, table))
+    for kind in OPERATORS.values():
+        if kind.table not in found and kind.elementwise:
+            options = Table(kind.table, **({"requant": requant()} if kind.has("requant") else {}))
+            model = single(options, *[(4,)] * (kind.inputs[0] + 1))
+            found[kind.table] = (model, model["operators"][0])
+    assert found.keys() == {kind.table for kind in OPERATORS.values()}
+    return found
+
+
+def alone(model: Table, operator: Table, **fields: Any) -> Table:
+    """The operator in a model of its own; `fields` are its output's."""
+    net = models.Net()
+    tensors = [model["tensors"][i] for i in operator["inputs"]]
+    given = [(t["shape"], t.fields.get("zero_point", 0), t.fields.get("data")) for t in tensors]
+    inputs = [net.input(s, z) if data is None else net.tensor(s, z, data=data) for s, z, data in given]
+    y = model["tensors"][operator["output"]]
+    numbers = {"zero_point": y.fields.get("zero_point", 0), **fields}
+    net.output(net.op(operator["options"], inputs, y["shape"], **numbers))
+    return net.model()
+
+
+@pytest.mark.parametrize("kind", [kind.table for kind in OPERATORS.values() if kind.inputs != ANY_INPUTS])
+def test_every_operator_has_its_number_of_inputs(reader: Reader, kind: str) -> None:
+    model, operator = golden_operators()[kind]
+    assert reader.rule(model) == 0
+    for inputs in (operator["inputs"][:-1], np.append(operator["inputs"], operator["inputs"][-1:])):
+        operator["inputs"] = inputs
+        assert reader.rule(model) == 23
+
+
+@pytest.mark.parametrize("kind", [kind.table for kind in OPERATORS.values() if kind.keeps_numbers])
+def test_every_operator_that_keeps_the_numbers_is_held_to_it(reader: Reader, kind: str) -> None:
+    model, operator = golden_operators()[kind]
+    zero_point = model["tensors"][operator["output"]].fields.get("zero_point", 0)
+    assert reader.rule(alone(model, operator)) == 0
+    assert reader.rule(alone(model, operator, zero_point=zero_point + 1)) == 40
 
 
 # -- what is reported --

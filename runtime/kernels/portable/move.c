@@ -39,8 +39,8 @@ void qrt_concat_s8(const void *params, const int8_t *const *inputs, int8_t *outp
     }
 }
 
-void qrt_copy_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_copy_params *p = params;
+void qrt_reshape_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_reshape_params *p = params;
     (void)scratch;
     memmove(output, inputs[0], (size_t)p->size);
 }

@@ -43,7 +43,7 @@ static void qrt_add_s8(const void *params, const int8_t *const *inputs, int8_t *
 }
 
 static void qrt_mul_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_mul_params *p = params;
+    const qrt_binary_params *p = params;
     const qrt_broadcast *s = &p->broadcast;
     int32_t last = s->rank - 1;
     ptrdiff_t rows = row_count(s->rank, s->shape);
@@ -76,19 +76,19 @@ static void extremum(const qrt_broadcast *s, const int8_t *const *inputs, int8_t
 }
 
 static void qrt_maximum_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_extremum_params *p = params;
+    const qrt_binary_params *p = params;
     (void)scratch;
     extremum(&p->broadcast, inputs, output, 1);
 }
 
 static void qrt_minimum_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_extremum_params *p = params;
+    const qrt_binary_params *p = params;
     (void)scratch;
     extremum(&p->broadcast, inputs, output, -1);
 }
 
 static void qrt_requantize_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_requantize_params *p = params;
+    const qrt_unary_params *p = params;
     const int8_t *x = inputs[0];
     qrt_channel requant = qrt_requant_channel(&p->requant, 0);
     (void)scratch;
@@ -96,9 +96,9 @@ static void qrt_requantize_s8(const void *params, const int8_t *const *inputs, i
 }
 
 static void qrt_clamp_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_clamp_params *p = params;
+    const qrt_unary_params *p = params;
     const int8_t *x = inputs[0];
-    int8_t minimum = (int8_t)p->output_min, maximum = (int8_t)p->output_max;
+    int8_t minimum = (int8_t)p->requant.output_min, maximum = (int8_t)p->requant.output_max;
     (void)scratch;
     for (int32_t i = 0; i < p->size; i++) {
         int8_t code = x[i] < minimum ? minimum : x[i];
@@ -365,7 +365,7 @@ const qrt_kernels qrt_portable = {
     .mean = {.run = qrt_mean_s8},
     .pad = {.run = qrt_pad_s8},
     .concat = {.run = qrt_concat_s8},
-    .copy = {.run = qrt_copy_s8},
+    .reshape = {.run = qrt_reshape_s8},
     .transpose = {.run = qrt_transpose_s8},
     .requantize = {.run = qrt_requantize_s8},
     .clamp = {.run = qrt_clamp_s8},

@@ -12,7 +12,7 @@ void qrt_transpose_conv2d_s8(const void *params, const int8_t *const *inputs, in
 void qrt_matmul_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 void qrt_pad_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 void qrt_concat_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
-void qrt_copy_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_reshape_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 void qrt_transpose_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 void qrt_slice_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 void qrt_resize2d_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);

@@ -253,7 +253,7 @@ QRT_AVX2 QRT_INLINE __m256i product_double(const void *constants, __m256i a, __m
 }
 
 QRT_AVX2 static void mul_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_mul_params *p = params;
+    const qrt_binary_params *p = params;
     uniform k;
     int32_t form = uniform_of(&p->requant, p->a_zero_point, p->b_zero_point, 255 * 255, &k);
     if (form == QRT_LANES_SINGLE || form == QRT_LANES_SINGLE_LEFT) {
@@ -277,7 +277,7 @@ QRT_AVX2 QRT_INLINE __m256i requantize_double(const void *constants, __m256i x) 
 }
 
 QRT_AVX2 static void requantize_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_requantize_params *p = params;
+    const qrt_unary_params *p = params;
     uniform k;
     int32_t form = uniform_of(&p->requant, p->x_zero_point, 0, 255, &k);
     if (form == QRT_LANES_SINGLE || form == QRT_LANES_SINGLE_LEFT) {
@@ -302,24 +302,24 @@ QRT_AVX2 QRT_INLINE __m256i minimum_codes(const void *constants, __m256i a, __m2
 }
 
 QRT_AVX2 static void maximum_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_extremum_params *p = params;
+    const qrt_binary_params *p = params;
     (void)scratch;
     binary(&p->broadcast, inputs, output, maximum_codes, NULL);
 }
 
 QRT_AVX2 static void minimum_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_extremum_params *p = params;
+    const qrt_binary_params *p = params;
     (void)scratch;
     binary(&p->broadcast, inputs, output, minimum_codes, NULL);
 }
 
 QRT_AVX2 QRT_INLINE __m256i clamped_codes(const void *constants, __m256i x) {
-    const qrt_clamp_params *p = constants;
-    return clamp_codes(x, p->output_min, p->output_max);
+    const qrt_unary_params *p = constants;
+    return clamp_codes(x, p->requant.output_min, p->requant.output_max);
 }
 
 QRT_AVX2 static void clamp_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_clamp_params *p = params;
+    const qrt_unary_params *p = params;
     (void)scratch;
     unary_row(inputs[0], output, p->size, clamped_codes, p);
 }

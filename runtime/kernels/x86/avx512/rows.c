@@ -41,7 +41,7 @@ QRT_AVX512 QRT_INLINE __m512i product_double(const void *constants, __m512i a, _
 }
 
 QRT_AVX512 static void mul_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_mul_params *p = params;
+    const qrt_binary_params *p = params;
     product c;
     (void)scratch;
     c.a_zero_point = _mm512_set1_epi16((short)p->a_zero_point);
@@ -71,13 +71,13 @@ QRT_AVX512 QRT_INLINE __m512i smaller(const void *constants, __m512i a, __m512i 
 }
 
 QRT_AVX512 static void maximum_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_extremum_params *p = params;
+    const qrt_binary_params *p = params;
     (void)scratch;
     broadcast_rows(&p->broadcast, inputs, output, larger, NULL);
 }
 
 QRT_AVX512 static void minimum_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_extremum_params *p = params;
+    const qrt_binary_params *p = params;
     (void)scratch;
     broadcast_rows(&p->broadcast, inputs, output, smaller, NULL);
 }
@@ -99,8 +99,8 @@ QRT_AVX512 QRT_INLINE __m512i clamped(const void *constants, __m512i x, __m512i 
 }
 
 QRT_AVX512 static void clamp_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_clamp_params *p = params;
-    bounds c = {_mm512_set1_epi8((char)p->output_min), _mm512_set1_epi8((char)p->output_max)};
+    const qrt_unary_params *p = params;
+    bounds c = {_mm512_set1_epi8((char)p->requant.output_min), _mm512_set1_epi8((char)p->requant.output_max)};
     (void)scratch;
     one_row(inputs[0], p->size, output, clamped, &c);
 }
@@ -138,7 +138,7 @@ QRT_AVX512 QRT_INLINE __m512i rescaled_double(const void *constants, __m512i x, 
 }
 
 QRT_AVX512 static void requantize_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_requantize_params *p = params;
+    const qrt_unary_params *p = params;
     rescale c;
     (void)scratch;
     c.x_zero_point = _mm512_set1_epi16((short)p->x_zero_point);

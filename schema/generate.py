@@ -1,0 +1,238 @@
+"""Writes what follows from ``qrt.fbs`` and must not be written again by hand: ``make generate``.
+
+The C reader's numbers and tables, the rows of a kernel set, and the kernels' parameters for Cython, which come from
+``qrt_kernels.h``. ``generated.py`` is flatc's.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from qrt.schema.operators import SIZES, Field, Operator, Schema, read, snake_case
+
+FLATC_VERSION = "2.0.8"
+OPENING = "by schema/generate.py (make generate) from"
+ACC = {"": "QRT_NO_ACC", "x": "QRT_ACC_OF_X", "product": "QRT_ACC_OF_PRODUCT"}
+
+
+def _prefix(schema: Schema, table: str) -> str:
+    """What the reader calls a table."""
+    names = {operator.table: operator.name for operator in schema.operators.values()}
+    return names.get(table, snake_case(table))
+
+
+def _numbered(schema: Schema, fields: Iterable[Field]) -> list[tuple[str, Field | None]]:
+    """The fields by their numbers; a union has a field in front of it that says which member it is (None)."""
+    result: list[tuple[str, Field | None]] = []
+    for field in fields:
+        if field.type == "Options":
+            result.append((f"{field.name}_type", None))
+        result.append((field.name, field))
+    return result
+
+
+# -- the reader --
+
+
+def kinds(schema: Schema) -> str:
+    """qrt_kinds.h."""
+    names = [f"    QRT_{name.upper()} = {operator.number}," for name, operator in schema.operators.items()]
+    lines = [
+        f"/* qrt_kinds.h: the numbers of the operators. Written {OPENING} qrt.fbs. */",
+        "#ifndef QRT_KINDS_H",
+        "#define QRT_KINDS_H",
+        "",
+        "enum qrt_operator_kind {",
+        *names,
+        "    QRT_OPERATOR_KIND_END,",
+        "};",
+        "",
+        "#endif",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def fields(schema: Schema) -> str:
+    """qrt_fields.h."""
+    lines = [
+        f"/* qrt_fields.h: the numbers of the tables' fields. Written {OPENING} qrt.fbs. */",
+        "#ifndef QRT_FIELDS_H",
+        "#define QRT_FIELDS_H",
+        "",
+    ]
+    for table, members in schema.tables.items():
+        if members:
+            names = [f"{_prefix(schema, table)}_{name}".upper() for name, _ in _numbered(schema, members)]
+            lines += ["enum {", *(f"    {name}," for name in names), "};"]
+    return "\n".join([*lines, "", "#endif"]) + "\n"
+
+
+def _struct(schema: Schema, name: str) -> tuple[int, int]:
+    """Size and alignment of a struct, whose members need no padding between them."""
+    sizes = [SIZES[field.type] for field in schema.structs[name]]
+    return sum(sizes), max(sizes)
+
+
+def _description(schema: Schema, field: Field | None) -> str:
+    """A field as the macros of qrt_tables.h describe it."""
+    if field is None:
+        return "SCALAR(1)"
+    required = int(field.required)
+    if field.type == "string":
+        return "TEXT"
+    if "force_align" in field.attributes:
+        return f"CODES({required})"
+    if field.element:
+        return f"VECTOR({SIZES.get(field.element, 4)}, {required})"
+    if field.type in schema.structs:
+        size, alignment = _struct(schema, field.type)
+        return f"STRUCTURE({size}, {alignment}, {required})"
+    if field.type == "bool" or field.type in schema.enums:
+        return f"ENUMERATION({max(schema.enums.get(field.type, {'true': 1}).values())})"
+    if field.type in SIZES:
+        return f"SCALAR({SIZES[field.type]})"
+    return "TABLE" if required else "{IN_TABLE, 4, 4, 0, 255}"
+
+
+def _facts(operator: Operator) -> str:
+    facts = {
+        "least_inputs": operator.inputs[0],
+        "most_inputs": operator.inputs[1],
+        "elementwise": int(operator.elementwise),
+        "keeps_numbers": int(operator.keeps_numbers),
+        "in_place": int(operator.in_place),
+        "over_input": int(operator.over_input),
+        "accumulates": int(operator.accumulates),
+        "has_weights": int(operator.channels is not None),
+        "acc": ACC[operator.acc] if operator.acc else 0,
+    }
+    for field in ("requant", "window", "output_min"):
+        if operator.has(field):
+            facts[field] = f"FIELD({operator.name.upper()}_{field.upper()})"
+    return ", ".join(f".{name} = {value}" for name, value in facts.items() if value)
+
+
+def tables(schema: Schema) -> str:
+    """qrt_tables.c."""
+    lines = [
+        "/* qrt_tables.c: the fields of each table, and what is known of each operator.",
+        f" * Written {OPENING} qrt.fbs. */",
+        '#include "qrt_tables.h"',
+        "",
+        "/* clang-format off */",
+    ]
+    members = {operator.table for operator in schema.operators.values()}
+    for table, its_fields in schema.tables.items():
+        if its_fields:
+            prefix = _prefix(schema, table)
+            lines.append(f"static const qrt_field_type {prefix}_fields[] = {{")
+            for name, field in _numbered(schema, its_fields):
+                lines.append(f"    [{prefix.upper()}_{name.upper()}] = {_description(schema, field)},")
+            lines.append("};")
+    lines.append("")
+    for table in schema.tables:
+        if table not in members:
+            prefix = _prefix(schema, table)
+            lines.append(f"const qrt_table_type qrt_{prefix}_table = FIELDS({prefix}_fields);")
+    lines += ["", "const qrt_table_type qrt_option_tables[QRT_OPERATOR_KIND_END] = {"]
+    for name, operator in schema.operators.items():
+        lines.append(f"    [QRT_{name.upper()}] = {f'FIELDS({name}_fields)' if operator.fields else '{NULL, 0}'},")
+    lines += ["};", "", "const qrt_facts qrt_operator_facts[QRT_OPERATOR_KIND_END] = {"]
+    lines += [f"    [QRT_{name.upper()}] = {{{_facts(operator)}}}," for name, operator in schema.operators.items()]
+    lines += ["};", "", "const char *const qrt_operator_names[QRT_OPERATOR_KIND_END] = {"]
+    lines += [f'    [QRT_{name.upper()}] = "{name}",' for name in schema.operators]
+    return "\n".join([*lines, "};"]) + "\n"
+
+
+# -- the kernels --
+
+
+def rows(schema: Schema) -> str:
+    """qrt_kernel_rows.h."""
+    lines = [
+        "/* qrt_kernel_rows.h: X(operator) for each row of a kernel set, in the order of the operators' numbers.",
+        f" * Written {OPENING} qrt.fbs. */",
+        *(f"X({name})" for name in schema.operators),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _members(body: str) -> list[str]:
+    """The members of a C struct as Cython declares them: one pointer a line, functions without Python."""
+    result = []
+    for member in (" ".join(part.split()) for part in body.split(";")):
+        pointers = re.fullmatch(r"((?:const )?\w+) (\*\w+(?:, \*\w+)+)", member)
+        if pointers:
+            result += [f"{pointers[1]} {name}" for name in pointers[2].split(", ")]
+        elif member:
+            result.append(f"{member} noexcept nogil" if "(*" in member else member)
+    return result
+
+
+def declarations(schema: Schema, header: str) -> str:
+    """qrt_kernels.pxd, out of the text of qrt_kernels.h."""
+    lines = [
+        f"# qrt_kernels.h for Cython. Written {OPENING} that header, which says what the fields mean.",
+        "",
+        "from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t",
+        "",
+        'cdef extern from "qrt_kernels.h" nogil:',
+        "    enum:",
+        *(f"        {name}" for name in re.findall(r"^#define (QRT_\w+) \d+$", header, re.MULTILINE)),
+    ]
+    text = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
+    listed = "".join(f"    qrt_kernel {name};\n" for name in schema.operators)
+    text = re.sub(r"^#define X\(name\) qrt_kernel name;\n#include .*\n#undef X\n", listed, text, flags=re.MULTILINE)
+    for kind, body, name in re.findall(r"^typedef (struct|union) \w+ \{\n(.*?)^\} (\w+);", text, re.M | re.S):
+        lines += ["", f"    ctypedef {kind} {name}:", *(f"        {member}" for member in _members(body))]
+    functions = re.findall(r"^(?:static inline )?((?:const )?\w+ \*?\w+\([^)]*\))(?:;| \{)", text, re.MULTILINE)
+    return "\n".join([*lines, "", *(f"    {function}" for function in functions)]) + "\n"
+
+
+# -- all of it --
+
+
+def flatc(fbs: Path) -> str | None:
+    """generated.py; None where there is no flatc of the right version."""
+    if shutil.which("flatc") is None:
+        return None
+    version = subprocess.run(["flatc", "--version"], capture_output=True, text=True, check=True).stdout
+    if FLATC_VERSION not in version:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["flatc", "--python", "--gen-onefile", "-o", folder, fbs], check=True)
+        return Path(folder, f"{fbs.stem}_generated.py").read_text(encoding="utf-8")
+
+
+def files(root: Path) -> dict[str, str]:
+    """The text of each file that is generated, by its path under `root`; without generated.py where flatc is not."""
+    schema = read(root / "schema/qrt.fbs")
+    header = (root / "runtime/kernels/qrt_kernels.h").read_text(encoding="utf-8")
+    made = {
+        "schema/qrt_kinds.h": kinds(schema),
+        "schema/qrt_fields.h": fields(schema),
+        "schema/qrt_tables.c": tables(schema),
+        "runtime/kernels/qrt_kernel_rows.h": rows(schema),
+        "runtime/kernels/qrt_kernels.pxd": declarations(schema, header),
+    }
+    generated = flatc(root / "schema/qrt.fbs")
+    return made if generated is None else {**made, "schema/generated.py": generated}
+
+
+def main() -> None:
+    root = Path(__file__).resolve().parents[1]
+    made = files(root)
+    for path, text in made.items():
+        (root / path).write_text(text, encoding="utf-8")
+    if "schema/generated.py" not in made:
+        sys.exit(f"schema/generated.py is not written: this needs flatc {FLATC_VERSION}")
+
+
+if __name__ == "__main__":
+    main()
