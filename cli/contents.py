@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from qrt.schema import generated as fb
+from qrt.schema.operators import BY_NUMBER, SCHEMA, SIZES, Field, Operator, camel_case
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,11 @@ def _names(enum: type) -> dict[int, str]:
     return {value: name for name, value in vars(enum).items() if not name.startswith("_")}
 
 
-ROUNDING = _names(fb.Rounding)
-ADD_FORM = _names(fb.AddForm)
-SOFTMAX_FORM = _names(fb.SoftmaxForm)
-POOL_ROUNDING = _names(fb.PoolRounding)
+# The integers of the arithmetic, which `qrt explain` shows.
+ARITHMETIC = {
+    "add": {"shift", *(f"{name}_{part}" for name in "aby" for part in ("multiplier", "shift"))},
+    "softmax": {"numerator"},
+}
 
 
 def _window(window: Any) -> dict[str, Any]:
@@ -123,117 +124,45 @@ def _window(window: Any) -> dict[str, Any]:
     }
 
 
-def _range(options: Any) -> dict[str, int]:
-    return {"output_min": options.OutputMin(), "output_max": options.OutputMax()}
-
-
-def _requant(options: Any) -> tuple[dict[str, Any], int]:
-    requant = options.Requant()
+def _requant(requant: Any) -> tuple[dict[str, Any], int]:
     factors = np.ldexp(requant.MultiplierAsNumpy().astype(np.float64), -requant.ShiftAsNumpy().astype(np.int32))
     parameters = {
         "requant": "per_channel" if requant.MultiplierLength() > 1 else "per_tensor",
         "factor": [float(factors.min()), float(factors.max())],
         "bias": "addend" if requant.AddendLength() else "int32" if requant.BiasLength() else "none",
-        "rounding": ROUNDING[requant.Rounding()],
-        **_range(requant),
+        "rounding": _names(fb.Rounding)[requant.Rounding()],
+        "output_min": requant.OutputMin(),
+        "output_max": requant.OutputMax(),
     }
     size = 5 * requant.MultiplierLength() + 4 * requant.BiasLength() + 8 * requant.AddendLength()
     return parameters, size
 
 
-def _conv2d(options: Any) -> tuple[dict[str, Any], int]:
-    requant, size = _requant(options)
-    return {**_window(options.Window()), "groups": options.Groups(), **requant}, size
+def _parameter(operator: Operator, options: Any, field: Field) -> tuple[dict[str, Any], int]:
+    """What a field says, and the bytes of what it only counts: tables of numbers."""
+    name = camel_case(field.name)
+    if "by_axis" in field.attributes:
+        return {field.name: getattr(options, f"{name}AsNumpy")().tolist()}, 0
+    if field.element:
+        return {}, SIZES[field.element] * getattr(options, f"{name}Length")()
+    value = getattr(options, name)()
+    if field.type == "Requant":
+        return _requant(value)
+    if field.type == "Window":
+        return _window(value), 0
+    if field.type in SCHEMA.enums:
+        value = _names(getattr(fb, field.type))[value]
+    return ({} if field.name in ARITHMETIC.get(operator.name, ()) else {field.name: value}), 0
 
 
-def _dwconv2d(options: Any) -> tuple[dict[str, Any], int]:
-    requant, size = _requant(options)
-    return {**_window(options.Window()), **requant}, size
-
-
-def _add(options: Any) -> tuple[dict[str, Any], int]:
-    return {"form": ADD_FORM[options.Form()], "subtract": options.Subtract(), **_range(options)}, 0
-
-
-def _average_pool2d(options: Any) -> tuple[dict[str, Any], int]:
-    return {**_window(options.Window()), "rounding": POOL_ROUNDING[options.Rounding()], **_range(options)}, 0
-
-
-def _max_pool2d(options: Any) -> tuple[dict[str, Any], int]:
-    return {**_window(options.Window()), **_range(options)}, 0
-
-
-def _pad(options: Any) -> tuple[dict[str, Any], int]:
-    before, after = options.BeforeAsNumpy().tolist(), options.AfterAsNumpy().tolist()
-    return {"before": before, "after": after, "value": options.Value()}, 0
-
-
-def _concat(options: Any) -> tuple[dict[str, Any], int]:
-    return {"axis": options.Axis()}, 0
-
-
-def _transpose(options: Any) -> tuple[dict[str, Any], int]:
-    return {"permutation": options.PermutationAsNumpy().tolist()}, 0
-
-
-def _clamp(options: Any) -> tuple[dict[str, Any], int]:
-    return {**_range(options)}, 0
-
-
-def _no_parameters(options: Any) -> tuple[dict[str, Any], int]:
-    return {}, 0
-
-
-def _softmax(options: Any) -> tuple[dict[str, Any], int]:
-    return {"form": SOFTMAX_FORM[options.Form()], "shift": options.Shift()}, 4 * options.ExponentialLength()
-
-
-def _lut(options: Any) -> tuple[dict[str, Any], int]:
-    return {}, options.TableLength()
-
-
-def _slice(options: Any) -> tuple[dict[str, Any], int]:
-    return {"begin": options.BeginAsNumpy().tolist(), "stride": options.StrideAsNumpy().tolist()}, 0
-
-
-def _requantize_sum(options: Any) -> tuple[dict[str, Any], int]:
-    requant, size = _requant(options)
-    return requant, size + 8 * options.BMultiplierLength()
-
-
-def _resize2d(options: Any) -> tuple[dict[str, Any], int]:
-    lengths = (options.RowsLength(), options.ColumnsLength(), options.RowWeightLength(), options.ColumnWeightLength())
-    return {"form": "BILINEAR" if any(lengths[2:]) else "NEAREST"}, 2 * sum(lengths)
-
-
-# For each member of the union Options: the operator's name, its table, and what reads (parameters, their bytes).
-OPTIONS: dict[int, tuple[str, type[Any], Callable[[Any], tuple[dict[str, Any], int]]]] = {
-    fb.Options.Conv2D: ("conv2d", fb.Conv2D, _conv2d),
-    fb.Options.DwConv2D: ("dwconv2d", fb.DwConv2D, _dwconv2d),
-    fb.Options.Linear: ("linear", fb.Linear, _requant),
-    fb.Options.Add: ("add", fb.Add, _add),
-    fb.Options.Mul: ("mul", fb.Mul, _requant),
-    fb.Options.AveragePool2D: ("average_pool2d", fb.AveragePool2D, _average_pool2d),
-    fb.Options.MaxPool2D: ("max_pool2d", fb.MaxPool2D, _max_pool2d),
-    fb.Options.Mean: ("mean", fb.Mean, _requant),
-    fb.Options.Pad: ("pad", fb.Pad, _pad),
-    fb.Options.Concat: ("concat", fb.Concat, _concat),
-    fb.Options.Reshape: ("reshape", fb.Reshape, _no_parameters),
-    fb.Options.Transpose: ("transpose", fb.Transpose, _transpose),
-    fb.Options.Requantize: ("requantize", fb.Requantize, _requant),
-    fb.Options.Clamp: ("clamp", fb.Clamp, _clamp),
-    fb.Options.Softmax: ("softmax", fb.Softmax, _softmax),
-    fb.Options.Lut: ("lut", fb.Lut, _lut),
-    fb.Options.Slice: ("slice", fb.Slice, _slice),
-    fb.Options.Resize2D: ("resize2d", fb.Resize2D, _resize2d),
-    fb.Options.TransposeConv2D: ("transpose_conv2d", fb.TransposeConv2D, _dwconv2d),
-    fb.Options.Maximum: ("maximum", fb.Maximum, _no_parameters),
-    fb.Options.Minimum: ("minimum", fb.Minimum, _no_parameters),
-    fb.Options.ArgMax: ("arg_max", fb.ArgMax, _no_parameters),
-    fb.Options.MatMul: ("matmul", fb.MatMul, _requant),
-    fb.Options.L2Norm: ("l2_norm", fb.L2Norm, _no_parameters),
-    fb.Options.RequantizeSum: ("requantize_sum", fb.RequantizeSum, _requantize_sum),
-}
+def _parameters(operator: Operator, options: Any) -> tuple[dict[str, Any], int]:
+    """The parameters to show, and the bytes of all."""
+    read = [_parameter(operator, options, field) for field in operator.fields]
+    parameters = {name: value for shown, _ in read for name, value in shown.items()}
+    if operator.name == "resize2d":
+        weights = options.RowWeightLength() + options.ColumnWeightLength()
+        parameters["form"] = "BILINEAR" if weights else "NEAREST"
+    return parameters, sum(size for _, size in read)
 
 
 def _text(value: bytes | None) -> str:
@@ -273,20 +202,20 @@ def _macs(kind: str, inputs: list[TensorEntry], output: TensorEntry) -> int:
 
 
 def _operator(index: int, operator: Any, tensors: tuple[TensorEntry, ...]) -> OperatorEntry:
-    kind, table, read = OPTIONS[operator.OptionsType()]
-    options, union = table(), operator.Options()
+    kind = BY_NUMBER[operator.OptionsType()]
+    options, union = getattr(fb, kind.table)(), operator.Options()
     options.Init(union.Bytes, union.Pos)
-    parameters, size = read(options)
+    parameters, size = _parameters(kind, options)
     inputs = tuple(operator.InputsAsNumpy().tolist())
     constants = [tensors[i] for i in inputs if tensors[i].arena_offset is None]
     return OperatorEntry(
         index=index,
-        kind=kind,
+        kind=kind.name,
         name=_text(operator.Name()),
         inputs=inputs,
         output=operator.Output(),
         parameters=parameters,
-        macs=_macs(kind, [tensors[i] for i in inputs], tensors[operator.Output()]),
+        macs=_macs(kind.name, [tensors[i] for i in inputs], tensors[operator.Output()]),
         weight_bytes=sum(tensor.size for tensor in constants),
         parameter_bytes=size,
     )

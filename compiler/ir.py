@@ -15,35 +15,6 @@ from typing import Any
 
 import numpy as np
 
-# Operators of SPEC.md, in the order of qrt.fbs.
-OPERATORS = (
-    "conv2d",
-    "dwconv2d",
-    "linear",
-    "add",
-    "mul",
-    "average_pool2d",
-    "max_pool2d",
-    "mean",
-    "pad",
-    "concat",
-    "reshape",
-    "transpose",
-    "requantize",
-    "clamp",
-    "softmax",
-    "lut",
-    "slice",
-    "resize2d",
-    "transpose_conv2d",
-    "maximum",
-    "minimum",
-    "arg_max",
-    "matmul",
-    "l2_norm",
-    "requantize_sum",
-)
-
 
 def unique_name(name: str, taken: set[str]) -> str:
     """`name`, or with a number behind it the first that is not in `taken`, to which it is added."""
@@ -164,7 +135,7 @@ class Op:
     Attributes
     ----------
     kind : str
-        One of `OPERATORS`, or a source-stage kind that a pass removes (`verify` lists them).
+        An operator of SPEC.md, or a source-stage kind that a pass removes (`verify` lists them).
     name : str
         The source's name of the node; what messages to the user call it.
     inputs : list of Tensor

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from qrt.compiler.integers.channels import CHANNEL_AXIS, Requant
-from qrt.compiler.ir import OPERATORS, Graph, Op, Tensor
+from qrt.compiler.ir import Graph, Op, Tensor
+from qrt.schema.operators import ANY_INPUTS, OPERATORS, Operator
 
 PAIR, SIDES = "pair", "four sides"
 
@@ -67,22 +68,13 @@ SOURCE_KINDS = frozenset(
         "pow",
     }
 )
-WITH_REQUANT = ("conv2d", "dwconv2d", "transpose_conv2d", "linear", "matmul", "mul", "mean", "requantize")
 # Lowered: attributes that hold the operator's integers.
 LOWERED_ATTRS: dict[str, dict[str, object]] = {
-    **{kind: {"requant": Requant} for kind in WITH_REQUANT},
+    **{kind: {"requant": Requant} for kind, facts in OPERATORS.items() if facts.has("requant")},
     "requantize_sum": {"requant": Requant, "b_multiplier": np.ndarray},
     "add": {"a_multiplier": int, "b_multiplier": int},
     "softmax": {"exponential": np.ndarray, "numerator": int, "shift": int},
 }
-INPUT_COUNTS = {
-    **dict.fromkeys(CHANNEL_AXIS, (2, 3)),
-    **dict.fromkeys(("add", "mul", "maximum", "minimum", "matmul", "requantize_sum"), (2, 2)),
-}
-# Layers whose output can be accumulators, int32.
-ACCUMULATING = frozenset({"conv2d", "dwconv2d", "linear"})
-MOVING = ("pad", "concat", "reshape", "transpose", "slice")
-SAME_NUMBERS = frozenset({*MOVING, "average_pool2d", "max_pool2d", "clamp", "resize2d", "maximum", "minimum"})
 
 
 class Rule(NamedTuple):
@@ -109,7 +101,7 @@ def _activations(op: Op) -> Iterator[Tensor]:
     """What must be codes: all but weights, and what a layer writes and requantize_sum reads as accumulators."""
     first, last = (1 if op.kind == "requantize_sum" else 0), (1 if op.kind in CHANNEL_AXIS else None)
     yield from (tensor for tensor in op.inputs[first:last] if not tensor.is_constant)
-    if op.kind not in ACCUMULATING or op.output.dtype != "int32":
+    if not OPERATORS[op.kind].accumulates or op.output.dtype != "int32":
         yield op.output
 
 
@@ -147,6 +139,8 @@ def _sliced(op: Op) -> bool:
 def _shape(op: Op) -> tuple[int, ...]:
     """Shape of the output that follows from the inputs."""
     x = op.inputs[0].shape
+    if OPERATORS[op.kind].elementwise:
+        return np.broadcast_shapes(*(t.shape for t in op.inputs))
     match op.kind:
         case "conv2d" | "dwconv2d" | "average_pool2d" | "max_pool2d":
             return _window_shape(op)
@@ -162,8 +156,6 @@ def _shape(op: Op) -> tuple[int, ...]:
             return (x[0], len(op.attrs["rows"]), len(op.attrs["columns"]), x[3])
         case "slice":
             return op.output.shape if _sliced(op) else ()
-        case "add" | "mul" | "maximum" | "minimum":
-            return np.broadcast_shapes(x, op.inputs[1].shape)
         case "mean":
             return (x[0], 1, 1, x[3])
         case "pad":
@@ -181,7 +173,7 @@ def _shape(op: Op) -> tuple[int, ...]:
 
 def _other_numbers(op: Op) -> bool:
     quantization = op.output.quantization
-    return op.kind in SAME_NUMBERS and any(
+    return OPERATORS[op.kind].keeps_numbers and any(
         t.quantization is None or not t.quantization.same_as(quantization) for t in op.inputs
     )
 
@@ -198,7 +190,7 @@ RULES = (
     Rule(
         ("quantized",),
         "has as many inputs as its kind takes",
-        lambda op: op.kind != "concat" and not _in(len(op.inputs), INPUT_COUNTS.get(op.kind, (1, 1))),
+        lambda op: not _takes(OPERATORS[op.kind], len(op.inputs)),
     ),
     Rule(INTEGER, "its tensors are int8 with one scale", lambda op: any(_not_codes(t) for t in _activations(op))),
     Rule(INTEGER, "adds accumulators", lambda op: op.kind == "requantize_sum" and op.inputs[0].dtype != "int32"),
@@ -217,8 +209,10 @@ RULES = (
 )
 
 
-def _in(count: int, bounds: tuple[int, int]) -> bool:
-    return bounds[0] <= count <= bounds[1]
+def _takes(facts: Operator, count: int) -> bool:
+    """Whether so many inputs are right; until it is lowered, a layer's bias is one too."""
+    least, most = facts.inputs
+    return facts.inputs == ANY_INPUTS or least <= count <= most + (facts.channels is not None)
 
 
 def _not_codes(tensor: Tensor) -> bool:

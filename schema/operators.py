@@ -105,6 +105,11 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name).lower()
 
 
+def camel_case(name: str) -> str:
+    """``output_min`` -> ``OutputMin``: what flatc calls a field."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
 def _attributes(text: str) -> dict[str, str]:
     pairs = (part.partition(":") for part in text.strip("() ").split(",") if part.strip("() "))
     return {key.strip(): value.strip().strip('"') for key, _, value in pairs}
@@ -156,3 +161,4 @@ def read(path: Path) -> Schema:
 SCHEMA = read(Path(__file__).with_name("qrt.fbs"))
 # In the order of the union Options.
 OPERATORS = SCHEMA.operators
+BY_NUMBER = {operator.number: operator for operator in OPERATORS.values()}

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from qrt.schema.operators import OPERATORS
+
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
 
 MAX_SHIFT = 62
 # The axis of output channels in an operator's weights.
-CHANNEL_AXIS = {"conv2d": 0, "dwconv2d": 3, "transpose_conv2d": 0, "linear": 0}
+CHANNEL_AXIS = {kind: facts.channels for kind, facts in OPERATORS.items() if facts.channels is not None}
 
 
 @dataclass(frozen=True, eq=False)

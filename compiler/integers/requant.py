@@ -32,6 +32,7 @@ from qrt.compiler.integers.sums import RATIOS, engine_sum
 from qrt.compiler.integers.thresholds import STATED, engine_codes, match_engine, single_precision, thresholds
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
 from qrt.compiler.report import Report
+from qrt.schema.operators import OPERATORS
 
 ACC_LIMIT = 2**31
 # Under DOUBLE an accumulator leaves room for the zero point (V49).
@@ -302,8 +303,11 @@ def _product(op: Op) -> float:
     return float(op.attrs.get("real_multiplier", a.scale * b.scale / op.output.scale))
 
 
-def _lower_mul(op: Op) -> None:
-    _single_requant(op, _product(op), 255 * 255)
+def _lower_elementwise(op: Op) -> None:
+    if OPERATORS[op.kind].acc == "product":
+        _single_requant(op, _product(op), 255 * 255)
+    elif OPERATORS[op.kind].acc == "x":
+        _single_requant(op, op.attrs.get("real_multiplier", op.inputs[0].scale / op.output.scale), 255)
 
 
 def _lower_matmul(op: Op) -> None:
@@ -318,10 +322,6 @@ def _lower_mean(op: Op) -> None:
     x = op.inputs[0]
     positions = x.shape[1] * x.shape[2]
     _single_requant(op, x.scale / (positions * op.output.scale), 255 * positions)
-
-
-def _lower_requantize(op: Op) -> None:
-    _single_requant(op, op.attrs.get("real_multiplier", op.inputs[0].scale / op.output.scale), 255)
 
 
 def _lower_add(op: Op, report: Report) -> None:
@@ -369,9 +369,7 @@ def lower(graph: Graph, report: Report) -> Graph:
     """
     simple = {
         "matmul": _lower_matmul,
-        "mul": _lower_mul,
         "mean": _lower_mean,
-        "requantize": _lower_requantize,
         "softmax": _lower_softmax,
     }
     problems: list[Problem] = []
@@ -392,6 +390,8 @@ def lower(graph: Graph, report: Report) -> Graph:
                 _lower_add(op, report)
             elif op.kind in simple:
                 simple[op.kind](op)
+            else:
+                _lower_elementwise(op)
             if "float32" in op.attrs:
                 match_float32(op, report)
         except CompileError as error:

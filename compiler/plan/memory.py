@@ -10,17 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from qrt.compiler.ir import Graph, Op, Tensor
+from qrt.schema.operators import OPERATORS
 
 ALIGNMENT = 16
 # Blocks that the exact search places at most, all in all; a count, so that equal graphs give equal plans anywhere.
 SEARCH_LIMIT = 30_000
-
-# Operators whose output may be the very memory of an input that dies in them (SPEC.md, "In place").
-IN_PLACE = frozenset(
-    {"reshape", "clamp", "add", "mul", "requantize", "lut", "softmax", "maximum", "minimum", "l2_norm"}
-)
-# Operators whose output may lie partly over an input that dies in them (SPEC.md, "Over a dying input").
-SLIDING = frozenset({"conv2d", "dwconv2d", "average_pool2d", "max_pool2d"})
 
 
 @dataclass
@@ -165,7 +159,7 @@ def distance(op: Op) -> int | None:
 
     SPEC.md, "Over a dying input": while row r is written, the input is read from row `first` on.
     """
-    if op.kind not in SLIDING or op.attrs.get("groups", 1) != 1 or op.output.dtype != "int8":
+    if not OPERATORS[op.kind].over_input or op.attrs.get("groups", 1) != 1 or op.output.dtype != "int8":
         return None
     (batch, height, width, channels), y = op.inputs[0].shape, op.output.shape
     top, stride = op.attrs["padding"][0], op.attrs["stride"][0]
@@ -182,7 +176,7 @@ def _groups(graph: Graph, lives: dict[Tensor, tuple[int, int]], in_place: bool) 
     """Tensors that share memory, each list in the order of writing."""
     group: dict[Tensor, list[Tensor]] = {tensor: [tensor] for tensor in lives}
     for step, op in enumerate(graph.ops, start=1):
-        if not in_place or op.kind not in IN_PLACE:
+        if not in_place or not OPERATORS[op.kind].in_place:
             continue
         for tensor in op.inputs:
             if not tensor.is_constant and lives[tensor][1] == step and tensor.size == op.output.size:
@@ -262,4 +256,4 @@ def _overlapping(graph: Graph, offsets: Mapping[Tensor, int]) -> frozenset[Op]:
             return False
         return offsets[x] < offsets[y] + y.nbytes and offsets[y] < offsets[x] + x.nbytes
 
-    return frozenset(op for op in graph.ops if op.kind in SLIDING and shares(op))
+    return frozenset(op for op in graph.ops if OPERATORS[op.kind].over_input and shares(op))

@@ -9,8 +9,9 @@ import heapq
 from collections.abc import Sequence
 
 from qrt.compiler.ir import Graph, Op, Tensor
-from qrt.compiler.plan.memory import IN_PLACE, aligned
+from qrt.compiler.plan.memory import aligned
 from qrt.compiler.report import Report
+from qrt.schema.operators import OPERATORS
 
 # States that the search visits at most; a count, so that equal graphs give equal orders anywhere.
 SEARCH_LIMIT = 20_000
@@ -44,7 +45,7 @@ class _Needs:
             if not tensor.is_constant and tensor not in self.kept and not self.readers[tensor] & ~after
         ]
         size = aligned(op.output.nbytes)
-        in_place = op.kind in IN_PLACE and any(t.size == op.output.size for t in dying)
+        in_place = OPERATORS[op.kind].in_place and any(t.size == op.output.size for t in dying)
         return (0 if in_place else size), size - sum(aligned(tensor.nbytes) for tensor in dying)
 
 

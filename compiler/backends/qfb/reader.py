@@ -5,7 +5,6 @@ Reads only files that the runtime's validator has accepted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
 from qrt.schema import generated as fb
+from qrt.schema.operators import BY_NUMBER, SCHEMA, Field, Operator, camel_case
 
 
 def _names(enum: type) -> dict[int, str]:
@@ -27,126 +27,57 @@ def _ints(array: Any) -> tuple[int, ...]:
     return tuple(array.tolist())
 
 
-def _requant(options: Any) -> dict[str, Any]:
-    table = options.Requant()
+def _requant(table: Any) -> Requant:
+    return Requant(
+        table.MultiplierAsNumpy().copy(),
+        table.ShiftAsNumpy().copy(),
+        table.BiasAsNumpy().copy() if table.BiasLength() else None,
+        table.AddendAsNumpy().copy() if table.AddendLength() else None,
+        _names(fb.Rounding)[table.Rounding()],
+        table.OutputMin(),
+        table.OutputMax(),
+    )
+
+
+def _window(w: Any, weights: bool) -> dict[str, Any]:
+    """`weights`: whether the operator has weights, whose shape says what the filter's is."""
     return {
-        "requant": Requant(
-            table.MultiplierAsNumpy().copy(),
-            table.ShiftAsNumpy().copy(),
-            table.BiasAsNumpy().copy() if table.BiasLength() else None,
-            table.AddendAsNumpy().copy() if table.AddendLength() else None,
-            _names(fb.Rounding)[table.Rounding()],
-            table.OutputMin(),
-            table.OutputMax(),
-        )
-    }
-
-
-def _range(options: Any) -> dict[str, Any]:
-    return {"output_min": options.OutputMin(), "output_max": options.OutputMax()}
-
-
-def _window(options: Any) -> dict[str, Any]:
-    w = options.Window()
-    return {
-        "filter": (w.FilterHeight(), w.FilterWidth()),
+        **({} if weights else {"filter": (w.FilterHeight(), w.FilterWidth())}),
         "stride": (w.StrideY(), w.StrideX()),
         "dilation": (w.DilationY(), w.DilationX()),
         "padding": (w.PadTop(), w.PadBottom(), w.PadLeft(), w.PadRight()),
     }
 
 
-def _layer(options: Any) -> dict[str, Any]:
-    window = _window(options)
-    del window["filter"]  # the weights have it
-    return window | _requant(options)
+def _vector(options: Any, field: Field) -> Any:
+    """A vector: a tuple of a number for each axis, else an array; None where it is left out."""
+    name = camel_case(field.name)
+    if not field.required and getattr(options, f"{name}Length")() == 0:
+        return None
+    array = getattr(options, f"{name}AsNumpy")().copy()
+    return _ints(array) if "by_axis" in field.attributes else array
 
 
-def _add(o: Any) -> dict[str, Any]:
-    return {
-        "form": _names(fb.AddForm)[o.Form()],
-        "subtract": bool(o.Subtract()),
-        "a_multiplier": o.AMultiplier(),
-        "b_multiplier": o.BMultiplier(),
-        "y_multiplier": o.YMultiplier(),
-        "shift": o.Shift(),
-        "a_shift": o.AShift(),
-        "b_shift": o.BShift(),
-        "y_shift": o.YShift(),
-        **_range(o),
-    }
+def _value(options: Any, field: Field) -> Any:
+    if field.element:
+        return _vector(options, field)
+    value = getattr(options, camel_case(field.name))()
+    if field.type == "Requant":
+        return _requant(value)
+    if field.type in SCHEMA.enums:
+        return _names(getattr(fb, field.type))[value]
+    return bool(value) if field.type == "bool" else value
 
 
-def _resize2d(o: Any) -> dict[str, Any]:
-    return {
-        "rows": o.RowsAsNumpy(),
-        "columns": o.ColumnsAsNumpy(),
-        "row_weight": o.RowWeightAsNumpy() if o.RowWeightLength() else None,
-        "column_weight": o.ColumnWeightAsNumpy() if o.ColumnWeightLength() else None,
-    }
-
-
-def _softmax(o: Any) -> dict[str, Any]:
-    return {
-        "form": _names(fb.SoftmaxForm)[o.Form()],
-        "exponential": o.ExponentialAsNumpy(),
-        "numerator": o.Numerator(),
-        "shift": o.Shift(),
-    }
-
-
-def _nothing(options: Any) -> dict[str, Any]:
-    return {}
-
-
-# For each member of the union Options: the operator's kind, its table, and what reads its attributes.
-OPTIONS: dict[int, tuple[str, type[Any], Callable[[Any], dict[str, Any]]]] = {
-    fb.Options.Conv2D: ("conv2d", fb.Conv2D, lambda o: {"groups": o.Groups(), **_layer(o)}),
-    fb.Options.DwConv2D: ("dwconv2d", fb.DwConv2D, _layer),
-    fb.Options.Linear: ("linear", fb.Linear, _requant),
-    fb.Options.Add: ("add", fb.Add, _add),
-    fb.Options.Mul: ("mul", fb.Mul, _requant),
-    fb.Options.AveragePool2D: (
-        "average_pool2d",
-        fb.AveragePool2D,
-        lambda o: {**_window(o), **_range(o), "rounding": _names(fb.PoolRounding)[o.Rounding()]},
-    ),
-    fb.Options.MaxPool2D: ("max_pool2d", fb.MaxPool2D, lambda o: {**_window(o), **_range(o)}),
-    fb.Options.Mean: ("mean", fb.Mean, _requant),
-    fb.Options.Pad: (
-        "pad",
-        fb.Pad,
-        lambda o: {"before": _ints(o.BeforeAsNumpy()), "after": _ints(o.AfterAsNumpy()), "value": o.Value()},
-    ),
-    fb.Options.Concat: ("concat", fb.Concat, lambda o: {"axis": o.Axis()}),
-    fb.Options.Reshape: ("reshape", fb.Reshape, _nothing),
-    fb.Options.Transpose: (
-        "transpose",
-        fb.Transpose,
-        lambda o: {"permutation": _ints(o.PermutationAsNumpy())},
-    ),
-    fb.Options.Requantize: ("requantize", fb.Requantize, _requant),
-    fb.Options.Clamp: ("clamp", fb.Clamp, _range),
-    fb.Options.Softmax: ("softmax", fb.Softmax, _softmax),
-    fb.Options.Lut: ("lut", fb.Lut, lambda o: {"table": o.TableAsNumpy()}),
-    fb.Options.Slice: (
-        "slice",
-        fb.Slice,
-        lambda o: {"begin": _ints(o.BeginAsNumpy()), "stride": _ints(o.StrideAsNumpy())},
-    ),
-    fb.Options.Resize2D: ("resize2d", fb.Resize2D, _resize2d),
-    fb.Options.TransposeConv2D: ("transpose_conv2d", fb.TransposeConv2D, _layer),
-    fb.Options.Maximum: ("maximum", fb.Maximum, _nothing),
-    fb.Options.Minimum: ("minimum", fb.Minimum, _nothing),
-    fb.Options.ArgMax: ("arg_max", fb.ArgMax, _nothing),
-    fb.Options.MatMul: ("matmul", fb.MatMul, _requant),
-    fb.Options.L2Norm: ("l2_norm", fb.L2Norm, _nothing),
-    fb.Options.RequantizeSum: (
-        "requantize_sum",
-        fb.RequantizeSum,
-        lambda o: {"b_multiplier": o.BMultiplierAsNumpy().copy(), **_requant(o)},
-    ),
-}
+def _attributes(operator: Operator, options: Any) -> dict[str, Any]:
+    """The operator's attributes out of the table of its options."""
+    attrs: dict[str, Any] = {}
+    for field in operator.fields:
+        if field.type == "Window":
+            attrs |= _window(options.Window(), operator.channels is not None)
+        else:
+            attrs[field.name] = _value(options, field)
+    return attrs
 
 
 def _tensor(source: Any) -> Tensor:
@@ -165,7 +96,7 @@ def _edge(source: Any, tensors: list[Tensor]) -> Edge:
         _names(fb.Layout)[source.SourceLayout()],
         _names(fb.SourceDType)[source.SourceDtype()],
         [_text(source.Labels(i)) for i in range(source.LabelsLength())],
-        _requant(source)["requant"] if source.Requant() else None,
+        _requant(source.Requant()) if source.Requant() else None,
         source.ScalesAsNumpy().copy() if source.ScalesLength() else None,
     )
 
@@ -187,12 +118,13 @@ def read(content: bytes) -> Graph:
     graph = Graph(_text(model.Name()))
     for i in range(model.OperatorsLength()):
         source = model.Operators(i)
-        kind, table, attributes = OPTIONS[source.OptionsType()]
-        options, union = table(), source.Options()
+        operator = BY_NUMBER[source.OptionsType()]
+        options, union = getattr(fb, operator.table)(), source.Options()
         options.Init(union.Bytes, union.Pos)
         inputs = [tensors[k] for k in source.InputsAsNumpy().tolist()]
         output = tensors[source.Output()]
-        graph.ops.append(Op(kind, _text(source.Name()) or output.name, inputs, output, attributes(options)))
+        attrs = _attributes(operator, options)
+        graph.ops.append(Op(operator.name, _text(source.Name()) or output.name, inputs, output, attrs))
     graph.inputs = [_edge(model.Inputs(i), tensors) for i in range(model.InputsLength())]
     graph.outputs = [_edge(model.Outputs(i), tensors) for i in range(model.OutputsLength())]
     return graph

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
@@ -18,6 +18,7 @@ from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Edge, Graph, Op, Tensor
 from qrt.compiler.plan.memory import Plan
 from qrt.schema import generated as fb
+from qrt.schema.operators import OPERATORS, SCHEMA, Field, camel_case
 
 FORMAT_VERSION = 1
 DATA_ALIGNMENT = 16
@@ -82,186 +83,44 @@ class _Writer:
         return fb.CreateWindow(self.builder, height, width, *stride, *dilation, *padding)
 
 
-def _conv2d(w: _Writer, op: Op) -> int:
-    requant = w.requant(op.attrs["requant"])
-    fb.Conv2DStart(w.builder)
-    fb.Conv2DAddWindow(w.builder, w.window(op))
-    fb.Conv2DAddGroups(w.builder, op.attrs.get("groups", 1))
-    fb.Conv2DAddRequant(w.builder, requant)
-    return fb.Conv2DEnd(w.builder)
+# numpy's names of the elements of vectors.
+ELEMENTS = {"byte": "i1", "ubyte": "u1", "ushort": "u2", "int": "i4", "uint": "u4", "long": "i8"}
 
 
-def _dwconv2d(w: _Writer, op: Op) -> int:
-    requant = w.requant(op.attrs["requant"])
-    fb.DwConv2DStart(w.builder)
-    fb.DwConv2DAddWindow(w.builder, w.window(op))
-    fb.DwConv2DAddRequant(w.builder, requant)
-    return fb.DwConv2DEnd(w.builder)
+def _vector(w: _Writer, op: Op, field: Field) -> int | None:
+    """The vector of that name, or the Requant; None where an operator leaves it out, or the field is no such thing."""
+    value = op.attrs.get(field.name)
+    if field.type == "Requant":
+        return w.requant(op.attrs["requant"])
+    if not field.element or (value is None and not field.required):
+        return None
+    if field.name == "exponential":
+        value = np.trim_zeros(op.attrs["exponential"], "b")
+    return w.vector(value, ELEMENTS[field.element])
 
 
-def _only_requant(table: str) -> Callable[[_Writer, Op], int]:
-    def write(w: _Writer, op: Op) -> int:
-        requant = w.requant(op.attrs["requant"])
-        getattr(fb, f"{table}Start")(w.builder)
-        getattr(fb, f"{table}AddRequant")(w.builder, requant)
-        return int(getattr(fb, f"{table}End")(w.builder))
-
-    return write
+def _scalar(op: Op, field: Field) -> Any:
+    if field.type in SCHEMA.enums:
+        return SCHEMA.enums[field.type][op.attrs.get(field.name, field.default)]
+    default = field.default == "true" if field.type == "bool" else int(field.default or 0)
+    return op.attrs.get(field.name, default)
 
 
-def _add(w: _Writer, op: Op) -> int:
-    b, attrs = w.builder, op.attrs
-    fb.AddStart(b)
-    fb.AddAddForm(b, getattr(fb.AddForm, attrs.get("form", "COMMON_SHIFT")))
-    fb.AddAddAMultiplier(b, attrs["a_multiplier"])
-    fb.AddAddBMultiplier(b, attrs["b_multiplier"])
-    fb.AddAddShift(b, attrs.get("shift", 0))
-    fb.AddAddAShift(b, attrs.get("a_shift", 0))
-    fb.AddAddBShift(b, attrs.get("b_shift", 0))
-    fb.AddAddYMultiplier(b, attrs.get("y_multiplier", 0))
-    fb.AddAddYShift(b, attrs.get("y_shift", 0))
-    fb.AddAddOutputMin(b, attrs.get("output_min", -128))
-    fb.AddAddOutputMax(b, attrs.get("output_max", 127))
-    fb.AddAddSubtract(b, attrs.get("subtract", False))
-    return fb.AddEnd(b)
-
-
-def _slice(w: _Writer, op: Op) -> int:
-    begin = w.vector(op.attrs["begin"], "i4")
-    stride = w.vector(op.attrs["stride"], "i4")
-    fb.SliceStart(w.builder)
-    fb.SliceAddBegin(w.builder, begin)
-    fb.SliceAddStride(w.builder, stride)
-    return fb.SliceEnd(w.builder)
-
-
-def _resize2d(w: _Writer, op: Op) -> int:
-    names = ("rows", "columns", "row_weight", "column_weight")
-    vectors = [w.vector(op.attrs[name], "u2") if op.attrs.get(name) is not None else None for name in names]
-    fb.Resize2DStart(w.builder)
-    for vector, field in zip(vectors, ("Rows", "Columns", "RowWeight", "ColumnWeight"), strict=True):
-        if vector is not None:
-            getattr(fb, f"Resize2DAdd{field}")(w.builder, vector)
-    return fb.Resize2DEnd(w.builder)
-
-
-def _transpose_conv2d(w: _Writer, op: Op) -> int:
-    requant = w.requant(op.attrs["requant"])
-    fb.TransposeConv2DStart(w.builder)
-    fb.TransposeConv2DAddWindow(w.builder, w.window(op))
-    fb.TransposeConv2DAddRequant(w.builder, requant)
-    return fb.TransposeConv2DEnd(w.builder)
-
-
-def _requantize_sum(w: _Writer, op: Op) -> int:
-    requant = w.requant(op.attrs["requant"])
-    b_multiplier = w.vector(op.attrs["b_multiplier"], "i8")
-    fb.RequantizeSumStart(w.builder)
-    fb.RequantizeSumAddRequant(w.builder, requant)
-    fb.RequantizeSumAddBMultiplier(w.builder, b_multiplier)
-    return fb.RequantizeSumEnd(w.builder)
-
-
-def _empty(table: str) -> Callable[[_Writer, Op], int]:
-    def write(w: _Writer, op: Op) -> int:
-        getattr(fb, f"{table}Start")(w.builder)
-        return int(getattr(fb, f"{table}End")(w.builder))
-
-    return write
-
-
-def _average_pool2d(w: _Writer, op: Op) -> int:
-    fb.AveragePool2DStart(w.builder)
-    fb.AveragePool2DAddWindow(w.builder, w.window(op))
-    fb.AveragePool2DAddRounding(w.builder, getattr(fb.PoolRounding, op.attrs.get("rounding", "HALF_AWAY")))
-    fb.AveragePool2DAddOutputMin(w.builder, op.attrs.get("output_min", -128))
-    fb.AveragePool2DAddOutputMax(w.builder, op.attrs.get("output_max", 127))
-    return fb.AveragePool2DEnd(w.builder)
-
-
-def _max_pool2d(w: _Writer, op: Op) -> int:
-    fb.MaxPool2DStart(w.builder)
-    fb.MaxPool2DAddWindow(w.builder, w.window(op))
-    fb.MaxPool2DAddOutputMin(w.builder, op.attrs.get("output_min", -128))
-    fb.MaxPool2DAddOutputMax(w.builder, op.attrs.get("output_max", 127))
-    return fb.MaxPool2DEnd(w.builder)
-
-
-def _pad(w: _Writer, op: Op) -> int:
-    before = w.vector(op.attrs["before"], "i4")
-    after = w.vector(op.attrs["after"], "i4")
-    fb.PadStart(w.builder)
-    fb.PadAddBefore(w.builder, before)
-    fb.PadAddAfter(w.builder, after)
-    fb.PadAddValue(w.builder, op.attrs["value"])
-    return fb.PadEnd(w.builder)
-
-
-def _concat(w: _Writer, op: Op) -> int:
-    fb.ConcatStart(w.builder)
-    fb.ConcatAddAxis(w.builder, op.attrs["axis"])
-    return fb.ConcatEnd(w.builder)
-
-
-def _transpose(w: _Writer, op: Op) -> int:
-    permutation = w.vector(op.attrs["permutation"], "u1")
-    fb.TransposeStart(w.builder)
-    fb.TransposeAddPermutation(w.builder, permutation)
-    return fb.TransposeEnd(w.builder)
-
-
-def _clamp(w: _Writer, op: Op) -> int:
-    fb.ClampStart(w.builder)
-    fb.ClampAddOutputMin(w.builder, op.attrs.get("output_min", -128))
-    fb.ClampAddOutputMax(w.builder, op.attrs.get("output_max", 127))
-    return fb.ClampEnd(w.builder)
-
-
-def _softmax(w: _Writer, op: Op) -> int:
-    exponential = w.vector(np.trim_zeros(op.attrs["exponential"], "b"), "u4")
-    fb.SoftmaxStart(w.builder)
-    fb.SoftmaxAddExponential(w.builder, exponential)
-    fb.SoftmaxAddNumerator(w.builder, op.attrs["numerator"])
-    fb.SoftmaxAddShift(w.builder, op.attrs["shift"])
-    fb.SoftmaxAddForm(w.builder, getattr(fb.SoftmaxForm, op.attrs.get("form", "EXACT")))
-    return fb.SoftmaxEnd(w.builder)
-
-
-def _lut(w: _Writer, op: Op) -> int:
-    table = w.vector(op.attrs["table"], "i1")
-    fb.LutStart(w.builder)
-    fb.LutAddTable(w.builder, table)
-    return fb.LutEnd(w.builder)
-
-
-# For each operator: its member of the union Options, and what writes that table.
-OPTIONS: dict[str, tuple[int, Callable[[_Writer, Op], int]]] = {
-    "conv2d": (fb.Options.Conv2D, _conv2d),
-    "dwconv2d": (fb.Options.DwConv2D, _dwconv2d),
-    "linear": (fb.Options.Linear, _only_requant("Linear")),
-    "add": (fb.Options.Add, _add),
-    "mul": (fb.Options.Mul, _only_requant("Mul")),
-    "average_pool2d": (fb.Options.AveragePool2D, _average_pool2d),
-    "max_pool2d": (fb.Options.MaxPool2D, _max_pool2d),
-    "mean": (fb.Options.Mean, _only_requant("Mean")),
-    "pad": (fb.Options.Pad, _pad),
-    "concat": (fb.Options.Concat, _concat),
-    "reshape": (fb.Options.Reshape, _empty("Reshape")),
-    "transpose": (fb.Options.Transpose, _transpose),
-    "requantize": (fb.Options.Requantize, _only_requant("Requantize")),
-    "clamp": (fb.Options.Clamp, _clamp),
-    "softmax": (fb.Options.Softmax, _softmax),
-    "lut": (fb.Options.Lut, _lut),
-    "slice": (fb.Options.Slice, _slice),
-    "resize2d": (fb.Options.Resize2D, _resize2d),
-    "transpose_conv2d": (fb.Options.TransposeConv2D, _transpose_conv2d),
-    "maximum": (fb.Options.Maximum, _empty("Maximum")),
-    "minimum": (fb.Options.Minimum, _empty("Minimum")),
-    "arg_max": (fb.Options.ArgMax, _empty("ArgMax")),
-    "matmul": (fb.Options.MatMul, _only_requant("MatMul")),
-    "l2_norm": (fb.Options.L2Norm, _empty("L2Norm")),
-    "requantize_sum": (fb.Options.RequantizeSum, _requantize_sum),
-}
+def _options(w: _Writer, op: Op) -> int:
+    """The table of the operator's options: its attributes of the fields' names."""
+    table, fields = OPERATORS[op.kind].table, OPERATORS[op.kind].fields
+    written = {field.name: _vector(w, op, field) for field in fields}
+    getattr(fb, f"{table}Start")(w.builder)
+    for field in fields:
+        value = written[field.name]
+        if field.type == "Window":
+            value = w.window(op)
+        elif value is None and field.element:
+            continue
+        elif value is None:
+            value = _scalar(op, field)
+        getattr(fb, f"{table}Add{camel_case(field.name)}")(w.builder, value)
+    return int(getattr(fb, f"{table}End")(w.builder))
 
 
 def _tensor(w: _Writer, tensor: Tensor, plan: Plan) -> int:
@@ -287,8 +146,7 @@ def _tensor(w: _Writer, tensor: Tensor, plan: Plan) -> int:
 
 
 def _operator(w: _Writer, op: Op, index: dict[Tensor, int], plan: Plan) -> int:
-    member, write = OPTIONS[op.kind]
-    options = write(w, op)
+    options = _options(w, op)
     name = w.text(op.name) if op.name else None
     inputs = w.vector([index[tensor] for tensor in op.inputs], "u4")
     fb.OperatorStart(w.builder)
@@ -296,7 +154,7 @@ def _operator(w: _Writer, op: Op, index: dict[Tensor, int], plan: Plan) -> int:
         fb.OperatorAddName(w.builder, name)
     fb.OperatorAddInputs(w.builder, inputs)
     fb.OperatorAddOutput(w.builder, index[op.output])
-    fb.OperatorAddOptionsType(w.builder, member)
+    fb.OperatorAddOptionsType(w.builder, OPERATORS[op.kind].number)
     fb.OperatorAddOptions(w.builder, options)
     fb.OperatorAddOverlap(w.builder, op in plan.overlaps)
     return fb.OperatorEnd(w.builder)

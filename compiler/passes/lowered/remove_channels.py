@@ -10,11 +10,13 @@ from qrt.compiler.integers.channels import CHANNEL_AXIS, merged
 from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.compiler.passes.lowered.intervals import Interval, filters, intervals, pads
 from qrt.compiler.report import Report
+from qrt.schema.operators import OPERATORS
 
 # Operators whose output channel comes from the input's channel of the same index.
-ENTRYWISE = frozenset({"add", "mul", "average_pool2d", "max_pool2d", "mean", "requantize", "clamp", "lut"}) | {
-    "maximum",
-    "minimum",
+ENTRYWISE = {kind for kind, facts in OPERATORS.items() if facts.elementwise} | {
+    "average_pool2d",
+    "max_pool2d",
+    "mean",
     "resize2d",
 }
 Mask = np.ndarray

@@ -6,22 +6,10 @@ import numpy as np
 
 from qrt.compiler.ir import Graph, Op
 from qrt.compiler.report import Report
+from qrt.schema.operators import OPERATORS
 
-CLAMPING = frozenset(
-    {
-        "conv2d",
-        "dwconv2d",
-        "linear",
-        "add",
-        "mul",
-        "average_pool2d",
-        "max_pool2d",
-        "mean",
-        "requantize",
-        "requantize_sum",
-        "clamp",
-    }
-)
+LAYERS = {"conv2d", "dwconv2d", "linear", "average_pool2d", "max_pool2d", "mean", "requantize_sum"}
+CLAMPING = LAYERS | {kind for kind, facts in OPERATORS.items() if facts.elementwise and facts.clamps}
 
 
 def fuse_activation(graph: Graph, report: Report) -> Graph:

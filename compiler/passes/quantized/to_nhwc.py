@@ -13,13 +13,14 @@ import numpy as np
 
 from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.compiler.report import Report
+from qrt.schema.operators import OPERATORS
 
 Permutation = tuple[int, ...]
 
 NCHW_TO_NHWC = (0, 2, 3, 1)
 NHWC_TO_NCHW = (0, 3, 1, 2)
-UNARY = frozenset({"requantize", "clamp", "lut"})
-BINARY = frozenset({"add", "mul", "maximum", "minimum"})
+UNARY = {kind for kind, facts in OPERATORS.items() if facts.elementwise and facts.inputs == (1, 1)}
+BINARY = {kind for kind, facts in OPERATORS.items() if facts.elementwise and facts.inputs == (2, 2)}
 
 
 def to_nhwc(graph: Graph, report: Report) -> Graph:
