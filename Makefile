@@ -28,7 +28,7 @@ demo: $(VENV)/demo.stamp ## compile a real network and run it on real images
 	$(BIN)/python examples/digits/demo.py build/digits.qfb
 
 # The package need not be installed, nor even compile, to make what it is compiled from.
-generate: ## write what follows from schema/qrt.fbs and runtime/kernels/qrt_kernels.h (needs flatc 2.0.8)
+generate: ## write what follows from qrt.fbs, SPEC.md and qrt_kernels.h (needs flatc 2.0.8)
 	@mkdir -p build/generate/qrt && touch build/generate/qrt/__init__.py && ln -sfn ../../../schema build/generate/qrt/schema
 	PYTHONPATH=build/generate $(PYTHON) -m qrt.schema.generate
 

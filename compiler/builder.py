@@ -198,7 +198,30 @@ class GraphBuilder(Parts):
         shape = (x.shape[0], *size, w.shape[0])
         return self._weighted("transpose_conv2d", x, w, bias, shape, scale, zero_point, activation, attrs, name)
 
-    # Operators on two tensors
+    # Operators on one or two tensors, entry by entry
+
+    def elementwise(
+        self,
+        kind: str,
+        *inputs: Tensor,
+        scale: float | None = None,
+        zero_point: int = 0,
+        activation: Activation = None,
+        rounding: str = "SINGLE",
+        name: str = "",
+    ) -> Tensor:
+        """Any elementwise operator of SPEC.md by its name, two tensors broadcasting.
+
+        `scale` is None where the operator keeps the scale and zero_point of its inputs. `activation` and `rounding`
+        are for operators that clamp and requantize.
+        """
+        facts = self._facts(kind, inputs, scale, activation)
+        shape = inputs[0].shape if len(inputs) == 1 else self._broadcast(*inputs)
+        attrs = {"rounding": rounding} if facts.has("requant") else {}
+        if scale is not None:
+            return self._computed(kind, list(inputs), shape, scale, zero_point, activation, attrs, name)
+        quantization = self._same_numbers(kind, inputs)
+        return self._append(kind, list(inputs), shape, quantization, self._clamped(activation, quantization), name)
 
     def add(
         self,
@@ -232,11 +255,11 @@ class GraphBuilder(Parts):
 
     def maximum(self, a: Tensor, b: Tensor, *, name: str = "") -> Tensor:
         """The larger entries, broadcasting; both have the same scale and zero_point."""
-        return self._extremum("maximum", a, b, name)
+        return self.elementwise("maximum", a, b, name=name)
 
     def minimum(self, a: Tensor, b: Tensor, *, name: str = "") -> Tensor:
         """The smaller entries, broadcasting; both have the same scale and zero_point."""
-        return self._extremum("minimum", a, b, name)
+        return self.elementwise("minimum", a, b, name=name)
 
     def requantize_sum(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from qrt.compiler.integers.codes import activation_codes, per_tensor
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor, unique_name
+from qrt.schema.operators import OPERATORS, Operator
 
 Pair = int | tuple[int, int]
 Padding = int | tuple[int, int, int, int] | str
@@ -57,11 +59,26 @@ class Parts:
     def _pair(value: Pair) -> tuple[int, int]:
         return _pair(value)
 
-    def _extremum(self, kind: str, a: Tensor, b: Tensor, name: str) -> Tensor:
+    @staticmethod
+    def _facts(kind: str, inputs: Sequence[Tensor], scale: float | None, activation: Activation) -> Operator:
+        facts = OPERATORS.get(kind)
+        if facts is None or not facts.elementwise or len(inputs) != facts.inputs[0]:
+            raise ValueError(f"there is no elementwise operator {kind!r} of {len(inputs)} tensors")
+        if facts.keeps_numbers != (scale is None):
+            what = "the scale of its inputs, give none" if facts.keeps_numbers else "a scale of its output, give one"
+            raise ValueError(f"{kind} has {what}")
+        if activation is not None and not facts.clamps:
+            raise ValueError(f"{kind} has no activation; use clamp")
+        return facts
+
+    @staticmethod
+    def _same_numbers(kind: str, inputs: Sequence[Tensor]) -> Quantization:
+        a, *others = inputs
         assert a.quantization is not None
-        if not a.quantization.same_as(b.quantization):
-            raise ValueError(f"{kind}: {b.name!r} has another scale or zero_point than {a.name!r}; requantize")
-        return self._append(kind, [a, b], self._broadcast(a, b), a.quantization, {}, name)
+        for b in others:
+            if not a.quantization.same_as(b.quantization):
+                raise ValueError(f"{kind}: {b.name!r} has another scale or zero_point than {a.name!r}; requantize")
+        return a.quantization
 
     @staticmethod
     def _rank(x: Tensor, rank: int) -> None:

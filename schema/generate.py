@@ -1,7 +1,7 @@
 """Writes what follows from ``qrt.fbs`` and must not be written again by hand: ``make generate``.
 
-The C reader's numbers and tables, the rows of a kernel set, and the kernels' parameters for Cython, which come from
-``qrt_kernels.h``. ``generated.py`` is flatc's.
+The C reader's numbers and tables, its rules, which come from ``SPEC.md``, the rows of a kernel set, and the kernels'
+parameters for Cython, which come from ``qrt_kernels.h``. ``generated.py`` is flatc's.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -150,6 +151,22 @@ def tables(schema: Schema) -> str:
     return "\n".join([*lines, "};"]) + "\n"
 
 
+def rules(specification: str) -> str:
+    """qrt_rules.h, out of section 5 of the text of SPEC.md."""
+    section = re.search(r"^## 5\. .*?(?=^## |\Z)", specification, re.MULTILINE | re.DOTALL)
+    assert section is not None
+    lines = [
+        "/* qrt_rules.h: the validity rules. X(number, sentence) is the includer's to define.",
+        f" * Written {OPENING} section 5 of SPEC.md. */",
+        "/* clang-format off */",
+    ]
+    for number, paragraph in re.findall(r"^\*\*V(\d+)\*\* (.*?)\n\n", section.group(), re.MULTILINE | re.DOTALL):
+        sentence = " ".join(paragraph.split())
+        parts = textwrap.wrap(sentence, 110, drop_whitespace=False, break_on_hyphens=False)
+        lines.append(f"X({number}, " + "\n  ".join(f'"{part}"' for part in parts) + ")")
+    return "\n".join(lines) + "\n"
+
+
 # -- the kernels --
 
 
@@ -214,7 +231,9 @@ def files(root: Path) -> dict[str, str]:
     """The text of each file that is generated, by its path under `root`; without generated.py where flatc is not."""
     schema = read(root / "schema/qrt.fbs")
     header = (root / "runtime/kernels/qrt_kernels.h").read_text(encoding="utf-8")
+    specification = (root / "schema/SPEC.md").read_text(encoding="utf-8")
     made = {
+        "schema/qrt_rules.h": rules(specification),
         "schema/qrt_kinds.h": kinds(schema),
         "schema/qrt_fields.h": fields(schema),
         "schema/qrt_tables.c": tables(schema),

@@ -1,9 +1,8 @@
-/* qrt_rules.h: the validity rules, word for word as in section 5 of SPEC.md.
- *
- * X(number, sentence) is the includer's to define.
- */
-X(1, "The file is smaller than 2^31 bytes, and every offset leads to a place at a multiple of 4 with at least 4 bytes "
-     "of the file after it.")
+/* qrt_rules.h: the validity rules. X(number, sentence) is the includer's to define.
+ * Written by schema/generate.py (make generate) from section 5 of SPEC.md. */
+/* clang-format off */
+X(1, "The file is smaller than 2^31 bytes, and every offset leads to a place at a multiple of 4 with at least 4 "
+  "bytes of the file after it.")
 X(2, "A table's vtable lies inside the file, at a multiple of 2; its size is even and at least 4.")
 X(3, "A table lies inside the file, and each of its fields inside the table, at a multiple of the field's alignment.")
 X(4, "A vector or text lies inside the file, and its first element at a multiple of its alignment.")
@@ -14,10 +13,10 @@ X(8, "format_version is at least 1.")
 X(9, "An enumeration has a value that qrt.fbs names, and an operator has options of a kind that qrt.fbs names.")
 X(10, "Text is valid UTF-8.")
 X(11, "There are at most 8192 tensors, at most 8192 operators, 1 to 256 inputs and 1 to 256 outputs.")
-X(12, "All texts, codes of test vectors and weights, counted as often as they are referred to, have together at most as"
-      " many bytes as four times the file, or 2^28 if that is more; the inputs of all operators and references to codes"
-      " of test vectors, at 4 bytes each, at most as many as the file; the names, labels and scales of all inputs and "
-      "outputs, at most as many as the file, or 2^20 if that is more.")
+X(12, "All texts, codes of test vectors and weights, counted as often as they are referred to, have together at most "
+  "as many bytes as four times the file, or 2^28 if that is more; the inputs of all operators and references to "
+  "codes of test vectors, at 4 bytes each, at most as many as the file; the names, labels and scales of all "
+  "inputs and outputs, at most as many as the file, or 2^20 if that is more.")
 X(13, "A tensor has rank 1 to 6, each length is at least 1, and their product is below 2^31.")
 X(14, "A scale is finite and not negative.")
 X(15, "A tensor has either data, one byte for each element, or a lifetime, and not both.")
@@ -26,79 +25,76 @@ X(17, "An input or output of the model is an arena tensor.")
 X(18, "No tensor is an input of the model twice.")
 X(19, "An input of the model has no labels; an output has none, or one for each entry of its last axis.")
 X(20, "Only a tensor of rank 4 has source_layout NCHW.")
-X(21, "A test vector has codes for each input and each output of the model, as many bytes as the tensor has in "
-      "the arena.")
+X(21, "A test vector has codes for each input and each output of the model, as many bytes as the tensor has in the "
+  "arena.")
 X(22, "The inputs of an operator are tensors of the file, and its output is an arena tensor.")
 X(23, "An operator has as many inputs as section 2 lists; concat has 1 to 256.")
-X(24, "An arena tensor is either an input of the model, with lifetime.first 0, or the output of exactly one operator, "
-      "with lifetime.first that operator's index plus 1.")
+X(24, "An arena tensor is either an input of the model, with lifetime.first 0, or the output of exactly one operator,"
+  " with lifetime.first that operator's index plus 1.")
 X(25, "An operator reads only constants, inputs of the model, and outputs of operators before it.")
-X(26, "lifetime.last is the number of operators plus 1 for an output of the model; else the index of the last operator "
-      "that reads the tensor plus 1; else, when nobody reads it, lifetime.first.")
-X(27, "Arena tensors whose lifetimes intersect have no byte in common, unless one is written in place of the other or "
-      "over it.")
+X(26, "lifetime.last is the number of operators plus 1 for an output of the model; else the index of the last "
+  "operator that reads the tensor plus 1; else, when nobody reads it, lifetime.first.")
+X(27, "Arena tensors whose lifetimes intersect have no byte in common, unless one is written in place of the other or"
+  " over it.")
 X(28, "conv2d: x, weights and y have rank 4; groups is at least 1 and divides in_channels and out_channels; weights "
-      "are [out_channels, filter_height, filter_width, in_channels / groups].")
+  "are [out_channels, filter_height, filter_width, in_channels / groups].")
 X(29, "dwconv2d: x, weights and y have rank 4; out_channels is a multiple of in_channels; weights are [1, "
-      "filter_height, filter_width, out_channels].")
+  "filter_height, filter_width, out_channels].")
 X(30, "linear: y has the shape of x but for the last axis; weights are [out_features, in_features].")
 X(31, "A window has filter, stride and dilation of at least 1; it fits into the padded image, whose height and width "
-      "are below 2^31; y has x's batch, and out_height and out_width as in section 1.2.")
-X(32, "A pool has rank 4, as many channels in y as in x, dilation 1, each padding less than the filter's extent along "
-      "that axis, and a filter of at most 2^22 positions.")
+  "are below 2^31; y has x's batch, and out_height and out_width as in section 1.2.")
+X(32, "A pool has rank 4, as many channels in y as in x, dilation 1, each padding less than the filter's extent along"
+  " that axis, and a filter of at most 2^22 positions.")
 X(33, "add, mul, maximum and minimum: a and b have the rank of y, and along each axis y's length or 1.")
 X(34, "mean: x is [N, H, W, C] and y is [N, 1, 1, C].")
 X(35, "pad: before and after have one entry, not negative, for each axis, and y's length is before + x's length + "
-      "after along each.")
-X(36,
-  "concat: axis is below the rank, the inputs have y's shape but along axis, and along it their lengths add up to y's.")
+  "after along each.")
+X(36, "concat: axis is below the rank, the inputs have y's shape but along axis, and along it their lengths add up to"
+  " y's.")
 X(37, "reshape: x and y have equally many elements.")
-X(38, "transpose: permutation names each axis of x once, and y's length along axis k is x's along axis permutation[k].")
+X(38, "transpose: permutation names each axis of x once, and y's length along axis k is x's along axis "
+  "permutation[k].")
 X(39, "requantize, clamp, softmax, lut and l2_norm: y has the shape of x.")
-X(40, "pools, pad, concat, reshape, transpose, clamp, slice, resize2d, maximum and minimum: all inputs and y have the "
-      "same numbers.")
+X(40, "pools, pad, concat, reshape, transpose, clamp, slice, resize2d, maximum and minimum: all inputs and y have the"
+  " same numbers.")
 X(41, "conv2d, dwconv2d, transpose_conv2d and linear: weights are constant, with zero_point 0.")
 X(42, "output_min is not above output_max.")
 X(43, "multiplier has one entry, or, for conv2d, dwconv2d, transpose_conv2d, linear and requantize_sum, one for each "
-      "output "
-      "channel; shift has as many as multiplier.")
+  "output channel; shift has as many as multiplier.")
 X(44, "Only conv2d, dwconv2d, transpose_conv2d and linear have a bias, with one entry for each output channel.")
 X(45, "addend comes only with rounding SINGLE and without bias, with as many entries as multiplier.")
 X(46, "A multiplier is not negative and a shift is at most 62.")
 X(47, "|acc| + |bias| is below 2^31 for any input.")
 X(48, "Rounding SINGLE: (|acc| + |bias|) * multiplier + round + |y_zero_point| * 2^shift, or with an addend |acc| * "
-      "multiplier + |addend|, is below 2^63 for any input.")
+  "multiplier + |addend|, is below 2^63 for any input.")
 X(49, "Rounding DOUBLE: (|acc| + |bias|) * 2^left is at most 2^31 - 256 for any input.")
 X(50, "add COMMON_SHIFT: a_multiplier and b_multiplier are not negative, shift is at most 62, and (a_multiplier + "
-      "b_multiplier) * 256 + round + |y_zero_point| * 2^shift is below 2^63.")
-X(51, "add TFLITE: a_multiplier, b_multiplier and y_multiplier are not negative; a_shift, b_shift and y_shift are from "
-      "31 to 62.")
-X(52,
-  "softmax: exponential has 1 to 256 entries; in form EXACT the first is at least 1, numerator is below 2^62 and shift "
-  "at most 62.")
+  "b_multiplier) * 256 + round + |y_zero_point| * 2^shift is below 2^63.")
+X(51, "add TFLITE: a_multiplier, b_multiplier and y_multiplier are not negative; a_shift, b_shift and y_shift are "
+  "from 31 to 62.")
+X(52, "softmax: exponential has 1 to 256 entries; in form EXACT the first is at least 1, numerator is below 2^62 and "
+  "shift at most 62.")
 X(53, "lut: table has 256 entries.")
 X(54, "softmax TFLITE: the first exponential is 2^31 - 1 and none is above, the last axis has at most 4095 entries, "
-      "and y_zero_point is -128.")
-X(55, "slice: begin and stride have one entry for each axis, no stride is 0, y has x's rank, and along each axis begin "
-      "and begin + (y's length - 1) * stride lie in x.")
-X(56,
-  "resize2d: x and y have rank 4, the same batch and channels; rows has an entry below in_height for each row of y, "
-  "columns one below in_width for each column; row_weight and column_weight, where present, have as many, below 1024.")
+  "and y_zero_point is -128.")
+X(55, "slice: begin and stride have one entry for each axis, no stride is 0, y has x's rank, and along each axis "
+  "begin and begin + (y's length - 1) * stride lie in x.")
+X(56, "resize2d: x and y have rank 4, the same batch and channels; rows has an entry below in_height for each row of "
+  "y, columns one below in_width for each column; row_weight and column_weight, where present, have as many, "
+  "below 1024.")
 X(57, "transpose_conv2d: x, weights and y have rank 4, and x and y the same batch; weights are [out_channels, "
-      "filter_height, filter_width, in_channels]; filter and stride are at least 1, dilation is 1; pad_top + "
-      "out_height + pad_bottom is below 2^31, at least (in_height - 1) * stride_y + filter_height, and above it by "
-      "less than stride_y; so for the width.")
+  "filter_height, filter_width, in_channels]; filter and stride are at least 1, dilation is 1; pad_top + "
+  "out_height + pad_bottom is below 2^31, at least (in_height - 1) * stride_y + filter_height, and above it by "
+  "less than stride_y; so for the width.")
 X(58, "arg_max: y has x's shape but for the last axis, where it has 1 entry and x at most 256; y_zero_point is -128.")
-X(59, "matmul: a, b and y have equal ranks of at least 2; a is [..., M, K], b [..., N, K], y [..., M, N]; in front of "
-      "these, a has y's lengths, and b has them too or is 1 along all axes.")
+X(59, "matmul: a, b and y have equal ranks of at least 2; a is [..., M, K], b [..., N, K], y [..., M, N]; in front of"
+  " these, a has y's lengths, and b has them too or is 1 along all axes.")
 X(60, "l2_norm: the last axis has at most 32768 entries, and y_zero_point is 0.")
-X(61, "Exactly an input with source_dtype INT16 has a requant: one multiplier that is not negative, one shift from 16 "
-      "to 55, no bias, no addend, and output_min not above output_max.")
-X(62,
-  "Only outputs of conv2d, dwconv2d and linear are int32; they have zero_point 0 and no data. requantize_sum reads one "
-  "as its first input, and no other operator reads one. Exactly a model output that is int32 has scales: one, finite "
-  "and positive, for each entry of its last axis.")
+X(61, "Exactly an input with source_dtype INT16 has a requant: one multiplier that is not negative, one shift from 16"
+  " to 55, no bias, no addend, and output_min not above output_max.")
+X(62, "Only outputs of conv2d, dwconv2d and linear are int32; they have zero_point 0 and no data. requantize_sum "
+  "reads one as its first input, and no other operator reads one. Exactly a model output that is int32 has "
+  "scales: one, finite and positive, for each entry of its last axis.")
 X(63, "With an int32 y: rounding is SINGLE, there is no addend, the only multiplier is 1 and its shift 0.")
-X(64,
-  "requantize_sum: a, b and y have the same shape; multiplier, shift, addend and b_multiplier have one entry, or one "
-  "for each entry of the last axis; 2^31 * multiplier + 2^7 * |b_multiplier| + |addend| is below 2^63.")
+X(64, "requantize_sum: a, b and y have the same shape; multiplier, shift, addend and b_multiplier have one entry, or "
+  "one for each entry of the last axis; 2^31 * multiplier + 2^7 * |b_multiplier| + |addend| is below 2^63.")

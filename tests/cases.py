@@ -18,6 +18,7 @@ import numpy as np
 from graphs import PER_TENSOR, Array, Numbers, Rng, Shape, Sum, Window, codes
 
 from qrt.compiler.ir import Graph
+from qrt.schema.operators import OPERATORS
 
 
 @dataclass(frozen=True)
@@ -215,18 +216,7 @@ def requant_cases() -> Iterator[Case]:
         twice = replace(numbers, rounding="DOUBLE", y_zero_point=5, bias="int32" if shift else "none")
         weights = "random" if shift >= 30 else "zero"
         yield case(f"linear DOUBLE {name}", graphs.linear, (6, 5), 4, numbers=twice, weights=weights)
-        plain = replace(PER_TENSOR, multiplier=multiplier, shift=shift, y_zero_point=0)
-        yield case(f"requantize {name}", graphs.requantize, (300,), numbers=plain)
-    for shift in (24, 28, 31, 33, 40):
-        twice = replace(PER_TENSOR, rounding="DOUBLE", shift=shift, x_zero_point=0)
-        yield case(f"requantize DOUBLE shift {shift}", graphs.requantize, (300,), numbers=twice)
-        yield case(f"mul DOUBLE shift {shift}", graphs.mul, (300,), (300,), numbers=twice)
-    for x_zero_point in (-128, 0, 127):
-        single = replace(PER_TENSOR, x_zero_point=x_zero_point, y_zero_point=x_zero_point)
-        yield case(f"requantize zero point {x_zero_point}", graphs.requantize, (2, 3, 65), numbers=single)
     addend = replace(PER_TENSOR, bias="addend")
-    yield case("requantize addend", graphs.requantize, (300,), numbers=addend)
-    yield case("mul addend", graphs.mul, (300,), (300,), numbers=addend)
     yield case("mean addend", graphs.mean, (2, 3, 5, 33), numbers=addend)
 
 
@@ -245,12 +235,54 @@ BROADCASTS: tuple[tuple[Shape, Shape], ...] = (
 )
 
 
+# Shapes for operators on one tensor.
+ALONE: tuple[tuple[Shape], ...] = (((1,),), ((300,),), ((2, 3, 5, 7),), ((2, 3, 65),))
+# Elementwise operators that have nothing of their own beside a requant or a range of codes.
+PLAIN = {
+    kind: facts
+    for kind, facts in OPERATORS.items()
+    if facts.elementwise and {field.name for field in facts.fields} <= {"requant", "output_min", "output_max"}
+}
+
+
+def plain_cases() -> Iterator[Case]:
+    """What follows from the facts of each elementwise operator that is as others are."""
+    for kind, facts in PLAIN.items():
+        several = facts.inputs == (2, 2)
+        for shapes, constant in product(BROADCASTS if several else ALONE, (False, True) if several else (False,)):
+            name = f"{kind} {' and '.join(map(str, shapes))}{' constant' if constant else ''}"
+            yield case(name, graphs.elementwise, kind, *shapes, constant=constant)
+        for x_zero_point in (-128, 0, 127):
+            numbers = replace(PER_TENSOR, x_zero_point=x_zero_point, y_zero_point=x_zero_point)
+            shapes = ((3, 99),) * facts.inputs[0]
+            yield case(f"{kind} zero point {x_zero_point}", graphs.elementwise, kind, *shapes, numbers=numbers)
+        if facts.has("requant"):
+            yield from rescaling_cases(kind, ((300,),) * facts.inputs[0])
+        elif facts.clamps:
+            shapes = ((300,),) * facts.inputs[0]
+            for low, high in ((-5, 6), (0, 0), (127, 127), (-128, -128)):
+                name = f"{kind} from {low} to {high}"
+                yield case(name, graphs.elementwise, kind, *shapes, output_min=low, output_max=high)
+
+
+def rescaling_cases(kind: str, shapes: tuple[Shape, ...]) -> Iterator[Case]:
+    """Extreme shifts and multipliers, both roundings, an addend, and a range of codes."""
+    for shift, multiplier in product(SHIFTS, MULTIPLIERS):
+        numbers = replace(PER_TENSOR, multiplier=multiplier, shift=shift, y_zero_point=0)
+        yield case(f"{kind} multiplier {multiplier} shift {shift}", graphs.elementwise, kind, *shapes, numbers=numbers)
+    for shift in (24, 28, 31, 33, 40):
+        numbers = replace(PER_TENSOR, rounding="DOUBLE", shift=shift, x_zero_point=0)
+        yield case(f"{kind} DOUBLE shift {shift}", graphs.elementwise, kind, *shapes, numbers=numbers)
+    ends = {"addend": replace(PER_TENSOR, bias="addend"), "clamped": replace(PER_TENSOR, output_min=-20, output_max=31)}
+    for name, numbers in ends.items():
+        yield case(f"{kind} {name}", graphs.elementwise, kind, *shapes, numbers=numbers)
+
+
 def elementwise_cases() -> Iterator[Case]:
     for (a, b), constant in product(BROADCASTS, (False, True)):
         name = f"{a} and {'constant ' if constant else ''}{b}"
         yield case(f"add {name}", graphs.add, a, b, Sum(), constant=constant)
         yield case(f"add TFLITE {name}", graphs.add, a, b, Sum("TFLITE"), constant=constant)
-        yield case(f"mul {name}", graphs.mul, a, b, constant=constant)
     for shift, multiplier in product(SHIFTS, MULTIPLIERS):
         numbers = Sum(a_multiplier=multiplier, b_multiplier=2**31 - 1, shift=shift, y_zero_point=-1)
         yield case(f"add multiplier {multiplier} shift {shift}", graphs.add, (99,), (99,), numbers)
@@ -265,8 +297,6 @@ def elementwise_cases() -> Iterator[Case]:
         yield case(f"add TFLITE shifts {a_shift} {y_shift}", graphs.add, (99,), (99,), tflite)
     for shape in ((1,), (300,), (2, 3, 5, 7)):
         yield case(f"lut {shape}", graphs.lut, shape)
-        for bounds in ((-128, 127), (-5, 6), (0, 0), (127, 127), (-128, -128)):
-            yield case(f"clamp {shape} {bounds}", graphs.clamp, shape, *bounds)
         yield case(f"softmax {shape}", graphs.softmax, shape)
     for x_scale, shift in ((0.001, 24), (0.02, 36), (1.0, 53)):
         yield case(f"softmax scale {x_scale}", graphs.softmax, (3, 12), x_scale=x_scale, shift=shift)
@@ -336,17 +366,10 @@ def pool_cases() -> Iterator[Case]:
         )
         yield case(f"max_pool2d {channels}", graphs.pool, "max_pool2d", shape, POOLS["2x2"])
         yield case(f"mean {channels}", graphs.mean, shape)
-    bounds = {"output_min": -11, "output_max": 12}
+    bounds: dict[str, Any] = {"output_min": -11, "output_max": 12}
     yield case("max_pool2d clamp", graphs.pool, "max_pool2d", (1, 4, 4, 3), POOLS["2x2"], **bounds)
-    yield case(
-        "average_pool2d clamp",
-        graphs.pool,
-        "average_pool2d",
-        (1, 4, 4, 3),
-        POOLS["2x2"],
-        rounding="HALF_EVEN",
-        **bounds,
-    )
+    bounds["rounding"] = "HALF_EVEN"
+    yield case("average_pool2d clamp", graphs.pool, "average_pool2d", (1, 4, 4, 3), POOLS["2x2"], **bounds)
     for rounding, x_zero_point in product(("SINGLE", "DOUBLE"), (-128, 0, 127)):
         numbers = replace(PER_TENSOR, rounding=rounding, x_zero_point=x_zero_point)
         yield case(f"mean {rounding} zero point {x_zero_point}", graphs.mean, (3, 5, 4, 6), numbers=numbers)
@@ -415,8 +438,6 @@ def transpose_conv2d_cases() -> Iterator[Case]:
 def pair_cases() -> Iterator[Case]:
     for (a, b), constant in product(BROADCASTS, (False, True)):
         name = f"{a} and {'constant ' if constant else ''}{b}"
-        yield case(f"maximum {name}", graphs.extremum, "maximum", a, b, constant=constant)
-        yield case(f"minimum {name}", graphs.extremum, "minimum", a, b, constant=constant)
         yield case(f"sub {name}", graphs.add, a, b, Sum(subtract=True), constant=constant)
         yield case(f"sub TFLITE {name}", graphs.add, a, b, Sum("TFLITE", subtract=True), constant=constant)
     for a, b in (
@@ -563,6 +584,7 @@ CASES: tuple[Case, ...] = (
     *dwconv2d_cases(),
     *linear_cases(),
     *requant_cases(),
+    *plain_cases(),
     *elementwise_cases(),
     *pool_cases(),
     *movement_cases(),

@@ -18,6 +18,7 @@ from qrt.compiler.backends.qfb import writer
 from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
 from qrt.compiler.plan import memory
+from qrt.schema.operators import OPERATORS
 
 Array = np.ndarray[Any, Any]
 Rng = np.random.Generator
@@ -281,14 +282,32 @@ def add(rng: Rng, a_shape: Shape, b_shape: Shape, numbers: Sum, *, constant: boo
     )
 
 
-def mul(rng: Rng, a_shape: Shape, b_shape: Shape, *, numbers: Numbers = PER_TENSOR, constant: bool = False) -> Graph:
-    largest = np.array([largest_code(7) * largest_code(-9)])
-    return one_operator(
-        "mul",
-        operands(rng, a_shape, b_shape, constant),
-        tensor("y", np.broadcast_shapes(a_shape, b_shape), numbers.y_zero_point),
-        requant=draw_requant(rng, numbers, largest, 4),
-    )
+def elementwise(
+    rng: Rng,
+    kind: str,
+    *shapes: Shape,
+    numbers: Numbers = PER_TENSOR,
+    constant: bool = False,
+    output_min: int = -128,
+    output_max: int = 127,
+) -> Graph:
+    """Any elementwise operator whose options are a requant, a range of codes, or nothing; `numbers` is x's and y's."""
+    facts = OPERATORS[kind]
+    zero_points = (7, -9) if len(shapes) == 2 else (numbers.x_zero_point,)
+    y_zero_point = numbers.y_zero_point
+    if facts.keeps_numbers:
+        zero_points, y_zero_point = (numbers.x_zero_point,) * len(shapes), numbers.x_zero_point
+    inputs = [tensor(name, shape, z) for name, shape, z in zip("ab", shapes, zero_points, strict=False)]
+    if constant:
+        inputs[1].data = codes(rng, shapes[1])
+    attrs: dict[str, Any] = {}
+    if facts.has("requant"):
+        reaches = [largest_code(z) for z in zero_points]
+        largest = math.prod(reaches) if facts.acc == "product" else reaches[0]
+        attrs["requant"] = draw_requant(rng, numbers, np.array([largest]), 4 if facts.acc == "product" else 1)
+    elif facts.clamps:
+        attrs |= {"output_min": output_min, "output_max": output_max}
+    return one_operator(kind, inputs, tensor("y", np.broadcast_shapes(*shapes), y_zero_point), **attrs)
 
 
 def transpose_conv2d(
@@ -324,11 +343,6 @@ def matmul(rng: Rng, a_shape: Shape, b_shape: Shape, *, numbers: Numbers = PER_T
         tensor("y", (*a_shape[:-1], b_shape[-2]), numbers.y_zero_point),
         requant=draw_requant(rng, numbers, largest, 4 * a_shape[-1]),
     )
-
-
-def extremum(rng: Rng, kind: str, a_shape: Shape, b_shape: Shape, *, constant: bool = False) -> Graph:
-    a, b = tensor("a", a_shape, 3), tensor("b", b_shape, 3, codes(rng, b_shape) if constant else None)
-    return one_operator(kind, [a, b], tensor("y", np.broadcast_shapes(a_shape, b_shape), 3))
 
 
 def arg_max(rng: Rng, shape: Shape) -> Graph:
@@ -377,16 +391,6 @@ def mean(rng: Rng, shape: Shape, *, numbers: Numbers = PER_TENSOR) -> Graph:
     )
 
 
-def requantize(rng: Rng, shape: Shape, *, numbers: Numbers = PER_TENSOR) -> Graph:
-    largest = np.array([largest_code(numbers.x_zero_point)])
-    return one_operator(
-        "requantize",
-        [tensor("x", shape, numbers.x_zero_point)],
-        tensor("y", shape, numbers.y_zero_point),
-        requant=draw_requant(rng, numbers, largest, 1),
-    )
-
-
 def pad(rng: Rng, shape: Shape, before: Shape, after: Shape, value: int) -> Graph:
     out_shape = tuple(b + length + a for b, length, a in zip(before, shape, after, strict=True))
     return one_operator("pad", [tensor("x", shape)], tensor("y", out_shape), before=before, after=after, value=value)
@@ -407,11 +411,6 @@ def transpose(rng: Rng, shape: Shape, permutation: Shape) -> Graph:
 
 def reshape(rng: Rng, shape: Shape, out_shape: Shape) -> Graph:
     return one_operator("reshape", [tensor("x", shape)], tensor("y", out_shape))
-
-
-def clamp(rng: Rng, shape: Shape, output_min: int, output_max: int) -> Graph:
-    output = tensor("y", shape)
-    return one_operator("clamp", [tensor("x", shape)], output, output_min=output_min, output_max=output_max)
 
 
 def softmax(rng: Rng, shape: Shape, *, x_scale: float = 0.1, shift: int = 40) -> Graph:
@@ -448,8 +447,8 @@ def chain(rng: Rng, shape: Shape) -> Graph:
     d, e, f = tensor("d", shape), tensor("e", shape), tensor("f", shape)
     numbers = replace(PER_TENSOR, x_zero_point=0, y_zero_point=0)
     sums = add(rng, shape, shape, Sum()).ops[0].attrs
-    products = mul(rng, shape, shape, numbers=numbers).ops[0].attrs
-    rescaled = requantize(rng, shape, numbers=numbers).ops[0].attrs
+    products = elementwise(rng, "mul", shape, shape, numbers=numbers).ops[0].attrs
+    rescaled = elementwise(rng, "requantize", shape, numbers=numbers).ops[0].attrs
     flat = tensor("flat", (shape[0], math.prod(shape[1:])))
     y = tensor("y", flat.shape, -128)
     ops = [

@@ -44,8 +44,8 @@ def drawn(kind: str, shape: tuple[int, ...], window: Window, seed: int) -> Graph
 def between_copies(graph: Graph) -> Graph:
     """The operator with a clamp in front and one behind, so that its tensors are neither input nor output."""
     (op,) = graph.ops
-    front = graphs.clamp(np.random.default_rng(0), op.inputs[0].shape, -128, 127)
-    back = graphs.clamp(np.random.default_rng(0), op.output.shape, -128, 127)
+    front = graphs.elementwise(np.random.default_rng(0), "clamp", op.inputs[0].shape)
+    back = graphs.elementwise(np.random.default_rng(0), "clamp", op.output.shape)
     for edge in (front.inputs[0], front.outputs[0]):
         edge.tensor.quantization = op.inputs[0].quantization
     for edge in (back.inputs[0], back.outputs[0]):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from qrt.compiler.integers.elementwise import ELEMENTWISE
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
+from qrt.compiler.study.program_kernels import REAL
 
 Array = NDArray[Any]
 Values = dict[str, Array]
@@ -48,15 +49,17 @@ def evaluate(graph: Graph, inputs: list[Array], *, quantized: bool) -> Values:
     rule = graph.inputs[0].quantize_rule
     for op in graph.ops:
         arguments = [_value(tensor, values) for tensor in op.inputs]
-        if op.kind not in FUNCTIONS and op.kind not in ELEMENTWISE:
+        if op.kind not in FUNCTIONS and op.kind not in ELEMENTWISE and op.kind not in REAL:
             raise ValueError(f"{op.name} ({op.kind}) has no real function to compare with")
         with np.errstate(all="ignore"):
             if op.kind == "quantize":
                 y = _quantize(arguments[0], op, rule, quantized)
             elif op.kind in FUNCTIONS:
                 y = FUNCTIONS[op.kind](op, *arguments)
-            else:
+            elif op.kind in ELEMENTWISE:
                 y = ELEMENTWISE[op.kind](op, *arguments)
+            else:
+                y = REAL[op.kind](*arguments)
         values[op.output.name] = _clamped(op, y).astype(np.float32)
         if op.kind == "quantize" and not op.inputs[0].is_constant:
             quantized_as[op.inputs[0].name] = values[op.output.name]
@@ -259,7 +262,5 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "arg_max": _arg_max,
     "l2_norm": _l2_norm,
     "add": _add,
-    "maximum": lambda op, a, b: np.maximum(a, b),
-    "minimum": lambda op, a, b: np.minimum(a, b),
     "matmul": lambda op, a, b: a @ np.swapaxes(b, -1, -2),
 }

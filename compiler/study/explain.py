@@ -16,6 +16,8 @@ import numpy as np
 from qrt.compiler.integers.arithmetic import add_addend, implied_addend
 from qrt.compiler.integers.channels import CHANNEL_AXIS, channel_range
 from qrt.compiler.ir import Graph, Op, Quantization
+from qrt.compiler.study.program_kernels import formula
+from qrt.schema.operators import OPERATORS
 
 
 @dataclass
@@ -105,17 +107,15 @@ SUMS = {
     "dwconv2d": "acc = sum over filter_y, filter_x of (x - x_zero_point) * w",
     "transpose_conv2d": "acc = sum over filter_y, filter_x, in_channel of (x - x_zero_point) * w",
     "linear": "acc = sum over in_channel of (x - x_zero_point) * w",
-    "mul": "acc = (a - a_zero_point) * (b - b_zero_point)",
     "matmul": "acc = sum over k of (a - a_zero_point) * (b - b_zero_point)",
     "mean": "acc = sum over height and width of (x - x_zero_point)",
-    "requantize": "acc = x - x_zero_point",
 }
 REAL_MULTIPLIERS = {
-    "mul": "a_scale * b_scale / y_scale",
     "matmul": "a_scale * b_scale / y_scale",
     "mean": "x_scale / (height * width * y_scale)",
-    "requantize": "x_scale / y_scale",
 }
+# Of elementwise operators, by their accumulators.
+ACC_MULTIPLIERS = {"x": "x_scale / y_scale", "product": "a_scale * b_scale / y_scale"}
 OTHERS = {
     "average_pool2d": ["y = clamp(mean of the window's codes, ties as `rounding` says)"],
     "max_pool2d": ["y = clamp(largest code of the window)"],
@@ -125,8 +125,6 @@ OTHERS = {
         "e = exponential[max - x]",
         "y = clamp(((e * floor(numerator / sum of e) + round) >> shift) + y_zero_point)",
     ],
-    "maximum": ["y = max(a, b)"],
-    "minimum": ["y = min(a, b)"],
     "arg_max": ["y = index of the first of the largest codes - 128"],
     "l2_norm": ["y = x / length of x, in units of 2^-7"],
 }
@@ -200,8 +198,11 @@ def explain(graph: Graph, index: int, source: Graph | None = None) -> Explanatio
     if op.kind == "requantize_sum":
         return _requantize_sum(op, index)
     numbers = _edges(op)
-    if op.kind in SUMS:
+    facts = OPERATORS[op.kind]
+    if facts.has("requant"):
         requant = op.attrs["requant"]
+        acc = SUMS.get(op.kind) or f"acc = {formula(op.kind)}"
+        real = REAL_MULTIPLIERS.get(op.kind) or ACC_MULTIPLIERS[facts.acc]
         rule = SINGLE if requant.rounding == "SINGLE" else DOUBLE
         numbers |= {"multiplier": int(requant.multiplier[0]), "shift": int(requant.shift[0])}
         numbers["real_multiplier"] = numbers["multiplier"] * 2.0 ** -numbers["shift"]
@@ -209,10 +210,11 @@ def explain(graph: Graph, index: int, source: Graph | None = None) -> Explanatio
         if requant.addend is not None:
             rule = [rule[0], "addend = what the file states, close to 2^(shift-1) + y_zero_point * 2^shift"]
             numbers["addend"] = int(requant.addend[0])
-        formulas = [SUMS[op.kind], *rule, f"multiplier * 2^-shift = {REAL_MULTIPLIERS[op.kind]}"]
+        formulas = [acc, *rule, f"multiplier * 2^-shift = {real}"]
         return Explanation(index, op.name, op.kind, formulas, numbers)
     numbers |= {key: _plain(value) for key, value in op.attrs.items() if _plain(value) is not None}
-    formulas = OTHERS.get(op.kind, ["y = the codes of x, moved"])
+    moved = f"y = {formula(op.kind)}" if facts.elementwise else "y = the codes of x, moved"
+    formulas = OTHERS.get(op.kind, [moved])
     return Explanation(index, op.name, op.kind, formulas, numbers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -314,6 +315,14 @@ def _two(op: Op) -> dict[str, Any]:
     return {"a_zero_point": op.inputs[0].zero_point, "b_zero_point": op.inputs[1].zero_point, **_requant(op)}
 
 
+def _elementwise(op: Op) -> dict[str, Any]:
+    """The numbers that an elementwise operator can have; of two inputs they are `a` and `b`."""
+    names = ("x",) if len(op.inputs) == 1 else ("a", "b")
+    tensors = {**dict(zip(names, op.inputs, strict=True)), "y": op.output}
+    numbers = {f"{name}_zero_point": tensor.zero_point for name, tensor in tensors.items()}
+    return numbers | (_requant(op) if "requant" in op.attrs else {})
+
+
 def _sum(op: Op) -> dict[str, Any]:
     requant = op.attrs["requant"]
     arrays = {"multiplier": requant.multiplier, "shift": requant.shift, "addend": requant.addend}
@@ -355,14 +364,15 @@ def _attrs(*keys: str, shape: bool = False) -> Callable[[Op], dict[str, Any]]:
     return lambda op: {key: op.attrs[key] for key in keys} | ({"y_shape": op.output.shape} if shape else {})
 
 
-# For each kind: its numbers, and the functions that compute it.
+# For each kind: its numbers, and the functions that compute it; `qrt explain` shows what that of an elementwise one
+# returns.
 KINDS: dict[str, tuple[Callable[[Op], dict[str, Any]], list[str]]] = {
     "conv2d": (_weighted, [PATCHES, CONV2D]),
     "dwconv2d": (_weighted, [PATCHES, DWCONV2D]),
     "linear": (_weighted, [LINEAR]),
-    "mul": (_two, [MUL]),
+    "mul": (_elementwise, [MUL]),
     "mean": (_one, [MEAN]),
-    "requantize": (_one, [REQUANTIZE]),
+    "requantize": (_elementwise, [REQUANTIZE]),
     "add": (_add, [ADD]),
     "requantize_sum": (_sum, [REQUANTIZE_SUM]),
     "max_pool2d": (_pool, [PATCHES, MAX_POOL2D]),
@@ -375,13 +385,18 @@ KINDS: dict[str, tuple[Callable[[Op], dict[str, Any]], list[str]]] = {
     "matmul": (_two, [MATMUL]),
     "transpose_conv2d": (_transpose_conv2d, [TRANSPOSE_CONV2D]),
     "resize2d": (_resize2d, [RESIZE2D]),
-    "maximum": (_attrs(), [MAXIMUM]),
-    "minimum": (_attrs(), [MINIMUM]),
+    "maximum": (_elementwise, [MAXIMUM]),
+    "minimum": (_elementwise, [MINIMUM]),
     "pad": (_attrs("before", "after", "value"), [PAD]),
     "concat": (_attrs("axis"), [CONCAT]),
     "reshape": (_attrs(shape=True), [RESHAPE]),
     "transpose": (_attrs("permutation"), [TRANSPOSE]),
     "slice": (_attrs("begin", "stride", shape=True), [SLICE]),
+}
+# What elementwise operators do to real values, but for those that the source's float operators are called like too.
+REAL: dict[str, Callable[..., Any]] = {
+    "maximum": np.maximum,
+    "minimum": np.minimum,
 }
 # The second form of those that have two.
 TFLITE_FORMS = {"add": [ADD_TFLITE], "softmax": [HIGH_MUL, SOFTMAX_TFLITE]}
@@ -396,3 +411,10 @@ def functions(op: Op) -> list[str]:
     if requant is not None and op.kind != "requantize_sum":
         return [SINGLE if requant.rounding == "SINGLE" else DOUBLE, *texts]
     return texts
+
+
+def formula(kind: str) -> str:
+    """What the program of an elementwise operator returns, or hands to `requantized`, in a line."""
+    last = KINDS[kind][1][-1].rpartition("return ")[2].strip()
+    inside = re.sub(r"^requantized\((.*)\)$", r"\1", last)
+    return re.sub(r"\.astype\(np\.int\d+\)|np\.", "", inside)

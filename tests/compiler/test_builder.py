@@ -118,3 +118,21 @@ def test_concat_of_other_scales_names_the_remedy() -> None:
     a, b = g.input("a", (1, 2), scale=1.0), g.input("b", (1, 2), scale=2.0)
     with pytest.raises(ValueError, match="another scale or zero_point than 'a'; requantize"):
         g.concat([a, b], 1)
+
+
+def test_elementwise_operators_by_name() -> None:
+    g = GraphBuilder()
+    a, b = g.input("a", (1, 4, 1), scale=0.5, zero_point=3), g.input("b", (1, 1, 6), scale=0.5, zero_point=3)
+    other = g.input("other", (1, 4, 1), scale=0.25)
+    assert g.elementwise("maximum", a, b).shape == (1, 4, 6)
+    assert g.elementwise("mul", a, other, scale=0.1, activation="relu").shape == (1, 4, 1)
+    for message, wrong in (
+        ("no elementwise operator 'softmax' of 1 tensors", lambda: g.elementwise("softmax", a, scale=1.0)),
+        ("no elementwise operator 'mul' of 1 tensors", lambda: g.elementwise("mul", a, scale=1.0)),
+        ("mul has a scale of its output, give one", lambda: g.elementwise("mul", a, b)),
+        ("minimum has the scale of its inputs, give none", lambda: g.elementwise("minimum", a, b, scale=1.0)),
+        ("minimum has no activation; use clamp", lambda: g.elementwise("minimum", a, b, activation="relu")),
+        ("'other' has another scale or zero_point than 'a'; requantize", lambda: g.elementwise("minimum", a, other)),
+    ):
+        with pytest.raises(ValueError, match=message):
+            wrong()

@@ -43,7 +43,7 @@ LAW: dict[str, set[str]] = {
     "compiler/report.py": {"compiler/ir.py"},
     "compiler/integers": {*GRAPH, "schema"},
     "compiler/verify.py": {"compiler/ir.py", "compiler/integers", "schema"},
-    "compiler/builder": {"compiler/ir.py", "compiler/integers"},
+    "compiler/builder": {"compiler/ir.py", "compiler/integers", "schema"},
     "compiler/frontends": GRAPH,
     "compiler/frontends/onnx": FRONTEND - {"compiler/integers"},
     "compiler/frontends/tflite": FRONTEND,
@@ -63,7 +63,7 @@ LAW: dict[str, set[str]] = {
     "compiler/backends": set(),
     "compiler/backends/qfb": {*GRAPH, "compiler/integers", "compiler/plan", "schema"},
     "compiler/backends/tflite": {*GRAPH, "compiler/libraries.py", "compiler/integers"},
-    "compiler/study": {*GRAPH, "compiler/integers", "compiler/plan", "compiler/backends/qfb"},
+    "compiler/study": {*GRAPH, "compiler/integers", "compiler/plan", "compiler/backends/qfb", "schema"},
     "compiler": {
         *GRAPH,
         *(f"compiler/{part}" for part in ("builder", "untrusted.py", "verify.py", "integers", "passes", "plan")),

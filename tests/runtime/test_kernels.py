@@ -178,7 +178,7 @@ def elementwise(draw: st.DrawFn) -> Callable[[graphs.Rng], Graph]:
         draw(st.booleans()),
     )
     if form == "mul":
-        return lambda rng: graphs.mul(rng, a, b, numbers=way, constant=constant)
+        return lambda rng: graphs.elementwise(rng, "mul", a, b, numbers=way, constant=constant)
     return lambda rng: graphs.add(rng, a, b, Sum(form), constant=constant)
 
 
@@ -225,7 +225,7 @@ def rows(draw: st.DrawFn) -> Callable[[graphs.Rng], Graph]:
         return lambda rng: graphs.softmax(rng, shape)
     if kind == "lut":
         return lambda rng: graphs.lut(rng, shape)
-    return lambda rng: graphs.requantize(rng, shape, numbers=way)
+    return lambda rng: graphs.elementwise(rng, "requantize", shape, numbers=way)
 
 
 FAMILIES = (conv2d, dwconv2d, linear, elementwise, pool, mean, movement, rows)

@@ -7,17 +7,21 @@ from typing import Any
 
 from qrt.compiler.ir import Tensor
 
+# Elementwise operators that keep the scale: TensorFlow Lite's name and ours.
+KEEPING = {
+    "MAXIMUM": "maximum",
+    "MINIMUM": "minimum",
+}
 # Inputs that are activations, where it is not the first one alone.
 ACTIVATIONS = {
     "ADD": slice(0, 2),
     "BATCH_MATMUL": slice(0, 2),
     "CONCATENATION": slice(None),
-    "MAXIMUM": slice(0, 2),
-    "MINIMUM": slice(0, 2),
     "MUL": slice(0, 2),
     "SPLIT": slice(1, 2),
     "SUB": slice(0, 2),
     "TRANSPOSE_CONV": slice(2, 3),
+    **dict.fromkeys(KEEPING, slice(0, 2)),
 }
 
 

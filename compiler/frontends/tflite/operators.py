@@ -17,7 +17,7 @@ from qrt.compiler.frontends.tflite import movement
 from qrt.compiler.frontends.tflite.edges import dequantize, quantize
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.movement import constant, to_last
-from qrt.compiler.frontends.tflite.node import Node
+from qrt.compiler.frontends.tflite.node import KEEPING, Node
 from qrt.compiler.integers import functions
 from qrt.compiler.integers.channels import Requant, quantize_multiplier
 from qrt.compiler.integers.codes import half_away
@@ -177,7 +177,7 @@ def transpose_conv(importer: Importer, node: Node) -> None:
 
 
 def pair(importer: Importer, node: Node) -> list[Tensor]:
-    """Both operands with the rank of the output."""
+    """Both operands, or the only one, with the rank of the output."""
     rank = len(node.output.shape)
     return [importer.between(node, t, (1,) * (rank - len(t.shape)) + t.shape) for t in node.inputs[:2]]
 
@@ -204,7 +204,9 @@ def mul(importer: Importer, node: Node) -> None:
     importer.emit("mul", node, pair(importer, node), rounding=rounding(importer), **attrs)
 
 
-def extremum(kind: str) -> Translation:
+def keeping(kind: str) -> Translation:
+    """An elementwise operator on one or two tensors that keeps the scale."""
+
     def translate(importer: Importer, node: Node) -> None:
         quantization = node.output.quantization
         if quantization is None or not all(quantization.same_as(t.quantization) for t in node.inputs[:2]):
@@ -367,6 +369,7 @@ def l2_normalization(importer: Importer, node: Node) -> None:
 OF_OTHER_TYPES = frozenset({"QUANTIZE", "DEQUANTIZE", "ARG_MAX"})
 
 OPERATORS: dict[str, Translation] = {
+    **{name: keeping(kind) for name, kind in KEEPING.items()},
     "ADD": sum_of_two("AddOptions", False),
     "ARG_MAX": arg_max,
     "AVERAGE_POOL_2D": pool("average_pool2d"),
@@ -382,10 +385,8 @@ OPERATORS: dict[str, Translation] = {
     "L2_NORMALIZATION": l2_normalization,
     "LEAKY_RELU": leaky_relu,
     "LOGISTIC": squashing(functions.logistic, 1 / 256, -128),
-    "MAXIMUM": extremum("maximum"),
     "MAX_POOL_2D": pool("max_pool2d"),
     "MEAN": mean,
-    "MINIMUM": extremum("minimum"),
     "MUL": mul,
     "PAD": movement.pad,
     "PADV2": movement.pad,

@@ -20,6 +20,8 @@ pytest.importorskip("tflite")
 
 from qrt.compiler.backends.tflite.file import TfliteFile
 from qrt.compiler.frontends.tflite.graph import to_graph
+from qrt.compiler.frontends.tflite.node import KEEPING
+from qrt.schema.operators import OPERATORS
 
 Array = np.ndarray[Any, Any]
 Rng = np.random.Generator
@@ -118,14 +120,23 @@ def binary(kind: str, table: str, shapes: Sequence[Shape] = ((1, 4, 5, 6), (1, 4
     return make
 
 
-def extremum(kind: str, shapes: Sequence[Shape]) -> Make:
+def keeping(kind: str, shapes: Sequence[Shape]) -> Make:
+    """An elementwise operator that keeps the numbers."""
+
     def make(m: Model) -> None:
         scale, zero_point = m.scale(), m.zero_point()
         inputs = [m.x(shape, scale, zero_point) for shape in shapes]
         y = m.y(np.broadcast_shapes(*shapes), scale, zero_point)
-        m.file.operator(kind, inputs, [y], "MaximumMinimumOptions")
+        m.file.operator(kind, inputs, [y])
 
     return make
+
+
+def every_keeping() -> Iterator[tuple[str, Make]]:
+    for name, kind in KEEPING.items():
+        for second in ((1, 4, 5, 6), (1, 1, 1, 6))[: OPERATORS[kind].inputs[0]]:
+            shapes = ((1, 4, 5, 6), second)[: OPERATORS[kind].inputs[0]]
+            yield f"{name} {shapes[-1]}", keeping(name, shapes)
 
 
 def moved(
@@ -282,14 +293,12 @@ MODELS: dict[str, Make] = {
     "L2_NORMALIZATION": unary("L2_NORMALIZATION", "L2NormOptions", (1 / 128, 0)),
     "LEAKY_RELU": unary("LEAKY_RELU", "LeakyReluOptions", alpha=0.13),
     "LOGISTIC": unary("LOGISTIC", None, (1 / 256, -128)),
-    "MAXIMUM": extremum("MAXIMUM", ((1, 4, 5, 6), (1, 4, 5, 6))),
     "MAX_POOL_2D": pool("MAX_POOL_2D"),
     "MEAN": mean((1, 4, 5, 6), (1, 2), True),
     "MEAN flat": mean((1, 4, 5, 6), (1, 2), False),
     "MEAN channels": mean((1, 4, 5, 6), (3,), True),
     "MEAN width": mean((1, 4, 5, 6), (2,), False),
     "MEAN apart": mean((1, 4, 5, 6), (1, 3), True),
-    "MINIMUM": extremum("MINIMUM", ((1, 4, 5, 6), (1, 1, 1, 6))),
     "MUL": binary("MUL", "MulOptions"),
     "MUL broadcast": binary("MUL", "MulOptions", ((1, 1, 1, 6), (1, 4, 5, 6))),
     "PAD": moved("PAD", (1, 3, 4, 2), (1, 6, 5, 4), [[[0, 0], [1, 2], [0, 1], [2, 0]]], "PadOptions"),
@@ -322,6 +331,7 @@ MODELS: dict[str, Make] = {
     "TRANSPOSE_CONV 4x4": transpose_conv(2, 4, 0, 6),
     "TRANSPOSE_CONV 1x1": transpose_conv(2, 1, 0, 6),
     **dict(resizes()),
+    **dict(every_keeping()),
 }  # fmt: skip
 # What an engine does not have, or refuses in this form.
 LACKS = {"tflm": {"RELU_N1_TO_1", "SPLIT_V"}, "litert": set[str]()}
