@@ -1,1 +1,1 @@
-"""Measures qrt beside other engines, all in one run: `python -m bench --help`."""
+"""Benchmarks qrt against other engines, all in one run: `python -m bench --help`."""

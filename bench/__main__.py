@@ -1,4 +1,4 @@
-"""The command line of the bench: python -m bench --help."""
+"""The command line of the benchmark: python -m bench --help."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def _engines(context: click.Context, parameter: click.Parameter, value: str) -> 
     names = [] if value == "none" else _listed(context, parameter, value)
     unknown = [name for name in names if name not in ENGINE_NAMES]
     if unknown:
-        raise click.BadParameter(f"no engine {unknown[0]!r}; there are {', '.join(ENGINE_NAMES)}, and none")
+        raise click.BadParameter(f"no engine {unknown[0]!r}; choose from {', '.join(ENGINE_NAMES)}, or none")
     return tuple(ENGINE_NAMES[name] for name in names)
 
 
 def _cpu(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
-    """One CPU's number: by default the highest that this process may use, which interrupts visit least."""
+    """The CPU's number: by default the highest available to this process, which gets the fewest interrupts."""
     if value == "any" or not hasattr(os, "sched_setaffinity"):
         return None
     allowed = os.sched_getaffinity(0)
     if value is None:
         return max(allowed)
     if not value.isdigit() or int(value) not in allowed:
-        raise click.BadParameter(f"is a number of {sorted(allowed)} or any, got {value!r}")
+        raise click.BadParameter(f"must be one of {sorted(allowed)} or any, got {value!r}")
     return int(value)
 
 
@@ -147,11 +147,11 @@ def _draw(document: dict[str, Any], chart: Path) -> None:
 
 def _write_readme(document: dict[str, Any]) -> None:
     write_readme(document)
-    click.echo("README.md holds the table")
+    click.echo("wrote the table into README.md")
 
 
 def _measured(settings: Settings, chosen: Plan) -> dict[str, Any]:
-    # LiteRT writes its farewells to stderr when the process ends.
+    # LiteRT writes messages to stderr when the process exits.
     atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
     with quiet() as stderr, _progress(stderr, chosen.steps) as (say, done):
         return run(settings, chosen, say, done)
@@ -159,7 +159,7 @@ def _measured(settings: Settings, chosen: Plan) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[TextIO]:
-    """Sends what libraries write to the process's stderr nowhere; gives a stream to the real one."""
+    """Discards what libraries write to stderr; yields a stream to the real stderr."""
     saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     os.close(nowhere)
@@ -173,7 +173,7 @@ def quiet() -> Iterator[TextIO]:
 
 @contextlib.contextmanager
 def _progress(stderr: TextIO, steps: int) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
-    """A bar with what is being done, on a terminal only; drawn between races, so that no thread disturbs them."""
+    """A progress bar, on a terminal only; drawn between races, so that no thread disturbs them."""
     console = Console(file=stderr)
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with Progress(

@@ -1,6 +1,6 @@
-/* avx2_only.c: hides from a process what its CPU has beyond AVX2. Preloaded (LD_PRELOAD), it lets Linux trap CPUID,
- * which the CPU must be able to, and answers in its place; threads inherit that. The loader has looked already: the C
- * library's own copies stay as wide as they are. */
+/* avx2_only.c: hides instruction sets beyond AVX2 from a process. Preloaded (LD_PRELOAD), it makes Linux trap CPUID, if
+ * the CPU supports that, and emulates it; threads inherit this. The dynamic loader has already read CPUID, so the C
+ * library still uses wider instructions. */
 #if defined(__linux__) && defined(__x86_64__)
 #define _GNU_SOURCE
 #include <cpuid.h>
@@ -13,7 +13,7 @@
 
 #define ARCH_SET_CPUID 0x1012
 
-/* Of leaf 7, in this order: AVX-512 F, DQ, IFMA, PF, ER, CD, BW, VL; VBMI, VBMI2, VNNI, BITALG, VPOPCNTDQ; 4VNNIW,
+/* Bits of leaf 7, in this order: AVX-512 F, DQ, IFMA, PF, ER, CD, BW, VL; VBMI, VBMI2, VNNI, BITALG, VPOPCNTDQ; 4VNNIW,
  * 4FMAPS, VP2INTERSECT, FP16, and AMX BF16, TILE, INT8. */
 #define EBX_WIDE (1u << 16 | 1u << 17 | 1u << 21 | 1u << 26 | 1u << 27 | 1u << 28 | 1u << 30 | 1u << 31)
 #define ECX_WIDE (1u << 1 | 1u << 6 | 1u << 11 | 1u << 12 | 1u << 14)
@@ -21,7 +21,7 @@
 
 static long allow_cpuid(long allowed) { return syscall(SYS_arch_prctl, ARCH_SET_CPUID, allowed); }
 
-/* On anything but a trapped CPUID the signal comes again, and ends the process. */
+/* For anything but a trapped CPUID the signal is raised again, and ends the process. */
 static void answer(int signal_number, siginfo_t *info, void *context) {
     greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
     uint32_t leaf = (uint32_t)registers[REG_RAX], part = (uint32_t)registers[REG_RCX], eax, ebx, ecx, edx;
@@ -33,7 +33,7 @@ static void answer(int signal_number, siginfo_t *info, void *context) {
     __cpuid_count(leaf, part, eax, ebx, ecx, edx);
     allow_cpuid(0);
     if (leaf == 7) {
-        /* Its other parts name nothing but what is newer than AVX2: there are none. */
+        /* The other subleaves only list features newer than AVX2: report none. */
         eax = 0;
         ebx = part == 0 ? ebx & ~EBX_WIDE : 0;
         ecx = part == 0 ? ecx & ~ECX_WIDE : 0;
@@ -55,6 +55,6 @@ __attribute__((constructor)) static void hide(void) {
     allow_cpuid(0);
 }
 #else
-/* Nothing to hide, and no empty file, which C forbids. */
+/* Nothing to hide; C forbids an empty file. */
 extern int qrt_bench_hides_nothing;
 #endif

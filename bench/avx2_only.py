@@ -1,6 +1,6 @@
-"""LiteRT in a process that sees no instructions beyond AVX2: what XNNPACK does on a machine that has no more.
+"""LiteRT in a process limited to AVX2, to measure XNNPACK as on an AVX2 machine.
 
-No option of XNNPACK's says so, and it looks once in a process. So another one is started, with avx2_only.c preloaded.
+XNNPACK has no such option and detects the CPU once per process, so another process preloads avx2_only.c.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ SYS_ARCH_PRCTL, ARCH_SET_CPUID = 158, 0x1012
 
 
 def preload(folder: Path) -> Path:
-    """The library that hides the rest from a process; Unusable says why it cannot be had."""
+    """The library that hides newer instruction sets; raises Unusable with the reason if it cannot be built."""
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-        raise Unusable("instruction sets can be hidden from a process on Linux on x86-64 only")
-    # It is allowed already; whether that can be said is the question.
+        raise Unusable("hiding instruction sets from a process is supported on x86-64 Linux only")
+    # CPUID is already allowed; the call only tests whether the CPU can trap it.
     if ctypes.CDLL(None).syscall(SYS_ARCH_PRCTL, ARCH_SET_CPUID, 1) != 0:
         raise Unusable("this machine cannot trap CPUID, so instruction sets cannot be hidden from a process")
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,23 +44,23 @@ def preload(folder: Path) -> Path:
             [*compiler, "-O2", "-shared", "-fPIC", str(SOURCE), "-o", str(library)], check=True, capture_output=True
         )
     except (OSError, subprocess.CalledProcessError) as error:
-        raise Unusable(f"{SOURCE.name} cannot be compiled: {error}; say how: CC=gcc make bench") from None
+        raise Unusable(f"{SOURCE.name} cannot be compiled: {error}; choose a compiler: CC=gcc make bench") from None
     return library
 
 
 class Apart:
-    """LiteRT's quickest runner, in whichever process this is made."""
+    """LiteRT's fastest runner in the process that creates this object."""
 
     def __init__(self, settings: Settings) -> None:
         self._races = Races(replace(settings, engines=(Litert.name,)), lambda text: None)
         self._turn: Turn | None = None
 
     def best_set(self) -> str:
-        """The last kernel set that this process sees."""
+        """The fastest kernel set that this process supports."""
         return qrt.kernel_sets()[-1]
 
     def prepare(self, network: Network, samples: Sequence[Codes], expected: Sequence[Codes]) -> dict[str, Any] | str:
-        """Its configuration and agreement with `expected`, or why there is none."""
+        """The runner's configuration and agreement with `expected`, or why there is none."""
         peers, absent = self._races.peers(network, samples, expected)
         if not peers:
             return absent[Litert.name]
@@ -69,13 +69,13 @@ class Apart:
         return {"configuration": peer.configuration, **peer.agreement}
 
     def turn(self, seconds: float) -> float:
-        """Seconds of a call."""
+        """Seconds per call."""
         assert self._turn is not None
         return self._turn(seconds)
 
 
 class _Manager(BaseManager):
-    """Another process, and an `Apart` in it."""
+    """Another process with an `Apart` in it."""
 
     Apart: Callable[[Settings], Any]
 
@@ -98,16 +98,16 @@ def _started(library: Path) -> _Manager:
 
 @contextmanager
 def litert_on_avx2(settings: Settings) -> Iterator[Callable[..., Avx2Peer | str]]:
-    """`Races.avx2_peer`; Unusable says why it cannot be had."""
+    """`Races.avx2_peer`; raises Unusable with the reason if it is not available."""
     if qrt.kernel_sets()[-1] == "avx2":
-        raise Unusable("this machine has no more than AVX2; all ratios are its")
+        raise Unusable("this machine supports AVX2 only, so all ratios are for AVX2")
     if "avx2" not in qrt.kernel_sets():
-        raise Unusable(qrt.absent_kernel_sets().get("avx2", "this qrt has no AVX2 kernels"))
+        raise Unusable(qrt.absent_kernel_sets().get("avx2", "this qrt was built without AVX2 kernels"))
     library = preload(settings.folder)
     with _started(library) as manager:
         apart = manager.Apart(settings)
         if apart.best_set() != "avx2":
-            raise Unusable(f"the process that should see no more than AVX2 sees {apart.best_set()}")
+            raise Unusable(f"the process limited to AVX2 still supports {apart.best_set()}")
 
         def peer(network: Network, samples: Sequence[Codes], expected: Sequence[Codes]) -> Avx2Peer | str:
             found = apart.prepare(network, samples, expected)

@@ -1,4 +1,4 @@
-"""A run's document as a bar chart: each engine's time as a multiple of qrt's."""
+"""The results of a run as a bar chart: each engine's time as a multiple of qrt's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.report import peers_of
 
 
 def draw(document: Mapping[str, Any], path: Path) -> None:
-    """Writes a PNG of the networks that a peer ran, at least one. ImportError without matplotlib."""
+    """Writes a PNG of the networks that at least one peer ran. Raises ImportError without matplotlib."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -30,7 +30,7 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.margins(x=0.1)
-    axes.set_xlabel("time / qrt's time (1: as quick as qrt; further right: slower)")
+    axes.set_xlabel("time / qrt's time (1: as fast as qrt; further right: slower)")
     machine = document["machine"]
     axes.set_title(f"int8 inference on one core, {machine['cpu']}, {machine['date']}", fontsize=10)
     figure.legend(loc="outside lower center", ncols=len(engines), fontsize=8)

@@ -1,7 +1,7 @@
-"""The engines: how each takes a network, is called, and gives its codes, in every configuration worth trying.
+"""The engines: how each loads a network, is called, and returns its codes, in every configuration worth trying.
 
-A runner is an engine with a network and one configuration. `call` runs it on an input that is set already, in the
-quickest way that its users have; `whole` takes arrays and gives arrays; `outputs` gives codes for codes.
+A runner is an engine with a network and one configuration. `call` runs it on an input set beforehand, in the fastest
+way that its API offers; `whole` goes from arrays to arrays; `outputs` from codes to codes.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ Codes = list[Array]
 
 @dataclass(frozen=True)
 class Runner:
-    """See the file's head. Codes are int8 (or int32 where an output is not rounded), in the layout of qrt's views."""
+    """See the module docstring. Codes are int8 (int32 for an output that is not requantized), in qrt's layout."""
 
     call: Callable[[], object]
     whole: Callable[[], object]
     outputs: Callable[[Codes], Codes]
 
 
-# A configuration's name, and what makes its runner; making one may fail.
+# A configuration's name and a function that creates its runner, which may fail.
 Candidate = tuple[str, Callable[[], Runner]]
 
 
 class Engine:
-    """A contestant. `candidates` gives what to try with a network; `why_not` says why there is nothing, or ""."""
+    """An engine. `candidates` yields configurations to try with a network; `why_not` is why there are none, or ""."""
 
     name = ""
     package = ""
@@ -48,12 +48,12 @@ class Engine:
         return ""
 
     def candidates(self, network: Network, codes: Codes) -> Iterator[Candidate]:
-        """`codes` are what `call` and `whole` run on."""
+        """`codes` are the inputs of `call` and `whole`."""
         raise AssertionError(self.name)
 
 
 def runner_of_qrt(network: Network, codes: Codes, content: bytes, kernels: str, **options: Any) -> Runner:
-    """qrt on one kernel set. Where the file's edges are floats, qrt is given floats too, as everybody is."""
+    """qrt on one kernel set. If the file's inputs are floats, qrt gets floats too, as all engines do."""
     model = qrt.load(content, kernels=kernels, **options)
     arrays = [
         given(x, info, network.source_shape(info), np.float32 if network.float_edges else np.int8)
@@ -73,7 +73,7 @@ def runner_of_qrt(network: Network, codes: Codes, content: bytes, kernels: str, 
 
 
 class Litert(Engine):
-    """LiteRT: XNNPACK by its interpreter and by its CompiledModel."""
+    """LiteRT: XNNPACK through the Interpreter and through CompiledModel."""
 
     name = "LiteRT"
     package = "ai_edge_litert"
@@ -121,7 +121,7 @@ class Litert(Engine):
     def _compiled(self, path: Path, network: Network, codes: Codes) -> Runner:
         from ai_edge_litert.compiled_model import CompiledModel
 
-        # It runs on one thread unless told otherwise.
+        # It runs on one thread by default.
         model = CompiledModel.from_file(str(path))
         key = next(iter(model.get_signature_list()))
         described = model.get_signature_by_index(0)
@@ -161,7 +161,7 @@ class Litert(Engine):
 
 
 class OnnxRuntime(Engine):
-    """ONNX Runtime, every optimization, by `run` and with inputs and outputs bound."""
+    """ONNX Runtime with all optimizations, by `run` and by IO binding."""
 
     name = "ONNX Runtime"
     package = "onnxruntime"
@@ -233,7 +233,7 @@ class OpenVino(Engine):
 
         core = openvino.Core()
         model = core.read_model(str(path))
-        # A .tflite file's batch reads as unknown, and unknown shapes cost a third more.
+        # The batch of a .tflite file is read as dynamic, and dynamic shapes are a third slower.
         model.reshape(
             {edge: [n.get_length() if n.is_static else 1 for n in edge.partial_shape] for edge in model.inputs}
         )
@@ -269,7 +269,7 @@ class OpenVino(Engine):
 
 
 def _arrays(network: Network, codes: Codes, edges: Sequence[tuple[Any, Any]]) -> list[Array]:
-    """Codes as an engine with these shapes and dtypes takes them."""
+    """Codes converted to an engine's shapes and dtypes."""
     infos = network.inputs
     return [given(x, info, shape, dtype) for x, info, (shape, dtype) in zip(codes, infos, edges, strict=True)]
 

@@ -1,4 +1,4 @@
-"""What is paid beside the kernels: a call, loading a file; and what several threads gain."""
+"""Overhead outside the kernels (a call, loading a file), and the speedup of several threads."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bench.measure import available_cpus
 from bench.networks import Network, from_recipe
 from bench.race import SAMPLES, Races, first_line, measured_sets, plain, ratio
 
-# Layers of the longer network, of which one more layer's time is learned.
+# Layers of the longer network, which gives the time of one layer.
 LONG = 303
 
 
 def cost_of_call(races: Races) -> dict[str, Any]:
-    """Three tiny layers: `Model.run` beside the kernels' own time, and the peers' calls.
+    """Three tiny layers: `Model.run`, the kernels' own time, and the peers' calls.
 
-    The kernels' own time is three times what each of 300 more layers adds to `invoke`.
+    The kernels' own time is three times the time that each of 300 more layers adds to `invoke`.
     """
     short, long = (from_recipe(recipes.tiny(layers), races.settings.folder) for layers in (3, LONG))
     samples, kernels = short.samples(SAMPLES), measured_sets()[-1]
@@ -43,7 +43,7 @@ def cost_of_call(races: Races) -> dict[str, Any]:
 
 
 def cost_of_loading(races: Races, networks: Sequence[Network]) -> list[dict[str, Any]]:
-    """From a file until it can run: `qrt.load` beside LiteRT's Interpreter with allocate_tensors."""
+    """Time to load a file until it can run: `qrt.load` and LiteRT's Interpreter with allocate_tensors."""
     if races.litert() is None:
         return []
     from ai_edge_litert.interpreter import Interpreter
@@ -77,7 +77,7 @@ def gain_of_threads(races: Races, networks: Sequence[Network]) -> list[dict[str,
     if count < 2:
         return []
     if "threads" not in inspect.signature(qrt.load).parameters:
-        races.skip("threads", "this qrt loads for one thread only")
+        races.skip("threads", "this qrt supports one thread only")
         return []
     if available_cpus() < count:
         races.skip("threads", f"{count} threads need as many CPUs, and this process may use {available_cpus()}")

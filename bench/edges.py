@@ -1,4 +1,4 @@
-"""Codes between engines: qrt's are int8 and NHWC, others' may be uint8, floats, or NCHW."""
+"""Converts codes between engines: qrt uses int8 and NHWC, others may use uint8, floats, or NCHW."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TO_NCHW, TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
 def given(codes: Array, info: qrt.TensorInfo, shape: Sequence[int], dtype: Any) -> Array:
-    """qrt's codes of an input as an engine takes it that asks for this shape and dtype."""
+    """qrt's codes of an input, converted to an engine's shape and dtype."""
     turned = _turned(codes, tuple(shape), TO_NCHW)
     dtype = np.dtype(dtype)
     if dtype == np.uint8:
@@ -25,7 +25,7 @@ def given(codes: Array, info: qrt.TensorInfo, shape: Sequence[int], dtype: Any) 
 
 
 def codes_of(array: Array, info: qrt.TensorInfo) -> Array:
-    """What an engine gave, as qrt's codes of that output."""
+    """An engine's output, converted to qrt's codes."""
     turned = _turned(np.asarray(array), info.shape, TO_NHWC)
     if turned.dtype == np.uint8:
         return (turned ^ np.uint8(128)).view(np.int8)
@@ -38,7 +38,7 @@ def codes_of(array: Array, info: qrt.TensorInfo) -> Array:
 
 
 def _turned(array: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
-    """`array` in this shape: as it is, with its axes in another order, or with axes of length 1 more or fewer."""
+    """`array` in this shape: unchanged, with axes permuted, or with axes of length 1 added or removed."""
     if array.shape == shape:
         return array
     if array.ndim == 4 and array.transpose(axes).shape == shape:

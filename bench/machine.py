@@ -1,4 +1,4 @@
-"""What a run was made on: the CPU and the flags that matter, the versions of all contestants, the date."""
+"""The environment of a run: CPU, relevant CPU flags, versions of all engines, date."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PACKAGES = ("qrt", "ai-edge-litert", "onnxruntime", "openvino", "torch", "numpy"
 
 
 def describe() -> dict[str, Any]:
-    """The machine and what runs on it, as plain data."""
+    """The machine and the software versions, as plain data."""
     fields = _cpuinfo()
     flags = set(fields.get("flags", fields.get("Features", "")).split())
     return {
@@ -46,14 +46,14 @@ def describe() -> dict[str, Any]:
 
 
 def machine_class(machine: dict[str, Any]) -> str:
-    """The machine in a few words, as a published table names it."""
+    """A short description of the machine for a published table."""
     sets = machine["kernel_sets"]
     best = {"amx": "AMX", "avx512vnni": "AVX512-VNNI", "avx2": "AVX2"}.get(sets[-1], "portable C")
     return f"{machine['cpu']} with {best}, one core"
 
 
 def _cpuinfo() -> dict[str, str]:
-    """The first processor's fields of /proc/cpuinfo, or nothing where there is none."""
+    """The first processor's fields of /proc/cpuinfo; empty if there is no such file."""
     path = Path("/proc/cpuinfo")
     if not path.is_file():
         return {}
@@ -66,7 +66,7 @@ def _cpu_name(fields: dict[str, str]) -> str:
     name = fields.get("model name") or platform.processor() or platform.machine()
     short = name.replace("(R)", "").replace("(TM)", "").split("@")[0]
     words = " ".join(short.split())
-    # Some machines hide which Xeon they are; family and model still say.
+    # Some machines hide the Xeon's name; family and model still identify it.
     numbers = [fields.get(key) for key in ("cpu family", "model", "stepping")]
     if all(numbers) and not any(c.isdigit() for c in words):
         return f"{words}, family {numbers[0]} model {numbers[1]}"

@@ -1,4 +1,4 @@
-"""Times calls side by side: in every round each has its turn, a turn gives a median, and the median of those counts."""
+"""Times calls side by side: in every round each call has one turn; the result is the median of the turns' medians."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from functools import partial
 
 Call = Callable[[], object]
-# Takes a turn of so many seconds, and gives what one call took.
+# Runs a turn of a number of seconds, and returns the seconds per call.
 Turn = Callable[[float], float]
-# A clock's reading and the loop around the calls cost well below a hundredth of this.
+# Reading the clock and the loop around the calls cost well below a hundredth of this.
 SHORTEST_SAMPLE = 0.002
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one call: the median of each round, their median, and how far the middle half of them spreads."""
+    """Seconds per call: the median of each round, their median, and their interquartile range."""
 
     rounds: tuple[float, ...]
 
@@ -30,7 +30,7 @@ class Timing:
 
     @property
     def spread(self) -> float:
-        """Between the quartiles of the rounds, as a share of the median."""
+        """Interquartile range of the rounds, as a share of the median."""
         if len(self.rounds) < 2:
             return 0.0
         low, _, high = statistics.quantiles(self.rounds, n=4, method="inclusive")
@@ -45,7 +45,7 @@ def seconds_each(call: Call, repeats: int) -> float:
 
 
 def repeats_for(call: Call, seconds: float = SHORTEST_SAMPLE) -> int:
-    """How many calls last at least `seconds`; warms up on the way."""
+    """Number of calls that take at least `seconds`; also warms up."""
     call()
     repeats = 1
     while (each := seconds_each(call, repeats)) * repeats < seconds:
@@ -64,14 +64,14 @@ def turn(call: Call, repeats: int, seconds: float) -> float:
 
 
 def turns_of(call: Call) -> Turn:
-    """A call's turns, once it is warm."""
+    """A call's turns, after warming up."""
     return partial(turn, call, repeats_for(call))
 
 
 def interleaved(
     calls: Mapping[str, Call], rounds: int, seconds: float, elsewhere: Mapping[str, Turn] | None = None
 ) -> dict[str, Timing]:
-    """A timing of each call; `seconds` is the length of one turn. `elsewhere` are turns of other processes' calls."""
+    """A timing of each call; `seconds` is the length of one turn. `elsewhere` are turns in other processes."""
     with no_garbage():
         turns = {name: turns_of(call) for name, call in calls.items()} | dict(elsewhere or {})
         medians: dict[str, list[float]] = {name: [] for name in turns}
@@ -83,7 +83,7 @@ def interleaved(
 
 @contextmanager
 def no_garbage() -> Iterator[None]:
-    """Keeps the collector from running in the middle of a sample."""
+    """Disables garbage collection, which would disturb samples."""
     enabled = gc.isenabled()
     gc.collect()
     gc.disable()
@@ -95,13 +95,13 @@ def no_garbage() -> Iterator[None]:
 
 
 def available_cpus() -> int:
-    """How many CPUs this process may use."""
+    """Number of CPUs available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
 def on_cpu(cpu: int | None) -> Iterator[None]:
-    """Keeps this thread, and those that it starts, on one CPU, where the system can; None changes nothing."""
+    """Pins this thread, and those that it starts, to one CPU if the system supports it; None changes nothing."""
     if cpu is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""The networks that engines run, each as files in every format that it has: given ones, published ones, own ones."""
+"""The networks to run, each as files in every available format: given, published and generated ones."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.backends.tflite.writer import to_tflite
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "shared" / "models"
-# MLPerf Tiny's, a streaming wake word, and MobileNetV2 converted from PyTorch.
+# MLPerf Tiny, a streaming wake word network, and MobileNetV2 converted from PyTorch.
 PUBLISHED_NAMES = ("ic_resnet8", "kws_dscnn", "vww_mobilenet", "ad_autoencoder", "sww", "mobilenet_v2_224")
-# What can be asked for by name; layers are single large ones, and call is what a call costs.
+# Names for --networks; layers are single large layers, call is the overhead of a call.
 NAMES = (*PUBLISHED_NAMES, *recipes.NETWORKS, "layers", "call")
 LARGE = {"mobilenet_v2_224", *recipes.NETWORKS, "layers"}
 NO_ONNX = "there is no ONNX file of this network"
 
 
 class Unusable(Exception):
-    """Why a network cannot take part."""
+    """The reason why a network cannot be used."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network with its files, and what qrt makes of it.
+    """A network with its source files and its compiled file.
 
     Attributes
     ----------
     files : dict of str to Path
-        Kind of file, as reports name it, to where it is.
+        Paths by kind of file, as named in reports.
     content : bytes
-        The .qfb file that is timed: rounded once, as the peers round.
+        The .qfb file that is timed: with one rounding, like the peers.
     macs, executed_macs : int
-        Multiply-accumulates of the network as it is given, and of `content`, from which the compiler may have
-        removed channels that every input leaves constant.
+        Multiply-accumulates of the original network, and of `content`, from which the compiler may have removed
+        constant channels.
     others : dict of str to bytes
-        Other ways to compile it, for columns of their own.
+        Files compiled with other options, for additional columns.
     float_edges : bool
-        The file takes floats and gives floats.
+        The inputs and outputs of the file are floats.
     without_tflite, without_onnx : str
-        Why there is no file of that kind, where there is none.
+        Why there is no file of that format, if there is none.
     recipe : Recipe or None
-        What the files were made from, of an own network.
+        The recipe that the files were generated from, if any.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Network:
         return [(label, path) for label, path in self.files.items() if path.suffix == ".onnx"]
 
     def source_shape(self, info: qrt.TensorInfo) -> tuple[int, ...]:
-        """The shape that users of the source give: its own layout."""
+        """The input shape in the source's layout."""
         if info.source_layout == "NCHW" and len(info.shape) == 4:
             n, height, width, channels = info.shape
             return n, channels, height, width
@@ -103,11 +103,11 @@ def from_file(path: Path) -> Network:
             return Network(path.stem, files, compile(path), macs_of(path), float_edges=_onnx_takes_floats(path))
     except (CompileError, ImportError, OSError) as error:
         raise Unusable(f"{path.name}: {str(error).splitlines()[0]}") from None
-    raise Unusable(f"{path.name}: the bench runs .tflite and .onnx files")
+    raise Unusable(f"{path.name}: the benchmark supports .tflite and .onnx files")
 
 
 def macs_of(path: Path) -> int:
-    """Multiply-accumulates of a network with all of its channels."""
+    """Multiply-accumulates of a network including all channels."""
     return build(path, skip={"remove_channels"}).report.macs
 
 
@@ -116,7 +116,7 @@ def _from_tflite(path: Path) -> Network:
     others = {"match tflm": compile(path, match="tflm")}
     if any(info.source_layout == "NCHW" for info in qrt.load(content).inputs):
         others["input NCHW"] = compile(path, match="xnnpack", skip={"to_nhwc"})
-    without = f"{NO_ONNX}, and nothing here turns .tflite into it"
+    without = f"{NO_ONNX}, and .tflite is not converted to ONNX"
     macs = macs_of(path)
     return Network(path.stem, {"tflite": path}, content, macs, others, _tflite_takes_floats(path), without_onnx=without)
 
@@ -138,7 +138,7 @@ def _onnx_takes_floats(path: Path) -> bool:
 
 
 def from_recipe(recipe: Recipe, folder: Path) -> Network:
-    """A network of random weights: ONNX with uint8 and with int8 activations, and a .tflite file that qrt exports."""
+    """A network with random weights: ONNX with uint8 and with int8 activations, and a .tflite file exported by qrt."""
     from bench.onnx_file import to_onnx
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -160,7 +160,7 @@ def from_recipe(recipe: Recipe, folder: Path) -> Network:
 
 @dataclass
 class Plan:
-    """What a run measures: networks and single layers, each as what makes it, and what it leaves out and why."""
+    """What a run measures: functions that create networks and single layers, and what is skipped and why."""
 
     networks: dict[str, Callable[[], Network]] = field(default_factory=dict)
     layers: dict[str, Callable[[], Network]] = field(default_factory=dict)
@@ -169,20 +169,20 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        """Networks, layers, and what `qrt` costs beside the kernels: calls, loading, threads."""
+        """Number of steps: networks, layers, and the overheads of `qrt`: calls, loading, threads."""
         return len(self.networks) + len(self.layers) + 3
 
 
 def plan(files: Sequence[Path], names: Sequence[str], folder: Path, quick: bool) -> Plan:
-    """The plan for files and names; for none, everything, of which `quick` leaves out what is large."""
+    """The plan for files and names; without any, everything, or with `quick` everything but large networks."""
     wanted = list(names) or ([] if files else list(NAMES))
     unknown = [name for name in wanted if name not in NAMES]
     if unknown:
-        raise Unusable(f"no network {unknown[0]!r}; there are {', '.join(NAMES)}, and files can be given")
+        raise Unusable(f"no network {unknown[0]!r}; choose from {', '.join(NAMES)}, or give files")
     made = Plan({path.name: lambda path=path: from_file(path) for path in files})
     for name in wanted:
         if quick and not names and name in LARGE:
-            made.skipped[name] = "--quick leaves out what is large"
+            made.skipped[name] = "--quick skips large networks"
         elif name not in PUBLISHED_NAMES and importlib.util.find_spec("onnx") is None:
             made.skipped[name] = 'onnx is not installed: pip install "qrt[bench]"'
         elif name == "call":
@@ -195,5 +195,5 @@ def plan(files: Sequence[Path], names: Sequence[str], folder: Path, quick: bool)
         elif (path := PUBLISHED / f"{name}.tflite").is_file():
             made.networks[name] = lambda path=path: from_file(path)
         else:
-            made.skipped[name] = "its file is not in shared/models beside the project"
+            made.skipped[name] = "its file is missing in shared/models beside the project"
     return made

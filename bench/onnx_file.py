@@ -1,5 +1,5 @@
-"""A recipe as an ONNX file in QDQ form: uint8 or int8 activations, NHWC, codes at the edges, so that no engine pays for
-quantizing or for turning an image over."""
+"""A recipe as an ONNX file in QDQ form: uint8 or int8 activations, NHWC, codes as inputs and outputs, so that no engine
+spends time on quantizing or transposing."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _File:
         return self.node("QuantizeLinear", [real, *self.parameters(value)])
 
     def turned(self, value: Value, codes: str, axes: tuple[int, ...]) -> str:
-        """An image with its axes in another order; anything else as it is."""
+        """An image with its axes permuted; other tensors unchanged."""
         if len(value.shape) != 3:
             return codes
         return self.codes(value, self.node("Transpose", [self.real(value, codes)], perm=axes))
@@ -97,7 +97,7 @@ def _compute(file: _File, layer: Layer, reals: list[str]) -> str:
 
 
 def to_onnx(recipe: Recipe, *, signed: bool = False) -> bytes:
-    """The content of the file; `signed` activations are int8, with codes 128 lower."""
+    """The content of the file; with `signed`, activations are int8, with codes 128 lower."""
     file = _File(signed)
     dtype = TensorProto.INT8 if signed else TensorProto.UINT8
     codes = {recipe.input.name: file.turned(recipe.input, "input", TO_NCHW)}

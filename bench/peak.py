@@ -1,6 +1,6 @@
-"""The most that one core of this machine can do, for the kernel sets that have instructions of their own.
+"""Peak throughput of one core, for the kernel sets with instructions of their own.
 
-The loops are those of `qrt.measure_peak`, as calls that take turns with whatever else is timed.
+The loops are those of `qrt.measure_peak`, as calls that take turns with the other calls that are timed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from functools import partial
 import qrt
 from qrt import _executor
 
-# Of a loop, in one call: long enough that entering and leaving does not count.
+# Rounds of a loop in one call: enough that the overhead of the call is negligible.
 ROUNDS = 20_000
 
 
 class Peaks:
-    """For each kernel set with instructions of its own, the loop as a call, and what it does.
+    """For each kernel set with instructions of its own, the loop as a call, and its multiply-accumulates.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""PyTorch's quantized operators with its x86 engine, for the networks that the bench writes itself."""
+"""PyTorch's quantized operators with its x86 engine, for the generated networks."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bench.recipes import Layer, Value
 
 
 class PyTorch(Engine):
-    """Quantized operators in a row under inference_mode: what a converted module runs, without torch.compile."""
+    """A sequence of quantized operators under inference_mode, as in a converted module without torch.compile."""
 
     name = "PyTorch"
     package = "torch"
 
     def missing(self) -> str:
-        return super().missing() and "torch is not installed; the bench uses it where it is: pip install torch"
+        return super().missing() and "torch is not installed: pip install torch"
 
     def why_not(self, network: Network) -> str:
         return "" if network.recipe else "there is no quantized PyTorch module of this network"
@@ -90,13 +90,13 @@ def _bias(layer: Layer) -> Any:
 
 
 def _step(layer: Layer) -> tuple[list[str], str, Any]:
-    """Names of what a layer reads and gives, and the call that computes it."""
+    """Names of a layer's inputs and output, and the call that computes it."""
     import torch
 
     ops = torch.ops.quantized
     y = layer.output
     before, after = layer.padding
-    # A window's padding is symmetric there; an image that needs another is padded first.
+    # PyTorch pads windows symmetrically; an image that needs other padding is padded first.
     inside = before if before == after else 0
 
     def padded(x: Any) -> Any:
@@ -129,7 +129,7 @@ def _step(layer: Layer) -> tuple[list[str], str, Any]:
         case _:
 
             def step(x: Any) -> Any:
-                # The quantized pool keeps its input's scale, which is too coarse for a mean.
+                # The quantized pool uses its input's scale, which is too coarse for a mean.
                 pooled = torch.flatten(torch.nn.functional.adaptive_avg_pool2d(x.dequantize(), 1), 1)
                 return torch.quantize_per_tensor(pooled, y.scale, y.zero_point, torch.quint8)
 

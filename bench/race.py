@@ -1,4 +1,4 @@
-"""All contestants on one network, in turn: checked against each other, then timed."""
+"""All engines on one network, in turn: compared with each other, then timed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from bench.peak import Peaks
 from bench.pytorch import PyTorch
 
 ENGINES: tuple[type[Engine], ...] = (Litert, OnnxRuntime, OpenVino, PyTorch)
-# Uniform random inputs on which all must agree, and how far an engine may be: the largest difference and the mean one,
-# in codes. Some round less often than the file says, or in bfloat16, which adds up over fifty layers; outputs that have
-# nothing to do with each other are 30 codes apart on average.
+# Number of uniform random inputs, and the largest and mean difference allowed between an engine and qrt, in codes.
+# Some engines round less often than the file specifies, or in bfloat16, which adds up over fifty layers; unrelated
+# outputs differ by 30 codes on average.
 SAMPLES = 3
 LARGEST_DIFFERENCE, MEAN_DIFFERENCE = 32, 8.0
-# LiteRT's reference kernels take seconds for networks above this.
+# LiteRT's reference kernels take seconds for larger networks.
 REFERENCE_MACS = 50_000_000
-# Rounds and seconds by which an engine's quickest configuration is found.
+# Rounds and seconds for finding an engine's fastest configuration.
 TRIAL = (3, 0.03)
 REFERENCE = "LiteRT reference kernels"
 ON_AVX2 = "LiteRT on AVX2"
@@ -33,7 +33,7 @@ ON_AVX2 = "LiteRT on AVX2"
 
 @dataclass(frozen=True)
 class Settings:
-    """How long to measure, where, and beside whom. `cpu` None leaves the choice to the system."""
+    """How long to measure, where, and against which engines. With `cpu` None the system chooses."""
 
     rounds: int
     seconds: float
@@ -45,7 +45,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Peer:
-    """An engine's quickest runner that agrees with qrt."""
+    """An engine's fastest runner that agrees with qrt."""
 
     runner: Runner
     configuration: str
@@ -54,26 +54,26 @@ class Peer:
 
 @dataclass(frozen=True)
 class Avx2Peer:
-    """LiteRT's quickest runner in a process that sees no more than AVX2."""
+    """LiteRT's fastest runner in a process limited to AVX2."""
 
     turn: Turn
     facts: dict[str, Any]  # its configuration and agreement
 
 
 def measured_sets() -> list[str]:
-    """This machine's kernel sets without the reference, which is written to be read; the default last."""
+    """This machine's kernel sets without the reference, which is not written for speed; the default last."""
     return [name for name in qrt.kernel_sets() if name != "reference"]
 
 
 class Races:
-    """Runs races, and keeps what they have in common. `say` is told what is being done."""
+    """Runs races with common settings. `say` receives progress messages."""
 
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
         self.settings, self.say = settings, say
         self.skipped: list[dict[str, str]] = []
         self.disagreements: list[str] = []
         self.peaks = Peaks()
-        # Makes LiteRT on AVX2 of a network, its samples and what qrt makes of them; or says why there is none.
+        # Creates LiteRT on AVX2 from a network, its samples and qrt's outputs, or returns the reason why not.
         self.avx2_peer: Callable[[Network, Sequence[Codes], Sequence[Codes]], Avx2Peer | str] | None = None
         self.engines: list[Engine] = []
         for engine in (kind() for kind in ENGINES if kind.name in settings.engines):
@@ -89,7 +89,7 @@ class Races:
         return next((engine for engine in self.engines if isinstance(engine, Litert)), None)
 
     def race(self, network: Network) -> dict[str, Any]:
-        """Times of all contestants on a network, as plain data."""
+        """Times of all engines on a network, as plain data."""
         samples, sets = network.samples(SAMPLES), measured_sets()
         codes = samples[0]
         ours = {name: runner_of_qrt(network, codes, network.content, name) for name in sets}
@@ -145,7 +145,7 @@ class Races:
     def peers(
         self, network: Network, samples: Sequence[Codes], expected: Sequence[Codes]
     ) -> tuple[dict[str, Peer], dict[str, str]]:
-        """The quickest runner of each engine, and of the others why there is none."""
+        """The fastest runner of each engine, and the reasons for engines without one."""
         peers: dict[str, Peer] = {}
         absent: dict[str, str] = {}
         for engine in self.engines:
@@ -157,7 +157,7 @@ class Races:
                     runner = make()
                     agreement = agreement_of(runner, samples, expected)
                 except Exception as error:
-                    # An engine may refuse a configuration for any reason of its own; the others are still tried.
+                    # An engine may reject a configuration for any reason; the others are still tried.
                     reason = f"{title}: {first_line(error)}"
                     continue
                 if agreement["largest"] > LARGEST_DIFFERENCE or agreement["mean"] > MEAN_DIFFERENCE:
@@ -186,7 +186,7 @@ class Races:
 
 
 def agreement_of(runner: Runner, samples: Sequence[Codes], expected: Sequence[Codes]) -> dict[str, Any]:
-    """How far a runner's codes are from qrt's: the share of equal ones, the largest and the mean difference."""
+    """A runner's codes compared with qrt's: the share of equal codes, the largest and the mean difference."""
     differences = np.concatenate(
         [
             np.abs(theirs.astype(np.int64) - ours.astype(np.int64)).ravel()
@@ -202,13 +202,13 @@ def agreement_of(runner: Runner, samples: Sequence[Codes], expected: Sequence[Co
 
 
 def first_line(error: Exception) -> str:
-    """What an engine says is wrong, or the error's type where it says nothing."""
+    """The first line of an engine's error message, or the error's type if there is none."""
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__
 
 
 def ratio(theirs: Timing, ours: Timing) -> float:
-    """How many times quicker ours is."""
+    """How many times faster ours is."""
     return theirs.seconds / ours.seconds
 
 

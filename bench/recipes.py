@@ -1,7 +1,7 @@
-"""Networks with random weights as lists of quantized layers, from which files for every engine are made.
+"""Networks with random weights as lists of quantized layers, from which files for every engine are generated.
 
-Weights keep the variance of what they read: a layer's sums have the same standard deviation whatever its depth, and the
-scale of its output covers four of them. So no tensor saturates and none is blank, without a calibration.
+Weights preserve the variance of their input: a layer's sums have the same standard deviation at any depth, and the
+scale of its output covers four of them. So no tensor saturates or vanishes, without calibration.
 Activations are uint8 codes here, weights int8 per channel; shapes are height, width, channels.
 """
 
@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, Any]
-# Standard deviations of a tensor that its codes cover.
+# Number of standard deviations of a tensor that its codes cover.
 COVERED = 4.0
-# Of a residual branch's sums, and of those that relu6 clamps. As in trained networks, branches are the smaller summand:
-# otherwise roundings grow with depth until nobody agrees with anybody.
+# Standard deviation of a residual branch's sums, and of those that relu6 clamps. As in trained networks, branches are
+# the smaller summand: otherwise rounding errors grow with depth until no two engines agree.
 BRANCH, CLAMPED = 0.5, 2.0
 
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor: its codes, and the mean and variance that its real values have by design."""
+    """A tensor: its quantization, and the intended mean and variance of its real values."""
 
     name: str
     shape: tuple[int, ...]
@@ -39,7 +39,7 @@ class Layer:
     """One operator. Weights are int8 with the output channel first (OHWI of a convolution), the bias int32.
 
     `kind` is conv, linear, add, max_pool or mean; `activation` None, relu or relu6. A depthwise convolution has as many
-    groups as channels. Padding is (top and left, bottom and right), as TensorFlow's SAME, which every format can say.
+    groups as channels. Padding is (top and left, bottom and right), as TensorFlow's SAME, which every format supports.
     """
 
     kind: str
@@ -56,7 +56,7 @@ class Layer:
 
 
 def same(length: int, size: int, stride: int) -> tuple[int, tuple[int, int]]:
-    """Length of a window's output along an axis, and its padding before and after."""
+    """Length of a window operator's output along an axis, and its padding before and after."""
     outputs = -(-length // stride)
     total = max((outputs - 1) * stride + size - length, 0)
     return outputs, (total // 2, total - total // 2)
@@ -64,7 +64,7 @@ def same(length: int, size: int, stride: int) -> tuple[int, tuple[int, int]]:
 
 @dataclass
 class Recipe:
-    """A network under construction: every method adds a layer and returns what it gives."""
+    """A network under construction: every method adds a layer and returns its output."""
 
     name: str
     seed: int = 0
@@ -116,7 +116,7 @@ class Recipe:
         return self._add(Layer("max_pool", (x,), y, size=size, stride=stride, padding=padding))
 
     def mean(self, x: Value) -> Value:
-        """Over all of height and width, of what is not negative; half as far from the mean as a single value."""
+        """Over height and width, of non-negative values; with half the standard deviation of a single value."""
         reach = x.mean + COVERED / 2 * math.sqrt(x.variance)
         y = Value(self._name(), (x.shape[2],), reach / 255, 0, x.mean, x.variance / 4)
         return self._add(Layer("mean", (x,), y))
@@ -129,7 +129,7 @@ class Recipe:
         return layer.output
 
     def _value(self, shape: tuple[int, ...], mean: float, variance: float, activation: str | None = None) -> Value:
-        """A tensor whose values, before the activation, are normal with this mean and variance."""
+        """A tensor with values that, before the activation, are normal with this mean and variance."""
         deviation = math.sqrt(variance)
         if activation is None:
             reach = abs(mean) + COVERED * deviation
@@ -142,12 +142,12 @@ class Recipe:
         return Value(self._name(), shape, highest / 255, 0, first, second - first**2)
 
     def _weights(self, x: Value, shape: tuple[int, ...], deviation: float) -> tuple[Array, Array, Array]:
-        """Weights, their scales and the bias of a layer whose sums have this standard deviation."""
+        """Weights, their scales and the bias of a layer with sums of this standard deviation."""
         fan_in = math.prod(shape[1:])
         axes = tuple(range(1, len(shape)))
         real = self.rng.normal(size=shape)
         if shape[-1] > 1:
-            # Filters that sum to zero do not hand on the mean of an activation, which would drown the rest with depth.
+            # Filters that sum to zero do not propagate an activation's mean, which would dominate in deep networks.
             real -= real.mean(axis=axes, keepdims=True)
         power = x.variance if shape[-1] > 1 else x.variance + x.mean**2
         real *= deviation / math.sqrt(fan_in * power)
@@ -201,7 +201,7 @@ def mobilenet_v2() -> Recipe:
 
 
 def tiny(layers: int = 3) -> Recipe:
-    """Layers of 16 features: what is left is the call."""
+    """Layers of 16 features: the time is mostly the call's overhead."""
     r = Recipe(f"tiny_{layers}", layers)
     y = r.start(16)
     for _ in range(layers):
@@ -221,7 +221,7 @@ def single(height: int, channels: int, filters: int, size: int) -> Callable[[], 
 
 
 NETWORKS = {"resnet18_224": resnet18, "resnet50_224": resnet50, "mobilenet_v2_qdq": mobilenet_v2}
-# Large layers, of which a share of the machine's peak can be asked.
+# Large layers, to measure the share of the machine's peak.
 LAYERS = tuple(
     single(*shape)
     for shape in (

@@ -1,4 +1,4 @@
-"""A run's document as tables: plain text for a terminal or a file, and the one table of README.md."""
+"""The results of a run as tables: plain text for a terminal or a file, and the table of README.md."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Table:
-    """Cells are text; the first column is set to the left, the others to the right."""
+    """Cells are text; the first column is left-aligned, the others right-aligned."""
 
     title: str
     columns: Sequence[str]
@@ -28,7 +28,7 @@ class Table:
     notes: Sequence[str] = field(default_factory=tuple)
 
     def lines(self) -> Iterator[str]:
-        """Aligned with blanks; the head first."""
+        """Rows aligned with spaces; the header first."""
         widths = [max(len(row[i]) for row in (self.columns, *self.rows)) for i in range(len(self.columns))]
         for row in (self.columns, *self.rows):
             cells = [
@@ -43,7 +43,7 @@ class Table:
 
 
 def tables(document: Document) -> Iterator[Table]:
-    """All that hold something."""
+    """All tables with rows."""
     for make in (_networks, _sets, _avx2, _layers, _whole, _call, _loading, _threads, _agreement):
         table = make(document)
         if table.rows:
@@ -51,7 +51,7 @@ def tables(document: Document) -> Iterator[Table]:
 
 
 def show(document: Document) -> None:
-    """Prints the document."""
+    """Prints the results."""
     for line in head(document):
         click.echo(line)
     for table in tables(document):
@@ -68,11 +68,11 @@ def show(document: Document) -> None:
     for line in missing:
         click.echo(line)
     for text in document["disagreements"]:
-        click.secho(f"DISAGREES, and does not count: {text}", fg="red", bold=True)
+        click.secho(f"DISAGREES, not counted: {text}", fg="red", bold=True)
 
 
 def not_run(document: Document) -> Iterator[str]:
-    """What is missing and why: of the whole run, then engines, with the networks that lack them for one reason."""
+    """What is missing and why: of the whole run, then engines, grouped by reason with the networks concerned."""
     for entry in document["skipped"]:
         yield f"{entry['what']}: {entry['reason']}"
     reasons: dict[tuple[str, str], list[str]] = {}
@@ -84,12 +84,12 @@ def not_run(document: Document) -> Iterator[str]:
 
 
 def head(document: Document) -> Iterator[str]:
-    """What it was measured on and how."""
+    """The machine and the settings."""
     machine, settings = document["machine"], document["settings"]
     yield f"{machine['date']}, {machine['cpu']}, {machine['cpus']} CPUs, {machine['system']}"
     yield f"flags: {' '.join(machine['flags'])}"
     yield ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    place = f"on CPU {settings['cpu']}" if settings["cpu"] is not None else "on whichever CPU the system chose"
+    place = f"on CPU {settings['cpu']}" if settings["cpu"] is not None else "on any CPU"
     yield (
         f"one thread {place}; {settings['rounds']} rounds in turn, {settings['seconds']} s each;"
         " the median of the rounds' medians, in microseconds"
@@ -98,11 +98,11 @@ def head(document: Document) -> Iterator[str]:
         rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in document["peak_gmacs"].items())
         yield f"peak of one core, GMAC/s: {rates}"
     for name, reason in machine["absent_kernel_sets"].items():
-        yield f"kernel set {name} is absent: {reason}"
+        yield f"kernel set {name} is not supported: {reason}"
 
 
 def micro(timing: Mapping[str, Any] | None) -> str:
-    """Microseconds, with three digits or all of those before the point."""
+    """Microseconds, with three significant digits or all digits before the point."""
     if timing is None:
         return NOTHING
     value = timing["seconds"] * 1e6
@@ -136,7 +136,7 @@ def _networks(document: Document) -> Table:
         ]
         for race in races
     ]
-    note = "ratio: the best peer's time / qrt's; all with their inputs set before"
+    note = "ratio: the best peer's time / qrt's; inputs are set beforehand"
     return Table("Networks", ["network", "MMACs", "qrt", "ratio", "best peer", *peers], rows, [note])
 
 
@@ -159,15 +159,13 @@ def _sets(document: Document) -> Table:
         row += [*(micro(race["others"].get(title)) for title in others), micro(reference), times(gain)]
         rows.append(row)
     notes = [
-        f"{race['name']}: channels that every input leaves constant are compiled away,"
+        f"{race['name']}: the compiler removes channels that are constant for every input,"
         f" and with them {share(1 - race['executed_macs'] / race['macs'])} of the MACs"
         for race in races
         if race["executed_macs"] < 0.995 * race["macs"]
     ]
     if others:
-        notes.append(
-            f"{', '.join(others)}: {sets[-1]}, compiled to give TFLM's bytes, or with the file's own NCHW input"
-        )
+        notes.append(f"{', '.join(others)}: {sets[-1]}, compiled bit-exact to TFLM, or with the file's NCHW input")
     return Table("Kernel sets", columns, rows, notes)
 
 
@@ -178,9 +176,9 @@ def _avx2(document: Document) -> Table:
             ours = race["sets"]["avx2"]
             gain = theirs["seconds"] / ours["seconds"]
             rows.append([race["name"], micro(ours), times(gain), micro(theirs), theirs["configuration"]])
-    note = "LiteRT in a process from which all beyond AVX2 is hidden, so that XNNPACK takes its AVX2 kernels"
+    note = "LiteRT in a process limited to AVX2, so that XNNPACK uses its AVX2 kernels"
     columns = ["network", "qrt, avx2", "ratio", "LiteRT", "fastest configuration"]
-    return Table("A machine without more than AVX2", columns, rows, [note])
+    return Table("AVX2 only", columns, rows, [note])
 
 
 def _layers(document: Document) -> Table:
@@ -208,13 +206,13 @@ def _whole(document: Document) -> Table:
         best = min((whole[name]["seconds"] for name in race["peers"]), default=None)
         gain = best / whole["qrt"]["seconds"] if best else None
         rows.append([race["name"], micro(whole["qrt"]), times(gain), *(micro(whole.get(name)) for name in peers)])
-    note = "Model.run beside: set the inputs, run, fetch the outputs"
+    note = "Model.run; peers: set the inputs, run, fetch the outputs"
     return Table("Whole calls, from arrays to arrays", ["network", "qrt", "ratio", *peers], rows, [note])
 
 
 def _call(document: Document) -> Table:
     call = document["call"]
-    title = "Three tiny layers: what a call costs"
+    title = "Three tiny layers: overhead of a call"
     if call is None:
         return Table(title, ["call"], [])
     rows = [
@@ -222,7 +220,7 @@ def _call(document: Document) -> Table:
         ["qrt", micro(call["invoke"]), micro(call["run"])],
         *([name, micro(peer["call"]), micro(peer["whole"])] for name, peer in call["peers"].items()),
     ]
-    notes = [f"Model.run is {call['overhead_seconds'] * 1e6:.2f} us over the kernels' own time"]
+    notes = [f"Model.run is {call['overhead_seconds'] * 1e6:.2f} us longer than the kernels' own time"]
     if call["peers"]:
         fastest, whole = (min(peer[key]["seconds"] for peer in call["peers"].values()) for key in ("call", "whole"))
         notes[0] += (
@@ -265,15 +263,15 @@ def _agreement(document: Document) -> Table:
     settings = document["settings"]
     largest, mean = settings["largest_difference"], settings["mean_difference"]
     note = (
-        f"on {settings['samples']} random inputs; an engine counts that differs by at most {largest} codes and"
-        f" by {mean:g} on average; spread: of the rounds, between their quartiles"
+        f"on {settings['samples']} random inputs; an engine counts if it differs by at most {largest} codes and"
+        f" by {mean:g} on average; spread: interquartile range of the rounds"
     )
     columns = ["peer", "equal codes", "largest difference", "mean", "spread", "fastest configuration"]
     return Table("Agreement with qrt, and the fastest configuration of each peer", columns, rows, [note])
 
 
 def readme_text(document: Document) -> str:
-    """What README.md shows of a run."""
+    """The table of a run for README.md."""
     machine = document["machine"]
     versions = ", ".join(
         f"{name} {version}" for name, version in machine["versions"].items() if name not in ("qrt", "numpy")
@@ -285,8 +283,8 @@ def readme_text(document: Document) -> str:
 
 
 def write_readme(document: Document, path: Path = README) -> None:
-    """Puts the table between README.md's marks."""
+    """Writes the table between README.md's markers."""
     text = path.read_text(encoding="utf-8")
     if not MARK.search(text):
-        raise click.ClickException(f"{path}: lacks the marks of the bench's table")
+        raise click.ClickException(f"{path}: has no markers for the benchmark table")
     path.write_text(MARK.sub(lambda match: match[1] + readme_text(document) + match[2], text), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""One run of the bench: every race, then what is paid beside the kernels. The result is one plain document."""
+"""One run of the benchmark: every race, then the overheads. The result is one plain document."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMAT = 1
 
 
 def run(settings: Settings, plan: Plan, say: Callable[[str], None], done: Callable[[], None]) -> dict[str, Any]:
-    """Everything that was measured. `say` is told what is being done; `done` is called `plan.steps` times."""
+    """All results. `say` receives progress messages; `done` is called `plan.steps` times."""
     races = Races(settings, say)
     for name, reason in plan.skipped.items():
         races.skip(name, reason)

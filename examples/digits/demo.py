@@ -1,4 +1,4 @@
-"""Runs the compiled digits network on real images and prints what it saw.
+"""Runs the compiled digits network on real images and prints the predictions.
 
 python examples/digits/demo.py model.qfb
 """
@@ -20,7 +20,7 @@ ROW = 24
 
 
 def picture(image: np.ndarray) -> list[str]:
-    """An 8x8 image as eight lines of characters, two for a pixel."""
+    """An 8x8 image as eight lines of characters, two per pixel."""
     return ["".join(SHADES[round(float(v) * (len(SHADES) - 1))] * 2 for v in line) for line in image]
 
 
@@ -31,14 +31,14 @@ def main() -> None:
     logits = model.run(images, dequantize=True)
     predictions = logits.argmax(axis=1)
 
-    print("\nThe first images and what the integers say:\n")
+    print("\nThe first images and their predictions:\n")
     rows = [picture(image[0]) for image in images[:SHOWN]]
     for lines in zip(*rows, strict=True):
         print("  " + "   ".join(lines))
     names = model.outputs[0].labels
     print("  " + "   ".join(f"{'-> ' + names[p]:<16}" for p in predictions[:SHOWN]))
 
-    print(f"\nAll {len(images)} test images, prediction by prediction (label in brackets where it is another):\n")
+    print(f"\nAll {len(images)} test images, prediction by prediction (label in brackets if different):\n")
     cells = [f"{names[p]}" if p == y else f"{names[p]}[{y}]" for p, y in zip(predictions, labels, strict=True)]
     for start in range(0, len(cells), ROW):
         print(f"  {start:4}  " + " ".join(f"{cell:<4}" for cell in cells[start : start + ROW]).rstrip())

@@ -5,7 +5,7 @@
 Writes digits_resnet.onnx (QDQ, activations uint8, weights int8 per channel), test_digits.npz (images
 float32 [n, 1, 8, 8] in 0 to 1, labels) and float_result.json (accuracy and predictions of the float
 network on those images). The data are scikit-learn's 1,797 scanned digits; a fixed fifth is the test set
-and is never seen in training or calibration. Takes about two minutes.
+and is not used in training or calibration. Takes about two minutes.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def train(images: Tensor, labels: Tensor) -> DigitsResNet:
 
 
 class Calibration(CalibrationDataReader):  # type: ignore[misc]
-    """Hands the training images to the quantizer, one at a time."""
+    """Gives the training images to the quantizer, one at a time."""
 
     def __init__(self, images: np.ndarray) -> None:
         self.samples = iter([{"image": image[np.newaxis]} for image in images])

@@ -1,11 +1,11 @@
-"""The figures of README.md beside this file: a network trained on digits, its layers in integers and in PyTorch.
+"""Computes the figures of README.md in this folder: a network trained on digits, its layers in integers and in PyTorch.
 
     pip install ".[torch]" scikit-learn
     python examples/forum/figures.py            # prints the figures
-    python examples/forum/figures.py --write    # puts them into README.md
-    python examples/forum/figures.py --train    # trains the networks of networks.npz anew
+    python examples/forum/figures.py --write    # writes them into README.md
+    python examples/forum/figures.py --train    # trains the networks of networks.npz again
 
-Everything printed is computed here; half a minute.
+Everything printed is computed here; takes half a minute.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from qrt.compiler.study.explain import Explanation, explain, find
 from qrt.compiler.study.layers import exposed_file
 
 PAGE = Path(__file__).parent / "README.md"
-# Trained weights, since training gives others on every machine.
+# Trained weights are stored, since training gives different weights on every machine.
 NETWORKS = Path(__file__).parent / "networks.npz"
-# Biases of the channels of the pruned network that have no weights.
+# Biases of the pruned network's channels without weights.
 PRUNED = (-30.0, -18.0, -6.0, 6.0, 18.0, 30.0)
 MARK = re.compile(r"(<!-- figures: begin -->\n).*(<!-- figures: end -->)", re.DOTALL)
 
 
 class Residual(nn.Module):
-    """Three convolutions, the last two around a residual add."""
+    """Three convolutions, the last two in a residual branch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Residual(nn.Module):
 
 
 def train(images: torch.Tensor, labels: torch.Tensor, pruned: tuple[float, ...] = ()) -> Residual:
-    """A trained network; the first channels of its second convolution have the biases `pruned` and no weights."""
+    """A trained network; the first channels of its second convolution have the biases `pruned` and zero weights."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
     network, count = Residual(), len(pruned)
@@ -105,7 +105,7 @@ def differing(compiled: Compiled, module: Any, images: torch.Tensor) -> str:
 
 
 def biases(facts: Explanation) -> list[str]:
-    """What rounding the biases of a layer to int32 costs."""
+    """The errors from rounding the biases of a layer to int32."""
     lines = [
         "| channel | float bias | x_scale * w_scale | int32 bias | error of rounding | in codes of y |",
         "|---|---|---|---|---|---|",
@@ -120,7 +120,7 @@ def biases(facts: Explanation) -> list[str]:
 
 
 def one_output(compiled: Compiled, facts: Explanation, image: np.ndarray) -> list[str]:
-    """Each number on the way to the code of one output."""
+    """Each step of the computation of one output code."""
     graph = read(compiled.to_bytes())
     every = qrt.load(exposed_file(graph)).run(image[np.newaxis])
     op, channel, at = graph.ops[facts.index], facts.channels[0], (4, 4)
@@ -146,7 +146,7 @@ def one_output(compiled: Compiled, facts: Explanation, image: np.ndarray) -> lis
 
 
 def residual_add(facts: Explanation) -> list[str]:
-    """The formula of this network's add, and how often it gives PyTorch's code over all pairs of codes."""
+    """The formula of this network's add, and how often it is bit-exact to PyTorch over all pairs of codes."""
     n = facts.numbers
     a, b = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8), indexing="ij")
     right = total = 0
@@ -245,8 +245,8 @@ def figures() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The figures of examples/forum/README.md.")
-    parser.add_argument("--write", action="store_true", help="put them into README.md")
-    parser.add_argument("--train", action="store_true", help="train the networks anew first")
+    parser.add_argument("--write", action="store_true", help="write them into README.md")
+    parser.add_argument("--train", action="store_true", help="train the networks again first")
     options = parser.parse_args()
     if options.train:
         write_networks()

@@ -1,4 +1,4 @@
-"""The bench: its arithmetic, the networks that it writes, and the document of a quick run. No speed is asserted."""
+"""The benchmark: its arithmetic, the networks that it generates, and the results of a quick run. Asserts no speed."""
 
 from __future__ import annotations
 
@@ -265,13 +265,13 @@ def test_where_nothing_can_be_hidden_the_run_says_so(
 ) -> None:
     pytest.importorskip("ai_edge_litert")
     if "avx2" not in qrt.kernel_sets()[:-1]:
-        pytest.skip("this machine has no more than AVX2")
+        pytest.skip("this machine supports AVX2 only")
     monkeypatch.setattr("bench.avx2_only.platform.machine", lambda: "aarch64")
     document = quick(tmp_path, str(network.files["tflite, exported by qrt"]), "--engines", "litert")
-    reason = "instruction sets can be hidden from a process on Linux on x86-64 only"
+    reason = "hiding instruction sets from a process is supported on x86-64 Linux only"
     assert {"what": ON_AVX2, "reason": reason} in document["skipped"]
     assert document["networks"][0]["avx2"] is None and document["networks"][0]["peers"]
-    assert "A machine without more than AVX2" not in [table.title for table in tables(document)]
+    assert "AVX2 only" not in [table.title for table in tables(document)]
 
 
 def test_litert_on_avx2(network: Network, tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_litert_on_avx2(network: Network, tmp_path: Path) -> None:
     theirs = race["avx2"]
     assert len(theirs["rounds"]) == 3 and theirs["seconds"] == statistics.median(theirs["rounds"]) > 0
     assert theirs["configuration"].startswith("tflite, ") and theirs["largest"] <= 1
-    (table,) = (table for table in tables(document) if table.title == "A machine without more than AVX2")
+    (table,) = (table for table in tables(document) if table.title == "AVX2 only")
     assert table.rows[0][:2] == [network.name, micro(race["sets"]["avx2"])]
     assert table.rows[0][2:4] == [f"{theirs['seconds'] / race['sets']['avx2']['seconds']:.2f}", micro(theirs)]
 
@@ -310,7 +310,7 @@ def test_plan_names_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.Monke
     made = plan([], [], tmp_path, quick=True)
     assert set(made.networks) | set(made.skipped) | ({"call"} if made.call else set()) == set(NAMES)
     assert "shared/models" in made.skipped["kws_dscnn"]
-    with pytest.raises(Unusable, match="no network 'nonsense'; there are ic_resnet8"):
+    with pytest.raises(Unusable, match="no network 'nonsense'; choose from ic_resnet8"):
         plan([], ["nonsense"], tmp_path, quick=False)
 
 
@@ -319,7 +319,7 @@ def test_plan_names_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.Monke
     [
         (["--networks", "nonsense"], "no network 'nonsense'"),
         (["--engines", "nonsense"], "no engine 'nonsense'"),
-        (["--cpu", "9999"], "is a number of"),
+        (["--cpu", "9999"], "must be one of"),
     ],
 )
 def test_bad_options_are_refused(arguments: list[str], message: str) -> None:
