@@ -1,14 +1,14 @@
-/* image.h: the image that a convolution's window slides over, laid out so that output positions lie at a constant step.
+/* image.h: the input image of a convolution, laid out so that output positions have a constant step.
  *
- * A convolution then is a matrix product whose left side is never written down: output position q reads, for each
- * filter row, one run of bytes at `q * step` plus an offset of that row. The copy has padding in it (the code
- * x_zero_point, which contributes nothing), one between two rows of pixels serving both, and the rows
- * that a stride takes together stand together:
+ * A convolution is then a matrix product without im2col: output position q reads, for each filter row, one run of
+ * bytes at `q * step` plus an offset of that row. The copy includes padding (the code x_zero_point, which contributes
+ * nothing), shared between neighbouring rows of pixels, and rows that are read with the same stride phase are
+ * stored together:
  *
  *   row r of the padded image is row r / stride_y of plane r % stride_y
- *   position q = out_y * width + out_x                       width >= out_width; what lies between rows is no output
+ *   position q = out_y * width + out_x                       width >= out_width; positions between rows are no output
  *
- * Where the window is a single column, only the columns that a stride takes are copied.
+ * If the window is a single column, only the columns that the stride reads are copied.
  */
 #ifndef QRT_IMAGE_H
 #define QRT_IMAGE_H
@@ -19,15 +19,15 @@ typedef struct qrt_image {
     int32_t step;    /* bytes from one position to the next */
     int32_t width;   /* positions in a row, of which the first out_width are outputs */
     int32_t count;   /* positions up to the last output */
-    int32_t take;    /* of this many columns of the input one is copied */
-    int32_t columns; /* that are copied from a row of the input */
-    int32_t rows;    /* of the padded image, that a window reads */
+    int32_t take;    /* one of this many columns of the input is copied */
+    int32_t columns; /* copied from a row of the input */
+    int32_t rows;    /* of the padded image, read by windows */
     ptrdiff_t pitch, plane;
     size_t size; /* bytes of the copy */
 } qrt_image;
 
-/* Whether a copy with `channels` and `more` columns stays in proportion to the tensors. Padding, strides and dilations
- * of a file can ask for any amount, and for more than an int32 counts; then the portable kernel runs. */
+/* Whether a copy with `channels` and `more` columns has a size in proportion to the tensors. A file's padding, strides
+ * and dilations can require any amount, even more than an int32 counts; then the portable kernel runs. */
 static inline int qrt_image_fits(const qrt_conv2d_params *p, int32_t channels, int64_t more) {
     int64_t in_size = (int64_t)p->in_height * p->in_width * p->in_channels;
     int64_t out_size = (int64_t)p->out_height * p->out_width * p->out_channels;
@@ -39,7 +39,7 @@ static inline int qrt_image_fits(const qrt_conv2d_params *p, int32_t channels, i
     return pitch <= limit && (rows + p->stride_y) * pitch <= limit;
 }
 
-/* Of an image that fits. */
+/* For an image that fits. */
 static inline qrt_image qrt_image_of(const qrt_conv2d_params *p) {
     qrt_image image;
     int32_t in_channels = p->in_channels;
@@ -59,12 +59,12 @@ static inline qrt_image qrt_image_of(const qrt_conv2d_params *p) {
     image.count = (p->out_height - 1) * image.width + p->out_width;
     image.rows = (p->out_height - 1) * p->stride_y + (p->filter_height - 1) * p->dilation_y + 1;
     image.plane = (image.rows + p->stride_y - 1) / p->stride_y * image.pitch;
-    /* Behind the last row stands the padding that it shares with nobody. */
+    /* After the last row there is padding that is not shared. */
     image.size = (size_t)(image.plane * p->stride_y + (ptrdiff_t)p->pad_left * in_channels);
     return image;
 }
 
-/* Bytes from a position to what filter position (filter_y, filter_x) sees of it. */
+/* Bytes from a position to the input of filter position (filter_y, filter_x). */
 static inline ptrdiff_t qrt_image_tap(const qrt_image *image, const qrt_conv2d_params *p, int32_t filter_y,
                                       int32_t filter_x) {
     int32_t row = filter_y * p->dilation_y;

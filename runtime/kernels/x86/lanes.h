@@ -1,17 +1,17 @@
 /* lanes.h: the requantization of 16 channels at once, prepared when weights are packed. For sets with wide registers.
  *
- * SPEC.md 1.1 needs a 64-bit sum a channel, of which a shift keeps what lies above the binary point. Where
- * that is the upper half of the sum, it can be taken without shifting 64 bits. So everything is
- * scaled until the point is there: with `k` = left,
+ * SPEC.md 1.1 needs a 64-bit sum for each channel, and a shift keeps the bits above the binary point. If
+ * these are the upper half of the sum, no 64-bit shift is needed. So everything is
+ * scaled until the binary point is there: with `k` = left,
  *
  *   SINGLE  y = (acc * m + addend) >> shift
  *             = high(acc * 2^k * m + addend * 2^k) >> (shift + k - 32)                     high(v) = v >> 32
  *   DOUBLE  high_mul((acc + bias) * 2^l, m) = high(acc * 2^k * m + bias * 2^k * m + 2^31)     k = l + 1
  *           y = (that + round - (1 when it is negative) + y_zero_point * 2^right) >> right
  *
- * where `acc * 2^k` is an int32 and the sum an int64, both proved when the lanes are filled. What a channel's
- * accumulator lacks, because a kernel summed other numbers than (x - x_zero_point) * w, is
- * its `correction`; it goes into the addend. All of it is arithmetic modulo 2^64: only the final sum must fit.
+ * where `acc * 2^k` is an int32 and the sum an int64, both proved when the lanes are filled. A kernel may sum
+ * other numbers than (x - x_zero_point) * w; the difference is the channel's `correction`, which is
+ * added to the addend. All of it is arithmetic modulo 2^64: only the final sum must fit.
  */
 #ifndef QRT_LANES_H
 #define QRT_LANES_H
@@ -22,10 +22,10 @@
 
 enum {
     QRT_LANES_SINGLE,      /* left is 0 */
-    QRT_LANES_SINGLE_LEFT, /* left is not 0 for some channel */
+    QRT_LANES_SINGLE_LEFT, /* left is nonzero for some channel */
     QRT_LANES_DOUBLE,
     QRT_LANES_WIDE, /* y = acc + correction, int32 */
-    QRT_LANES_SLOW  /* a bound does not hold: qrt_requantize(), channel by channel, of acc + correction */
+    QRT_LANES_SLOW  /* a bound is exceeded: qrt_requantize() of acc + correction, channel by channel */
 };
 
 /* 64-byte aligned. Entry i of even (odd) belongs to channel 2 * i (2 * i + 1). */
@@ -35,12 +35,12 @@ typedef struct qrt_lanes {
     int32_t shift[QRT_LANES];                        /* of the upper half; 0 to 31 */
     int32_t left[QRT_LANES];                         /* of acc; 0 to 31 */
     int32_t round[QRT_LANES];                        /* DOUBLE: with y_zero_point */
-    int32_t sign_shift[QRT_LANES];                   /* DOUBLE: a logical shift that makes a sign 1, or, by 32, 0 */
-    int32_t correction[QRT_LANES];                   /* WIDE (with bias) and SLOW */
+    int32_t sign_shift[QRT_LANES]; /* DOUBLE: logical shift that turns a sign into 1, or, by 32, into 0 */
+    int32_t correction[QRT_LANES]; /* WIDE (with bias) and SLOW */
 } qrt_lanes;
 
 /* Fills one channel. `largest` is at least |acc| as the kernel sums it and at least |acc + correction| + |bias|.
- * Returns the simplest form that serves the channel. */
+ * Returns the simplest form that can compute the channel. */
 static inline int32_t qrt_lane_fill(qrt_lanes *lanes, int32_t lane, const qrt_requant *requant, int32_t channel,
                                     int64_t correction, int64_t largest) {
     int32_t entry = channel * requant->step;
@@ -55,7 +55,7 @@ static inline int32_t qrt_lane_fill(qrt_lanes *lanes, int32_t lane, const qrt_re
         uint64_t size = single.addend < 0 ? 0 - (uint64_t)single.addend : (uint64_t)single.addend;
         left = shift < 32 ? 32 - shift : 0;
         right = shift + left - 32;
-        /* Unsigned, since `largest` is looser than what the file's rules bound. */
+        /* Unsigned, since `largest` is a looser bound than the file's rules. */
         uint64_t reach = (uint64_t)largest * (uint64_t)multiplier + size;
         if (left > 30 || (left > 0 && reach >> 31 >= (uint64_t)1 << shift)) return QRT_LANES_SLOW;
         addend = (int64_t)(((uint64_t)single.addend + (uint64_t)correction * (uint64_t)multiplier) << left);

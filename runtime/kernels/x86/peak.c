@@ -1,20 +1,20 @@
-/* peak.c: the most multiply-accumulates that a kernel set's instructions can make: loops of the best of them, on
- * registers alone. What the speed of kernels is measured against; not in firmware. */
+/* peak.c: the peak throughput of a kernel set: loops of its fastest multiply-accumulate instruction, on registers only.
+ * The reference for the speed of kernels; not in firmware. */
 #include "x86/peak.h"
 
 #include "x86/x86.h"
 
 #ifdef QRT_X86
-/* More sums than an instruction's latency times its throughput, so that none waits for the one before it. Written out,
- * since a compiler keeps an array in registers only when it unrolls soon enough. */
+/* More sums than an instruction's latency times its throughput, so that none waits for the previous one. Written out,
+ * since a compiler keeps an array in registers only if it unrolls early enough. */
 #define SUMS 12
 #define EACH_SUM(statement)                                                                                            \
     statement(0) statement(1) statement(2) statement(3) statement(4) statement(5) statement(6) statement(7)            \
         statement(8) statement(9) statement(10) statement(11)
-/* To the compiler, a new value each round: else it would work the sums out by itself. */
+/* A new value each round for the compiler; otherwise it would compute the sums itself. */
 #define RENEW(x) __asm__ volatile("" : "+v"(x))
 
-/* Signed bytes are exact as 16-bit products: 16 an instruction, and an addition. */
+/* Signed bytes are exact as 16-bit products: 16 per instruction, plus an addition. */
 QRT_AVX2 int64_t qrt_peak_avx2(int64_t rounds) {
     __m256i x = _mm256_set1_epi16(3), w = _mm256_set1_epi16(5);
 #define START(s) __m256i sum##s = _mm256_setzero_si256();
@@ -49,7 +49,7 @@ QRT_AVX512 int64_t qrt_peak_avx512vnni(int64_t rounds) {
 #ifndef QRT_AMX_COMPILED
 int64_t qrt_peak_amx(int64_t rounds) { return 0 * rounds; }
 #else
-/* Four tiles of sums over two of rows and two of columns, as a blocked product has them. */
+/* Four accumulator tiles from two tiles of rows and two of columns, as in a blocked product. */
 QRT_AMX int64_t qrt_peak_amx(int64_t rounds) {
     static const struct {
         uint8_t palette, start_row, reserved[14];
@@ -77,7 +77,7 @@ QRT_AMX int64_t qrt_peak_amx(int64_t rounds) {
 #endif
 
 #else
-/* None of the sets is there, and nobody asks. */
+/* Never called: these sets are not built. */
 int64_t qrt_peak_avx2(int64_t rounds) { return 0 * rounds; }
 int64_t qrt_peak_avx512vnni(int64_t rounds) { return 0 * rounds; }
 int64_t qrt_peak_amx(int64_t rounds) { return 0 * rounds; }

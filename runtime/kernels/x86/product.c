@@ -1,4 +1,4 @@
-/* product.c: packing of conv2d's and linear's weights for the sets that compute a product of positions and channels. */
+/* product.c: packs the weights of conv2d and linear for the sets that compute a product of positions and channels. */
 #include "x86/product.h"
 
 #include "x86/x86.h"
@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* Sum of the weights and of their magnitudes: 32 at a time by sums of differences from 0, of w + 128 and of |w|. */
+/* Sum of the weights and of their magnitudes, 32 at a time: sums of absolute differences from 0, of w + 128 and |w|. */
 QRT_AVX2 static void sum_weights(const int8_t *weights, ptrdiff_t size, int64_t *sum, int64_t *magnitude) {
     const __m256i zero = _mm256_setzero_si256(), flip = _mm256_set1_epi8(-128);
     __m256i sums = zero, magnitudes = zero;
@@ -28,8 +28,7 @@ QRT_AVX2 static void sum_weights(const int8_t *weights, ptrdiff_t size, int64_t 
     }
 }
 
-/* 32 weights of each of 8 channels, `stride` apart, as 8 quads of 16 channels, of which they are a half: 8 times 8
- * quads transposed. */
+/* 32 weights of each of 8 channels, `stride` apart, as 8 quads of a half of 16 channels: 8 times 8 quads transposed. */
 QRT_AVX2 static void pack_quads(const int8_t *weights, ptrdiff_t stride, int8_t *to) {
     __m256i a[8], b[8];
     for (int32_t i = 0; i < 8; i++) a[i] = _mm256_loadu_si256((const void *)(weights + i * stride));
@@ -49,7 +48,7 @@ QRT_AVX2 static void pack_quads(const int8_t *weights, ptrdiff_t stride, int8_t 
     }
 }
 
-/* `depth` weights of each of `count` channels, `stride` apart, of which `size` are there; the rest is zero. */
+/* `depth` weights of each of `count` channels, `stride` apart; the first `size` exist, the rest is zero. */
 static void pack_step(const int8_t *weights, ptrdiff_t stride, int32_t count, int32_t size, int32_t depth, int8_t *to) {
     if (size >= 4 && depth == 4) {
         for (int32_t i = 0; i < count; i++) memcpy(to + 4 * i, weights + i * stride, 4);

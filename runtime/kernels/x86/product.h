@@ -1,11 +1,11 @@
-/* product.h: conv2d and linear as a product of positions and channels: the packed weights, and what sets share.
+/* product.h: conv2d and linear as a product of positions and channels: the packed weights, shared by the sets.
  *
- * What a filter position of a group reads is `runs` of bytes that lie together. A run is padded with zero weights to
- * `chunks` of `unit` bytes, 2 or a multiple of 4. Weights are packed for 16 output channels, a block, at a time:
+ * A filter position of a group reads `runs` of contiguous bytes. A run is padded with zero weights to
+ * `chunks` of `unit` bytes, 2 or a multiple of 4. Weights are packed in blocks of 16 output channels:
  *
  *   packed: qrt_product | qrt_lanes [groups][blocks] | int8 [groups][blocks][run][chunk][unit / depth][16][depth]
  *
- * with a depth of 4, or 2 for a unit of 2: a chunk is an AMX tile, and a register holds each 4 bytes of input.
+ * with a depth of 4, or 2 for a unit of 2: a chunk is an AMX tile, and one register multiplies 4 bytes of input.
  */
 #ifndef QRT_PRODUCT_H
 #define QRT_PRODUCT_H
@@ -16,16 +16,16 @@
 typedef struct qrt_product {
     int32_t form; /* of lanes.h, for all lanes */
     int32_t groups;
-    int32_t blocks; /* of a group, the last perhaps not full */
+    int32_t blocks; /* of a group, the last one may be partial */
     int32_t runs;
     int32_t run_size; /* bytes of input */
     int32_t unit;
     int32_t chunks;       /* of a run */
-    int32_t signed_input; /* whether the kernel multiplies x, not x + 128 */
+    int32_t signed_input; /* whether the kernel multiplies x instead of x + 128 */
     int32_t reserved[8];
 } qrt_product;
 
-/* Weights of one channel that lie together. */
+/* Number of contiguous weights of one channel. */
 static inline int32_t qrt_product_depth(int32_t unit) { return unit < 4 ? unit : 4; }
 
 static inline qrt_product qrt_product_of(const qrt_conv2d_params *p, int32_t unit) {
@@ -59,10 +59,10 @@ static inline const int8_t *qrt_product_weights(const qrt_product *product) {
     return (const int8_t *)(qrt_product_lanes(product) + (ptrdiff_t)product->groups * product->blocks);
 }
 
-/* Parts begin where a cache line does, if the output's channels do. */
+/* Parts begin at a cache line, if the output's channels do. */
 #define QRT_PRODUCT_UNIT 64
 
-/* 1x1 over one row: what linear is. `packed` is not set. */
+/* Linear as a 1x1 convolution over one row. `packed` is not set. */
 static inline qrt_conv2d_params qrt_linear_as_conv2d(const qrt_linear_params *p) {
     qrt_conv2d_params conv = {0};
     conv.batch = conv.in_height = conv.out_height = conv.groups = 1;
@@ -77,7 +77,7 @@ static inline qrt_conv2d_params qrt_linear_as_conv2d(const qrt_linear_params *p)
     return conv;
 }
 
-/* Where the channels of a part end, which begin at a multiple of QRT_PRODUCT_UNIT. */
+/* End of the channels of a part, which begin at a multiple of QRT_PRODUCT_UNIT. */
 static inline int32_t qrt_part_end(const qrt_conv2d_params *p) {
     return p->part.end > 0 ? p->part.end : p->out_channels / p->groups;
 }

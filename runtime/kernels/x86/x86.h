@@ -1,6 +1,5 @@
-/* x86.h: what the kernel sets for x86-64 share: when they are compiled, for which CPUs, and who fills their tables.
- *
- * Each set takes the table of the one before it and overwrites what it does better.
+/* x86.h: shared by the kernel sets for x86-64: when they are compiled, for which CPUs, and the functions that fill
+ * their tables. Each set starts with the table of the previous set and replaces the kernels that it improves.
  */
 #ifndef QRT_X86_H
 #define QRT_X86_H
@@ -11,19 +10,19 @@
 #define QRT_X86 1
 #include <immintrin.h>
 
-/* The instructions that one function may use; the rest of the file is for any x86-64. */
+/* The instruction sets that one function may use; the rest of the file is baseline x86-64. */
 #define QRT_TARGET(isa) __attribute__((target(isa)))
 #define QRT_INLINE static inline __attribute__((always_inline))
-/* To a register. */
+/* To the size of a register. */
 #define QRT_ALIGNED __attribute__((aligned(64)))
-/* In front of a loop with a constant count, at most 16, whose arrays are to be registers. */
+/* Before a loop with a constant count, at most 16, to keep its arrays in registers. */
 #ifdef __clang__
 #define QRT_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define QRT_UNROLL _Pragma("GCC unroll 16")
 #endif
 #define QRT_AVX2 QRT_TARGET("avx2")
-/* What gcc vectorizes by itself it does by halves of a register unless told; clang knows no such word. */
+/* gcc's auto-vectorization uses half registers by default; clang has no such attribute. */
 #ifdef __clang__
 #define QRT_WHOLE_REGISTERS
 #else

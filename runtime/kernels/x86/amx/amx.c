@@ -1,9 +1,9 @@
 /* amx.c: the set for CPUs with AMX's int8 tiles: conv2d and linear straight from NHWC.
  *
- * A tile's rows may lie any distance apart, so a tile of 16 positions is read from the image itself: no row of it is
- * gathered. A tile product is 16 positions x 64 bytes of input x 16 channels in 16 cycles; loading a tile takes 8 when
- * it is in the first cache, so four products share two tiles of each side. Between the products of one table of
- * accumulators the codes of another are made, since tiles and vectors are computed by units of their own.
+ * A tile's rows may have any stride, so a tile of 16 positions is loaded directly from the image, without gathering
+ * rows. A tile product is 16 positions x 64 bytes of input x 16 channels in 16 cycles; loading a tile takes 8 cycles
+ * from the L1 cache, so four products share two tiles of each side. Between the products of one table of
+ * accumulators another table is requantized, since tiles and vectors have separate execution units.
  */
 #include "x86/x86.h"
 
@@ -14,11 +14,11 @@
 
 #define MAX_UNIT 64
 
-/* Bytes of weights that are not in the second cache when a network comes to them again. */
+/* Bytes of weights that do not stay in the L2 cache until the next run. */
 #define FAR_WEIGHTS (128 * 1024)
 
-/* How many bytes of the next channels' weights are fetched beside each chunk, so that all are there when their turn
- * comes: every table of the block reads them once more, and only the first would wait. 0 when they are near. */
+/* Bytes of the next channels' weights to prefetch with each chunk, so that all are in the cache in time: every table of
+ * the block reads them again, so only the first would wait. 0 if they are in the L2 cache. */
 static ptrdiff_t fetch_step(const qrt_product *product, const source *s) {
     ptrdiff_t size = 2 * qrt_product_block(product), tables = (s->count + 2 * TILE - 1) / (2 * TILE);
     if (product->blocks * qrt_product_block(product) < FAR_WEIGHTS) return 0;
@@ -58,7 +58,7 @@ QRT_AMX static void conv2d_group(const qrt_emitter *e, const source *s, int32_t 
     drain(&line);
 }
 
-/* Whether x can be read where it lies: each position is its pixel. */
+/* Whether x can be read in place: each position is its pixel. */
 static int is_pointwise(const qrt_conv2d_params *p) {
     return p->filter_height == 1 && p->filter_width == 1 && p->stride_y == 1 && p->stride_x == 1 && p->pad_top == 0 &&
            p->pad_left == 0 && p->out_height == p->in_height && p->out_width == p->in_width && p->groups == 1;
@@ -75,10 +75,10 @@ static ptrdiff_t bytes_out(const qrt_conv2d_params *p) {
     return (ptrdiff_t)p->out_height * p->out_width * p->out_channels * (p->requant.wide ? 4 : 1);
 }
 
-/* Where the output lies over an input that could be read in place, it is made aside if that is less to copy. */
+/* If the output overlaps an input that could be read in place, the smaller of the two is copied: here, the output. */
 static int makes_aside(const qrt_conv2d_params *p) { return is_pointwise(p) && bytes_out(p) < bytes_in(p); }
 
-/* Of the image, which may be read beyond its end. */
+/* Size of the image, which may be read beyond its end. */
 static size_t image_size(const qrt_conv2d_params *p, const qrt_product *product) {
     qrt_image image = qrt_image_of(p);
     size_t size = image.size + (size_t)MAX_POSITIONS * (size_t)image.step + (size_t)(product->chunks * product->unit);
@@ -90,9 +90,9 @@ static size_t tiles_scratch(const qrt_conv2d_params *p, const qrt_product *produ
     return chunks_size(product) + image_size(p, product) + (makes_aside(p) ? (size_t)bytes_out(p) : 0);
 }
 
-/* Positions that can be multiplied without reading behind x: a whole number of tables. */
+/* Positions that can be multiplied without reading beyond x: a whole number of tables. */
 static int32_t readable(const qrt_product *product, const qrt_image *image) {
-    int32_t beyond = product->chunks * product->unit - image->step; /* that the last position reads too much */
+    int32_t beyond = product->chunks * product->unit - image->step; /* excess bytes that the last position reads */
     int32_t unsafe = (beyond + image->step - 1) / image->step;
     int32_t safe = image->count - unsafe;
     return safe < 0 ? 0 : safe / MAX_POSITIONS * MAX_POSITIONS;
@@ -141,8 +141,8 @@ QRT_AMX static void tiles_run(const void *params, const int8_t *const *inputs, i
     }
 }
 
-/* As few chunks as can be, all of one size: the shorter a tile's rows, the fewer of them cross a cache line, which
- * doubles the time to load one. */
+/* As few chunks as possible, all of one size: the shorter a tile's rows, the fewer of them cross a cache line, which
+ * doubles the load time. */
 static qrt_product tiles_of(const qrt_conv2d_params *p) {
     qrt_product product = qrt_product_of(p, MAX_UNIT);
     int32_t unit = (product.run_size + product.chunks - 1) / product.chunks;
@@ -152,8 +152,8 @@ static qrt_product tiles_of(const qrt_conv2d_params *p) {
     return product;
 }
 
-/* Whether tiles, which compute on 16 positions and 64 bytes whatever there is of them, are quicker than vpdpbusd. In
- * quarters of a cycle for a block of channels. */
+/* Whether tiles, which always compute 16 positions and 64 bytes, are faster than vpdpbusd. In quarters of a cycle for a
+ * block of channels. */
 static int wants_tiles(const qrt_conv2d_params *p) {
     if (!qrt_image_fits(p, p->in_channels, 0)) return 0;
     qrt_product tiles = tiles_of(p), quads = qrt_product_of(p, 4);

@@ -1,7 +1,7 @@
-/* tables.h: tables of accumulators by AMX's tiles, and their codes.
+/* tables.h: tables of accumulators computed by AMX tiles, and their requantization.
  *
- * The CPU has a unit of its own for tiles: products and what goes from tiles to memory take its time one after the
- * other, 16 cycles each. Codes are made by the vector units meanwhile. So three tables are under way at once:
+ * The CPU has a separate unit for tiles: it executes products and stores to memory one after the other, 16 cycles each.
+ * The vector units requantize in parallel. So three tables are in progress at once:
  *
  *   products of table n | tiles of table n - 1 to memory | codes of table n - 2
  */
@@ -17,14 +17,14 @@
 
 /* Positions of the largest table: of 16 channels 64, of 32 channels 32. */
 #define MAX_POSITIONS 64
-#define TABLE_SIZE (MAX_POSITIONS * 16 + 16) /* what a register may read too much is there */
+#define TABLE_SIZE (MAX_POSITIONS * 16 + 16) /* with room for a register that reads beyond the end */
 
 /* Tiles 0 to 3 are accumulators, 4 and 5 weights, 6 and 7 positions. */
 #define FIRST_WEIGHTS 4
 
-/* Gives the tiles their shapes, unless they have them from the layer before: to load a configuration takes over 300
- * cycles, to ask for it 20. So it stays when a run ends. What ldtilecfg reads: the palette, two words on row bytes of
- * eight tiles, one on their rows; the rest is zero, or refused. */
+/* Sets the shapes of the tiles, unless the previous layer has set them: loading a configuration takes over 300 cycles,
+ * reading it 20. So it is kept when a run ends. ldtilecfg reads: the palette, the row bytes of eight tiles in two
+ * words, their rows in one; the rest must be zero. */
 QRT_AMX QRT_INLINE void configure_tiles(const qrt_product *product) {
     const uint64_t unit = (uint64_t)product->unit, deep = unit / 4;
     uint64_t wanted[8] = {1, 0, 0x0040004000400040, 0x00400040 | unit << 32 | unit << 48};
@@ -36,14 +36,14 @@ QRT_AMX QRT_INLINE void configure_tiles(const qrt_product *product) {
     __asm__ volatile("ldtilecfg %0" : : "m"(wanted));
 }
 
-/* What one image of a group looks like to the tiles. */
+/* The input of the tiles: one image of a group. */
 typedef struct source {
     /* Positions before `split` are read from x, the others from `copy`, whose first position is `split`. */
     const uint8_t *x, *copy;
     int32_t split;
     int32_t step, count;
     int32_t chunks, unit;
-    const ptrdiff_t *chunk; /* bytes from a position to each chunk that it reads */
+    const ptrdiff_t *chunk; /* bytes from a position to each of its chunks */
 } source;
 
 static const uint8_t *at_position(const source *s, int32_t position) {
@@ -57,23 +57,23 @@ typedef struct table {
     qrt_emit_place place;
     int32_t position, rows; /* the first position, and how many; 0: no table */
     int32_t tall, wide;     /* tiles */
-    uintptr_t ahead;        /* weights that are fetched meanwhile, ahead_step bytes beside each chunk */
+    uintptr_t ahead;        /* weights to prefetch, ahead_step bytes with each chunk */
     ptrdiff_t ahead_step;
 } table;
 
-/* Codes of one table while they are made. */
+/* Requantization of one table in progress. */
 typedef struct codes {
     requant16 r[2];
     __m512i lowest, highest;
     const int32_t *acc;
     int32_t rows, done;
-    int32_t run; /* rows that are neighbours in the output, */
-    int32_t gap; /* and behind them those up to the next row of the image, which are no output */
+    int32_t run; /* rows that are contiguous in the output, */
+    int32_t gap; /* and after them the rows up to the next image row, which are no output */
     int32_t out_width, whole_gap;
     int8_t *y;
     ptrdiff_t stride;
     __mmask32 mask;
-    int8_t *nowhere; /* for what is no output */
+    int8_t *nowhere; /* destination of rows that are no output */
 } codes;
 
 QRT_AMX QRT_INLINE codes codes_of(const qrt_emitter *e, const table *t, const int32_t *acc, int8_t *nowhere) {
@@ -87,7 +87,7 @@ QRT_AMX QRT_INLINE codes codes_of(const qrt_emitter *e, const table *t, const in
     c.done = 0;
     c.out_width = e->out_width;
     c.whole_gap = e->width - e->out_width;
-    int32_t image_row = t->position < e->width ? 0 : t->position / e->width; /* division takes long */
+    int32_t image_row = t->position < e->width ? 0 : t->position / e->width; /* division is slow */
     int32_t x = t->position - image_row * e->width, before = x < c.out_width ? x : c.out_width;
     c.run = c.out_width - before < c.rows ? c.out_width - before : c.rows;
     c.gap = x < c.out_width ? c.whole_gap : e->width - x;
@@ -98,7 +98,7 @@ QRT_AMX QRT_INLINE codes codes_of(const qrt_emitter *e, const table *t, const in
     return c;
 }
 
-/* Where the codes of the next row go. */
+/* Destination of the next row's codes. */
 QRT_INLINE int8_t *next_row(codes *c) {
     c->done++;
     if (c->run > 0) {
@@ -137,7 +137,7 @@ QRT_AMX QRT_INLINE void make_codes(codes *c, const int wide, const int form) {
     __m512i v[4];
     QRT_UNROLL
     for (int i = 0; i < 4; i++) {
-        /* Loading the odd ones once more is quicker than shifting them: the table was written long ago. */
+        /* Loading the odd entries separately is faster than shifting: the table is no longer in the store buffer. */
         __m512i all = _mm512_load_si512(c->acc + 16 * i), odd = _mm512_loadu_si512(c->acc + 16 * i + 1);
         v[i] = requant16_apply_pair(all, odd, &c->r[i % wide], form);
     }
@@ -157,12 +157,12 @@ QRT_AMX QRT_INLINE void make_codes(codes *c, const int wide, const int form) {
     }
 }
 
-/* Tiles of a table in memory, [rows][16 * wide]. */
+/* Stores a tile into a table in memory, [rows][16 * wide]. */
 #define STORE_TILE(tile, acc, wide)                                                                                    \
     _tile_stored(tile, (acc) + (tile) / (wide) * TILE * 16 * (wide) + (tile) % (wide) * 16, 64 * (wide))
 
-/* What happens beside the products of a table: the table before goes from the tiles to `to`, unless that is NULL, and
- * codes are made of the one before that, `rate` rows for each product, in 65536ths. */
+/* Work during the products of a table: the previous table is stored from the tiles to `to`, unless that is NULL, and
+ * the one before it is requantized, `rate` rows for each product, in 65536ths. */
 typedef struct beside {
     int32_t *to;
     codes c;
@@ -179,8 +179,8 @@ typedef struct beside {
         _tile_dpbssd(tile, x_tile, w_tile);                                                                            \
     } while (0)
 
-/* Codes that are due after `products` more. Tiles that wait to be loaded keep all that stands behind them from
- * starting, so the CPU only multiplies and makes codes at once if both alternate. */
+/* Requantizes the rows due after `products` more. Tile loads that wait block all later instructions, so products and
+ * requantization only run in parallel if they alternate. */
 #define NO_CODES (-1)
 QRT_AMX QRT_INLINE void make_due(beside *b, const int products, const int wide, const int form) {
     b->due += (uint32_t)products * b->rate;
@@ -188,8 +188,8 @@ QRT_AMX QRT_INLINE void make_due(beside *b, const int products, const int wide, 
     while (b->c.done < b->c.rows && b->c.done < (int32_t)(b->due >> 16)) make_codes(&b->c, wide, form);
 }
 
-/* Products of tall x wide tiles: 2x2, 1x2, 4x1, 2x1 or 1x1, constants, as is `form`, NO_CODES if none are made. Row t
- * and column w of the result is tile t * wide + w. */
+/* Products of tall x wide tiles: 2x2, 1x2, 4x1, 2x1 or 1x1, constants, as is `form`, NO_CODES for no requantization.
+ * Row t and column w of the result is tile t * wide + w. */
 QRT_AMX QRT_INLINE void multiply(const source *s, const table *t, beside b, const int tall, const int wide,
                                  const int form) {
     const uint8_t *x = at_position(s, t->position);
@@ -247,11 +247,11 @@ QRT_AMX static void store_tiles(const table *t, int32_t *to) {
     }
 }
 
-/* The tables under way in one group. */
+/* The tables in progress in one group. */
 typedef struct pipeline {
     const qrt_emitter *e;
     const source *s;
-    int32_t *acc, *other;        /* where `stored` is, and where `made` will be */
+    int32_t *acc, *other;        /* memory of `stored`, and memory for `made` */
     table *next, *made, *stored; /* to be multiplied, in tiles, in memory */
 } pipeline;
 
@@ -294,7 +294,7 @@ QRT_AMX static void multiply_double(const pipeline *line, int32_t *to) { multipl
 
 QRT_AMX static void multiply_only(const pipeline *line, int32_t *to) { multiply_table(line, to, NO_CODES); }
 
-/* A table whose form is not computed beside products. */
+/* Requantizes a table of a form that is not computed during products. */
 QRT_AMX static void emit_table(const qrt_emitter *e, const table *t, const int32_t *acc) {
     qrt_emission emission = {acc, t->position, t->rows};
     if (t->wide == 2) {
@@ -304,7 +304,7 @@ QRT_AMX static void emit_table(const qrt_emitter *e, const table *t, const int32
     }
 }
 
-/* Moves all tables on. `next` is as wide as those under way, or has no rows. */
+/* Advances all tables by one stage. `next` is as wide as those in progress, or has no rows. */
 QRT_AMX static void move_on(pipeline *line) {
     table *next = line->next, *spare = line->stored;
     int32_t *to = line->other, *acc = line->acc;
@@ -335,7 +335,7 @@ QRT_AMX static void move_on(pipeline *line) {
     line->next = spare;
 }
 
-/* Makes all codes that are not made. */
+/* Completes all tables in progress. */
 QRT_AMX static void drain(pipeline *line) {
     for (int i = 0; i < 2; i++) {
         line->next->rows = 0;

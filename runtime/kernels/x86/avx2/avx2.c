@@ -1,8 +1,8 @@
 /* avx2.c: the set for CPUs with AVX2; conv2d and linear by vpmaddwd.
  *
  * vpmaddwd multiplies pairs of int16, so that no sum saturates: the image is widened when it is copied, weights when
- * they are loaded. One row of linear goes by vpmaddubsw, which multiplies four times as many bytes in no more steps:
- * |x| by the weights with x's sign, whose sums of two are at most 2 * 128 * 127 unless a weight is -128.
+ * they are loaded. One row of linear uses vpmaddubsw, which multiplies four times as many bytes in the same number of
+ * steps: |x| by the weights with x's sign, where sums of two are at most 2 * 128 * 127 unless a weight is -128.
  */
 #include "x86/avx2/avx2.h"
 #include "portable/portable.h"
@@ -98,7 +98,7 @@ static void set_offsets(const qrt_conv2d_params *p, const qrt_product *product, 
     }
 }
 
-/* All channels of the positions whose inputs begin at x. `output` is the first position's. */
+/* All channels of the positions with inputs at x. `output` is the first position's. */
 QRT_AVX2 static void conv2d_table(const qrt_conv2d_params *p, const qrt_emitter *e, const int16_t *const *x,
                                   int32_t positions, const int32_t *offset, int8_t *output) {
     int32_t acc[QRT_TABLE_SIZE] QRT_ALIGNED;
@@ -200,10 +200,10 @@ QRT_AVX2 static void linear_row(const qrt_linear_params *p, const qrt_emitter *e
     }
 }
 
-/* From this many rows on linear is a convolution. */
+/* With this many rows or more, linear runs as a convolution. */
 #define CONV2D_ROWS 4
 
-/* A row of the image for each row, so that bands can be copied. */
+/* Linear as a convolution with one image row for each row, so that bands can be copied. */
 static qrt_conv2d_params linear_as_conv2d(const qrt_linear_params *p) {
     qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
     conv.in_height = conv.out_height = p->rows;
@@ -212,7 +212,7 @@ static qrt_conv2d_params linear_as_conv2d(const qrt_linear_params *p) {
     return conv;
 }
 
-/* Bytes of input that are multiplied at once. */
+/* Bytes of input multiplied at once. */
 static int32_t linear_unit(const qrt_linear_params *p) {
     if (p->rows >= CONV2D_ROWS) return PAIR;
     ptrdiff_t size = (ptrdiff_t)p->in_features * p->out_features;

@@ -1,4 +1,4 @@
-/* avx2.h: kernels of the avx2 set that avx2.c takes from other files into its table. */
+/* avx2.h: kernels of the avx2 set that are defined in other files than avx2.c. */
 #ifndef QRT_AVX2_H
 #define QRT_AVX2_H
 
@@ -8,7 +8,7 @@ extern const qrt_kernel qrt_dwconv2d_avx2;
 extern const qrt_kernel qrt_transpose_avx2;
 extern const qrt_kernel qrt_resize2d_avx2;
 
-/* conv2d, for layers that qrt_winograd_serves(). */
+/* conv2d, for layers accepted by qrt_winograd_serves(). */
 extern const qrt_kernel qrt_winograd_avx2;
 int qrt_winograd_serves(const void *params);
 

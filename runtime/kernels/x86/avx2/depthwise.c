@@ -4,8 +4,8 @@
  *
  *   packed: depthwise | qrt_lanes [blocks] | int16 [blocks][pairs][16][2]
  *
- * with channels in the order of QRT_ORDER_UNPACKED. An odd tap has a partner without weight. When neighbouring
- * positions lie together and 16 are several times the channels, a block is all channels of several positions.
+ * with channels in the order of QRT_ORDER_UNPACKED. An odd tap is paired with zero weights. If neighbouring positions
+ * are contiguous and 16 is a multiple of the channels, a block is all channels of several positions.
  */
 #include "portable/portable.h"
 #include "x86/avx2/avx2.h"
@@ -22,11 +22,10 @@ typedef struct depthwise {
     int32_t reserved[13];
 } depthwise;
 
-/* The layer as blocks of 16 see it: `p` has as many in_channels as out_channels, and perhaps several positions in one.
- */
+/* The layer in blocks of 16: `p` has as many in_channels as out_channels, and may combine several positions in one. */
 typedef struct folded {
     qrt_conv2d_params p;
-    int32_t channels; /* that are different */
+    int32_t channels; /* distinct channels */
 } folded;
 
 static folded fold(const qrt_conv2d_params *p) {
@@ -40,7 +39,7 @@ static folded fold(const qrt_conv2d_params *p) {
     return f;
 }
 
-/* First channel of a block. The last block reaches back where it would not be full. */
+/* First channel of a block. The last block overlaps the previous one if it would be partial. */
 static int32_t first_channel(int32_t block, int32_t channels) {
     int32_t first = block * QRT_LANES, last = channels - QRT_LANES;
     return first < last ? first : last > 0 ? last : 0;
@@ -62,7 +61,7 @@ static size_t dwconv2d_packed_size(const void *params) {
     return sizeof d + (size_t)d.blocks * (sizeof(qrt_lanes) + weights);
 }
 
-/* One channel of a block; `weights` is its block's. Returns the form that it needs. */
+/* Packs one channel of a block; `weights` is the block's. Returns the form that it needs. */
 static int32_t pack_channel(const qrt_conv2d_params *p, int32_t channel, int32_t lane, qrt_lanes *lanes,
                             int16_t *weights) {
     int64_t sum = 0, magnitude = 0, bias = p->requant.bias != NULL ? p->requant.bias[channel] : 0;
@@ -133,7 +132,7 @@ QRT_AVX2 QRT_INLINE void multiply(const int16_t *const *x, ptrdiff_t channel, co
     }
 }
 
-/* All channels of the positions whose inputs begin at x. `output` is the first position's. */
+/* All channels of the positions with inputs at x. `output` is the first position's. */
 QRT_AVX2 static void dwconv2d_table(const folded *f, const qrt_emitter *e, const int16_t *const *x, int32_t positions,
                                     const int32_t *offset, int8_t *output) {
     int32_t acc[QRT_TABLE_SIZE] QRT_ALIGNED;
@@ -169,7 +168,7 @@ QRT_AVX2 static void dwconv2d_run(const void *params, const int8_t *const *input
     const folded f = fold(p);
     const depthwise *d = p->packed;
     const qrt_band band = qrt_band_of(p, p->out_channels);
-    qrt_band view = band; /* by its positions */
+    qrt_band view = band; /* the band in positions of `f` */
     view.channels = f.p.out_channels;
     int32_t *offset = scratch;
     int16_t *copy = (int16_t *)((uint8_t *)scratch + offsets_size(d->pairs));

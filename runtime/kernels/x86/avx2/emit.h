@@ -1,7 +1,7 @@
 /* emit.h: from a table of accumulators to the output of a convolution, with AVX2.
  *
- * A kernel computes some positions of 16 channels, or of the 8 that a last block has, into int32 [positions][16 or 8];
- * here they become codes and go to their places.
+ * A kernel computes some positions of 16 channels, or of the 8 channels of a last block, into int32
+ * [positions][16 or 8]; they are requantized and stored here.
  */
 #ifndef QRT_AVX2_EMIT_H
 #define QRT_AVX2_EMIT_H
@@ -16,7 +16,7 @@
 
 #define QRT_TABLE_SIZE ((QRT_TABLE + QRT_EMIT_ROWS) * QRT_LANES)
 
-/* How a table's channels stand in its rows, and so in the lanes. */
+/* Order of the channels in a table's rows, and so in the lanes. */
 enum {
     QRT_ORDER_PLAIN,
     QRT_ORDER_UNPACKED /* 0-3 8-11 4-7 12-15: what _mm256_unpacklo and then unpackhi make of 16 */
@@ -33,11 +33,11 @@ typedef struct qrt_emitter {
     int order;
 } qrt_emitter;
 
-/* Where a table goes. */
+/* Destination of a table. */
 typedef struct qrt_emit_place {
     const qrt_lanes *lanes;
     int32_t channel;  /* the first */
-    int32_t channels; /* that there are, at most 16 */
+    int32_t channels; /* number of channels, at most 16 */
     int8_t *output;   /* of the first position, channel 0 */
 } qrt_emit_place;
 
@@ -76,7 +76,7 @@ QRT_AVX2 QRT_INLINE void emit_form(const qrt_emitter *e, const int32_t *acc, int
     }
 }
 
-/* Accumulators as they are, and those that no vector form serves. */
+/* Accumulators without requantization, and those that no vector form supports. */
 static inline void emit_scalar(const qrt_emitter *e, const int32_t *acc, int32_t rows, qrt_emit_place place,
                                int halves) {
     for (int32_t row = 0; row < rows; row++, acc += 8 * halves) {
@@ -86,7 +86,7 @@ static inline void emit_scalar(const qrt_emitter *e, const int32_t *acc, int32_t
             int32_t sum = (int32_t)((uint32_t)acc[lane] + (uint32_t)place.lanes->correction[lane]);
             ptrdiff_t index = row * e->stride + place.channel + i;
             if (e->requant->wide) {
-                memcpy(place.output + 4 * index, &sum, sizeof sum); /* the correction has the bias in it */
+                memcpy(place.output + 4 * index, &sum, sizeof sum); /* the correction includes the bias */
             } else {
                 qrt_channel own = qrt_requant_channel(e->requant, place.channel + i);
                 place.output[index] = qrt_requantize(e->requant, own, sum);

@@ -1,8 +1,8 @@
-/* image.h: the image that a window slides over, with its padding in it and widened to int16, for AVX2.
+/* image.h: the input image of a window operator, with padding and widened to int16, for AVX2.
  *
- * The code of padding is x_zero_point, which contributes nothing. Some rows are copied at a time: a band, enough for a
- * number of rows of the output. What a band's outputs overwrite, when they lie over the input, no later band
- * needs.
+ * The code of padding is x_zero_point, which contributes nothing. A band of rows is copied at a time, enough for a
+ * number of rows of the output. If the output overlaps the input, a band's outputs only overwrite inputs that no
+ * later band needs.
  */
 #ifndef QRT_AVX2_IMAGE_H
 #define QRT_AVX2_IMAGE_H
@@ -12,24 +12,24 @@
 
 #ifdef QRT_X86
 
-/* Positions that are computed together: a table of accumulators. */
+/* Positions computed together: a table of accumulators. */
 #define QRT_TABLE 48
 
-/* Bytes that a band should not exceed: part of the second cache. */
+/* Preferred maximum size of a band in bytes: part of the L2 cache. */
 #define QRT_BAND_SIZE (96 * 1024)
 
-/* Behind the band as much may be read, by a pair that has one entry, or by 16 channels of which fewer are there. */
+/* Bytes that may be read beyond the band, by a pair with one entry, or by a block of fewer than 16 channels. */
 #define QRT_BAND_SLACK 64
 
 typedef struct qrt_band {
     int32_t channels; /* of a position */
-    int32_t columns;  /* of the padded image, that a window reads */
+    int32_t columns;  /* of the padded image, read by windows */
     ptrdiff_t pitch;  /* entries of a row */
     int32_t height;   /* rows of the output, at most */
     size_t size;      /* bytes */
 } qrt_band;
 
-/* Rows of the padded image that `height` rows of the output need. */
+/* Rows of the padded image for `height` rows of the output. */
 static inline ptrdiff_t qrt_band_rows(const qrt_conv2d_params *p, ptrdiff_t height) {
     return (height - 1) * p->stride_y + (ptrdiff_t)(p->filter_height - 1) * p->dilation_y + 1;
 }
@@ -40,7 +40,7 @@ static inline void qrt_band_set_height(qrt_band *band, const qrt_conv2d_params *
     band->size = (size_t)(qrt_band_rows(p, height) * band->pitch) * sizeof(int16_t) + QRT_BAND_SLACK;
 }
 
-/* `channels` is in_channels, or out_channels to have each channel as often as a depth multiplier needs it. */
+/* `channels` is in_channels, or out_channels to repeat each channel for a depth multiplier. */
 static inline qrt_band qrt_band_of(const qrt_conv2d_params *p, int32_t channels) {
     qrt_band band;
     band.channels = channels;
@@ -52,18 +52,18 @@ static inline qrt_band qrt_band_of(const qrt_conv2d_params *p, int32_t channels)
     return band;
 }
 
-/* Whether padding and dilation leave the band at a reasonable size; a window of a file may be nearly 2^31 wide. */
+/* Whether the band has a reasonable size with padding and dilation; a file's window may be nearly 2^31 wide. */
 static inline int qrt_band_fits(const qrt_conv2d_params *p, int32_t channels) {
     return qrt_band_of(p, channels).size <= (size_t)1 << 25;
 }
 
-/* Entries from a position to what filter position (filter_y, filter_x) sees of it. */
+/* Entries from a position to the input of filter position (filter_y, filter_x). */
 static inline ptrdiff_t qrt_band_tap(const qrt_band *band, const qrt_conv2d_params *p, int32_t filter_y,
                                      int32_t filter_x) {
     return (ptrdiff_t)filter_y * p->dilation_y * band->pitch + (ptrdiff_t)filter_x * p->dilation_x * band->channels;
 }
 
-/* Where the inputs of `count` positions begin, from position `first` of a band on. */
+/* Pointers to the inputs of `count` positions, beginning with position `first` of a band. */
 static inline void qrt_band_positions(const qrt_band *band, const qrt_conv2d_params *p, const int16_t *copy,
                                       int32_t first, int32_t count, const int16_t **x) {
     int32_t out_y = first / p->out_width, out_x = first % p->out_width;
@@ -90,14 +90,14 @@ QRT_AVX2 QRT_INLINE void widen(const int8_t *x, ptrdiff_t size, int16_t *to) {
     for (; i < size; i++) to[i] = x[i];
 }
 
-/* Each code `times` times. */
+/* Repeats each code `times` times. */
 static inline void widen_repeated(const int8_t *x, ptrdiff_t size, int32_t times, int16_t *to) {
     for (ptrdiff_t i = 0; i < size; i++) {
         for (int32_t k = 0; k < times; k++) *to++ = x[i];
     }
 }
 
-/* Copies what `height` rows of the output from out_y on need of one image. */
+/* Copies the input of `height` rows of the output, beginning with out_y, from one image. */
 QRT_AVX2 static inline void qrt_band_copy(const qrt_band *band, const qrt_conv2d_params *p, const int8_t *image,
                                           int32_t out_y, int32_t height, int16_t *to) {
     int32_t times = band->channels / p->in_channels, left = p->pad_left, columns = band->columns - p->pad_left;

@@ -1,7 +1,7 @@
 /* move.c: transpose and resize2d with AVX2.
  *
- * Of transposes those that exchange two groups of axes: channels first and last, channel shuffles. Either group lies
- * together in the input, so that what is exchanged are the rows and columns of matrices.
+ * Supports transposes that exchange two groups of axes: channels first and last, channel shuffles. Each group is
+ * contiguous in the input, so this exchanges the rows and columns of matrices.
  */
 #include "portable/portable.h"
 #include "portable/walk.h"
@@ -11,10 +11,10 @@
 #ifdef QRT_X86
 
 #define TILE 16
-/* Columns that a tile of fewer rows needs: its last column is written 16 codes wide, into the four behind it. */
+/* Columns that a tile of fewer rows needs: its last column is written 16 codes wide, into the four after it. */
 #define ROOM (TILE + 4)
 
-/* y[i * rows + j] = x[j * step + i], of each of the matrices that the axes in front of `outer` count. */
+/* y[i * rows + j] = x[j * step + i], for each of the matrices counted by the axes before `outer`. */
 typedef struct matrix {
     ptrdiff_t rows, columns, step;
     int32_t outer;
@@ -39,8 +39,8 @@ QRT_AVX2 QRT_INLINE __m128i load_16(const int8_t *x) { return _mm_loadu_si128((c
 
 QRT_AVX2 QRT_INLINE void store_16(int8_t *y, __m128i codes) { _mm_storeu_si128((__m128i *)y, codes); }
 
-/* 16 columns of at most 16 rows; behind each column of fewer what follows is overwritten. Interleaving one half of the
- * rows with the other four times exchanges rows and columns. */
+/* 16 columns of at most 16 rows; a shorter column overwrites the codes after it. Interleaving one half of the rows with
+ * the other, four times, exchanges rows and columns. */
 QRT_AVX2 QRT_INLINE void turn_tile(const int8_t *x, ptrdiff_t step, int32_t rows, int8_t *y, ptrdiff_t y_step) {
     __m128i tile[TILE], mixed[TILE];
     for (int32_t j = 0; j < TILE; j++) tile[j] = j < rows ? load_16(x + j * step) : _mm_setzero_si128();
@@ -58,7 +58,7 @@ QRT_AVX2 QRT_INLINE void turn_tile(const int8_t *x, ptrdiff_t step, int32_t rows
     for (int i = 0; i < TILE; i++) store_16(y + i * y_step, tile[i]);
 }
 
-/* 16 columns of 2 to 4 rows, in fours that `squeeze` takes the missing rows out of; as above for what follows. */
+/* 16 columns of 2 to 4 rows, in groups of four from which `squeeze` removes the missing rows; overwrites as above. */
 QRT_AVX2 QRT_INLINE void turn_few(const int8_t *x, ptrdiff_t step, int32_t rows, __m128i squeeze, int8_t *y) {
     __m128i a = load_16(x), b = load_16(x + step), c = _mm_setzero_si128(), d = c;
     if (rows > 2) c = load_16(x + 2 * step);
@@ -90,7 +90,7 @@ QRT_AVX2 static void turn_narrow(const int8_t *x, const matrix *m, int8_t *y) {
     }
 }
 
-/* At least 16 rows and columns; the last tiles begin where they end with the matrix. */
+/* At least 16 rows and columns; the last tiles overlap the previous ones to end with the matrix. */
 QRT_AVX2 static void turn_wide(const int8_t *x, const matrix *m, int8_t *y) {
     for (ptrdiff_t i = 0; i < m->columns; i += TILE) {
         ptrdiff_t column = i + TILE <= m->columns ? i : m->columns - TILE;
@@ -117,13 +117,13 @@ static void transpose_run(const void *params, const int8_t *const *inputs, int8_
 
 const qrt_kernel qrt_transpose_avx2 = {.run = transpose_run};
 
-/* Codes beside each other as pairs of int16, which one instruction weighs and adds; 8 of 16 channels. */
+/* Neighbouring codes as pairs of int16, weighted and added by one instruction; 8 of 16 channels. */
 QRT_AVX2 QRT_INLINE __m256i weigh_pair(__m256i left, __m256i right, __m256i weights, const int half) {
     __m256i pairs = half == 0 ? _mm256_unpacklo_epi16(left, right) : _mm256_unpackhi_epi16(left, right);
     return _mm256_madd_epi16(pairs, weights);
 }
 
-/* At least 16 channels; the last register ends where they end. */
+/* At least 16 channels; the last register overlaps the previous one to end with the channels. */
 QRT_AVX2 static void interpolate(const int8_t *top, ptrdiff_t below, ptrdiff_t right, int32_t v, int32_t u,
                                  int32_t channels, int8_t *output) {
     const __m256i weights = _mm256_set1_epi32(u << 16 | (1024 - u)), half_step = _mm256_set1_epi32(1 << 19);

@@ -6,7 +6,7 @@
 
 #define CHANNELS 16
 
-/* int16 holds the sum of so many codes. */
+/* Number of codes with a sum that fits int16. */
 #define SUM16 255
 
 /* A rectangle of positions of an image. */
@@ -23,7 +23,7 @@ static rectangle window_at(const qrt_pool2d_params *p, const int8_t *image, int3
     return r;
 }
 
-/* Sums of the first 8 and of the other channels. */
+/* Sums of the first 8 and of the last 8 channels. */
 typedef struct sums {
     __m256i low, high;
 } sums;
@@ -33,7 +33,7 @@ QRT_AVX2 QRT_INLINE void sums_add(sums *s, __m256i sum16) {
     s->high = _mm256_add_epi32(s->high, _mm256_cvtepi16_epi32(_mm256_extracti128_si256(sum16, 1)));
 }
 
-/* `count` channels from `channel` on. */
+/* Sums of `count` channels, beginning with `channel`. */
 QRT_AVX2 QRT_INLINE sums sum_codes(const rectangle *r, int32_t channel, int32_t count) {
     sums s = {_mm256_setzero_si256(), _mm256_setzero_si256()};
     __m256i sum16 = _mm256_setzero_si256();
@@ -70,7 +70,7 @@ QRT_AVX2 QRT_INLINE __m128i narrow16(__m256i low, __m256i high, int32_t minimum,
  */
 typedef struct division {
     __m256i reciprocal, count, half, bits;
-    __m256i even; /* all ones where ties go to even, and there can be one */
+    __m256i even; /* all ones if ties round to even and can occur */
 } division;
 
 QRT_AVX2 static division division_by(int32_t count, int32_t to_even) {
@@ -98,7 +98,7 @@ QRT_AVX2 QRT_INLINE __m256i divide_8(const division *d, __m256i sum) {
 
 QRT_AVX2 static void average_position(const qrt_pool2d_params *p, const rectangle *window, const division *d,
                                       int8_t *y) {
-    int32_t zero_point = p->rounding == 1 ? p->x_zero_point : 0; /* HALF_EVEN alone counts from it */
+    int32_t zero_point = p->rounding == 1 ? p->x_zero_point : 0; /* only HALF_EVEN rounds relative to it */
     __m256i zero = _mm256_set1_epi32(zero_point);
     __m256i zeros = _mm256_mullo_epi32(zero, d->count);
     for (int32_t channel = 0; channel < p->channels; channel += CHANNELS) {

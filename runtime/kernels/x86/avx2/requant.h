@@ -1,4 +1,4 @@
-/* requant.h: accumulators to codes with AVX2, 8 channels in a register, as lanes.h derives it. */
+/* requant.h: requantization with AVX2, 8 channels in a register, as derived in lanes.h. */
 #ifndef QRT_AVX2_REQUANT_H
 #define QRT_AVX2_REQUANT_H
 
@@ -7,7 +7,7 @@
 
 #ifdef QRT_X86
 
-/* Half of a qrt_lanes in registers. What a form does not use is never loaded. */
+/* Half of a qrt_lanes in registers. Fields that a form does not use are never loaded. */
 typedef struct requant8 {
     __m256i multiplier, multiplier_odd, even, odd, shift, left, round, sign_shift;
 } requant8;
@@ -33,7 +33,7 @@ QRT_AVX2 QRT_INLINE __m256i requant8_apply(__m256i acc, const requant8 *r, const
     __m256i even = _mm256_add_epi64(_mm256_mul_epi32(acc, r->multiplier), r->even);
     __m256i odd = _mm256_mul_epi32(_mm256_srli_epi64(acc, 32), r->multiplier_odd);
     odd = _mm256_add_epi64(odd, r->odd);
-    /* The upper halves of both, each in its channel's place. */
+    /* The upper halves of both, in the order of channels. */
     __m256i high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
     if (form == QRT_LANES_DOUBLE) {
         __m256i negative = _mm256_srlv_epi32(high, r->sign_shift);
@@ -42,7 +42,7 @@ QRT_AVX2 QRT_INLINE __m256i requant8_apply(__m256i acc, const requant8 *r, const
     return _mm256_srav_epi32(high, r->shift);
 }
 
-/* Four registers of numbers to 32 codes, whose groups of four stand in the order a0 b0 c0 d0 a1 b1 c1 d1. */
+/* Four registers of numbers to 32 codes, with groups of four in the order a0 b0 c0 d0 a1 b1 c1 d1. */
 QRT_AVX2 QRT_INLINE __m256i narrow32(__m256i a, __m256i b, __m256i c, __m256i d) {
     return _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
 }

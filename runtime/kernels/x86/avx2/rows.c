@@ -1,7 +1,7 @@
 /* rows.c: operators on single codes with AVX2, 32 at a time: add, mul, maximum, minimum, requantize, clamp and
  * lut.
  *
- * What is left of a row, less than 32 codes, goes through a buffer: nothing is read or written beyond a tensor.
+ * The rest of a row, less than 32 codes, goes through a buffer: nothing is read or written beyond a tensor.
  */
 #include "portable/walk.h"
 #include "x86/avx2/avx2.h"
@@ -11,7 +11,7 @@
 
 #define CODES 32
 
-/* Two registers of int16, codes in their order. */
+/* Two registers of int16, codes in order. */
 typedef struct codes16 {
     __m256i first, second;
 } codes16;
@@ -106,7 +106,7 @@ typedef struct common_shift {
     int32_t output_min, output_max;
 } common_shift;
 
-/* Whether everything fits its place. */
+/* Whether all values fit their types. */
 QRT_AVX2 static int common_shift_of(const qrt_add_params *p, common_shift *k) {
     int64_t multiplier[2] = {p->a_multiplier, p->b_multiplier}, addend = p->addend;
     int64_t largest = 128 * ((multiplier[0] < 0 ? -multiplier[0] : multiplier[0]) +
@@ -148,7 +148,7 @@ QRT_AVX2 QRT_INLINE __m256i common_shift_codes(const void *constants, __m256i a,
     return clamp_codes(narrow_codes(y), k->output_min, k->output_max);
 }
 
-/* add, TFLITE: each of its three multiplications is a DOUBLE requantization without bounds. */
+/* add, TFLITE: each of the three multiplications is a DOUBLE requantization without bounds. */
 typedef struct tflite_sum {
     requant8 a, b, y;
     __m256i a_zero_point, b_zero_point, b_sign;
@@ -324,8 +324,8 @@ QRT_AVX2 static void clamp_run(const void *params, const int8_t *const *inputs, 
     unary_row(inputs[0], output, p->size, clamped_codes, p);
 }
 
-/* A row of the table is 16 codes, which vpshufb can look up: `index` has the number of the row taken out, so that it is
- * below 16 in the right row only; in others vpshufb is made to give 0. */
+/* A row of the table is 16 codes, which vpshufb can look up: the row's number is removed from `index`, so that it is
+ * below 16 only in the right row; in the others vpshufb gives 0. */
 QRT_AVX2 QRT_INLINE __m256i lut_codes(const void *constants, __m256i x) {
     const int8_t *table = constants;
     const __m256i beyond = _mm256_set1_epi8(0x70);

@@ -10,7 +10,7 @@
  *        | 0  1  0 -1 |         | 0  0  2 |
  *
  * which takes 16 products instead of 36. The factors are int16: |B' d B| <= 4 * 128 and |2G g 2G'| <= 9 * 128. Sums
- * may wrap, for arithmetic modulo 2^32 brings out 4 * acc, which is below 2^31.
+ * may wrap: arithmetic modulo 2^32 gives 4 * acc, which is below 2^31.
  *
  *   packed: winograd | qrt_lanes [blocks] | int16 [blocks][16][pairs][16][2]
  */
@@ -22,10 +22,10 @@
 
 #define POINTS 16 /* of a tile */
 
-/* Tiles that are computed together, unless one row has more. */
+/* Tiles computed together, unless one row has more. */
 #define TILES 24
 
-/* So that 4 * acc is below 2^31; and entries in a row of the output's width, so that scratch is not immense. */
+/* Limits: channels, so that 4 * acc is below 2^31; entries in a row of the output, so that scratch stays small. */
 #define MOST_CHANNELS 1024
 #define MOST_ENTRIES (1 << 19)
 
@@ -35,15 +35,15 @@ typedef struct winograd {
     int32_t reserved[15];
 } winograd;
 
-/* Where everything lies. */
+/* Layout of the scratch buffer. */
 typedef struct layout {
     qrt_conv2d_params p; /* with whole tiles */
     int32_t blocks, pairs;
     int32_t columns, rows, rows_at_once; /* of tiles */
     int32_t tiles;                       /* rows_at_once * columns */
-    int32_t channels;                    /* of a transformed tile: in_channels in whole registers */
+    int32_t channels;                    /* of a transformed tile: in_channels rounded up to whole registers */
     qrt_band band;
-    size_t inputs, sums, acc, size; /* where they begin in scratch, and its size */
+    size_t inputs, sums, acc, size; /* offsets in scratch, and its size */
 } layout;
 
 static layout layout_of(const qrt_conv2d_params *p) {
@@ -68,7 +68,7 @@ static layout layout_of(const qrt_conv2d_params *p) {
     return l;
 }
 
-/* Of the height only whether there are 2 rows, since rows of an operator share its packed weights. */
+/* Of the height, tests only for 2 rows, since parts with fewer rows share the operator's packed weights. */
 int qrt_winograd_serves(const void *params) {
     const qrt_conv2d_params *p = params;
     return p->filter_height == 3 && p->filter_width == 3 && p->stride_y == 1 && p->stride_x == 1 &&
@@ -84,7 +84,7 @@ static size_t winograd_packed_size(const void *params) {
     return sizeof(winograd) + (size_t)l.blocks * (sizeof(qrt_lanes) + (size_t)block_size(&l) * sizeof(int16_t));
 }
 
-/* 2G g 2G' of one channel of weights, whose entries are `step` apart. */
+/* 2G g 2G' of one channel of weights, with entries `step` apart. */
 static void transform_weights(const int8_t *g, ptrdiff_t step, int16_t u[POINTS]) {
     static const int8_t factor[4][3] = {{2, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 2}};
     for (int point = 0; point < POINTS; point++) {
@@ -96,7 +96,7 @@ static void transform_weights(const int8_t *g, ptrdiff_t step, int16_t u[POINTS]
     }
 }
 
-/* One channel of a block; `weights` is its block's. Returns the form that it needs. */
+/* Packs one channel of a block; `weights` is the block's. Returns the form that it needs. */
 static int32_t pack_channel(const layout *l, int32_t channel, int32_t lane, qrt_lanes *lanes, int16_t *weights) {
     const qrt_conv2d_params *p = &l->p;
     ptrdiff_t step = p->in_channels;
@@ -133,7 +133,7 @@ static void winograd_pack(const void *params, void *packed) {
 
 static size_t winograd_scratch(const void *params) { return layout_of(params).size; }
 
-/* B' d B of 16 channels; d begins at x. Entry by entry to `to`, `step` apart. */
+/* B' d B of 16 channels; d begins at x. Entries are written to `to`, `step` apart. */
 QRT_AVX2 QRT_INLINE void transform_inputs(const int16_t *x, ptrdiff_t pitch, ptrdiff_t channels, int16_t *to,
                                           ptrdiff_t step) {
     __m256i t[4][4];
@@ -210,8 +210,8 @@ QRT_AVX2 QRT_INLINE void transform_sums(const int32_t *sums, ptrdiff_t step, __m
     }
 }
 
-/* Tile rows [0, rows) of the sums to acc [2 * rows][width][16]. A tile may reach beyond `width`, of which nothing is
- * kept. */
+/* Tile rows [0, rows) of the sums to acc [2 * rows][width][16]. Outputs of a tile beyond `width` are
+ * dropped. */
 QRT_AVX2 static void gather_positions(const layout *l, const int32_t *sums, int32_t rows, int32_t width, int32_t *acc) {
     ptrdiff_t step = (ptrdiff_t)l->tiles * QRT_LANES, line = (ptrdiff_t)width * QRT_LANES;
     for (int32_t row = 0; row < rows; row++, acc += 2 * line) {
@@ -231,7 +231,7 @@ QRT_AVX2 static void gather_positions(const layout *l, const int32_t *sums, int3
     }
 }
 
-/* `rows` rows of tiles whose inputs are in the band; `positions` of them are outputs. */
+/* `rows` rows of tiles with inputs in the band; `positions` of them are outputs. */
 QRT_AVX2 static void winograd_rows(const layout *l, const qrt_emitter *e, uint8_t *scratch, int32_t rows, int32_t width,
                                    int32_t positions, int8_t *output) {
     const int16_t *copy = (const int16_t *)scratch;

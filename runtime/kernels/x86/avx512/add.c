@@ -1,7 +1,7 @@
 /* add.c: add with AVX-512.
  *
- * Where a bound does not hold that the quick way needs, the portable kernel runs: parameters that extreme come from no
- * real network.
+ * If the parameters exceed a bound that the fast path needs, the portable kernel runs: such extreme parameters do not
+ * occur in real networks.
  */
 #include "x86/avx512/avx512.h"
 #include "x86/avx512/rows.h"
@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-/* add, COMMON_SHIFT, in 32 bits: each multiplier is hi * 2^16 + lo, both int16, and so is the addend, so that
+/* add, COMMON_SHIFT, in 32 bits: each multiplier is hi * 2^16 + lo, both int16, and the addend likewise, so that
  *
  *   (a * a_multiplier + b * b_multiplier + addend) >> shift
  *     = (a * a_hi + b * b_hi + addend_hi + ((a * a_lo + b * b_lo + addend_lo) >> 16)) >> (shift - 16)
@@ -26,7 +26,7 @@ static int32_t upper_half(int32_t value) { return (int32_t)(((int64_t)value + 0x
 
 static int32_t pair(int32_t low, int32_t high) { return (int32_t)((uint32_t)(low & 0xffff) | (uint32_t)high << 16); }
 
-/* Whether all of it stays in its bits. */
+/* Whether all values fit their types. */
 static int fits_common_shift(const qrt_add_params *p) {
     int64_t addend_hi = p->addend >> 16;
     return p->shift >= 16 && p->shift < 48 && upper_half(p->a_multiplier) < 1 << 15 &&
@@ -68,9 +68,9 @@ QRT_AVX512 static void add_common_shift(const qrt_add_params *p, const int8_t *c
  *
  *   high_mul(d * 2^20, m) = (d * m + 2^10) >> 11 = 32 * d * hi + ((d * lo + 2^10) >> 11)
  *
- * in 32 bits, from the int16 pair (d, 32 * d). rounding_shift(that, n) then adds 2^(n - 1) less 1 when d < 0: that is
- * also the sign of what is shifted, or what is shifted is 0 and the 1 makes no difference. So it is for the
- * sum s of both operands, which is at most 2^29:
+ * in 32 bits, from the int16 pair (d, 32 * d). rounding_shift(that, n) then adds 2^(n - 1) less 1 when d < 0: the
+ * shifted value has the same sign, or it is 0 and the 1 makes no difference. The same holds for the sum s of both
+ * operands, which is at most 2^29:
  *
  *   y = ((2 * s * y_multiplier + addend) >> 32) - (1 when s < 0)) >> right                 right = y_shift - 31 >= 1
  *   addend = 2^31 + (2^(right - 1) + y_zero_point * 2^right) * 2^32
@@ -79,7 +79,7 @@ typedef struct tflite_operand {
     __m512i zero_point; /* int16 */
     __m512i lo, hi;     /* for the pair */
     __m512i round;      /* 2^10 + 2^(n - 1) * 2^11 */
-    __m512i sign_shift; /* a logical shift that makes a sign 1, or, by 32, 0 */
+    __m512i sign_shift; /* logical shift that turns a sign into 1, or, by 32, into 0 */
     __m512i shift;
 } tflite_operand;
 
@@ -107,7 +107,7 @@ QRT_AVX512 QRT_INLINE tflite_operand tflite_operand_of(int32_t zero_point, int32
     return operand;
 }
 
-/* What 32 codes stand for: `real`[0] for the lower int16 of each part of 8, [1] for the upper ones. */
+/* Scaled values of 32 codes: `real`[0] for the lower int16 of each part of 8, [1] for the upper ones. */
 QRT_AVX512 QRT_INLINE void tflite_real(const tflite_operand *o, __m512i codes, const int half, __m512i real[2]) {
     __m512i d = _mm512_sub_epi16(widen(codes, half), o->zero_point), d32 = _mm512_slli_epi16(d, 5);
     const __m512i pairs[2] = {_mm512_unpacklo_epi16(d, d32), _mm512_unpackhi_epi16(d, d32)};
@@ -162,19 +162,19 @@ QRT_AVX512 static void add_tflite(const qrt_add_params *p, const int8_t *const *
     broadcast_rows(&p->broadcast, inputs, output, tflite_codes, &c);
 }
 
-/* A TFLITE add rounds three times, but at 2^-20 of a code twice: nearly always some COMMON_SHIFT gives the same code
- * for each of the 65,536 pairs, in a quarter of the time. Its multipliers are the exact factors; the addend is any that
- * puts every sum of a pair between its code and the next, which the search either finds or refutes:
+/* A TFLITE add rounds three times, but twice at 2^-20 of a code: nearly always some COMMON_SHIFT gives the same code
+ * for each of the 65,536 pairs, in a quarter of the time. Its multipliers are the exact factors; the addend is any
+ * value that puts the sum of every pair between its code and the next, which the search finds or proves impossible:
  *
  *   code * 2^shift <= a * a_multiplier + b * b_multiplier + addend < (code + 1) * 2^shift
  *
  * where a code at output_min has no lower bound, and one at output_max no upper one.
  */
 typedef struct addend_search {
-    __m512i low, up; /* the largest lower bound, the least of code * 2^shift - sum, in each of 8 places */
+    __m512i low, up; /* in each of 8 lanes, the largest and the smallest code * 2^shift - sum */
 } addend_search;
 
-/* 64 codes of the output, which belong to `a_sum` and each of `b_sum`[8]. */
+/* 64 codes of the output, for `a_sum` and each of `b_sum`[8]. */
 QRT_AVX512 QRT_INLINE void search_codes(addend_search *s, const tflite *c, __m128i shift, __m512i codes, __m512i a_sum,
                                         const __m512i *b_sum) {
     __mmask64 has_low = _mm512_cmpgt_epi8_mask(codes, c->output_min);
@@ -197,7 +197,7 @@ static int64_t largest_of(const int64_t values[8], int64_t sign) {
     return sign * best;
 }
 
-/* Fills common->addend, if there is one. */
+/* Sets common->addend, if one exists. */
 QRT_AVX512 static int find_addend(const qrt_add_params *p, qrt_add_params *common) {
     const tflite c = tflite_of(p);
     const __m512i places = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
@@ -225,13 +225,13 @@ QRT_AVX512 static int find_addend(const qrt_add_params *p, qrt_add_params *commo
     return least < end;
 }
 
-/* multiplier * y_multiplier * 2^-down, rounded; 0 when that is out of reach. */
+/* multiplier * y_multiplier * 2^-down, rounded; 0 if it is out of range. */
 static int64_t factor(int32_t multiplier, int32_t y_multiplier, int32_t down) {
     if (down < 1 || down > 62) return 0;
     return (((int64_t)multiplier * y_multiplier >> (down - 1)) + 1) >> 1;
 }
 
-/* *common becomes a COMMON_SHIFT add of the same codes as the TFLITE one `p`. Returns 0 when none was found. */
+/* Sets *common to a COMMON_SHIFT add with the same codes as the TFLITE one `p`. Returns 0 if none was found. */
 static int common_shift_of(const qrt_add_params *p, qrt_add_params *common) {
     int32_t a_down = p->a_shift + p->y_shift - 20, b_down = p->b_shift + p->y_shift - 20;
     *common = *p;
@@ -248,7 +248,7 @@ static int common_shift_of(const qrt_add_params *p, qrt_add_params *common) {
     return 0;
 }
 
-/* Packed are the parameters that run, but for the shape. */
+/* Packed memory holds the parameters to run, except the shape. */
 static size_t add_packed_size(const void *params) {
     (void)params;
     return sizeof(qrt_add_params);

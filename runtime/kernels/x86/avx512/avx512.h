@@ -1,4 +1,4 @@
-/* avx512.h: kernels of the avx512vnni set that tables in other files take. */
+/* avx512.h: kernels of the avx512vnni set that tables in other files use. */
 #ifndef QRT_AVX512_H
 #define QRT_AVX512_H
 

@@ -1,7 +1,7 @@
 /* avx512vnni.c: the set for CPUs with AVX-512 and its VNNI instructions; conv2d and linear by vpdpbusd.
  *
- * vpdpbusd multiplies unsigned by signed bytes: x + 128, made while the image is copied, by the weights. What that adds
- * is the same for every position and goes into the lanes' correction.
+ * vpdpbusd multiplies unsigned by signed bytes: x + 128, computed while the image is copied, by the weights. The
+ * difference is the same for every position and is part of the lanes' correction.
  */
 #include "portable/portable.h"
 #include "x86/avx512/avx512.h"
@@ -14,13 +14,13 @@
 #define FLIP 0x80 /* x ^ FLIP is x + 128 */
 #define UNIT 4
 
-/* Most positions at once, by blocks of channels: accumulators, weights and one input fit the 32 registers. */
+/* Maximum positions at once, by blocks of channels: accumulators, weights and one input fit the 32 registers. */
 #define POSITIONS_4 6
 #define POSITIONS_2 12
 #define POSITIONS_1 16
 #define MAX_POSITIONS 16
 
-/* Scratch: offsets of the runs, then the image, which may be read beyond its end. */
+/* Scratch buffer: offsets of the runs, then the image, which may be read beyond its end. */
 static size_t runs_size(const qrt_product *product) {
     return ((size_t)product->runs * sizeof(ptrdiff_t) + 63) / 64 * 64;
 }
@@ -33,7 +33,7 @@ static size_t conv2d_scratch(const void *params) {
     return runs_size(&product) + image.size + (size_t)MAX_POSITIONS * (size_t)image.step + UNIT;
 }
 
-/* 0 where the portable kernel runs. */
+/* 0 if the portable kernel runs. */
 static size_t conv2d_packed_size(const void *params) {
     const qrt_conv2d_params *p = params;
     if (!qrt_image_fits(p, p->in_channels, 0)) return 0;
@@ -151,7 +151,7 @@ QRT_AVX512 static void conv2d_run(const void *params, const int8_t *const *input
     }
 }
 
-/* acc [blocks * 16] for one position; its input is `quads` times 4 bytes. `blocks` times `splits` sums are under way at
+/* acc [blocks * 16] for one position; its input is `quads` times 4 bytes. `blocks` times `splits` sums are computed at
  * once. */
 QRT_AVX512 QRT_INLINE void multiply_row(const uint8_t *x, int32_t quads, const int8_t *weights, ptrdiff_t block_size,
                                         int32_t *acc, const int blocks, const int splits) {
@@ -189,7 +189,7 @@ QRT_AVX512 QRT_INLINE void multiply_row(const uint8_t *x, int32_t quads, const i
     }
 }
 
-/* From this many rows on linear is a convolution. */
+/* With this many rows or more, linear runs as a convolution. */
 #define CONV2D_ROWS 4
 
 static size_t linear_packed_size(const void *params) {

@@ -1,20 +1,20 @@
 /* depthwise.c: dwconv2d with AVX-512 VNNI.
  *
- * A register holds 64 neighbouring codes of an output row: 64 channels, or several positions of fewer channels. What
- * one filter position sees of the input is then 64 neighbouring codes, too. Four filter positions, a *quad*,
- * are interleaved byte by byte and multiplied with vpdpbusd, which sums four products a channel:
+ * A register holds 64 contiguous codes of an output row: 64 channels, or several positions of fewer channels. The
+ * input of one filter position is then 64 contiguous codes, too. Four filter positions, a *quad*,
+ * are interleaved byte by byte and multiplied with vpdpbusd, which sums four products per channel:
  *
  *   unpack: 4 registers of 64 codes -> 4 registers of 16 channels. Channel 16 * l + 4 * k + e goes to lane l,
  *   element e of register k, and narrowing by packs puts it back without a permutation.
  *
- * A quad is four rows at one filter column, so with stride 1 one quad serves two output rows of a filter three rows
- * high, and with 64 channels or more also the neighbouring positions. Filters of a single row take
- * four columns as a quad instead, which serves up to four outputs beside each other. What is missing of a quad has
+ * A quad is four rows at one filter column, so with stride 1 one quad is used for two output rows of a filter three
+ * rows high, and with 64 channels or more also for the neighbouring positions. Filters of a single row use
+ * four columns as a quad instead, for up to four neighbouring outputs. Missing entries of a quad have
  * weight 0.
  *
  * Rows of the input are copied as they are needed, with padding (the code x_zero_point) on both sides, as uint8 (code +
- * 128). So nothing is ever read outside of the input, no loop asks about padding, and the output may lie
- * over rows that are done with.
+ * 128). So nothing is read outside of the input, no loop tests for padding, and the output may overwrite
+ * rows that are no longer needed.
  */
 #include "x86/avx512/depthwise.h"
 #include "portable/portable.h"
@@ -25,7 +25,7 @@
 
 #include <string.h>
 
-/* Columns [first, last) of a padded row become padding. */
+/* Fills columns [first, last) of a padded row with padding. */
 static void pad_columns(const qrt_conv2d_params *p, const qrt_depthwise *of, int32_t first, int32_t last,
                         uint8_t *row) {
     int value = p->x_zero_point + 128;
@@ -48,15 +48,15 @@ QRT_AVX512 QRT_INLINE void copy_codes(const int8_t *from, ptrdiff_t size, uint8_
     }
 }
 
-/* One position whose codes serve depth_multiplier channels each. */
+/* Copies one position, each code for depth_multiplier channels. */
 static void copy_repeated(const int8_t *from, int32_t in_channels, int32_t depth_multiplier, uint8_t *to) {
     for (int32_t i = 0; i < in_channels; i++) {
         for (int32_t k = 0; k < depth_multiplier; k++) *to++ = (uint8_t)(from[i] + 128);
     }
 }
 
-/* Positions by turns to `even` and `odd`, as many as fill registers; `channels` is 4, 8, 16 or 32. Returns their count.
- */
+/* Copies positions alternately to `even` and `odd`, as many as fill registers; `channels` is 4, 8, 16 or 32. Returns
+ * their count. */
 QRT_AVX512 static int32_t copy_by_turns(const int8_t *from, int32_t count, int32_t channels, uint8_t *even,
                                         uint8_t *odd) {
     const __m512i flip = _mm512_set1_epi8(-128);
@@ -73,7 +73,7 @@ QRT_AVX512 static int32_t copy_by_turns(const int8_t *from, int32_t count, int32
     return done;
 }
 
-/* Every `step`-th position of `channels` codes. While others follow, whole registers are copied, which they overwrite.
+/* Copies every `step`-th position of `channels` codes, as whole registers while later positions overwrite the excess.
  */
 QRT_AVX512 static void copy_positions(const int8_t *from, ptrdiff_t step, int32_t count, int32_t channels,
                                       uint8_t *to) {
@@ -87,7 +87,7 @@ QRT_AVX512 static void copy_positions(const int8_t *from, ptrdiff_t step, int32_
     for (; left > 0; left -= channels, from += step, to += channels) copy_codes(from, channels, to);
 }
 
-/* Copies a row of the input behind its padding, as `of` lays it out. */
+/* Copies a row of the input after its left padding, in the layout of `of`. */
 QRT_AVX512 static void copy_row(const qrt_conv2d_params *p, const qrt_depthwise *of, const int8_t *from, uint8_t *row) {
     int32_t left = p->pad_left, columns = of->reach - left < p->in_width ? of->reach - left : p->in_width;
     int32_t channels = p->in_channels, depth_multiplier = p->out_channels / channels;
@@ -110,7 +110,7 @@ QRT_AVX512 static void copy_row(const qrt_conv2d_params *p, const qrt_depthwise 
     }
 }
 
-/* One block of `rows` output rows; from one position to the next it is `step` bytes. */
+/* One block of `rows` output rows; positions are `step` bytes apart. */
 QRT_AVX512 static void run_block(const qrt_conv2d_params *p, const qrt_depthwise *of, int32_t block, int32_t rows,
                                  ptrdiff_t step, qrt_depthwise_block *b, int8_t *output) {
     int32_t channels = p->out_channels, unit = of->group * channels, at = block * 64;
@@ -138,13 +138,13 @@ QRT_AVX512 static void run_block(const qrt_conv2d_params *p, const qrt_depthwise
     b->to_step = unit * element;
     b->down = (ptrdiff_t)p->out_width * channels * element;
     qrt_depthwise_positions(b, whole);
-    if (rest > 0) { /* the positions that are fewer than a group */
+    if (rest > 0) { /* the remaining positions, fewer than a group */
         b->size = rest < b->size ? rest : b->size;
         qrt_depthwise_positions(b, 1);
     }
 }
 
-/* Copies the rows of the input that output rows [out_y, out_y + rows) see and that are not in the ring yet; those
+/* Copies the rows of the input that output rows [out_y, out_y + rows) need and that are not in the ring yet; rows
  * before `next` are. Returns the new `next`. */
 static int32_t fill_ring(const qrt_conv2d_params *p, const qrt_depthwise *of, const int8_t *image, int32_t out_y,
                          int32_t rows, int32_t next, uint8_t *ring) {
@@ -158,7 +158,7 @@ static int32_t fill_ring(const qrt_conv2d_params *p, const qrt_depthwise *of, co
     return next;
 }
 
-/* Where the quads of output row out_y begin. A row that no weight wants is any row: one of padding. */
+/* Sets the pointers to the quads of output row out_y. A row without weights may be any row: it points to padding. */
 static void point(const qrt_conv2d_params *p, const qrt_depthwise *of, int32_t out_y, int32_t rows, const uint8_t *ring,
                   const uint8_t **base) {
     const uint8_t *padding = ring + of->ring * of->pitch;
@@ -172,7 +172,7 @@ static void point(const qrt_conv2d_params *p, const qrt_depthwise *of, int32_t o
     for (int32_t i = of->across ? 3 : -1; i >= 0; i--) base[i] = base[0] + column_offset(p, of, i * p->dilation_x);
 }
 
-/* Columns [0, left) and those behind the input become padding in every row, and a row of its own. */
+/* Fills columns [0, left) and those after the input with padding in every row, and one extra row completely. */
 static void pad_rows(const qrt_conv2d_params *p, const qrt_depthwise *of, uint8_t *ring) {
     int32_t left = p->pad_left < of->reach ? p->pad_left : of->reach;
     for (int32_t i = 0; i < of->ring; i++, ring += of->pitch) {

@@ -1,4 +1,4 @@
-/* depthwise_pack.c: chooses how a dwconv2d is computed with AVX-512, and packs its weights for that. */
+/* depthwise_pack.c: chooses how a dwconv2d is computed with AVX-512, and packs its weights accordingly. */
 #include "x86/avx512/depthwise.h"
 #include "x86/image.h"
 #include "x86/x86.h"
@@ -7,16 +7,16 @@
 
 #include <string.h>
 
-/* Registers that a row of `width` positions takes, `group` at once. */
+/* Registers for a row of `width` positions, `group` at once. */
 static int32_t registers_of_row(int32_t width, int32_t group, int32_t channels) {
     return width / group * ((group * channels + 63) / 64) + (width % group * channels + 63) / 64;
 }
 
-/* Columns that quads across may have more than the filter: 3, and those of the outputs beside. */
+/* Columns that quads across may extend beyond the filter: 3, and those of the neighbouring outputs. */
 #define BEHIND (3 + BESIDE - 1)
 
-/* One position at a time shares quads with its neighbours, and reads a row as it stands whatever the stride;
- * several fill registers that few channels leave empty. */
+/* One position at a time shares quads with its neighbours, and reads a row unchanged for any stride; several positions
+ * fill registers that few channels leave partly empty. */
 static int32_t choose_group(const qrt_conv2d_params *p) {
     int32_t width = p->out_width, channels = p->out_channels, best = 1;
     for (int32_t group = 2; group <= 64 && group <= width && group * channels <= 64 * MAX_BLOCKS; group++) {
@@ -33,7 +33,7 @@ static int32_t choose_rows(const qrt_conv2d_params *p) {
     return rows <= p->out_height ? rows : 1;
 }
 
-/* Of a filter of one row. */
+/* For a filter of one row. */
 static int32_t choose_beside(const qrt_conv2d_params *p) {
     int32_t columns = (p->filter_width + BESIDE + 2) / 4;
     int fits = p->stride_x == 1 && p->dilation_x == 1 && p->out_width >= BESIDE && columns <= MAX_BESIDE_COLUMNS;
@@ -68,7 +68,7 @@ static qrt_depthwise make_plan(const qrt_conv2d_params *p) {
     of.reach = (p->out_width - 1) * p->stride_x + (p->filter_width - 1) * p->dilation_x + 1;
     of.ring = (of.rows - 1) * p->stride_y + (p->filter_height - 1) * p->dilation_y + 1;
     of.phase = (ptrdiff_t)((of.reach + of.phases - 1) / of.phases) * p->out_channels;
-    /* A quad across may end behind the filter, and a register behind the row. */
+    /* A quad across may extend beyond the filter, and a register beyond the row. */
     ptrdiff_t behind = of.across ? BEHIND * (ptrdiff_t)p->dilation_x * p->out_channels : 0;
     of.pitch = (ptrdiff_t)round_to_64((size_t)(of.phase * of.phases + behind + 64));
     return of;
@@ -91,7 +91,7 @@ size_t qrt_depthwise_scratch(const void *params) {
     return (size_t)of.pitch * (size_t)(of.ring + 1) + RUN * MAX_ROWS * 256 + pointers + shifts;
 }
 
-/* The weight that entry `i` of a quad has for output row `row`, or for the `row`-th output beside, or 0. */
+/* The weight of entry `i` of a quad for output row `row`, or for the `row`-th neighbouring output, or 0. */
 static int8_t weight_of(const qrt_conv2d_params *p, const qrt_depthwise *of, int32_t column, int32_t quad, int32_t row,
                         int32_t i, int32_t channel) {
     int32_t filter_y = of->across ? 0 : 4 * quad + i - row;
@@ -100,7 +100,7 @@ static int8_t weight_of(const qrt_conv2d_params *p, const qrt_depthwise *of, int
     return p->weights[((ptrdiff_t)filter_y * p->filter_width + filter_x) * p->out_channels + channel];
 }
 
-/* Whether SINGLE_BIASED or DOUBLE_BIASED serves a channel that SINGLE or DOUBLE serves. */
+/* Whether SINGLE_BIASED or DOUBLE_BIASED can compute a channel that SINGLE or DOUBLE can. */
 static int can_be_biased(const qrt_requant *requant, int32_t channel) {
     int32_t shift = requant->shift[channel * requant->step], multiplier = requant->multiplier[channel * requant->step];
     if (shift > 53) return 0;
@@ -108,12 +108,12 @@ static int can_be_biased(const qrt_requant *requant, int32_t channel) {
     return shift > 31 && (multiplier == 0 || multiplier >= 1 << 30);
 }
 
-/* A product that is dropped need not be summed. */
+/* A product that the shift drops need not be summed. */
 static int is_dropped(const qrt_requant *requant, int32_t channel) {
     return requant->multiplier[channel * requant->step] == 0;
 }
 
-/* Byte `byte` of a block belongs to `channel`. Sums begin with what makes them the sum of (x - x_zero_point) * w. */
+/* Byte `byte` of a block belongs to `channel`. Initial values turn sums into the sum of (x - x_zero_point) * w. */
 static int32_t pack_lane(const qrt_conv2d_params *p, int32_t byte, int32_t channel, qrt_lanes *lanes, int32_t *start) {
     int32_t sum = 0, size = 0;
     for (ptrdiff_t i = 0; i < (ptrdiff_t)p->filter_height * p->filter_width; i++) {

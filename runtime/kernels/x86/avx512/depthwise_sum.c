@@ -1,7 +1,7 @@
-/* depthwise_sum.c: the sums of a dwconv2d with AVX-512 VNNI and their codes, of one block of 64 at a time.
+/* depthwise_sum.c: the sums of a dwconv2d with AVX-512 VNNI and their requantization, one block of 64 at a time.
  *
- * Codes are made while the sums are in registers, in the forms that nearly all layers have; the sums of other forms go
- * through a table.
+ * In the forms that nearly all layers have, sums are requantized in registers; the sums of other forms go through a
+ * table.
  */
 #include "x86/avx512/depthwise.h"
 #include "x86/avx512/requant.h"
@@ -12,11 +12,11 @@
 
 #include <string.h>
 
-/* Four registers of codes to four of quads. */
+/* Four registers of codes to four registers of quads. */
 QRT_AVX512 QRT_INLINE void interleave(const uint8_t *const *base, ptrdiff_t at, __m512i quad[4]) {
     __m512i a = _mm512_loadu_si512(base[0] + at), b = _mm512_loadu_si512(base[1] + at);
     __m512i c = _mm512_loadu_si512(base[2] + at), d = _mm512_loadu_si512(base[3] + at);
-    /* Each is needed twice, and gcc would load it twice, often across cache lines. */
+    /* Each is used twice, and gcc would load it twice, often across cache lines. */
     __asm__("" : "+v"(a), "+v"(b), "+v"(c), "+v"(d));
     __m512i ab = _mm512_unpacklo_epi8(a, b), cd = _mm512_unpacklo_epi8(c, d);
     quad[0] = _mm512_unpacklo_epi16(ab, cd);
@@ -27,7 +27,7 @@ QRT_AVX512 QRT_INLINE void interleave(const uint8_t *const *base, ptrdiff_t at, 
     quad[3] = _mm512_unpackhi_epi16(ab, cd);
 }
 
-/* Adds one quad for each of `rows` output rows, whose weights lie `row_size` bytes apart. */
+/* Adds one quad for each of `rows` output rows, with weights `row_size` bytes apart. */
 QRT_AVX512 QRT_INLINE void multiply(const __m512i quad[4], const int8_t *weights, ptrdiff_t row_size, const int rows,
                                     __m512i *acc) {
     QRT_UNROLL
@@ -39,7 +39,7 @@ QRT_AVX512 QRT_INLINE void multiply(const __m512i quad[4], const int8_t *weights
     }
 }
 
-/* 16 sums that hold their bias. */
+/* 16 sums that include the bias. */
 QRT_AVX512 QRT_INLINE __m512i requantize_biased(__m512i sum, const requant16 *r, const int form) {
     __m512i even = _mm512_mul_epi32(sum, r->multiplier);
     __m512i odd = _mm512_mul_epi32(_mm512_srli_epi64(sum, 32), r->multiplier_odd);
@@ -56,7 +56,7 @@ QRT_AVX512 QRT_INLINE __m512i requantize_biased(__m512i sum, const requant16 *r,
     return _mm512_srav_epi32(high, r->shift);
 }
 
-/* Where sums go, in registers. */
+/* Destination of sums, in registers. */
 typedef struct outlet {
     requant16 r[LANES_OF_BLOCK];
     __m512i output_min, output_max;
@@ -104,7 +104,7 @@ QRT_AVX512 QRT_INLINE void put_row(const outlet *out, const __m512i *acc, int ro
     _mm512_mask_storeu_epi8(out->to + row * out->down, out->mask, code);
 }
 
-/* To the next position, of which `rows` were put. */
+/* Advances to the next position, after `rows` rows were stored. */
 QRT_AVX512 QRT_INLINE void advance(outlet *out, int rows) {
     out->table += rows * LANES_OF_BLOCK;
     out->to += out->step;
@@ -137,7 +137,7 @@ QRT_AVX512 QRT_INLINE void sum_any(const qrt_depthwise_block *b, const int rows,
     }
 }
 
-/* The same where quads are three side by side and `carry` of them are the next position's, too. */
+/* The same with three quads side by side, `carry` of which are shared with the next position. */
 QRT_AVX512 QRT_INLINE void sum_three(const qrt_depthwise_block *b, const int rows, const int carry, const int form) {
     outlet out = outlet_of(b);
     ptrdiff_t at = b->at, step = b->step;
@@ -167,7 +167,7 @@ QRT_AVX512 QRT_INLINE void sum_three(const qrt_depthwise_block *b, const int row
     }
 }
 
-/* BESIDE neighbouring outputs at a time, of `columns` quads side by side; all but one are the next ones', too. */
+/* BESIDE neighbouring outputs at a time, with `columns` quads side by side; all but one are shared with the next. */
 QRT_AVX512 QRT_INLINE void sum_beside(const qrt_depthwise_block *b, const int columns, const int form) {
     outlet out = outlet_of(b);
     ptrdiff_t at = b->at, step = b->step, last = b->shift[columns - 1];
@@ -197,7 +197,7 @@ QRT_AVX512 QRT_INLINE void sum_beside(const qrt_depthwise_block *b, const int co
     }
 }
 
-/* The forms that nearly all layers have are computed while the sums are in registers. */
+/* The forms that nearly all layers have are requantized in registers. */
 static int in_registers(int32_t form) { return form == SINGLE_BIASED || form == DOUBLE_BIASED; }
 
 #define BY_FORM(name, sum, ...)                                                                                        \
@@ -237,7 +237,7 @@ static sum_block choose_sum(const qrt_depthwise_block *b) {
     return b->rows == 1 ? any1 : b->rows == 2 ? any2 : any4;
 }
 
-/* Codes of the sums in the table. */
+/* Requantizes the sums in the table. */
 QRT_AVX512 QRT_INLINE void requantize_table(const qrt_depthwise_block *b, const int form) {
     outlet out = outlet_of(b);
     for (int32_t row = 0; row < b->rows; row++) {

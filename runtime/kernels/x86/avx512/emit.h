@@ -1,8 +1,8 @@
 /* emit.h: from a table of accumulators to the output of a convolution, with AVX-512.
  *
- * A kernel computes `rows` positions of `blocks` (1, 2 or 4) times 16 channels into int32 [rows][16 * blocks]; here
- * they become codes, 64 at a time, and go to their places: positions between the rows of an image are no output, and
- * the last block of a group may have fewer channels.
+ * A kernel computes `rows` positions of `blocks` (1, 2 or 4) times 16 channels into int32 [rows][16 * blocks]; they
+ * are requantized and stored here, 64 at a time: positions between the rows of an image are no output, and the last
+ * block of a group may have fewer channels.
  */
 #ifndef QRT_AVX512_EMIT_H
 #define QRT_AVX512_EMIT_H
@@ -19,27 +19,27 @@
 typedef struct qrt_emitter {
     const qrt_conv2d_params *p;
     const qrt_product *product;
-    int32_t width, out_width; /* positions in a row of the image, of which the first out_width are outputs */
+    int32_t width, out_width; /* positions in a row of the image; the first out_width are outputs */
     int8_t *output;           /* of this image of the batch */
 } qrt_emitter;
 
 static inline qrt_emitter qrt_emitter_of(const qrt_conv2d_params *p, const qrt_image *image, int8_t *output) {
     qrt_emitter e = {p, p->packed, image->width, p->out_width, output};
-    if (e.width == e.out_width) e.width = e.out_width = image->count; /* no gaps: all is one row */
+    if (e.width == e.out_width) e.width = e.out_width = image->count; /* no gaps: one row */
     return e;
 }
 
-/* Where a table goes. */
+/* Destination of a table. */
 typedef struct qrt_emit_place {
     const qrt_lanes *lanes; /* of the first block */
     int32_t channel;        /* first output channel */
-    int32_t channels;       /* that there are, at most 16 * blocks */
+    int32_t channels;       /* number of channels, at most 16 * blocks */
 } qrt_emit_place;
 
 /* The first `channels` of 16 * blocks channels of one position: a mask of codes. */
 QRT_INLINE uint64_t channel_mask(int32_t channels) { return ~(uint64_t)0 >> (64 - channels); }
 
-/* `rows` positions that are neighbours in the output, from y on. `form` and `blocks` are constants. */
+/* `rows` positions that are contiguous in the output, beginning at y. `form` and `blocks` are constants. */
 QRT_AVX512 QRT_INLINE void emit_run(const qrt_conv2d_params *p, const int32_t *acc, int32_t rows, qrt_emit_place place,
                                     int8_t *y, const int form, const int blocks) {
     requant16 r[4];
@@ -76,7 +76,7 @@ QRT_AVX512 QRT_INLINE void emit_run(const qrt_conv2d_params *p, const int32_t *a
     }
 }
 
-/* Accumulators as they are, and those that no vector form serves. */
+/* Accumulators without requantization, and those that no vector form supports. */
 static inline void emit_scalar(const qrt_conv2d_params *p, const int32_t *acc, int32_t rows, qrt_emit_place place,
                                int8_t *output, ptrdiff_t position, int32_t wide) {
     for (int32_t row = 0; row < rows; row++, acc += wide) {
@@ -85,7 +85,7 @@ static inline void emit_scalar(const qrt_conv2d_params *p, const int32_t *acc, i
             int32_t sum = (int32_t)((uint32_t)acc[i] + (uint32_t)correction);
             ptrdiff_t index = (position + row) * p->out_channels + channel;
             if (p->requant.wide) {
-                memcpy(output + 4 * index, &sum, sizeof sum); /* the correction has the bias in it */
+                memcpy(output + 4 * index, &sum, sizeof sum); /* the correction includes the bias */
             } else {
                 output[index] = qrt_requantize(&p->requant, qrt_requant_channel(&p->requant, channel), sum);
             }
@@ -111,7 +111,7 @@ QRT_AVX512 QRT_INLINE void emit_form(const qrt_emitter *e, const int32_t *acc, i
     }
 }
 
-/* A table that is on its way out. `position` is where its first row stands in the image. */
+/* A table being stored. `position` is the position of its first row in the image. */
 typedef struct qrt_emission {
     const int32_t *acc;
     int32_t position, rows;
@@ -124,7 +124,7 @@ QRT_AVX512 QRT_INLINE void emit(const qrt_emitter *e, qrt_emission *table, int32
     if (count == 0) return;
     table->rows -= count;
     int32_t out_width = e->out_width;
-    if (table->position + count <= out_width) { /* all of it in the first row, which often is the only one */
+    if (table->position + count <= out_width) { /* all in the first row, often the only one */
         emit_form(e, table->acc, count, place, table->position, blocks);
         table->acc += (ptrdiff_t)count * 16 * blocks;
         table->position += count;

@@ -1,4 +1,4 @@
-/* image.h: copying an image as image.h lays it out, with AVX-512. */
+/* image.h: copies an image into the layout of x86/image.h, with AVX-512. */
 #ifndef QRT_AVX512_IMAGE_H
 #define QRT_AVX512_IMAGE_H
 

@@ -57,7 +57,7 @@ QRT_AVX512 QRT_INLINE void average_position(const qrt_pool2d_params *p, qrt_pool
     const __m512i output_min = _mm512_set1_epi8((char)p->output_min);
     const __m512i output_max = _mm512_set1_epi8((char)p->output_max);
     ptrdiff_t row_size = (ptrdiff_t)p->in_width * p->channels;
-    /* Whole rows are one run. */
+    /* Whole rows are contiguous. */
     int together = window.columns == p->in_width;
     int32_t rows = together ? 1 : window.rows, columns = together ? window.rows * window.columns : window.columns;
     for (int32_t channel = 0; channel < p->channels; channel += 64) {

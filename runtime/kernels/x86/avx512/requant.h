@@ -1,4 +1,4 @@
-/* requant.h: accumulators to codes with AVX-512, 16 channels in a register, as lanes.h derives it. */
+/* requant.h: requantization with AVX-512, 16 channels in a register, as derived in lanes.h. */
 #ifndef QRT_AVX512_REQUANT_H
 #define QRT_AVX512_REQUANT_H
 
@@ -7,7 +7,7 @@
 
 #ifdef QRT_X86
 
-/* A qrt_lanes in registers. What a form does not use is never loaded. */
+/* A qrt_lanes in registers. Fields that a form does not use are never loaded. */
 typedef struct requant16 {
     __m512i multiplier, multiplier_odd, even, odd, shift, left, round, sign_shift;
 } requant16;
@@ -34,7 +34,7 @@ QRT_AVX512 QRT_INLINE __m512i requant16_apply_pair(__m512i acc, __m512i odd, con
     }
     __m512i even = _mm512_add_epi64(_mm512_mul_epi32(acc, r->multiplier), r->even);
     odd = _mm512_add_epi64(_mm512_mul_epi32(odd, r->multiplier_odd), r->odd);
-    /* The upper halves of both, each in its channel's place. */
+    /* The upper halves of both, in the order of channels. */
     __m512i high = _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
     if (form == QRT_LANES_DOUBLE) {
         __m512i negative = _mm512_srlv_epi32(high, r->sign_shift);

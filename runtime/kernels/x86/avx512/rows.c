@@ -1,7 +1,7 @@
-/* rows.c: operators that look at one code of each operand, with AVX-512.
+/* rows.c: elementwise operators, with AVX-512.
  *
- * Where a bound does not hold that the quick way needs, the portable kernel runs: parameters that extreme come
- * from no real network.
+ * If the parameters exceed a bound that the fast path needs, the portable kernel runs: such extreme parameters do not
+ * occur in real networks.
  */
 #include "x86/avx512/rows.h"
 
@@ -82,7 +82,7 @@ QRT_AVX512 static void minimum_run(const void *params, const int8_t *const *inpu
     broadcast_rows(&p->broadcast, inputs, output, smaller, NULL);
 }
 
-/* Operators on one tensor are those on two of which the second is not looked at. */
+/* Operators on one tensor run as operators on two that ignore the second. */
 QRT_AVX512 QRT_INLINE void one_row(const int8_t *x, ptrdiff_t size, int8_t *y, codes_of_two function,
                                    const void *constants) {
     two_rows(x, 1, x, 0, size, y, function, constants);
@@ -156,13 +156,13 @@ QRT_AVX512 static void requantize_run(const void *params, const int8_t *const *i
     }
 }
 
-/* lut: the table as 128 int16, two codes each, in four registers. An index is a code's upper seven bits; its lowest
- * picks one of the two. */
+/* lut: the table as 128 int16, two codes each, in four registers. An index is a code's upper seven bits; the lowest
+ * bit selects one of the two. */
 typedef struct lookup {
     __m512i table[4];
 } lookup;
 
-/* For each int16 of `at`, whose lower 7 bits count, an entry of the table. */
+/* For each int16 of `at`, of which only the lower 7 bits are used, an entry of the table. */
 QRT_AVX512 QRT_INLINE __m512i look_up(const lookup *c, __m512i at) {
     __mmask32 second = _mm512_test_epi16_mask(at, _mm512_set1_epi16(32));
     __mmask32 upper = _mm512_test_epi16_mask(at, _mm512_set1_epi16(64));

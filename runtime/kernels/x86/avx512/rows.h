@@ -12,11 +12,11 @@ QRT_AVX512 QRT_INLINE __mmask64 first_bytes(ptrdiff_t size) {
     return size >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << size) - 1;
 }
 
-/* 64 codes from 64: what an operator does to a register of each operand, with its constants. */
+/* 64 codes from 64: an operator on one register of each operand, with its constants. */
 typedef __m512i (*codes_of_two)(const void *constants, __m512i a, __m512i b);
 
-/* y[i] = function(a[i], b[i]), where a step of 0 means that one code serves all. Once inlined, the function and its
- * constants are in registers. */
+/* y[i] = function(a[i], b[i]), where a step of 0 broadcasts one code. After inlining, the function's constants are in
+ * registers. */
 QRT_AVX512 QRT_INLINE void two_rows(const int8_t *a, int32_t a_step, const int8_t *b, int32_t b_step, ptrdiff_t size,
                                     int8_t *y, codes_of_two function, const void *constants) {
     const __m512i a_all = _mm512_set1_epi8(*a), b_all = _mm512_set1_epi8(*b);
@@ -51,21 +51,21 @@ QRT_AVX512 QRT_INLINE __m512i widen(__m512i codes, const int half) {
     return _mm512_cvtepi8_epi16(half == 0 ? _mm512_castsi512_si256(codes) : _mm512_extracti64x4_epi64(codes, 1));
 }
 
-/* 64 codes from four registers of int32, of which unpacklo and unpackhi of 32 int16 made the first two, and the others.
+/* 64 codes from four registers of int32; the first two are from unpacklo and unpackhi of 32 int16, as are the others.
  */
 QRT_AVX512 QRT_INLINE __m512i narrow_unpacked(const __m512i y[4]) {
     __m512i codes = narrow_in_lanes(y[0], y[1], y[2], y[3]);
     return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), codes);
 }
 
-/* A requantization that is the same for all channels. */
+/* A per-tensor requantization. */
 typedef struct requant_all {
     requant16 r;
     __m512i output_min, output_max;
     int32_t form; /* of lanes.h */
 } requant_all;
 
-/* For accumulators that are at most `largest`. */
+/* For accumulators of at most `largest`. */
 QRT_AVX512 QRT_INLINE requant_all requant_all_load(const qrt_requant *requant, int64_t largest) {
     requant_all all;
     qrt_lanes lanes = {.left = {0}};
