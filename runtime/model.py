@@ -1,7 +1,6 @@
-"""load() and Model: the Python face of the executor.
+"""load() and Model: the Python interface of the executor.
 
-Here floats become codes and codes become floats (SPEC.md, section 3); between the two edges runs the
-executor, which knows integers only.
+Floats are quantized and codes dequantized here (SPEC.md, section 3); the executor between them uses integers only.
 """
 
 from __future__ import annotations
@@ -24,15 +23,15 @@ Codes = NDArray[np.int8]
 Floats = NDArray[np.float32]
 Array = NDArray[Any]
 
-# Of `measure_peak`: a round is 12 instructions, or 4 of AMX; together some milliseconds.
+# For `measure_peak`: a round is 12 instructions, or 4 of AMX; a few milliseconds in total.
 PEAK_ROUNDS = 10_000
 PEAK_REPEATS = 20
-# Long enough that handing a loop to a thread does not count.
+# Long enough that the time to start a loop on a thread is negligible.
 SHARED_PEAK_SECONDS = 0.004
-# Of the type that they are compared with, or numpy would convert them each time.
+# float32, as the values compared with them; otherwise numpy would convert them each time.
 LOWEST_CODE, HIGHEST_CODE = np.float32(-128), np.float32(127)
 MAX_THREADS = 256
-# Bytes: what a file may ask for unless the caller says otherwise.
+# Default limit of the arena, in bytes.
 DEFAULT_MAX_ARENA = 256 << 20
 
 NHWC_TO_NCHW = (0, 3, 1, 2)
@@ -45,7 +44,7 @@ class ModelError(ValueError):
     Attributes
     ----------
     rule : int or None
-        Number of the rule of SPEC.md, section 5, that the file breaks; None where there is no file to judge.
+        Number of the rule of SPEC.md, section 5, that the file violates; None if no file was validated.
     """
 
     def __init__(self, message: str, rule: int | None = None) -> None:
@@ -63,22 +62,22 @@ class TensorInfo:
     shape : tuple of int
         NHWC for images; the first axis is the batch.
     dtype : numpy.dtype
-        int8; of an output that is not rounded to codes, int32.
+        int8, or int32 for an output that is not requantized.
     scale, zero_point : float, int
         ``real = scale * (code - zero_point)``; a scale of 0 means that the file does not state one.
     scales : tuple of float
-        Of an int32 output: ``real = scales[c] * number`` for entry c of the last axis. Else empty.
+        For an int32 output: ``real = scales[c] * number`` for entry c of the last axis. Otherwise empty.
     labels : tuple of str
         Names of the entries of the last axis, or empty.
     source_layout : str
-        ``"NCHW"`` where the model that the file was compiled from had its channels first, else ``"NHWC"``.
+        ``"NCHW"`` if the source model has channels first, otherwise ``"NHWC"``.
     quantize_rule : str
         ``"DIVIDE"``, ``"MULTIPLY_RECIPROCAL"`` or ``"DIVIDE_HALF_AWAY"``: how floats become codes.
     source_dtype : str
-        ``"UINT8"`` where that model had uint8 codes, 128 higher than these, ``"INT16"`` where it had int16 ones;
-        `Model.run` takes both theirs and these. Else ``"INT8"``.
+        ``"UINT8"`` if the source model has uint8 codes (128 higher), ``"INT16"`` if it has int16 codes, otherwise
+        ``"INT8"``. `Model.run` accepts the source's codes and int8.
     requant : tuple or None
-        Of an int16 input: multiplier, shift, whether it rounds twice, output_min, output_max (SPEC.md, section 1.1).
+        For an int16 input: multiplier, shift, whether it rounds twice, output_min, output_max (SPEC.md, section 1.1).
     """
 
     name: str
@@ -98,13 +97,13 @@ class TensorInfo:
         if self.scale == 0:
             raise ValueError(f"input {self.name!r}: the file states no scale, so only int8 codes can be given")
         if np.isnan(np.minimum.reduce(x, axis=None, initial=0)):
-            raise ValueError(f"input {self.name!r}: contains NaN, which no code stands for")
+            raise ValueError(f"input {self.name!r}: contains NaN, which has no int8 code")
         scale = np.float32(self.scale)
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = np.asarray(
                 x * (np.float32(1) / scale) if self.quantize_rule == "MULTIPLY_RECIPROCAL" else x / scale
             )
-        # In place from here on: memory that is new costs more than the arithmetic.
+        # In place from here on: allocating memory costs more than the arithmetic.
         if self.quantize_rule == "DIVIDE_HALF_AWAY":
             scaled = half_away(scaled)
         else:
@@ -128,7 +127,7 @@ class TensorInfo:
         return codes
 
     def dequantize(self, codes: Codes) -> Floats:
-        """Real values of codes or of an output's int32 numbers, float32. ValueError when the file states no scale."""
+        """Real values of codes or of an output's int32 numbers, float32. Raises ValueError on a missing scale."""
         if self.scales:
             numbers: Floats = np.array(self.scales, np.float32) * codes.astype(np.float32)
             return numbers
@@ -150,11 +149,11 @@ def _tensor_info(edge: dict[str, Any]) -> TensorInfo:
 
 
 class Model:
-    """A loaded network. Made by `load`.
+    """A loaded network, created by `load`.
 
-    `run` may be called from several threads: calls wait for each other. For parallel work give each
-    thread its own `fork()`. The zero-copy path (`input_view`, `invoke`, `output_view`) belongs to the
-    thread that first asked for a view; other threads then get a RuntimeError from this object.
+    `run` is thread-safe: concurrent calls run one after the other. For parallel work give each thread its
+    own `fork()`. The zero-copy path (`input_view`, `invoke`, `output_view`) belongs to the thread that
+    first requested a view; other threads then get a RuntimeError from this object.
     """
 
     def __init__(self, program: _executor.Program, threads: int = 1) -> None:
@@ -168,17 +167,17 @@ class Model:
 
     @property
     def kernels(self) -> str:
-        """Name of the kernel set that this model runs on."""
+        """Name of the kernel set that this model uses."""
         return self._program.kernels
 
     @property
     def threads(self) -> int:
-        """How many threads `run` keeps busy at most; 1 when no operator is large enough to be split."""
+        """Maximum number of threads that `run` uses; 1 when no operator is large enough to be split."""
         return self._executor.threads
 
     @property
     def operator_threads(self) -> tuple[int, ...]:
-        """For each operator, in the order of the file, how many threads share it; 0 where no code runs for it."""
+        """Number of threads of each operator, in the order of the file; 0 if no code runs for it."""
         counts = [0] * self._program.operator_count
         for index, count in self._executor.shares:
             counts[index] = count
@@ -186,7 +185,7 @@ class Model:
 
     @property
     def test_vectors(self) -> list[tuple[list[Codes], list[Codes]]]:
-        """Embedded (inputs, outputs) with which the file can prove itself; often empty."""
+        """Embedded (inputs, outputs) pairs for checking results; often empty."""
         return self._program.test_vectors()
 
     def __repr__(self) -> str:
@@ -194,7 +193,7 @@ class Model:
         return f"<qrt.Model {self.name!r} of {edges}, kernels {self.kernels}>"
 
     def fork(self) -> Model:
-        """A Model that shares this one's weights and has an arena and, as `load` was asked, threads of its own."""
+        """A Model that shares this one's weights and has its own arena and as many threads of its own."""
         return Model(self._program, self._threads)
 
     def run(
@@ -208,31 +207,30 @@ class Model:
         Parameters
         ----------
         *inputs : array_like or dict
-            One for each model input, in order, or one dict by name. int8 arrays are codes, and uint8 or
-            int16 ones where the source had such; floating arrays
+            One for each model input, in order, or one dict by name. int8 arrays are codes, as are uint8 or
+            int16 arrays if the source has such codes; floating-point arrays
             are real values, rounded to float32 and quantized by the file's rule. The shape is the model's
-            shape, or has another length along the batch axis (each sample is run in turn), or lacks the
-            batch axis (outputs of one row then lack it too). An input whose ``source_layout`` is NCHW may be given so.
+            shape, or has another length along the batch axis (samples run one after another), or has no
+            batch axis (outputs of one row then have none either). NCHW is accepted if ``source_layout`` is NCHW.
         dequantize : bool
-            Return float32 real values instead of int8 codes (int32 numbers, of an output that is not rounded).
+            Return float32 real values instead of int8 codes (or int32 numbers, for an output that is not requantized).
         layout : {None, "NHWC", "NCHW"}
-            Of rank-4 inputs; needed only where a shape fits both.
+            Layout of rank-4 inputs; needed only if a shape fits both.
 
         Returns
         -------
         numpy.ndarray or list of numpy.ndarray
-            The output, NHWC, or a list when the model has several. Those of several samples are joined along the
-            first axis, one sample after another.
+            The output, NHWC, or a list when the model has several. Outputs of several samples are concatenated along
+            the first axis.
 
         Raises
         ------
         ValueError
-            An input's number, name, shape or dtype does not fit; the message says what was expected.
+            The number, name, shape or dtype of an input does not fit; the message states what was expected.
         RuntimeError
-            Another thread holds this model's views.
+            Another thread owns this model's views.
         """
-        # Codes that lie in memory as the network wants them need none of what follows, which takes longer than a
-        # small network.
+        # Codes that are already in the network's layout skip the code below, which takes longer than a small network.
         if layout is None and not dequantize and self._layout_is_clear:
             exact = self._executor.run_exact(inputs)
             if exact is not None:
@@ -260,16 +258,16 @@ class Model:
         Parameters
         ----------
         *inputs, layout
-            As for `run`; of a batch, the first sample.
+            As for `run`; of a batch, only the first sample is used.
         repeats : int
             At least 1.
 
         Returns
         -------
         numpy.ndarray
-            Seconds, [repeats, operators], operators in the order of the file and without what reading the clock
-            takes. NaN for an operator that no code runs for: a reshape that stays where it is, or one that
-            another operator does along. An operator that threads share takes until the last of them is done.
+            Seconds, [repeats, operators], operators in the order of the file, without the time of reading the clock.
+            NaN for an operator without code of its own: an in-place reshape, or one that is fused into another
+            operator. The time of an operator on several threads ends when the last of them is done.
 
         Raises
         ------
@@ -320,7 +318,7 @@ class Model:
         return [np.asarray(x) for x in inputs]
 
     def _samples(self, arrays: list[Array], layout: str | None) -> tuple[tuple[Codes, ...], int, bool]:
-        """Codes for each input, of how many samples they are, and whether outputs keep their batch axis."""
+        """Codes for each input, the number of samples, and whether outputs keep their batch axis."""
         fitted = [self._fit(info, x, layout) for info, x in zip(self.inputs, arrays, strict=True)]
         lacking = {x.ndim < len(info.shape) for info, x in zip(self.inputs, arrays, strict=True)}
         counts = {len(codes) // info.shape[0] for info, codes in zip(self.inputs, fitted, strict=True)}
@@ -342,10 +340,10 @@ class Model:
             expected = " or ".join(
                 f"{shape} {name}" if len(shape) == 4 else str(shape) for name, shape in shapes.items()
             )
-            more = "; any number of samples fits" if info.shape[0] == 1 else "; its batch is fixed"
+            more = "; any number of samples is accepted" if info.shape[0] == 1 else "; its batch is fixed"
             raise ValueError(f"input {info.name!r}: expected shape {expected}, got {x.shape}{more}")
         if len(fitting) > 1 and whole[0].size > 1:
-            raise ValueError(f"input {info.name!r}: shape {x.shape} can be NHWC or NCHW; say layout='NHWC' or 'NCHW'")
+            raise ValueError(f"input {info.name!r}: shape {x.shape} can be NHWC or NCHW; pass layout='NHWC' or 'NCHW'")
         return _codes(info, whole if fitting[0] == "NHWC" else whole.transpose(NCHW_TO_NHWC))
 
 
@@ -356,7 +354,7 @@ def _fits_both_layouts(info: TensorInfo) -> bool:
 
 
 def _fits(x: Array, shape: tuple[int, ...]) -> bool:
-    """Whether `x` has `shape` or, where its batch is 1, any other number of samples."""
+    """Whether `x` has `shape`, with any number of samples if its batch is 1."""
     if x.ndim != len(shape) or x.shape[1:] != shape[1:]:
         return False
     return x.shape[0] == shape[0] or (shape[0] == 1 and x.shape[0] > 0)
@@ -384,34 +382,34 @@ def load(
     threads: int = 1,
     max_arena: int | None = None,
 ) -> Model:
-    """Loads a network and proves that it is safe to run.
+    """Loads and validates a network.
 
     Parameters
     ----------
     source : path or bytes
         A .qfb file, or its content.
     kernels : str, optional
-        Kernel set, one of `kernel_sets()`; by default `default_kernels()`. All give the same bytes.
+        Kernel set, one of `kernel_sets()`; by default `default_kernels()`. All are bit-exact.
     threads : int, default 1
-        How many threads, the caller's among them, share each large operator; from 1 to 256. The bytes are the same.
-        The others belong to the model, watch for its next operator for up to 50 microseconds, and sleep between
-        runs. More than there are idle CPUs make a model slower.
+        Number of threads that share each large operator, including the caller's; 1 to 256. The results are bit-exact.
+        The others are a thread pool of the model: they spin up to 50 microseconds for the next operator, then sleep.
+        More threads than idle CPUs make a model slower.
     max_arena : int, optional
-        The largest arena, in bytes, that the file may ask for; by default `default_max_arena()`.
+        Limit of the file's arena, in bytes; by default `default_max_arena()`.
 
     Raises
     ------
     ModelError
-        Not a .qfb file, of a newer format version, one that breaks a validity rule, or one whose arena is above
-        the limit.
+        The file is not a .qfb file, has a newer format version, violates a validity rule, or its arena is above the
+        limit.
     MemoryError
         There is not enough memory for the file, its packed weights or its arena.
     OSError
         The file cannot be read.
     RuntimeError
-        The system gives no more threads.
+        The system cannot start the threads.
     ValueError
-        No such kernel set on this machine, or no such number of threads.
+        The kernel set is not supported on this machine, or the number of threads is out of range.
     """
     if not 1 <= operator.index(threads) <= MAX_THREADS:
         raise ValueError(f"threads is 1 to {MAX_THREADS}, got {threads}")
@@ -426,7 +424,7 @@ def load(
         if arena_size > limit:
             raise ModelError(
                 f"{where}states an arena of {arena_size} bytes, the limit is {limit}; "
-                f"if the file is to be trusted, set QRT_MAX_ARENA={arena_size}, or max_arena of qrt.load()"
+                f"if you trust the file, set QRT_MAX_ARENA={arena_size}, or max_arena of qrt.load()"
             )
         return Model(program, threads)
     except _executor.InvalidModel as error:
@@ -439,23 +437,23 @@ def load(
 
 
 def refuse_device(path: str | os.PathLike[str]) -> None:
-    """Raises OSError of a device, which may have no end; a pipe ends when its writer does."""
+    """Raises OSError for a device, which may have no end; a pipe ends when its writer does."""
     if Path(path).is_char_device() or Path(path).is_block_device():
         raise OSError(errno.EINVAL, "is a device, which may have no end", os.fspath(path))
 
 
 def kernel_sets() -> tuple[str, ...]:
-    """Names of the kernel sets of this machine, the readable reference first, the quickest last."""
+    """Names of the kernel sets that this machine supports, from the reference to the fastest."""
     return _executor.SETS
 
 
 def default_kernels() -> str:
-    """The kernel set that the environment variable QRT_KERNELS names, else the quickest of this machine.
+    """The kernel set that the environment variable QRT_KERNELS names, otherwise the fastest of this machine.
 
     Raises
     ------
     ValueError
-        QRT_KERNELS names a set that this machine lacks.
+        QRT_KERNELS names a set that this machine does not support.
     """
     name = os.environ.get("QRT_KERNELS") or _executor.SETS[-1]
     if refusal := _executor.refusal(name):
@@ -464,12 +462,12 @@ def default_kernels() -> str:
 
 
 def default_max_arena() -> int:
-    """Bytes that a file's arena may have: what the environment variable QRT_MAX_ARENA says, else 256 MiB.
+    """Limit of a file's arena in bytes: the environment variable QRT_MAX_ARENA, otherwise 256 MiB.
 
     Raises
     ------
     ValueError
-        QRT_MAX_ARENA is no number of bytes.
+        QRT_MAX_ARENA is not a number of bytes.
     """
     stated = os.environ.get("QRT_MAX_ARENA") or str(DEFAULT_MAX_ARENA)
     if not (stated.isascii() and stated.isdigit()):
@@ -478,47 +476,47 @@ def default_max_arena() -> int:
 
 
 def absent_kernel_sets() -> dict[str, str]:
-    """The kernel sets that this machine lacks, and why."""
+    """The kernel sets that this machine does not support, and the reasons."""
     return dict(_executor.ABSENT)
 
 
 def measure_peak(kernels: str, threads: int = 1) -> float | None:
-    """The most multiply-accumulates a second that threads make together with a kernel set's instructions.
+    """The peak throughput of a kernel set's instructions, in multiply-accumulates per second.
 
-    Measured now, in a few milliseconds: a loop of the set's best instruction (AMX TDPBSSD, VNNI VPDPBUSD, AVX2
-    VPMADDWD and an addition) on registers alone; the best of several, since what else the machine does only slows it.
+    Measured in a few milliseconds: a loop of the set's fastest instruction (AMX TDPBSSD, VNNI VPDPBUSD, AVX2
+    VPMADDWD and an addition) on registers only; the best of several runs, since other load only slows it down.
 
     Parameters
     ----------
     kernels : str
         One of `kernel_sets()`.
     threads : int, default 1
-        How many run the loop at once. Cores that share a clock or units make less than so many times one core's.
+        Number of threads that run the loop at once. Cores that share a clock or units scale less than linearly.
 
     Returns
     -------
     float or None
-        None for a set that has no such instructions: reference, portable.
+        None for sets without such an instruction: reference, portable.
 
     Raises
     ------
     ValueError
-        No such kernel set on this machine.
+        The kernel set is not supported on this machine.
     """
     if refusal := _executor.refusal(kernels):
         raise ValueError(refusal)
     measured = [_executor.peak(kernels, PEAK_ROUNDS) for _ in range(PEAK_REPEATS)]
     if not measured[0][0]:
         return None
-    quickest = min(nanoseconds for _, nanoseconds in measured)
+    fastest = min(nanoseconds for _, nanoseconds in measured)
     if threads == 1:
-        return measured[0][0] / quickest * 1e9
-    return _shared_peak(kernels, threads, max(PEAK_ROUNDS, int(PEAK_ROUNDS * SHARED_PEAK_SECONDS * 1e9 / quickest)))
+        return measured[0][0] / fastest * 1e9
+    return _shared_peak(kernels, threads, max(PEAK_ROUNDS, int(PEAK_ROUNDS * SHARED_PEAK_SECONDS * 1e9 / fastest)))
 
 
 def _shared_peak(kernels: str, threads: int, rounds: int) -> float:
-    """`measure_peak` of several threads: until the last of them is done."""
-    # A twentieth of what importing qrt takes, and few need it.
+    """`measure_peak` on several threads, timed until the last of them is done."""
+    # Imported here because few need it, and it takes a twentieth of the time to import qrt.
     from concurrent.futures import ThreadPoolExecutor
 
     best = 0.0
@@ -531,7 +529,7 @@ def _shared_peak(kernels: str, threads: int, rounds: int) -> float:
 
 
 def kernel_table() -> dict[str, dict[str, str]]:
-    """For each kernel set and operator, the set whose function runs: ``"own"`` or another set's name."""
+    """For each kernel set and operator, the set that its kernel belongs to: ``"own"`` or another set's name."""
     table = {}
     for name in _executor.SETS:
         owners = _executor.kernel_owners(name)

@@ -1,9 +1,9 @@
-/* crc32.c: CRC-32 by carry-less multiplication, where the CPU has it; else qrt_crc32().
+/* crc32.c: CRC-32 by carry-less multiplication, where the CPU supports it; otherwise qrt_crc32().
  *
- * The checksum is the remainder of a polynomial over GF(2). A block of 128 bits that lies n bits before
- * another may be replaced by its product with x^n mod P, added to that other: the remainder stays the same.
- * So 64 bytes, of the file's beginning at first, are carried from one end to the other, and qrt_crc32() takes the
- * remainder of what is left. The method and the factors: V. Gopal et al., "Fast CRC Computation for Generic
+ * The checksum is the remainder of a polynomial over GF(2). A block of 128 bits that is n bits before
+ * another can be multiplied by x^n mod P and added to the other: the remainder stays the same.
+ * So the first 64 bytes are folded through the file from beginning to end, and qrt_crc32() computes the
+ * remainder of the rest. The method and the factors: V. Gopal et al., "Fast CRC Computation for Generic
  * Polynomials Using PCLMULQDQ Instruction", Intel 2009.
  */
 #include "host/crc32.h"
@@ -13,7 +13,7 @@
 #ifdef QRT_X86
 #define QRT_PRODUCTS QRT_TARGET("pclmul")
 
-/* `sum` carried over n bits to `next`; `factors` are x^(n+32) and x^(n-32) mod P, their bits reversed. */
+/* `sum` folded over n bits into `next`; `factors` are x^(n+32) and x^(n-32) mod P, bit-reversed. */
 QRT_PRODUCTS static __m128i carry(__m128i sum, __m128i factors, __m128i next) {
     __m128i low = _mm_clmulepi64_si128(sum, factors, 0x00);
     __m128i high = _mm_clmulepi64_si128(sum, factors, 0x11);
@@ -39,7 +39,7 @@ QRT_PRODUCTS static uint32_t crc32_by_products(uint32_t crc, const uint8_t *byte
     a = carry(carry(carry(a, over_128, b), over_128, c), over_128, d);
     for (; end - bytes >= 16; bytes += 16) a = carry(a, over_128, load(bytes));
     _mm_storeu_si128((void *)rest, a);
-    /* What continues ~0 continues from a remainder of 0. */
+    /* Continuing from ~0 is continuing from a remainder of 0. */
     crc = qrt_crc32(UINT32_MAX, rest, sizeof rest);
     return qrt_crc32(crc, bytes, (size_t)(end - bytes));
 }

@@ -1,4 +1,4 @@
-/* crc32.h: the checksum of a .qfb file at the speed of memory, for the host. */
+/* crc32.h: the checksum of a .qfb file at memory bandwidth, for the host. */
 #ifndef QRT_CRC32_H
 #define QRT_CRC32_H
 
@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* What qrt_crc32() gives. */
+/* Same result as qrt_crc32(). */
 uint32_t qrt_crc32_quick(uint32_t crc, const void *bytes, size_t size);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-# Declarations of crc32.h for Cython; that header says what it does.
+# Declarations of crc32.h for Cython; documented in that header.
 
 from libc.stdint cimport uint32_t
 

@@ -1,5 +1,5 @@
-/* dispatch.c: which kernel sets this machine can run. The only file of the kernels that knows an operating system:
- * whether it saves the wide registers, and its permission to use AMX. */
+/* dispatch.c: which kernel sets this machine supports. The only file of the kernels that depends on the operating
+ * system: whether it saves the wide registers and permits AMX. */
 /* syscall() */
 #define _GNU_SOURCE
 
@@ -18,7 +18,7 @@
 #define EDX_AMX ((1u << 24) | (1u << 25)) /* TILE, INT8 */
 #define ECX1_OSXSAVE (1u << 27)
 
-/* Register states that the operating system saves: XMM and YMM; opmask and ZMM; tile configuration and data. */
+/* Register states saved by the operating system: XMM and YMM; opmask and ZMM; tile configuration and data. */
 #define STATE_AVX 0x6u
 #define STATE_AVX512 0xE6u
 #define STATE_AMX 0x60000u
@@ -65,20 +65,20 @@ static const char *missing_amx(void) {
     if (before != NULL) return before;
     if ((c.edx & EDX_AMX) != EDX_AMX) return "this CPU has no AMX-INT8";
     if ((c.states & STATE_AMX) != STATE_AMX) return "the operating system does not save AMX tiles";
-    /* Permission is the process's, and asking for it again is harmless. */
+    /* Permission is per process; requesting it again is harmless. */
     if (syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) != 0) {
-        return "the operating system gives no permission to use AMX";
+        return "the operating system does not permit AMX";
     }
     return NULL;
 }
 #elif defined(QRT_AMX_COMPILED)
-static const char *missing_amx(void) { return "permission to use AMX is asked for on Linux only"; }
+static const char *missing_amx(void) { return "AMX is supported on Linux only"; }
 #else
-static const char *missing_amx(void) { return "the compiler that built qrt does not know AMX"; }
+static const char *missing_amx(void) { return "qrt was built with a compiler without AMX support"; }
 #endif
 
 #else
-static const char *missing_avx2(void) { return "built for another kind of CPU than x86-64"; }
+static const char *missing_avx2(void) { return "qrt was not built for x86-64"; }
 static const char *missing_avx512vnni(void) { return missing_avx2(); }
 static const char *missing_amx(void) { return missing_avx2(); }
 void qrt_kernels_avx2(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
@@ -88,7 +88,7 @@ void qrt_kernels_amx(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
 
 static const char *missing_nothing(void) { return NULL; }
 
-/* A set that has no instructions of its own. */
+/* For sets without instructions of their own. */
 static int64_t no_peak(int64_t rounds) { return 0 * rounds; }
 
 static const struct {

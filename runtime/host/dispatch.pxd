@@ -1,4 +1,4 @@
-# Declarations of dispatch.h for Cython; that header says what they do.
+# Declarations of dispatch.h for Cython; documented in that header.
 
 from libc.stdint cimport int32_t, int64_t
 from qrt_kernels cimport qrt_kernels

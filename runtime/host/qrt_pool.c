@@ -1,4 +1,4 @@
-/* qrt_pool.c: threads for the parts of stages, with POSIX threads and the compiler's atomics. */
+/* qrt_pool.c: the thread pool for the parts of stages, with POSIX threads and the compiler's atomics. */
 /* pthread_sigmask(), clock_gettime() */
 #define _POSIX_C_SOURCE 200809L
 
@@ -9,9 +9,9 @@
 #include <string.h>
 #include <time.h>
 
-/* How long a thread watches for the next stage before it sleeps: waking it up takes about as long. */
+/* How long a thread spins for the next stage before it sleeps: waking it takes about as long. */
 #define SPIN_NANOSECONDS 50000
-#define LOOKS 32 /* between two looks at the clock */
+#define POLLS 32 /* polls between two reads of the clock */
 
 #define LINE 64
 #define LINE_ALIGNED __attribute__((aligned(LINE)))
@@ -40,17 +40,17 @@ struct qrt_pool {
     uint32_t started;
     uint32_t forks; /* forks of the process when the threads were started */
     int32_t ending;
-    /* [thread_count], each in a cache line that mostly its own thread writes: the last run of a stage whose part of
-     * this number somebody has begun */
+    /* [thread_count], each in a cache line written mostly by its own thread: the last run of a stage whose part of
+     * this number has been started */
     claim_line *claims;
     uint8_t *scratch;
     size_t scratch_step;
-    LINE_ALIGNED event job;     /* what to run: number of the run of a stage << 32 | the stage */
+    LINE_ALIGNED event job;     /* to run: number of the run of a stage << 32 | the stage */
     LINE_ALIGNED event done;    /* the last job whose parts are all done */
     LINE_ALIGNED uint32_t left; /* parts of the job that are not done */
 };
 
-/* Forks that this process came from, in as far as pools were there. */
+/* Forks that led to this process since the first pool was created. */
 static uint32_t forks;
 
 static void count_fork(void) { forks++; }
@@ -78,7 +78,7 @@ static void event_init(event *e, uint64_t value) {
     pthread_cond_init(&e->changed, NULL);
 }
 
-/* Either this sees that somebody waits, or who is about to wait sees the new value: both are in one order. */
+/* Either this sees a waiting thread, or a thread about to wait sees the new value: both are in one order. */
 static void event_set(event *e, uint64_t value) {
     __atomic_store_n(&e->value, value, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&e->waiting, __ATOMIC_SEQ_CST) == 0) return;
@@ -92,7 +92,7 @@ static uint64_t event_await(event *e, uint64_t old) {
     uint64_t value;
     int64_t deadline = 0;
     do {
-        for (int32_t i = 0; i < LOOKS; i++) {
+        for (int32_t i = 0; i < POLLS; i++) {
             value = __atomic_load_n(&e->value, __ATOMIC_ACQUIRE);
             if (value != old) return value;
             relax();
@@ -107,8 +107,8 @@ static uint64_t event_await(event *e, uint64_t old) {
     return value;
 }
 
-/* Whether this thread is the first to begin a part in run `run`. Of a run that is over all parts have been begun, so a
- * thread that comes late gets none. */
+/* Whether this thread is the first to start a part in run `run`. In a completed run all parts have been started, so a
+ * late thread gets none. */
 static int claim(uint32_t *claimed, uint32_t run) {
     uint32_t last = __atomic_load_n(claimed, __ATOMIC_RELAXED);
     while ((int32_t)(run - last) > 0) {
@@ -121,7 +121,7 @@ static void run_step(const qrt_step *step, void *scratch) {
     step->run(step->params, step->inputs, step->output, scratch);
 }
 
-/* Runs the parts of a job that nobody has begun, from the thread's own on. */
+/* Runs the parts of a job that are not started, beginning with the thread's own. */
 static void run_parts(qrt_pool *pool, uint64_t job, uint32_t thread) {
     const qrt_stage *stage = &pool->split->stages[(uint32_t)job];
     for (uint32_t i = 0; i < stage->count; i++) {
@@ -143,7 +143,7 @@ static void *work(void *argument) {
     }
 }
 
-/* Starts as many threads as the system gives. Signals are for the threads that the program knows. */
+/* Starts as many threads as the system allows. Signals are blocked: they are for the program's own threads. */
 static void start(qrt_pool *pool) {
     sigset_t all, before;
     pool->started = 0;

@@ -1,4 +1,4 @@
-# Declarations of qrt_pool.h for Cython; that header says what they do.
+# Declarations of qrt_pool.h for Cython; documented in that header.
 
 from libc.stdint cimport int64_t, uint32_t
 from qrt_split cimport qrt_split

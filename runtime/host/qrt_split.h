@@ -1,8 +1,8 @@
-/* qrt_split.h: large steps as parts that threads can run at once.
+/* qrt_split.h: splits large steps into parts that threads run in parallel.
  *
- * A part is a step with the same kernel, which knows nothing of threads: parameters of its own with fewer rows and
- * pointers to where those begin, or with a range of output channels (qrt_part). Parts share the packed weights of the
- * whole, and each needs scratch of its own. Not for firmware, which has one thread and runs the steps as they are.
+ * A part is a step with the same kernel, which is unaware of threads: its parameters have fewer rows and pointers to
+ * the first of them, or a range of output channels (qrt_part). Parts share the packed weights of the step, and each
+ * needs its own scratch buffer. Not for firmware, which has one thread and runs the steps unsplit.
  */
 #ifndef QRT_SPLIT_H
 #define QRT_SPLIT_H
@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-/* One step, or the parts of one. What the parts write, no other part of it reads. */
+/* One step, or its parts. No part reads what another part writes. */
 typedef struct qrt_stage {
     const qrt_step *parts;
     uint32_t count;
@@ -21,19 +21,19 @@ typedef struct qrt_stage {
 
 typedef struct qrt_split {
     const qrt_stage *stages;
-    uint32_t stage_count;  /* as many as there are steps */
-    uint32_t thread_count; /* that can be busy at once; 1: nothing is split */
+    uint32_t stage_count;  /* equal to the number of steps */
+    uint32_t thread_count; /* that can run in parallel; 1: nothing is split */
     size_t scratch_size;   /* bytes for each thread */
 } qrt_split;
 
 /* Bytes that qrt_split_init() needs, aligned to 64. */
 size_t qrt_split_size(const qrt_program *program, uint32_t threads, int32_t speed);
 
-/* The steps of `program`, which with `arena` and `memory` must outlive the split, for up to `threads` threads.
- * `speed` is how many multiplications of a convolution a thread does in a microsecond: a part does work for half of
- * one, since to wait for each other costs as much, and nothing is split where all is not worth waking threads. With 0
- * everything is split that can be. An output that would lie over the input, where one part would write what another
- * still reads, lies in `memory` instead. */
+/* The steps of `program`, split for up to `threads` threads; `program`, `arena` and `memory` must outlive the split.
+ * `speed` is the number of multiplications of a convolution per thread and microsecond: a part takes at least half a
+ * microsecond, since synchronization costs as much, and nothing is split if the total is not worth waking threads. With
+ * 0, everything that can be split is. An output that overlaps its input, so that one part would overwrite what another
+ * still reads, is placed in `memory` instead. */
 void qrt_split_init(qrt_split *split, const qrt_program *program, void *arena, uint32_t threads, int32_t speed,
                     void *memory);
 

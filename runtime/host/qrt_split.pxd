@@ -1,4 +1,4 @@
-# Declarations of qrt_split.h for Cython; that header says what they do.
+# Declarations of qrt_split.h for Cython; documented in that header.
 
 from libc.stdint cimport int32_t, uint32_t
 from qrt_prepare cimport qrt_program

@@ -211,7 +211,7 @@ def test_run_shows_progress_when_it_takes_long(cli: Cli, pets: Path, monkeypatch
         (np.int8(1), "input 'image': expected shape (1, 4, 4, 2) NHWC, got ()"),
         (np.zeros((4, 4, 2), np.int64), "input 'image': expected int8 codes or floats, got dtype int64"),
         (np.zeros((4, 4, 2), "U1"), "input 'image': expected int8 codes or floats, got dtype <U1"),
-        (np.full((4, 4, 2), np.nan), "input 'image': contains NaN, which no code stands for"),
+        (np.full((4, 4, 2), np.nan), "input 'image': contains NaN, which has no int8 code"),
     ],
 )
 def test_run_refuses_a_wrong_array(cli: Cli, pets: Path, array: Any, line: str) -> None:
