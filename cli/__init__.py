@@ -37,7 +37,7 @@ From a quantized ONNX file to predictions:
 
 
 class Verbs(click.Group):
-    """The verbs in the order of work. Whatever a user can get wrong ends as one line on stderr and an exit code."""
+    """The verbs in the order of work. Every user error becomes one line on stderr and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -86,16 +86,16 @@ verbs.add_command(list_kernels, "kernels")
 
 
 def terminated(number: int, frame: FrameType | None) -> NoReturn:
-    """Ends the program as SIGTERM does, but removes first what it was writing."""
+    """Ends the program as SIGTERM does, but first removes files that are being written."""
     sys.exit(128 + number)
 
 
 def main() -> NoReturn:
     """Runs the command line; the entry point of the console script ``qrt``."""
-    # When the reader of a pipe goes away, qrt ends as quietly as other filters do.
+    # When the reader of a pipe exits, qrt ends silently, as other filters do.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, terminated)
-    # A label that the terminal's encoding lacks is shown escaped.
+    # Characters of a label that the terminal's encoding lacks are escaped.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     verbs.main(prog_name="qrt")

@@ -1,4 +1,4 @@
-"""Arrays from .npy and .npz files for the inputs of a model, and back into files."""
+"""Reads .npy and .npz files for the inputs of a model, and writes its outputs to such files."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Array = NDArray[Any]
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = b"PK"
-# An archive may expand to so many bytes, or to so many times its own.
+# An archive may expand to this many bytes, or to this many times its own size.
 ARCHIVE_SIZE = 256 << 20
 ARCHIVE_RATIO = 16
-# The flag of a zip's member that needs a password.
+# The flag of a zip member that needs a password.
 ENCRYPTED = 1
 
 
@@ -44,7 +44,7 @@ class Given:
 
 
 def read(path: Path) -> list[Given]:
-    """The arrays of an .npy or .npz file. Nothing is unpickled; a size that the bytes do not bear out is refused."""
+    """The arrays of an .npy or .npz file. Never unpickles; a stated size larger than the file's content is refused."""
     content = read_content(path)
     if not content.startswith((NPY_MAGIC, ZIP_MAGIC)):
         raise Failure(f"{path}: neither .npy nor .npz; write it with numpy.save(path, array)")
@@ -55,12 +55,12 @@ def read(path: Path) -> list[Given]:
     except _Damaged as error:
         raise Failure(f"{path}: {error}") from None
     if not found:
-        raise Failure(f"{path}: holds no array; write it with numpy.savez, an array for each input")
+        raise Failure(f"{path}: contains no arrays; write it with numpy.savez, one array for each input")
     return found
 
 
 class _Damaged(Exception):
-    """A file that cannot be used; the text says why, and the remedy."""
+    """A file that cannot be used; the text gives the reason and the remedy."""
 
 
 def _array(content: bytes) -> Array:
@@ -73,19 +73,19 @@ def _array(content: bytes) -> Array:
     except (ValueError, LookupError, TypeError, SyntaxError, RecursionError, MemoryError, tokenize.TokenError):
         raise _Damaged("damaged: its header cannot be read; write it again with numpy.save") from None
     if dtype.hasobject:
-        raise _Damaged("holds Python objects, which are never loaded; save numbers only")
+        raise _Damaged("contains Python objects, which are never loaded; save numbers only")
     needed, start = math.prod(shape) * dtype.itemsize, stream.tell()
     if min(shape, default=0) < 0 or needed > len(content) - start:
-        raise _Damaged(f"damaged: its header promises {needed} bytes, {len(content) - start} follow; write it again")
+        raise _Damaged(f"damaged: its header states {needed} bytes, {len(content) - start} follow; write it again")
     try:
         flat = np.frombuffer(content, dtype, math.prod(shape), start) if needed else np.empty(0, dtype)
         return flat.reshape(shape, order="F" if fortran_order else "C")
     except ValueError:
-        raise _Damaged(f"damaged: its header promises an array of shape {shape}; write it again") from None
+        raise _Damaged(f"damaged: its header states an array of shape {shape}; write it again") from None
 
 
 def _members(content: bytes) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of an archive's members, of which none is written anywhere."""
+    """Names and contents of an archive's members, read in memory only."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             infos = archive.infolist()
@@ -93,15 +93,15 @@ def _members(content: bytes) -> Iterator[tuple[str, bytes]]:
             if size > max(ARCHIVE_SIZE, ARCHIVE_RATIO * len(content)):
                 raise _Damaged(f"expands from {len(content)} to {size} bytes; write it with numpy.savez, uncompressed")
             for info in infos:
-                # What else there is may expand without a bound before its size is known; numpy writes none of it.
+                # Other methods may expand without a bound before the size is known; numpy does not write them.
                 if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & ENCRYPTED:
-                    raise _Damaged("is packed in a way that numpy does not write; write it with numpy.savez")
+                    raise _Damaged("is compressed or encrypted, unlike numpy's files; write it with numpy.savez")
                 with archive.open(info) as stream:
-                    # A number bounds what is expanded; without one it is all that there is, whatever was declared.
+                    # The size limits what is expanded; without it, all data is, whatever size the archive states.
                     member = stream.read(info.file_size)
                 if not member.startswith(NPY_MAGIC):
                     name = printable(info.filename)
-                    raise _Damaged(f"member {name} is no array; write the file with numpy.savez")
+                    raise _Damaged(f"member {name} is not an array; write the file with numpy.savez")
                 yield info.filename, member
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, OverflowError, RuntimeError) as error:
         raise _Damaged(f"damaged: {printable(' '.join(str(error).split()))}; write it again") from None
@@ -144,7 +144,7 @@ def fits(info: qrt.TensorInfo, array: Array, layout: str | None) -> bool:
 
 
 def layouts(shape: tuple[int, ...], source_layout: str, layout: str | None) -> dict[str, tuple[int, ...]]:
-    """The shapes that an array for an input may have, by their layout; of one that is no image there is one."""
+    """The shapes that an array for an input may have, by layout; only one for an input that is not an image."""
     shapes = {"NHWC": shape}
     if len(shape) == 4 and "NCHW" in (source_layout, layout):
         batch, height, width, channels = shape
@@ -153,26 +153,26 @@ def layouts(shape: tuple[int, ...], source_layout: str, layout: str | None) -> d
 
 
 def refuse_ambiguous(item: Given, name: str, shapes: dict[str, tuple[int, ...]]) -> None:
-    """Refuses an array that fits the `layouts` of input `name` where these have one shape, but other codes in it."""
+    """Refuses an array for input `name` if both `layouts` have its shape and would give different codes."""
     if len(shapes) > 1 and len(set(shapes.values())) == 1 and max(shapes["NHWC"][1:]) > 1:
-        reason = "can be NHWC or NCHW; say which with --layout NHWC or --layout NCHW"
+        reason = "can be NHWC or NCHW; choose one with --layout NHWC or --layout NCHW"
         raise Failure(f"{item.path}: input {printable(name)}: {item} {reason}")
 
 
 def check_suffix(path: Path, infos: Sequence[qrt.TensorInfo]) -> None:
-    """Refuses, before any work, a file name that the outputs cannot be written to."""
+    """Refuses, before any work, a file name whose format cannot store the outputs."""
     if path.suffix == ".npz" or (path.suffix == ".npy" and len(infos) == 1):
         return
     if path.suffix == ".npy":
         raise Failure(f"{path}: an .npy file holds one array, the model has {len(infos)} outputs; name it .npz")
-    raise Failure(f"{path}: outputs are written as .npy or .npz; name it so")
+    raise Failure(f"{path}: outputs are written as .npy or .npz; use one of these suffixes")
 
 
 def save(path: Path, infos: Sequence[qrt.TensorInfo], outputs: Sequence[Array]) -> None:
     """Writes outputs to an .npy file, or by name to an .npz file; equal outputs give equal files."""
     with replacing(path) as stream:
         if path.suffix == ".npy":
-            # Into memory first: numpy does not notice when a disk is full.
+            # Into memory first: numpy does not report a full disk.
             content = io.BytesIO()
             np.save(content, outputs[0], allow_pickle=False)
             stream.write(content.getbuffer())
@@ -185,11 +185,11 @@ def save(path: Path, infos: Sequence[qrt.TensorInfo], outputs: Sequence[Array]) 
 
 
 def names(infos: Sequence[qrt.TensorInfo]) -> list[str]:
-    """A name for each output: its own, or ``output_<i>`` where another has the same or it is none for a file."""
+    """A name for each output: its own, or ``output_<i>`` where it is not unique or not a valid file name."""
     own = [info.name for info in infos]
     return [name if _is_file_name(name) and own.count(name) == 1 else f"output_{i}" for i, name in enumerate(own)]
 
 
 def _is_file_name(name: str) -> bool:
-    """Whether an archive's member can be called so without leaving the folder that somebody extracts it to."""
+    """Whether an archive's member of this name is extracted inside the target folder."""
     return name.isprintable() and "\\" not in name and not {"", ".", ".."} & set(name.split("/"))

@@ -1,4 +1,4 @@
-"""qrt compile --calibrate: a float ONNX network, quantized on samples; and how accurate it stays."""
+"""qrt compile --calibrate: quantizes a float ONNX network on samples, and measures the accuracy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qrt.model import NCHW_TO_NHWC
 
 @dataclass(frozen=True)
 class Calibration:
-    """What calibrating gave.
+    """Result of a calibration.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ def calibrate(source: Path, data: Path, method: str) -> Calibration:
 
 
 def accuracies(source: Path, model: qrt.Model, samples: Samples) -> dict[str, float]:
-    """Of the float network and of the compiled one, on the samples; empty without labels."""
+    """Accuracy of the float and of the compiled network on the samples; empty without labels."""
     if samples.labels is None:
         return {}
     import onnxruntime
@@ -61,7 +61,7 @@ def accuracies(source: Path, model: qrt.Model, samples: Samples) -> dict[str, fl
         for name, outputs in (("float", theirs), ("qrt", ours[0] if isinstance(ours, list) else ours)):
             count = samples.right(i, outputs)
             if count is None:
-                note(f"{source}: gives no output for each sample, so the labels say nothing of its accuracy")
+                note(f"{source}: does not give one output per sample, so no accuracy can be computed")
                 return {}
             right[name] += count
     return {name: count / samples.count for name, count in right.items()}

@@ -1,4 +1,4 @@
-"""qrt check: proves a file valid, and its results right on every kernel set of this machine."""
+"""qrt check: validates a file and its results on every kernel set of this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INVALID = 2
 
 @dataclass(frozen=True)
 class Difference:
-    """The first element of a test vector that came out wrong."""
+    """The first wrong element of a test vector."""
 
     vector: int
     output: int
@@ -89,7 +89,7 @@ def run_vectors(model: qrt.Model) -> list[Difference]:
 def report(path: Path, model: qrt.Model, differences: dict[str, list[Difference]], vectors: int) -> None:
     click.echo(f"{path}: valid, format version {model.format_version}")
     if vectors == 0:
-        click.echo("holds no test vectors, so no results were compared; 'qrt compile --test-vectors 4' embeds some")
+        click.echo("contains no test vectors, so no results were compared; 'qrt compile --test-vectors 4' embeds some")
         return
     width = max(len(name) for name in differences)
     for name, found in differences.items():

@@ -1,4 +1,4 @@
-"""qrt compare: a .qfb file against its source, layer by layer."""
+"""qrt compare: compares a .qfb file with its source, layer by layer."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SHOWN = 12
 @click.option("--match", metavar="ENGINE", help="The --match with which the file was compiled.")
 @click.option("--bias", "biases", metavar="LIST", help="int32,float: compile the source both ways and compare the two.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a chart to this .png or .html file.")
-@click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Axis order of images whose shape fits both.")
+@click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
 @click.option("--all", "every", is_flag=True, help=f"Show every layer, not only the worst {SHOWN}.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def compare_model(
@@ -85,7 +85,7 @@ def compare_model(
     try:
         runner = _Runner(path, content, source, match, samples)
         if variants and runner.is_float:
-            raise Failure(f"{source}: --bias compiles the source, and this one is float; give it the quantized one")
+            raise Failure(f"{source}: --bias compiles the source, but this one is float; give the quantized source")
         found = runner.compare()
         alternatives = [runner.variant(bias) for bias in variants]
     except CompileError as error:
@@ -122,7 +122,7 @@ class _Runner:
         self.quantized = any(op.kind == "quantize" for op in self.source.ops)
         self.is_float = not self.quantized and any(op.output.dtype == "float32" for op in self.source.ops)
         self.plain: Graph | None = None
-        # The source's real outputs, run by run, once `compare` has them.
+        # The source's real outputs of each run, set by `compare`.
         self.meant: list[Array] = []
         if source.suffix == ".tflite":
             self._compile_plain()
@@ -136,11 +136,11 @@ class _Runner:
                 f"inputs {inputs}, {len(graph.outputs)} outputs"
                 for inputs, graph in ((given, self.source), (wanted, self.graph))
             ]
-            reason = f"has {texts[0]}, which {self.path} was not compiled from: {texts[1]}; give its own source"
+            reason = f"has {texts[0]}, but {self.path} has {texts[1]}; give the source that it was compiled from"
             raise Failure(f"{self.source_path}: {reason}")
 
     def _compile_plain(self) -> None:
-        """The .tflite network compiled without optimizations, which the engines' bytes are known of."""
+        """Compiles the .tflite network without optimizations, so that it gives the engine's bytes for each layer."""
         from qrt.compiler import SKIPPABLE, build
         from qrt.compiler.study.layers import exposed_file
 
@@ -181,12 +181,12 @@ class _Runner:
     def _right(self, run: int, outputs: Array) -> int:
         count = self.samples.right(run, outputs)
         if count is None:
-            reason = f"holds labels, but {self.path} gives no output for each sample; give data without labels"
+            reason = f"contains labels, but {self.path} does not give one output per sample; give data without labels"
             raise Failure(f"{self.samples.path}: {reason}")
         return count
 
     def _written(self, taken: list[Array], given: list[Array]) -> dict[str, Array] | None:
-        """The quantized source's real values, as its operators are written; None where it is float."""
+        """The real values of the quantized source, with the operators as written; None if it is float."""
         from qrt.compiler.study.evaluate import evaluate
 
         if self.plain is not None:
@@ -196,9 +196,9 @@ class _Runner:
         return evaluate(self.source, given, quantized=True) if self.quantized else None
 
     def variant(self, bias: str) -> dict[str, Any]:
-        """The source compiled with biases of one kind: how far its output is from float, and how accurate.
+        """SQNR against float and accuracy of the source compiled with biases of one kind.
 
-        After `compare`.
+        Needs the results of `compare`.
         """
         from qrt.compiler import build
 
@@ -224,7 +224,7 @@ def _run(model: qrt.Model, taken: list[Array]) -> list[Array]:
 
 
 def _real(codes: Array, edge: Edge) -> Array:
-    """Numbers whose order is that of the real values."""
+    """Numbers in the same order as the real values."""
     return codes if edge.scales is None else codes * edge.scales
 
 
@@ -241,15 +241,15 @@ def _print(found: Comparison, alternatives: list[dict[str, Any]], every: bool) -
     out = console()
     rows = [("samples", f"{found.samples}"), ("layers", f"{len(found.layers)} compared")]
     if found.missing:
-        rows[-1] = ("layers", f"{len(found.layers)} compared, {len(found.missing)} that the source has not by name")
+        rows[-1] = ("layers", f"{len(found.layers)} compared, {len(found.missing)} not found in the source by name")
     if any(layer.differing is not None for layer in found.layers):
         first = found.first_differing
         total = sum(layer.differing or 0 for layer in found.layers)
         text = f"{printable(first)}, {total:,} codes in all layers" if first else "none: every code is the same"
-        rows.append(("first that differs from the quantized source", text))
+        rows.append(("first different from the quantized source", text))
     rows += [(f"accuracy of {name}", f"{value:.2%}") for name, value in found.accuracy.items()]
     show(out, facts(rows))
-    heading(out, "Layers, the worst first" if not every else "All layers, the worst first")
+    heading(out, "Layers, worst first" if not every else "All layers, worst first")
     show(out, _table(found, len(found.layers) if every else SHOWN))
     if alternatives:
         heading(out, "How biases are kept")

@@ -1,4 +1,4 @@
-"""qrt compile: turns a quantized network into a .qfb file and says what became of it."""
+"""qrt compile: compiles a quantized network into a .qfb file and prints a summary."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def switches(command: Callable[..., int]) -> Callable[..., int]:
     "--batch",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Leading axis of the inputs; by default 1, or the source's where an operator mixes samples.",
+    help="Batch size of the inputs.  [default: 1, or the source's if an operator mixes samples]",
 )
 @click.option(
     "--calibrate",
@@ -138,7 +138,7 @@ def compile_model(
     try:
         model = qrt.load(content, kernels="reference")
     except qrt.ModelError as error:
-        raise Failure(f"{source}: cannot become a valid file: {error}") from None
+        raise Failure(f"{source}: the compiled file would not be valid: {error}") from None
     if test_vectors:
         content = compiled.to_bytes(random_vectors(model, test_vectors))
     with replacing(output) as stream:
@@ -167,7 +167,7 @@ def read_labels(path: Path) -> list[str]:
 
 
 def refusal(source: Path, error: CompileError) -> str:
-    """All problems, one a line; a single one beside the file's name."""
+    """All problems, one per line; a single one on the line of the file's name."""
     lines = [printable(p.reason if p.name == str(source) else str(p)) for p in error.problems]
     if len(lines) == 1:
         return f"{source}: {lines[0]}"

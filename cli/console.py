@@ -1,4 +1,4 @@
-"""How things look on a terminal: numbers, shapes, names from files, tables, progress."""
+"""Output on a terminal: numbers, shapes, names from files, tables, progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE = 2.0
 
 
 def printable(text: str) -> str:
-    """Text from a file with control characters escaped, so that a file cannot steer the terminal."""
+    """Text from a file with control characters escaped, so that a file cannot control the terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -31,14 +31,14 @@ def percent(part: float, whole: float) -> str:
 
 
 def kinds_text(counts: dict[str, int]) -> str:
-    """How many operators in all, and of each kind, the most frequent first."""
+    """Number of operators, in total and of each kind, most frequent first."""
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     kinds = ", ".join(f"{count} {kind}" for kind, count in ordered)
     return f"{sum(counts.values())}: {kinds}" if len(counts) > 1 else kinds
 
 
 def arena_text(size: int, lower_bound: int) -> str:
-    """Size of an arena beside the least that its tensors need."""
+    """Size of an arena and the minimum that its tensors need."""
     if size == lower_bound:
         return f"{size:,} bytes, which is the lower bound"
     return f"{size:,} bytes; lower bound {lower_bound:,}, gap {percent(size - lower_bound, lower_bound)}"
@@ -49,19 +49,19 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def note(message: str) -> None:
-    """A remark on stderr, out of the way of results."""
+    """A note on stderr, separate from results."""
     click.echo(f"{click.get_current_context().command_path}: note: {message}", err=True)
 
 
 def console() -> Console:
-    """A rich console on stdout: as wide as the terminal, plain when it is none or NO_COLOR is set."""
+    """A rich console on stdout: as wide as the terminal, plain if stdout is not a terminal or NO_COLOR is set."""
     from rich.console import Console
 
     return Console(highlight=False, markup=False, emoji=False)
 
 
 def show(out: Console, renderable: RenderableType) -> None:
-    """Prints something of rich without the blanks that it leaves at the ends of lines."""
+    """Prints a rich object without trailing blanks."""
     with out.capture() as captured:
         out.print(renderable)
     for line in captured.get().splitlines():
@@ -69,7 +69,7 @@ def show(out: Console, renderable: RenderableType) -> None:
 
 
 def heading(out: Console, text: str) -> None:
-    """Prints the title of what follows."""
+    """Prints the title of a section."""
     from rich.text import Text
 
     click.echo()
@@ -77,7 +77,7 @@ def heading(out: Console, text: str) -> None:
 
 
 def facts(rows: Iterable[tuple[str, str]]) -> Table:
-    """A table of names and values without a head."""
+    """A table of names and values without a header."""
     from rich.table import Table
     from rich.text import Text
 
@@ -98,7 +98,7 @@ def progressing(count: int, what: str) -> Iterator[int]:
 
 
 class Progress:
-    """A bar on stderr, once what is counted takes longer than `PATIENCE`; a context."""
+    """A context manager: a progress bar on stderr, shown when the work takes longer than `PATIENCE`."""
 
     def __init__(self, total: int, what: str) -> None:
         self.total, self.what, self.start = total, what, time.monotonic()
@@ -108,7 +108,7 @@ class Progress:
         return self
 
     def done(self, count: int) -> None:
-        """Shows that `count` of all are done."""
+        """Shows that `count` of `total` are done."""
         if self.bar is None and count < self.total and time.monotonic() - self.start >= PATIENCE:
             from rich.console import Console
             from rich.progress import Progress as Bar

@@ -23,14 +23,14 @@ KEPT, READ, WRITTEN = 0, 1, 2
 SHADES = {KEPT: "░", READ: "▒", WRITTEN: "█"}
 SHADES_ASCII = {KEPT: ".", READ: "=", WRITTEN: "#"}
 STYLES = {KEPT: "dim", READ: "cyan", WRITTEN: "green"}
-# Cells of a bar on a terminal that has no room for it.
+# Cells of a bar on a terminal that is too narrow.
 NARROWEST = 20
 LETTERS = string.ascii_uppercase + string.ascii_lowercase
 
 
 @dataclass(frozen=True)
 class Row:
-    """One step: what it is called, the tensors that it writes, and how every live tensor takes part."""
+    """One step: its title, the tensors that it writes, and the role of every live tensor."""
 
     step: int
     title: str
@@ -39,7 +39,7 @@ class Row:
 
 
 def letters(contents: Contents) -> dict[int, str]:
-    """A letter for each arena tensor, in the order of writing; after the last letter they begin anew."""
+    """A letter for each arena tensor, in the order of writing; after the last letter they start again."""
     arena = [t for t in contents.tensors if t.first is not None]
     arena.sort(key=lambda t: (t.first, t.index))
     return {tensor.index: LETTERS[i % len(LETTERS)] for i, tensor in enumerate(arena)}
@@ -61,12 +61,12 @@ def rows(contents: Contents) -> Iterator[Row]:
 
 
 def place_of(tensor: TensorEntry, row: Row) -> TensorEntry | None:
-    """The tensor in whose memory `tensor` is written, or None."""
+    """The tensor that `tensor` overwrites in place, or None."""
     return next((t for t, role in row.roles if role == READ and t.arena_offset == tensor.arena_offset), None)
 
 
 def bar(row: Row, arena_size: int, width: int, names: dict[int, str]) -> list[tuple[str, int] | None]:
-    """`width` cells that stand for the arena: None where it is free, else a letter or empty, and the role."""
+    """`width` cells that represent the arena: None where it is free, else a letter or an empty string, and the role."""
     cells: list[tuple[str, int] | None] = [None] * width
     for tensor, role in row.roles:
         offset = tensor.arena_offset or 0
@@ -77,7 +77,7 @@ def bar(row: Row, arena_size: int, width: int, names: dict[int, str]) -> list[tu
 
 
 def draw(contents: Contents, width: int, ascii_only: bool) -> Iterator[Text]:
-    """The lines of the drawing, at most `width` wide where that leaves room for the bars."""
+    """The lines of the drawing, at most `width` wide unless the bars need more."""
     from rich.text import Text
 
     shades = SHADES_ASCII if ascii_only else SHADES
@@ -102,7 +102,7 @@ def draw(contents: Contents, width: int, ascii_only: bool) -> Iterator[Text]:
 
 
 def caption(row: Row, names: dict[int, str]) -> tuple[str, str, str, str]:
-    """What stands to the left of a row's bar: step, operator, letters written, their bytes."""
+    """The text to the left of a row's bar: step, operator, letters written, their bytes."""
     letters_written = " ".join(names[tensor.index] for tensor in row.written)
     over = place_of(row.written[0], row) if row.written else None
     writes = letters_written + (f" = {names[over.index]}" if over else "")

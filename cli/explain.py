@@ -34,7 +34,7 @@ def explain_model(
 ) -> None:
     """Shows what a layer computes: its formulas, with its numbers.
 
-    LAYER is the name of a layer, the name of its output, or a number counted from 0 (that of 'qrt inspect' less 1).
+    LAYER is the name of a layer, the name of its output, or a number counted from 0 (one less than in 'qrt inspect').
     A file with int32 biases does not contain the float biases; --source reads them from the file it was made from,
     before biases were quantized. The program of --python reads and writes .npy files of codes, and computes the same
     bytes as 'qrt run'.
@@ -54,7 +54,7 @@ def explain_model(
         index = find(graph, layer)
     except KeyError as error:
         names = ", ".join(printable(op.name) for op in graph.ops)
-        there = f"layers are 0 to {len(graph.ops) - 1}: {names}" if graph.ops else "it has none"
+        there = f"layers are 0 to {len(graph.ops) - 1}: {names}" if graph.ops else "the file has no layers"
         raise Failure(f"{path}: {error.args[0]}; {there}") from None
     try:
         if as_python:
@@ -76,7 +76,7 @@ def explain_model(
 
 
 def _source(path: Path | None) -> Any:
-    """The source's graph, in float as far as it is; None without a source."""
+    """The source's graph, with its float values; None without a source."""
     if path is None:
         return None
     from qrt.compiler import folded_graph
@@ -91,7 +91,7 @@ def _print(found: Explanation, channel: int | None, every: bool) -> None:
     for line in found.formulas:
         click.echo(f"  {line}")
     if found.derivation:
-        heading(out, "Where they come from")
+        heading(out, "Derivation")
         for line in found.derivation:
             click.echo(f"  {line}")
     heading(out, "Numbers")
@@ -115,16 +115,12 @@ def _maybe(value: float | None, form: str = ".6g") -> str:
 
 
 def _channel(found: Explanation, c: ChannelFacts) -> Iterator[tuple[str, str]]:
-    """One channel's numbers, each with how it follows from those above it."""
+    """One channel's numbers, each with its formula."""
     numbers = found.numbers
     unit = None if c.w_scale is None else numbers["x_scale"] * c.w_scale
     yield "w_scale", _maybe(c.w_scale, ".9g")
     yield "x_scale * w_scale", _maybe(unit, ".9g")
-    unknown = (
-        ""
-        if c.bias_float is not None
-        else " (int32 in the file; --source MODEL may know it, from before it was quantized)"
-    )
+    unknown = "" if c.bias_float is not None else " (int32 in the file; --source MODEL may have the float bias)"
     unused = ", not used: the addend holds bias_float" if found.keeps_float_bias else ""
     yield "bias_float", _maybe(c.bias_float, ".9g") + unknown
     yield "bias (int32)", f"{c.bias:,} = round(bias_float / (x_scale * w_scale))" + unused

@@ -1,4 +1,4 @@
-"""qrt export: a .qfb file as a .tflite file, for Netron and for other engines."""
+"""qrt export: converts a .qfb file to a .tflite file, for Netron and for other engines."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def export_model(source: Path, output: Path | None, as_json: bool, quiet: bool) 
 
     output = output or source.with_suffix(".tflite")
     if output.suffix != ".tflite":
-        raise Failure(f"{output}: the only format to export to is .tflite; name it so")
+        raise Failure(f"{output}: can only export to .tflite; use this suffix")
     _, content = open_content(source, kernels="reference")
     try:
         exported = to_tflite(read(content))

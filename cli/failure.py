@@ -13,7 +13,7 @@ from qrt.model import refuse_device
 
 
 class Failure(click.ClickException):
-    """An error that the user can mend."""
+    """An error that the user can fix."""
 
     exit_code = 2
 
@@ -26,7 +26,7 @@ class Failure(click.ClickException):
 
 
 class Verb(click.Command):
-    """A command whose errors about files, memory, and qrt's variables of the environment are Failures."""
+    """A command that turns errors about files, memory and qrt's environment variables into Failures."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -43,7 +43,7 @@ class Verb(click.Command):
             reason = error.strerror or str(error)
             reason = f"{reason[:1].lower()}{reason[1:]}"
             if error.filename is None:
-                raise Failure(f"standard output: {reason}; nothing but what was printed is lost") from None
+                raise Failure(f"standard output: {reason}; only the printed text is lost") from None
             raise Failure(f"{error.filename}: {reason}; give a file that can be used") from None
         except MemoryError:
             files = " and ".join(str(value) for value in ctx.params.values() if isinstance(value, Path))
@@ -51,25 +51,25 @@ class Verb(click.Command):
 
 
 def _hint(path: Path) -> str:
-    """What may have been meant by a path that does not exist."""
+    """A suggestion for a path that does not exist."""
     stems = [entry.stem for entry in path.parent.glob(f"*{path.suffix}")] if path.suffix else []
     close = difflib.get_close_matches(path.stem, stems, 1)
     return f"did you mean {path.with_name(close[0] + path.suffix)}?" if close else "check the path"
 
 
 def read_content(path: Path) -> bytes:
-    """The bytes of a file that is no device."""
+    """The bytes of a file; refuses devices."""
     refuse_device(path)
     return path.read_bytes()
 
 
 def open_model(path: Path, kernels: str | None = None, threads: int = 1) -> qrt.Model:
-    """`qrt.load`, whose refusals are Failures."""
+    """`qrt.load` that raises Failure for a file that is refused."""
     return _open(path, path, kernels, threads)
 
 
 def open_content(path: Path, kernels: str | None = None, threads: int = 1) -> tuple[qrt.Model, bytes]:
-    """A model and the content that it was proved of, which a second look at the file need not find again."""
+    """A model and the validated content; reading the file again could give other bytes."""
     content = read_content(path)
     return _open(path, content, kernels, threads), content
 

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Writes files atomically."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qrt.cli.failure import Failure
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to, which takes the place of `path` when the block ends without an error."""
+    """A file to write to, which replaces `path` when the block ends without an error."""
     target = path.resolve()
     try:
         if target.is_dir():
@@ -22,7 +22,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         if not target.parent.is_dir():
             raise Failure(f"{path}: there is no folder {path.parent}; create it, or write elsewhere with -o")
         if target.exists() and not target.is_file():
-            # A device or a pipe must stay what it is.
+            # A device or a pipe must not be replaced.
             with target.open("wb") as stream:
                 yield stream
             return
@@ -35,8 +35,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _temporary(target: Path) -> Iterator[BinaryIO]:
-    """A file in the folder of `target`, which is on the disk as a whole before it has that name."""
-    # A name that nobody can foresee, and that the longest name of a target makes no longer.
+    """A file in the folder of `target`, completely on disk before it gets that name."""
+    # An unpredictable name, of a length independent of the target's name.
     temporary = target.with_name(f".qrt-{secrets.token_hex(8)}")
     try:
         with temporary.open("xb") as stream:

@@ -1,4 +1,4 @@
-"""qrt inspect: what is in a file, and where its tensors lie in memory."""
+"""qrt inspect: shows the contents and the memory plan of a file."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def edges(model: qrt.Model) -> list[tuple[str, str]]:
 
 
 def real_text(tensor: qrt.TensorInfo | TensorEntry) -> str:
-    """What codes stand for."""
+    """The formula of the real values of codes."""
     if tensor.dtype == "int32":
         return "int32 accumulators"
     if tensor.scale == 0:
@@ -105,7 +105,7 @@ def real_text(tensor: qrt.TensorInfo | TensorEntry) -> str:
 
 
 def operator_lines(contents: Contents) -> Iterator[RenderableType]:
-    """A line of numbers for each operator, and below it, as wide as the terminal, its name and parameters."""
+    """For each operator a line of numbers, then its name and parameters, as wide as the terminal."""
     from rich.padding import Padding
     from rich.text import Text
 
@@ -122,7 +122,7 @@ def operator_lines(contents: Contents) -> Iterator[RenderableType]:
 
 
 def numbers(contents: Contents, op: OperatorEntry) -> tuple[str, str, str, str, str]:
-    """Step, kind, shapes, MACs and bytes of an operator; nothing in the place of a zero."""
+    """Step, kind, shapes, MACs and bytes of an operator; blank instead of zero."""
     tensors = contents.tensors
     inputs = [shape_text(tensors[i].shape) for i in op.inputs if tensors[i].arena_offset is not None]
     shapes = f"{', '.join(inputs)} -> {shape_text(tensors[op.output].shape)}"

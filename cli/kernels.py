@@ -1,4 +1,4 @@
-"""qrt kernels: the kernel sets of this machine, why others are absent, and whose functions each set runs."""
+"""qrt kernels: lists the kernel sets of this machine, why others are not available, and which kernels each set uses."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def list_kernels(as_json: bool) -> None:
     states = {name: f"the default, {reason}" if name == default else "here" for name in qrt.kernel_sets()}
     states |= {name: f"absent: {why}" for name, why in absent.items()}
     show(out, facts(states.items()))
-    heading(out, "Whose function runs")
+    heading(out, "Kernel used for each operator")
     show(out, operator_table(table))
 
 

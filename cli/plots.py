@@ -1,4 +1,4 @@
-"""Pictures of a comparison: SQNR of every layer, and how its errors are spread."""
+"""Plots of a comparison: SQNR and error distribution of every layer."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from qrt.cli.files import replacing
 if TYPE_CHECKING:
     from qrt.compiler.study.compare import Comparison
 
-# Where an exact layer's bar ends, dB.
+# Length of the bar of an exact layer, dB.
 TOP = 80.0
 
 
 def check_suffix(path: Path) -> None:
-    """Refuses, before any work, a picture that cannot be written."""
+    """Refuses, before any work, a plot that cannot be written."""
     if path.suffix not in (".png", ".html"):
-        raise Failure(f"{path}: a picture is .png or .html; name it so")
+        raise Failure(f"{path}: plots are written as .png or .html; use one of these suffixes")
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise Failure(f'{path}: pictures need matplotlib: pip install "qrt[plot]"') from None
+        raise Failure(f'{path}: plots need matplotlib: pip install "qrt[plot]"') from None
 
 
 def write(path: Path, found: Comparison, title: str) -> None:
-    """A picture as .png, or as .html with the picture in it."""
+    """Writes a .png, or an .html that embeds the .png."""
     figure = _figure(found, title)
     stream = io.BytesIO()
     figure.savefig(stream, format="png" if path.suffix == ".png" else "svg", dpi=120, bbox_inches="tight")

@@ -1,4 +1,4 @@
-"""qrt profile: where the time of a network goes, operator by operator."""
+"""qrt profile: measures the time of each operator of a network."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from qrt.cli.console import Progress, console, facts, heading, note, percent, pr
 from qrt.cli.contents import OperatorEntry, read_contents
 from qrt.cli.failure import Failure, Verb, open_content
 
-# Seconds that operators are timed for when the number of runs is not given, and the fewest and most runs then.
+# Seconds to measure when the number of runs is not given, and the minimum and maximum number of runs then.
 PERIOD = 0.5
 FEWEST, MOST = 3, 10_000
-# Seconds of runs between which the progress bar moves.
+# Seconds of runs between two updates of the progress bar.
 TURN = 0.02
-# Columns that a name must have to be shown.
+# Minimum width in columns for names to be shown.
 NARROWEST = 16
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What an operator takes.
+    """Time of an operator.
 
     Attributes
     ----------
     operator : OperatorEntry
     kernels : str
-        The set whose function runs it.
+        The set that its kernel belongs to.
     threads : int
-        How many share it; 0 where no code runs for it.
+        Number of threads that run it; 0 if no code runs for it.
     seconds, fastest : float or None
-        The median and the least of all runs, until the last thread is done. None where no code runs for it: a reshape
-        that stays where it is, or an operator that another one does along.
+        The median and the minimum of all runs, until the last thread is done. None if no code runs for it: a reshape
+        in place, or an operator that is fused into another one.
     """
 
     operator: OperatorEntry
@@ -51,30 +51,30 @@ class Timing:
 
     @property
     def rate(self) -> float | None:
-        """Multiply-accumulates a second; None of an operator that sums no products."""
+        """Multiply-accumulates per second; None for an operator without products."""
         return self.operator.macs / self.seconds if self.operator.macs and self.seconds else None
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What the operators of a network take, in the order of the file.
+    """Times of the operators of a network, in the order of the file.
 
     Attributes
     ----------
     path : pathlib.Path
     kernels : str
     threads : int
-        The most that any operator is shared by.
+        The largest number of threads that run one operator.
     given : str
-        What the network ran on.
+        Description of the input data.
     repeats : int
     timings : list of Timing
     fastest : float
-        Seconds of the operators in the run that took least.
+        Seconds of the operators in the fastest run.
     run_seconds, run_fastest : float
-        The median and the least of `Model.run` on the same sample.
+        The median and the minimum of `Model.run` on the same sample.
     peak : float or None
-        Multiply-accumulates a second that the set's best instruction makes on registers, on as many threads at once;
+        Multiply-accumulates per second of the set's fastest instruction on registers, with the same number of threads;
         measured before and after.
     """
 
@@ -95,7 +95,7 @@ class Profile:
 
     @property
     def overhead(self) -> float:
-        """Seconds of `Model.run` beyond the operators; of the least, since an interruption hits whole runs most."""
+        """Seconds of `Model.run` beyond the operators; of the fastest runs, the least disturbed ones."""
         return self.run_fastest - self.fastest
 
     @property
@@ -104,7 +104,7 @@ class Profile:
 
     @property
     def kinds(self) -> dict[str, float]:
-        """Seconds of each kind of operator, the most first."""
+        """Seconds of each kind of operator, largest first."""
         sums: dict[str, float] = {}
         for timing in self.timings:
             if timing.seconds is not None:
@@ -173,7 +173,7 @@ def profile_model(
     """
     model, content = open_content(path, kernels, threads)
     if model.threads < threads:
-        note(f"{path}: no operator is worth more than {model.threads} of {threads} threads")
+        note(f"{path}: no operator is large enough for more than {model.threads} of {threads} threads")
     given, sample, layout = choose_sample(model, input_paths, layout)
     try:
         operators = read_contents(content).operators
@@ -187,7 +187,7 @@ def profile_model(
 
 
 def choose_sample(model: qrt.Model, paths: Sequence[Path], layout: str | None) -> tuple[str, list[Array], str | None]:
-    """What to call it, an array for each input, and their layout."""
+    """A description of the sample, an array for each input, and their layout."""
     if paths:
         chosen = arrays.choose([item for path in paths for item in arrays.read(path)], model.inputs, layout)
         pairs = zip(chosen, model.inputs, strict=True)
@@ -212,7 +212,7 @@ def measure(
     layout: str | None,
     repeats: int | None,
 ) -> Profile:
-    """Runs operators and the whole call in turns, so that all see the same machine."""
+    """Alternates between timing operators and whole calls, so that both run under the same conditions."""
     model.run(*sample, layout=layout)
     once = float(np.nansum(model.profile(*sample, repeats=1, layout=layout)))
     if repeats is None:
@@ -250,32 +250,32 @@ def time_run(model: qrt.Model, sample: Sequence[Array], layout: str | None) -> f
 def report(found: Profile, order: bool) -> None:
     out = console()
     show(out, facts(totals(found)))
-    heading(out, "Operators, in order" if order else "Operators, the slowest first")
+    heading(out, "Operators, in order" if order else "Operators, slowest first")
     for line in lines(found, found.timings if order else found.slowest_first(), out.width):
         click.echo(line)
 
 
 def totals(found: Profile) -> Iterator[tuple[str, str]]:
-    """What is to say of the whole network."""
+    """The rows about the whole network."""
     rate = found.macs / found.seconds if found.seconds else 0.0
     peak, share = "", ""
     if found.peak is not None:
         cores = "one core" if found.threads == 1 else f"{found.threads} threads at once"
         peak, share = f", at most {giga(found.peak)} GMAC/s on {cores}", f", {percent(rate, found.peak)} of peak"
-    beyond = f"{micro(found.overhead)} us more" if found.overhead > 0 else "no more"
+    beyond = f"{micro(found.overhead)} us more" if found.overhead > 0 else "not more"
     yield "file", str(found.path)
     yield "kernels", found.kernels + peak
     if found.threads > 1:
-        yield "threads", f"{found.threads} share large operators; an operator takes until the last is done"
+        yield "threads", f"{found.threads} split large operators; times are until the last thread is done"
     yield "input", found.given
-    yield "runs", f"{found.repeats:,}, whose medians these are"
+    yield "runs", f"{found.repeats:,}; times are medians"
     yield "operators", f"{micro(found.seconds)} us for {found.macs:,} MACs, {giga(rate)} GMAC/s{share}"
-    yield "Model.run", f"{micro(found.run_seconds)} us; at best {beyond} than the operators"
+    yield "Model.run", f"{micro(found.run_seconds)} us; fastest run {beyond} than the operators"
     yield "by kind", ", ".join(f"{kind} {percent(seconds, found.seconds)}" for kind, seconds in found.kinds.items())
 
 
 def lines(found: Profile, timings: Sequence[Timing], width: int) -> Iterator[str]:
-    """A line for each operator; names take the width that is left."""
+    """A line for each operator; names use the remaining width."""
     head: tuple[str, ...] = ("#", "operator", "us", "share", "MACs", "GMAC/s", "of peak", "kernels")
     if found.threads > 1:
         head += ("threads",)
@@ -293,7 +293,7 @@ def lines(found: Profile, timings: Sequence[Timing], width: int) -> Iterator[str
 
 
 def cells(found: Profile, timing: Timing) -> tuple[str, ...]:
-    """Step, kind, time, share, MACs, their rate, its share of the peak, and kernels; nothing where there is none."""
+    """Step, kind, time, share, MACs, MAC rate, its share of the peak, and kernels; blank where there is none."""
     op, rate = timing.operator, timing.rate
     share = found.peak_share(rate)
     row = (
@@ -318,7 +318,7 @@ def giga(rate: float) -> str:
 
 
 def document(found: Profile) -> dict[str, Any]:
-    """All of it as plain types; rates are multiply-accumulates a second."""
+    """The profile as plain types for JSON; rates are multiply-accumulates per second."""
     return {
         "file": str(found.path),
         "kernels": found.kernels,

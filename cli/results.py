@@ -1,4 +1,4 @@
-"""What `qrt run` shows of an output: rows of numbers, or the largest entries of each sample by label."""
+"""The text that `qrt run` prints for an output: rows of numbers, or the largest entries of each sample by label."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from qrt.cli.arrays import Array
 from qrt.cli.console import printable, shape_text
 from qrt.cli.failure import Failure
 
-# Without --top, as many entries of an output with labels.
+# Entries shown of an output with labels, without --top.
 DEFAULT_TOP = 5
-# Of a batch, as many samples are shown; of one sample that is no row, as many numbers.
+# Samples shown of a batch, and numbers shown of a sample that is not a row.
 SAMPLES_SHOWN = 20
 NUMBERS_SHOWN = 200
 
@@ -30,7 +30,7 @@ class Result:
     values : numpy.ndarray
         As the model returned them.
     samples : numpy.ndarray
-        The same with a batch axis in any case.
+        The same, always with a batch axis.
     top : int or None
         How many entries the user asked for.
     """
@@ -50,7 +50,7 @@ class Result:
 
     @property
     def ranked(self) -> bool:
-        """Whether the largest entries are wanted, rather than all."""
+        """Whether to show the largest entries instead of all."""
         return is_row(self.samples) and (self.top is not None or bool(self.info.labels))
 
     def best(self, count: int) -> list[list[tuple[int, str, Any]]]:
@@ -58,7 +58,7 @@ class Result:
         flat = self.samples.reshape(len(self.samples), -1)
         labels = self.info.labels or tuple(str(i) for i in range(flat.shape[1]))
         real = flat.astype(np.float64)
-        if self.info.scales and flat.dtype == np.int32:  # whose entries have scales of their own
+        if self.info.scales and flat.dtype == np.int32:  # each entry has its own scale
             real = real * np.tile(self.info.scales, flat.shape[1] // len(self.info.scales))
         order = np.argsort(-real, axis=1, kind="stable")[:, :count]
         return [[(int(i), labels[i], row[i].item()) for i in best] for row, best in zip(flat, order, strict=True)]
@@ -80,7 +80,7 @@ class Result:
         return result
 
     def lines(self, width: int) -> Iterator[str]:
-        """The output as text, `width` wide where it can be."""
+        """The output as text, if possible at most `width` wide."""
         count = len(self.samples)
         meaning = {"int8": "codes", "int32": "int32 accumulators"}.get(str(self.values.dtype), "real values")
         title = f"{printable(self.info.name) or 'output'}  {shape_text(self.values.shape)} {meaning}"
@@ -129,7 +129,7 @@ class Result:
 
 
 def is_row(samples: Array) -> bool:
-    """Whether each sample is one row of numbers, whatever axes of length 1 it has besides."""
+    """Whether each sample is one row of numbers, apart from axes of length 1."""
     return bool(samples[0].size == samples.shape[-1])
 
 

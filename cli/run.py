@@ -1,4 +1,4 @@
-"""qrt run: runs a network on arrays and shows what it says."""
+"""qrt run: runs a network on arrays and shows the outputs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def run_model(
     chosen = arrays.choose(given, model.inputs, layout)
     for item in given:
         if item not in chosen:
-            note(f"{item.path}: {item} is no input, ignored")
+            note(f"{item.path}: {item} is not an input; ignored")
     try:
         outputs = infer(model, [item.array for item in chosen], dequantize, layout)
     except ValueError as error:

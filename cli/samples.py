@@ -20,7 +20,7 @@ LABEL_NAMES = ("labels", "label", "targets", "target", "y")
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Arrays for one run of the network after another.
+    """Arrays for consecutive runs of the network.
 
     Attributes
     ----------
@@ -29,11 +29,11 @@ class Samples:
     labels : numpy.ndarray or None
         int64, [count].
     count : int
-        Samples, without those that fill up the last run; where inputs have different leading axes, runs.
+        Samples, without those that fill up the last run; runs, if inputs have different leading axes.
     size : int
-        Samples of one run.
+        Samples per run.
     path : pathlib.Path
-        Where they are from.
+        The file or folder that they are from.
     """
 
     inputs: list[Array]
@@ -51,7 +51,7 @@ class Samples:
         return [x[index] for x in self.inputs]
 
     def right(self, index: int, outputs: Array) -> int | None:
-        """How many samples of a run have their largest output where their label is; None without an output for each."""
+        """How many samples of a run are classified correctly; None unless there is one output per sample."""
         assert self.labels is not None
         labels = self.labels[index * self.size : (index + 1) * self.size]
         if len(outputs) != self.size:
@@ -72,12 +72,12 @@ def read_samples(
     ----------
     path : pathlib.Path
     names, shapes
-        Of the network's inputs; an .npz names its arrays after them, unless there is but one of each.
+        Of the network's inputs; the arrays of an .npz have these names, unless there is one input and one array.
     meanings : sequence of qrt.TensorInfo, optional
-        A model's inputs, which say what codes stand for, and that images may have their channels first; without
-        them samples are floats in the network's own layout, and the first ones also fill up the last run.
+        A model's inputs, with the scales of codes and the source's layout; without them, samples are floats in the
+        network's own layout, and the last run is filled up with the first samples.
     layout : {None, "NHWC", "NCHW"}
-        Of images, where their shape fits both.
+        Of images, if their shape fits both.
     """
     given = _folder(path) if path.is_dir() else arrays.read(path)
     labels = next((item.array for name in LABEL_NAMES for item in given if item.name == name), None)
@@ -86,7 +86,7 @@ def read_samples(
     chosen = [by_name[name] for name in names] if all(name in by_name for name in names) else rest
     if len(chosen) != len(names):
         raise Failure(
-            f"{path}: holds {', '.join(map(str, rest)) or 'no samples'}; the inputs are {_listed(names)}; "
+            f"{path}: contains {', '.join(map(str, rest)) or 'no samples'}; the inputs are {_listed(names)}; "
             "name the arrays of an .npz after them"
         )
     infos: Sequence[qrt.TensorInfo | None] = meanings or [None] * len(names)
@@ -97,14 +97,14 @@ def read_samples(
     runs = [len(x) / size for x, size in zip(inputs, leading, strict=True)]
     if len(set(runs)) != 1:
         counts = ", ".join(f"{printable(name)} {len(x)}" for name, x in zip(names, inputs, strict=True))
-        raise Failure(f"{path}: its arrays have different numbers of samples, {counts}; give one of each for every one")
+        raise Failure(f"{path}: its arrays have different numbers of samples, {counts}; give the same for every input")
     if meanings is not None and runs[0] % 1:
         many = f"{len(inputs[0])} samples for a network that takes {leading[0]} at a time"
-        raise Failure(f"{path}: holds {many}; give a multiple of {leading[0]}, or compile it with --batch 1")
+        raise Failure(f"{path}: contains {many}; give a multiple of {leading[0]}, or compile it with --batch 1")
     size = leading[0] if len(set(leading)) == 1 else 1
     count = len(inputs[0]) * size // leading[0]
     if labels is not None and len(labels) != count:
-        raise Failure(f"{path}: holds {len(labels)} labels for {count} samples; give one for each")
+        raise Failure(f"{path}: contains {len(labels)} labels for {count} samples; give one for each")
     whole = -(-len(inputs[0]) // leading[0])
     filled = [np.resize(x, (whole, size, *x.shape[1:])) for x, size in zip(inputs, leading, strict=True)]
     return Samples(filled, None if labels is None else labels.astype(np.int64), count, size, path)
@@ -118,11 +118,11 @@ def _folder(path: Path) -> list[Given]:
     """The .npy files of a folder, in the order of their names, as one array."""
     files = sorted(path.glob("*.npy"))
     if not files:
-        raise Failure(f"{path}: holds no .npy files; give a folder of samples or one .npz")
+        raise Failure(f"{path}: contains no .npy files; give a folder of samples or one .npz")
     read = [arrays.read(file) for file in files]
     for file, given in zip(files, read, strict=True):
         if len(given) != 1:
-            raise Failure(f"{file}: holds {len(given)} arrays; a folder of samples has one in each file")
+            raise Failure(f"{file}: contains {len(given)} arrays; give one sample in each file")
     samples = [given.array for (given,) in read]
     if len({(sample.shape, sample.dtype) for sample in samples}) != 1:
         raise Failure(f"{path}: its .npy files differ in shape or type; give samples of one shape")
@@ -130,7 +130,7 @@ def _folder(path: Path) -> list[Given]:
 
 
 def _rows(item: Given, name: str, shape: tuple[int, ...], info: qrt.TensorInfo | None, layout: str | None) -> Array:
-    """One sample after another along the first axis, as the network has its input."""
+    """The samples of an input along the first axis, as float32 in the network's layout."""
     x, called = item.array, f"{item.path}: input {printable(name)}"
     if info is not None and x.dtype == np.uint8 and info.source_dtype == "UINT8":
         x = (x.astype(np.int16) - 128).astype(np.int8)
@@ -149,7 +149,7 @@ def _rows(item: Given, name: str, shape: tuple[int, ...], info: qrt.TensorInfo |
         x = x.transpose(NCHW_TO_NHWC)
     if codes and info is not None:
         if info.scale == 0:
-            raise Failure(f"{called}: the model states no scale for its codes, so none can be compared; give floats")
+            raise Failure(f"{called}: the model states no scale for this input, so codes cannot be used; give floats")
         x = info.dequantize(x)
     with np.errstate(over="ignore"):
         values: Array = x.astype(np.float32)
@@ -159,7 +159,7 @@ def _rows(item: Given, name: str, shape: tuple[int, ...], info: qrt.TensorInfo |
 
 
 def _as_rows(x: Array, shape: tuple[int, ...]) -> Array | None:
-    """`x` as samples one after another; None where it cannot be some of an input of this shape."""
+    """`x` with all samples along the first axis; None if it does not fit an input of this shape."""
     rows = shape[1:]
     if x.shape == rows:
         return x[np.newaxis]

@@ -1,4 +1,4 @@
-"""What qrt compile says of a compiled network, for people and as JSON."""
+"""The summary that qrt compile prints of a compiled network, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from qrt.compiler import Report
     from qrt.compiler.report import Deviation, Removal, Rescue
 
-# How many runs of channels a line of the summary names; --json has all.
+# Number of channel ranges that a line of the summary lists; --json has all.
 RUNS = 8
 
 
 def short_name(name: str) -> str:
-    """The first of the names that a converter joined with semicolons when it fused operators."""
+    """The first of the names that a converter joined with semicolons for fused operators."""
     return printable(name.split(";")[0])
 
 
@@ -36,7 +36,7 @@ def removal_text(removal: Removal) -> str:
 
 
 def match_text(report: Report) -> str:
-    """The engine whose bytes the file gives, and how many operators are not proved to give them."""
+    """The engine that the file is bit-exact to, and the number of operators not proved to be."""
     count = len(report.deviations)
     return report.match + (f", but for {count} operator{'s' if count > 1 else ''}, see below" if count else "")
 
@@ -47,7 +47,7 @@ def deviation_text(deviation: Deviation) -> str:
 
 
 def channels_text(channels: Sequence[int]) -> str:
-    """Numbers with runs joined: channels 0 to 3, 7; after RUNS of them only how many more there are."""
+    """Numbers as ranges: channels 0 to 3, 7; after RUNS ranges only the count of the rest."""
     runs: list[list[int]] = []
     for channel in sorted(channels):
         if runs and channel == runs[-1][-1] + 1:
@@ -61,7 +61,7 @@ def channels_text(channels: Sequence[int]) -> str:
 
 @dataclass(frozen=True)
 class Summary:
-    """What there is to say about a compiled network; sizes are bytes of files, accuracies shares of samples."""
+    """Facts about a compiled network; sizes are bytes of files, accuracies shares of samples."""
 
     source: Path
     source_size: int
@@ -114,8 +114,8 @@ class Summary:
             heading(out, "What the passes did")
             show(out, facts([(name, printable(text)) for name, text in report.notes]))
         if report.removals:
-            heading(out, "Channels removed, constant for every input or read by nobody")
+            heading(out, "Channels removed, constant for every input or unused")
             show(out, facts([(removal.kind, removal_text(removal)) for removal in report.removals]))
         if report.rescues:
-            heading(out, "Rescued, where the integers would have overflowed or vanished")
+            heading(out, "Rescued, because the integers would have overflowed or become 0")
             show(out, facts([(rescue.kind, rescue_text(rescue)) for rescue in report.rescues]))

@@ -189,7 +189,7 @@ def test_run_finds_the_input_among_other_arrays(cli: Cli, pets: Path) -> None:
     np.save("x.npy", images(2))
     result = cli("run", "pets.qfb", "data.npz")
     assert result.stdout == cli("run", "pets.qfb", "x.npy").stdout
-    assert result.stderr == "qrt run: note: data.npz: labels (2,) int64 is no input, ignored\n"
+    assert result.stderr == "qrt run: note: data.npz: labels (2,) int64 is not an input; ignored\n"
 
 
 def test_run_shows_progress_when_it_takes_long(cli: Cli, pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,14 +230,17 @@ def test_run_refuses_wrong_files(cli: Cli, pets: Path, tiny: Path) -> None:
         (["pet.qfb", "x.npy"], "pet.qfb: no such file; did you mean pets.qfb?"),
         (["x.npy", "x.npy"], "x.npy: not a .qfb file; compile a model with 'qrt compile'"),
         (["pets.qfb", "xx.npy"], "xx.npy: no such file; did you mean x.npy?"),
-        (["pets.qfb", "objects.npy"], "objects.npy: holds Python objects, which are never loaded; save numbers only"),
+        (
+            ["pets.qfb", "objects.npy"],
+            "objects.npy: contains Python objects, which are never loaded; save numbers only",
+        ),
         (["pets.qfb", "picture.npy"], "picture.npy: neither .npy nor .npz; write it with numpy.save(path, array)"),
         (["pets.qfb", "cut.npy"], "cut.npy: damaged: "),
         (["pets.qfb", "cut.npz"], "cut.npz: damaged: "),
         (["pets.qfb", "none.npz"], "none.npz: cannot tell which array is for which input; the model's inputs are "),
         (["pets.qfb", "x.npy", "x.npy"], "x.npy: cannot tell which array is for which input; "),
         (["pets.qfb", "x.npy", "--kernels", "gpu"], "unknown kernel set 'gpu'; this machine has reference, "),
-        (["pets.qfb", "x.npy", "-o", "y.txt"], "y.txt: outputs are written as .npy or .npz; name it so"),
+        (["pets.qfb", "x.npy", "-o", "y.txt"], "y.txt: outputs are written as .npy or .npz; use one of these suffixes"),
         (["pets.qfb", "x.npy", "-o", "no/y.npy"], "no/y.npy: there is no folder no; create it, or write elsewhere"),
     ]:
         assert_refused(cli("run", *args), f"qrt run: {line}")

@@ -119,7 +119,7 @@ def test_compile_reports_rescues_even_when_quiet(cli: Cli) -> None:
     assert rescue.channels == (0,)
     line = f"conv (conv2d), channel 0: {rescue.text}"
     shown = cli("compile", "m.onnx").stdout
-    title, told = "\nRescued, where the integers would have overflowed or vanished\n", " ".join(shown.split())
+    title, told = "\nRescued, because the integers would have overflowed or become 0\n", " ".join(shown.split())
     assert title in shown
     assert line in told
     assert cli("compile", "m.onnx", "-q").stderr == f"qrt compile: note: m.onnx: {line}\n"
@@ -325,7 +325,7 @@ def test_check_says_when_there_is_nothing_to_compare(cli: Cli, pets: Path) -> No
     assert result.exit_code == 0
     assert result.stdout == text("""
 pets.qfb: valid, format version 1
-holds no test vectors, so no results were compared; 'qrt compile --test-vectors 4' embeds some
+contains no test vectors, so no results were compared; 'qrt compile --test-vectors 4' embeds some
 """)
 
 

@@ -40,7 +40,7 @@ portable   here
 avx2       the default, the fastest here
 amx        absent: this CPU has no AMX-INT8
 
-Whose function runs
+Kernel used for each operator
 operator  reference  portable  avx2
 conv2d    own        own       own
 softmax   own        own       portable
@@ -113,12 +113,12 @@ def test_profile_shows_operators_the_slowest_first(cli: Cli, pets: Path) -> None
 file       pets.qfb
 kernels    portable, at most 4.0 GMAC/s on one core
 input      random codes
-runs       2, whose medians these are
+runs       2; times are medians
 operators  9.50 us for 3,360 MACs, 0.4 GMAC/s, 8.8 % of peak
-Model.run  12.50 us; at best 3.50 us more than the operators
+Model.run  12.50 us; fastest run 3.50 us more than the operators
 by kind    conv2d 73.7 %, add 10.5 %, mean 10.5 %, linear 5.3 %
 
-Operators, the slowest first
+Operators, slowest first
 #  operator    us   share   MACs  GMAC/s  of peak  kernels   name
 1  conv2d    5.00  52.6 %  2,304     0.5   11.5 %  portable  stem
 2  conv2d    2.00  21.1 %  1,024     0.5   12.8 %  portable  b
@@ -138,9 +138,9 @@ def test_profile_shows_operators_in_order(cli: Cli, pets: Path, monkeypatch: pyt
 file       pets.qfb
 kernels    reference
 input      random codes
-runs       2, whose medians these are
+runs       2; times are medians
 operators  9.50 us for 3,360 MACs, 0.4 GMAC/s
-Model.run  9.00 us; at best no more than the operators
+Model.run  9.00 us; fastest run not more than the operators
 by kind    conv2d 73.7 %, add 10.5 %, mean 10.5 %, linear 5.3 %
 
 Operators, in order
@@ -247,7 +247,7 @@ def test_profile_on_threads(cli: Cli, wide: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_profile_says_where_threads_are_of_no_use(cli: Cli, pets: Path) -> None:
     shown = cli("profile", "pets.qfb", "--threads", "4", "--repeats", "1", "--json")
-    assert "pets.qfb: no operator is worth more than 1 of 4 threads" in shown.stderr
+    assert "pets.qfb: no operator is large enough for more than 1 of 4 threads" in shown.stderr
     assert json.loads(shown.stdout)["threads"] == 1
 
 

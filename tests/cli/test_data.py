@@ -1,4 +1,4 @@
-"""Every verb that reads samples, on models of every kind of input, with right and wrong data: never a traceback."""
+"""Every verb that reads samples, on models with every kind of input, with valid and invalid data: never a traceback."""
 
 from __future__ import annotations
 
@@ -263,7 +263,7 @@ def test_cubes_need_a_layout(cli: Cli) -> None:
     x = floats((5, 4, 4, 4))[0]
     np.save("first.npy", x)
     np.save("last.npy", x.transpose(0, 2, 3, 1))
-    reason = "can be NHWC or NCHW; say which with --layout NHWC or --layout NCHW"
+    reason = "can be NHWC or NCHW; choose one with --layout NHWC or --layout NCHW"
     compare = ("compare", "net.qfb", "--against", "net.onnx", "--json", "--inputs")
     for arguments in (compare, ("run", "net.qfb"), ("profile", "net.qfb", "--input")):
         refused = cli(*arguments, "first.npy")
@@ -292,4 +292,4 @@ def test_another_networks_source(cli: Cli) -> None:
         assert cli("compile", f"{name}.onnx", "-q").exit_code == 0
     np.save("x.npy", floats((1, 3, 4, 5))[0])
     refused = cli("compare", "images.qfb", "--against", "cubes.onnx", "--inputs", "x.npy")
-    assert_refused(refused, "qrt compare: cubes.onnx: has inputs [[1, 4, 4, 4]], 1 outputs, which images.qfb was not ")
+    assert_refused(refused, "qrt compare: cubes.onnx: has inputs [[1, 4, 4, 4]], 1 outputs, but images.qfb has inputs ")

@@ -1,7 +1,7 @@
-"""What goes wrong around a file: it is cut, it shrinks, it is a device, the disk or the memory is full, a folder is
-read-only, no thread can be started, Ctrl-C, SIGTERM.
+"""Errors outside the file format: a file is truncated, shrinks or is a device, the disk or the memory is full, a folder
+is read-only, no thread can be started, Ctrl-C, SIGTERM.
 
-Each ends as one line that names the file, with an exit code that is not 0, and leaves every folder as it was.
+Each ends with one line that names the file and a nonzero exit code, and leaves every folder unchanged.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def test_a_file_that_ends_while_it_is_read_is_damaged(cli: Cli, pets: Path) -> N
         result = cli("run", "pets.qfb", "pipe.npy")
         writer.join()
         assert result.exit_code == status
-    assert_refused(result, "qrt run: pipe.npy: damaged: its header promises 32 bytes, 27 follow; write it again")
+    assert_refused(result, "qrt run: pipe.npy: damaged: its header states 32 bytes, 27 follow; write it again")
 
 
 LIMITED = """

@@ -1,4 +1,4 @@
-"""Arrays made to harm: what .npy and .npz files say of themselves is refused before memory is taken or code is run."""
+"""Malicious .npy and .npz files: refused by their headers, before memory is allocated or code is run."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def pickled(array: np.ndarray) -> bytes:
 
 
 HEADERS = {
-    "objects": (pickled(np.array([Trap()])), "holds Python objects, which are never loaded; save numbers only"),
-    "objects in a record": (npy([("a", "<f4"), ("b", "|O")], (1,)), "holds Python objects"),
-    "immense": (npy("|i1", (2**31, 4, 4, 2)), "damaged: its header promises 68719476736 bytes, 4 follow"),
-    "beyond int64": (npy("|i1", (2**62, 4, 4, 2)), "damaged: its header promises "),
-    "beyond int64, by a factor": (npy("<f8", (2**61,)), "damaged: its header promises "),
-    "immense of nothing": (npy("|i1", (2**62, 2**62, 0), b""), "damaged: its header promises "),
-    "negative": (npy("|i1", (-1, 4, 4, 2), bytes(32)), "damaged: its header promises "),
-    "negative twice": (npy("|i1", (-2, -16), bytes(32)), "damaged: its header promises "),
+    "objects": (pickled(np.array([Trap()])), "contains Python objects, which are never loaded; save numbers only"),
+    "objects in a record": (npy([("a", "<f4"), ("b", "|O")], (1,)), "contains Python objects"),
+    "immense": (npy("|i1", (2**31, 4, 4, 2)), "damaged: its header states 68719476736 bytes, 4 follow"),
+    "beyond int64": (npy("|i1", (2**62, 4, 4, 2)), "damaged: its header states "),
+    "beyond int64, by a factor": (npy("<f8", (2**61,)), "damaged: its header states "),
+    "immense of nothing": (npy("|i1", (2**62, 2**62, 0), b""), "damaged: its header states "),
+    "negative": (npy("|i1", (-1, 4, 4, 2), bytes(32)), "damaged: its header states "),
+    "negative twice": (npy("|i1", (-2, -16), bytes(32)), "damaged: its header states "),
     "immense elements": (npy(("<f4", (2**30,)), (1,)), "damaged: its header "),
     "no shape": (npy("|i1", "x"), "damaged: its header cannot be read"),
     "no type": (npy("|x9", (4,)), "damaged: its header cannot be read"),
@@ -55,7 +55,7 @@ HEADERS = {
     "nested": (b"\x93NUMPY\x01\x00\x20\x4e" + b"(" * 20000, "damaged: its header cannot be read"),
     "another version": (npy("|i1", (4,), version=b"\x09\x00"), "damaged: its header cannot be read"),
     "cut in the header": (npy("|i1", (4,))[:40], "damaged: its header cannot be read"),
-    "cut in the data": (npy("|i1", (1, 4, 4, 2), bytes(31)), "damaged: its header promises 32 bytes, 31 follow"),
+    "cut in the data": (npy("|i1", (1, 4, 4, 2), bytes(31)), "damaged: its header states 32 bytes, 31 follow"),
 }
 
 
@@ -132,14 +132,16 @@ def test_archives_that_expand_without_a_bound(cli: Cli, pets: Path) -> None:
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_compression_without_a_bound_is_refused(cli: Cli, pets: Path, method: int) -> None:
-    refuses(cli, "x.npz", bytes(archive(method, good())), "is packed in a way that numpy does not write")
+    refuses(cli, "x.npz", bytes(archive(method, good())), "is compressed or encrypted, unlike numpy's files")
 
 
 def test_archives_that_numpy_does_not_write(cli: Cli, pets: Path) -> None:
     stored = archive(zipfile.ZIP_STORED, good())
-    refuses(cli, "locked.npz", patched(stored.copy(), FLAGS, 2, 1), "is packed in a way that numpy does not")
-    refuses(cli, "method.npz", patched(stored.copy(), METHOD, 2, 77), "is packed in a way that numpy does not")
-    refuses(cli, "text.npz", bytes(archive(0, b"a text", "../\x1b[2Jx")), "member ../\\x1b[2Jx is no array; ")
+    refuses(cli, "locked.npz", patched(stored.copy(), FLAGS, 2, 1), "is compressed or encrypted, unlike numpy's files")
+    refuses(
+        cli, "method.npz", patched(stored.copy(), METHOD, 2, 77), "is compressed or encrypted, unlike numpy's files"
+    )
+    refuses(cli, "text.npz", bytes(archive(0, b"a text", "../\x1b[2Jx")), "member ../\\x1b[2Jx is not an array; ")
     refuses(cli, "cut.npz", bytes(stored[:-9]), "damaged: File is not a zip file; write it again")
     changed = stored.copy()
     changed[180] ^= 1
@@ -173,7 +175,7 @@ def test_samples_that_are_none(cli: Cli, pets: Path) -> None:
     for name, reason in (
         ("label.npz", "label.npz: labels are int64 (); give one integer for each sample"),
         ("far.npz", "far.npz: input image: image (2, 4, 4, 2) float64 contains NaN or infinity, in float32"),
-        ("folder", "folder/empty.npy: holds no array; write it with numpy.savez, an array for each input"),
+        ("folder", "folder/empty.npy: contains no arrays; write it with numpy.savez, one array for each input"),
     ):
         result = cli("compare", "pets.qfb", "--against", "net.onnx", "--inputs", name)
         assert_refused(result, f"qrt compare: {reason}")

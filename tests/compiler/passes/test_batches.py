@@ -1,4 +1,4 @@
-"""A batch in the source becomes 1 where every operator computes each sample by itself, and is kept where not."""
+"""A batch in the source becomes 1 if every operator computes each sample independently, and is kept otherwise."""
 
 from __future__ import annotations
 
@@ -296,7 +296,7 @@ def test_the_command_line_takes_any_number_of_samples(cli: Cli) -> None:
     assert cli("compile", "net.onnx", "--batch", "2", "-o", "two.qfb").exit_code == 0
     assert qrt.load("two.qfb").inputs[0].shape[0] == 2
     refused = cli("compare", "two.qfb", "--against", "net.onnx", "--inputs", "data.npz")
-    assert_refused(refused, "qrt compare: data.npz: holds 17 samples for a network that takes 2 at a time; give a")
+    assert_refused(refused, "qrt compare: data.npz: contains 17 samples for a network that takes 2 at a time; give a")
     np.save("even.npy", x[:4])
     of_two = json.loads(cli("compare", "two.qfb", "--against", "net.onnx", "--inputs", "even.npy", "--json").stdout)
     assert [layer["differing"] for layer in of_two["layers"]] == [0] * len(of_two["layers"])

@@ -108,7 +108,7 @@ def test_compare_layer_by_layer(cli: Cli, digits: Path, tmp_path: Path) -> None:
     # The float network sees rounded inputs then, the integers the same.
     assert of_codes["accuracy"]["qrt"] == document["accuracy"]["qrt"]
     assert [layer["size"] for layer in of_codes["layers"]] == [layer["size"] for layer in document["layers"]]
-    assert_refused(cli(*arguments, "--plot", "x.gif"), "qrt compare: x.gif: a picture is .png or .html")
+    assert_refused(cli(*arguments, "--plot", "x.gif"), "qrt compare: x.gif: plots are written as .png or .html")
 
 
 def test_calibration_is_deterministic_and_accurate(cli: Cli, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_calibration_is_deterministic_and_accurate(cli: Cli, tmp_path: Path) -> 
     assert json.loads(cli(*arguments).stdout)["accuracy"] == first["accuracy"]
     assert (tmp_path / "float.qfb").read_bytes() == content
     refused = cli("compare", "float.qfb", "--against", "float.onnx", "--inputs", "data.npz", "--bias", "int32,float")
-    assert_refused(refused, "qrt compare: float.onnx: --bias compiles the source, and this one is float")
+    assert_refused(refused, "qrt compare: float.onnx: --bias compiles the source, but this one is float")
     np.savez(tmp_path / "bad.npz", x=x[:, :5])
     refused = cli("compile", "float.onnx", "--calibrate", "bad.npz")
     assert_refused(refused, "qrt compile: bad.npz: input x takes samples of shape (n, 16), got x (200, 5) float32; ")
