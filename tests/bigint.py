@@ -1,4 +1,4 @@
-"""SPEC.md on Python's unbounded integers: what every kernel must compute, written from the text alone.
+"""SPEC.md in Python's unbounded integers: what every kernel must compute, written from the specification alone.
 
 `run` evaluates a lowered graph. Codes are held in object arrays of int, so that nothing wraps; where
 SPEC.md promises a width, `fits` checks it, which catches a test that breaks a validity rule. Nothing here

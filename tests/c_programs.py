@@ -1,4 +1,4 @@
-"""What the tests' own C programs are made of: sources of the project, flags, and the machine's compiler."""
+"""How tests build C programs: sources of the project, flags, and the machine's compiler."""
 
 from __future__ import annotations
 

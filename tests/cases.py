@@ -1,6 +1,6 @@
-"""The one list of shapes and hazards that every kernel set is tested on (`CASES`).
+"""The list of shapes and edge cases that every kernel set is tested on (`CASES`).
 
-A case is a graph and the inputs that hurt: all codes at the minimum, at the maximum, at the zero point, and
+A case is a graph and its critical inputs: all codes at the minimum, at the maximum, at the zero point, and
 uniformly random.
 """
 

@@ -1,4 +1,4 @@
-"""What the tests of the command line share: running qrt, a small network, and what a refusal looks like."""
+"""Shared by the tests of the command line: running qrt, a small network, and the format of an error."""
 
 from __future__ import annotations
 

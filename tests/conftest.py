@@ -1,4 +1,4 @@
-"""Shared by all tests: hypothesis' profile, fixtures, and closing lines that say what ran and what did not."""
+"""Shared by all tests: hypothesis' profile, fixtures, and a summary of what ran and what did not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TFLM and LiteRT, whose bytes some tests compare; tests that ask for one that is not installed say so."""
+"""TFLM and LiteRT for tests that compare bytes; a test is skipped if its engine is not installed."""
 
 from __future__ import annotations
 

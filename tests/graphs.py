@@ -1,7 +1,7 @@
-"""Lowered graphs with random numbers, mostly of one operator, that respect the validity rules of SPEC.md.
+"""Lowered graphs with random numbers, mostly of one operator, that satisfy the validity rules of SPEC.md.
 
-Each function takes shapes and a generator of random numbers and returns a graph that the writer can
-write. `cases` lists the shapes that matter; property tests and the bench draw their own.
+Each function takes shapes and a random generator and returns a graph for the writer. `cases` lists the
+important shapes; property tests and the benchmark generate their own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the tests did not run: one line for each reason, with how many tests it kept from running."""
+"""Tests that were not run: one line for each reason, with the number of tests."""
 
 from __future__ import annotations
 

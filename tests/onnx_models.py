@@ -1,4 +1,4 @@
-"""Small ONNX networks with random weights, quantized by onnxruntime, and both engines' answers to them."""
+"""Small ONNX networks with random weights, quantized by onnxruntime, and both engines' outputs for them."""
 
 from __future__ import annotations
 

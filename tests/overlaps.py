@@ -1,4 +1,4 @@
-"""Operators whose output lies over their input, and files of them with a stated distance between the two."""
+"""Operators with outputs that overlap their inputs, and files of them with a given distance between the two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Child processes that tests talk to: with the signals of a terminal, and without a clock that decides."""
+"""Child processes that tests communicate with: with the signals of a terminal, and independent of timing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small quantized ONNX networks, written node by node with quantize and dequantize in between."""
+"""Small quantized ONNX networks, built node by node with quantize and dequantize in between."""
 
 from __future__ import annotations
 

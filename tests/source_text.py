@@ -1,4 +1,4 @@
-"""The project's source text, as the tests of its layout read it."""
+"""The project's source text, for the tests of its layout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trained PyTorch networks, quantized by FX and by PT2E, and how far qrt is from PyTorch on them."""
+"""The trained PyTorch networks, quantized by FX and by PT2E, and qrt's difference from PyTorch on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small PyTorch networks trained on the digits, and their values call by call."""
+"""Small PyTorch networks trained on the digits, and their values after each call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GraphBuilder: shapes, activations, quantization of weights, and what it says of arguments that do not fit."""
+"""GraphBuilder: shapes, activations, quantization of weights, and errors for invalid arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of the intermediate representation: each one fires on a graph that breaks it."""
+"""The rules of the intermediate representation: each rejects a graph that violates it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Runs every fuzz target for its share of some seconds: make fuzz SECONDS=60.
+"""Runs all fuzz targets for a total time: make fuzz SECONDS=60.
 
     cd tests && python -m fuzz --seconds 60
 
-Exit code 1 when a file was found that a target fails on; what cannot run here says why.
+Exit code 1 if a file was found that a target fails on; targets that cannot run here are listed with the reason.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The corpora: what the fuzzers have found worth keeping, a small zip archive for each target."""
+"""The corpora: inputs that the fuzzers kept, a small zip archive for each target."""
 
 from __future__ import annotations
 

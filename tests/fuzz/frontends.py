@@ -1,8 +1,8 @@
-"""The targets of atheris: what reads a foreign file may refuse it with one kind of error, and do nothing else wrong.
+"""The targets of atheris: a reader of untrusted files may raise one kind of error, and no other.
 
     cd tests && python -m fuzz.frontends onnx [options of libFuzzer] [folder of files]
 
-The reader of arrays (`npy`) is no frontend of the compiler, but reads foreign files as they do.
+The reader of arrays (`npy`) is not a frontend of the compiler, but also reads untrusted files.
 """
 
 from __future__ import annotations

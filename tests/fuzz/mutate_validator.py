@@ -1,12 +1,11 @@
-"""Drops each check of the validator in turn and shows which test notices: mutation testing of schema/*.c.
+"""Removes each check of the validator in turn and shows which test fails: mutation testing of schema/*.c.
 
     python tests/fuzz/mutate_validator.py [--json]
 
-A mutant lacks one check: a term of a RULE, a call by TRY or by a closing return, a term of a condition under which a
-helper answers no, what a table of fields asks for, or what an operator is held to by its facts. It is compiled in a
-copy of the tree, where the files that tests open, and then all of tests/schema/test_validator.py, are held against it.
-Prints a line for each mutant. Exit code 1 when one lives that UNNOTICED does not explain, or when an explanation is of
-nothing.
+A mutant lacks one check: a term of a RULE, a call by TRY or by a final return, a term of a condition under which a
+helper returns 0, a requirement in a table of fields, or a fact of an operator. It is compiled in a copy of the tree and
+tested with the files that tests open, then with all of tests/schema/test_validator.py. Prints a line for each mutant.
+Exit code 1 if a mutant survives that UNNOTICED does not explain, or if an explanation has no mutant.
 """
 
 from __future__ import annotations

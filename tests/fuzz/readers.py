@@ -1,4 +1,4 @@
-"""What reads foreign files, as users call it: each may refuse a file with one kind of error, and do no other wrong."""
+"""The readers of untrusted files, as users call them: each may raise one kind of error, and no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that fuzzing starts from, beside the golden ones: small networks, as each target reads them.
+"""Seed files for fuzzing besides the golden files: small networks in the format of each target.
 
 cd tests && python -m fuzz.seeds onnx folder
 """

@@ -1,4 +1,4 @@
-"""The fuzz targets: how each is built, run for some seconds, and what it has then done."""
+"""The fuzz targets: how each is built and run for some seconds, and its results."""
 
 from __future__ import annotations
 

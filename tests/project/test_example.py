@@ -1,4 +1,4 @@
-"""The digits example keeps its word: accuracy, and the codes of ONNX Runtime on every test image."""
+"""The digits example has the stated accuracy, and ONNX Runtime's codes on every test image."""
 
 from __future__ import annotations
 

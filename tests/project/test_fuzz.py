@@ -1,4 +1,4 @@
-"""What fuzzing has found, and its corpora, without a fuzzer: what reads foreign files refuses them or reads them."""
+"""Files found by fuzzing, and the corpora, without a fuzzer: readers of untrusted files read or reject them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The law of the folders, held over the source text: who may know whom, and that no two files know each other."""
+"""The import rules of the folders, tested on the source text: what may import what, and no circular imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The closing lines about what was not run."""
+"""The summary of tests that were not run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shipped: the sdist builds a wheel, and the wheel runs in a fresh environment."""
+"""Packages: the sdist builds a wheel, and the wheel runs in a fresh environment."""
 
 from __future__ import annotations
 

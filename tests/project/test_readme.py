@@ -1,4 +1,4 @@
-"""README.md and docs/ are true: Python and commands run, links lead somewhere, generated tables are what the code says.
+"""README.md and docs/ are correct: Python and commands run, links are valid, generated tables match the code.
 
 PYTHONPATH=.:tests python tests/project/test_readme.py    # rewrites the tables of kernel sets and source operators
 """

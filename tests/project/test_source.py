@@ -1,4 +1,4 @@
-"""How files are written: freestanding C, openings, sizes, words."""
+"""Rules for source files: freestanding C, first lines, sizes, words."""
 
 from __future__ import annotations
 

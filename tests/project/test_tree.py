@@ -1,4 +1,4 @@
-"""What the project consists of: text, and binary files only where they are listed here."""
+"""The files of the project: text, and only the binary files listed here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each CPU gets the sets that it can run, and why not the others: on emulated CPUs that lack them."""
+"""Each CPU gets the sets that it supports, and the reasons for the others: tested on emulated CPUs that lack them."""
 
 from __future__ import annotations
 

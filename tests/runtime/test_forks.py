@@ -1,7 +1,6 @@
-"""24 threads over forks of a model: the bytes of one thread, and memory that does not grow.
+"""24 threads on forks of a model: the same bytes as one thread, and no memory growth.
 
-``python tests/runtime/test_forks.py --seconds 600`` does for ten minutes, on each kernel set, what the test does for a
-moment.
+``python tests/runtime/test_forks.py --seconds 600`` runs the test's load for ten minutes on each kernel set.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""No kernel touches a byte beside its buffers: every operator of every case, whole and in parts for threads, between
+"""No kernel accesses a byte outside its buffers: every operator of every case, whole and in parts for threads, between
 inaccessible pages."""
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The kernels compute with integers only and stand alone: proven on their machine code.
+"""The kernels compute with integers only and are freestanding: proven on their machine code.
 
 They are compiled here with the flags of setup.py, disassembled, and searched for any instruction that
 calculates with floats or converts them. Instructions that only move, combine or shuffle bits are allowed
-whatever their name says: compilers use them on integers.
+whatever their name: compilers use them on integers.
 """
 
 from __future__ import annotations

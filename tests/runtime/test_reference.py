@@ -1,4 +1,4 @@
-"""The reference kernels against SPEC.md: its arithmetic on unbounded integers, and its very words."""
+"""The reference kernels against SPEC.md: its arithmetic on unbounded integers, and its exact wording."""
 
 from __future__ import annotations
 

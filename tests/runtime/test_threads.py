@@ -1,4 +1,4 @@
-"""Operators in parts on threads: the same bytes as in one, after forks of models and of the process, no thread left."""
+"""Operators split among threads: bit-exact, also after forks of models and of the process, and no thread leaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Valid models made to take memory: what loading takes stays in proportion to the file and the arena that it states."""
+"""Valid models made to exhaust memory: loading needs memory in proportion to the file and its stated arena."""
 
 from __future__ import annotations
 

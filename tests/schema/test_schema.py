@@ -1,4 +1,4 @@
-"""The schema agrees with itself: qrt.fbs, generated.py, the C reader, SPEC.md and its rules; the C is freestanding."""
+"""The schema is consistent: qrt.fbs, generated.py, the C reader, SPEC.md and its rules; the C is freestanding."""
 
 from __future__ import annotations
 

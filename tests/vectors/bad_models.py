@@ -1,4 +1,4 @@
-"""The bad files that are well-formed and say something wrong: `BAD_MODELS` lists them, by the rule that each breaks."""
+"""The bad files that are well-formed but invalid: `BAD_MODELS` lists them by the rule that each violates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encodes models of any content: knows qrt.fbs and no rule, so that hostile files can be written too."""
+"""Encodes models of any content: uses qrt.fbs but no rules, so that malicious files can be written too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The golden files that every later reader must open, with what they compute; `GOOD` lists them."""
+"""The golden files that every later reader must open, with their outputs; `GOOD` lists them."""
 
 from __future__ import annotations
 

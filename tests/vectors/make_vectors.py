@@ -1,7 +1,7 @@
-"""Makes the golden files: good ones that every later reader must open, and bad ones that break one rule each.
+"""Generates the golden files: good ones that every later reader must open, and bad ones that violate one rule each.
 
 Run ``python -m vectors.make_vectors`` in ``tests`` to write them. A committed good file never changes: a new
-format version adds files. ``bad/vNN_what.qfb`` breaks rule VNN of SPEC.md, section 5.
+format version adds files. ``bad/vNN_what.qfb`` violates rule VNN of SPEC.md, section 5.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Composes valid models: `Net` of any operators, and below it a function for models of one operator each.
+"""Composes valid models: `Net` of any operators, and below it functions for models of one operator each.
 
-With other arguments than their defaults those functions make models that break a rule.
+With other arguments than the defaults, these functions create models that violate a rule.
 """
 
 from __future__ import annotations

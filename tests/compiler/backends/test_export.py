@@ -1,4 +1,4 @@
-"""Networks drawn at random and exported: TFLM and LiteRT compute every byte of qrt's, intermediates too."""
+"""Random networks, exported: TFLM and LiteRT are bit-exact to qrt, including intermediate tensors."""
 
 from __future__ import annotations
 

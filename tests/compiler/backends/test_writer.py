@@ -1,4 +1,4 @@
-"""The writer: deterministic bytes, aligned constants, a seal, and test vectors that travel in the file."""
+"""The writer: deterministic bytes, aligned constants, a seal, and embedded test vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources made to harm: .onnx, .tflite and .pt2 are refused in time and in proportion, and reach no other file."""
+"""Malicious .onnx, .tflite and .pt2 files: refused with bounded time and memory, and without access to other files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""ONNX networks against onnxruntime, operator by operator and as whole networks, and what is refused.
+"""ONNX networks against onnxruntime, operator by operator and as whole networks, and unsupported ones.
 
-onnxruntime multiplies by a float32 scale and rounds half to even, so a code may differ by one where the
-real result lies within a float's error of a tie; nothing else may differ.
+onnxruntime multiplies by a float32 scale and rounds half to even, so a code may differ by one if the
+real result is within a float's error of a tie; nothing else may differ.
 """
 
 from __future__ import annotations

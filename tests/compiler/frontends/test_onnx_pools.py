@@ -1,4 +1,4 @@
-"""ONNX's pools, setting by setting: every code against onnxruntime, or a refusal that says why."""
+"""ONNX's pools in every setting: every code against onnxruntime, or an error with the reason."""
 
 from __future__ import annotations
 

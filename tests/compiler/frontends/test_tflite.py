@@ -1,6 +1,6 @@
-"""TensorFlow Lite files: every byte of TFLM's and of LiteRT's reference kernels, layer by layer, and refusals.
+"""TensorFlow Lite files: bit-exact to TFLM's and LiteRT's reference kernels, layer by layer; and unsupported ones.
 
-The published models are public data that the project does not ship; without them these tests say so.
+The published models are public data that the project does not include; without them these tests are skipped.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Each operator of TensorFlow Lite by itself: random models of it, every byte of TFLM and of LiteRT's reference."""
+"""Each operator of TensorFlow Lite in random models: bit-exact to TFLM and to LiteRT's reference kernels."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Files whose numbers lie near ties on purpose: there it shows in which steps an engine forms its factors and rounds.
+"""Files with numbers near ties, which show the steps in which an engine computes its factors and rounds.
 
-With other numbers a wrong step costs one code in a hundred thousand, which random models do not find.
+With other numbers a wrong step changes one code in a hundred thousand, which random models do not find.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""PyTorch: modules of its engines, PT2E's programs and reference models, against PyTorch itself on real networks."""
+"""PyTorch: modules of its engines, PT2E programs and reference models, against PyTorch itself on real networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PyTorch's pools, setting by setting: every code against the engine, or a refusal that says why."""
+"""PyTorch's pools in every setting: every code against the engine, or an error with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers that are not rounded to codes: sums that are rounded once, and int32 outputs, made real at the edge."""
+"""Layers without requantization: sums that are rounded once, and int32 outputs, dequantized by the caller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scales become integers: precision, bounds, and the rescues, each against exact arithmetic."""
+"""Conversion of scales to integers: precision, bounds, and rescues, each against exact arithmetic."""
 
 from __future__ import annotations
 

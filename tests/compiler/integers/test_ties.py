@@ -1,7 +1,7 @@
-"""Ties that onnxruntime's float32 decides: every case of an operator between codes, near ties on purpose.
+"""Ties that onnxruntime's float32 decides: every case of an operator between codes, with numbers near ties.
 
-A code that differs from onnxruntime's is allowed only where the report names the operator; of sums and products of two
-codes it must name the very number.
+A code may differ from onnxruntime's only if the report names the operator; for sums and products of two codes the
+report must state the exact number.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ties that the float32 of PyTorch's operators decides, between quantize_per_tensor and dequantize_per_tensor."""
+"""Ties decided by the float32 of PyTorch's operators, between quantize_per_tensor and dequantize_per_tensor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intervals contain every code that occurs, and removing channels keeps every byte."""
+"""Intervals contain every code that occurs, and removing channels is bit-exact."""
 
 from __future__ import annotations
 

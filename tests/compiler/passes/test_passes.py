@@ -1,4 +1,4 @@
-"""Each pass: what it changes, and that the codes stay as they were."""
+"""Each pass: what it changes, and that it is bit-exact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The memory plan: no two live tensors meet, it is never worse than greedy-by-size, and its bound holds."""
+"""The memory plan: live tensors never overlap, it is never worse than greedy-by-size, and its bound holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outputs over dying inputs: the same bytes on every kernel set, the validator's limit, and the order of operators."""
+"""Outputs over inputs in their last use: bit-exact on every kernel set, the validator's limit, the operators' order."""
 
 from __future__ import annotations
 
