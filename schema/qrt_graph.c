@@ -245,8 +245,8 @@ static int may_overlap(const qrt_model *model, const qrt_tensor *x, const qrt_te
     if (x->last != y->first) return 0;
     qrt_model_operator(model, y->first - 1, &op);
     if (y->dtype != QRT_INT8) return 0;
-    if (!op.overlap || !qrt_operator_facts[op.kind].over_input || (op.kind == QRT_CONV2D && op.groups != 1)) return 0;
-    if (op.window.stride_y < 1 || x->rank != 4 || y->rank != 4) return 0;
+    int sliding = qrt_operator_facts[op.kind].over_input && (op.kind != QRT_CONV2D || op.groups == 1);
+    if (!op.overlap || !sliding || op.window.stride_y < 1 || x->rank != 4 || y->rank != 4) return 0;
     if (x->shape[0] != y->shape[0]) return 0;
     /* Whether x is the first input: of two inputs, which live at the same time, only one lies there. */
     qrt_model_tensor(model, op.inputs[0], &input);
