@@ -1,4 +1,4 @@
-"""What the compiler says when it cannot compile a network exactly."""
+"""The errors that the compiler raises if it cannot compile a network exactly."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-# Where nothing better is known.
-REMEDY = "make it again, or report it where the fault is not the file's"
+# If the reader has no better remedy.
+REMEDY = "create the file again, or report a bug if the file is valid"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Problem:
 
 
 class CompileError(ValueError):
-    """A network that cannot be compiled exactly; `problems` lists all that was found."""
+    """A network that cannot be compiled exactly; `problems` lists everything that was found."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = list(problems)
@@ -46,9 +46,9 @@ class CompileError(ValueError):
 
 @contextmanager
 def understanding(source: Any, remedy: str = REMEDY) -> Iterator[None]:
-    """Around code that works on a foreign file: whatever a damaged one makes Python raise becomes a CompileError.
+    """Converts exceptions that a damaged file causes inside of the block to CompileError.
 
-    `source` is its path, or a name for it. Anything else is a program's own object, and fails as it does.
+    `source` is the file's path or name. For any other object exceptions are not converted.
     """
     try:
         yield
@@ -57,5 +57,5 @@ def understanding(source: Any, remedy: str = REMEDY) -> Iterator[None]:
     except Exception as error:
         if not isinstance(source, str | os.PathLike):
             raise
-        reason = f"cannot be understood ({type(error).__name__}: {' '.join(str(error).split())}); {remedy}"
+        reason = f"cannot be read ({type(error).__name__}: {' '.join(str(error).split())}); {remedy}"
         raise CompileError([Problem(os.fspath(source), "file", reason)]) from error

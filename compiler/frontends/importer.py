@@ -1,4 +1,4 @@
-"""What the importers of every kind of source share: refusals, and codes with what they mean."""
+"""Shared by all importers: errors for unsupported nodes, and codes with their quantization parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qrt.compiler.ir import Graph, Op, Quantization, Tensor
 
 
 class Unsupported(Exception):
-    """A node that qrt cannot express; the text is the reason and the remedy."""
+    """A node that is not supported; the text is the reason and the remedy."""
 
 
 def check_scales(scales: Any) -> None:
@@ -22,7 +22,7 @@ def check_scales(scales: Any) -> None:
 def add_dequantize(
     graph: Graph, node: str, source: str, codes: Tensor, quantization: Quantization, name: str
 ) -> Tensor:
-    """The real values of `codes`, called `name`; codes get `quantization` where they have none yet.
+    """The real values of `codes`, called `name`; codes without quantization get `quantization`.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def add_dequantize(
     elif codes.quantization is None:
         codes = Tensor(codes.name, codes.shape, codes.dtype, quantization, codes.data)
     elif not quantization.same_as(codes.quantization):
-        raise Unsupported(f"reads {codes.name!r} with another scale or zero point than it was written with")
+        raise Unsupported(f"reads {codes.name!r} with a different scale or zero point than it was written with")
     output = Tensor(name, codes.shape, "float32")
     graph.ops.append(Op("dequantize", node, [codes], output, {"source": source}))
     return output

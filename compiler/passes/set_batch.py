@@ -1,9 +1,9 @@
-"""set_batch: gives a network another batch, where it computes every sample by itself.
+"""set_batch: changes the batch of a network that computes every sample independently.
 
-The batch is the leading axis of every input. The pass follows it through the graph: for each tensor it knows the axis
-that holds the samples. They are outermost on it, so an axis of ``rows * batch`` entries holds `rows` of each sample,
-one sample after another. An operator that works along that axis mixes samples, and the network keeps its batch. Else
-each sample's results are a function of this sample alone, whatever the batch.
+The batch is the leading axis of every input. The pass follows it through the graph: for each tensor it determines the
+axis that holds the samples. They are outermost on it: an axis of ``rows * batch`` entries holds `rows` of each sample,
+one sample after another. An operator that works along that axis mixes samples, and the network keeps its batch.
+Otherwise each sample's results depend on this sample alone, for any batch.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.integers.elementwise import ELEMENTWISE
 from qrt.compiler.ir import Graph, Op, Tensor, unique_name
 from qrt.compiler.report import Report
-from qrt.compiler.untrusted import immense
+from qrt.compiler.untrusted import too_large
 
 
 def set_batch(graph: Graph, batch: int | None, report: Report) -> Graph:
-    """The graph, made for `batch` samples.
+    """The graph with its batch changed to `batch`.
 
     Parameters
     ----------
     graph : Graph
-        In the source's or the quantized stage.
+        In the source or the quantized stage.
     batch : int or None
-        None: 1, or what the graph has where it mixes samples; the report then says which operator does.
+        None: 1, or the graph's own batch if it mixes samples; the report then names the operator.
     report : Report
 
     Raises
     ------
     CompileError
-        The network mixes samples and has another batch than the one that is wanted.
+        The network mixes samples and its batch is not `batch`.
     """
     leading = {edge.tensor.shape[0] if edge.tensor.shape else 1 for edge in graph.inputs}
     wanted = 1 if batch is None else batch
@@ -49,7 +49,7 @@ def set_batch(graph: Graph, batch: int | None, report: Report) -> Graph:
         if batch is None:
             report.note("batch", f"kept at {kept}: {mixed.problem}")
             return graph
-        reason = f"{mixed.problem.reason}, so the batch stays {kept}; leave --batch out"
+        reason = f"{mixed.problem.reason}, so the batch stays {kept}; omit --batch"
         raise CompileError([replace(mixed.problem, reason=reason)]) from None
     found.change(wanted)
     report.note("batch", f"{found.batch} -> {wanted}" + ("; run takes any number of samples" if wanted == 1 else ""))
@@ -57,7 +57,7 @@ def set_batch(graph: Graph, batch: int | None, report: Report) -> Graph:
 
 
 class _Mixed(Exception):
-    """The network does not compute every sample by itself."""
+    """The network does not compute every sample independently."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
@@ -69,7 +69,7 @@ def _mixed(op: Op, reason: str) -> _Mixed:
 
 
 class _Samples:
-    """Where the samples lie.
+    """The location of the samples in each tensor.
 
     Attributes
     ----------
@@ -88,17 +88,17 @@ class _Samples:
         tensors = [edge.tensor for edge in graph.inputs]
         vectors = [tensor for tensor in tensors if len(tensor.shape) < 2]
         if len(vectors) == len(tensors):
-            reason = "is a vector of numbers, without an axis for the batch"
+            reason = "has rank 1 and so no batch axis"
             raise _Mixed(Problem(vectors[0].name if vectors else graph.name, "input", reason))
         for tensor in tensors:
             if tensor.shape[:1] != tensors[0].shape[:1]:
-                reason = f"begins with another axis than input {tensors[0].name}, {list(tensors[0].shape)}"
+                reason = f"has a different leading axis than input {tensors[0].name}, {list(tensors[0].shape)}"
                 raise _Mixed(Problem(tensor.name, "input", reason))
             self.axes[tensor] = 0
         self.batch = tensors[0].shape[0]
 
     def follow(self) -> None:
-        """Proves that every operator computes each sample by itself; raises _Mixed at the first that does not."""
+        """Proves that every operator computes samples independently; raises _Mixed at the first that does not."""
         for op in self.graph.ops:
             if any(tensor in self.axes for tensor in op.inputs):
                 self.axes[op.output] = RULES[op.kind](self, op)
@@ -110,7 +110,7 @@ class _Samples:
                 raise _Mixed(Problem(edge.tensor.name, "output", f"has the batch on axis {axis}"))
 
     def repeat(self, op: Op, index: int, axis: int) -> None:
-        """Notes that a constant holds the same numbers for each sample, one after another along `axis`."""
+        """Records that a constant holds the same numbers for each sample, one after another along `axis`."""
         tensor = op.inputs[index]
         source = self._constant(tensor)
         if source is None or source.data is None:
@@ -128,18 +128,18 @@ class _Samples:
         return constant.data.reshape(*shape[:axis], self.batch, shape[axis] // self.batch, *shape[axis + 1 :])
 
     def _constant(self, tensor: Tensor) -> Tensor | None:
-        """The constant that `tensor` is, or the codes of which it is the real value."""
+        """The constant `tensor`, or the codes that it is dequantized from."""
         producer = None if tensor.is_constant else self.graph.producer(tensor)
         if producer is None:
             return tensor
         return producer.inputs[0] if producer.kind == "dequantize" else None
 
     def change(self, batch: int) -> None:
-        """Gives every tensor as many samples as `batch`."""
+        """Changes every tensor to `batch` samples."""
         for tensor, axis in self.axes.items():
             rows = tensor.shape[axis] // self.batch
             tensor.shape = (*tensor.shape[:axis], rows * batch, *tensor.shape[axis + 1 :])
-        if problems := [problem for tensor in self.axes for problem in immense(tensor.name, tensor.shape)]:
+        if problems := [problem for tensor in self.axes for problem in too_large(tensor.name, tensor.shape)]:
             raise CompileError(problems)
         names = {tensor.name for tensor in self.graph.tensors()}
         made: dict[tuple[Tensor, int], Tensor] = {}
@@ -150,7 +150,7 @@ class _Samples:
             op.inputs[index] = made[old, axis]
 
     def _repeated(self, tensor: Tensor, axis: int, batch: int, names: set[str]) -> Tensor:
-        """The constant for as many samples as `batch`; others may read the old one."""
+        """The constant for `batch` samples, as a new tensor because others may read the old one."""
         source = self._constant(tensor)
         assert source is not None
         data = np.concatenate([self._parts(source, axis).take(0, axis)] * batch, axis)
@@ -169,7 +169,7 @@ Rule = Callable[[_Samples, Op], int]
 
 
 def _entrywise(samples: _Samples, op: Op) -> int:
-    """Entry by entry; operands broadcast from the right."""
+    """Elementwise; operands broadcast from the right."""
     rank = len(op.output.shape)
     places = {t: samples.axes[t] + rank - len(t.shape) for t in op.inputs if t in samples.axes}
     if len(set(places.values())) != 1:
@@ -185,7 +185,7 @@ def _entrywise(samples: _Samples, op: Op) -> int:
 
 
 def _across(samples: _Samples, op: Op, *axes: int) -> int:
-    """The axis of the samples, where an operator does not work along it but along `axes`."""
+    """The axis of the samples for an operator that works along `axes`, which must not include it."""
     axis = samples.axes.get(op.inputs[0])
     if axis is None or any(tensor in samples.axes for tensor in op.inputs[1:]):
         raise _mixed(op, "reads weights that are computed from the input")
@@ -222,7 +222,7 @@ def _matmul(samples: _Samples, op: Op) -> int:
 def _concat(samples: _Samples, op: Op) -> int:
     axes = {samples.axes[tensor] for tensor in op.inputs if tensor in samples.axes}
     if len(axes) > 1 or op.attrs["axis"] in axes:
-        raise _mixed(op, f"joins tensors along axis {op.attrs['axis']}, which holds the samples")
+        raise _mixed(op, f"concatenates along axis {op.attrs['axis']}, which holds the samples")
     (axis,) = axes
     for index, tensor in enumerate(op.inputs):
         if tensor not in samples.axes:
@@ -240,7 +240,7 @@ def _pad(samples: _Samples, op: Op) -> int:
 def _slice(samples: _Samples, op: Op) -> int:
     axis = samples.axes[op.inputs[0]]
     if op.output.shape[axis] != op.inputs[0].shape[axis] or op.attrs["stride"][axis] != 1:
-        raise _mixed(op, f"takes a part of axis {axis}, which holds the samples")
+        raise _mixed(op, f"slices axis {axis}, which holds the samples")
     return axis
 
 
@@ -249,17 +249,17 @@ def _transpose(samples: _Samples, op: Op) -> int:
 
 
 def _reshape(samples: _Samples, op: Op) -> int:
-    """The axis before which there are as many entries as before, and which is a multiple of the batch."""
+    """The axis that has as many entries before it as in the input, and whose length is a multiple of the batch."""
     axis, shape, target = samples.axes[op.inputs[0]], op.inputs[0].shape, op.output.shape
     before = math.prod(shape[:axis])
     fitting = [k for k, n in enumerate(target) if math.prod(target[:k]) == before and n % samples.batch == 0]
     if not fitting:
-        raise _mixed(op, f"makes {list(target)} of {list(shape)}, whose axis {axis} holds the samples")
-    # Of a batch of 1 there may be several: the one that has the same length, or else the first.
+        raise _mixed(op, f"reshapes {list(shape)} to {list(target)}, which mixes axis {axis} of the samples")
+    # With a batch of 1 there may be several: use the one of the same length, otherwise the first.
     return next((k for k in fitting if target[k] == shape[axis]), fitting[0])
 
 
-# For every kind of operator, the axis of its output that holds the samples.
+# For each kind of operator, a function that returns the axis of its output that holds the samples.
 RULES: dict[str, Rule] = {
     **dict.fromkeys(ELEMENTWISE, _entrywise),
     **dict.fromkeys(("quantize", "dequantize", "requantize", "requantize_sum", "clamp", "lut"), _entrywise),

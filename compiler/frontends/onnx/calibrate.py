@@ -1,4 +1,4 @@
-"""A float ONNX network and samples -> a quantized ONNX network, by onnxruntime's static quantizer.
+"""A float ONNX network and calibration samples -> a quantized ONNX network, by onnxruntime's static quantizer.
 
 Activations become uint8, weights int8 per output channel, biases int32; the same samples give the same network.
 """
@@ -26,11 +26,11 @@ def float_inputs(path: str | os.PathLike[str]) -> list[tuple[str, tuple[int, ...
     Raises
     ------
     CompileError
-        No ONNX file, or one that is quantized already.
+        Not an ONNX file, or already quantized.
     """
     graph = to_graph(Path(path))
     if any(op.kind == "quantize" for op in graph.ops):
-        raise CompileError([Problem(str(path), "file", "is quantized already; compile it without --calibrate")])
+        raise CompileError([Problem(str(path), "file", "is already quantized; compile it without --calibrate")])
     return [(edge.tensor.name, edge.tensor.shape) for edge in graph.inputs]
 
 
@@ -47,16 +47,16 @@ def quantize(
     path : path
         A float .onnx file.
     samples : dict of str to numpy.ndarray
-        For each input, in the order and under the names of `float_inputs`: float32 [runs, *the input's shape].
+        For each input, in the order and with the names of `float_inputs`: float32 [runs, *the input's shape].
     method : {"minmax", "entropy", "percentile"}
-        How ranges follow from what was seen: all of it, the least loss of information, or 99.999 % of it.
+        How ranges follow from the observed values: minimum and maximum, least loss of information, or 99.999 %.
     seen : function
-        Called with the number of runs that have been handed over.
+        Called with the number of samples that were run.
 
     Raises
     ------
     CompileError
-        onnxruntime cannot quantize the network; it says why.
+        onnxruntime cannot quantize the network; the message has its reason.
     ImportError
         onnxruntime is missing.
     """
@@ -68,7 +68,7 @@ def quantize(
     methods = quantization.CalibrationMethod
     chosen = {"minmax": methods.MinMax, "entropy": methods.Entropy, "percentile": methods.Percentile}[method]
     try:
-        # onnxruntime prints what it does; that is none of the caller's output.
+        # onnxruntime prints progress, which must not appear in the caller's output.
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
             prepared, target = Path(folder, "prepared.onnx"), Path(folder, "quantized.onnx")
             quant_pre_process(os.fspath(path), prepared)
@@ -92,7 +92,7 @@ def quantize(
 
 
 def _reader(base: Any, samples: Mapping[str, np.ndarray], seen: Callable[[int], None]) -> Any:
-    """Hands the samples over, one run at a time."""
+    """Passes the samples to onnxruntime, one run at a time."""
     count = min(len(x) for x in samples.values())
 
     class Reader(base):  # type: ignore[misc]

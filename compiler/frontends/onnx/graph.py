@@ -1,8 +1,8 @@
 """ONNX -> source graph: QDQ and QOperator models as onnxruntime's quantizer and PyTorch's exporters write them.
 
-A QLinear operator becomes dequantize, the float operator and quantize, so that one path serves both
-styles. What can be computed from constants and static shapes alone is computed here, node by node, with
-ONNX's own reference evaluator; a symbolic batch becomes 1.
+A QLinear operator becomes dequantize, the float operator and quantize, so that both styles share one path. Nodes
+that depend only on constants and static shapes are evaluated here with ONNX's reference evaluator. A symbolic batch
+becomes 1.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 TRANSLATORS = NODES | QLINEAR_NODES
 DTYPES = {1: "float32", 2: "uint8", 3: "int8"}
-REMEDY = "save the model again, with its weights in one file beside it or inside of it"
+REMEDY = "save the model again, with its weights in the model or in one file next to it"
 
 
 def to_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto, match: str = "onnxruntime") -> Graph:
@@ -38,14 +38,14 @@ def to_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto, match: st
     Parameters
     ----------
     source : path, bytes or ModelProto
-        A quantized model; weights in external files are read from beside the path.
+        A quantized model; external weight files are read from the folder of the path.
     match : {"onnxruntime"}
-        Whose bytes to give.
+        The engine to match bit for bit.
 
     Raises
     ------
     CompileError
-        Not an ONNX model, an input of unknown shape, or operators that qrt does not have: all of them.
+        Not an ONNX model, inputs of unknown shape, or unsupported operators; lists all of them.
     ImportError
         The package onnx is missing.
     """
@@ -67,7 +67,7 @@ def _import(model: onnx.ModelProto, where: str) -> Graph:
         importer.allowance += RATIO * tensor.data.nbytes
     problems = _inputs(importer, graph)
     if len(graph.node) == 0:
-        problems.append(Problem(where, "file", "holds no operator"))
+        problems.append(Problem(where, "file", "has no operators"))
     if problems:
         raise CompileError(problems)
     for node in graph.node:
@@ -103,7 +103,7 @@ def _load(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> tuple[onn
 
 
 def _load_external(model: onnx.ModelProto, folder: Path | None) -> None:
-    """Reads the tensors that lie in files beside the model; `folder` is None for a model that is not a file's."""
+    """Reads the tensors of external files in `folder`, which is None for a model in memory."""
     import onnx
 
     helper = onnx.external_data_helper
@@ -113,21 +113,21 @@ def _load_external(model: onnx.ModelProto, folder: Path | None) -> None:
     taken = 0
     for tensor in filter(helper.uses_external_data, tensors):
         if folder is None:
-            reason = "lies in another file, which a model in memory has none beside; compile the model's file"
+            reason = "is in an external file, which cannot be found for a model in memory; compile the model's file"
             raise CompileError([Problem(tensor.name, "tensor", reason)])
         stated = {entry.key: entry.value for entry in tensor.external_data}
         path = (folder / stated.get("location", "")).resolve()
         if not path.is_relative_to(folder.resolve()) or not path.is_file():
-            raise CompileError([Problem(tensor.name, "tensor", f"lies in no file of the model's folder; {REMEDY}")])
+            raise CompileError([Problem(tensor.name, "tensor", f"is not in a file of the model's folder; {REMEDY}")])
         sizes[path] = path.stat().st_size
         taken += int(stated.get("length") or sizes[path])
         if taken > RATIO * sum(sizes.values()):
-            raise CompileError([Problem(tensor.name, "tensor", f"is more than its file has; {REMEDY}")])
+            raise CompileError([Problem(tensor.name, "tensor", f"is larger than its file; {REMEDY}")])
         helper.load_external_data_for_tensor(tensor, os.fspath(folder))
 
 
 def _without_foreign_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model as the checker can judge it: it knows nothing of other domains' operators."""
+    """The model in a form that ONNX's checker accepts: it does not know operators of other domains."""
     import onnx
 
     if all(node.domain in ("", "ai.onnx") for node in model.graph.node):
@@ -152,14 +152,14 @@ def _inputs(importer: Importer, graph: onnx.GraphProto) -> list[Problem]:
             continue
         tensor_type = value.type.tensor_type
         if tensor_type.elem_type not in DTYPES:
-            problems.append(Problem(value.name, "input", "has a type that is neither float32 nor int8 nor uint8"))
+            problems.append(Problem(value.name, "input", "has a type other than float32, int8 or uint8"))
             continue
         dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor_type.shape.dim]
         if dims and dims[0] is None:
             dims[0] = 1
         if not dims or None in dims:
             remedy = "give it a static shape (python -m onnxruntime.tools.make_dynamic_shape_fixed)"
-            problems.append(Problem(value.name, "input", f"has a shape that is not known beyond the batch; {remedy}"))
+            problems.append(Problem(value.name, "input", f"has an unknown shape beyond the batch; {remedy}"))
             continue
         importer.add_input(value.name, tuple(d for d in dims if d is not None), DTYPES[tensor_type.elem_type])
     return problems
@@ -172,16 +172,16 @@ def _translate(importer: Importer, node: onnx.NodeProto) -> None:
             return
         translate = TRANSLATORS.get(node.op_type)
         if translate is None:
-            raise Unsupported("qrt has no operator for it")
+            raise Unsupported("this operator is not supported")
         translate(importer, node)
     except Unsupported as reason:
         importer.refuse(node, str(reason))
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        importer.refuse(node, f"cannot be understood: {type(error).__name__}: {error} ({name})")
+        importer.refuse(node, f"cannot be read: {type(error).__name__}: {error} ({name})")
 
 
 def _labels(graph: Graph, model: onnx.ModelProto) -> None:
-    """Labels from the model's metadata entry ``labels``: a JSON list, or names parted by commas or lines."""
+    """Labels from the model's metadata entry ``labels``: a JSON list, or names separated by commas or lines."""
     text = next((entry.value for entry in model.metadata_props if entry.key == "labels"), None)
     if text is None or len(graph.outputs) != 1:
         return

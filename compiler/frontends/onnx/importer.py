@@ -1,4 +1,4 @@
-"""What the translators of ONNX nodes share: the values by name, and how operators are added."""
+"""Shared by the translators of ONNX nodes: the values by name, and how operators are added."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
 if TYPE_CHECKING:
     import onnx
 
-# Node types that must stay in the graph although all of their inputs are constant.
+# Node types that stay in the graph even if all of their inputs are constant.
 KEPT = frozenset({"DequantizeLinear"})
-# Bytes of constants that may be computed from small ones, and the size up to which a constant may say how large
-# another is.
+# Bytes of constants that may be computed from small ones, and the largest size of a constant that may define a shape.
 FOLDED = 32 << 20
 SHAPE_ELEMENTS = 64
 
@@ -31,11 +30,11 @@ class Importer:
     values : dict of str to Tensor
         Every value so far by its ONNX name.
     problems : list of Problem
-        Nodes that were refused.
+        Unsupported nodes.
     opset : int
         Version of the default operator set.
     allowance : int
-        Bytes that constants which are yet to be computed may have.
+        Bytes left for constants that are still to be computed.
     """
 
     def __init__(self, name: str) -> None:
@@ -58,9 +57,9 @@ class Importer:
         return tensor
 
     def tensor(self, name: str) -> Tensor:
-        """The value called `name`; a refused node's output is a stand-in, so that later nodes are looked at too."""
+        """The value called `name`; for an unsupported node a placeholder, so that later nodes are checked too."""
         if name not in self.values:
-            raise Unsupported(f"reads {name!r}, which nothing writes")
+            raise Unsupported(f"reads {name!r}, which no node writes")
         return self.values[name]
 
     def has(self, node: onnx.NodeProto, index: int) -> bool:
@@ -70,7 +69,7 @@ class Importer:
         return self.tensor(node.input[index])
 
     def constant(self, node: onnx.NodeProto, index: int, what: str) -> np.ndarray:
-        """The array of an input that must be constant; what it is called in the refusal."""
+        """The array of an input that must be constant; `what` names it in the error."""
         data = self.input(node, index).data
         if data is None:
             raise Unsupported(f"its {what} is not constant")
@@ -106,11 +105,11 @@ class Importer:
         return output
 
     def dequantize(self, node: onnx.NodeProto, codes: Tensor, quantization: Quantization, name: str) -> Tensor:
-        """The real values of `codes`, which get `quantization` where they have none yet."""
+        """The real values of `codes`; codes without quantization get `quantization`."""
         return add_dequantize(self.graph, node.name or name, node.op_type, codes, quantization, name)
 
     def quantization(self, node: onnx.NodeProto, scale: int, zero_point: int, axis: int = 1) -> Quantization:
-        """From two constant inputs of `node`; per channel along `axis` where the scale has several entries."""
+        """From two constant inputs of `node`; per channel along `axis` if the scale has several entries."""
         scales = self.constant(node, scale, "scale")
         zeros = self.constant(node, zero_point, "zero point") if self.has(node, zero_point) else np.zeros_like(scales)
         check_scales(scales)
@@ -119,21 +118,21 @@ class Importer:
                 scales.astype(np.float32).reshape(()), zeros.reshape(-1)[:1].astype(np.int32).reshape(())
             )
         if scales.ndim != 1:
-            raise Unsupported("its scale is blocked; qrt takes scales per tensor or per channel")
+            raise Unsupported("has blocked scales, which are not supported; quantize per tensor or per channel")
         zeros = np.broadcast_to(zeros.reshape(-1), scales.shape)
         return Quantization(scales.astype(np.float32), zeros.astype(np.int32), axis)
 
     def refuse(self, node: onnx.NodeProto, reason: str) -> None:
-        """Notes the problem and lets the node's outputs stand as tensors of its first input's shape."""
+        """Records the problem; placeholders of the first input's shape take the place of the node's outputs."""
         self.problems.append(Problem(node.name or node.output[0], node.op_type, reason))
         known = next((self.values[name] for name in node.input if name in self.values), None)
         for name in node.output:
             self.values[name] = Tensor(name, known.shape if known is not None else (1,), "float32")
 
-    # What constants and shapes decide
+    # Constant folding
 
     def fold(self, node: onnx.NodeProto) -> bool:
-        """Evaluates a node whose inputs are all constant, or Shape and Size of anything; whether it was one."""
+        """Evaluates a node if all of its inputs are constant, or if it is Shape or Size; returns whether it did."""
         import onnx
         from onnx.reference import ReferenceEvaluator
 
@@ -159,7 +158,7 @@ class Importer:
             onnx.helper.make_graph([node], "fold", infos, outputs),
             opset_imports=[onnx.helper.make_opsetid("", self.opset)],
         )
-        self._afford(model, given)
+        self._check_size(model, given)
         try:
             results = ReferenceEvaluator(model).run(None, given)
         except Exception as error:
@@ -174,13 +173,13 @@ class Importer:
         value = np.array(chosen, np.int64) if node.op_type == "Shape" else np.int64(math.prod(shape))
         self.add_constant(node.output[0], np.asarray(value))
 
-    def _afford(self, model: onnx.ModelProto, given: dict[str, np.ndarray]) -> None:
-        """Refuses to evaluate `model` when what it gives is out of proportion to the file, before it is there."""
+    def _check_size(self, model: onnx.ModelProto, given: dict[str, np.ndarray]) -> None:
+        """Raises before `model` is evaluated if its results would be far too large for the file."""
         import onnx
 
         node = model.graph.node[0]
         if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
-            raise Unsupported("holds networks of its own; simplify the model first, with onnxsim or onnxslim")
+            raise Unsupported("has subgraphs, which are not supported; simplify the model with onnxsim or onnxslim")
         sized = onnx.ModelProto()
         sized.CopyFrom(model)
         small = {name: array for name, array in given.items() if array.size <= SHAPE_ELEMENTS}
@@ -189,19 +188,19 @@ class Importer:
             sized = onnx.shape_inference.infer_shapes(sized, data_prop=True)
         except Exception as error:
             raise Unsupported(f"is constant but cannot be evaluated: {error}") from None
-        # An axis whose length hangs on values, as of NonZero, is at most as long as there are values.
+        # An axis whose length depends on values, as of NonZero, is at most as long as the number of values.
         longest = max(sum(array.size for array in given.values()), 1)
         for output in filter(lambda output: output.name, sized.graph.output):
             tensor = output.type.tensor_type
             if not tensor.HasField("shape"):
-                raise Unsupported("is constant, but how large it is cannot be told; simplify the model first")
+                raise Unsupported("is constant, but its size is unknown; simplify the model first")
             lengths = [d.dim_value if d.HasField("dim_value") else longest for d in tensor.shape.dim]
             self.allowance -= math.prod(lengths) * 8
         if self.allowance < 0:
-            raise Unsupported("makes constants out of proportion to the file; save them as initializers")
+            raise Unsupported("produces constants that are far too large for the file; save them as initializers")
 
     def _fold_quantize(self, node: onnx.NodeProto, given: dict[str, np.ndarray]) -> bool:
-        """QuantizeLinear of a constant: codes that know their quantization."""
+        """QuantizeLinear of a constant: codes with their quantization parameters."""
         axis = self.attributes(node).get("axis", 1)
         quantization = self.quantization(node, 1, 2, axis)
         values = given[node.input[0]].astype(np.float32)

@@ -1,24 +1,24 @@
-"""In which way onnxruntime computes operators between codes: as they are written, in float32, or by QLinear kernels.
+"""How onnxruntime computes operators between codes: in float32, as they are written, or by QLinear kernels.
 
-At its default options it makes one QLinear node of dequantize, operator and quantize, where all codes are of one type
-and nobody else reads the result in between. Ties depend on it.
+With default options it fuses dequantize, operator and quantize into one QLinear node if all codes have one type and
+no other node reads the intermediate results. Ties depend on it.
 """
 
 from __future__ import annotations
 
 from qrt.compiler.ir import Graph, Op, Tensor
 
-# Operators between codes whose float32 decides ties, and the nodes of them that have a kernel of their own.
+# Operators between codes whose ties depend on float32, and the nodes among them that have a QLinear kernel.
 CONCERNED = frozenset({"add", "sub", "mul", "mean", "average_pool2d"})
 FUSED = frozenset({"Add", "Mul", "AveragePool", "GlobalAveragePool"})
-# Layers that have one for codes of these types.
+# Layers that have a QLinear kernel, by the types of codes.
 LAYERS = {"Conv": {"uint8"}, "MatMul": {"uint8"}, "Gemm": {"uint8", "int8"}}
-# What dequantize and quantize are pushed through first.
+# Operators that dequantize and quantize are moved across first.
 PASSED = frozenset({"reshape", "transpose"})
 
 
 def state_kernels(graph: Graph) -> None:
-    """Gives operators that compute between codes the attribute ``float32`` (`qrt.compiler.integers.singles`)."""
+    """Sets the attribute ``float32`` of operators between codes (`qrt.compiler.integers.singles`)."""
     producers = {op.output: op for op in graph.ops}
     for op in graph.ops:
         if op.kind in ("conv2d", "linear"):
@@ -51,7 +51,7 @@ def _has_layer_kernel(graph: Graph, op: Op, producers: dict[Tensor, Op]) -> bool
 
 
 def _codes_above(tensor: Tensor, producers: dict[Tensor, Op]) -> str:
-    """The type of the codes that `tensor` is dequantized from; empty where it is not."""
+    """The type of the codes that `tensor` is dequantized from; empty if there are none."""
     op = producers.get(tensor)
     while op is not None and op.kind in PASSED:
         op = producers.get(op.inputs[0])
@@ -59,7 +59,7 @@ def _codes_above(tensor: Tensor, producers: dict[Tensor, Op]) -> str:
 
 
 def _codes_below(graph: Graph, op: Op) -> str:
-    """The type of the codes that the result of `op` is quantized to, and nothing else; empty where it is not."""
+    """The type of the codes that quantize alone makes of the result of `op`; empty if anything else reads it."""
     while True:
         readers = graph.consumers(op.output)
         if len(readers) != 1 or graph.is_output(op.output):
@@ -72,7 +72,7 @@ def _codes_below(graph: Graph, op: Op) -> str:
 
 
 def _is_range(graph: Graph, op: Op) -> bool:
-    """Whether an activation does nothing but what the range of the codes behind it does."""
+    """Whether an activation is redundant because the range of the codes after it clamps as well."""
     readers = graph.consumers(op.output)
     if op.kind not in ("relu", "clip") or len(readers) != 1 or readers[0].kind != "quantize":
         return False

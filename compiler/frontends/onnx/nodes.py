@@ -1,4 +1,4 @@
-"""Translators of ONNX's own operators, each ``(importer, node)``; `NODES` lists them by type."""
+"""Translators of standard ONNX operators, each ``(importer, node)``; `NODES` lists them by type."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def quantize_linear(importer: Importer, node: onnx.NodeProto) -> None:
     attrs = importer.attributes(node)
     dtype = "uint8" if not importer.has(node, 2) else importer.input(node, 2).dtype
     if dtype not in ("int8", "uint8"):
-        raise Unsupported(f"quantizes to {dtype}; qrt takes int8 and uint8")
+        raise Unsupported(f"quantizes to {dtype}; only int8 and uint8 are supported")
     quantization = importer.quantization(node, 1, 2, attrs.get("axis", 1))
     if quantization.per_channel:
-        raise Unsupported("quantizes an activation per channel; qrt takes per-tensor activations")
+        raise Unsupported("quantizes an activation per channel; quantize activations per tensor")
     importer.quantize(node, importer.input(node), quantization, dtype)
 
 
@@ -51,8 +51,8 @@ def window(attrs: dict[str, Any], spatial: tuple[int, ...], size: Pair) -> tuple
         for k in range(2):
             span = (size[k] - 1) * dilation[k] + 1
             total = (-(-spatial[k] // stride[k]) - 1) * stride[k] + span - spatial[k]
-            if total < -1:  # onnxruntime then starts behind the edge, at -total // 2
-                raise Unsupported("has a stride so long that auto_pad makes padding negative; give it pads instead")
+            if total < -1:  # onnxruntime then starts inside of the image, at -total // 2
+                raise Unsupported("has a stride for which auto_pad is negative; set pads instead")
             total = max(total, 0)
             small, large = total // 2, total - total // 2
             sides += [small, large] if auto == "SAME_UPPER" else [large, small]
@@ -61,7 +61,7 @@ def window(attrs: dict[str, Any], spatial: tuple[int, ...], size: Pair) -> tuple
     if len(pads) == 2:
         pads = [0, pads[0], 0, pads[1]]
     if min(pads) < 0:
-        raise Unsupported("has negative padding; slice in front of it instead")
+        raise Unsupported("has negative padding; slice before it instead")
     return stride, dilation, (pads[0], pads[2], pads[1], pads[3])
 
 
@@ -79,7 +79,7 @@ def conv2d(importer: Importer, node: onnx.NodeProto, x: Tensor, arguments: list[
         shape = (*weights.shape[:2], 1, weights.shape[2])
         weights = importer.emit("reshape", node, [weights], shape, f"{node.output[0]}_filter")
     if len(x.shape) != 4:
-        raise Unsupported(f"convolves a rank-{len(x.shape)} tensor; qrt has 1-D and 2-D convolutions")
+        raise Unsupported(f"convolves a rank-{len(x.shape)} tensor; only 1-D and 2-D convolutions are supported")
     size = (weights.shape[2], weights.shape[3])
     stride, dilation, padding = window(attrs, x.shape[2:], size)
     top, bottom, left, right = padding
@@ -119,9 +119,9 @@ def pool2d(importer: Importer, node: onnx.NodeProto, x: Tensor, kind: str, name:
     size = _pair(attrs["kernel_shape"])
     stride, dilation, (top, bottom, left, right) = window(attrs, x.shape[2:], size)
     if dilation != (1, 1):
-        raise Unsupported("has a dilated window, which qrt's pools have not")
+        raise Unsupported("has a dilated window, which is not supported for pooling")
     if len(node.output) > 1 and node.output[1]:
-        raise Unsupported("gives indices, which qrt has not")
+        raise Unsupported("outputs indices, which are not supported")
     spatial, sides = [], []
     for k, (before, after) in enumerate(((top, bottom), (left, right))):
         length = x.shape[2 + k]
@@ -130,8 +130,8 @@ def pool2d(importer: Importer, node: onnx.NodeProto, x: Tensor, kind: str, name:
             count, after = ceil_out(length, size[k], stride[k], before, after)
         spatial.append(count)
         sides += [before, after]
-    # Where it counts padding, onnxruntime's QLinearAveragePool, which it makes of AveragePool too, divides by the whole
-    # window, even where ceil_mode lets that stick out of the padding.
+    # If padding is counted, onnxruntime's QLinearAveragePool, which also replaces AveragePool, divides by the size of
+    # the whole window, even where ceil_mode makes it exceed the padding.
     counted = tuple(sides) if attrs.get("count_include_pad", 0) else (0, 0, 0, 0)
     extra = {"counted": counted} if kind == "average_pool2d" else {}
     y = importer.emit(
@@ -170,7 +170,7 @@ def global_average_pool(importer: Importer, node: onnx.NodeProto) -> None:
 def global_max_pool(importer: Importer, node: onnx.NodeProto) -> None:
     x = importer.input(node)
     if len(x.shape) != 4:
-        raise Unsupported(f"pools a rank-{len(x.shape)} tensor; qrt pools images")
+        raise Unsupported(f"pools a rank-{len(x.shape)} tensor; only images are supported")
     importer.emit(
         "max_pool2d",
         node,
@@ -200,10 +200,10 @@ def reduce_mean(importer: Importer, node: onnx.NodeProto) -> None:
 def linear(
     importer: Importer, node: onnx.NodeProto, arguments: list[Tensor], transposed: bool, name: str | None
 ) -> Tensor:
-    """x @ w (+ bias) with w [in, out], or [out, in] where `transposed`."""
+    """x @ w (+ bias) with w [in, out], or [out, in] if `transposed`."""
     x, weights = arguments[:2]
     if len(weights.shape) != 2:
-        raise Unsupported(f"multiplies by a rank-{len(weights.shape)} tensor; qrt multiplies by constant matrices")
+        raise Unsupported(f"multiplies by a rank-{len(weights.shape)} tensor; only constant matrices are supported")
     if not transposed:
         shape = (weights.shape[1], weights.shape[0])
         turned = f"{node.output[0]}_weights"
@@ -216,7 +216,7 @@ def linear(
 def gemm(importer: Importer, node: onnx.NodeProto) -> None:
     attrs = importer.attributes(node)
     if attrs.get("transA", 0) or attrs.get("alpha", 1.0) != 1.0 or attrs.get("beta", 1.0) != 1.0:
-        raise Unsupported("has transA, alpha or beta, which a quantized layer has not")
+        raise Unsupported("has transA, alpha or beta, which are not supported for quantized layers")
     arguments = [importer.tensor(name) for name in node.input if name]
     linear(importer, node, arguments, bool(attrs.get("transB", 0)), None)
 
@@ -225,11 +225,11 @@ def mat_mul(importer: Importer, node: onnx.NodeProto) -> None:
     linear(importer, node, [importer.input(node, 0), importer.input(node, 1)], False, None)
 
 
-# Entry by entry
+# Elementwise
 
 
 def _elementwise(kind: str, *names: str) -> Translator:
-    """One input; the node's attributes `names` go along."""
+    """One input; the node's attributes `names` are kept."""
 
     def translate(importer: Importer, node: onnx.NodeProto) -> None:
         x, attrs = importer.input(node), importer.attributes(node)
@@ -282,20 +282,20 @@ def batch_norm(importer: Importer, node: onnx.NodeProto) -> None:
     importer.emit("batch_norm", node, inputs, inputs[0].shape, epsilon=epsilon, layout="NCHW")
 
 
-# Moves
+# Data movement
 
 
 def _on_codes(importer: Importer, node: onnx.NodeProto, move: Callable[[Tensor], Tensor]) -> None:
-    """A move of codes as the source graph has it: dequantize, move, quantize with the same parameters."""
+    """Data movement of codes, as source graphs have it: dequantize, move, quantize with the same parameters."""
     codes = importer.input(node)
     if codes.quantization is None:
-        raise Unsupported(f"moves codes {codes.name!r} whose scale nothing has stated yet")
+        raise Unsupported(f"moves codes {codes.name!r}, whose scale is unknown")
     real = importer.dequantize(node, codes, codes.quantization, f"{node.output[0]}_of")
     importer.quantize(node, move(real), codes.quantization, codes.dtype)
 
 
 def move(importer: Importer, node: onnx.NodeProto, kind: str, shape: tuple[int, ...], **attrs: Any) -> None:
-    """A move of the first input, floats or codes."""
+    """Data movement of the first input, floats or codes."""
     x = importer.input(node)
     if x.dtype == "float32":
         importer.emit(kind, node, [x], shape, **attrs)
@@ -312,7 +312,7 @@ def reshape(importer: Importer, node: onnx.NodeProto) -> None:
         known = math.prod(n for n in target if n != -1)
         target[target.index(-1)] = x.size // known
     if math.prod(target) != x.size:
-        raise Unsupported(f"makes {target} of {list(x.shape)}; where the batch was fixed at export, export it with 1")
+        raise Unsupported(f"reshapes {list(x.shape)} to {target}; if the batch is fixed, export with batch 1")
     move(importer, node, "reshape", tuple(target))
 
 
@@ -352,7 +352,7 @@ def transpose(importer: Importer, node: onnx.NodeProto) -> None:
 def pad(importer: Importer, node: onnx.NodeProto) -> None:
     attrs, x = importer.attributes(node), importer.input(node)
     if attrs.get("mode", b"constant") != b"constant":
-        raise Unsupported(f"pads by {attrs['mode'].decode()}; qrt pads with a constant")
+        raise Unsupported(f"has padding mode {attrs['mode'].decode()}; only constant padding is supported")
     rank = len(x.shape)
     pads = [int(n) for n in (importer.constant(node, 1, "pads") if importer.has(node, 1) else attrs["pads"])]
     value = float(importer.constant(node, 2, "value").reshape(())) if importer.has(node, 2) else attrs.get("value", 0.0)

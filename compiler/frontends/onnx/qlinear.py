@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def _real(importer: Importer, node: onnx.NodeProto, index: int, axis: int = 1) -> Tensor:
-    """Real values of the codes at input `index`, whose scale and zero point follow."""
+    """Real values of the codes at input `index`; scale and zero point are the next two inputs."""
     codes = importer.input(node, index)
     quantization = importer.quantization(node, index + 1, index + 2, axis)
     return importer.dequantize(node, codes, quantization, f"{node.output[0]}_input{index}")
 
 
 def _finish(importer: Importer, node: onnx.NodeProto, y: Tensor, scale: int, zero_point: int) -> None:
-    """Quantizes `y` by the output's scale and zero point, inputs `scale` and `zero_point` of the node."""
+    """Quantizes `y` by the output's scale and zero point, at inputs `scale` and `zero_point` of the node."""
     dtype = importer.input(node, zero_point).dtype if importer.has(node, zero_point) else "uint8"
     importer.quantize(node, y, importer.quantization(node, scale, zero_point), dtype)
 
@@ -49,7 +49,7 @@ def _int32_bias(importer: Importer, node: onnx.NodeProto, index: int, x_scale: i
 
 def _channels_first(importer: Importer, node: onnx.NodeProto) -> None:
     if importer.attributes(node).get("channels_last", 0):
-        raise Unsupported("has channels_last; quantize with channels first")
+        raise Unsupported("has channels_last, which is not supported; quantize with channels first")
 
 
 def qlinear_conv(importer: Importer, node: onnx.NodeProto) -> None:
@@ -68,13 +68,13 @@ def qlinear_mat_mul(importer: Importer, node: onnx.NodeProto) -> None:
 def qgemm(importer: Importer, node: onnx.NodeProto) -> None:
     attrs = importer.attributes(node)
     if attrs.get("transA", 0) or attrs.get("alpha", 1.0) != 1.0:
-        raise Unsupported("has transA or alpha, which a quantized layer has not")
+        raise Unsupported("has transA or alpha, which are not supported for quantized layers")
     transposed = bool(attrs.get("transB", 0))
     arguments = [_real(importer, node, 0), _real(importer, node, 3, 0 if transposed else 1)]
     if importer.has(node, 6):
         arguments.append(_int32_bias(importer, node, 6, 1, 4))
     if not importer.has(node, 7):
-        raise Unsupported("gives a float output; quantize it with an output scale")
+        raise Unsupported("has a float output; quantize it with an output scale")
     _finish(importer, node, linear(importer, node, arguments, transposed, _result(node)), 7, 8)
 
 

@@ -1,4 +1,4 @@
-"""QUANTIZE and DEQUANTIZE: between int8 operators a requantization, at the edges of a model the edge itself."""
+"""QUANTIZE and DEQUANTIZE: a requantization between int8 operators, an `Edge` at a model input or output."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def quantize(importer: Importer, node: Node) -> None:
         importer.leaving[y] = Edge(lower, source_dtype="UINT8")
         return
     if y.dtype != "int8":
-        raise Unsupported(f"gives {y.dtype}; networks here are int8")
+        raise Unsupported(f"outputs {y.dtype}; only int8 networks are supported")
     if x.dtype == "int8":
         _requantize(importer, node, x, y)
         return
     edge = next((edge for edge in importer.graph.inputs if edge.tensor is x), None)
     if edge is None:
-        raise Unsupported(f"reads {x.dtype} inside of the network; quantize the whole network to int8")
+        raise Unsupported(f"reads {x.dtype} inside the network; quantize the whole network to int8")
     if x.dtype == "float32":
-        # The edge quantizes; its tensor is the result.
+        # The model input quantizes; its tensor is the result.
         rule = "MULTIPLY_RECIPROCAL" if importer.match == "xnnpack" else "DIVIDE_HALF_AWAY"
         edge.tensor, edge.quantize_rule, y.name = y, rule, x.name
     elif x.dtype == "uint8":
@@ -39,7 +39,7 @@ def quantize(importer: Importer, node: Node) -> None:
     elif x.dtype == "int16" and x.quantization is not None and x.zero_point == 0:
         requant = double(x.scale / y.scale)
         if not FEWEST_SHIFTS <= requant.shift[0] <= MOST_SHIFTS:
-            raise Unsupported("has scales that are too far apart")
+            raise Unsupported("has an input scale and an output scale that are too far apart")
         edge.tensor, edge.source_dtype, edge.requant, y.name = y, "INT16", requant, x.name
     else:
         raise Unsupported(f"reads {x.dtype}; int16 needs a scale and zero point 0")
@@ -49,13 +49,13 @@ def _as_int8(tensor: Tensor, name: str) -> Tensor:
     """A uint8 tensor as int8: codes and zero_point are 128 lower."""
     old = tensor.quantization
     if old is None:
-        raise Unsupported(f"lacks the scale of {tensor.name!r}")
+        raise Unsupported(f"the scale of {tensor.name!r} is missing")
     return Tensor(name, tensor.shape, "int8", Quantization(old.scale, np.asarray(old.zero_point - 128)))
 
 
 def _requantize(importer: Importer, node: Node, x: Tensor, y: Tensor) -> None:
     ratio = float(np.float32(x.scale) / np.float32(y.scale))
-    # XNNPACK leaves changes between int8 and uint8 to LiteRT.
+    # LiteRT computes conversions between int8 and uint8 itself, not with XNNPACK.
     if importer.match == "xnnpack" and in_eight_bits(ratio) and node.inputs[0].dtype == node.output.dtype:
         importer.emit("requantize", node, [x], y, requant=eight_bits(ratio))
     else:
@@ -65,5 +65,5 @@ def _requantize(importer: Importer, node: Node, x: Tensor, y: Tensor) -> None:
 def dequantize(importer: Importer, node: Node) -> None:
     x, y = node.inputs[0], node.output
     if x.dtype != "int8":
-        raise Unsupported(f"reads {x.dtype}; networks here are int8")
+        raise Unsupported(f"reads {x.dtype}; only int8 networks are supported")
     importer.leaving[y] = Edge(x)

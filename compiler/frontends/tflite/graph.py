@@ -1,13 +1,13 @@
 """TensorFlow Lite -> quantized graph: int8 models as the TFLite converter writes them.
 
-The operators are quantized already, so they become the IR's one for one, with the roundings of the engine
-whose bytes are wanted:
+The operators are already quantized, so they map one to one to those of the IR, with the rounding modes of the engine
+to match:
 
-- ``tflm``: TensorFlow Lite Micro's reference kernels, and so CMSIS-NN's. Everything rounds twice (DOUBLE).
-- ``litert``: LiteRT's reference kernels. As TFLM, but fully-connected layers round once, LOGISTIC and TANH are
-  computed in float32, and so are the factors of MUL, BATCH_MATMUL, HARD_SWISH and the ReLUs on their own.
-- ``xnnpack``: the kernels that LiteRT takes on most machines. They compute in float; integers that round once
-  give all but a few in a million of their bytes. Channels of layers that may differ are counted in the report.
+- ``tflm``: TensorFlow Lite Micro's reference kernels, equal to CMSIS-NN's. All operators round twice (DOUBLE).
+- ``litert``: LiteRT's reference kernels. As TFLM, but fully-connected layers round once; LOGISTIC, TANH, and the
+  factors of MUL, BATCH_MATMUL, HARD_SWISH and standalone ReLUs are computed in float32.
+- ``xnnpack``: the kernels that LiteRT uses on most machines. They compute in float; integers that round once match
+  all but a few codes in a million. Channels of layers that may differ are counted in the report.
 
 `qrt.compiler.frontends.tflite.operators` has a function for each operator.
 """
@@ -33,12 +33,12 @@ def to_graph(source: str | os.PathLike[str], match: str = "tflm") -> Graph:
     ----------
     source : path
     match : {"tflm", "litert", "xnnpack"}
-        Whose bytes to give.
+        The engine to match bit for bit.
 
     Raises
     ------
     CompileError
-        Not a .tflite file, or operators that qrt does not have: all of them.
+        Not a .tflite file, or unsupported operators; lists all of them.
     ImportError
         The package tflite is missing.
     """
@@ -50,12 +50,12 @@ def to_graph(source: str | os.PathLike[str], match: str = "tflm") -> Graph:
     with understanding(str(path), "convert it again"):
         count = tflite.Model.GetRootAsModel(content, 0).SubgraphsLength()
         if count != 1:
-            raise CompileError([Problem(str(path), "file", f"has {count} subgraphs, qrt takes one")])
+            raise CompileError([Problem(str(path), "file", f"has {count} subgraphs; only one is supported")])
         return _translated(Importer(tflite, content, path.stem, match))
 
 
 def _translated(importer: Importer) -> Graph:
-    """The whole subgraph."""
+    """Converts the whole subgraph."""
     graph, subgraph = importer.graph, importer.subgraph
     for index in subgraph.InputsAsNumpy().tolist():
         graph.inputs.append(Edge(importer.tensor(index)))
@@ -68,7 +68,7 @@ def _translated(importer: Importer) -> Graph:
         graph.outputs.append(importer.leaving.get(tensor) or Edge(tensor))
     for edge in (*graph.inputs, *graph.outputs):
         if edge.tensor.dtype != "int8" and not importer.problems:
-            reason = f"is {edge.tensor.dtype}, and no QUANTIZE or DEQUANTIZE stands between it and int8"
+            reason = f"is {edge.tensor.dtype}, and no QUANTIZE or DEQUANTIZE converts between it and int8"
             importer.problems.append(Problem(edge.tensor.name, "tensor", reason))
     if importer.problems:
         raise CompileError(importer.problems)
@@ -76,14 +76,14 @@ def _translated(importer: Importer) -> Graph:
 
 
 def _translate(importer: Importer, index: int, kind: str) -> None:
-    """Operator `index` of the file, of a kind as the schema names it."""
+    """Operator `index` of the file; its kind is spelled as in the schema."""
     source = importer.subgraph.Operators(index)
     inputs = [importer.tensor(i) for i in source.InputsAsNumpy().tolist() if i >= 0]
     outputs = [importer.tensor(i) for i in source.OutputsAsNumpy().tolist()]
     node = Node(kind, outputs[0].name, source, inputs, outputs)
     try:
         if kind not in OPERATORS:
-            raise Unsupported("qrt has no operator for it yet")
+            raise Unsupported("this operator is not supported yet")
         if kind not in OF_OTHER_TYPES and any(t.dtype != "int8" for t in (*node.activations, *outputs)):
             raise Unsupported("is not int8; quantize the whole network to int8")
         OPERATORS[kind](importer, node)

@@ -1,4 +1,4 @@
-"""A .tflite file on its way into the IR: its tensors, read when they are asked for, and operators made of nodes."""
+"""Converts a .tflite file to the IR: tensors, read when they are needed, and operators made from nodes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
-from qrt.compiler.untrusted import immense
+from qrt.compiler.untrusted import too_large
 
 DTYPES = {0: "float32", 2: "int32", 3: "uint8", 4: "int64", 7: "int16", 9: "int8"}
 NUMPY = {name: np.dtype(name) for name in DTYPES.values()}
 
 
 class Importer:
-    """One subgraph on its way into the IR."""
+    """Converts one subgraph to the IR."""
 
     def __init__(self, tflite: ModuleType, content: bytes, name: str, match: str) -> None:
         self.tflite = tflite
@@ -27,7 +27,7 @@ class Importer:
         self.graph = Graph(name)
         self.problems: list[Problem] = []
         self.tensors: dict[int, Tensor] = {}
-        # What stands for a model output that is not int8: the edge with the int8 tensor before it.
+        # For each model output that is not int8, the edge with the int8 tensor before it.
         self.leaving: dict[Tensor, Edge] = {}
         self.subgraph = self.model.Subgraphs(0)
 
@@ -40,15 +40,15 @@ class Importer:
     def _read(self, source: Any) -> Tensor:
         name = (source.Name() or b"").decode("utf-8", "replace")
         shape = tuple(source.ShapeAsNumpy().tolist()) if source.ShapeLength() else ()
-        if problems := immense(name, shape):
+        if problems := too_large(name, shape):
             raise CompileError(problems)
         dtype = DTYPES.get(source.Type())
         if dtype is None:
-            raise CompileError([Problem(name, "tensor", "has a type that qrt has not; int8 networks only")])
+            raise CompileError([Problem(name, "tensor", "has an unsupported type; only int8 networks are supported")])
         content = self.model.Buffers(source.Buffer())
         data = None
         if content.DataLength():
-            # Several tensors may be read from one buffer, so none has a copy of its own.
+            # Several tensors may share one buffer, so none of them is a copy.
             data = np.frombuffer(content.DataAsNumpy(), NUMPY[dtype].newbyteorder("<")).reshape(shape)
         return Tensor(name, shape, dtype, self._quantization(source), data)
 
@@ -68,7 +68,7 @@ class Importer:
         options = getattr(self.tflite, name)()
         table = node.source.BuiltinOptions()
         if table is None:
-            raise Unsupported(f"lacks its {name}")
+            raise Unsupported(f"its {name} are missing")
         options.Init(table.Bytes, table.Pos)
         return options
 
@@ -78,11 +78,11 @@ class Importer:
         return y
 
     def new(self, node: Node, suffix: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        """A tensor of the numbers of `like` that the file does not have."""
+        """A tensor that the file does not have, with the quantization of `like`."""
         return Tensor(f"{node.name}_{suffix}", shape, "int8", like.quantization)
 
     def between(self, node: Node, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """`tensor` reshaped for an operator that wants another rank."""
+        """`tensor` reshaped for an operator that needs another rank."""
         if tensor.shape == shape:
             return tensor
         name = f"{tensor.name}_as_{'x'.join(map(str, shape))}"

@@ -1,4 +1,4 @@
-"""TensorFlow Lite's operators that move codes: slices, pads, shapes, sizes of images."""
+"""TensorFlow Lite's operators that move codes: slice, pad, reshape, resize."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qrt.compiler.ir import Tensor
 
 def constant(node: Node, index: int, what: str) -> np.ndarray:
     if len(node.inputs) <= index:
-        raise Unsupported(f"lacks its {what}")
+        raise Unsupported(f"its {what} is missing")
     data = node.inputs[index].data
     if data is None:
         raise Unsupported(f"its {what} is not constant")
@@ -23,7 +23,7 @@ def constant(node: Node, index: int, what: str) -> np.ndarray:
 
 
 def to_last(importer: Importer, node: Node, x: Tensor, axis: int) -> Tensor:
-    """`x` with `axis` moved behind all others."""
+    """`x` with `axis` moved to the end."""
     order = (*(k for k in range(len(x.shape)) if k != axis), axis)
     if order == tuple(range(len(x.shape))):
         return x
@@ -48,12 +48,12 @@ def transpose(importer: Importer, node: Node) -> None:
 
 
 def concatenation(importer: Importer, node: Node) -> None:
-    """One after another; inputs of another scale are requantized, once rounded."""
+    """Concatenation; inputs with another scale are requantized with single rounding."""
     options = importer.options(node, "ConcatenationOptions")
     y = node.output
     assert y.quantization is not None
     if options.FusedActivationFunction():
-        raise Unsupported("has a fused activation")
+        raise Unsupported("has a fused activation, which is not supported")
     inputs = []
     for i, tensor in enumerate(node.inputs):
         if not y.quantization.same_as(tensor.quantization):
@@ -70,7 +70,7 @@ def slice_of(importer: Importer, node: Node) -> None:
 def strided_slice(importer: Importer, node: Node) -> None:
     options = importer.options(node, "StridedSliceOptions")
     if options.EllipsisMask() or options.NewAxisMask() or options.Offset():
-        raise Unsupported("has an ellipsis, a new axis or offsets; write out begin, end and strides")
+        raise Unsupported("has an ellipsis, a new axis or offsets; use begin, end and strides instead")
     x = node.inputs[0]
     begins, ends, strides = (
         [int(v) for v in constant(node, 1 + i, what).reshape(-1)] for i, what in enumerate(("begin", "end", "strides"))
@@ -87,7 +87,7 @@ def strided_slice(importer: Importer, node: Node) -> None:
             last = None if options.EndMask() >> axis & 1 else ends[axis]
             places = range(*slice(first, last, strides[axis]).indices(length))
         if not places:
-            raise Unsupported("takes nothing of its input")
+            raise Unsupported("has an empty output")
         begin.append(places.start)
         stride.append(places.step)
         shape.append(len(places))
@@ -126,7 +126,7 @@ def resize_nearest_neighbor(importer: Importer, node: Node) -> None:
 def resize_bilinear(importer: Importer, node: Node) -> None:
     options = importer.options(node, "ResizeBilinearOptions")
     if importer.match == "xnnpack":
-        raise Unsupported("interpolates in XNNPACK's own way, which qrt does not know; use --match litert")
+        raise Unsupported("XNNPACK's interpolation is not supported; use --match litert")
     x, y = node.inputs[0].shape, node.output.shape
     attrs: dict[str, Any] = {}
     for axis, name in ((1, "row"), (2, "column")):
@@ -136,7 +136,7 @@ def resize_bilinear(importer: Importer, node: Node) -> None:
 
 
 def _blocks(importer: Importer, node: Node, split_shape: tuple[int, ...]) -> None:
-    """reshape to `split_shape`, axes 2 and 3 change places, reshape to the output."""
+    """reshape to `split_shape`, transpose axes 2 and 3, reshape to the output."""
     x = node.inputs[0]
     cut = importer.between(node, x, split_shape)
     order = (0, 1, 3, 2, 4, 5)

@@ -1,4 +1,4 @@
-"""One operator of a .tflite file on its way into the IR, and why it may not get there."""
+"""Node: one operator of a .tflite file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KEEPING = {
     "MAXIMUM": "maximum",
     "MINIMUM": "minimum",
 }
-# Inputs that are activations, where it is not the first one alone.
+# Inputs that are activations, if not the first one alone.
 ACTIVATIONS = {
     "ADD": slice(0, 2),
     "BATCH_MATMUL": slice(0, 2),

@@ -1,7 +1,7 @@
-"""TensorFlow Lite's operators with weights, and the arithmetic ones, on their way into the IR.
+"""Converts TensorFlow Lite's operators with weights and its arithmetic operators to the IR.
 
-Each function takes the importer and a node, and appends the operators that compute the same codes. OPERATORS
-names them all, those of movement.py too.
+Each function takes the importer and a node, and appends operators that compute the same codes. OPERATORS lists all of
+them, including those of movement.py.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ Translation = Callable[[Importer, Node], None]
 
 
 def rounding(importer: Importer) -> str:
-    """How every operator but add and the fully-connected layer rounds."""
+    """The rounding mode of all operators except add and the fully-connected layer."""
     return "SINGLE" if importer.match == "xnnpack" else "DOUBLE"
 
 
 def requantization(importer: Importer) -> dict[str, Any]:
-    """How a layer with weights turns accumulators into codes."""
+    """How a layer with weights requantizes accumulators to codes."""
     engine = {"engine": "xnnpack"} if importer.match == "xnnpack" else {}
     return {"rounding": rounding(importer), **engine}
 
 
 def activation(importer: Importer, node: Node, code: int, by_litert: bool = False) -> dict[str, Any]:
-    """output_min and output_max of a fused activation, rounded in float32: half away from zero, by XNNPACK to even.
+    """output_min and output_max of a fused activation, rounded in float32: half away from zero, XNNPACK half to even.
 
-    `by_litert` says that XNNPACK leaves the operator to LiteRT.
+    `by_litert` says that LiteRT computes the operator itself, not with XNNPACK.
     """
     kinds = importer.tflite.ActivationFunctionType
     bounds = {
@@ -50,7 +50,7 @@ def activation(importer: Importer, node: Node, code: int, by_litert: bool = Fals
         kinds.RELU_N1_TO_1: (-1.0, 1.0),
     }
     if code not in bounds:
-        raise Unsupported("has a fused activation that is neither ReLU, ReLU6 nor ReLU_N1_TO_1")
+        raise Unsupported("has a fused activation other than ReLU, ReLU6 or ReLU_N1_TO_1")
     y = node.output
 
     def clamped(real: float | None, default: int) -> int:
@@ -70,7 +70,7 @@ def activation(importer: Importer, node: Node, code: int, by_litert: bool = Fals
 def padding(
     importer: Importer, options: Any, x: Tensor, size: tuple[int, ...], dilation: tuple[int, int]
 ) -> tuple[int, ...]:
-    """(top, bottom, left, right) of padding SAME or VALID, the odd one behind."""
+    """(top, bottom, left, right) of padding SAME or VALID; an odd total has one more at the end."""
     if options.Padding() == importer.tflite.Padding.VALID:
         return (0, 0, 0, 0)
     sides = []
@@ -94,7 +94,7 @@ def weights(tensor: Tensor, axis: int) -> Tensor:
 
 
 def layer(x: Tensor, w: Tensor, inputs: list[Tensor]) -> list[Tensor]:
-    """Inputs of a layer: the bias counts in steps of x_scale * w_scale, whatever scale it states itself."""
+    """Inputs of a layer: the scale of the bias is x_scale * w_scale, regardless of the scale in the file."""
     if len(inputs) < 3:
         return [x, w]
     bias = inputs[2]
@@ -135,7 +135,7 @@ def fully_connected(importer: Importer, node: Node) -> None:
     rows = x.size // w.shape[1]
     flat = importer.between(node, x, (rows, w.shape[1]))
     attrs: dict[str, Any] = {"rounding": "DOUBLE"}
-    if importer.match != "tflm":  # LiteRT multiplies by a real number here, unlike in convolutions
+    if importer.match != "tflm":  # LiteRT multiplies by a float here, unlike in convolutions
         attrs = {"rounding": "SINGLE", "engine": importer.match}
     direct = node.output.shape == (rows, w.shape[0])
     y = node.output if direct else Tensor(f"{node.name}_rows", (rows, w.shape[0]), "int8", node.output.quantization)
@@ -162,7 +162,7 @@ def transpose_conv(importer: Importer, node: Node) -> None:
         before = total // 2
         after = (x.shape[1 + k] - 1) * stride[k] + size[k] - before - out
         if after <= -stride[k]:
-            raise Unsupported("gives more rows or columns than its stride reaches")
+            raise Unsupported("has a larger output than its stride and filter produce")
         sides += [before, max(after, 0)]
     importer.emit(
         "transpose_conv2d",
@@ -170,7 +170,7 @@ def transpose_conv(importer: Importer, node: Node) -> None:
         layer(x, w, [x, w, *node.inputs[3:]]),
         stride=stride,
         padding=tuple(sides),
-        # XNNPACK leaves windows that do not touch to LiteRT, which rounds twice.
+        # Filters smaller than the stride are computed by LiteRT, not by XNNPACK; LiteRT rounds twice.
         **({"rounding": "DOUBLE"} if min(size[k] - stride[k] for k in range(2)) < 0 else requantization(importer)),
         **activation(importer, node, options.FusedActivationFunction()),
     )
@@ -229,12 +229,12 @@ def batch_matmul(importer: Importer, node: Node) -> None:
         operands.append(tensor)
     a, b = operands
     if a.shape[:-2] != node.output.shape[:-2] or (b.shape[:-2] != a.shape[:-2] and set(b.shape[:-2]) != {1}):
-        raise Unsupported("broadcasts its first operand; only a single second one can serve all")
+        raise Unsupported("broadcasts its first operand; only the second operand can be broadcast")
     a, b = node.inputs[:2]
     attrs: dict[str, Any] = {"rounding": "DOUBLE"}
     if importer.match != "tflm":
         attrs["real_multiplier"] = float(np.float32(a.scale) * np.float32(b.scale)) / node.output.scale
-    if importer.match == "xnnpack" and b.zero_point == 0:  # any other LiteRT keeps for itself
+    if importer.match == "xnnpack" and b.zero_point == 0:  # LiteRT computes all others itself
         attrs["rounding"] = "SINGLE"
     importer.emit("matmul", node, operands, **attrs)
 
@@ -244,7 +244,7 @@ def pool(kind: str) -> Translation:
         options = importer.options(node, "Pool2DOptions")
         x, y = node.inputs[0], node.output
         if x.quantization is None or not x.quantization.same_as(y.quantization):
-            raise Unsupported("changes the scale, which TFLite's pools do not")
+            raise Unsupported("changes the scale, which TensorFlow Lite's pools do not support")
         size = (options.FilterHeight(), options.FilterWidth())
         importer.emit(
             kind,
@@ -260,7 +260,7 @@ def pool(kind: str) -> Translation:
 
 
 def mean(importer: Importer, node: Node) -> None:
-    """Over any axes: they are moved together and become the height of [outer, reduced, 1, inner]."""
+    """Mean over any axes: they are moved together and become the height of [outer, reduced, 1, inner]."""
     x, y = node.inputs[0], node.output
     rank = len(x.shape)
     axes = sorted({int(a) % rank for a in constant(node, 1, "axes").reshape(-1)})
@@ -284,7 +284,7 @@ def mean(importer: Importer, node: Node) -> None:
 
 
 def mean_requant(x: Tensor, y: Tensor, count: int) -> Requant:
-    """The multiplier of the scales with 1 / count folded in as TFLite does it, in integers and rounded down."""
+    """The multiplier of the scales with 1 / count folded in as in TFLite: in integers, rounded down."""
     multiplier, shift = quantize_multiplier(x.scale / y.scale)
     spare = min(count.bit_length() - 1, 32, 62 - shift)
     multiplier, shift = (multiplier << spare) // count, shift + spare
@@ -293,7 +293,7 @@ def mean_requant(x: Tensor, y: Tensor, count: int) -> Requant:
 
 def softmax(importer: Importer, node: Node) -> None:
     if importer.options(node, "SoftmaxOptions").Beta() != 1.0:
-        raise Unsupported("has a beta other than 1")
+        raise Unsupported("has a beta other than 1, which is not supported")
     importer.emit("softmax", node, node.inputs, form="TFLITE")
 
 
@@ -302,7 +302,7 @@ def squashing(function: Callable[[Tensor, str], np.ndarray], scale: float, zero_
 
     def translate(importer: Importer, node: Node) -> None:
         if (node.output.scale, node.output.zero_point) != (scale, zero_point):
-            raise Unsupported(f"has an output scale other than 1/{round(1 / scale)} or a zero point not {zero_point}")
+            raise Unsupported(f"needs an output scale of 1/{round(1 / scale)} and zero point {zero_point}")
         importer.emit("lut", node, node.inputs, table=function(node.inputs[0], importer.match))
 
     return translate
@@ -320,7 +320,7 @@ def leaky_relu(importer: Importer, node: Node) -> None:
 
 
 def relu(name: str) -> Translation:
-    """ReLU and its kin on their own: a requantization that clamps."""
+    """Standalone ReLU, ReLU6 and ReLU_N1_TO_1: a requantization that clamps."""
 
     def translate(importer: Importer, node: Node) -> None:
         x, y = node.inputs[0], node.output
@@ -329,7 +329,7 @@ def relu(name: str) -> Translation:
         if x.quantization.same_as(y.quantization):
             importer.emit("clamp", node, [x], **bounds)
         elif importer.match == "tflm" and name == "RELU6":
-            # TFLM cuts the codes to the input's 0 and 6 and leaves them as they are.
+            # TFLM clamps the codes to the input's 0 and 6 and does not requantize them.
             six = int(np.floor(np.float32(6) / np.float32(x.scale) + np.float32(0.5))) + x.zero_point
             importer.emit("lut", node, [x], table=functions.clamp_raw(x.zero_point, six))
         else:
@@ -346,7 +346,7 @@ def arg_max(importer: Importer, node: Node) -> None:
     rank = len(x.shape)
     axis = int(constant(node, 1, "axis").reshape(-1)[0]) % rank
     if x.shape[axis] > 256:
-        reason = f"picks one of {x.shape[axis]} entries, and a code says 256; end the network before it"
+        reason = f"selects among {x.shape[axis]} entries; at most 256 are supported; end the network before it"
         raise Unsupported(reason)
     x = to_last(importer, node, x, axis)
     y.dtype, y.quantization = "int8", Quantization(np.array(1, np.float32), np.array(-128, np.int32))
@@ -359,13 +359,13 @@ def arg_max(importer: Importer, node: Node) -> None:
 
 def l2_normalization(importer: Importer, node: Node) -> None:
     if (node.output.scale, node.output.zero_point) != (1 / 128, 0):
-        raise Unsupported("has an output scale other than 1/128 or a zero point not 0")
+        raise Unsupported("needs an output scale of 1/128 and zero point 0")
     if importer.options(node, "L2NormOptions").FusedActivationFunction():
-        raise Unsupported("has a fused activation")
+        raise Unsupported("has a fused activation, which is not supported")
     importer.emit("l2_norm", node, node.inputs)
 
 
-# Operators that check the types of their tensors themselves.
+# Operators whose translators check the types of their tensors.
 OF_OTHER_TYPES = frozenset({"QUANTIZE", "DEQUANTIZE", "ARG_MAX"})
 
 OPERATORS: dict[str, Translation] = {

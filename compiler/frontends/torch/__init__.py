@@ -29,14 +29,14 @@ def __getattr__(name: str) -> Any:
 
 
 def lower_to_qrt(module: Any, example_inputs: Sequence[Any], **options: Any) -> Compiled:
-    """The last step of RFC-0019's workflow: what ``convert_to_reference_fx`` gave, for qrt.
+    """The last step of RFC-0019's workflow: compiles the result of ``convert_to_reference_fx``.
 
     Parameters
     ----------
     module : torch.fx.GraphModule
     example_inputs : sequence of torch.Tensor
     **options
-        Of `qrt.compiler.from_torch`.
+        Options of `qrt.compiler.from_torch`.
     """
     from qrt.compiler import from_torch
 
@@ -44,7 +44,7 @@ def lower_to_qrt(module: Any, example_inputs: Sequence[Any], **options: Any) -> 
 
 
 def get_qrt_backend_config() -> BackendConfig:
-    """What qrt can run, for ``prepare_fx`` and ``convert_to_reference_fx``."""
+    """The operators that qrt supports, for ``prepare_fx`` and ``convert_to_reference_fx``."""
     load("torch")
     from qrt.compiler.frontends.torch.backend import backend_config
 

@@ -1,4 +1,4 @@
-"""How PyTorch's engines average codes: by what they divide, and how they break ties."""
+"""How PyTorch's engines average codes: their divisors and rounding of ties."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 from qrt.compiler.ir import Op, Tensor
 
 CHANNELS_LAST = (0, 2, 3, 1)
-# Channels that ATen's avg_pool2d averages at once where they lie side by side, with AVX-512.
+# Channels that ATen's avg_pool2d averages at once with AVX-512 if they are contiguous in memory.
 VECTOR = 16
 
 
 def state_averages(ops: list[Op], engine: str) -> None:
-    """Writes into every average_pool2d and mean how `engine` computes it, measured on PyTorch 2.13.
+    """Sets the attributes of every average_pool2d and mean to how `engine` computes it, measured on PyTorch 2.13.
 
-    Float operators and QNNPACK round the mean of code - zero_point to even, ATen's own kernels the mean of the raw
-    codes; but its avg_pool2d does as QNNPACK for every channel inside of a full `VECTOR`, where the channels of a
-    pixel lie side by side in memory. QNNPACK counts padding and divides by the window, whatever count_include_pad
-    and divisor_override say; ATen calls it for uint8 only, and never under ceil_mode.
+    Float operators and QNNPACK round the mean of code - zero_point half to even, ATen's own kernels the mean of the
+    raw codes. With channels-last memory ATen's avg_pool2d rounds like QNNPACK in every channel of a full `VECTOR`.
+    QNNPACK counts padding and divides by the window's size, regardless of count_include_pad and divisor_override;
+    ATen calls it for uint8 only, and never with ceil_mode.
     """
-    types: dict[Tensor, str] = {}  # of the codes that a float tensor stands for
+    types: dict[Tensor, str] = {}  # of the codes that each float tensor is dequantized from
     orders: dict[Tensor, tuple[int, ...]] = {}
     for op in ops:
         x = op.inputs[0]
@@ -46,9 +46,9 @@ def _is_channels_last(x: Tensor, order: tuple[int, ...]) -> bool:
 
 
 def _memory_order(op: Op, orders: dict[Tensor, tuple[int, ...]]) -> tuple[int, ...]:
-    """The axes of `op`'s output in PyTorch's memory, from those whose entries lie farthest apart.
+    """The axes of `op`'s output in PyTorch's memory, from the largest stride to the smallest.
 
-    Convolutions write the channels last, other operators as their first input has it.
+    Convolutions write channels last, other operators keep the order of their first input.
     """
     plain = tuple(range(len(op.output.shape)))
     if op.kind == "conv2d":
@@ -66,7 +66,7 @@ def _memory_order(op: Op, orders: dict[Tensor, tuple[int, ...]]) -> tuple[int, .
 
 
 def _reshaped(order: tuple[int, ...], before: tuple[int, ...], after: tuple[int, ...]) -> tuple[int, ...]:
-    """Axes of length 1 come and go without a copy; anything else is copied axis after axis."""
+    """Adding or removing axes of length 1 needs no copy; any other reshape copies to the default order."""
     old, new = ([axis for axis, n in enumerate(shape) if n != 1] for shape in (before, after))
     if [before[axis] for axis in old] != [after[axis] for axis in new]:
         return tuple(range(len(after)))

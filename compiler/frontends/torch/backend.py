@@ -11,7 +11,7 @@ from torch.ao.nn import intrinsic, qat
 from torch.ao.nn.intrinsic import qat as intrinsic_qat
 from torch.ao.quantization.backend_config import BackendConfig, get_fbgemm_backend_config
 
-# What the compiler has integers for; a pattern is kept when it is made of these alone.
+# Supported modules and functions; a pattern is kept if it consists of these alone.
 LAYERS = {
     nn.Conv1d,
     nn.Conv2d,
@@ -102,7 +102,7 @@ def _parts(pattern: object) -> list[object]:
 
 
 def backend_config() -> BackendConfig:
-    """fbgemm's patterns, types and fusions, as far as qrt has the operators."""
+    """fbgemm's patterns, types and fusions whose operators are supported."""
     known = LAYERS | OTHERS
     kept = [one for one in get_fbgemm_backend_config().configs if all(part in known for part in _parts(one.pattern))]
     return BackendConfig("qrt").set_backend_pattern_configs(kept)

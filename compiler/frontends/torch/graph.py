@@ -17,17 +17,17 @@ def to_graph(module: Any, example_inputs: Sequence[Any], match: str | None = Non
     Parameters
     ----------
     module : torch.nn.Module or torch.export.ExportedProgram
-        What ``torch.ao.quantization.convert``, ``convert_fx``, ``convert_to_reference_fx`` or ``convert_pt2e``
-        gave, or an exported program of the last.
+        The result of ``torch.ao.quantization.convert``, ``convert_fx``, ``convert_to_reference_fx`` or
+        ``convert_pt2e``, or an exported program of the last.
     example_inputs : sequence of torch.Tensor
-        One for each argument of forward; only their shapes count.
+        One for each argument of forward; only their shapes matter.
     match : {"pytorch", "fbgemm", "qnnpack", "x86", "onednn"}, optional
-        Whose bytes to give; by default those of what PyTorch would run the module with.
+        The engine to match bit for bit; by default the one that PyTorch would run the module with.
 
     Raises
     ------
     CompileError
-        Operators that qrt does not have: all of them.
+        Lists all unsupported operators.
     ImportError
         PyTorch is missing.
     """
@@ -47,7 +47,7 @@ def to_graph(module: Any, example_inputs: Sequence[Any], match: str | None = Non
 
 
 def _of_its_batch(module: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Inputs of the batch that a module was exported with, where it takes no other."""
+    """Inputs with the batch that a module was exported with, if it is fixed."""
     stated = [node.meta.get("val") for node in module.graph.nodes if node.op == "placeholder"]
     if len(stated) != len(inputs):
         return inputs
@@ -59,7 +59,7 @@ def _of_its_batch(module: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _is_pt2e(module: Any) -> bool:
-    """Whether a module is a graph of PT2E's decomposed operators."""
+    """Whether a module is a graph with PT2E's decomposed operators."""
     graph = getattr(module, "graph", None)
     nodes = getattr(graph, "nodes", ())
     return any("quantized_decomposed" in str(node.target) or "torchao" in str(node.target) for node in nodes)

@@ -1,4 +1,4 @@
-"""What the translators of PyTorch's operators share: the node at hand, and how operators are added."""
+"""Shared by the translators of PyTorch's operators: the current node, and how operators are added."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Node:
     Attributes
     ----------
     name : str
-        As the source calls it; what messages to the user call it too.
+        The name in the source, used in messages.
     target : str
         The operator, such as ``"conv2d"``.
     args, kwargs
-        Its arguments: `Tensor` for values of the graph, else plain Python.
+        Its arguments: `Tensor` for values of the graph, otherwise plain Python.
     label : str
         The operator as the source spells it, for messages; by default `target`.
     """
@@ -44,9 +44,9 @@ class Importer:
     ----------
     graph : Graph
     problems : list of Problem
-        Nodes that were refused.
+        Unsupported nodes.
     node : Node
-        The one that is being translated.
+        The node that is being translated.
     """
 
     def __init__(self, name: str) -> None:
@@ -60,18 +60,18 @@ class Importer:
         return unique_name(name, self._names)
 
     def translate(self, translators: dict[str, Callable[..., Any]], node: Node) -> Any:
-        """What `node` gives; where it is refused, a stand-in of its first input's shape."""
+        """The result of `node`; for an unsupported node a placeholder of its first input's shape."""
         self.node = node
         values = [v for v in (*node.args, *node.kwargs.values()) if isinstance(v, Tensor)]
         try:
             translator = translators.get(node.target) or translators.get(node.target.rstrip("_"))
             if translator is None:
-                raise Unsupported("qrt has no operator for it")
+                raise Unsupported("this operator is not supported")
             return translator(self, *node.args, **node.kwargs)
         except Unsupported as reason:
             self.problems.append(Problem(node.name, node.label or node.target, str(reason)))
         except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
-            text = f"cannot be understood: {type(error).__name__}: {error}"
+            text = f"cannot be read: {type(error).__name__}: {error}"
             self.problems.append(Problem(node.name, node.label or node.target, text))
         return Tensor(self.unique(node.name), values[0].shape if values else (1,), "float32")
 
@@ -89,7 +89,7 @@ class Importer:
         )
 
     def value(self, x: Any) -> Tensor:
-        """`x` itself, or the constant that a Python number is."""
+        """`x` itself, or a constant made from a Python number."""
         return x if isinstance(x, Tensor) else self.constant(np.array(x, np.float32))
 
     # Operators
@@ -102,13 +102,13 @@ class Importer:
         return output
 
     def image(self, x: Tensor) -> Tensor:
-        """A rank-3 [N, C, L] as an image of height 1."""
+        """A rank-3 tensor [N, C, L] as an image of height 1."""
         return self.emit("reshape", [x], (x.shape[0], x.shape[1], 1, x.shape[2]), f"{self.node.name}_image")
 
     def quantize(
         self, x: Tensor, quantization: Quantization, dtype: str, low: int, high: int, name: str = ""
     ) -> Tensor:
-        """Codes of the float `x`; `low` and `high` are the least and the largest that they may be."""
+        """Codes of the float `x`; `low` and `high` are their minimum and maximum."""
         limits = np.iinfo(dtype)
         output = Tensor(self.unique(name or self.node.name), x.shape, dtype, quantization)
         attrs: dict[str, Any] = {"source": self.node.label or self.node.target}
@@ -118,32 +118,32 @@ class Importer:
         return output
 
     def dequantize(self, codes: Tensor, quantization: Quantization, name: str = "") -> Tensor:
-        """The real values of `codes`, which get `quantization` where they have none yet."""
+        """The real values of `codes`; codes without quantization get `quantization`."""
         called = self.unique(name or f"{codes.name}_real")
         source = self.node.label or self.node.target
         return add_dequantize(self.graph, self.node.name, source, codes, quantization, called)
 
     def real(self, codes: Tensor) -> Tensor:
-        """The real values of codes that know their quantization; of float values themselves."""
+        """The real values of codes with quantization; float values are returned as they are."""
         if codes.dtype == "float32":
             return codes
         if codes.quantization is None:
-            raise Unsupported(f"reads the integers {codes.name!r}, whose scale nothing has stated")
+            raise Unsupported(f"reads the integers {codes.name!r}, whose scale is unknown")
         if codes not in self._real:
             self._real[codes] = self.dequantize(codes, codes.quantization)
         return self._real[codes]
 
     def finish(self, outputs: Sequence[Tensor], match: str) -> Graph:
-        """The graph, once every node has been translated.
+        """The graph, after every node has been translated.
 
-        `match` is the engine whose bytes to give: one of `qrt.compiler.integers.thresholds.TORCH`, or
-        ``"pytorch"``, which runs quantize, dequantize and float operators as they are written. It decides whether a
-        bias is rounded to int32, in which precision real multipliers are formed, and how average pools break ties.
+        `match` is the engine to match bit for bit: one of `qrt.compiler.integers.thresholds.TORCH`, or
+        ``"pytorch"``, which runs quantize, dequantize and float operators as they are written. It determines whether
+        biases are rounded to int32, the precision of real multipliers, and how average pools round ties.
 
         Raises
         ------
         CompileError
-            All nodes that were refused.
+            Lists all unsupported nodes.
         """
         if self.problems:
             raise CompileError(self.problems)
@@ -168,7 +168,7 @@ class Importer:
 
 
 def quantization(scale: Any, zero_point: Any, axis: int | None = None) -> Quantization:
-    """From numbers or arrays of the source; `axis` where they are per channel."""
+    """From numbers or arrays of the source; `axis` if they are per channel."""
     scales = np.asarray(scale, np.float64)
     zeros = np.asarray(np.round(zero_point), np.int32)
     check_scales(scales)

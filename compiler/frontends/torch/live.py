@@ -1,8 +1,8 @@
 """PyTorch modules in memory -> source graph: eager static quantization, FX, and FX's reference models.
 
 `torch.fx` traces the module; each call becomes one or several calls of the translators in
-`qrt.compiler.frontends.torch.nodes`. What PyTorch computes on quantized tensors is written as dequantize,
-the float operator and quantize.
+`qrt.compiler.frontends.torch.nodes`. Operators on quantized tensors are written as dequantize, the float operator
+and quantize.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from qrt.compiler.frontends.torch.nodes import ATEN
 from qrt.compiler.integers.thresholds import TORCH
 from qrt.compiler.ir import Graph, Tensor
 
-# Functions whose output on a quantized tensor has a scale and zero point of its own, by the type of its codes.
+# Functions whose output on a quantized tensor has a fixed scale and zero point, by the type of its codes.
 FIXED_OUTPUTS = {
     "sigmoid": {"uint8": (1 / 256, 0), "int8": (1 / 256, -128)},
     "tanh": {"uint8": (2 / 256, 128), "int8": (2 / 256, 0)},
     "hardsigmoid": {"uint8": (1 / 256, 0), "int8": (1 / 256, -128)},
 }
-# Python's operators and PyTorch's functions under names that ATen has not.
+# Python's operators and PyTorch's functions whose names differ from ATen's.
 FUNCTIONS = {operator.add: "add", operator.mul: "mul", operator.sub: "sub", operator.truediv: "div"}
 ALIASES = {"swapaxes": "transpose"}
-# Packages of modules that hold weights packed for an engine.
+# Packages of modules whose weights are packed for an engine.
 QUANTIZED_MODULES = ("torch.ao.nn.quantized.modules", "torch.ao.nn.intrinsic.quantized")
 
 
@@ -55,19 +55,19 @@ def to_graph(module: nn.Module, example_inputs: Sequence[torch.Tensor], name: st
     Raises
     ------
     CompileError
-        The module cannot be traced, or has operators that qrt does not have: all of them.
+        The module cannot be traced, or has unsupported operators; lists all of them.
     """
     return _Reader(traced(module), example_inputs, name).read(match)
 
 
 def traced(module: nn.Module) -> fx.GraphModule:
-    """The module's calls as a graph; a GraphModule is one already."""
+    """The module's calls as a graph; a GraphModule is returned as it is."""
     if isinstance(module, fx.GraphModule):
         return module
     try:
         return fx.GraphModule(module, _Tracer().trace(module))
     except Exception as error:
-        reason = f"torch.fx cannot trace it: {error}; trace it yourself, or quantize it with PT2E and export it"
+        reason = f"torch.fx cannot trace it: {error}; trace it manually, or quantize it with PT2E and export it"
         raise CompileError([Problem(type(module).__name__, "module", reason)]) from None
 
 
@@ -91,7 +91,7 @@ class _Reader:
         return self.importer.finish(self.outputs, match or self._engine())
 
     def _engine(self) -> str:
-        """The engine that PyTorch would run the module with; a reference model runs in float."""
+        """The engine that PyTorch would run the module with; reference models run in float."""
         quantized = any(type(module).__module__.startswith(QUANTIZED_MODULES) for module in self.modules.values())
         engine: str = torch.backends.quantized.engine
         return engine if quantized and engine in TORCH else "pytorch"
@@ -101,7 +101,7 @@ class _Reader:
     def _placeholder(self, node: fx.Node) -> Tensor:
         index = len(self.importer.graph.inputs)
         if index >= len(self.examples):
-            reason = f"has no example; example_inputs has {len(self.examples)} entries"
+            reason = f"has no example input; example_inputs has {len(self.examples)} entries"
             raise CompileError([Problem(node.name, "input", reason)])
         return self.importer.add_input(str(node.target), tuple(self.examples[index].shape))
 
@@ -149,7 +149,7 @@ class _Reader:
         return self._call(name, label, args, kwargs, label)
 
     def _calls(self, calls: list[Call], name: str, args: list[Any], label: str) -> Any:
-        """What a module does, call by call, each on the result of the one before."""
+        """The calls of a module, each on the result of the previous one."""
         for position, call in enumerate(calls):
             last = position == len(calls) - 1
             arguments = [
@@ -189,7 +189,7 @@ class _Reader:
 
 
 def _on_codes(name: str) -> Callable[..., Any]:
-    """The operator `name` on floats, or on codes: dequantize, the operator, quantize by the input's scale."""
+    """The operator `name` on floats, or on codes: dequantize, the operator, quantize with the input's scale."""
     translator = ATEN[name]
 
     def translate(n: Importer, *args: Any, **kwargs: Any) -> Any:
@@ -198,11 +198,11 @@ def _on_codes(name: str) -> Callable[..., Any]:
             return translator(n, *args, **kwargs)
         known = codes[0].quantization
         if known is None:
-            raise Unsupported(f"reads the integers {codes[0].name!r}, whose scale nothing has stated")
+            raise Unsupported(f"reads the integers {codes[0].name!r}, whose scale is unknown")
         if name in FIXED_OUTPUTS:
             known = quantization(*FIXED_OUTPUTS[name][codes[0].dtype])
         y = translator(n, *_real(n, list(args)), **{key: _real(n, value) for key, value in kwargs.items()})
-        if y.dtype != "float32":  # such as contiguous: what went in
+        if y.dtype != "float32":  # such as contiguous, which returns its input
             return y
         limits = np.iinfo(codes[0].dtype)
         return n.quantize(y, known, codes[0].dtype, limits.min, limits.max, f"{n.node.name}_codes")

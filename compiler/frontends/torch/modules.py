@@ -53,7 +53,7 @@ MODULES: dict[str, Callable[[Any], list[Call]]] = {
         Call("quantize_per_tensor", [("s", float(m.scale)), ("z", int(m.zero_point)), ("d", m.dtype)])
     ],
     "DeQuantize": _plain("dequantize"),
-    # In float these can only be refused, later and with the remedy.
+    # Not supported in float; reported later, with the remedy.
     "Linear": _plain("linear", "weight", "bias"),
     "Conv1d": _convolution("conv1d"),
     "Conv2d": _convolution("conv2d"),
@@ -93,7 +93,7 @@ def _quantized_layer(target: str, relu: bool) -> Callable[[Any], list[Call]]:
         arguments: list[tuple[str, Any]] = [("weight", m.weight()), ("bias", m.bias())]
         if target != "linear":
             if m.padding_mode != "zeros":
-                raise Unsupported(f"pads with {m.padding_mode}; qrt pads with a constant")
+                raise Unsupported(f"has padding mode {m.padding_mode}; only constant padding is supported")
             arguments += [(k, getattr(m, k)) for k in ("stride", "padding", "dilation", "groups")]
         arguments += [("relu", relu), ("scale", float(m.scale)), ("zero_point", int(m.zero_point))]
         return [Call(f"quantized_{target}", arguments)]
@@ -141,7 +141,7 @@ WEIGHTED: dict[type, Callable[[Any], list[Call]]] = {
 
 
 def is_leaf(module: nn.Module) -> bool:
-    """Whether a trace keeps a module as one call."""
+    """Whether tracing keeps a module as one call."""
     return type(module) in WEIGHTED or (
         isinstance(module, nn.Sequential) and type(module).__module__.startswith(intrinsic.__name__)
     )
@@ -167,7 +167,7 @@ def constant_codes(n: Importer, value: torch.Tensor, name: str) -> Tensor:
 def _computed(
     n: Importer, target: str, arguments: list[Any], relu: bool, scale: Any, zero_point: Any, dtype: str
 ) -> Tensor:
-    """Codes of the float operator `target`, and of relu behind it where `relu`; the last is called like the node."""
+    """Codes of the float operator `target`, followed by relu if `relu`; the last is named after the node."""
     name = n.node.name
     if relu:
         n.node.name = f"{name}_{target}"
@@ -203,7 +203,7 @@ def _layer(target: str) -> Callable[..., Tensor]:
 
 
 def _packed(target: str, relu: bool = False) -> Callable[..., Tensor]:
-    """``torch.ops.quantized.conv2d(x, packed, scale, zero_point)`` and its kin."""
+    """``torch.ops.quantized.conv2d(x, packed, scale, zero_point)`` and similar calls."""
 
     def translate(n: Importer, x: Tensor, packed: Any, scale: Any, zero_point: Any) -> Tensor:
         weight, bias = packed.unpack()
@@ -229,8 +229,8 @@ def _activation(n: Importer, x: Tensor, target: str, scale: float, zero_point: i
 
 
 def _scalar(n: Importer, x: Tensor, other: float) -> Tensor:
-    """add_scalar and mul_scalar, which PyTorch computes by changing scale and zero point: a change of meaning only."""
-    raise Unsupported("computes with a number, which keeps codes and changes their scale; quantize the number")
+    """add_scalar and mul_scalar, which PyTorch computes by changing scale and zero point only."""
+    raise Unsupported("adds or multiplies a Python number, which is not supported; quantize the number")
 
 
 MODULE_CALLS: dict[str, Callable[..., Tensor]] = {

@@ -18,7 +18,7 @@ from qrt.compiler.frontends.windows import out, pair
 from qrt.compiler.ir import Tensor
 
 Translator = Callable[..., Any]
-# PyTorch's numbers for element types in files (torch.export) -> numpy's names.
+# Numbers of element types in PyTorch's files (torch.export) -> numpy's names.
 DTYPES = {
     1: "uint8",
     2: "int8",
@@ -46,14 +46,14 @@ def constant_array(value: Any, what: str) -> np.ndarray:
 def _dtype(dtype: Any) -> str:
     name = DTYPES.get(dtype, str(dtype).removeprefix("torch.").replace("quint", "uint").replace("qint", "int"))
     if name not in ("int8", "uint8", "int32"):
-        raise Unsupported(f"quantizes to {name}; qrt takes int8 and uint8")
+        raise Unsupported(f"quantizes to {name}; only int8 and uint8 are supported")
     return name
 
 
 def _quantized_constant(
     n: Importer, x: Tensor, scale: Any, zero_point: Any, axis: int | None, low: int, high: int, dtype: str
 ) -> Tensor:
-    """Codes of a constant, as PyTorch computes them: float32, times the reciprocal, half to even."""
+    """Codes of a constant as PyTorch computes them: in float32, times the reciprocal, rounded half to even."""
     known = quantization(scale, zero_point, axis)
     shape = [1] * len(x.shape)
     if axis is not None:
@@ -83,7 +83,7 @@ def quantize_per_tensor(
     if input.data is not None:
         return _quantized_constant(n, input, scale, zero_point, None, low, high, name)
     if name == "int32":
-        raise Unsupported("quantizes an activation to int32; qrt takes int8 and uint8")
+        raise Unsupported("quantizes an activation to int32; only int8 and uint8 are supported")
     return n.quantize(input, quantization(scale, zero_point), name, low, high)
 
 
@@ -99,7 +99,7 @@ def quantize_per_channel(
     n: Importer, input: Tensor, scales: Any, zero_points: Any, axis: int, quant_min: int, quant_max: int, dtype: Any
 ) -> Tensor:
     if input.data is None:
-        raise Unsupported("quantizes an activation per channel; qrt takes per-tensor activations")
+        raise Unsupported("quantizes an activation per channel; quantize activations per tensor")
     arrays = constant_array(scales, "scale"), constant_array(zero_points, "zero point")
     return _quantized_constant(n, input, *arrays, axis % len(input.shape), quant_min, quant_max, _dtype(dtype))
 
@@ -139,11 +139,11 @@ def conv2d(
     groups: int = 1,
 ) -> Tensor:
     if len(input.shape) != 4:
-        raise Unsupported(f"convolves a rank-{len(input.shape)} tensor; qrt convolves [N, C, H, W] and [N, C, L]")
+        raise Unsupported(f"convolves a rank-{len(input.shape)} tensor; only [N, C, H, W] and [N, C, L] are supported")
     size, strides, spread = weight.shape[2:4], pair(stride), pair(dilation)
     sides = _sides(padding, size, strides, spread)
     if input.shape[1] != weight.shape[1] * groups:
-        raise Unsupported(f"convolves {input.shape[1]} channels with weights for {weight.shape[1] * groups}")
+        raise Unsupported(f"has {input.shape[1]} input channels and weights for {weight.shape[1] * groups}")
     spatial = [
         out(input.shape[2 + k], size[k], strides[k], spread[k], sides[2 * k] + sides[2 * k + 1]) for k in range(2)
     ]
@@ -160,7 +160,7 @@ def conv2d(
 
 
 def _wide(value: Any, other: int) -> Any:
-    """A number along the length as a pair for an image of height 1."""
+    """A 1-D parameter as a pair for an image of height 1."""
     if isinstance(value, str):
         return value
     return (other, value if isinstance(value, int) else int(value[0]))
@@ -177,7 +177,7 @@ def conv1d(
     groups: int = 1,
 ) -> Tensor:
     if len(input.shape) != 3:
-        raise Unsupported(f"convolves a rank-{len(input.shape)} tensor; qrt convolves [N, C, H, W] and [N, C, L]")
+        raise Unsupported(f"convolves a rank-{len(input.shape)} tensor; only [N, C, H, W] and [N, C, L] are supported")
     name = n.node.name
     window = n.emit("reshape", [weight], (*weight.shape[:2], 1, weight.shape[2]), f"{name}_filter")
     n.node.name = f"{name}_conv"
@@ -199,7 +199,7 @@ def convolution(
     groups: int,
 ) -> Tensor:
     if transposed:
-        raise Unsupported("is a transposed convolution, which qrt takes from .tflite only")
+        raise Unsupported("is a transposed convolution, which is supported for .tflite files only")
     layer = conv1d if len(input.shape) == 3 else conv2d
     return layer(n, input, weight, bias, stride, padding, dilation, groups)
 
@@ -210,25 +210,25 @@ def mean(n: Importer, input: Tensor, dim: Any = None, keepdim: bool = False, dty
     axes = tuple(sorted(axis % rank for axis in given))
     kept = [1 if k in axes else length for k, length in enumerate(input.shape)]
     shape = kept if keepdim else [length for k, length in enumerate(input.shape) if k not in axes]
-    # QNNPACK's mean is taken where the axes are given by these very numbers.
+    # PyTorch calls QNNPACK's mean only if the axes are given as exactly these numbers.
     qnnpack = rank == 4 and list(given) == [2, 3]
     return n.emit("mean", [input], shape, axes=axes, keepdims=keepdim, qnnpack=qnnpack)
 
 
 def linear(n: Importer, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if len(weight.shape) != 2 or input.shape[-1] != weight.shape[1]:
-        raise Unsupported(f"multiplies {list(input.shape)} by {list(weight.shape)}")
+        raise Unsupported(f"multiplies {list(input.shape)} by {list(weight.shape)}, which do not match")
     inputs = [input, weight] if bias is None else [input, weight, bias]
     return n.emit("linear", inputs, (*input.shape[:-1], weight.shape[0]))
 
 
 def addmm(n: Importer, input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     if beta != 1 or alpha != 1:
-        raise Unsupported("has alpha or beta, which a quantized layer has not")
+        raise Unsupported("has alpha or beta, which are not supported for quantized layers")
     return linear(n, mat1, permute(n, mat2, (1, 0), f"{n.node.name}_weights"), input)
 
 
-# Entry by entry
+# Elementwise
 
 
 def _unary(kind: str) -> Translator:
@@ -238,7 +238,7 @@ def _unary(kind: str) -> Translator:
 def _binary(kind: str) -> Translator:
     def translate(n: Importer, input: Any, other: Any, alpha: float = 1, **rest: Any) -> Tensor:
         if alpha != 1 or rest.get("rounding_mode") is not None:
-            raise Unsupported("has alpha or a rounding mode, which qrt has not")
+            raise Unsupported("has alpha or a rounding mode, which are not supported")
         a, b = n.value(input), n.value(other)
         return n.emit(kind, [a, b], np.broadcast_shapes(a.shape, b.shape))
 
@@ -268,7 +268,7 @@ def leaky_relu(n: Importer, input: Tensor, negative_slope: float = 0.01, inplace
 
 def elu(n: Importer, input: Tensor, alpha: float = 1.0, *scales: float, **rest: Any) -> Tensor:
     if any(scale != 1 for scale in (*scales, rest.get("scale", 1), rest.get("input_scale", 1))):
-        raise Unsupported("scales its input or output (SELU, CELU), which qrt has not")
+        raise Unsupported("scales its input or output (SELU, CELU), which is not supported")
     return n.emit("elu", [input], input.shape, alpha=float(alpha))
 
 
@@ -290,10 +290,10 @@ def batch_norm(
     *rest: Any,
     **more: Any,
 ) -> Tensor:
-    # (training, momentum, eps, ...) or, where training is left out by name, (momentum, eps).
+    # (training, momentum, eps, ...) or, in a variant without training, (momentum, eps).
     epsilon = more.get("eps", rest[-2] if len(rest) == 4 else rest[-1] if rest else 1e-5)
     if more.get("training", len(rest) == 4 and rest[0]):
-        raise Unsupported("normalizes by its batch; call eval() before exporting")
+        raise Unsupported("normalizes by batch statistics; call eval() before exporting")
     count = input.shape[1]
     inputs = [
         input,
@@ -305,7 +305,7 @@ def batch_norm(
     return n.emit("batch_norm", inputs, input.shape, epsilon=float(epsilon), layout="NCHW")
 
 
-# Moves
+# Data movement
 
 
 def view(n: Importer, input: Tensor, size: Any, *more: int) -> Tensor:
@@ -313,7 +313,7 @@ def view(n: Importer, input: Tensor, size: Any, *more: int) -> Tensor:
     if -1 in target:
         target[target.index(-1)] = input.size // math.prod(s for s in target if s != -1)
     if math.prod(target) != input.size:
-        raise Unsupported(f"makes {target} of {list(input.shape)}; where the batch is fixed, export it with 1")
+        raise Unsupported(f"reshapes {list(input.shape)} to {target}; if the batch is fixed, export with batch 1")
     return n.emit("reshape", [input], target)
 
 
@@ -360,7 +360,7 @@ def pad(n: Importer, input: Tensor, pad: Sequence[int], mode: Any = "constant", 
     if not isinstance(mode, str):  # constant_pad_nd(input, pad, value)
         mode, value = "constant", mode
     if mode != "constant":
-        raise Unsupported(f"pads by {mode}; qrt pads with a constant")
+        raise Unsupported(f"has padding mode {mode}; only constant padding is supported")
     rank = len(input.shape)
     before, after = [0] * rank, [0] * rank
     for k in range(len(pad) // 2):

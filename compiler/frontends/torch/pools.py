@@ -1,8 +1,8 @@
 """Translators of PyTorch's pools, for `qrt.compiler.frontends.torch.nodes.ATEN`.
 
-A source graph's average_pool2d says by `padding` where its windows lie, by `counted` how much of that padding the
-divisor counts, and by `divisor` what stands in its place. What ceil_mode adds behind the padding is never counted.
-`qnnpack` says whether PyTorch lets QNNPACK compute an average of uint8 codes when that is the engine.
+Attributes of average_pool2d in a source graph: `padding` places the windows, `counted` is the part of that padding that
+the divisor counts, `divisor` replaces the divisor. What ceil_mode adds after the padding is never counted. `qnnpack`
+says whether PyTorch calls QNNPACK for an average of uint8 codes if QNNPACK is the engine.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _pool(
     **attrs: Any,
 ) -> Tensor:
     if len(x.shape) != 4:
-        raise Unsupported(f"pools a rank-{len(x.shape)} tensor; qrt pools [N, C, H, W] and [N, C, L]")
+        raise Unsupported(f"pools a rank-{len(x.shape)} tensor; only [N, C, H, W] and [N, C, L] are supported")
     filter_size, pads = pair(size), pair(padding)
     strides = filter_size if stride is None or stride == [] else pair(stride)
     spatial, sides = [], []
@@ -55,9 +55,9 @@ def max_pool2d(
     name: str = "",
 ) -> Tensor:
     if pair(dilation) != (1, 1):
-        raise Unsupported("has a dilated window, which qrt's pools have not; pool with dilation 1")
+        raise Unsupported("has a dilated window, which is not supported for pooling; use dilation 1")
     if return_indices:
-        raise Unsupported("gives indices, which qrt has not; set return_indices to False")
+        raise Unsupported("outputs indices, which are not supported; set return_indices to False")
     return _pool(n, "max_pool2d", input, kernel_size, stride, padding, ceil_mode, name)
 
 
@@ -76,7 +76,7 @@ def avg_pool2d(
     attrs: dict[str, Any] = {"counted": (y, y, x, x), "qnnpack": not ceil_mode}
     if divisor_override is not None:
         if divisor_override < 1:
-            raise Unsupported(f"divides by {divisor_override}; give a positive divisor_override")
+            raise Unsupported(f"divides by {divisor_override}; use a positive divisor_override")
         attrs["divisor"] = divisor_override
     return _pool(n, "average_pool2d", input, kernel_size, stride, padding, ceil_mode, name, **attrs)
 
@@ -89,17 +89,17 @@ def adaptive_avg_pool2d(n: Importer, input: Tensor, output_size: Any, name: str 
     if target == (1, 1):
         return n.emit("mean", [input], (*input.shape[:2], 1, 1), name, axes=(2, 3), keepdims=True, **attrs)
     if any(s % t for s, t in zip(spatial, target, strict=True)):
-        raise Unsupported(f"makes {list(target)} of {list(spatial)}, with windows of several sizes; use avg_pool2d")
+        raise Unsupported(f"pools {list(spatial)} to {list(target)}, with windows of several sizes; use avg_pool2d")
     size = [s // t for s, t in zip(spatial, target, strict=True)]
     return _pool(n, "average_pool2d", input, size, size, 0, False, name, counted=(0, 0, 0, 0), **attrs)
 
 
-# Along one axis: PyTorch pools an image of height 1, and so do these.
+# 1-D pools: like PyTorch, these pool an image of height 1.
 
 
 def _along_length(n: Importer, x: Tensor, pool: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
     if len(x.shape) != 3:
-        raise Unsupported(f"pools a rank-{len(x.shape)} tensor along its length; qrt pools [N, C, L]")
+        raise Unsupported(f"pools a rank-{len(x.shape)} tensor along its length; only [N, C, L] is supported")
     y = pool(n, n.image(x), *args, name=f"{n.node.name}_pooled", **kwargs)
     return n.emit("reshape", [y], (*y.shape[:2], y.shape[3]))
 

@@ -1,7 +1,7 @@
 """PyTorch's exported programs (``torch.export.save``, .pt2) -> source graph, without PyTorch.
 
-The file is a zip of a graph in JSON and of raw weights. Nothing in it is unpickled or run: a weight that is
-pickled is refused, and so is everything that a zip can hide (compression, sizes beyond the file's).
+The file is a zip archive of a graph in JSON and raw weights. Nothing in it is unpickled or run: pickled weights are
+rejected, and so are compressed members and sizes beyond the file's.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from qrt.compiler.ir import Graph, Tensor
 from qrt.compiler.untrusted import RATIO
 
 NAMESPACES = ("torch.ops.aten.", "torch.ops.quantized_decomposed.", "torch.ops.torchao.")
-# The schema of the files that this reads; PyTorch raises the first number when older readers would misread.
+# The major schema version that is supported; PyTorch increases it if older readers would misread a file.
 SCHEMA_MAJOR = 8
-# What an argument that is no tensor is called, and holds, in the file's JSON.
+# Names of the JSON's argument kinds whose values are plain, not tensors.
 PLAIN = frozenset(
     {
         "as_int",
@@ -50,16 +50,16 @@ def to_graph(source: str | os.PathLike[str] | bytes, match: str = "pytorch") -> 
     ----------
     source : path or bytes
     match : {"pytorch", "fbgemm", "qnnpack", "x86", "onednn"}
-        Whose bytes to give.
+        The engine to match bit for bit.
 
     Raises
     ------
     CompileError
-        Not such a file, or operators that qrt does not have: all of them.
+        Not such a file, or unsupported operators; lists all of them.
     """
     where = "program" if isinstance(source, bytes) else os.fspath(source)
     content = source if isinstance(source, bytes) else Path(source).read_bytes()
-    remedy = "write it again with torch.export.save"
+    remedy = "save it again with torch.export.save"
     try:
         with understanding(where, remedy):
             return _Reader(content, Path(where).stem).read(match)
@@ -68,17 +68,17 @@ def to_graph(source: str | os.PathLike[str] | bytes, match: str = "pytorch") -> 
 
 
 class _Damaged(Exception):
-    """The file is not what it should be; the text says how."""
+    """The file is invalid; the text is the reason."""
 
 
 class _Reader:
-    """One file: its archive, and its values by their names in the JSON."""
+    """One file: its archive, and its values by name."""
 
     def __init__(self, content: bytes, name: str) -> None:
         try:
             self.archive = zipfile.ZipFile(io.BytesIO(content))
         except (zipfile.BadZipFile, ValueError, OverflowError, RuntimeError) as error:
-            raise _Damaged(f"is no zip archive ({error})") from None
+            raise _Damaged(f"is not a zip archive ({error})") from None
         self.members = {info.filename: info for info in self.archive.infolist()}
         self.size = len(content)
         # Bytes of all weights so far: several may be read from one member.
@@ -87,15 +87,15 @@ class _Reader:
         self.importer = Importer(name)
         models = [path for path in self.members if path.endswith("/models/model.json") and path.count("/") == 2]
         if len(models) != 1:
-            raise _Damaged("is a zip archive, but not one of torch.export.save")
+            raise _Damaged("is a zip archive, but was not written by torch.export.save")
         self.root = models[0].split("/")[0]
 
     def _member(self, path: str) -> bytes:
         info = self.members.get(f"{self.root}/{path}")
         if info is None:
-            raise _Damaged(f"lacks its member {path}")
+            raise _Damaged(f"its member {path} is missing")
         if info.compress_type != zipfile.ZIP_STORED or info.file_size > self.size:
-            raise _Damaged(f"its member {path} is compressed, which PyTorch's are not")
+            raise _Damaged(f"its member {path} is compressed, unlike in files of PyTorch")
         try:
             return self.archive.read(info)
         except (zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
@@ -105,13 +105,13 @@ class _Reader:
         try:
             return json.loads(self._member(path))
         except ValueError as error:
-            raise _Damaged(f"its member {path} is no JSON ({error})") from None
+            raise _Damaged(f"its member {path} is not JSON ({error})") from None
 
     def read(self, match: str) -> Graph:
         document = self._json("models/model.json")
         major = document["schema_version"]["major"]
         if major != SCHEMA_MAJOR:
-            raise _Damaged(f"has version {major} of PyTorch's format, qrt reads {SCHEMA_MAJOR}")
+            raise _Damaged(f"has version {major} of PyTorch's format; only {SCHEMA_MAJOR} is supported")
         module = document["graph_module"]
         self._inputs(module)
         for node in module["graph"]["nodes"]:
@@ -121,7 +121,7 @@ class _Reader:
             kind, held = next(iter(spec.items()))
             name = held["arg"].get("as_tensor", {}).get("name") if kind == "user_output" else None
             if name is None:
-                reason = f"is a {kind} that is no tensor; let forward return tensors only"
+                reason = f"is a {kind} that is not a tensor; let forward return tensors only"
                 self.importer.problems.append(Problem(str(held.get("arg")), "output", reason))
                 continue
             outputs.append(self.values[name])
@@ -140,7 +140,7 @@ class _Reader:
                 continue
             names = {"parameter": "parameter_name", "buffer": "buffer_name", "tensor_constant": "tensor_constant_name"}
             if kind not in names:
-                self.importer.problems.append(Problem(kind, "input", "is of a kind that qrt has not"))
+                self.importer.problems.append(Problem(kind, "input", "is of an unsupported kind"))
                 continue
             name, key = held["arg"]["name"], held[names[kind]]
             entry, folder = (weights[key], "weights") if key in weights else (constants[key], "constants")
@@ -149,7 +149,7 @@ class _Reader:
 
     def _input(self, argument: dict[str, Any], shapes: dict[str, Any]) -> None:
         if "as_tensor" not in argument:
-            reason = "is no tensor; export a module whose forward takes tensors only"
+            reason = "is not a tensor; export a module whose forward takes tensors only"
             self.importer.problems.append(Problem(json.dumps(argument), "input", reason))
             return
         name = argument["as_tensor"]["name"]
@@ -164,14 +164,14 @@ class _Reader:
         self.values[name] = self.importer.add_input(name, tuple(sizes), dtype)
 
     def _array(self, entry: dict[str, Any], folder: str, key: str) -> np.ndarray:
-        """A weight; its strides are proved to stay inside of its bytes."""
+        """A weight; its strides are checked to stay inside of its bytes."""
         if entry.get("use_pickle"):
-            raise _Damaged(f"its weight {key} is pickled, which qrt never loads; save plain tensors")
+            raise _Damaged(f"its weight {key} is pickled, which is never loaded; save plain tensors")
         path = str(entry["path_name"])
         meta = entry["tensor_meta"]
         dtype = DTYPES.get(meta["dtype"])
         if dtype is None:
-            raise _Damaged(f"its weight {key} has an element type that qrt has not")
+            raise _Damaged(f"its weight {key} has an unsupported element type")
         data = np.frombuffer(self._member(f"data/{folder}/{path}"), np.dtype(dtype).newbyteorder("<"))
         sizes, strides = ([int(n["as_int"]) for n in meta[part]] for part in ("sizes", "strides"))
         offset = int(meta["storage_offset"]["as_int"])
@@ -181,7 +181,7 @@ class _Reader:
             raise _Damaged(f"its weight {key} reaches beyond its bytes")
         self.taken += count * data.itemsize
         if self.taken > RATIO * self.size:
-            raise _Damaged(f"its weights, from {key} on, are more than {RATIO} times as large as itself")
+            raise _Damaged(f"its weights, from {key} on, are more than {RATIO} times as large as the file")
         bytes_apart = [stride * data.itemsize for stride in strides]
         view = np.lib.stride_tricks.as_strided(data[offset:], sizes, bytes_apart, writeable=False)
         return np.ascontiguousarray(view).astype(dtype, copy=False)
@@ -229,4 +229,4 @@ class _Reader:
             return self.values[held["as_name"]] if "as_name" in held else held["as_int"]
         if kind == "as_sym_ints":
             return [self._argument({"as_sym_int": one}) for one in held]
-        raise _Damaged(f"has an argument of kind {kind}, which qrt does not know")
+        raise _Damaged(f"has an argument of unknown kind {kind}")

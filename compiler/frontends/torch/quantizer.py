@@ -1,4 +1,4 @@
-"""QrtQuantizer: tells PT2E (torchao) where to quantize, so that nothing is left in float that qrt has integers for."""
+"""QrtQuantizer: tells PT2E (torchao) what to quantize, so that no supported operator is left in float."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from torchao.quantization.pt2e.quantizer import (
 )
 
 ANNOTATION = "quantization_annotation"
-# Weight scales never fall below this, so that the int32 bias of a channel without weights stays inside of int32.
+# Lower limit of weight scales, so that the bias of a channel whose weights are all zero fits into int32.
 MIN_WEIGHT_SCALE = 2.0**-12
 
 LAYERS = frozenset({"conv1d", "conv2d", "linear"})
-# Two operands, new numbers.
+# Two operands, new scale.
 BINARY = frozenset({"add", "mul"})
-# Fused into the operator in front of them where they are its only reader.
+# Fused into the operator before them if they are its only reader.
 ACTIVATIONS = frozenset({"relu", "relu6", "hardtanh", "clamp"})
-# One operand, new numbers.
+# One operand, new scale.
 COMPUTED = frozenset(
     {
         "mean",
@@ -48,7 +48,7 @@ COMPUTED = frozenset(
         "_softmax",
     }
 )
-# The same numbers: output and inputs share a scale.
+# Output and inputs share a scale.
 SHARING = frozenset(
     {
         *ACTIVATIONS,
@@ -74,7 +74,7 @@ SHARING = frozenset(
 
 
 def _kind(node: fx.Node) -> str:
-    """The node's ATen operator without its overload and without the mark of in-place ones."""
+    """The node's ATen operator without its overload and without the underscore of in-place operators."""
     if node.op != "call_function" or not str(node.target).startswith("aten."):
         return ""
     name = str(node.target).split(".")[1]
@@ -97,8 +97,8 @@ class QrtQuantizer(Quantizer):  # type: ignore[misc]
     ----------
     bias : {"int32", "float"}
         ``"int32"`` quantizes biases by x_scale * w_scale, as devices add them; ``"float"`` leaves them, and the
-        compiled file keeps them at full precision in the addend. Layers with batch norm have float biases under
-        quantization-aware training, whose norm is folded only later.
+        compiled file keeps them at full precision in the addend. In quantization-aware training layers with batch
+        norm have float biases, because the norm is folded later.
     is_qat : bool
         For ``prepare_qat_pt2e``.
     """
@@ -106,7 +106,7 @@ class QrtQuantizer(Quantizer):  # type: ignore[misc]
     def __init__(self, *, bias: str = "int32", is_qat: bool = False) -> None:
         super().__init__()
         if bias not in ("int32", "float"):
-            raise ValueError(f"bias is 'int32' or 'float', got {bias!r}")
+            raise ValueError(f"bias must be 'int32' or 'float', got {bias!r}")
         self.bias = bias
         self.is_qat = is_qat
         self.activation = QuantizationSpec(
@@ -128,7 +128,7 @@ class QrtQuantizer(Quantizer):  # type: ignore[misc]
         )
 
     def _observer(self, still: Any, moving: Any, least_scale: float) -> Any:
-        """What finds the scale: `still` after training, `moving` while the network is trained."""
+        """The observer of scales: `still` for calibration, `moving` for quantization-aware training."""
         if self.is_qat:
             return FakeQuantize.with_args(observer=moving, eps=least_scale)
         return still.with_args(eps=least_scale)
@@ -149,13 +149,13 @@ class QrtQuantizer(Quantizer):  # type: ignore[misc]
         return model
 
     def validate(self, model: fx.GraphModule) -> None:
-        """Nothing to refuse: the compiler names what it cannot take."""
+        """Accepts every graph: the compiler reports what is not supported."""
 
     def _annotate(self, node: fx.Node, inputs: dict[fx.Node, Any], output: Any) -> None:
         node.meta[ANNOTATION] = QuantizationAnnotation(input_qspec_map=inputs, output_qspec=output, _annotated=True)
 
     def _last(self, node: fx.Node) -> fx.Node:
-        """The end of what is computed in one: batch norm and an activation that alone read what is before them."""
+        """The last node fused with `node`: batch norm and an activation, each the only reader of its input."""
         for fused in (frozenset({"batch_norm"}), ACTIVATIONS):
             users = list(node.users)
             if len(users) == 1 and _kind(users[0]) in fused and users[0].args[0] is node:

@@ -90,7 +90,7 @@ def test_external_data_stay_in_the_folder(cli: Cli, tmp_path: Path, monkeypatch:
                 shape=(1, 8),
             ),
         ):
-            refuses(cli, "net.onnx", add, "lies in no file of the model's folder")
+            refuses(cli, "net.onnx", add, "is not in a file of the model's folder")
     for more in ({"offset": 8}, {"offset": -8}, {"length": 2**62}, {"offset": 2**62}, {"length": "x"}):
         add = network([helper.make_node("Add", ["x", "w"], ["y"])], [external("own", **more)], (1, 8))
         refuses(cli, "net.onnx", add)
@@ -108,7 +108,7 @@ def test_external_data_are_not_multiplied(cli: Cli) -> None:
     for i in range(100):
         tensors.append(external("own"))
         tensors[-1].name, tensors[-1].dims[0] = f"w{i}", 1 << 18
-    refuses(cli, "net.onnx", network([helper.make_node("Relu", ["x"], ["y"])], tensors), "is more than its file has")
+    refuses(cli, "net.onnx", network([helper.make_node("Relu", ["x"], ["y"])], tensors), "is larger than its file")
 
 
 def numbers(name: str, *values: int) -> Any:
@@ -142,7 +142,7 @@ def loop() -> Any:
 
 
 ONE = onnx.numpy_helper.from_array(np.ones((1, 1), np.float32), "one")
-IMMENSE = "out of proportion to the file"
+IMMENSE = "constants that are far too large for the file"
 BOMBS: dict[str, tuple[bytes, str]] = {
     "ConstantOfShape": (
         network(add_of(helper.make_node("ConstantOfShape", ["n"], ["w"])), [numbers("n", 1 << 20, 1 << 20)]),
@@ -173,7 +173,10 @@ BOMBS: dict[str, tuple[bytes, str]] = {
         ),
         IMMENSE,
     ),
-    "Loop": (network(add_of(loop()), [scalar("turns", 1 << 62), numbers("start", 1)]), "holds networks of its own"),
+    "Loop": (
+        network(add_of(loop()), [scalar("turns", 1 << 62), numbers("start", 1)]),
+        "has subgraphs, which are not supported",
+    ),
     "doubled activations": (
         network(
             [helper.make_node("Identity", ["x"], ["c0"])]
@@ -206,7 +209,7 @@ BOMBS: dict[str, tuple[bytes, str]] = {
                 helper.make_node("Strange", ["y"], ["z"], domain="foreign"),
             ]
         ),
-        "reads 'b', which nothing writes",
+        "reads 'b', which no node writes",
     ),
     "a value written twice": (
         network([helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Relu", ["y"], ["y"])]),
@@ -308,10 +311,10 @@ def test_tflite_networks_out_of_order(cli: Cli, tflite_file: bytearray) -> None:
     graph = tflite.Model.GetRootAsModel(bytes(tflite_file), 0).Subgraphs(0)
     own = int(graph.Operators(1).OutputsAsNumpy()[0])
     for slot, value, reason in (
-        (6, own, "which nothing before it writes"),
+        (6, own, "which no earlier node writes"),
         (6, 10**6, ""),
         (6, -(2**31), ""),
-        (8, int(graph.InputsAsNumpy()[0]), "which has a value already"),
+        (8, int(graph.InputsAsNumpy()[0]), "which already has a value"),
     ):
         changed = tflite_file.copy()
         struct.pack_into("<i", changed, vector_of(changed, 1, slot), value)
@@ -372,25 +375,25 @@ def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes
 
 MODEL = "p/models/model.json"
 PROGRAMS: dict[str, tuple[bytes, str]] = {
-    "compressed": (zipped(program(size=64 << 20), zipfile.ZIP_DEFLATED), "is compressed, which PyTorch's are not"),
-    "pickled": (zipped(program(entry={"use_pickle": True})), "is pickled, which qrt never loads"),
-    "a path out": (zipped(program(entry={"path_name": "../../../../etc/passwd"})), "lacks its member"),
-    "an absolute path": (zipped(program(entry={"path_name": "/etc/passwd"})), "lacks its member"),
+    "compressed": (zipped(program(size=64 << 20), zipfile.ZIP_DEFLATED), "is compressed, unlike in files of PyTorch"),
+    "pickled": (zipped(program(entry={"use_pickle": True})), "is pickled, which is never loaded"),
+    "a path out": (zipped(program(entry={"path_name": "../../../../etc/passwd"})), "/etc/passwd is missing"),
+    "an absolute path": (zipped(program(entry={"path_name": "/etc/passwd"})), "/etc/passwd is missing"),
     "beyond its bytes": (zipped(program(entry={"tensor_meta": sized(5)})), "reaches beyond its bytes"),
     "immense": (zipped(program(entry={"tensor_meta": sized(2**62)})), "reaches beyond its bytes"),
     "negative": (zipped(program(entry={"tensor_meta": sized(-1)})), "reaches beyond its bytes"),
     "one weight many times": (
         zipped(program(weights=500, size=1 << 20, entry={"tensor_meta": sized(1 << 18)})),
-        "times as large as itself",
+        "times as large as the file",
     ),
-    "an immense input": (zipped(program(x=sized(2**62))), "qrt takes at most 2^31 - 1 elements"),
-    "an input beyond int64": (zipped(program(x=sized(10**40))), "qrt takes at most 2^31 - 1 elements"),
+    "an immense input": (zipped(program(x=sized(2**62))), "at most 2^31 - 1 elements are supported"),
+    "an input beyond int64": (zipped(program(x=sized(10**40))), "at most 2^31 - 1 elements are supported"),
     "nested": (zipped(program(members={MODEL: b"[" * 100_000})), ""),
     "a long number": (zipped(program(members={MODEL: b"1" * 100_000})), ""),
     "no object": (zipped(program(members={MODEL: b"[]"})), ""),
-    "two models": (zipped(program(members={"q/models/model.json": b"{}"})), "not one of torch.export.save"),
-    "not a zip": (b"PK\x03\x04" + bytes(100), "is no zip archive"),
-    "nothing computed": (zipped(program()), "is float32 from end to end"),
+    "two models": (zipped(program(members={"q/models/model.json": b"{}"})), "was not written by torch.export.save"),
+    "not a zip": (b"PK\x03\x04" + bytes(100), "is not a zip archive"),
+    "nothing computed": (zipped(program()), "is a model input or output of type float32 that no operator quantizes"),
 }
 
 

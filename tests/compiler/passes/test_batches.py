@@ -157,7 +157,7 @@ def test_a_batch_of_one_can_become_another(leading: int | str) -> None:
     one, five = build(model), build(model, batch=5)
     assert [note for note in one.report.notes if note[0] == "batch"] == []
     np.testing.assert_array_equal(ran(one.to_bytes(), x), ran(five.to_bytes(), x))
-    with pytest.raises(ValueError, match="batch is at least 1, got 0"):
+    with pytest.raises(ValueError, match="batch must be at least 1, got 0"):
         build(model, batch=0)
     with pytest.raises(CompileError, match="elements"):
         build(model, batch=2**31)
@@ -166,7 +166,9 @@ def test_a_batch_of_one_can_become_another(leading: int | str) -> None:
 def test_inputs_that_differ_in_their_leading_axis() -> None:
     n = Net()
     compiled = build(n.model(n.op("Add", n.input("a", (N, 4)), n.input("b", (1, 4)))))
-    assert dict(compiled.report.notes)["batch"].startswith(f"kept at 1 and {N}: b (input): begins with another axis")
+    assert dict(compiled.report.notes)["batch"].startswith(
+        f"kept at 1 and {N}: b (input): has a different leading axis"
+    )
 
 
 # ------------------------------------------------------------------------------------------------- Python
