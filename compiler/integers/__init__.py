@@ -1,1 +1,1 @@
-"""Scales -> integers: multipliers, shifts, addends and tables, and the arithmetic that uses them. Floats end here."""
+"""Scales -> integers: multipliers, shifts, addends and tables, and their arithmetic. No floats after this step."""

@@ -1,6 +1,6 @@
-"""SPEC.md's arithmetic on numpy's int64, for what the compiler has to know about codes.
+"""SPEC.md's arithmetic on numpy's int64, for the compiler's analysis of codes.
 
-The tests hold every function here to the same integers as the kernels. All take Python integers too.
+Tests compare every function bit for bit with the kernels. All accept Python integers too.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def requantize(acc: Any, requant: Requant, y_zero_point: int) -> np.ndarray:
     Parameters
     ----------
     acc : array_like of int
-        Within the range that the validity rules prove; the last axis is the channels where `requant` has several.
+        Within the range that the validity rules prove; the last axis is the channels if `requant` is per channel.
     requant : Requant
     y_zero_point : int
 
@@ -58,7 +58,7 @@ def requantize(acc: Any, requant: Requant, y_zero_point: int) -> np.ndarray:
 
 
 def average(op: Op, sums: Any, count: int) -> np.ndarray:
-    """Codes of an average_pool2d where `count` codes lie in the image, by the sums of their x - x_zero_point."""
+    """Codes of an average_pool2d, from sums of x - x_zero_point over the `count` codes that lie in the image."""
     rounding, zero = op.attrs.get("rounding", "HALF_AWAY"), op.inputs[0].zero_point
     base = zero if rounding == "HALF_EVEN" else 0
     sums = np.asarray(sums, np.int64) + count * (zero - base)
@@ -72,7 +72,7 @@ def average(op: Op, sums: Any, count: int) -> np.ndarray:
 
 
 def add_addend(op: Op) -> int:
-    """What a lowered add of the COMMON_SHIFT form adds to the products of codes (SPEC.md, section 2)."""
+    """The addend of a lowered add of the COMMON_SHIFT form (SPEC.md, section 2)."""
     a, b, attrs = op.inputs[0], op.inputs[1], op.attrs
     sign = -1 if attrs.get("subtract", False) else 1
     zeros = a.zero_point * attrs["a_multiplier"] + sign * b.zero_point * attrs["b_multiplier"]

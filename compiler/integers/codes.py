@@ -1,4 +1,4 @@
-"""Real numbers to codes: quantizations, the bounds of activations, functions that become tables."""
+"""Real numbers to codes: quantization parameters, bounds of activations, functions for lookup tables."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def half_away(real: np.ndarray) -> np.ndarray:
 
 
 def per_tensor(scale: float, zero_point: int) -> Quantization:
-    """A per-tensor quantization; float32, as files state it. Raises ValueError out of range."""
+    """Per-tensor quantization parameters in float32, as in files. Raises ValueError if out of range."""
     if not (np.isfinite(scale) and scale > 0):
-        raise ValueError(f"a scale is a positive number, got {scale}")
+        raise ValueError(f"scale must be a positive number, got {scale}")
     if not -128 <= zero_point <= 127:
-        raise ValueError(f"a zero_point is an int8 code, -128 to 127, got {zero_point}; uint8 ones lie 128 higher")
+        raise ValueError(f"zero_point must be an int8 code, -128 to 127, got {zero_point}; subtract 128 if it is uint8")
     return Quantization(np.array(scale, np.float32), np.array(zero_point, np.int32))
 
 
 def activation_codes(low: float | None, high: float | None, quantization: Quantization) -> dict[str, int]:
-    """output_min and output_max for the real bounds of an activation, rounded as values are."""
+    """output_min and output_max for the real bounds of an activation, rounded like values."""
 
     def code(real: float) -> int:
         scaled = np.rint(np.float64(real) / np.float64(quantization.scale)) + int(quantization.zero_point)

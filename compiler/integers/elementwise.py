@@ -1,4 +1,4 @@
-"""Float functions of one code: which operators they are made of, and their table of 256 codes.
+"""Float functions of one code: the operators that they consist of, and their lookup table of 256 codes.
 
 Evaluated in float32, operator by operator, as an engine that runs the source in float does.
 """
@@ -65,7 +65,7 @@ def _leaky_relu(op: Op, x: Reals) -> Reals:
     return np.where(x < 0, np.float32(op.attrs.get("alpha", 0.01)) * x, x)
 
 
-# Every kind of float operator that works entry by entry.
+# All elementwise float operators.
 ELEMENTWISE: dict[str, Function] = {
     "relu": lambda op, x: np.maximum(x, np.float32(0)),
     "clip": _clip,
@@ -93,13 +93,13 @@ ELEMENTWISE: dict[str, Function] = {
 }
 
 
-# Functions that libraries approximate, each in its own last bits; and how far apart their results are, relatively.
+# Functions whose last bits differ between math libraries, and the largest relative difference between them.
 APPROXIMATED = frozenset({"sigmoid", "tanh", "silu", "elu", "gelu", "exp", "log", "softplus", "erf", "pow"})
 APART = 2.0**-21
 
 
 def _scalar(tensor: Tensor, producers: dict[Tensor, Op]) -> Reals | None:
-    """The value of a constant of one entry, dequantized or not."""
+    """The value of a scalar constant, dequantized if necessary."""
     op = producers.get(tensor)
     source = op.inputs[0] if op is not None and op.kind == "dequantize" else tensor
     if source.data is None or source.size != 1:
@@ -108,9 +108,9 @@ def _scalar(tensor: Tensor, producers: dict[Tensor, Op]) -> Reals | None:
 
 
 def leaves(op: Op, producers: dict[Tensor, Op], is_leaf: Callable[[Tensor], bool]) -> set[Tensor] | None:
-    """The tensors from which a region of elementwise operators that ends in `op` computes, constants left out.
+    """The input tensors, without constants, of a region of elementwise operators that ends in `op`.
 
-    None when something in the region is neither elementwise, nor a leaf, nor a constant of one entry.
+    None if anything in the region is neither elementwise, nor a leaf, nor a scalar constant.
     """
     found: set[Tensor] = set()
     pending = list(op.inputs)
@@ -131,7 +131,7 @@ def leaves(op: Op, producers: dict[Tensor, Op], is_leaf: Callable[[Tensor], bool
 def table(
     op: Op, producers: dict[Tensor, Op], leaf: Tensor, codes: Tensor, quantization: Quantization, way: str
 ) -> tuple[np.ndarray, int]:
-    """The region's output codes for the 256 codes of `leaf`, int8; and how many hang on a function's last bits.
+    """The region's output codes for the 256 codes of `leaf`, int8; and how many depend on a function's last bits.
 
     `way` is how the engine quantizes (`qrt.compiler.integers.singles`).
     """
@@ -139,7 +139,7 @@ def table(
     given = dequantized(np.arange(-128, 128), codes.quantization)
 
     def codes_of(apart: float) -> np.ndarray:
-        """The table where approximated functions give results that are `apart`, relatively."""
+        """The table if results of approximated functions have the relative error `apart`."""
         values: dict[Tensor, Reals] = {leaf: given}
 
         def value(tensor: Tensor) -> Reals:

@@ -1,9 +1,9 @@
-"""Integers with the codes that an engine's float32 gives, and the cases in which they have others.
+"""Adjusts integers so that they give the codes of an engine that computes in float32, and counts what still differs.
 
-What an engine computes from one code, a pair of codes or the sum of a window can be tried in full. The plain integers
-round the exact result half up. Where they differ from the engine, which may have rounded an exact tie to even or have
-made a tie of what is none, a function of one code becomes a table; a multiplier and an addend move by as little as
-float32 can have moved the result. What still differs is counted and reported.
+An engine's result for one code, a pair of codes or the sum of a window can be checked exhaustively. The plain integers
+round the exact result half up. An engine may round an exact tie to even, or a float32 error may create a tie. Where
+the codes differ, a function of one code becomes a lookup table; otherwise multiplier and addend are changed by as
+little as float32 can have changed the result. Remaining differences are counted and reported.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrt.compiler.integers.arithmetic import add, average, implied_addend, requantize
-from qrt.compiler.integers.singles import UNFOLLOWED, average_codes, product_codes, requantized, sum_codes
+from qrt.compiler.integers.singles import UNMODELED, average_codes, product_codes, requantized, sum_codes
 
 if TYPE_CHECKING:
     from qrt.compiler.ir import Op, Tensor
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 
 CODES = np.arange(-128, 128, dtype=np.int64)
-# Up to how many steps a multiplier of 31 bits moves: about as far as float32 rounds.
+# Largest change of a 31-bit multiplier, in steps: about the rounding error of float32.
 REACH = 128
-# Of a grid of two multipliers.
+# Changes of each multiplier in a search over two of them.
 COARSE = np.unique(np.concatenate([np.arange(-8, 9), np.arange(-REACH, REACH + 1, 8)]))
-# Up to it, codes that are shifted up fit into int64 with room to spare; beyond, real multipliers are below 2^-19.
+# Up to this shift, shifted codes fit into int64 with a margin; above it, real multipliers are below 2^-19.
 MOST_SHIFT = 50
-# The most sums of a window that are tried.
+# Largest number of sums of a window that are checked.
 MOST_SUMS = 2**22
 
 
 def match_float32(op: Op, report: Report) -> None:
-    """Brings a lowered operator's codes as near as can be to those of the way that ``op.attrs["float32"]`` names."""
-    if op.attrs["float32"] == UNFOLLOWED:
-        report.deviation(op, 0, 0, "added up in float32 by the engine, cases not counted")
+    """Matches a lowered operator's codes as closely as possible to the method named by ``op.attrs["float32"]``."""
+    if op.attrs["float32"] == UNMODELED:
+        report.deviation(op, 0, 0, "summed in float32 by the engine, cases not counted")
     elif op.kind in MATCHED:
         MATCHED[op.kind](op, report)
 
 
 def _bounded(op: Op, codes: Ints) -> Ints:
-    """Codes inside of the operator's bounds."""
+    """Codes clamped to the operator's bounds."""
     if "requant" in op.attrs:
         return np.clip(codes, op.attrs["requant"].output_min, op.attrs["requant"].output_max)
     return np.clip(codes, op.attrs.get("output_min", -128), op.attrs.get("output_max", 127))
@@ -86,7 +86,7 @@ def _add(op: Op, report: Report) -> None:
 
 
 def _edges(codes: Ints, shift: int, bounds: tuple[int, int]) -> tuple[Ints, Ints]:
-    """The least and the largest value that gives each code when it is shifted and clamped."""
+    """The smallest and the largest value that gives each code after shift and clamp."""
     least = np.where(codes > bounds[0], codes << shift, -(2**62))
     largest = np.where(codes < bounds[1], ((codes + 1) << shift) - 1, 2**62)
     return least, largest
@@ -95,7 +95,7 @@ def _edges(codes: Ints, shift: int, bounds: tuple[int, int]) -> tuple[Ints, Ints
 def _moved_pair(
     rows: Ints, wanted: Ints, plain: Ints, addend: int, shift: int, bounds: tuple[int, int]
 ) -> tuple[int, int]:
-    """Two multipliers near to the plain ones with which the fewest columns of `rows` miss their wanted code."""
+    """Two multipliers near the plain ones for which the fewest columns of `rows` differ from the wanted code."""
     least, largest = _edges(wanted, shift, bounds)
     value = plain @ rows + addend
     near = (value - least < 512 * REACH) | (largest - value < 512 * REACH)
@@ -123,17 +123,17 @@ def _mul(op: Op, report: Report) -> None:
 
 
 def _sums(x: Tensor, count: int) -> Ints:
-    """Every sum that `count` differences of codes from the zero point can have."""
+    """All possible sums of `count` differences between codes and the zero point."""
     return np.arange((-128 - x.zero_point) * count, (127 - x.zero_point) * count + 1, dtype=np.int64)
 
 
 def _fitted_average(op: Op, report: Report) -> None:
-    """A mean, or an average whose codes change their scale, which is a dwconv2d with filters of ones."""
+    """A mean, or an average pool that changes the scale, which is a dwconv2d with filters of ones."""
     x, y = op.inputs[0], op.output
     size = x.shape[1:3] if op.kind == "mean" else op.inputs[1].shape[1:3]
     count = size[0] * size[1]
     if 255 * count > MOST_SUMS:
-        report.deviation(op, 0, 0, "sums of a window, too many to try")
+        report.deviation(op, 0, 0, "sums of a window, too many to check")
         return
     sums = _sums(x, count)
     wanted, sure = average_codes(op, sums, count)
@@ -161,7 +161,7 @@ def _average_pool2d(op: Op, report: Report) -> None:
     ]
     counts = {rows * columns for rows in sides[0] for columns in sides[1]}
     if 255 * max(counts) > MOST_SUMS:
-        report.deviation(op, 0, 0, "sums of a window, too many to try")
+        report.deviation(op, 0, 0, "sums of a window, too many to check")
         return
     differing, total = 0, 0
     for count in counts:
@@ -174,7 +174,7 @@ def _average_pool2d(op: Op, report: Report) -> None:
 
 
 def _fit(op: Op, acc: Ints, wanted: Ints) -> int:
-    """Moves multiplier and addend so that the fewest of these accumulators miss their wanted code; how many do."""
+    """Changes multiplier and addend so that the fewest accumulators differ from the wanted code; returns how many."""
     requant = op.attrs["requant"]
     zero = op.output.zero_point
     differing = int((requantize(acc, requant, zero) != wanted).sum())

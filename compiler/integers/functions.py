@@ -1,7 +1,7 @@
 """Functions of one int8 code as TensorFlow Lite's kernels compute them, each as the table of its 256 results.
 
 The formulas are those of the reference kernels of TFLM ("tflm") and LiteRT ("litert"), and of the kernels that LiteRT
-takes by default ("xnnpack"). Scales are float32, as files state them.
+uses by default ("xnnpack"). Scales are float32, as in files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def double(real: float) -> Requant:
 
 
 def in_eight_bits(real: float) -> bool:
-    """Whether XNNPACK takes this factor of a requantization or a slope; it leaves others to LiteRT."""
+    """Whether XNNPACK supports this factor of a requantization or a slope; LiteRT computes others itself."""
     return 2.0**-8 <= abs(real) <= 2.0**7
 
 
@@ -67,7 +67,7 @@ def _of_reals(real: np.ndarray, y_scale: float, zero_point: int, engine: str) ->
 
 
 def _reals(x: Tensor) -> np.ndarray:
-    """The value of each code in float32, widened: functions of it have float32's last bit right."""
+    """The value of each code in float32, converted to float64: functions of it are correct to float32's last bit."""
     return (np.float32(x.scale) * (CODES - x.zero_point).astype(np.float32)).astype(np.float64)
 
 
@@ -86,7 +86,7 @@ def tanh(x: Tensor, engine: str) -> np.ndarray:
     """tanh(x) in 1/128, zero point 0: in fixed point in TFLM, in float32 in LiteRT and XNNPACK."""
     if engine == "tflm":
         return _fixed_point(gemmlowp.tanh, x, 7, 0)
-    # As glibc has it: by expm1, with float32's rounding after each step.
+    # As in glibc: by expm1, rounded to float32 after each step.
     real, one, two = _reals(x), np.float32(1), np.float32(2)
     with np.errstate(over="ignore"):
         above = one - two / (np.expm1(2 * np.abs(real)).astype(np.float32) + two)
@@ -112,7 +112,7 @@ def leaky_relu(x: Tensor, y: Tensor, alpha: float, engine: str) -> np.ndarray:
         sign = -1 if slope < 0 else 1
         factor = eight_bits(abs(slope)) if by_xnnpack else double(abs(slope))
         requant = replace(factor, output_min=-WIDE, output_max=WIDE)
-        # Ties: XNNPACK rounds the product with a negative factor, the others change the sign behind the rounding.
+        # Ties: XNNPACK rounds the product with a negative factor, the others negate after rounding.
         parts.append(requantize(sign * steps, requant, 0) if by_xnnpack else sign * requantize(steps, requant, 0))
     return _table(np.where(steps >= 0, *parts) + y.zero_point)
 
@@ -124,7 +124,7 @@ def _high_mul16(a: np.ndarray, m: int) -> np.ndarray:
 
 
 def _multiplier16(real: float) -> tuple[int, int]:
-    """A factor as 15 bits and the power of two that is left."""
+    """A factor as a 15-bit integer and the remaining power of two."""
     multiplier, shift = quantize_multiplier(real)
     return min((multiplier + (1 << 15)) >> 16, 2**15 - 1), 31 - shift
 
@@ -153,5 +153,5 @@ def hard_swish(x: Tensor, y: Tensor, engine: str) -> np.ndarray:
 
 
 def clamp_raw(low: int, high: int) -> np.ndarray:
-    """The codes themselves, cut to a range."""
+    """The codes themselves, clamped to a range."""
     return _table(np.clip(CODES, low, high))

@@ -71,7 +71,7 @@ def tanh(a: int) -> int:
 
 
 def scaling(x_scale: float, integer_bits: int) -> tuple[int, int, int]:
-    """Multiplier and left shift that give a difference of codes its integer bits, and the largest one that fits.
+    """Multiplier and left shift that scale a difference of codes to its integer bits, and the largest one that fits.
 
     Returns
     -------
@@ -86,6 +86,6 @@ def scaling(x_scale: float, integer_bits: int) -> tuple[int, int, int]:
 
 
 def softmax_exponential(x_scale: float) -> list[int]:
-    """``exponential`` of softmax TFLITE: exp(-x_scale * d) for d from 0 to 255; 0 where it is too small to count."""
+    """``exponential`` of softmax TFLITE: exp(-x_scale * d) for d from 0 to 255; 0 if too small to be counted."""
     multiplier, left, radius = scaling(x_scale, SOFTMAX_BITS)
     return [exp_on_negative(high_mul(-d * 2**left, multiplier), SOFTMAX_BITS) if d <= radius else 0 for d in range(256)]

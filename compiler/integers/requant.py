@@ -1,10 +1,10 @@
-"""Scales become integers here and nowhere else: multipliers, shifts, biases, addends (SPEC.md, sections 1 and 2).
+"""The only place where scales become integers: multipliers, shifts, biases, addends (SPEC.md, sections 1 and 2).
 
-`lower` also proves, for each channel and from the real weights, that no accumulator and no product can
-overflow; where one could, or where a bias does not fit into int32, it mends the channel and reports it.
+`lower` also proves, for each channel and from its weights, that no accumulator and no product can overflow. If
+one could, or if a bias does not fit into int32, it corrects the channel and reports it.
 
-Real factors are formed in float64 from the scales that the source states, ``x_scale * w_scale / y_scale``, unless a
-frontend states a ``real_multiplier`` because its engine rounds on the way.
+Real multipliers are computed in float64 from the source's scales, ``x_scale * w_scale / y_scale``, unless a frontend
+sets ``real_multiplier`` because its engine rounds intermediate results.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from qrt.compiler.report import Report
 from qrt.schema.operators import OPERATORS
 
 ACC_LIMIT = 2**31
-# Under DOUBLE an accumulator leaves room for the zero point (V49).
+# With DOUBLE rounding an accumulator leaves room for the zero point (V49).
 DOUBLE_LIMIT = 2**31 - 256
 PRODUCT_LIMIT = 2**63
-# The widest bias that widening a channel's scale aims for; half of the accumulator's range stays for the products.
+# Largest bias after a channel's scale is widened; half of the accumulator's range remains for the products.
 WIDE_BIAS = 2**30
 # Fraction bits of a constant channel's bias.
 CONSTANT_BITS = 16
@@ -49,14 +49,14 @@ def _halve(multiplier: int, shift: int) -> tuple[int, int]:
 
 
 def _fit(multiplier: int, shift: int, acc_max: int, zero_point: int) -> tuple[int, int]:
-    """Gives up low bits of the multiplier until acc * multiplier + addend stays inside of int64."""
+    """Drops low bits of the multiplier until acc * multiplier + addend fits into int64."""
     while implied_addend(multiplier, shift, acc_max, abs(zero_point)) >= PRODUCT_LIMIT:
         multiplier, shift = _halve(multiplier, shift)
     return multiplier, shift
 
 
 def _fits_double(acc_max: int, shift: int) -> bool:
-    """Whether DOUBLE's left shift of acc stays inside of int32, with room for the zero point."""
+    """Whether DOUBLE's left shift of acc fits into int32, with room for the zero point."""
     return acc_max << max(31 - shift, 0) <= DOUBLE_LIMIT
 
 
@@ -86,12 +86,12 @@ def _channels(op: Op) -> Channels:
 
 
 def _rescue_bias(op: Op, channels: Channels, report: Report) -> None:
-    """Mends the channels whose accumulator and bias together leave int32.
+    """Corrects the channels whose accumulator plus bias overflows int32.
 
-    A channel without weights is the constant bias_real: its unit becomes y_scale * 2^-16, and what
-    saturates any output anyway is cut at 2^30. Any other channel gets the wider unit |bias_real| * 2^-30,
-    in which the bias just fits, and weights rounded to it; what the weights lose is below 2^-30 of the bias
-    per step of x.
+    A channel whose weights are all zero is the constant bias_real: its unit becomes y_scale * 2^-16, and a bias
+    that saturates any output is limited to 2^30. Any other channel gets the wider unit |bias_real| * 2^-30, in
+    which the bias just fits, and its weights are requantized to it; the error of the weights is below 2^-30 of the
+    bias per step of x.
     """
     over = [
         c for c, (acc, b) in enumerate(zip(channels.acc_max, channels.bias, strict=True)) if acc + abs(b) >= ACC_LIMIT
@@ -120,7 +120,7 @@ def _rescue_bias(op: Op, channels: Channels, report: Report) -> None:
 
 
 def _rescue_float_bias(op: Op, channels: Channels, report: Report) -> None:
-    """Notes the channels whose bias would not have fit into int32; at full precision in the addend it does."""
+    """Reports the channels whose bias does not fit into int32 but fits into the addend at full precision."""
     over = [
         c for c, (acc, b) in enumerate(zip(channels.acc_max, channels.bias, strict=True)) if acc + abs(b) >= ACC_LIMIT
     ]
@@ -133,7 +133,7 @@ def _rescue_float_bias(op: Op, channels: Channels, report: Report) -> None:
 
 
 def _replace_weights(op: Op, channels: Channels, x_scale: float) -> None:
-    """Gives the operator the weights and scales of `channels`."""
+    """Sets the operator's weights and scales to those of `channels`."""
     old = op.inputs[1]
     axis = CHANNEL_AXIS[op.kind]
     moved = tuple(np.moveaxis(np.empty(old.shape, np.int8), axis, 0).shape)
@@ -176,7 +176,7 @@ def _lower_weighted(op: Op, report: Report) -> None:
 
 
 def rounds_as_litert(op: Op, unit: Reals, bias: Ints) -> bool:
-    """Whether LiteRT's fully-connected layer, which multiplies by a real number, gives the codes of a lowered one.
+    """Whether LiteRT's fully-connected layer, which multiplies by a float, gives the codes of a lowered one.
 
     Parameters
     ----------
@@ -199,9 +199,9 @@ def rounds_as_litert(op: Op, unit: Reals, bias: Ints) -> bool:
 
 
 def _lower_accumulators(op: Op, report: Report, keep_bias: bool) -> tuple[Reals, Reals]:
-    """A layer that writes ``acc + bias``: the real value of 1 for each channel, and the bias that is left to add.
+    """A layer that writes ``acc + bias``: the real value of 1 for each channel, and the bias that is still to be added.
 
-    The bias becomes int32 where `keep_bias`, else it is left at full precision to what reads the accumulators.
+    The bias becomes int32 if `keep_bias`, otherwise the reader of the accumulators adds it at full precision.
     """
     channels = _channels(op)
     left = np.zeros(len(channels.unit)) if keep_bias else channels.bias_real
@@ -234,7 +234,7 @@ def _sum_channel(op: Op, unit: float, bias: float) -> tuple[int, int, int, int]:
 
 
 def _lower_requantize_sum(op: Op, unit: Reals, bias: Reals) -> None:
-    """`unit` and `bias` are what 1 of the accumulators stands for in each channel, and what they lack."""
+    """`unit` is the real value of 1 in each channel's accumulators, `bias` the real bias that they do not include."""
     rows = [_sum_channel(op, float(u), float(real)) for u, real in zip(unit, bias, strict=True)]
     multiplier, shift, b_multiplier, addend = np.array(rows, np.int64).T
     op.attrs["b_multiplier"] = b_multiplier
@@ -259,17 +259,17 @@ def _multipliers(op: Op, channels: Channels, rounding: str, report: Report) -> t
         if rounding == "SINGLE":
             multiplier, shift = _fit(multiplier, shift, acc + abs(channels.bias[c]), margin)
         elif not _fits_double(acc + abs(channels.bias[c]), shift):
-            reason = f"channel {c}: a real multiplier of {real:g} overflows under DOUBLE rounding; use SINGLE"
+            reason = f"channel {c}: a real multiplier of {real:g} overflows with DOUBLE rounding; use SINGLE"
             raise CompileError([Problem(op.name, op.kind, reason)])
         multipliers.append(multiplier)
         shifts.append(shift)
     if vanished:
-        report.rescue(op.name, op.kind, tuple(vanished), "the multiplier is below 2^-32: the product vanishes")
+        report.rescue(op.name, op.kind, tuple(vanished), "the multiplier is below 2^-32: the product becomes 0")
     return multipliers, shifts
 
 
 def _addends(op: Op, channels: Channels, multipliers: list[int], shifts: list[int]) -> list[int]:
-    """Addends that hold the real bias at full precision; what saturates any output is cut."""
+    """Addends that hold the real bias at full precision, limited to what saturates any output."""
     addends = []
     for c, (acc, multiplier, shift) in enumerate(zip(channels.acc_max.tolist(), multipliers, shifts, strict=True)):
         exact = round(Fraction(channels.bias_real[c]) / Fraction(channels.y_scale) * 2**shift)
@@ -289,16 +289,14 @@ def _single_requant(op: Op, real: float, acc_max: int) -> None:
     if rounding == "SINGLE":
         multiplier, shift = _fit(multiplier, shift, acc_max, op.output.zero_point)
     elif not _fits_double(acc_max, shift):
-        raise CompileError(
-            [Problem(op.name, op.kind, f"a real multiplier of {real:g} overflows under DOUBLE rounding")]
-        )
+        raise CompileError([Problem(op.name, op.kind, f"a real multiplier of {real:g} overflows with DOUBLE rounding")])
     op.attrs["requant"] = Requant(
         np.array([multiplier], np.int32), np.array([shift], np.uint8), None, None, rounding, *_bounds(op)
     )
 
 
 def _product(op: Op) -> float:
-    """The real multiplier of a product of two activations; ``real_multiplier`` where an engine rounds on the way."""
+    """The real multiplier of a product of two activations; ``real_multiplier`` if a frontend has set it."""
     a, b = op.inputs
     return float(op.attrs.get("real_multiplier", a.scale * b.scale / op.output.scale))
 
@@ -331,7 +329,7 @@ def _lower_add(op: Op, report: Report) -> None:
         for key, real in (("a", a.scale / twice_max), ("b", b.scale / twice_max), ("y", twice_max / (2**20 * y.scale))):
             multiplier, shift = quantize_multiplier(real)
             if shift < 31 and multiplier > 0:
-                reason = "the sum of its inputs is too wide for its output under the TFLITE form; use COMMON_SHIFT"
+                reason = "its input scales are too large for its output scale in the TFLITE form; use COMMON_SHIFT"
                 raise CompileError([Problem(op.name, op.kind, reason)])
             op.attrs[f"{key}_multiplier"], op.attrs[f"{key}_shift"] = multiplier, max(shift, 31)
         return
@@ -348,7 +346,7 @@ def _lower_add(op: Op, report: Report) -> None:
 def _lower_softmax(op: Op) -> None:
     if op.attrs.get("form", "EXACT") == "TFLITE":
         if op.output.zero_point != -128 or op.output.scale != 1 / 256:
-            reason = "softmax in TensorFlow Lite's form has an output scale of 1/256 and zero point -128"
+            reason = "the TFLITE form of softmax needs an output scale of 1/256 and zero point -128"
             raise CompileError([Problem(op.name, op.kind, reason)])
         exponential = np.array(softmax_exponential(op.inputs[0].scale), np.uint32)
         op.attrs.update(exponential=exponential, numerator=0, shift=0)
@@ -360,12 +358,12 @@ def _lower_softmax(op: Op) -> None:
 
 
 def lower(graph: Graph, report: Report) -> Graph:
-    """Gives every operator of a quantized graph its integers; changes `graph` and returns it.
+    """Computes the integers of every operator of a quantized graph; changes `graph` and returns it.
 
     Raises
     ------
     CompileError
-        Operators whose numbers cannot be made safe, all of them.
+        Lists all operators that could overflow.
     """
     simple = {
         "matmul": _lower_matmul,
@@ -373,11 +371,11 @@ def lower(graph: Graph, report: Report) -> Graph:
         "softmax": _lower_softmax,
     }
     problems: list[Problem] = []
-    # Of each int32 tensor: the real value of 1 in each channel, and the bias that it lacks.
+    # For each int32 tensor, the real value of 1 in each channel, and the bias that it does not include.
     wide: dict[Tensor, tuple[Reals, Reals]] = {}
     for op in graph.ops:
         if "requant" in op.attrs or "a_multiplier" in op.attrs:
-            continue  # a frontend has stated the integers
+            continue  # a frontend has set the integers
         try:
             if op.output.dtype == "int32":
                 keep_bias = graph.is_output(op.output) or not op.attrs.get("float_bias", False)

@@ -1,15 +1,15 @@
-"""Where resize2d reads, as TensorFlow Lite's kernels compute it: entries, and weights of bilinear interpolation."""
+"""Source entries and bilinear weights of resize2d, as TensorFlow Lite's kernels compute them."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# Weights of bilinear interpolation count in 1 / ONE.
+# Weights of bilinear interpolation are in units of 1 / ONE.
 ONE = 1024
 
 
 def nearest(size: int, out_size: int, align_corners: bool, half_pixel: bool) -> np.ndarray:
-    """Which entry each result takes; in float32, as the engines compute it."""
+    """The source entry of each result, computed in float32 like the engines."""
     f = np.float32
     scale = f(size - 1) / f(out_size - 1) if align_corners and out_size > 1 else f(size) / f(out_size)
     places = (np.arange(out_size, dtype=np.float32) + f(0.5 if half_pixel else 0)) * scale
@@ -19,7 +19,7 @@ def nearest(size: int, out_size: int, align_corners: bool, half_pixel: bool) -> 
 
 
 def bilinear(size: int, out_size: int, align_corners: bool, half_pixel: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The entry before each result and the weight of the one behind it, in units of 2^-10."""
+    """The entry before each result and the weight of the entry after it, in units of 2^-10."""
     if align_corners and out_size > 1:
         step = (ONE * (size - 1) + (out_size - 1) // 2) // (out_size - 1)
     else:

@@ -1,7 +1,7 @@
-"""What engines that compute between codes in float32 make of them, operation by operation.
+"""The float32 arithmetic of engines that compute in float32 between codes, operation by operation.
 
-An operator's attribute ``float32`` names the way, one of `WAYS`. The formulas are those of onnxruntime 1.32's kernels
-on x86-64 with AVX2, at its default options, and of PyTorch 2.13's operators, which the tests compare them with.
+An operator's attribute ``float32`` names the method, one of `WAYS`. The formulas are those of onnxruntime 1.32's
+kernels on x86-64 with AVX2 and default options, and of PyTorch 2.13's operators; tests compare them.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 Singles = NDArray[np.float32]
 
-# Operators as the source writes them, quantized by dividing by the scale (ONNX) or by multiplying with its reciprocal
-# (PyTorch); and the kernels that onnxruntime has for dequantize, operator and quantize, on either type of codes. That
-# for averages over whole images adds integers. QUANTIZED are PyTorch's own operators on codes, but for qnnpack's.
+# DIVIDE and RECIPROCAL: operators as written, quantized by dividing by the scale (ONNX) or by multiplying by its
+# reciprocal (PyTorch). QLINEAR_*: onnxruntime's fused kernels, by type of codes; QLINEAR_SUM, for averages over whole
+# images, adds integers. QUANTIZED: PyTorch's operators on codes, except those of qnnpack.
 WAYS = ("DIVIDE", "RECIPROCAL", "QLINEAR_UINT8", "QLINEAR_INT8", "QLINEAR_SUM", "QUANTIZED")
-# Of operators that add up products or exponentials in float32, which nothing here follows.
-UNFOLLOWED = "UNFOLLOWED"
-# How engines quantize that run quantize, dequantize and float operators as they are written.
+# Operators that sum products or exponentials in float32, whose arithmetic is not modeled here.
+UNMODELED = "UNMODELED"
+# Quantization of the engines that run quantize, dequantize and float operators as they are written.
 WRITTEN = {"onnxruntime": "DIVIDE", "pytorch": "RECIPROCAL"}
-# Beyond it no code comes: NaN and infinities have one too.
+# Bound beyond which every value saturates; it replaces infinities.
 FAR = 2.0**20
 # The largest error of one float32 operation, relative to its result.
 UNIT = 2.0**-24
 ONE = np.float32(1)
-# The largest sum whose products with a scale are tried for exactness.
+# The largest sum whose products with a scale are checked for exactness.
 EXACT_TO = 2**22
 
 
@@ -39,14 +39,14 @@ def is_qlinear(op: Op) -> bool:
 
 
 def dequantized(codes: Any, quantization: Quantization) -> Singles:
-    """Real values of codes; as every engine forms them."""
+    """Real values of codes, as every engine computes them."""
     centered = np.asarray(codes, np.int64) - int(quantization.zero_point)
     result: Singles = centered.astype(np.float32) * np.float32(quantization.scale)
     return result
 
 
 def scaled(real: Any, quantization: Quantization, way: str) -> Singles:
-    """`real` in steps of the scale, from which rounding makes codes."""
+    """`real` in units of the scale, before rounding to codes."""
     real = np.asarray(real, np.float32)
     with np.errstate(all="ignore"):
         if way == "RECIPROCAL":
@@ -69,7 +69,7 @@ def requantized(x: Quantization, y: Quantization, way: str) -> Ints:
 
 
 def _raised(op: Op) -> int:
-    """By how much the engine's codes are higher than ours; its float32 holds them, and zero points, as they are."""
+    """The difference between the engine's codes, with which it computes in float32, and qrt's."""
     return 128 if op.attrs["float32"] == "QLINEAR_UINT8" else 0
 
 
@@ -79,14 +79,14 @@ def _fused(a: Any, b: Any, c: Any) -> Any:
 
 
 def _dequantized_by_vectors(codes: Any, quantization: Quantization) -> Singles:
-    """``code * scale - zero_point * scale``, the product of the zero point rounded before; codes and it are uint8."""
+    """``code * scale - zero_point * scale`` in uint8 codes; the product of the zero point is rounded first."""
     scale, zero_point = np.float32(quantization.scale), np.float32(int(quantization.zero_point) + 128)
     result: Singles = _fused(np.asarray(codes, np.int64) + 128, scale, -(zero_point * scale))
     return result
 
 
 def _by_single_reciprocal(real: Singles, quantization: Quantization, factor: Any = ONE) -> Ints:
-    """Codes by a product with ``factor * (1 / scale)``, both rounded to float32."""
+    """Codes from a product with ``factor * (1 / scale)``, both rounded to float32."""
     steps = real * (factor * (ONE / np.float32(quantization.scale)))
     codes = np.rint(np.clip(steps, -FAR, FAR)).astype(np.int64) + int(quantization.zero_point)
     result: Ints = np.clip(codes, -128, 127)
@@ -128,10 +128,10 @@ def product_codes(op: Op, a: Any, b: Any) -> Ints:
 
 
 def average_codes(op: Op, sums: Ints, count: int) -> tuple[Ints, NDArray[np.bool_]]:
-    """Codes of an average of `count` codes whose differences from the zero point have these sums; and which are sure.
+    """Codes of averages of `count` codes, from sums of differences to the zero point; and which of them are certain.
 
-    All ways but QLINEAR_SUM add float32 values one after the other. Where these sums are not exact they depend on the
-    single codes and their order, and so does a code whose real value lies within their error of a tie.
+    All methods except QLINEAR_SUM add float32 values sequentially. If such a sum is not exact, it depends on the
+    single codes and their order, and so does the result if its real value is within the error of a tie.
     """
     x, y = op.inputs[0].quantization, op.output.quantization
     assert x is not None and y is not None

@@ -1,4 +1,4 @@
-"""Integers of an addition of codes in engines that give their factors few bits: XNNPACK and qnnpack."""
+"""Integers of add in engines whose multipliers have few bits: XNNPACK and qnnpack."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from qrt.compiler.ir import Op
     from qrt.compiler.report import Report
 
-# Fraction bits of the larger factor.
+# Fraction bits of the larger multiplier.
 FACTOR_BITS = {"xnnpack": 20, "qnnpack": 21}
-# Every ratio of an operand's scale to the output's that qnnpack takes; XNNPACK takes fewer.
+# Range of the ratio of an operand's scale to the output's in qnnpack; XNNPACK's range is smaller.
 RATIOS = (2.0**-14, 2.0**8)
-# Up to how many steps the larger multiplier, of 31 bits, moves to break ties as an engine does.
+# Largest change of the larger 31-bit multiplier, in steps, to round ties like an engine.
 REACH = 16
 CODES = np.arange(-128, 128, dtype=np.int64)
 
 
 def engine_sum(op: Op, report: Report) -> None:
-    """Gives an add the integers of the engine that ``op.attrs["engine"]`` names.
+    """Sets an add's integers to those of the engine that ``op.attrs["engine"]`` names.
 
-    Both engines round the ratios of scales to integers. XNNPACK rounds the sum half up, as SPEC.md does; PyTorch's
-    qnnpack half away from zero. There the multipliers get all of their 31 bits, and the last of these move the ties
-    of negative sums down and nothing else; every pair of codes is tried.
+    Both engines round the ratios of scales to integers. XNNPACK rounds the sum half up, like SPEC.md; PyTorch's
+    qnnpack rounds half away from zero. For qnnpack the multipliers use all 31 bits, and their lowest bits move the
+    ties of negative sums down and change nothing else; every pair of codes is checked.
     """
     y_scale = np.float32(op.output.scale)
     factors = [np.float32(tensor.scale) / y_scale for tensor in op.inputs]

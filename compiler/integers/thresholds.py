@@ -1,9 +1,9 @@
-"""Addends that make integers round as an engine's floats do.
+"""Addends with which integers round like an engine's floats.
 
-PyTorch's engines, onnxruntime and XNNPACK turn an accumulator into a code by a few float32 operations, LiteRT's
-fully-connected layer by a float64 one. Each of them is monotone, so for every code k there is one least accumulator
+PyTorch's engines, onnxruntime and XNNPACK requantize an accumulator by a few float32 operations, LiteRT's
+fully-connected layer by one in float64. Each of them is monotone, so for every code k there is a smallest accumulator
 that gives at least k. The integer form of SPEC.md is monotone too; it gives the same code for every accumulator if and
-only if it has the same 255 thresholds, which is a range of addends for each channel. Where that range is not empty the
+only if it has the same 255 thresholds, which is a range of addends for each channel. If that range is not empty, the
 layer equals the engine's for every input.
 """
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 Singles = NDArray[np.float32]
 
-# Engines whose arithmetic `engine_codes` states: PyTorch's, onnxruntime, and those of TensorFlow Lite that take no
-# multiplier.
+# Engines whose arithmetic `engine_codes` defines: PyTorch's, onnxruntime, and those of TensorFlow Lite without an
+# integer multiplier.
 TORCH = ("fbgemm", "qnnpack", "x86", "onednn")
 STATED = (*TORCH, "onnxruntime", "litert", "xnnpack")
 ONEDNN = ("x86", "onednn")
-# Those that add an int32 bias to the accumulator.
+# Engines that add an int32 bias to the accumulator.
 INT32_BIAS = ("qnnpack", "onnxruntime", "litert", "xnnpack")
-# How far a multiplier, of 31 bits, may move to find the thresholds of an engine: below what float32 rounds away.
+# Largest change of a 31-bit multiplier, in steps, to find an engine's thresholds: below float32's rounding error.
 REACH = 256
 ONE = np.float32(1)
 
@@ -40,31 +40,31 @@ ONE = np.float32(1)
 def engine_codes(
     engine: str, acc: Ints, unit: NDArray[Any], y_scale: float, bias: NDArray[Any], zero_point: int
 ) -> Ints:
-    """The code, before it is clamped, that an engine gives for each accumulator.
+    """The code, before clamping, that an engine gives for each accumulator.
 
     fbgemm: ``rint((float(acc) + bias_real / unit) * (unit / y_scale)) + zero_point``; qnnpack:
     ``rint(float(acc + bias) * (unit * (1 / y_scale))) + zero_point``; oneDNN, which x86 is too:
     ``rint((float(acc) * unit + bias_real) * (1 / y_scale) + zero_point)``; xnnpack, and
     onnxruntime's QLinearConv, QLinearMatMul and QGemm: ``rint(float(acc + bias) * (unit / y_scale)) + zero_point``.
     Every operation rounds to float32. litert is xnnpack's formula in float64, rounded half away from zero.
-    Found by comparing formulas with the engines of PyTorch 2.13, onnxruntime 1.32 and LiteRT 2.3; they agree in every
-    code tried.
+    Determined by comparison with the engines of PyTorch 2.13, onnxruntime 1.32 and LiteRT 2.3; all checked codes are
+    equal.
 
     Parameters
     ----------
     engine : str
-        Of `STATED`.
+        One of `STATED`.
     acc : numpy.ndarray of int64, shape (channels, n)
     unit : numpy.ndarray of float32, shape (channels, 1)
         x_scale * w_scale; float64 for litert.
     bias : numpy.ndarray, shape (channels, 1)
-        Real; of integers for the engines of `INT32_BIAS`.
+        Real; integers for the engines of `INT32_BIAS`.
     """
     if engine == "litert":
         return half_away(np.clip((acc + bias) * (unit / y_scale), -1024, 1024)) + zero_point
     if engine in ONEDNN:
         real = acc.astype(np.float32) * unit + bias.astype(np.float32)
-        # The engine's codes are uint8, and so is the zero point that it adds.
+        # The engine's codes and the zero point that it adds are uint8.
         shifted = real * (ONE / np.float32(y_scale)) + np.float32(zero_point + 128)
         return np.asarray(np.rint(np.clip(shifted, -1024, 1024)), np.int64) - 128
     if engine in INT32_BIAS:
@@ -84,14 +84,14 @@ def _real_multiplier(engine: str, unit: Singles, y_scale: float) -> Singles:
 
 
 def thresholds(codes_of: Any, acc_max: Ints, codes: Ints) -> Ints:
-    """For each channel and code, the least accumulator in [-acc_max, acc_max] that gives at least that code.
+    """For each channel and code, the smallest accumulator in [-acc_max, acc_max] that gives at least that code.
 
-    acc_max + 1 where none does.
+    acc_max + 1 if there is none.
 
     Parameters
     ----------
     codes_of : function
-        Of accumulators, shape (channels, n), to codes; monotone along each row.
+        Maps accumulators, shape (channels, n), to codes; monotone along each row.
     acc_max : numpy.ndarray of int64, shape (channels,)
     codes : numpy.ndarray of int64, shape (n,)
     """
@@ -102,13 +102,13 @@ def thresholds(codes_of: Any, acc_max: Ints, codes: Ints) -> Ints:
         reached = codes_of(middle) >= codes
         high = np.where(reached, middle, high)
         low = np.where(reached, low, middle + 1)
-        # Rows that are done stay where they are.
+        # Finished rows do not change.
         low = np.minimum(low, high)
     return low
 
 
 def addend_ranges(least: Ints, acc_max: int, codes: Ints, multipliers: Ints, shift: int) -> tuple[Ints, Ints]:
-    """The least and the largest addend with which ``(acc * multiplier + addend) >> shift`` has these thresholds.
+    """The smallest and the largest addend with which ``(acc * multiplier + addend) >> shift`` has these thresholds.
 
     One entry for each of `multipliers`; empty where the first is larger than the second.
     """
@@ -121,10 +121,10 @@ def addend_ranges(least: Ints, acc_max: int, codes: Ints, multipliers: Ints, shi
 
 
 def single_precision(op: Op, channels: Channels) -> None:
-    """Forms unit, real multiplier and bias in steps of the unit in float32, as PyTorch's engines do.
+    """Computes unit, real multiplier and bias in steps of the unit in float32, as PyTorch's engines do.
 
-    qnnpack rounds these steps to integers. A multiplier of 31 bits holds such a real one exactly. Channels whose
-    float32 numbers vanish or overflow stay.
+    qnnpack rounds these steps to integers. A 31-bit multiplier represents a float32 multiplier exactly. Channels whose
+    float32 numbers underflow or overflow are not changed.
     """
     engine = op.attrs["engine"]
     unit = _single_unit(op, np.float32(op.inputs[0].scale), channels)
@@ -156,22 +156,22 @@ def match_engine(
     addends: list[int] | None,
     report: Report,
 ) -> list[int] | None:
-    """Addends with the thresholds of the engine that ``op.attrs["engine"]`` names, for the channels that can have them.
+    """Addends with the thresholds of the engine that ``op.attrs["engine"]`` names, for each channel where possible.
 
     Parameters
     ----------
     stated : pair of numpy.ndarray
-        x_scale * w_scale of each channel before any was widened (those that were are left alone), and the real bias.
+        x_scale * w_scale of each channel before widening (widened channels are not changed), and the real bias.
     addends : list of int or None
-        Without regard to the engine; None where they follow from an int32 bias. Stays None where that is as good.
+        Addends without the engine; None if they follow from an int32 bias. The result is None if these match as well.
     multipliers : list of int
-        Changed where the thresholds need it.
+        Changed if the thresholds require it.
     """
     engine, zero_point = op.attrs["engine"], op.output.zero_point
     unit, bias_real = stated
     codes = np.arange(op.attrs.get("output_min", -128) + 1, op.attrs.get("output_max", 127) + 1, dtype=np.int64)
     x_scale = np.float32(op.inputs[0].scale)
-    if engine in ONEDNN:  # PyTorch hands the scale of x over as its reciprocal
+    if engine in ONEDNN:  # PyTorch passes the scale of x as its reciprocal
         x_scale = np.float32(1) / np.float32(1.0 / op.inputs[0].scale)
     single: NDArray[Any] = _single_unit(op, x_scale, channels)
     if engine == "litert":
@@ -201,7 +201,7 @@ def match_engine(
 
 
 def _nearest(least: Ints, acc_max: int, codes: Ints, plain: tuple[int, int], shift: int) -> tuple[int, int] | None:
-    """The multiplier and addend nearest to `plain` with these thresholds; None where none is within `REACH`."""
+    """The multiplier and addend nearest to `plain` with these thresholds; None if none is within `REACH`."""
     multiplier, addend = plain
     for reach in (0, REACH):
         moved = np.arange(max(2**30, multiplier - reach), min(2**31 - 1, multiplier + reach) + 1, dtype=np.int64)
@@ -216,7 +216,7 @@ def _nearest(least: Ints, acc_max: int, codes: Ints, plain: tuple[int, int], shi
 
 
 def _fewest(least: Ints, acc_max: int, codes: Ints, plain: tuple[int, int], shift: int) -> int:
-    """The addend that misses the fewest thresholds where none has them all; of several the nearest to the plain one."""
+    """The addend that misses the fewest thresholds if none has them all; of several the nearest to the plain one."""
     multiplier, addend = plain
     wanted = codes << shift
     lows = np.where(least <= acc_max, wanted - least * multiplier, -(2**62))

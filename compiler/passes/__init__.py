@@ -1,7 +1,7 @@
 """The ordered passes that turn a source graph into a quantized one (see `qrt.compiler.ir`).
 
-Each pass is a function ``(graph, report) -> Graph`` in a file of its own, whose docstring says why it keeps
-the numbers. `verify` runs after every one.
+Each pass is a function ``(graph, report) -> Graph`` in its own file; its docstring says why results do not change.
+`verify` runs after every pass.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from qrt.compiler.verify import verify
 
 Pass = Callable[[Graph, Report], Graph]
 
-# Each with the stage that its result is in.
+# Each pass with the stage of its result.
 PASSES: tuple[tuple[Pass, str], ...] = (
     (remove_dead, "source"),
     (standardize, "source"),
@@ -42,26 +42,26 @@ PASSES: tuple[tuple[Pass, str], ...] = (
     (remove_dead, "quantized"),
 )
 
-# On a lowered graph, whose integers say what is constant.
+# On a lowered graph, because its integers determine what is constant.
 LOWERED_PASSES: tuple[Pass, ...] = (remove_channels,)
-# Passes that only make a network smaller or faster: without them it computes the same bytes.
+# Passes that only make a network smaller or faster; they do not change results.
 OPTIONAL = frozenset({remove_channels, fuse_pad, fuse_activation, simplify, to_nhwc})
 
 
 def run_passes(graph: Graph, report: Report, skip: Collection[str] = ()) -> Graph:
-    """The quantized graph of a source graph, or of one that is quantized already.
+    """The quantized graph of a source graph, or of a graph that is already quantized.
 
     Parameters
     ----------
     graph : Graph
     report : Report
     skip : collection of str
-        Names of passes of `OPTIONAL` to leave out.
+        Names of passes of `OPTIONAL` to skip.
 
     Raises
     ------
     CompileError
-        What cannot be expressed exactly in integers, all of it.
+        Lists everything that cannot be expressed exactly in integers.
     """
     for apply, stage in PASSES:
         if apply.__name__ in skip:
@@ -72,12 +72,12 @@ def run_passes(graph: Graph, report: Report, skip: Collection[str] = ()) -> Grap
 
 
 def check_source(graph: Graph) -> None:
-    """Raises an AssertionError when what a frontend has read, but for what nobody needs, breaks a rule."""
+    """Raises an AssertionError if a frontend's graph, without its dead operators, breaks a rule."""
     verify(remove_dead(graph.copy(), Report()), "quantized" if is_quantized(graph) else "source", "reading")
 
 
 def run_source_passes(graph: Graph, report: Report) -> Graph:
-    """`run_passes` as far as a graph may be in float; one that is quantized already is left alone."""
+    """The part of `run_passes` before quantization; a graph that is already quantized is not changed."""
     for apply, stage in PASSES:
         if stage == "source" and not is_quantized(graph):
             graph = apply(graph, report)

@@ -1,4 +1,4 @@
-"""remove_dead: drops operators that no output needs."""
+"""remove_dead: removes operators that no output needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from qrt.compiler.report import Report
 
 
 def remove_dead(graph: Graph, report: Report) -> Graph:
-    """Drops every operator from which no path leads to a model output; nothing that is left changes."""
+    """Removes every operator from which no path leads to a model output; the others do not change."""
     needed = {edge.tensor for edge in graph.outputs}
     kept = []
     for op in reversed(graph.ops):

@@ -1,1 +1,1 @@
-"""The pass that makes quantized operators of float operators between dequantize and quantize."""
+"""The pass that turns float operators between dequantize and quantize into quantized operators."""

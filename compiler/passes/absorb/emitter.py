@@ -1,10 +1,10 @@
-"""Emitter: the quantized graph that absorb_qdq makes of a source graph, operator by operator."""
+"""Emitter: builds the quantized graph of absorb_qdq, operator by operator."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from qrt.compiler.integers.singles import UNFOLLOWED, WRITTEN
+from qrt.compiler.integers.singles import UNMODELED, WRITTEN
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor, unique_name
 
 NCHW_TO_NHWC = (0, 2, 3, 1)
@@ -12,7 +12,7 @@ NHWC_TO_NCHW = (0, 3, 1, 2)
 
 
 class Emitter:
-    """The graph under construction, and the source operators that cannot be expressed, with the reasons."""
+    """The graph under construction, and the unsupported source operators with the reasons."""
 
     def __init__(self, graph: Graph) -> None:
         self.source = graph
@@ -31,7 +31,7 @@ class Emitter:
         attrs: dict[str, Any],
         source: Op | None = None,
     ) -> Tensor:
-        """Appends an operator and returns its output: codes, or accumulators where there is no quantization."""
+        """Appends an operator and returns its output: codes, or accumulators if there is no quantization."""
         output = Tensor(name, shape, "int8" if quantization is not None else "int32", quantization)
         self.result.ops.append(
             Op(kind, source.name if source is not None and source.name else name, inputs, output, attrs)
@@ -56,7 +56,7 @@ class Emitter:
         attrs: dict[str, Any],
         name: str,
     ) -> Tensor:
-        """Emits an operator on images; `op` says the source's layout and the output's shape.
+        """Emits an operator on images; `op` has the source's layout and the output's shape.
 
         Accumulators stay NHWC.
         """
@@ -68,9 +68,9 @@ class Emitter:
         y = self.emit(kind, self.fresh(f"{name}_nhwc"), inputs, shape, quantization, attrs, op)
         return y if quantization is None else self.transposed(y, NHWC_TO_NCHW, name)
 
-    def unfollowed(self) -> dict[str, str]:
-        """What an operator is marked with that sums in float32, where the engine runs it as it is written."""
-        return {"float32": UNFOLLOWED} if self.source.engine in WRITTEN else {}
+    def unmodeled(self) -> dict[str, str]:
+        """Attributes of an operator that sums in float32, if the engine runs operators as they are written."""
+        return {"float32": UNMODELED} if self.source.engine in WRITTEN else {}
 
     def refuse(self, op: Op, reason: str) -> None:
         self.problems[op] = reason

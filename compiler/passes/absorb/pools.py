@@ -12,7 +12,7 @@ from qrt.compiler.passes.absorb.emitter import NCHW_TO_NHWC, NHWC_TO_NCHW, Emitt
 
 
 def float32(op: Op) -> dict[str, Any]:
-    """How the engine computes `op` between codes, where that is known (`qrt.compiler.integers.singles`)."""
+    """How the engine computes `op` between codes, if known (`qrt.compiler.integers.singles`)."""
     return {"float32": op.attrs["float32"]} if "float32" in op.attrs else {}
 
 
@@ -34,13 +34,13 @@ def mean(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, n
             y = a.image("mean", whole, [x], quantization, float32(op), kept_name)
         return y if same else a.emit("reshape", name, [y], op.output.shape, quantization, {}, op)
     a.refuse(
-        op, f"takes the mean of a rank-{rank} tensor over axes {list(axes)}; only height and width of images can be"
+        op, f"takes the mean of a rank-{rank} tensor over axes {list(axes)}; supported are height and width of images"
     )
     return None
 
 
 def average_pool2d(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
-    """Padding that the divisor counts becomes codes of zero around x; what is left of it, the pool does not count."""
+    """Padding that the divisor counts is added around x as codes of zero; the rest stays padding of the pool."""
     x = inputs[0]
     nchw = op.attrs["layout"] == "NCHW"
     size, padding, counted = op.attrs["filter"], op.attrs["padding"], op.attrs["counted"]
@@ -58,17 +58,17 @@ def average_pool2d(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quant
             window["padding"] = tuple(p - c for p, c in zip(padding, counted, strict=True))
         return _averaged(a, op, x, window, name)
     if divisor is None and counted != padding:
-        a.refuse(op, "averages without its padding and changes the scale; give its input and output the same scale")
+        a.refuse(op, "excludes padding from the average and changes the scale; use the same scale for input and output")
         return None
     if same and divisor is not None and divisor % 2 == 0:
-        reason = "whose ties no integer operator breaks as it does; give an odd one, or that of the window"
+        reason = "whose rounding of ties is not supported; use an odd divisor, or the size of the window"
         a.refuse(op, f"divides by {divisor}, {reason}")
         return None
     return _summed(a, op, x, divisor or size[0] * size[1], quantization, name)
 
 
 def _summed(a: Emitter, op: Op, x: Tensor, divisor: int, quantization: Quantization, name: str) -> Tensor:
-    """Sums over windows as a convolution with ones, whose scale divides by `divisor`."""
+    """Sums over windows as a convolution with ones; its weight scale is 1 / `divisor`."""
     channels = x.shape[1 if op.attrs["layout"] == "NCHW" else 3]
     ones = np.ones((1, *op.attrs["filter"], channels), np.int8)
     scale = Quantization(np.array(1 / divisor), np.array(0, np.int32))
@@ -78,7 +78,7 @@ def _summed(a: Emitter, op: Op, x: Tensor, divisor: int, quantization: Quantizat
 
 
 def _padded(a: Emitter, op: Op, x: Tensor, sides: tuple[int, int, int, int]) -> Tensor:
-    """`x` with codes of zero around it; `sides` as the attribute padding."""
+    """`x` padded with codes of zero; `sides` as the attribute padding."""
     top, bottom, left, right = sides
     nchw = op.attrs["layout"] == "NCHW"
     before = (0, 0, top, left) if nchw else (0, top, left, 0)
@@ -89,10 +89,10 @@ def _padded(a: Emitter, op: Op, x: Tensor, sides: tuple[int, int, int, int]) -> 
 
 
 def _averaged(a: Emitter, op: Op, x: Tensor, window: dict[str, Any], name: str) -> Tensor:
-    """An average of codes under one scale, its ties broken as the attributes of `op` say.
+    """An average of codes without change of scale; ties are rounded as the attributes of `op` say.
 
-    Where these name a `vector`, channels that fill whole vectors of that many break ties as HALF_EVEN does, the rest
-    by `rounding`; at an even zero point both are the same, else each part has a pool of its own.
+    If these have a `vector`, channels in full vectors of that size round ties as HALF_EVEN, the rest as `rounding`.
+    With an even zero point both are equal, otherwise each part gets its own pool.
     """
     rounding = op.attrs.get("rounding", "HALF_EVEN_RAW")
     window = window | float32(op)

@@ -1,8 +1,7 @@
 """absorb_qdq: float operators between dequantize and quantize become operators on codes.
 
-After it every activation is int8, every operator one of SPEC.md's, and images are NHWC inside of each
-operator: a layer that the source has in NCHW is written with a transpose on either side, which
-`to_nhwc` takes away.
+After it every activation is int8, every operator is one of SPEC.md's, and all operators on images are NHWC: an NCHW
+layer of the source gets a transpose before and after it, which `to_nhwc` removes.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ from qrt.compiler.report import Report
 
 EVERY = np.arange(-128, 128)
 UNQUANTIZED = (
-    "its output is not quantized; quantize it (ONNX: a QuantizeLinear/DequantizeLinear pair behind it; PyTorch: "
-    "QrtQuantizer leaves nothing in float), or cut the graph in front of it"
+    "its output is not quantized; quantize it (ONNX: a QuantizeLinear/DequantizeLinear pair after it; PyTorch: "
+    "QrtQuantizer leaves nothing in float), or end the graph before it"
 )
 
 
 def _source(op: Op) -> str:
-    """The operator's type as the source calls it."""
+    """The operator's type in the source."""
     source: str = op.attrs.get("source", op.kind)
     return source
 
@@ -45,19 +44,19 @@ def _source(op: Op) -> str:
 def absorb_qdq(graph: Graph, report: Report) -> Graph:
     """Rewrites ``quantize(op(dequantize(codes), ...))`` as one operator on codes.
 
-    - A layer, add, mul, mean or softmax computes the real result of its inputs and rounds it once to the
-      output's codes: that is what the integer operator does.
-    - Moves (reshape, transpose, concat, max_pool2d, relu, clip and padding with zero) commute with quantize and
-      dequantize, which are monotone and work entry by entry; so they move codes.
-    - quantize of a dequantize with equal parameters is the identity, else one requantize.
-    - A layer without quantize behind it hands on its accumulators, int32: to an add, which rounds the sum once, or
-      to an output of the model, which is made real there.
-    - A function of one code is a table of 256 codes, computed here in float32.
+    - A layer, add, mul, mean or softmax computes the real result of its inputs and rounds it once to the output's
+      codes, exactly as the integer operator does.
+    - Data movement (reshape, transpose, concat, max_pool2d, relu, clip and padding with zero) commutes with quantize
+      and dequantize, which are monotone and elementwise; so it works on codes.
+    - quantize of a dequantize with equal parameters is the identity, otherwise one requantize.
+    - A layer without quantize after it outputs int32 accumulators: to an add, which rounds the sum once, or to a
+      model output, which is dequantized.
+    - A function of one code becomes a lookup table of 256 codes, computed here in float32.
 
     Raises
     ------
     CompileError
-        All operators that this leaves in float.
+        Lists all operators that remain in float.
     """
     if not any(op.kind in ("quantize", "dequantize") for op in graph.ops):
         floats = [op for op in graph.ops if op.output.dtype == "float32"]
@@ -101,14 +100,14 @@ class Absorber(Emitter):
                 continue
             tensor = self.codes.get(tensor, tensor) if tensor is not None else None
             if tensor is None:
-                self._blame(edge.tensor)
+                self._record_unquantized(edge.tensor)
                 continue
             if tensor is not edge.tensor and not self._is_edge(tensor):
                 tensor.name = edge.tensor.name
             self.result.outputs.append(replace(edge, tensor=tensor))
         unread = [edge for edge in self.result.inputs if edge.tensor.dtype != "int8"]
         if unread and not self.problems:
-            reason = "is never quantized; add a QuantizeLinear behind it"
+            reason = "is never quantized; add a QuantizeLinear after it"
             raise CompileError([Problem(edge.tensor.name, "input", reason) for edge in unread])
         if self.problems:
             raise CompileError([Problem(op.name, _source(op), reason) for op, reason in self.problems.items()])
@@ -123,7 +122,7 @@ class Absorber(Emitter):
         limits = {
             f"output_{end}": quantize.attrs[f"quant_{end}"] for end in ("min", "max") if "quant_min" in quantize.attrs
         }
-        # Codes are called like the real numbers that they stand for, where those have no codes yet.
+        # Codes get the name of the float tensor that they represent, unless other codes already have it.
         real = quantize.inputs[0].name
         called = real if real not in self.given else target.name
         self.given.add(called)
@@ -131,13 +130,13 @@ class Absorber(Emitter):
         codes = self._quantized(quantize.inputs[0], target.quantization, name)
         if codes is not None and limits:
             codes = self.emit("clamp", called, [codes], codes.shape, codes.quantization, limits)
-        # Where something is refused, go on with what would stand here, to find all that must be refused.
+        # After an error, continue with the source's tensor, to find all errors.
         self.codes[target] = codes if codes is not None else target
 
     # From float tensors to codes
 
     def _known(self, tensor: Tensor) -> Tensor | None:
-        """Codes of which `tensor` is exactly the dequantization, or None."""
+        """The codes whose dequantization is exactly `tensor`, or None."""
         if tensor in self.codes:
             return self.codes[tensor]
         op = self.producers.get(tensor)
@@ -159,7 +158,7 @@ class Absorber(Emitter):
         return codes
 
     def _is_clip_of_codes(self, op: Op) -> bool:
-        """Whether the bounds of a clip are real values of codes of its input, or beyond them all."""
+        """Whether the bounds of a clip are real values of its input's codes, or outside of their range."""
         codes = self._known(op.inputs[0])
         if codes is None or codes.quantization is None:
             return False
@@ -168,7 +167,7 @@ class Absorber(Emitter):
         return all(bound in values or not values[0] < bound < values[-1] for bound in bounds)
 
     def _quantized(self, tensor: Tensor, quantization: Quantization, name: str) -> Tensor | None:
-        """Codes of `tensor` under `quantization`; None when it cannot be had, with the reason noted."""
+        """Codes of `tensor` with `quantization`; None if impossible, with the reason recorded."""
         if tensor in self.edges:
             return self._input(tensor, quantization)
         known = self._known(tensor)
@@ -191,15 +190,15 @@ class Absorber(Emitter):
                 return codes
         if op.kind not in COMPUTED:
             if op.kind in ELEMENTWISE:
-                self._blame_inputs(op)
+                self._record_inputs(op)
             else:
-                self.problems[op] = f"qrt has no integer operator for {_source(op)}"
+                self.problems[op] = f"{_source(op)} is not supported as an integer operator"
             return None
         inputs = [self._known(t) for t in op.inputs[: DATA_INPUTS.get(op.kind, 1)]]
         if any(t is None for t in inputs):
             total = self._layer_plus_codes(op, quantization, name) if op.kind == "add" else None
             if total is None:
-                self._blame_inputs(op)
+                self._record_inputs(op)
             return total
         return COMPUTED[op.kind](self, op, [t for t in inputs if t is not None], quantization, name)
 
@@ -214,11 +213,11 @@ class Absorber(Emitter):
         if quantization.same_as(codes.quantization):
             return codes
         op = next(op for op in self.source.ops if op.kind == "quantize" and op.inputs[0] is tensor)
-        self.problems[op] = f"input {tensor.name} is quantized in two ways; give both readers the same scale"
+        self.problems[op] = f"input {tensor.name} is quantized in two ways; use the same scale for all of its readers"
         return None
 
     def _table(self, op: Op, quantization: Quantization, name: str) -> Tensor | None:
-        """A lut for a region of float functions of one codes tensor, or None."""
+        """A lut for a region of float functions of one tensor of codes, or None."""
         found = leaves(op, self.producers, lambda t: self._known(t) is not None)
         if found is None or len(found) != 1:
             return None
@@ -241,7 +240,7 @@ class Absorber(Emitter):
         return self.emit("lut", name, [codes], codes.shape, quantization, {"table": entries}, op)
 
     def _accumulated(self, tensor: Tensor) -> Tensor | None:
-        """The accumulators, int32 and NHWC, of a layer on codes whose real result is `tensor`; None for others."""
+        """The int32 NHWC accumulators of a layer on codes whose float result is `tensor`, or None."""
         op = self.producers.get(tensor)
         if op is None or op.kind not in ("conv2d", "linear"):
             return None
@@ -256,7 +255,7 @@ class Absorber(Emitter):
         return self.accumulators[tensor]
 
     def _layer_plus_codes(self, op: Op, quantization: Quantization, name: str) -> Tensor | None:
-        """The sum of a layer's float result and of codes, rounded once; None where it is another sum."""
+        """The sum of a layer's float result and of codes, rounded once; None for other sums."""
         for layer, other in (op.inputs, op.inputs[::-1]):
             b = self._known(other)
             if b is None or b.is_constant or b.shape != op.output.shape:
@@ -266,40 +265,40 @@ class Absorber(Emitter):
                 continue
             producer = self.producers[layer]
             if producer.kind == "linear" or producer.attrs.get("layout", "NHWC") == "NHWC":
-                return self.emit("requantize_sum", name, [acc, b], acc.shape, quantization, self.unfollowed(), op)
+                return self.emit("requantize_sum", name, [acc, b], acc.shape, quantization, self.unmodeled(), op)
             b = self.transposed(b, NCHW_TO_NHWC)
-            nhwc, attrs = self.fresh(f"{name}_nhwc"), self.unfollowed()
+            nhwc, attrs = self.fresh(f"{name}_nhwc"), self.unmodeled()
             y = self.emit("requantize_sum", nhwc, [acc, b], acc.shape, quantization, attrs, op)
             return self.transposed(y, NHWC_TO_NCHW, name)
         return None
 
-    # Refusals
+    # Errors
 
-    def _blame(self, tensor: Tensor) -> None:
-        """Notes why `tensor` has no codes."""
+    def _record_unquantized(self, tensor: Tensor) -> None:
+        """Records why `tensor` has no codes."""
         op = self.producers.get(tensor)
         if op is None or op.kind in ("quantize", "dequantize") or op in self.problems:
             return
         if op.kind in MOVES or op.kind in ELEMENTWISE:
             before = len(self.problems)
-            self._blame_inputs(op)
+            self._record_inputs(op)
             if len(self.problems) > before and op.kind in MOVES:
                 return
         self.problems.setdefault(op, UNQUANTIZED)
 
-    def _blame_inputs(self, op: Op) -> None:
+    def _record_inputs(self, op: Op) -> None:
         for tensor in op.inputs[: DATA_INPUTS.get(op.kind)]:
             if self._known(tensor) is None:
                 if tensor.is_constant:
-                    reason = f"its constant operand {tensor.name} is float; quantize it too"
+                    reason = f"its constant operand {tensor.name} is not quantized; quantize it too"
                     self.problems.setdefault(op, reason)
                 elif tensor in self.edges:
                     self.problems.setdefault(op, f"reads the input {tensor.name} in float; quantize the input first")
                 else:
-                    self._blame(tensor)
+                    self._record_unquantized(tensor)
 
 
-# Moves: codes in, the same codes out.
+# Data movement: the codes do not change.
 
 
 def _reshape(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
@@ -337,7 +336,7 @@ def _pad(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor | None:
     x = inputs[0]
     code = round(op.attrs["value"] / x.scale) + x.zero_point
     if not -128 <= code <= 127 or (code - x.zero_point) * x.scale != op.attrs["value"]:
-        a.refuse(op, f"pads with {op.attrs['value']}, which no code of its input stands for")
+        a.refuse(op, f"pads with {op.attrs['value']}, which no code of its input represents; pad with 0")
         return None
     attrs = {"before": op.attrs["before"], "after": op.attrs["after"], "value": code}
     return a.emit("pad", op.output.name, inputs, op.output.shape, x.quantization, attrs, op)
@@ -354,7 +353,7 @@ MOVES: dict[str, Callable[[Emitter, Op, list[Tensor]], Tensor | None]] = {
 }
 
 
-# Operators that compute new numbers.
+# Operators that compute new values.
 
 
 def _weights(a: Emitter, op: Op, codes: Tensor) -> Tensor | None:
@@ -368,7 +367,7 @@ def _weights(a: Emitter, op: Op, codes: Tensor) -> Tensor | None:
         shape[quantization.axis] = -1
     data = codes.data.astype(np.int16) - np.asarray(quantization.zero_point).reshape(shape)
     if np.abs(data + 0.5).max() > 127.5:
-        a.refuse(op, f"its weights {codes.name} have a zero point that leaves int8; quantize them symmetrically")
+        a.refuse(op, f"its weights {codes.name} minus zero point do not fit into int8; quantize them symmetrically")
         return None
     axis = quantization.axis
     if op.kind == "conv2d" and op.attrs["layout"] == "NCHW":
@@ -397,7 +396,7 @@ def _layer(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization 
         arguments.append(bias)
     extra: dict[str, Any] = {key: op.attrs[key] for key in ("float_bias", "engine") if key in op.attrs}
     if quantization is not None and "engine" not in extra:
-        extra |= a.unfollowed()
+        extra |= a.unmodeled()
     if op.kind == "linear":
         return a.emit("linear", name, arguments, op.output.shape, quantization, extra, op)
     attrs = {key: op.attrs[key] for key in ("stride", "dilation", "padding", "groups")} | extra
@@ -418,7 +417,7 @@ def _binary(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization
 
 
 def _ranked(a: Emitter, tensor: Tensor, rank: int) -> Tensor:
-    """`tensor` with axes of 1 in front, as broadcasting means it."""
+    """`tensor` with leading axes of length 1, as for broadcasting."""
     shape = (1,) * (rank - len(tensor.shape)) + tensor.shape
     if shape == tensor.shape:
         return tensor
@@ -431,10 +430,10 @@ def _softmax(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantizatio
     x = inputs[0]
     axis, last = op.attrs["axis"] % len(x.shape), len(x.shape) - 1
     if axis == last:
-        return a.emit("softmax", name, [x], x.shape, quantization, a.unfollowed(), op)
+        return a.emit("softmax", name, [x], x.shape, quantization, a.unmodeled(), op)
     order = (*(k for k in range(len(x.shape)) if k != axis), axis)
     moved = a.transposed(x, order)
-    y = a.emit("softmax", a.fresh(f"{name}_last"), [moved], moved.shape, quantization, a.unfollowed(), op)
+    y = a.emit("softmax", a.fresh(f"{name}_last"), [moved], moved.shape, quantization, a.unmodeled(), op)
     return a.transposed(y, tuple(int(k) for k in np.argsort(order)), name)
 
 

@@ -1,1 +1,1 @@
-"""Passes over a lowered graph, whose integers say what is constant."""
+"""Passes over a lowered graph, whose integers determine what is constant."""

@@ -1,8 +1,8 @@
-"""Which codes each channel of each tensor can have, over all inputs: interval arithmetic on a lowered graph.
+"""The range of codes of each channel of each tensor, over all inputs: interval arithmetic on a lowered graph.
 
-A channel is an index of a tensor's last axis. An operator's interval is exact for each accumulator's sum of
-independent terms, so it contains every code that can occur; what `requantize` and the clamps make of its
-ends bounds the codes, because both are monotone.
+A channel is an index of a tensor's last axis. Each accumulator is a sum of terms whose ranges are independent, so its
+interval contains every value that can occur. `requantize` and clamps are monotone, so they map the interval's ends to
+bounds of the codes.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from qrt.compiler.ir import Graph, Op, Tensor
 
 
 class Interval(NamedTuple):
-    """Lowest and highest code of each channel, both included; int64, shape (channels,)."""
+    """Lowest and highest code of each channel, both inclusive; int64, shape (channels,)."""
 
     low: np.ndarray
     high: np.ndarray
 
     @property
     def constant(self) -> np.ndarray:
-        """For each channel, whether it has one code whatever the input."""
+        """For each channel, whether it has the same code for every input."""
         same: np.ndarray = self.low == self.high
         return same
 
@@ -59,7 +59,7 @@ def filters(op: Op) -> np.ndarray:
 
 
 def pads(op: Op) -> bool:
-    """Whether an accumulator of the operator can lack some of its terms, outside of the image."""
+    """Whether windows may extend beyond the image, so that some accumulators have fewer terms."""
     return op.kind == "transpose_conv2d" or any(op.attrs.get("padding", ()))
 
 
@@ -189,6 +189,6 @@ def intervals(graph: Graph) -> dict[Tensor, Interval]:
             continue
         operands = op.inputs[:1] if op.kind in CHANNEL_AXIS else op.inputs
         found = rule(op, *(_of_constant(t) if t.is_constant else known[t] for t in operands))
-        # Where every operand broadcasts along the last axis, one entry stands for all channels.
+        # If every operand broadcasts along the last axis, one entry applies to all channels.
         known[op.output] = Interval(*(np.broadcast_to(v, op.output.shape[-1:]).copy() for v in found))
     return known

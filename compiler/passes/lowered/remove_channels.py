@@ -1,4 +1,4 @@
-"""remove_channels: takes out channels that are constant for every input, and channels that nobody reads."""
+"""remove_channels: removes channels that are constant for every input, and channels that are never read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Mask = np.ndarray
 
 @dataclass(frozen=True)
 class _Tie:
-    """Channels of two tensors that come and go together: x[pairs_x[i]] and y[pairs_y[i]]."""
+    """Channels of two tensors that are only removed together: x[pairs_x[i]] and y[pairs_y[i]]."""
 
     x: Tensor
     y: Tensor
@@ -33,17 +33,17 @@ class _Tie:
 
 
 def remove_channels(graph: Graph, report: Report) -> Graph:
-    """Removes channels of a lowered graph that no output depends on, or that hold one code whatever the input.
+    """Removes channels of a lowered graph that no output depends on, or that have the same code for every input.
 
-    Why every byte stays: conv2d, transpose_conv2d and linear add ``(x[i] - x_zero_point) * w`` for each input
-    channel i. Where that channel always holds the code v, the sum of these terms is the constant
+    Why results do not change: conv2d, transpose_conv2d and linear add ``(x[i] - x_zero_point) * w`` for each input
+    channel i. If that channel always has the code v, the sum of these terms is the constant
     ``(v - x_zero_point) * sum(w)``, which moves into the bias; a sum of integers may be regrouped. With padding
-    some windows lack some of the terms, so there v must be x_zero_point, when all terms are 0. Where all w are 0
-    the terms are 0 in any case.
-    All other operators compute output channel i from input channel i alone (`_ties`), so a channel that is
-    taken out before and behind them takes nothing from the others; operators that mix channels in another
-    way, and the model's edges, keep all of theirs. `intervals` proves what is constant. No bound of the
-    validity rules grows: |bias| takes over no more than the range of the removed terms.
+    some windows have fewer terms, so v must be x_zero_point, which makes all terms 0. If all w are 0 the terms are 0
+    in any case.
+    All other operators compute output channel i from input channel i alone (`_ties`), so removing a channel
+    before and after them does not affect the others. Operators that mix channels in another way, and the
+    model's inputs and outputs, keep all of their channels. `intervals` proves what is constant. No bound of the
+    validity rules grows: |bias| grows by at most the range of the removed terms.
     """
     known = intervals(graph)
     needed = _needed(graph, known)
@@ -67,7 +67,7 @@ def _mixes(op: Op) -> bool:
 
 
 def _ties(op: Op) -> list[_Tie] | None:
-    """How input and output channels hang together; None where all must stay."""
+    """Which input and output channels depend on each other; None if all must stay."""
     y = op.output
     count = y.shape[-1]
     every = np.arange(count)
@@ -102,7 +102,7 @@ def _ties(op: Op) -> list[_Tie] | None:
 
 
 def _reads(op: Op, x: Interval, kept: Mask) -> Mask:
-    """Which input channels an operator that mixes them cannot do without, for the output channels `kept`."""
+    """Which input channels an operator that mixes them needs for the output channels `kept`."""
     foldable = x.constant
     if pads(op):
         foldable = foldable & (x.low == op.inputs[0].zero_point)
@@ -111,7 +111,7 @@ def _reads(op: Op, x: Interval, kept: Mask) -> Mask:
 
 
 def _needed(graph: Graph, known: dict[Tensor, Interval]) -> dict[Tensor, Mask]:
-    """For every activation the channels that must stay: the least sets that are closed under all ties."""
+    """For every activation the channels that must stay: the smallest sets that are closed under all ties."""
     needed = {tensor: np.zeros(len(interval.low), bool) for tensor, interval in known.items()}
     for edge in (*graph.inputs, *graph.outputs):
         needed[edge.tensor][:] = True
@@ -153,7 +153,7 @@ def _cut_constant(tensor: Tensor, kept: Mask) -> Tensor:
 
 
 def _cut_weights(op: Op, known: dict[Tensor, Interval], needed: dict[Tensor, Mask]) -> None:
-    """Gives the operator the weights, multipliers and biases of the channels that stay."""
+    """Keeps the weights, multipliers and biases of the remaining channels only."""
     x, old = op.inputs[:2]
     rows, columns = needed[op.output], needed[x]
     if rows.all() and columns.all():

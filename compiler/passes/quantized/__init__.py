@@ -1,1 +1,1 @@
-"""Passes over a quantized graph, whose operators read and write codes and still know scales."""
+"""Passes over a quantized graph, whose operators read and write codes and still have scales."""

@@ -1,4 +1,4 @@
-"""fuse_activation: a clamp goes into the operator that writes its input."""
+"""fuse_activation: fuses a clamp into the operator before it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""fuse_pad: padding with zeros in front of a convolution becomes the convolution's own."""
+"""fuse_pad: fuses padding with zeros into the convolution after it."""
 
 from __future__ import annotations
 

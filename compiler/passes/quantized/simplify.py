@@ -1,4 +1,4 @@
-"""simplify: drops operators that change nothing and joins reshapes."""
+"""simplify: removes operators that change nothing and merges reshapes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from qrt.compiler.report import Report
 
 
 def simplify(graph: Graph, report: Report) -> Graph:
-    """Drops identities and joins chains of reshape.
+    """Removes identities and merges chains of reshape.
 
     An identity is a reshape to the same shape, a clamp to all codes, a requantize between equal quantizations
     that clamps nothing, or a lut whose table is the identity. ``reshape(reshape(x))`` is one reshape.
@@ -21,7 +21,7 @@ def simplify(graph: Graph, report: Report) -> Graph:
             op.inputs[0] = before.inputs[0]
         if not _is_identity(op) or (graph.is_output(op.output) and _is_fixed(graph, op)):
             continue
-        # The later name says more: the numbers behind an activation are called like the activation.
+        # Keep the later name: the result of an activation is named after the activation.
         if op.kind == "clamp" and not _is_fixed(graph, op):
             op.inputs[0].name = op.output.name
         graph.redirect(op.output, op.inputs[0])
@@ -33,7 +33,7 @@ def simplify(graph: Graph, report: Report) -> Graph:
 
 
 def _is_fixed(graph: Graph, op: Op) -> bool:
-    """Whether the output of `op` must stay a tensor of its own: a model input cannot be a model output."""
+    """Whether the output of `op` must stay a separate tensor: a model input cannot be a model output."""
     return any(edge.tensor is op.inputs[0] for edge in (*graph.inputs, *graph.outputs))
 
 

@@ -1,4 +1,4 @@
-"""to_dwconv2d: a convolution with one input channel a group is depthwise."""
+"""to_dwconv2d: a convolution with one input channel per group becomes depthwise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qrt.compiler.report import Report
 
 
 def to_dwconv2d(graph: Graph, report: Report) -> Graph:
-    """Turns conv2d with groups equal to in_channels (above 1) into dwconv2d: the same sums, weights turned."""
+    """Turns conv2d with groups equal to in_channels (above 1) into dwconv2d: the same sums, weights transposed."""
     for op in graph.ops:
         if op.kind != "conv2d" or op.attrs["groups"] == 1 or op.attrs["groups"] != op.inputs[0].shape[3]:
             continue

@@ -1,8 +1,7 @@
-"""to_nhwc: takes away the transposes that a network with channels first leaves behind.
+"""to_nhwc: removes the transposes around the operators of a channels-first (NCHW) network.
 
-Every transpose moves down the graph, past operators that work entry by entry, until it meets its inverse,
-an edge of the model, or the weights of a linear layer. None of that changes a code: it changes where the
-code lies, and every reader reads it where it lies.
+Every transpose moves down the graph, past elementwise operators, until it meets its inverse, a model output, or the
+weights of a linear layer. This changes the layout of tensors and of their readers, but no code.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ BINARY = {kind for kind, facts in OPERATORS.items() if facts.elementwise and fac
 
 
 def to_nhwc(graph: Graph, report: Report) -> Graph:
-    """Removes transposes wherever the same codes can be had without them."""
+    """Removes transposes wherever the same codes can be computed without them."""
     before = _count(graph)
     if before == 0:
         return graph
@@ -57,7 +56,7 @@ def inverse(permutation: Permutation) -> Permutation:
 
 
 def _moves_nothing(op: Op) -> bool:
-    """Whether only axes of length 1 change places, so that the codes keep their order."""
+    """Whether only axes of length 1 move, so that the codes keep their order."""
     shape = op.inputs[0].shape
     long = [k for k in op.attrs["permutation"] if shape[k] != 1]
     return long == sorted(long)
@@ -75,7 +74,7 @@ def _called(name: str, permutation: Permutation) -> str:
 
 
 def _turn_inputs(graph: Graph) -> None:
-    """Makes every rank-4 input NHWC, with a transpose behind it that gives the source's NCHW."""
+    """Makes every rank-4 input NHWC, followed by a transpose to the source's NCHW."""
     for edge in graph.inputs:
         if len(edge.tensor.shape) != 4 or edge.source_layout == "NCHW" or graph.is_output(edge.tensor):
             continue
@@ -88,7 +87,7 @@ def _turn_inputs(graph: Graph) -> None:
 
 
 def _at_outputs(graph: Graph) -> bool:
-    """A model output that is the transpose of NHWC codes becomes those codes."""
+    """Replaces a model output that is the transpose of NHWC codes by those codes."""
     changed = False
     for edge in graph.outputs:
         op = graph.producer(edge.tensor)
@@ -111,7 +110,7 @@ def _drop_unread(graph: Graph) -> None:
 
 
 def _sink(graph: Graph, transpose: Op) -> bool:
-    """Moves one transpose past one of its readers, or cancels it; whether anything changed."""
+    """Moves one transpose past one of its readers, or cancels it; returns whether anything changed."""
     if transpose.kind != "transpose":
         return False
     if transpose.attrs["permutation"] == tuple(range(len(transpose.output.shape))):
@@ -158,10 +157,10 @@ def _sink_past(graph: Graph, transpose: Op, reader: Op) -> bool:
 
 
 def permutation_behind(shape: tuple[int, ...], target: tuple[int, ...], permutation: Permutation) -> Permutation | None:
-    """The transpose that, behind a reshape, does what `permutation` does in front of a reshape to `target`.
+    """The permutation that, after a reshape, equals `permutation` before a reshape to `target`.
 
-    `shape` is what the transpose gives. The reshape is cut into the smallest runs of axes of equal size; a
-    run can go first when its axes lie side by side before the transpose too. None when one does not.
+    `shape` is the output shape of the transpose. The reshape is split into the smallest runs of axes of equal size;
+    a run can be reshaped first if its axes are also adjacent before the transpose. None if any run cannot.
     """
     runs: list[tuple[range, range]] = []
     i = k = 0
@@ -175,7 +174,7 @@ def permutation_behind(shape: tuple[int, ...], target: tuple[int, ...], permutat
             else:
                 wanted, k = wanted * target[k], k + 1
         runs.append((range(start, i), range(first, k)))
-    if i < len(shape) or k < len(target):  # axes of length 1 are left over
+    if i < len(shape) or k < len(target):  # axes of length 1 remain
         return None
     for axes, _ in runs:
         if any(permutation[a + 1] != permutation[a] + 1 for a in axes[:-1]):
@@ -186,7 +185,7 @@ def permutation_behind(shape: tuple[int, ...], target: tuple[int, ...], permutat
 
 
 def _swap(graph: Graph, op: Op, inputs: list[Tensor], permutation: Permutation) -> None:
-    """`op` reads `inputs`, which lie as before the transpose; the transpose comes behind it."""
+    """Lets `op` read `inputs`, in the layout before the transpose, and puts the transpose after it."""
     after = op.output
     op.inputs = inputs
     op.output = _permuted(after, inverse(permutation), _called(after.name, permutation))
@@ -195,7 +194,7 @@ def _swap(graph: Graph, op: Op, inputs: list[Tensor], permutation: Permutation) 
 
 
 def _aligned(graph: Graph, op: Op, permutation: Permutation) -> list[Tensor] | None:
-    """The inputs of `op` as they lie before the transpose; None where that would cost another transpose."""
+    """The inputs of `op` in the layout before the transpose; None if that needs another transpose."""
     aligned: list[Tensor] = []
     added: list[Op] = []
     for tensor in op.inputs:
@@ -218,9 +217,9 @@ def _aligned(graph: Graph, op: Op, permutation: Permutation) -> list[Tensor] | N
 
 
 def _into_weights(graph: Graph, transpose: Op, reshape: Op) -> bool:
-    """transpose, flatten, linear: the linear layer's columns take the transpose's place.
+    """transpose, flatten, linear: permutes the linear layer's columns instead of the transpose.
 
-    Entry-by-entry operators between flatten and linear move in front of the flatten first.
+    Elementwise operators between flatten and linear first move before the flatten.
     """
     source, flat = transpose.inputs[0], reshape.output
     readers = graph.consumers(flat)

@@ -1,1 +1,1 @@
-"""Passes over a source graph, in which values are real numbers between codes."""
+"""Passes over a source graph, whose values between quantize and dequantize are real numbers."""

@@ -1,4 +1,4 @@
-"""fold_batch_norm: batch normalization behind a convolution goes into its scales and bias, else becomes one."""
+"""fold_batch_norm: folds batch normalization into the layer before it, or turns it into a convolution."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def fold_batch_norm(graph: Graph, report: Report) -> Graph:
     ``(b - mean) * f + beta``. Quantized weights keep their codes: only their scale is multiplied by |f|, and
     codes change sign where f is negative, which is exact unless a code is -128.
 
-    Behind anything else it becomes a depthwise convolution of 1x1 with weights f, quantized exactly to codes of 1
-    and -1. A division by a constant per channel in front of it, which quantization-aware training writes, joins it.
+    After anything else it becomes a 1x1 depthwise convolution with weights f, quantized exactly to codes of 1 and -1.
+    A division by a constant per channel before it, which quantization-aware training writes, is folded too.
     """
     kept: list[Op] = []
     problems: list[Problem] = []
@@ -64,7 +64,7 @@ def _join_division(graph: Graph, norm: Op, kept: list[Op]) -> None:
 
 
 def _depthwise(norm: Op) -> list[Op]:
-    """`norm` as a convolution of each channel by itself; as it is where there is no image."""
+    """`norm` as a depthwise convolution; unchanged if its input is not an image."""
     x = norm.inputs[0]
     if len(x.shape) != 4:
         return [norm]
@@ -83,9 +83,9 @@ def _depthwise(norm: Op) -> list[Op]:
 
 
 def _fold(graph: Graph, norm: Op, layer: Op, kept: list[Op]) -> str | None:
-    """Folds `norm` into `layer`; the reason when it cannot be."""
+    """Folds `norm` into `layer`; returns the reason if that is impossible."""
     if len(graph.consumers(layer.output)) > 1 or graph.is_output(layer.output):
-        return f"{layer.name} in front of it has other readers; let it have one of its own"
+        return f"{layer.name} before it has other readers; give it a layer of its own"
     gamma, beta, mean, variance = (tensor.real() for tensor in norm.inputs[1:5])
     factor = gamma / np.sqrt(variance + norm.attrs["epsilon"])
     source = graph.producer(layer.inputs[1])
@@ -108,7 +108,7 @@ def _fold(graph: Graph, norm: Op, layer: Op, kept: list[Op]) -> str | None:
 
 
 def _scaled(weights: Tensor, factor: np.ndarray) -> Tensor | None:
-    """`weights` times `factor` along its first axis; None where the codes' signs cannot change."""
+    """`weights` times `factor` along its first axis; None if the codes' signs cannot change."""
     assert weights.data is not None
     column = factor.reshape(-1, *[1] * (weights.data.ndim - 1))
     quantization = weights.quantization

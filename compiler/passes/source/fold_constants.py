@@ -1,4 +1,4 @@
-"""fold_constants: what is computed from constants alone is computed at compile time."""
+"""fold_constants: evaluates operators on constants at compile time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from qrt.compiler.report import Report
 
 
 def fold_constants(graph: Graph, report: Report) -> Graph:
-    """Evaluates float functions of constants, and transpose and reshape of them, also behind a dequantize.
+    """Evaluates float functions of constants, and transpose and reshape of constants, also after a dequantize.
 
-    A move commutes with dequantize, so ``transpose(dequantize(codes))`` is ``dequantize(transpose(codes))``;
-    a per-channel axis moves along. A reshape that breaks up the axis of per-channel codes is left alone.
+    Transpose and reshape commute with dequantize, so ``transpose(dequantize(codes))`` is
+    ``dequantize(transpose(codes))``; a per-channel axis is permuted too. A reshape that splits or merges the axis of
+    per-channel codes is not evaluated.
     """
     dequantized: dict[Tensor, Op] = {}
     kept: list[Op] = []
@@ -39,7 +40,7 @@ def fold_constants(graph: Graph, report: Report) -> Graph:
 
 
 def _moved(op: Op, source: Tensor) -> Tensor | None:
-    """The constant after `op`, or None where it is neither a move of a constant nor a function of constants."""
+    """The constant after `op`, or None if `op` is neither data movement nor a function of constants."""
     quantization = source.quantization
     assert source.data is not None
     if op.kind in ELEMENTWISE and all(tensor.data is not None and tensor.dtype == "float32" for tensor in op.inputs):
@@ -58,6 +59,6 @@ def _moved(op: Op, source: Tensor) -> Tensor | None:
 
 
 def _keeps_channels(source: Tensor, shape: tuple[int, ...]) -> bool:
-    """Whether a reshape to `shape` leaves the per-channel axis, if there is one, where it is."""
+    """Whether a reshape to `shape` does not change the per-channel axis, if there is one."""
     axis = None if source.quantization is None else source.quantization.axis
     return axis is None or source.shape[: axis + 1] == shape[: axis + 1]

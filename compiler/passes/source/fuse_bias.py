@@ -1,4 +1,4 @@
-"""fuse_bias: a constant added behind a layer without a bias is its bias."""
+"""fuse_bias: a constant added after a layer without bias becomes its bias."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from qrt.compiler.report import Report
 def fuse_bias(graph: Graph, report: Report) -> Graph:
     """Turns ``add(linear(x, w), c)``, and the same of conv2d, into the layer with bias `c`.
 
-    Both are float operators here, with one rounding behind them, so the sum is the same.
+    Both are float operators here, with one rounding after them, so the sum is the same.
     """
     kept: list[Op] = []
     for op in graph.ops:
         if op.kind != "add" or not _fuse(graph, op):
             kept.append(op)
         else:
-            report.note("fuse_bias", f"made {op.name} the bias of the layer in front of it")
+            report.note("fuse_bias", f"made {op.name} the bias of the layer before it")
     graph.ops = kept
     return graph
 

@@ -254,7 +254,7 @@ def test_an_addend_that_float32_asks_for_is_explained() -> None:
     graph = read(build(model).to_bytes())
     explained = explain(graph, 0)
     assert explained.numbers["addend"] == graph.ops[0].attrs["requant"].addend[0]
-    assert any("what the file states" in line for line in explained.formulas)
+    assert any("value in the file" in line for line in explained.formulas)
 
 
 def test_summary_names_what_can_differ() -> None:
@@ -264,11 +264,11 @@ def test_summary_names_what_can_differ() -> None:
     assert match_text(report) == "onnxruntime"
     report.deviations = [
         Deviation("Add_3", "add", 14753, 65536, "pairs of codes"),
-        Deviation("Conv_1;more", "conv2d", 0, 0, "added up in float32 by the engine, cases not counted"),
+        Deviation("Conv_1;more", "conv2d", 0, 0, "summed in float32 by the engine, cases not counted"),
     ]
     assert match_text(report) == "onnxruntime, but for 2 operators, see below"
     assert [deviation_text(one) for one in report.deviations] == [
         "Add_3: 14,753 of 65,536 pairs of codes",
-        "Conv_1: added up in float32 by the engine, cases not counted",
+        "Conv_1: summed in float32 by the engine, cases not counted",
     ]
     assert report.as_dict()["deviations"][0]["count"] == 14753

@@ -344,5 +344,5 @@ def test_what_is_left_in_float_is_named_all_at_once() -> None:
         run_passes(source.graph, Report())
     found = {problem.kind: problem.reason for problem in caught.value.problems}
     assert set(found) == {"mul", "softmax"}
-    assert "its constant operand per_entry is float" in found["mul"]
+    assert "its constant operand per_entry is not quantized" in found["mul"]
     assert "is not quantized" in found["softmax"]
