@@ -32,7 +32,7 @@ __all__ = ["CompileError", "Compiled", "Graph", "GraphBuilder", "Problem", "Repo
 
 # For each suffix of a source file, the module of qrt.compiler.frontends that reads it.
 FRONTENDS = {".onnx": "onnx.graph", ".tflite": "tflite.graph", ".pt2": "torch.pt2"}
-# For each of those modules, the engines whose bytes it can give; the first is the default.
+# For each of those modules, the engines that it can match bit for bit; the first is the default.
 ENGINES = {
     "onnx.graph": ("onnxruntime",),
     "tflite.graph": ("tflm", "litert", "xnnpack"),
@@ -45,7 +45,7 @@ SKIPPABLE = frozenset(apply.__name__ for apply in OPTIONAL) | {"schedule", "over
 
 @dataclass(frozen=True)
 class Compiled:
-    """A compiled network: its lowered graph, its memory plan, and the report of what was done."""
+    """A compiled network: lowered graph, memory plan and report."""
 
     graph: Graph
     plan: Plan
@@ -57,7 +57,7 @@ class Compiled:
         Parameters
         ----------
         test_vectors : sequence of (inputs, outputs)
-            int8 arrays in the order of the model's edges, with which the file can prove itself.
+            int8 arrays in the order of the model's inputs and outputs, stored in the file for checking.
         """
         return write(self.graph, self.plan, test_vectors=test_vectors)
 
@@ -72,34 +72,34 @@ def build(
     batch: int | None = None,
     skip: Collection[str] = (),
 ) -> Compiled:
-    """Compiles a network and keeps what is known about it.
+    """Compiles a network; returns it with its memory plan and the report.
 
     Parameters
     ----------
     source : path, ModelProto, Graph or GraphBuilder
         An .onnx or .tflite file, an ONNX model in memory, or a network built in Python.
     name : str, optional
-        Of the network; by default the source's.
+        Name of the network; by default the source's.
     labels : sequence of str, optional
         Names of the entries of the output's last axis.
     match : str, optional
-        The engine whose bytes the file is to give: for .tflite ``"tflm"`` (the default; CMSIS-NN's too),
-        ``"litert"`` (its reference kernels) or ``"xnnpack"`` (LiteRT's default on most machines, to at least
-        99.999 % of each layer); for .onnx ``"onnxruntime"``.
+        The engine to match bit for bit: for .tflite ``"tflm"`` (the default; also CMSIS-NN), ``"litert"``
+        (LiteRT's reference kernels) or ``"xnnpack"`` (LiteRT's default on most machines; at least 99.999 % of
+        each layer's codes are equal); for .onnx ``"onnxruntime"``.
     bias : {"int32", "float"}, optional
-        Rounds every bias to int32, or keeps all at full precision in the addend, whatever the source and `match`
-        say; not for layers that round twice.
+        Rounds every bias to int32, or keeps every bias at full precision in the addend, regardless of the source
+        and `match`. Layers with double rounding always have int32 biases.
     batch : int, optional
-        The leading axis of every input. By default 1, whatever the source says, unless an operator mixes the samples
-        of a batch; the report then names it, and the source's batch is kept. A network built in Python (Graph,
-        GraphBuilder) keeps the batch that it was built with.
+        The leading axis of every input. By default 1, unless an operator mixes the samples of a batch; then the
+        source's batch is kept and the report names the operator. A network built in Python (Graph, GraphBuilder)
+        keeps the batch that it was built with.
     skip : collection of str
-        Optimizations to leave out, of `SKIPPABLE`; the results are the same bytes without them.
+        Optimizations to skip, from `SKIPPABLE`; they do not change results.
 
     Raises
     ------
     CompileError
-        What cannot be compiled exactly, all of it.
+        Lists everything that cannot be compiled exactly.
     OSError
         The source cannot be read.
     ImportError
@@ -129,21 +129,21 @@ def from_torch(
     Parameters
     ----------
     module : torch.nn.Module or torch.export.ExportedProgram
-        What ``torch.ao.quantization.convert``, ``convert_fx``, ``convert_to_reference_fx`` or PT2E's
-        ``convert_pt2e`` gave, or an exported program of the last.
+        The result of ``torch.ao.quantization.convert``, ``convert_fx``, ``convert_to_reference_fx`` or PT2E's
+        ``convert_pt2e``, or an exported program of the last.
     example_inputs : sequence of torch.Tensor
-        One for each argument of forward, such as the module can run with; only their shapes count.
+        One for each argument of forward, accepted by the module; only their shapes matter.
     match : {"pytorch", "fbgemm", "qnnpack", "x86", "onednn"}, optional
-        The engine whose bytes to give: ``"pytorch"`` is quantize, dequantize and float operators as they are
-        written (PT2E, reference models), with biases as the model has them; of the others qnnpack rounds biases
-        to int32 and all keep them at full precision. By default what PyTorch would run the module with.
+        The engine to match bit for bit. ``"pytorch"`` runs quantize, dequantize and float operators as they are
+        written (PT2E, reference models), with biases as the model has them. qnnpack rounds biases to int32, the
+        others keep them at full precision. By default the engine that PyTorch would run the module with.
     name, labels, bias, batch, skip
         As for `build`.
 
     Raises
     ------
     CompileError
-        What cannot be compiled exactly, all of it.
+        Lists everything that cannot be compiled exactly.
     ImportError
         PyTorch is missing; the message says what to install.
     """
@@ -161,12 +161,12 @@ def from_torch(
 
 def _check_options(bias: str | None, batch: int | None, skip: Collection[str]) -> None:
     if bias not in (None, *BIASES):
-        raise ValueError(f"bias is {' or '.join(map(repr, BIASES))}, got {bias!r}")
+        raise ValueError(f"bias must be {' or '.join(map(repr, BIASES))}, got {bias!r}")
     if batch is not None and batch < 1:
-        raise ValueError(f"batch is at least 1, got {batch}")
+        raise ValueError(f"batch must be at least 1, got {batch}")
     unknown = sorted(set(skip) - SKIPPABLE)
     if unknown:
-        raise ValueError(f"no optimizations: {', '.join(unknown)}; there are {', '.join(sorted(SKIPPABLE))}")
+        raise ValueError(f"unknown optimizations: {', '.join(unknown)}; known are {', '.join(sorted(SKIPPABLE))}")
 
 
 def _compiled(
@@ -178,11 +178,11 @@ def _compiled(
     bias: str | None,
     skip: Collection[str],
 ) -> Compiled:
-    """A source graph, compiled; `start` is when that began."""
+    """Compiles a source graph; `start` is the time at which compilation began."""
     graph = run_passes(graph, report, skip)
     floats = [edge.tensor for edge in (*graph.inputs, *graph.outputs) if edge.tensor.dtype not in ("int8", "int32")]
     if floats:
-        reason = "is {} from end to end; let an operator compute it from codes, or leave it out"
+        reason = "is a model input or output of type {} that no operator quantizes; quantize it, or remove it"
         raise CompileError([Problem(tensor.name, "tensor", reason.format(tensor.dtype)) for tensor in floats])
     if bias is not None:
         _set_bias(graph, bias, report)
@@ -198,7 +198,7 @@ def _compiled(
         verify(graph, "lowered", "schedule")
     memory = plan(graph, overlap="overlap" not in skip)
     if memory.overlaps:
-        report.note("overlap", f"{len(memory.overlaps)} operators write over an input that they are done with")
+        report.note("overlap", f"{len(memory.overlaps)} operators overwrite an input that is not needed after them")
     report.describe(graph)
     report.arena_size, report.arena_lower_bound = memory.arena_size, memory.lower_bound
     report.seconds = time.perf_counter() - start
@@ -206,26 +206,26 @@ def _compiled(
 
 
 def source_graph(source: Any, match: str | None = None, batch: int | None = None) -> Graph:
-    """The network of a source as its frontend reads it, in float too; parameters and errors are those of `build`."""
+    """The network of a source as its frontend reads it, quantized or float; parameters and errors as for `build`."""
     return _graph(source, match, batch, Report())
 
 
 def folded_graph(source: Any) -> Graph:
-    """The network of a source, in float as far as it is, with normalizations folded; errors are those of `build`."""
+    """The network of a source, quantized or float, with batch normalization folded; errors as for `build`."""
     graph = source_graph(source)
     with understanding(source):
         return run_source_passes(graph, Report())
 
 
 def compile(source: Any, **options: Any) -> bytes:
-    """The content of the .qfb file for a network; parameters and errors are those of `build`."""
+    """The content of the .qfb file for a network; parameters and errors as for `build`."""
     return build(source, **options).to_bytes()
 
 
 def _graph(source: Any, match: str | None, batch: int | None, report: Report) -> Graph:
     if isinstance(source, GraphBuilder | Graph):
         if match is not None:
-            raise CompileError([Problem("match", "option", "a network built in Python states its own roundings")])
+            raise CompileError([Problem("match", "option", "a network built in Python sets its own rounding modes")])
         graph = source.copy() if isinstance(source, Graph) else source.graph.copy()
         return graph if batch is None else set_batch(graph, batch, report)
     graph = _read(source, match, report)
@@ -239,9 +239,7 @@ def _read(source: Any, match: str | None, report: Report) -> Graph:
         path = Path(source)
         if path.suffix not in FRONTENDS:
             known = " or ".join(FRONTENDS)
-            raise CompileError(
-                [Problem(str(path), "file", f"its suffix is none that the compiler reads; give {known}")]
-            )
+            raise CompileError([Problem(str(path), "file", f"its suffix is not supported; give {known}")])
         refuse_device(path)
         kind = FRONTENDS[path.suffix]
         report.match = _engine(str(path), kind, match)
@@ -249,7 +247,7 @@ def _read(source: Any, match: str | None, report: Report) -> Graph:
         with understanding(path):
             graph: Graph = frontend.to_graph(path, report.match)
             check(graph)
-            # A file may contradict itself, in shapes say; what breaks a rule later is the compiler's own mistake.
+            # A file may be inconsistent, for example in its shapes. A rule broken after this is a compiler error.
             check_source(graph)
         return graph
     if type(source).__name__ == "ModelProto":
@@ -259,19 +257,19 @@ def _read(source: Any, match: str | None, report: Report) -> Graph:
         graph = to_graph(source, report.match)
         check(graph)
         return graph
-    raise TypeError(f"a source is a path, an ONNX ModelProto, a Graph or a GraphBuilder, got {type(source).__name__}")
+    raise TypeError(f"source must be a path, ONNX ModelProto, Graph or GraphBuilder, got {type(source).__name__}")
 
 
 def _engine(source: str, frontend: str, match: str | None) -> str:
     engines = ENGINES[frontend]
     if match is not None and match not in engines:
-        reason = f"cannot give the bytes of {match!r}; for this kind of file there is {', '.join(engines)}"
+        reason = f"cannot match {match!r}; this kind of file supports {', '.join(engines)}"
         raise CompileError([Problem(source, "file", reason)])
     return match or engines[0]
 
 
 def _set_bias(graph: Graph, bias: str, report: Report) -> None:
-    """Says for every layer with weights how its bias is kept."""
+    """Sets for every layer with weights how its bias is stored."""
     double = []
     for op in graph.ops:
         if op.kind in WEIGHTED and len(op.inputs) > 2:
@@ -279,12 +277,12 @@ def _set_bias(graph: Graph, bias: str, report: Report) -> None:
             op.attrs.pop("engine", None)
             double += [op.name] if op.attrs["float_bias"] != (bias == "float") else []
     text = f"biases are {'int32' if bias == 'int32' else 'kept at full precision in the addends'}"
-    report.note("bias", text + (f", but {len(double)} layers round twice and keep theirs int32" if double else ""))
+    report.note("bias", text + (f", but {len(double)} layers with double rounding keep int32 biases" if double else ""))
 
 
 def _set_labels(graph: Graph, labels: Sequence[str]) -> None:
     if len(graph.outputs) != 1:
-        raise CompileError([Problem(graph.name, "labels", f"labels need one output, this has {len(graph.outputs)}")])
+        raise CompileError([Problem(graph.name, "labels", f"labels need one output, got {len(graph.outputs)}")])
     edge = graph.outputs[0]
     count = edge.tensor.shape[-1]
     if len(labels) != count:

@@ -1,4 +1,4 @@
-"""What GraphBuilder's methods are made of: names, checks of arguments, windows, and the operator at the end."""
+"""The parts of GraphBuilder's methods: names, argument checks, windows, and adding the operator."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def _pair(value: Pair) -> tuple[int, int]:
 
 
 def _same(size: int, window: int, stride: int) -> tuple[int, int]:
-    """Padding that makes the output ceil(size / stride) long, the odd one behind."""
+    """Padding for an output of length ceil(size / stride); an odd total has one more at the end."""
     total = max((-(-size // stride) - 1) * stride + window - size, 0)
     return total // 2, total - total // 2
 
 
 class Parts:
-    """A graph under construction, and how its operators are put together."""
+    """A graph under construction, and how its operators are built."""
 
     def __init__(self, name: str = "") -> None:
         self.graph = Graph(name)
@@ -43,16 +43,16 @@ class Parts:
     def _int8(values: ArrayLike, what: str) -> np.ndarray:
         array = np.asarray(values)
         if array.dtype != np.int8 and (not np.issubdtype(array.dtype, np.integer) or np.abs(array + 0.5).max() > 127.5):
-            raise ValueError(f"{what} are int8 codes, got dtype {array.dtype}")
+            raise ValueError(f"{what} must be int8 codes, got dtype {array.dtype}")
         return array.astype(np.int8)
 
     @staticmethod
     def _numbers(values: ArrayLike, what: str, limit: int) -> np.ndarray:
         array = np.asarray(values)
         if array.ndim != 1 or not array.size or not np.issubdtype(array.dtype, np.integer):
-            raise ValueError(f"{what} are integers in one row")
+            raise ValueError(f"{what} must be a one-dimensional array of integers")
         if array.min() < 0 or array.max() >= min(limit, 2**16):
-            raise ValueError(f"{what} lie from 0 to {min(limit, 2**16) - 1}")
+            raise ValueError(f"{what} must be from 0 to {min(limit, 2**16) - 1}")
         return array.astype(np.uint16)
 
     @staticmethod
@@ -88,7 +88,7 @@ class Parts:
     def _weights(self, weights: ArrayLike, scale: ArrayLike | None, axis: int, rank: int) -> Tensor:
         values = np.asarray(weights)
         if values.ndim != rank:
-            raise ValueError(f"weights have rank {rank}, got shape {values.shape}")
+            raise ValueError(f"weights must have rank {rank}, got shape {values.shape}")
         count = values.shape[axis]
         if np.issubdtype(values.dtype, np.floating):
             if scale is None:
@@ -109,7 +109,7 @@ class Parts:
     def _bias(self, bias: ArrayLike, x: Tensor, w: Tensor, count: int) -> Tensor:
         values = np.asarray(bias)
         if values.shape != (count,):
-            raise ValueError(f"a bias has one entry for each of {count} output channels, got shape {values.shape}")
+            raise ValueError(f"bias must have one entry for each of {count} output channels, got shape {values.shape}")
         name = self._unique("bias")
         if np.issubdtype(values.dtype, np.floating):
             return Tensor(name, values.shape, "float32", None, values.astype(np.float64))
@@ -128,7 +128,7 @@ class Parts:
             sides = [_same(size, span, step) for size, span, step in zip(x.shape[1:3], spans, steps, strict=True)]
             padding = (*sides[0], *sides[1])
         elif isinstance(padding, str):
-            raise ValueError(f"padding is a number, (top, bottom, left, right) or 'same', got {padding!r}")
+            raise ValueError(f"padding must be a number, (top, bottom, left, right) or 'same', got {padding!r}")
         elif isinstance(padding, int):
             padding = (padding, padding, padding, padding)
         return {"stride": steps, "dilation": spread, "padding": tuple(padding)}
@@ -179,7 +179,9 @@ class Parts:
         if activation is None:
             return {}
         if isinstance(activation, str) and activation not in ACTIVATIONS:
-            raise ValueError(f"activation is None, {', '.join(map(repr, ACTIVATIONS))} or a pair, got {activation!r}")
+            raise ValueError(
+                f"activation must be None, {', '.join(map(repr, ACTIVATIONS))} or a pair, not {activation!r}"
+            )
         low, high = ACTIVATIONS[activation] if isinstance(activation, str) else activation
         return activation_codes(low, high, quantization)
 

@@ -1,11 +1,11 @@
-"""Optional libraries: imported when something needs them; where one is missing, the error says what to install."""
+"""Optional libraries: imported when needed; if one is missing, the error says what to install."""
 
 from __future__ import annotations
 
 import importlib
 from types import ModuleType
 
-# For each library, what needs it and the extra that installs it.
+# For each library, its purpose and the extra that installs it.
 NEEDED = {
     "onnx": ("reading .onnx files", "onnx"),
     "onnxruntime": ("calibration of .onnx files", "onnx"),
@@ -16,7 +16,7 @@ NEEDED = {
 
 
 def load(name: str) -> ModuleType:
-    """The library of that name, of `NEEDED`.
+    """The library of that name, one of `NEEDED`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the compiler did to a network: for the summary of `qrt compile`, for scripts, and for tests."""
+"""Report: what the compiler did to a network, for the summary of `qrt compile`, scripts, and tests."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from qrt.compiler.ir import Graph, Op
 
 @dataclass(frozen=True)
 class Rescue:
-    """Channels whose integers would have overflowed or vanished, and what was done instead.
+    """Channels whose integers would have overflowed or become 0, and how they were corrected.
 
-    `removed` where these channels turned out to be constant, or unread, and were taken out after that.
+    `removed` if these channels were constant or never read, and were removed afterwards.
     """
 
     op: str
@@ -27,7 +27,7 @@ class Rescue:
 
 @dataclass(frozen=True)
 class Removal:
-    """Output channels of an operator that were taken out, by their numbers in the source, of `count`."""
+    """Output channels of an operator that were removed, by their numbers in the source, of `count`."""
 
     op: str
     kind: str
@@ -37,10 +37,9 @@ class Removal:
 
 @dataclass(frozen=True)
 class Deviation:
-    """An operator whose codes can differ from those of the engine that `Report.match` names, by 1.
+    """An operator whose codes can differ by 1 from those of the engine that `Report.match` names.
 
-    They do for `count` of `total` `cases`, which are all that the operator can meet; counts are 0 where the cases have
-    not been tried.
+    They differ in `count` of `total` `cases`, which are all possible cases; both are 0 if the cases were not checked.
     """
 
     op: str
@@ -57,23 +56,23 @@ class Report:
     Attributes
     ----------
     match : str
-        The engine whose bytes the file gives; empty for networks built in Python.
+        The engine that the file matches; empty for networks built in Python.
     notes : list of (str, str)
         What each pass did: its name and a sentence.
     rescues : list of Rescue
     removals : list of Removal
     deviations : list of Deviation
-        Operators of which not every code is that of `match`.
+        Operators whose codes are not all equal to those of `match`.
     operators : dict of str to int
-        How many of each kind.
+        Number of operators of each kind.
     macs : int
         Multiply-accumulates of one inference.
     weight_bytes, parameter_bytes : int
-        Of weights; of biases, multipliers, shifts and addends.
+        Bytes of weights; bytes of biases, multipliers, shifts and addends.
     arena_size, arena_lower_bound : int
         Bytes; see `qrt.compiler.plan.memory.Plan`.
     seconds : float
-        Time that compiling took.
+        Duration of compilation.
     """
 
     name: str = ""
@@ -100,7 +99,7 @@ class Report:
         self.deviations.append(Deviation(op.name, op.kind, count, total, cases))
 
     def removal(self, op: str, kind: str, channels: tuple[int, ...], count: int) -> None:
-        """Notes removed channels, and which of the rescued ones are among them."""
+        """Records removed channels, and which of the rescued channels are among them."""
         self.removals.append(Removal(op, kind, channels, count))
         parted: list[Rescue] = []
         for rescue in self.rescues:
@@ -113,7 +112,7 @@ class Report:
         self.rescues = parted
 
     def describe(self, graph: Graph) -> None:
-        """Counts what a lowered graph holds."""
+        """Counts operators, MACs and bytes of a lowered graph."""
         self.name = graph.name
         self.operators = dict(Counter(op.kind for op in graph.ops))
         self.macs = sum(macs(op) for op in graph.ops)

@@ -1,1 +1,1 @@
-"""In which order operators run, and where their tensors lie in the arena."""
+"""The order of operators, and the offsets of their tensors in the arena."""

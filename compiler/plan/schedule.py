@@ -1,6 +1,6 @@
-"""The order of operators: one with a lower peak of live memory, where the graph leaves a choice.
+"""The order of operators: one with a lower peak of live memory, if the graph allows several orders.
 
-`schedule` is a pure function of the graph; it changes which operator runs when and nothing else.
+`schedule` is a pure function of the graph; it changes nothing but the order of operators.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from qrt.compiler.plan.memory import aligned
 from qrt.compiler.report import Report
 from qrt.schema.operators import OPERATORS
 
-# States that the search visits at most; a count, so that equal graphs give equal orders anywhere.
+# Largest number of states that the search visits; not a time limit, so that the result is reproducible.
 SEARCH_LIMIT = 20_000
 
 
 class _Needs:
-    """For each operator what must run before it, and what it reads for the last time."""
+    """For each operator, its predecessors and the tensors that it reads last."""
 
     def __init__(self, graph: Graph) -> None:
         self.ops = graph.ops
@@ -36,7 +36,7 @@ class _Needs:
         self.start = sum(aligned(edge.tensor.nbytes) for edge in graph.inputs)
 
     def run(self, done: int, i: int) -> tuple[int, int]:
-        """Bytes that running operator i adds while it runs, and those that it leaves behind (often negative)."""
+        """Bytes that operator i adds while it runs, and after it has run (often negative)."""
         op = self.ops[i]
         after = done | 1 << i
         dying = [
@@ -58,9 +58,9 @@ def _peak(needs: _Needs, order: Sequence[int]) -> int:
 
 
 def _search(needs: _Needs) -> list[int] | None:
-    """The order of the lowest peak, by uniform-cost search over sets of operators that have run; None at the limit."""
+    """The order with the lowest peak, by uniform-cost search over sets of finished operators; None at the limit."""
     count, everything = len(needs.ops), (1 << len(needs.ops)) - 1
-    # Among equal peaks the set that has come farthest, then the one first found.
+    # Among equal peaks the set with the most operators, then the one found first.
     queue: list[tuple[int, int, int, int, int]] = [(needs.start, 0, 0, 0, needs.start)]
     came: dict[int, tuple[int, int]] = {0: (0, -1)}
     best = {0: needs.start}
@@ -91,10 +91,10 @@ def _search(needs: _Needs) -> list[int] | None:
 
 
 def schedule(graph: Graph, report: Report) -> Graph:
-    """The graph with its operators in an order of lower peak memory, or as it is.
+    """The graph with its operators in an order of lower peak memory, or unchanged.
 
-    Why every byte stays: each operator still runs after all that it reads from, and no operator has an
-    effect but its output.
+    Why results do not change: each operator still runs after the operators that it reads from, and has no effect
+    other than its output.
     """
     branches = any(len(graph.consumers(tensor)) > 1 for tensor in graph.tensors() if not tensor.is_constant)
     if not branches and len(graph.inputs) == 1:

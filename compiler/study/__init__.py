@@ -1,1 +1,1 @@
-"""Looking at a network: its formulas, its programs in numpy, its values beside those of its source."""
+"""Analysis of a network: its formulas, its numpy programs, and comparison with its source."""

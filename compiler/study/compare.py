@@ -1,4 +1,4 @@
-"""Integers beside floats, layer by layer: how far each result of a .qfb file is from what its source means."""
+"""Compares a .qfb file with its source, layer by layer: the error of each result against the float result."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class Layer:
     tensor : str
         Its output in the source.
     scale : float
-        Of one code, the unit of the errors below.
+        Scale of the output, the unit of the errors below.
     sqnr : float
         Signal to quantization noise, dB: 10 log10(sum float^2 / sum (float - integer)^2); infinite where equal.
     cosine : float
-        Of the angle between floats and integers as vectors.
+        Cosine of the angle between floats and integers as vectors.
     max_error, mean_error : float
         Largest and mean |float - integer|, in codes (LSB).
     histogram : list of int
         How many differences round to -4 or less, -3, ..., 3, 4 or more codes.
     differing : int or None
-        Codes that are not those of the quantized source; None where the source is float.
+        Number of codes that differ from the quantized source; None if the source is float.
     size : int
         Numbers compared.
     """
@@ -67,9 +67,9 @@ class Comparison:
     layers : list of Layer
         In the order of the file.
     missing : list of str
-        Results that the source has not under that name.
+        Results that the source does not have under that name.
     first_differing : str or None
-        The first layer whose codes are not those of the quantized source.
+        The first layer whose codes differ from the quantized source.
     accuracy : dict
         By what ran: ``"qrt"``, ``"float"``, ``"quantized source"``; empty without labels.
     samples : int
@@ -94,14 +94,14 @@ class Comparison:
 
 
 class Comparer:
-    """Sums what runs of the network say about each operator of a lowered graph.
+    """Accumulates the errors of each operator of a lowered graph over runs of the network.
 
     Parameters
     ----------
     graph : Graph
         Of the file.
     outputs : sequence of str
-        The source's names of the outputs, in order; the file may call them otherwise.
+        The source's names of the outputs, in order; names in the file may differ.
     """
 
     def __init__(self, graph: Graph, outputs: Sequence[str]) -> None:
@@ -111,12 +111,12 @@ class Comparer:
         self.missing: list[str] = []
 
     def add(self, codes: Sequence[Array], real: dict[str, Array], written: dict[str, Array] | None) -> None:
-        """One run.
+        """Adds one run.
 
         Parameters
         ----------
         codes : sequence of numpy.ndarray
-            What each operator gave, in order (`qrt.compiler.study.layers.exposed`).
+            The output of each operator, in order (`qrt.compiler.study.layers.exposed`).
         real : dict
             The source's real values by name, unquantized (`qrt.compiler.study.evaluate`).
         written : dict or None
@@ -148,13 +148,13 @@ def _source_name(tensor: Tensor, outputs: dict[Tensor, str], real: dict[str, Arr
 
 
 def _as_nhwc(values: Array, tensor: Tensor, codes: Array) -> Array | None:
-    """The source's values as the file lays them out; None where their shapes cannot be told apart or do not fit."""
+    """The source's values in the layout of the file; None if their shape is ambiguous or does not match."""
     turned = values.ndim == 4 and tensor.name.endswith("_nhwc")
     if values.shape == codes.shape and not turned:
         return values
     if values.ndim == 4 and values.transpose(0, 2, 3, 1).shape == codes.shape:
         return values.transpose(0, 2, 3, 1)
-    # Whatever the layout, a sample with one axis of more than one entry has one order.
+    # In a sample with a single axis longer than 1, all layouts have the same order.
     if values.size == codes.size and max(values.shape[1:], default=1) == values[0].size:
         return values.reshape(codes.shape)
     return None

@@ -1,7 +1,7 @@
-"""A graph in floating point: what a network means, and what its quantize and dequantize operators make of it.
+"""Evaluates a graph in floating point with numpy, with or without rounding by quantize and dequantize.
 
-Works on graphs in the source's or the quantized stage (`qrt.compiler.ir`). Integer operators are taken for the
-real functions that they stand for. For comparing, not for running: numpy.
+Works on graphs in the source or the quantized stage (`qrt.compiler.ir`). Integer operators are evaluated as the real
+functions that they represent. For comparison, not for inference.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ def evaluate(graph: Graph, inputs: list[Array], *, quantized: bool) -> Values:
     Parameters
     ----------
     graph : Graph
-        Of the source's or the quantized stage.
+        In the source or the quantized stage.
     inputs : list of numpy.ndarray
-        float32, one for each input, of its shape in `graph`.
+        float32, one for each input, with its shape in `graph`.
     quantized : bool
-        Whether quantize rounds, as an engine does that runs the operators as they are written. It clamps to the
-        range of the codes in any case: quantizers take a ReLU away whose bound that range is. Weights are what
-        their codes say.
+        Whether quantize rounds, like an engine that runs the operators as they are written. It clamps to the range
+        of the codes in any case, because quantizers remove a ReLU that has the same bounds. Weights have the
+        values of their codes.
 
     Raises
     ------
     ValueError
-        An operator that has no real function here.
+        An operator that has no real function.
     """
     values: Values = {}
-    # What is quantized goes on as its codes say, and is meant by its name.
+    # After quantize the values of the codes are used; the tensor's name refers to the unrounded values.
     quantized_as: Values = {}
     for edge, x in zip(graph.inputs, inputs, strict=True):
         values[edge.tensor.name] = x.astype(np.float32)
-    # A frontend gives all inputs the one rule by which its engine quantizes.
+    # A frontend sets the same quantization rule, that of its engine, for all inputs.
     rule = graph.inputs[0].quantize_rule
     for op in graph.ops:
         arguments = [_value(tensor, values) for tensor in op.inputs]
@@ -71,7 +71,7 @@ def _value(tensor: Tensor, values: Values) -> Array:
 
 
 def _quantize(x: Array, op: Op, rule: str, rounded: bool) -> Array:
-    """x as its codes say it, or only inside of their range."""
+    """x rounded to its codes, or only clamped to their range."""
     quantization = op.output.quantization
     assert quantization is not None
     low, high = (np.iinfo(op.output.dtype).min, np.iinfo(op.output.dtype).max)
@@ -85,7 +85,7 @@ def _quantize(x: Array, op: Op, rule: str, rounded: bool) -> Array:
 
 
 def _clamped(op: Op, y: Array) -> Array:
-    """y inside of what output_min and output_max of an integer operator stand for."""
+    """y clamped to the real values of output_min and output_max of an integer operator."""
     if "output_min" not in op.attrs or op.output.quantization is None:
         return y
     scale, zero = op.output.scale, op.output.zero_point
@@ -162,7 +162,7 @@ def _max_pool2d(op: Op, x: Array) -> Array:
 
 
 def _average_pool2d(op: Op, x: Array) -> Array:
-    """The source's, which says what its divisor counts, or the integer operator, which counts no padding."""
+    """The source's operator, whose attributes define the divisor, or the integer operator, which counts no padding."""
     size, padding = op.attrs["filter"], op.attrs["padding"]
     total = _windows(op, x, size, 0.0).sum(axis=(-2, -1))
     if op.attrs.get("divisor") is not None:

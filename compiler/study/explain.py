@@ -1,8 +1,8 @@
-"""What one layer of a .qfb file computes: SPEC.md's formulas with this layer's numbers in them.
+"""What one layer of a .qfb file computes: SPEC.md's formulas with this layer's numbers.
 
-A .qfb file holds integers. Scales of activations are in it for the reader's sake; a weight's scale follows from
-the real multiplier, and a float bias from the addend that holds it. What only the source knows (the float bias
-of a layer whose file has int32 ones) is taken from the source's graph where there is one.
+A .qfb file holds integers. It has the scales of activations as information only; a weight's scale follows from the
+real multiplier, and a float bias from the addend that holds it. What only the source has (the float bias of a layer
+whose file has int32 biases) is taken from the source's graph if there is one.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ class ChannelFacts:
     real_multiplier : float
         x_scale * w_scale / y_scale.
     w_scale : float or None
-        None where the file states no scales of activations.
+        None if the file has no scales of activations.
     bias_float : float or None
-        The bias before it was rounded to int32; None where neither the file nor a source states it.
+        The bias before it was rounded to int32; None if neither the file nor a source has it.
     bias : int
-        ``round(bias_float / (x_scale * w_scale))``; where the file keeps the float bias in the addend, what an
-        int32 bias would be.
+        ``round(bias_float / (x_scale * w_scale))``; if the file keeps the float bias in the addend, the int32 bias
+        that it would have.
     bias_error : float or None
-        bias * x_scale * w_scale - bias_float: what rounding the bias to int32 costs, as a real number.
+        bias * x_scale * w_scale - bias_float: the error of rounding the bias to int32, as a real number.
     bias_error_codes : float or None
         The same in codes of the output.
     addend : int
-        ``bias * multiplier + 2^(shift-1) + y_zero_point * 2^shift``, or what the file states.
+        ``bias * multiplier + 2^(shift-1) + y_zero_point * 2^shift``, or the addend in the file.
     acc_min, acc_max : int
-        Bounds of the sum of products over all inputs, from the real weights.
+        Bounds of the sum of products over all inputs, from the layer's weights.
     all_zero : bool
-        Whether the channel has no weight but 0, so that its output is constant.
+        Whether all weights of the channel are 0, so that its output is constant.
     """
 
     channel: int
@@ -72,18 +72,18 @@ class Explanation:
     Attributes
     ----------
     index : int
-        Its place in the file.
+        Its index in the file.
     name, kind : str
     formulas : list of str
         SPEC.md's, in order.
     numbers : dict
-        What the formulas' names stand for in this layer.
+        Values of the formulas' names in this layer.
     keeps_float_bias : bool
         Whether the file holds an explicit addend.
     channels : list of ChannelFacts
-        Of layers with weights.
+        For layers with weights.
     derivation : list of str
-        Where the formulas come from.
+        Derivation of the formulas.
     """
 
     index: int
@@ -100,7 +100,7 @@ class Explanation:
         return asdict(self)
 
 
-# Of a tensor whose numbers are no codes.
+# For tensors whose values are not codes.
 NO_NUMBERS = Quantization(np.array(0.0), np.array(0))
 SUMS = {
     "conv2d": "acc = sum over filter_y, filter_x, in_channel of (x - x_zero_point) * w",
@@ -158,12 +158,12 @@ ADD_DERIVATION = [
 
 
 def find(graph: Graph, layer: str) -> int:
-    """The place of a layer by its number, its name, or the name of its output.
+    """The index of a layer by its number, its name, or the name of its output.
 
     Raises
     ------
     KeyError
-        No such layer, or several; the text says so.
+        No such layer, or several.
     """
     if layer.isdigit() and int(layer) < len(graph.ops):
         return int(layer)
@@ -188,7 +188,7 @@ def explain(graph: Graph, index: int, source: Graph | None = None) -> Explanatio
         As `qrt.compiler.backends.qfb.reader.read` gives it.
     index : int
     source : Graph, optional
-        The same network before it was quantized, or before biases were (`qrt.compiler.folded_graph`), for these.
+        The same network before biases were quantized (`qrt.compiler.folded_graph`), for the float biases.
     """
     op = graph.ops[index]
     if op.kind in CHANNEL_AXIS:
@@ -208,7 +208,7 @@ def explain(graph: Graph, index: int, source: Graph | None = None) -> Explanatio
         numbers["real_multiplier"] = numbers["multiplier"] * 2.0 ** -numbers["shift"]
         numbers |= {"rounding": requant.rounding, "output_min": requant.output_min, "output_max": requant.output_max}
         if requant.addend is not None:
-            rule = [rule[0], "addend = what the file states, close to 2^(shift-1) + y_zero_point * 2^shift"]
+            rule = [rule[0], "addend = value in the file, close to 2^(shift-1) + y_zero_point * 2^shift"]
             numbers["addend"] = int(requant.addend[0])
         formulas = [acc, *rule, f"multiplier * 2^-shift = {real}"]
         return Explanation(index, op.name, op.kind, formulas, numbers)
@@ -226,7 +226,7 @@ def _plain(value: Any) -> Any:
 
 
 def _edges(op: Op) -> dict[str, Any]:
-    """Scales and zero points of what an operator reads and writes."""
+    """Scales and zero points of an operator's inputs and output."""
     activations = op.inputs[:1] if op.kind in CHANNEL_AXIS else op.inputs
     usual = {1: ["x"], 2: ["a", "b"]}
     names = usual.get(len(activations), [f"x{i}" for i in range(len(activations))])
@@ -304,7 +304,7 @@ def _requantize_sum(op: Op, index: int) -> Explanation:
 
 
 def _source_bias(op: Op, source: Graph | None) -> np.ndarray | None:
-    """The real bias of the layer that the source calls the same, where the source has it in float."""
+    """The real bias of the source's layer of the same name, if the source has it in float."""
     for other in source.ops if source is not None else ():
         if other.kind in CHANNEL_AXIS and len(other.inputs) > 2 and _names(other) & _names(op):
             bias = other.inputs[2]
@@ -314,7 +314,7 @@ def _source_bias(op: Op, source: Graph | None) -> np.ndarray | None:
 
 
 def _names(op: Op) -> set[str]:
-    """What the source calls an operator and its output; onnxruntime's quantizer renames the network's outputs."""
+    """The source's names of an operator and its output; onnxruntime's quantizer renames the network's outputs."""
     return {name.removesuffix("_nhwc").removesuffix("_QuantizeLinear_Input") for name in (op.name, op.output.name)}
 
 

@@ -1,4 +1,4 @@
-"""A network with every result as an output, for those who compare layer by layer."""
+"""A network with every operator's result as an output, for comparison layer by layer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qrt.compiler.plan.memory import plan
 def exposed(graph: Graph) -> Graph:
     """A lowered graph whose outputs are the outputs of all of its operators, in order.
 
-    The numbers are the same; the memory plan is another, since nothing dies.
+    The values are the same; the memory plan differs, because every tensor stays live.
     """
     twin = graph.copy()
     twin.outputs = [_edge(op.output) for op in twin.ops]

@@ -47,7 +47,7 @@ def program(op: Op, file: str) -> str:
     ----------
     op : Op
     file : str
-        What the program says it is from.
+        Name of the file that the program's docstring gives as its origin.
     """
     texts, numbers = functions(op), KINDS[op.kind][0](op)
     inputs = op.inputs[:1] if op.kind in CHANNEL_AXIS else op.inputs
@@ -77,14 +77,14 @@ def program(op: Op, file: str) -> str:
 
 
 def _with_constants(names: list[str], inputs: list[Tensor]) -> str:
-    """A layer of the operands that are no constants."""
+    """A function ``layer`` of the operands that are not constants."""
     free = [name for name, tensor in zip(names, inputs, strict=True) if tensor.data is None]
     passed = [name if tensor.data is None else f"{name}_codes" for name, tensor in zip(names, inputs, strict=True)]
     return f"\noperator = layer\n\n\ndef layer({', '.join(free)}):\n    return operator({', '.join(passed)})\n"
 
 
 def _quoted(text: str) -> str:
-    """Text from a file, fit for a docstring."""
+    """Text from a file, escaped for a docstring."""
     return text.encode("unicode_escape").decode().replace('"', "'")
 
 

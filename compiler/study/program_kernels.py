@@ -1,4 +1,4 @@
-"""Every kind of operator as numpy code and its numbers: what `qrt.compiler.study.program` makes programs of."""
+"""Every kind of operator as numpy code with its numbers, for `qrt.compiler.study.program`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def requantized(acc):
 """
 DOUBLE = """
 def requantized(acc):
-    # Two roundings, as gemmlowp: the high half of a doubled product, then a shift, ties away from zero.
+    # Two roundings, like gemmlowp: the high half of a doubled product, then a shift, ties away from zero.
     left, right = np.maximum(31 - shift, 0), np.maximum(shift - 31, 0)
     high = (((acc + bias) << left) * multiplier + (1 << 30)) >> 31
     y = (high + ((1 << right) >> 1) - ((high < 0) & (right > 0))) >> right
@@ -31,13 +31,13 @@ def requantized(acc):
 """
 REQUANTIZE_SUM = """
 def layer(a, b):
-    # What a layer and what codes stand for, summed and rounded once.
+    # The real values of a layer's accumulators and of codes, summed and rounded once.
     y = (a.astype(np.int64) * multiplier + b.astype(np.int64) * b_multiplier + addend) >> shift
     return np.clip(y, output_min, output_max).astype(np.int8)
 """
 PATCHES = """
 def patches(x, fill):
-    # Every place of the window: [filter_height, filter_width, N, out_height, out_width, C].
+    # Every position of the window: [filter_height, filter_width, N, out_height, out_width, C].
     top, bottom, left, right = padding
     x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
     (high, wide), (step_y, step_x), (far_y, far_x) = window, stride, dilation
@@ -204,7 +204,7 @@ def rounding_shift(v, n):
 
 
 def zero_bits(n):
-    # In front of the highest one of a 32-bit number.
+    # Leading zero bits of a 32-bit number.
     return sum((n < (1 << k)).astype(np.int64) for k in range(32))
 """
 SOFTMAX_TFLITE = """
@@ -273,7 +273,7 @@ def _limits(op: Op) -> dict[str, Any]:
 
 
 def _requant(op: Op) -> dict[str, Any]:
-    """Multiplier, shift and what is added, one entry for each channel or for all."""
+    """Multiplier, shift and bias or addend, one entry for each channel or for all."""
     requant = op.attrs["requant"]
     numbers: dict[str, Any] = {
         "output_min": requant.output_min,
@@ -360,7 +360,7 @@ def _softmax(op: Op) -> dict[str, Any]:
 
 
 def _attrs(*keys: str, shape: bool = False) -> Callable[[Op], dict[str, Any]]:
-    """Attributes as they are, and the output's shape where asked for."""
+    """Attributes as they are, and the output's shape if requested."""
     return lambda op: {key: op.attrs[key] for key in keys} | ({"y_shape": op.output.shape} if shape else {})
 
 
@@ -393,17 +393,17 @@ KINDS: dict[str, tuple[Callable[[Op], dict[str, Any]], list[str]]] = {
     "transpose": (_attrs("permutation"), [TRANSPOSE]),
     "slice": (_attrs("begin", "stride", shape=True), [SLICE]),
 }
-# What elementwise operators do to real values, but for those that the source's float operators are called like too.
+# Elementwise operators on real values, except those that a float operator of the source has the name of.
 REAL: dict[str, Callable[..., Any]] = {
     "maximum": np.maximum,
     "minimum": np.minimum,
 }
-# The second form of those that have two.
+# The second form of kinds that have two.
 TFLITE_FORMS = {"add": [ADD_TFLITE], "softmax": [HIGH_MUL, SOFTMAX_TFLITE]}
 
 
 def functions(op: Op) -> list[str]:
-    """The texts of the functions that compute `op`, the last of which is ``layer``."""
+    """The source text of the functions that compute `op`; the last one is ``layer``."""
     texts = TFLITE_FORMS[op.kind] if op.attrs.get("form") == "TFLITE" else KINDS[op.kind][1]
     requant = op.attrs.get("requant")
     if op.output.dtype == "int32":

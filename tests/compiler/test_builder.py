@@ -85,22 +85,22 @@ def test_labels() -> None:
 
 
 BAD: list[tuple[Callable[[GraphBuilder], object], str]] = [
-    (lambda g: g.input("x", (1, 2), scale=0.0), "a scale is a positive number"),
+    (lambda g: g.input("x", (1, 2), scale=0.0), "scale must be a positive number"),
     (lambda g: g.input("x", (1, 2), scale=1.0, zero_point=128), "an int8 code"),
     (lambda g: g.conv2d(image(g), np.ones((8, 3, 3, 5)), scale=1.0), "4 channels do not fit weights"),
-    (lambda g: g.conv2d(image(g), np.ones((8, 3, 3)), scale=1.0), "weights have rank 4"),
+    (lambda g: g.conv2d(image(g), np.ones((8, 3, 3)), scale=1.0), "weights must have rank 4"),
     (lambda g: g.conv2d(image(g), np.ones((8, 9, 9, 4)), scale=1.0), "a window of 9 does not fit"),
     (lambda g: g.conv2d(image(g), np.ones((8, 1, 1, 4), np.int8), scale=1.0), "need weights_scale"),
     (lambda g: g.conv2d(image(g), np.ones((8, 1, 1, 4)), np.ones(7), scale=1.0), "each of 8 output channels"),
-    (lambda g: g.conv2d(image(g), np.ones((8, 1, 1, 4)), scale=1.0, padding="valid"), "padding is a number"),
-    (lambda g: g.conv2d(image(g), np.ones((8, 1, 1, 4)), scale=1.0, activation="gelu"), "activation is None"),
+    (lambda g: g.conv2d(image(g), np.ones((8, 1, 1, 4)), scale=1.0, padding="valid"), "padding must be a number"),
+    (lambda g: g.conv2d(image(g), np.ones((8, 1, 1, 4)), scale=1.0, activation="gelu"), "activation must be None"),
     (lambda g: g.dwconv2d(image(g), np.ones((1, 3, 3, 6)), scale=1.0), "4 channels do not fit weights"),
     (lambda g: g.linear(image(g), np.ones((2, 3)), scale=1.0), "4 features do not fit"),
     (lambda g: g.reshape(image(g), (1, 100)), "has 168 entries"),
     (lambda g: g.transpose(image(g), (0, 1, 2, 2)), "is no permutation"),
     (lambda g: g.lut(image(g), "cosine", scale=1.0), "'cosine' is none of"),
     (lambda g: g.lut(image(g), np.zeros(255, np.int8), scale=1.0), "a table has 256 entries"),
-    (lambda g: g.constant([300], scale=1.0), "codes are int8 codes"),
+    (lambda g: g.constant([300], scale=1.0), "codes must be int8 codes"),
     (lambda g: g.add(image(g), g.constant([1], scale=1.0), scale=1.0), "differ in rank"),
     (lambda g: g.mean(g.input("v", (1, 4), scale=1.0), scale=1.0), "needs rank 4, NHWC"),
     (lambda g: g.output(image(g), labels=["a"]), "got 1 labels"),  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
-"""TfliteFile: puts a .tflite file together, tensor by tensor and operator by operator.
+"""TfliteFile: builds a .tflite file, tensor by tensor and operator by operator.
 
-Knows the container and no arithmetic; `qrt.compiler.backends.tflite.writer` knows what the operators mean.
+It handles the container only; the semantics of operators are in `qrt.compiler.backends.tflite.writer`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from qrt.compiler.libraries import load
 
 FORMAT_VERSION = 3
 DATA_ALIGNMENT = 16
-# Operator codes from 127 on have no place in the schema's first, one-byte field.
+# Operator codes from 127 on do not fit into the schema's first, one-byte field.
 PLACEHOLDER = 127
-# Versions of the operators in which their int8 forms came; 1 where it had int8 from the start.
+# Version of each operator that introduced its int8 form; 1 if int8 was supported from the start.
 VERSIONS = {
     "ADD": 2,
     "ARG_MAX": 2,
@@ -53,7 +53,7 @@ VERSIONS = {
     "TRANSPOSE": 2,
     "TRANSPOSE_CONV": 3,
 }
-# Elements of a field of an options table that are vectors, by the table's field.
+# Element types of the vector fields of options tables.
 VECTORS = {"new_shape": "i4", "squeeze_dims": "i4"}
 
 
@@ -67,7 +67,7 @@ class TfliteFile:
     Parameters
     ----------
     name : str
-        Of the model.
+        Name of the model.
     """
 
     def __init__(self, name: str = "") -> None:
@@ -97,7 +97,7 @@ class TfliteFile:
         dtype : str
             As in numpy.
         scale, zero_point : number or array_like, optional
-            float32 and integers; several along `axis` for a tensor quantized per channel.
+            float32 and integers; several along `axis` for per-channel quantization.
         data : numpy.ndarray, optional
             The value of a constant.
         """
@@ -138,7 +138,7 @@ class TfliteFile:
         kind : str
             As in the schema's BuiltinOperator: ``"CONV_2D"``.
         inputs, outputs : sequence of int
-            Indices of tensors; -1 for an input that is left out.
+            Indices of tensors; -1 for an omitted optional input.
         table : str, optional
             The schema's name of its options.
         **options

@@ -1,8 +1,8 @@
 """A lowered graph -> a .tflite file: for Netron, for TFLM and LiteRT, and to compare with them.
 
-The format has scales where qrt has integers. A weight's scale is what gives the operator's multiplier back;
-where the operator came from a .tflite file it is the same float32 number. The format says nothing of how an
-engine rounds; `Exported.differing` names the operators that an engine will not compute to the bit.
+The format has scales where qrt has integers. A weight's scale is chosen so that it yields the operator's multiplier;
+if the operator came from a .tflite file it is the same float32 number. The format does not define how an engine
+rounds; `Exported.differing` names the operators that an engine may not compute bit-exactly.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ ACTIVATIONS: dict[int, tuple[float | None, float | None]] = {
     2: (-1.0, 1.0),
     3: (0.0, 6.0),
 }
-# A weight scale whose product with any other scales is below all multipliers: the engines take it for 0.
+# A weight scale whose product with any other scales is below every multiplier: the engines treat it as 0.
 VANISHING = 1e-30
 
 
-class _Unsayable(Exception):
-    """What .tflite has no words for; the text is the reason."""
+class _NotExpressible(Exception):
+    """Cannot be expressed in .tflite; the text is the reason."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Exported:
     ----------
     content : bytes
     differing : dict of str to list of str
-        For ``"tflm"`` and ``"litert"`` the names of operators whose bytes that engine may not give.
+        For ``"tflm"`` and ``"litert"`` the names of operators that this engine may not compute bit-exactly.
     """
 
     content: bytes
@@ -58,7 +58,7 @@ def to_tflite(graph: Graph) -> Exported:
     Raises
     ------
     CompileError
-        Operators and tensors that the format cannot say, all of them.
+        Lists all operators and tensors that the format cannot express.
     ImportError
         The package tflite is missing.
     """
@@ -66,7 +66,7 @@ def to_tflite(graph: Graph) -> Exported:
 
 
 def _codes_of(bounds: tuple[float | None, float | None], y: Tensor) -> tuple[int, int]:
-    """The codes that an activation's real bounds become, as the engines round them."""
+    """The codes of an activation's real bounds, rounded as the engines round them."""
 
     def code(real: float | None, default: int) -> int:
         if real is None:
@@ -79,7 +79,7 @@ def _codes_of(bounds: tuple[float | None, float | None], y: Tensor) -> tuple[int
 
 
 class _Exporter:
-    """One graph on its way into a file."""
+    """Writes one graph into a file."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -91,16 +91,16 @@ class _Exporter:
     def run(self) -> Exported:
         for tensor in self.graph.tensors():
             if not tensor.is_constant and tensor.dtype == "int32":
-                self.problems.append(Problem(tensor.name, "tensor", "is int32 accumulators, which .tflite has not"))
+                self.problems.append(Problem(tensor.name, "tensor", "is int32 accumulators, unsupported in .tflite"))
             elif not tensor.is_constant and tensor.scale == 0:
-                self.problems.append(Problem(tensor.name, "tensor", "states no scale, which .tflite needs"))
+                self.problems.append(Problem(tensor.name, "tensor", "has no scale, which .tflite requires"))
         if self.problems:
             raise CompileError(self.problems)
         for op in self.graph.ops:
             try:
                 OPERATORS[op.kind](self, op)
-            except _Unsayable as reason:
-                self.problems.append(Problem(op.name, op.kind, f"cannot be said in .tflite: {reason}"))
+            except _NotExpressible as reason:
+                self.problems.append(Problem(op.name, op.kind, f"cannot be expressed in .tflite: {reason}"))
         if self.problems:
             raise CompileError(self.problems)
         inputs = [self.at(edge.tensor) for edge in self.graph.inputs]
@@ -118,7 +118,7 @@ class _Exporter:
         return self.index[tensor]
 
     def like(self, tensor: Tensor, shape: tuple[int, ...] | None = None) -> int:
-        """A new tensor of the same numbers."""
+        """A new tensor of the same type and quantization."""
         name = f"{tensor.name}_{len(self.file.tensors)}"
         return self.file.tensor(name, shape or tensor.shape, scale=tensor.scale, zero_point=tensor.zero_point)
 
@@ -138,7 +138,7 @@ class _Exporter:
                 self.differing[engine].append(op.name)
 
     def check(self, op: Op, requant: Requant, reals: Any) -> None:
-        """Notes an operator whose integers the engines will not find again."""
+        """Records an operator whose integers the engines do not reproduce."""
         wanted = [quantize_multiplier(float(real)) for real in np.atleast_1d(reals)]
         stated = list(zip(requant.multiplier.tolist(), requant.shift.tolist(), strict=True))
         same = all(w == s or w[0] == s[0] == 0 for w, s in zip(wanted, stated, strict=True))
@@ -157,7 +157,7 @@ class _Exporter:
         fused: bool = True,
         **options: Any,
     ) -> None:
-        """Writes an operator with the clamp of `op`: as its fused activation, or behind it where none fits."""
+        """Writes an operator with the clamp of `op`: as fused activation, or as operators after it if none fits."""
         y, requant = op.output, op.attrs.get("requant")
         low, high = op.attrs.get("output_min", -128), op.attrs.get("output_max", 127)
         if requant is not None:
@@ -182,7 +182,7 @@ class _Exporter:
         self.file.operator(kind, [source, self.codes(bound, y)], [self.at(y)], "MaximumMinimumOptions")
 
     def padded(self, op: Op, size: tuple[int, int], value: int | None) -> tuple[int, int]:
-        """Index of the input and the padding's number; with a PAD in front where neither SAME nor VALID fits."""
+        """Index of the input and the padding's number; writes a PAD first if neither SAME nor VALID fits."""
         x, stride = op.inputs[0], op.attrs["stride"]
         dilation, sides = op.attrs.get("dilation", (1, 1)), op.attrs["padding"]
         if not any(sides):
@@ -195,7 +195,7 @@ class _Exporter:
         if tuple(same) == tuple(sides):
             return self.at(x), SAME
         if value is None:
-            raise _Unsayable(f"padding {tuple(sides)} is neither SAME nor VALID")
+            raise _NotExpressible(f"padding {tuple(sides)} is neither SAME nor VALID")
         top, bottom, left, right = sides
         shape = (x.shape[0], x.shape[1] + top + bottom, x.shape[2] + left + right, x.shape[3])
         wider = self.like(x, shape)
@@ -250,7 +250,7 @@ def _transpose_conv2d(e: _Exporter, op: Op) -> None:
     if padding == SAME:
         totals = [max((-(-y.shape[1 + k] // stride[k]) - 1) * stride[k] + size[k] - y.shape[1 + k], 0) for k in (0, 1)]
         if (totals[0] // 2, totals[1] // 2) != (top, left):
-            raise _Unsayable(f"padding {op.attrs['padding']} is neither SAME nor VALID")
+            raise _NotExpressible(f"padding {op.attrs['padding']} is neither SAME nor VALID")
     weights, bias = e.weights(op, 0)
     options = {"padding": padding, "stride_h": stride[0], "stride_w": stride[1]}
     e.emit(
@@ -264,7 +264,7 @@ def _transpose_conv2d(e: _Exporter, op: Op) -> None:
 
 def _linear(e: _Exporter, op: Op) -> None:
     if len(op.inputs[0].shape) != 2:
-        raise _Unsayable("a linear layer there has rank 2; reshape around it")
+        raise _NotExpressible("FULLY_CONNECTED needs rank 2; reshape before and after it")
     e.emit(op, "FULLY_CONNECTED", [e.at(op.inputs[0]), *e.weights(op, 0)], "FullyConnectedOptions")
 
 
@@ -318,7 +318,7 @@ def _slice(e: _Exporter, op: Op) -> None:
         e.emit(op, "SLICE", [e.at(x), e.integers(begin), e.integers(shape)], "SliceOptions", fused=False)
         return
     ends = [b + n * s for b, n, s in zip(begin, shape, stride, strict=True)]
-    # Behind the first entry nothing can be written but a mask.
+    # After the first entry only a mask can be written.
     mask = sum(1 << k for k, end in enumerate(ends) if end < 0)
     inputs = [e.at(x), e.integers(begin), e.integers([max(end, 0) for end in ends]), e.integers(stride)]
     e.emit(op, "STRIDED_SLICE", inputs, "StridedSliceOptions", fused=False, end_mask=mask)
@@ -343,7 +343,7 @@ def _resize2d(e: _Exporter, op: Op) -> None:
             options = {"align_corners": align_corners, "half_pixel_centers": half_pixel}
             e.emit(op, f"RESIZE_{kind}", [e.at(x), e.integers(y.shape[1:3])], table, fused=False, **options)
             return
-    raise _Unsayable("its rows and columns follow none of the rules of RESIZE_*")
+    raise _NotExpressible("its rows and columns follow no rule of RESIZE_*")
 
 
 def _softmax(e: _Exporter, op: Op) -> None:
@@ -376,7 +376,7 @@ def _lut(e: _Exporter, op: Op) -> None:
             e.differs(op, *(engine for engine in e.differing if not same[engine]))
             e.emit(op, kind, [e.at(x)], table, fused=False)
             return
-    raise _Unsayable("its table is neither LOGISTIC's, TANH's nor HARD_SWISH's")
+    raise _NotExpressible("its table is not that of LOGISTIC, TANH or HARD_SWISH")
 
 
 def _matmul(e: _Exporter, op: Op) -> None:
@@ -407,7 +407,7 @@ def _transpose(e: _Exporter, op: Op) -> None:
 
 
 def _arg_max(e: _Exporter, op: Op) -> None:
-    raise _Unsayable("ARG_MAX gives int32 there, qrt codes")
+    raise _NotExpressible("ARG_MAX outputs int32, qrt's arg_max int8 codes")
 
 
 OPERATORS: dict[str, Callable[[_Exporter, Op], None]] = {
