@@ -27,7 +27,8 @@ static int runs, forking;
 static void *allocate(size_t size) {
     void *memory = NULL;
     if (posix_memalign(&memory, QRT_MEMORY_ALIGNMENT, size + 1) != 0) abort();
-    return memset(memory, 0, size + 1);
+    memset(memory, 0, size + 1);
+    return memory;
 }
 
 static void write_inputs(uint8_t *arena, uint32_t seed) {
