@@ -26,9 +26,12 @@ class Net:
         self.inputs: list[onnx.ValueInfoProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def input(self, name: str, shape: Sequence[int | str]) -> str:
+    def float_input(self, name: str, shape: Sequence[int | str]) -> str:
         self.inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
-        return self.qdq(name)
+        return name
+
+    def input(self, name: str, shape: Sequence[int | str]) -> str:
+        return self.qdq(self.float_input(name, shape))
 
     def constant(self, value: Any, dtype: Any = np.float32) -> str:
         name = f"c{len(self.constants)}"

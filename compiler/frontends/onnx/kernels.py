@@ -13,8 +13,8 @@ CONCERNED = frozenset({"add", "sub", "mul", "mean", "average_pool2d"})
 FUSED = frozenset({"Add", "Mul", "AveragePool", "GlobalAveragePool"})
 # Layers that have a QLinear kernel, by the types of codes.
 LAYERS = {"Conv": {"uint8"}, "MatMul": {"uint8"}, "Gemm": {"uint8", "int8"}}
-# Operators that dequantize and quantize are moved across first.
-PASSED = frozenset({"reshape", "transpose"})
+# Operators that dequantize and quantize are moved across first, by the source's names.
+PASSED = frozenset({"MaxPool", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 
 
 def state_kernels(graph: Graph) -> None:
@@ -27,7 +27,7 @@ def state_kernels(graph: Graph) -> None:
             continue
         if op.kind not in CONCERNED:
             continue
-        dtypes = {_codes_above(tensor, producers) for tensor in op.inputs} | {_codes_below(graph, op)}
+        dtypes = {_codes_above(graph, tensor, producers) for tensor in op.inputs} | {_codes_below(graph, op)}
         has_kernel = str(op.attrs["source"]).removeprefix("QLinear") in FUSED
         if not has_kernel or len(dtypes) > 1 or not dtypes <= {"uint8", "int8"}:
             op.attrs["float32"] = "DIVIDE"
@@ -35,8 +35,16 @@ def state_kernels(graph: Graph) -> None:
             op.attrs["float32"] = "QLINEAR_SUM"
         else:
             op.attrs["float32"] = f"QLINEAR_{dtypes.pop().upper()}"
+            if op.kind == "add" and _is_one_number(op.inputs[0], op.output.shape):
+                op.inputs.reverse()
         if op.attrs["float32"] == "DIVIDE" and op.kind in ("mean", "average_pool2d"):
             op.attrs["rounding"] = "HALF_EVEN"  # the kernel for windows adds the zero point before it rounds
+
+
+def _is_one_number(operand: Tensor, shape: tuple[int, ...]) -> bool:
+    """Whether an operand is one number all along the innermost axis of a sum, so that the kernel adds it first."""
+    innermost = next((k for k in range(1, len(shape) + 1) if shape[-k] != 1), None)
+    return innermost is not None and (innermost > len(operand.shape) or operand.shape[-innermost] == 1)
 
 
 def _has_layer_kernel(graph: Graph, op: Op, producers: dict[Tensor, Op]) -> bool:
@@ -44,30 +52,52 @@ def _has_layer_kernel(graph: Graph, op: Op, producers: dict[Tensor, Op]) -> bool
     source = str(op.attrs["source"])
     if source.startswith("Q"):
         return True
-    x, result = _codes_above(op.inputs[0], producers), _codes_below(graph, op)
+    x, result = _codes_above(graph, op.inputs[0], producers), _codes_below(graph, op)
     bias = producers.get(op.inputs[2]) if len(op.inputs) > 2 else None
     int32_bias = len(op.inputs) < 3 or (bias is not None and bias.kind == "dequantize")
     return x == result and x in LAYERS[source] and int32_bias
 
 
-def _codes_above(tensor: Tensor, producers: dict[Tensor, Op]) -> str:
-    """The type of the codes that `tensor` is dequantized from; empty if there are none."""
+def _codes_above(graph: Graph, tensor: Tensor, producers: dict[Tensor, Op]) -> str:
+    """The type of the codes that onnxruntime dequantizes `tensor` from; empty if there are none."""
     op = producers.get(tensor)
-    while op is not None and op.kind in PASSED:
-        op = producers.get(op.inputs[0])
-    return op.inputs[0].dtype if op is not None and op.kind == "dequantize" else ""
+    is_paired = False
+    while op is not None and op.attrs.get("source") in PASSED:
+        op, is_paired = producers.get(op.inputs[0]), True
+    if op is None or op.kind != "dequantize":
+        return ""
+    quantize = producers.get(op.inputs[0])
+    is_paired = is_paired or (quantize is not None and _is_pair(graph, quantize))
+    return "uint8" if is_paired else op.inputs[0].dtype
+
+
+def _is_pair(graph: Graph, quantize: Op) -> bool:
+    """Whether one dequantize with one reader follows: onnxruntime turns int8 codes between the two into uint8.
+
+    It does so behind nodes that it has pushed such a pair through as well.
+    """
+    readers = graph.consumers(quantize.output)
+    return len(readers) == 1 and readers[0].kind == "dequantize" and _uses(graph, readers[0].output) == 1
+
+
+def _uses(graph: Graph, tensor: Tensor) -> int:
+    """How often a tensor is read; onnxruntime gives every reader a dequantize of its own."""
+    return sum(op.inputs.count(tensor) for op in graph.ops) + graph.is_output(tensor)
 
 
 def _codes_below(graph: Graph, op: Op) -> str:
     """The type of the codes that quantize alone makes of the result of `op`; empty if anything else reads it."""
+    is_paired = False
     while True:
         readers = graph.consumers(op.output)
         if len(readers) != 1 or graph.is_output(op.output):
             return ""
         (op,) = readers
         if op.kind == "quantize":
-            return op.output.dtype
-        if op.kind not in PASSED and not _is_range(graph, op):
+            return "uint8" if is_paired or _is_pair(graph, op) else op.output.dtype
+        if op.attrs.get("source") in PASSED:
+            is_paired = True
+        elif not _is_range(graph, op):
             return ""
 
 

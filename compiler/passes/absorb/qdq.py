@@ -158,13 +158,14 @@ class Absorber(Emitter):
         return codes
 
     def _is_clip_of_codes(self, op: Op) -> bool:
-        """Whether the bounds of a clip are real values of its input's codes, or outside of their range."""
+        """Whether the bounds of a clip are real values of its input's codes, or have no effect on them."""
         codes = self._known(op.inputs[0])
         if codes is None or codes.quantization is None:
             return False
         values = dequantized(EVERY, codes.quantization)
-        bounds = [np.float32(op.attrs[key]) for key in ("min", "max") if op.attrs.get(key) is not None]
-        return all(bound in values or not values[0] < bound < values[-1] for bound in bounds)
+        low, high = (None if op.attrs.get(key) is None else np.float32(op.attrs[key]) for key in ("min", "max"))
+        is_low = low is None or low <= values[0] or low in values
+        return is_low and (high is None or high >= values[-1] or high in values)
 
     def _quantized(self, tensor: Tensor, quantization: Quantization, name: str) -> Tensor | None:
         """Codes of `tensor` with `quantization`; None if impossible, with the reason recorded."""
@@ -189,10 +190,14 @@ class Absorber(Emitter):
             if codes is not None:
                 return codes
         if op.kind not in COMPUTED:
+            before = len(self.problems)
             if op.kind in ELEMENTWISE:
                 self._record_inputs(op)
-            else:
-                self.problems[op] = f"{_source(op)} is not supported as an integer operator"
+            if len(self.problems) == before:
+                reason = (
+                    f"{_source(op)} is not supported as an integer operator; replace it, or cut the graph before it"
+                )
+                self.problems.setdefault(op, reason)
             return None
         inputs = [self._known(t) for t in op.inputs[: DATA_INPUTS.get(op.kind, 1)]]
         if any(t is None for t in inputs):

@@ -1,0 +1,115 @@
+"""Whose kernels onnxruntime takes between quantize and dequantize: codes at ties, against its default options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import qrt
+from qrt.compiler import CompileError, build
+from qrt.compiler.report import Report
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from qdq import Net  # noqa: E402
+
+Array = np.ndarray[Any, Any]
+SCALE = 0.05
+
+
+def compared(n: Net, y: str, given: list[Array]) -> tuple[Report, Array, Array]:
+    """The report, and the real values that qrt and onnxruntime give, in the model's layout."""
+    model = n.model(y)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [edge.name for edge in model.graph.input]
+    (theirs,) = session.run(None, dict(zip(names, given, strict=True)))
+    compiled = build(model)
+    runtime = qrt.load(compiled.to_bytes())
+    layout = "NCHW" if any(edge.source_layout == "NCHW" for edge in runtime.inputs) else None
+    ours = runtime.run(*given, dequantize=True, layout=layout)
+    if runtime.outputs[0].source_layout == "NCHW":
+        ours = ours.transpose(0, 3, 1, 2)
+    return compiled.report, ours, theirs
+
+
+def pairs(zero_points: tuple[int, int]) -> list[Array]:
+    """Real values of every pair of codes."""
+    grids = np.meshgrid(*[np.arange(-128, 128)] * 2, indexing="ij")
+    return [((x - z) * np.float32(SCALE)).astype(np.float32) for x, z in zip(grids, zero_points, strict=True)]
+
+
+MOVES: dict[str, Callable[[Net, str], str]] = {
+    "none": lambda n, x: x,
+    "Flatten": lambda n, x: n.node("Flatten", x),
+    "Reshape": lambda n, x: n.node("Reshape", x, n.constant([256, 256], np.int64)),
+    "Transpose": lambda n, x: n.node("Transpose", n.node("Transpose", x, perm=[1, 0]), perm=[1, 0]),
+    "MaxPool": lambda n, x: n.node(
+        "Reshape",
+        n.node("MaxPool", n.node("Reshape", x, n.constant([1, 1, 256, 256], np.int64)), kernel_shape=[1, 1]),
+        n.constant([256, 256], np.int64),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ["Add", "Mul"])
+@pytest.mark.parametrize("move", list(MOVES))
+def test_int8_between_quantize_and_dequantize(move: str, kind: str) -> None:
+    """onnxruntime computes it in uint8; which nodes it pushes quantize and dequantize through decides the kernel."""
+    for zero_points, ratio in (((-128, 7), 2.0), ((0, -97), 5.0), ((3, -128), 0.25)):
+        n = Net()
+        a, b = (
+            n.qdq(x, SCALE, z)
+            for x, z in zip((n.float_input("x", (256, 256)), n.float_input("y", (256, 256))), zero_points, strict=True)
+        )
+        y_scale = SCALE * ratio * (SCALE if kind == "Mul" else 1)
+        y = n.qdq(n.node(kind, MOVES[move](n, a), b), y_scale, 0)
+        report, ours, theirs = compared(n, y, pairs(zero_points))
+        differing = int((np.abs(ours - theirs) > y_scale / 2).sum())
+        assert differing == sum(one.count for one in report.deviations), (zero_points, ratio)
+
+
+@pytest.mark.parametrize("shape", [(), (4, 1, 1), (5, 1), (1, 6), (1, 4, 5, 6)])
+@pytest.mark.parametrize("first", [False, True])
+def test_sums_with_an_operand_that_is_one_number(first: bool, shape: tuple[int, ...]) -> None:
+    for trial in range(12):
+        n, rng = Net(), np.random.default_rng(trial)
+        scales = [float(np.float32(SCALE * r)) for r in rng.choice([1, 2, 3, 4, 5], 3)]
+        low, high = (int(z) for z in rng.integers(-128, 128, 2))
+        x = n.qdq(n.float_input("x", (1, 4, 5, 6)), scales[0], low)
+        z = n.qdq(n.float_input("z", shape), scales[1], high) if shape else n.qdq(n.constant(3.0), scales[1], high)
+        y = n.qdq(n.node("Add", *((z, x) if first else (x, z))), scales[2], 1)
+        given = [((rng.integers(-128, 128, (1, 4, 5, 6)) - low) * np.float32(scales[0])).astype(np.float32)]
+        if shape:
+            given.append(((rng.integers(-128, 128, shape) - high) * np.float32(scales[1])).astype(np.float32))
+        report, ours, theirs = compared(n, y, given)
+        assert report.deviations or np.abs(ours - theirs).max() < scales[2] / 2, trial
+
+
+def test_flatten_keeps_a_layer_in_float() -> None:
+    """A layer behind it is added up in float32, where Reshape lets it have a kernel."""
+    for kind, expected in (("Flatten", 1), ("Reshape", 0)):
+        n = Net()
+        x = n.input("x", (1, 4, 2, 2))
+        move = n.node("Flatten", x) if kind == "Flatten" else n.node("Reshape", x, n.constant([1, 16], np.int64))
+        assert len(build(n.model(n.op("Gemm", move, n.weights((16, 3))))).report.deviations) == expected
+
+
+@pytest.mark.parametrize(("low", "high"), [(9.0, 99.0), (-99.0, -9.0), (-1.0, 9.0), (-9.0, 1.0)])
+def test_clip_beyond_what_the_codes_hold(low: float, high: float) -> None:
+    n = Net()
+    x = n.qdq(n.float_input("x", (1, 256)), 0.02, 0)
+    y = n.qdq(n.node("Clip", x, n.constant(low), n.constant(high)), 0.2, 0)
+    given = [(np.arange(-128, 128) * np.float32(0.02)).astype(np.float32).reshape(1, 256)]
+    _, ours, theirs = compared(n, y, given)
+    assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("kind", ["Div", "Pow"])
+def test_an_operator_that_qrt_has_not_is_refused(kind: str) -> None:
+    n = Net()
+    with pytest.raises(CompileError, match=f"no integer operator for {kind}; "):
+        build(n.model(n.op(kind, n.input("x", (1, 6)), n.input("y", (1, 6)))))
