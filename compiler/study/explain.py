@@ -147,7 +147,7 @@ LAYER_DERIVATION = [
     "y_scale * (y - y_zero_point) = x_scale * w_scale * acc + bias_float",
     "y = acc * (x_scale * w_scale / y_scale) + bias_float / y_scale + y_zero_point",
     "multiplier * 2^-shift = x_scale * w_scale / y_scale, so multiply by 2^shift: all of it is integer,",
-    "and 2^(shift-1) in front of the shift rounds half up",
+    "and 2^(shift-1) before the shift rounds half up",
 ]
 ADD_DERIVATION = [
     "real(y) = real(a) + real(b), with real(q) = scale * (q - zero_point):",

@@ -13,7 +13,7 @@ from qrt.compiler.ir import Op
 
 SINGLE = """
 def requantized(acc):
-    # One rounding, half up: adding 2^(shift-1) in front of the shift, which `addend` holds.
+    # One rounding, half up: adding 2^(shift-1) before the shift, which `addend` holds.
     y = (acc * multiplier + addend) >> shift
     return np.clip(y, output_min, output_max).astype(np.int8)
 """

@@ -19,7 +19,7 @@ from qrt.compiler.ir import Tensor
 
 
 class Call(NamedTuple):
-    """One operator, and its arguments behind the input: (name, value) each."""
+    """One operator, and its arguments after the input: (name, value) each."""
 
     target: str
     arguments: list[tuple[str, Any]]
