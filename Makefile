@@ -28,11 +28,11 @@ demo: $(VENV)/demo.stamp ## compile a real network and run it on real images
 	$(BIN)/python examples/digits/demo.py build/digits.qfb
 
 # The package need not be installed, nor even compile, to make what it is compiled from.
-generate: ## write what follows from qrt.fbs, SPEC.md and qrt_kernels.h (needs flatc 2.0.8)
+generate: ## regenerate files from qrt.fbs, SPEC.md and qrt_kernels.h (needs flatc 2.0.8)
 	@mkdir -p build/generate/qrt && touch build/generate/qrt/__init__.py && ln -sfn ../../../schema build/generate/qrt/schema
 	PYTHONPATH=build/generate $(PYTHON) -m qrt.schema.generate
 
-test: $(VENV)/test.stamp ## install what the tests need, LiteRT and TFLM too, and run them
+test: $(VENV)/test.stamp ## install what the tests need, with LiteRT and TFLM, and run them (TESTS=tests/schema: only those)
 	QRT_DIST=$(CURDIR)/dist $(PYTEST) $(TESTS)
 
 peers: $(VENV)/peers.stamp ## install PyTorch, torchao, scikit-learn and matplotlib; make test then tests against them too
@@ -61,7 +61,7 @@ test-asan: $(VENV)/test.stamp ## all tests once more, with the extensions built 
 test-tsan: $(VENV)/test.stamp ## the tests of threads and forks, with the extensions built under TSan (needs gcc)
 	$(call test-sanitized,thread,libtsan.so,$(or $(TESTS),tests/runtime/test_threads.py tests/runtime/test_forks.py))
 
-mutants: $(VENV)/test.stamp ## drop each check of the validator in turn; some test must notice each
+mutants: $(VENV)/test.stamp ## remove each check of the validator in turn; a test must fail for each
 	$(BIN)/python tests/fuzz/mutate_validator.py
 
 lint: $(VENV)/lint.stamp ## ruff, mypy on the installed package, clang-format, C warnings as errors
@@ -72,10 +72,10 @@ lint: $(VENV)/lint.stamp ## ruff, mypy on the installed package, clang-format, C
 	printf '%s\n' $(C_SOURCES) | xargs -P "$$(getconf _NPROCESSORS_ONLN)" -I FILE \
 	  $(CC) -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iruntime -Iruntime/kernels -Ischema -c FILE -o /dev/null
 
-bench: $(VENV)/bench.stamp ## qrt beside LiteRT, ONNX Runtime and OpenVINO on this machine, about ten minutes
+bench: $(VENV)/bench.stamp ## compare with LiteRT, ONNX Runtime and OpenVINO on this machine (ten minutes; BENCH=options)
 	$(BIN)/python -m bench $(BENCH)
 
-fuzz: $(VENV)/test.stamp ## attack the reader, the kernels and the frontends for SECONDS=60
+fuzz: $(VENV)/test.stamp ## fuzz the reader, the kernels and the frontends for SECONDS=60
 	@$(BIN)/python -m pip install --quiet "$$(echo dist/*.whl)[fuzz]" || echo "atheris cannot be installed here; the frontends are not fuzzed"
 	cd tests && ../$(BIN)/python -m fuzz --seconds $(SECONDS)
 

@@ -17,7 +17,12 @@ ENGINES = {"tflm": "TFLM", "litert": "LiteRT's reference kernels"}
 
 @click.command(cls=Verb)
 @click.argument("source", metavar="MODEL.QFB", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: MODEL.tflite]")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File to write.  [default: MODEL.tflite, if there is none yet]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 def export_model(source: Path, output: Path | None, as_json: bool, quiet: bool) -> int:
@@ -34,7 +39,11 @@ def export_model(source: Path, output: Path | None, as_json: bool, quiet: bool) 
     from qrt.compiler.backends.qfb.reader import read
     from qrt.compiler.backends.tflite.writer import to_tflite
 
-    output = output or source.with_suffix(".tflite")
+    if output is None:
+        # Often the network that the .qfb file was compiled from.
+        output = source.with_suffix(".tflite")
+        if output.exists():
+            raise Failure(f"{output}: exists already; name the file to write with -o")
     if output.suffix != ".tflite":
         raise Failure(f"{output}: can only export to .tflite; use this suffix")
     _, content = open_content(source, kernels="reference")

@@ -118,12 +118,19 @@ class Report:
         self.macs = sum(macs(op) for op in graph.ops)
         weights = {op.inputs[1] for op in graph.ops if op.kind in WEIGHTED}
         self.weight_bytes = sum(tensor.size for tensor in weights)
-        self.parameter_bytes = sum(op.attrs["requant"].nbytes for op in graph.ops if "requant" in op.attrs)
-        self.parameter_bytes += sum(op.attrs["b_multiplier"].nbytes for op in graph.ops if op.kind == "requantize_sum")
+        self.parameter_bytes = sum(parameter_bytes(op) for op in graph.ops)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types only, for JSON."""
         return asdict(self)
+
+
+def parameter_bytes(op: Op) -> int:
+    """Bytes of an operator's multipliers, shifts, biases and tables in the file."""
+    size: int = op.attrs["requant"].nbytes if "requant" in op.attrs else 0
+    tables = (value for value in op.attrs.values() if isinstance(value, np.ndarray))
+    # The zeros at the end of a softmax table are not written.
+    return size + sum(np.trim_zeros(table, "b").nbytes if op.kind == "softmax" else table.nbytes for table in tables)
 
 
 WEIGHTED = ("conv2d", "dwconv2d", "transpose_conv2d", "linear")

@@ -241,6 +241,7 @@ def test_run_refuses_wrong_files(cli: Cli, pets: Path, tiny: Path) -> None:
         (["pets.qfb", "x.npy", "x.npy"], "x.npy: cannot tell which array is for which input; "),
         (["pets.qfb", "x.npy", "--kernels", "gpu"], "unknown kernel set 'gpu'; this machine has reference, "),
         (["pets.qfb", "x.npy", "-o", "y.txt"], "y.txt: outputs are written as .npy or .npz; use one of these suffixes"),
+        (["pets.qfb", "x.npy", "-o", "./x.npy"], "x.npy: is an input; name another file with -o"),
         (["pets.qfb", "x.npy", "-o", "no/y.npy"], "no/y.npy: there is no folder no; create it, or write elsewhere"),
     ]:
         assert_refused(cli("run", *args), f"qrt run: {line}")

@@ -85,7 +85,7 @@ arena         128 bytes, which is the lower bound
 test vectors  2, computed by the reference kernels
 
 Codes that can differ from onnxruntime's, by 1
-conv2d  conv: added up in float32 by the engine, cases not counted
+conv2d  conv: summed in float32 by the engine, cases not counted
 """)
     assert [line.split(maxsplit=1) for line in notes.splitlines()] == [list(n) for n in build("m.onnx").report.notes]
     assert len(qrt.load("m.qfb").test_vectors) == 2
@@ -256,9 +256,18 @@ def test_inspect_json_holds_everything(cli: Cli, pets: Path) -> None:
     assert document["tensors"][document["inputs"][0]["tensor"]]["name"] == "image"
 
 
-def test_inspect_counts_what_the_compiler_counts(cli: Cli, pets: Path) -> None:
-    report = build(residual()).report
-    document = json.loads(cli("inspect", "pets.qfb", "--json").stdout)
+@pytest.mark.parametrize("name", ["residual", "tables"])
+def test_inspect_counts_what_the_compiler_counts(cli: Cli, name: str) -> None:
+    network = residual()
+    if name == "tables":
+        network = GraphBuilder("tables")
+        x = network.resize2d(
+            network.input("x", (1, 2, 2, 3), scale=0.02), [0, 0, 1, 1], [0, 1], row_weight=[0, 9, 9, 0]
+        )
+        network.output(network.softmax(network.lut(x, "tanh", scale=1 / 128)))
+    report = build(network).report
+    Path("model.qfb").write_bytes(network.compile())
+    document = json.loads(cli("inspect", "model.qfb", "--json").stdout)
     operators = document["operators"]
     assert sum(op["macs"] for op in operators) == report.macs
     assert sum(op["weight_bytes"] for op in operators) == report.weight_bytes

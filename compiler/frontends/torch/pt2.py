@@ -63,11 +63,11 @@ def to_graph(source: str | os.PathLike[str] | bytes, match: str = "pytorch") -> 
     try:
         with understanding(where, remedy):
             return _Reader(content, Path(where).stem).read(match)
-    except _Damaged as error:
+    except Damaged as error:
         raise CompileError([Problem(where, "file", f"{error}; {remedy}")]) from None
 
 
-class _Damaged(Exception):
+class Damaged(Exception):
     """The file is invalid; the text is the reason."""
 
 
@@ -78,7 +78,7 @@ class _Reader:
         try:
             self.archive = zipfile.ZipFile(io.BytesIO(content))
         except (zipfile.BadZipFile, ValueError, OverflowError, RuntimeError) as error:
-            raise _Damaged(f"is not a zip archive ({error})") from None
+            raise Damaged(f"is not a zip archive ({error})") from None
         self.members = {info.filename: info for info in self.archive.infolist()}
         self.size = len(content)
         # Bytes of all weights so far: several may be read from one member.
@@ -87,31 +87,31 @@ class _Reader:
         self.importer = Importer(name)
         models = [path for path in self.members if path.endswith("/models/model.json") and path.count("/") == 2]
         if len(models) != 1:
-            raise _Damaged("is a zip archive, but was not written by torch.export.save")
+            raise Damaged("is a zip archive, but was not written by torch.export.save")
         self.root = models[0].split("/")[0]
 
     def _member(self, path: str) -> bytes:
         info = self.members.get(f"{self.root}/{path}")
         if info is None:
-            raise _Damaged(f"its member {path} is missing")
+            raise Damaged(f"its member {path} is missing")
         if info.compress_type != zipfile.ZIP_STORED or info.file_size > self.size:
-            raise _Damaged(f"its member {path} is compressed, unlike in files of PyTorch")
+            raise Damaged(f"its member {path} is compressed, unlike in files of PyTorch")
         try:
             return self.archive.read(info)
         except (zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
-            raise _Damaged(f"its member {path} is damaged ({error})") from None
+            raise Damaged(f"its member {path} is damaged ({error})") from None
 
     def _json(self, path: str) -> Any:
         try:
             return json.loads(self._member(path))
         except ValueError as error:
-            raise _Damaged(f"its member {path} is not JSON ({error})") from None
+            raise Damaged(f"its member {path} is not JSON ({error})") from None
 
     def read(self, match: str) -> Graph:
         document = self._json("models/model.json")
         major = document["schema_version"]["major"]
         if major != SCHEMA_MAJOR:
-            raise _Damaged(f"has version {major} of PyTorch's format; only {SCHEMA_MAJOR} is supported")
+            raise Damaged(f"has version {major} of PyTorch's format; only {SCHEMA_MAJOR} is supported")
         module = document["graph_module"]
         self._inputs(module)
         for node in module["graph"]["nodes"]:
@@ -166,22 +166,22 @@ class _Reader:
     def _array(self, entry: dict[str, Any], folder: str, key: str) -> np.ndarray:
         """A weight; its strides are checked to stay inside of its bytes."""
         if entry.get("use_pickle"):
-            raise _Damaged(f"its weight {key} is pickled, which is never loaded; save plain tensors")
+            raise Damaged(f"its weight {key} is pickled, which is never loaded; save plain tensors")
         path = str(entry["path_name"])
         meta = entry["tensor_meta"]
         dtype = DTYPES.get(meta["dtype"])
         if dtype is None:
-            raise _Damaged(f"its weight {key} has an unsupported element type")
+            raise Damaged(f"its weight {key} has an unsupported element type")
         data = np.frombuffer(self._member(f"data/{folder}/{path}"), np.dtype(dtype).newbyteorder("<"))
         sizes, strides = ([int(n["as_int"]) for n in meta[part]] for part in ("sizes", "strides"))
         offset = int(meta["storage_offset"]["as_int"])
         count = math.prod(sizes)
         last = offset + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
         if min([offset, *sizes, *strides]) < 0 or len(sizes) > 8 or count > len(data) or (count and last >= len(data)):
-            raise _Damaged(f"its weight {key} reaches beyond its bytes")
+            raise Damaged(f"its weight {key} reaches beyond its bytes")
         self.taken += count * data.itemsize
         if self.taken > RATIO * self.size:
-            raise _Damaged(f"its weights, from {key} on, are more than {RATIO} times as large as the file")
+            raise Damaged(f"its weights, from {key} on, are more than {RATIO} times as large as the file")
         bytes_apart = [stride * data.itemsize for stride in strides]
         view = np.lib.stride_tricks.as_strided(data[offset:], sizes, bytes_apart, writeable=False)
         return np.ascontiguousarray(view).astype(dtype, copy=False)
@@ -229,4 +229,4 @@ class _Reader:
             return self.values[held["as_name"]] if "as_name" in held else held["as_int"]
         if kind == "as_sym_ints":
             return [self._argument({"as_sym_int": one}) for one in held]
-        raise _Damaged(f"has an argument of unknown kind {kind}")
+        raise Damaged(f"has an argument of unknown kind {kind}")

@@ -194,9 +194,7 @@ class Absorber(Emitter):
             if op.kind in ELEMENTWISE:
                 self._record_inputs(op)
             if len(self.problems) == before:
-                reason = (
-                    f"{_source(op)} is not supported as an integer operator; replace it, or cut the graph before it"
-                )
+                reason = f"{_source(op)} has no integer form in qrt; replace it, or cut the graph before it"
                 self.problems.setdefault(op, reason)
             return None
         inputs = [self._known(t) for t in op.inputs[: DATA_INPUTS.get(op.kind, 1)]]

@@ -248,3 +248,16 @@ def test_the_verb_says_who_will_differ(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["differing"] == {"tflm": ["layer", "ties"], "litert": ["ties"]}
     assert qrt_in_process("export", str(tmp_path / "model.qfb"), "-o", "model.onnx").exit_code != 0
+
+
+def test_a_file_that_export_was_not_told_to_write_stays(tmp_path: Path) -> None:
+    """MODEL.tflite beside MODEL.qfb is often the network that the file was compiled from."""
+    g = GraphBuilder("kept")
+    g.output(g.relu(g.input("x", (1, 4), scale=0.1)))
+    (tmp_path / "model.qfb").write_bytes(g.compile())
+    (tmp_path / "model.tflite").write_bytes(b"source")
+    result = qrt_in_process("export", str(tmp_path / "model.qfb"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith("model.tflite: exists already; name the file to write with -o\n")
+    assert (tmp_path / "model.tflite").read_bytes() == b"source"
+    assert qrt_in_process("export", str(tmp_path / "model.qfb"), "-o", str(tmp_path / "model.tflite")).exit_code == 0
