@@ -111,10 +111,10 @@ def _reference_layer(target: str) -> Callable[[Any], list[Call]]:
     return calls
 
 
-def _quantized_activation(target: str, *names: str) -> Callable[[Any], list[Call]]:
+def _quantized_activation(target: str, *names: str, prefix: str = "") -> Callable[[Any], list[Call]]:
     def calls(m: Any) -> list[Call]:
-        scale = ("scale", float(m.scale)), ("zero_point", int(m.zero_point))
-        return [Call("quantized_activation", [("target", target), *scale, *((k, getattr(m, k)) for k in names)])]
+        known = ("scale", float(getattr(m, f"{prefix}scale"))), ("zero_point", int(getattr(m, f"{prefix}zero_point")))
+        return [Call("quantized_activation", [("target", target), *known, *((k, getattr(m, k)) for k in names)])]
 
     return calls
 
@@ -135,7 +135,7 @@ WEIGHTED: dict[type, Callable[[Any], list[Call]]] = {
     quantized.Hardswish: _quantized_activation("hardswish"),
     quantized.ELU: _quantized_activation("elu", "alpha"),
     quantized.LeakyReLU: _quantized_activation("leaky_relu", "negative_slope"),
-    quantized.Sigmoid: _quantized_activation("sigmoid"),
+    quantized.Sigmoid: _quantized_activation("sigmoid", prefix="output_"),
     quantized.Softmax: _quantized_activation("softmax", "dim"),
 }
 

@@ -286,3 +286,14 @@ def test_programs_with_changed_members_are_refused_or_compiled() -> None:
         except CompileError:
             refused += 1
     assert refused > 50
+
+
+@pytest.mark.parametrize("engine", ["fbgemm", "qnnpack"])
+def test_quantized_sigmoid(engine: str) -> None:
+    torch.backends.quantized.engine = engine
+    quantized = torch.ao.nn.quantized
+    sigmoid = quantized.Sigmoid(1 / 256, 0)
+    module = torch.nn.Sequential(quantized.Quantize(0.25, 77, torch.quint8), sigmoid, quantized.DeQuantize())
+    x = torch.tensor((np.arange(256, dtype=np.float32) - 77) * 0.25).reshape(16, 16)
+    ours = qrt.load(from_torch(module, (x[:1],)).to_bytes()).run(x.numpy(), dequantize=True)
+    assert np.array_equal(ours, module(x).numpy())
