@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -115,8 +116,8 @@ def compile_model(
     """
     from qrt.compiler import CompileError, build
 
-    output = output or source.with_suffix(".qfb")
-    if output.resolve() == source.resolve():
+    output = output or source.parent / f"{source.stem}.qfb"
+    if os.path.realpath(output) == os.path.realpath(source):
         raise Failure(f"{output}: is the source itself; name another file with -o")
     skip = [name for name in SWITCHES if switched_off[f"no_{name}"]]
     source_size = source.stat().st_size

@@ -41,7 +41,7 @@ def export_model(source: Path, output: Path | None, as_json: bool, quiet: bool) 
 
     if output is None:
         # Often the network that the .qfb file was compiled from.
-        output = source.with_suffix(".tflite")
+        output = source.parent / f"{source.stem}.tflite"
         if output.exists():
             raise Failure(f"{output}: exists already; name the file to write with -o")
     if output.suffix != ".tflite":

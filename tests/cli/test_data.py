@@ -293,3 +293,13 @@ def test_another_networks_source(cli: Cli) -> None:
     np.save("x.npy", floats((1, 3, 4, 5))[0])
     refused = cli("compare", "images.qfb", "--against", "cubes.onnx", "--inputs", "x.npy")
     assert_refused(refused, "qrt compare: cubes.onnx: has inputs [[1, 4, 4, 4]], 1 outputs, but images.qfb has inputs ")
+
+
+@pytest.mark.parametrize("path", [".", "..", "loop.onnx"])
+@pytest.mark.parametrize("verb", ["compile", "export", "inspect", "check", "profile", "explain"])
+def test_folders_and_links_that_lead_nowhere(cli: Cli, verb: str, path: str) -> None:
+    Path("loop.onnx").symlink_to("loop.onnx")
+    result = cli(verb, path, *(["0"] if verb == "explain" else []))
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert result.stderr.startswith(f"qrt {verb}: "), result.stderr
