@@ -15,9 +15,10 @@ from command_line import Cli, assert_refused
 
 import qrt
 from qrt.compiler import CompileError, GraphBuilder, build
-from qrt.compiler.ir import OPERATORS, Graph
+from qrt.compiler.ir import Graph
 from qrt.compiler.passes.set_batch import RULES
 from qrt.compiler.verify import SOURCE_KINDS
+from qrt.schema.operators import OPERATORS
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
