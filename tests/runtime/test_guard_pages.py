@@ -89,12 +89,12 @@ def test_nor_in_published_networks(guard_pages: Path, published: bytes, kernels:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("clamp (300,) (-5, 6)", "clamp: run() touches byte 300 of input 0, which has 300"),
+        ("clamp from -5 to 6", "clamp: run() touches byte 300 of input 0, which has 300"),
         ("lut (300,)", "lut: run() touches byte -1 of table, which begins at 0"),
         ("transpose rank 6", "transpose: run() writes byte 48 of the output, which has 48"),
         ("pad rank 1", "pad: run() writes byte 0 of input 0, which is only read"),
         ("softmax (300,)", "softmax: run() touches byte 0 of scratch, which has 0"),
-        ("clamp (1,) (0, 0)", "clamp: byte 0 of the output is not the portable set's"),
+        ("clamp from 0 to 0", "clamp: byte 0 of the output is not the portable set's"),
     ],
 )
 def test_what_errs_is_found(guard_pages: Path, name: str, told: str) -> None:
