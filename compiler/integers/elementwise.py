@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qrt.compiler.integers.singles import dequantized, quantized
+from qrt.compiler.integers.singles import codes_of_function, dequantized, quantized
 from qrt.compiler.ir import Op, Quantization, Tensor
 
 Reals = NDArray[Any]
@@ -93,6 +94,11 @@ ELEMENTWISE: dict[str, Function] = {
 }
 
 
+# Forms of ATen's kernels on codes, where they differ.
+ON_CODES: dict[str, Function] = {
+    "elu": lambda op, x: np.where(x > 0, x, (np.exp(x) - ONE) * np.float32(op.attrs.get("alpha", 1.0))),
+    "hard_swish": lambda op, x: x * np.clip(x + np.float32(3), np.float32(0), np.float32(6)) / np.float32(6),
+}
 # Functions whose last bits differ between math libraries, and the largest relative difference between them.
 APPROXIMATED = frozenset({"sigmoid", "tanh", "silu", "elu", "gelu", "exp", "log", "softplus", "erf", "pow"})
 APART = 2.0**-21
@@ -135,11 +141,13 @@ def table(
 
     `way` is how the engine quantizes (`qrt.compiler.integers.singles`).
     """
-    assert codes.quantization is not None
-    given = dequantized(np.arange(-128, 128), codes.quantization)
+    x = codes.quantization
+    assert x is not None
+    functions = ELEMENTWISE | (ON_CODES if way == "QUANTIZED" else {})
+    approximated = APPROXIMATED | ({"hard_swish"} if way == "QUANTIZED" else set())
 
-    def codes_of(apart: float) -> np.ndarray:
-        """The table if results of approximated functions have the relative error `apart`."""
+    def real(given: Reals, apart: float) -> Reals:
+        """The region's results if those of approximated functions have the relative error `apart`."""
         values: dict[Tensor, Reals] = {leaf: given}
 
         def value(tensor: Tensor) -> Reals:
@@ -151,14 +159,19 @@ def table(
         def evaluate(node: Op) -> Reals:
             arguments = [value(t) for t in node.inputs]
             with np.errstate(all="ignore"):
-                result: Reals = ELEMENTWISE[node.kind](node, *arguments).astype(np.float32)
-                if node.kind in APPROXIMATED:
+                result: Reals = functions[node.kind](node, *arguments).astype(np.float32)
+                if node.kind in approximated:
                     is_exact = (result == arguments[0]) | (result == 0) | (np.abs(result) == 1)
                     result = np.where(is_exact, result, result * np.float32(1 + apart))
             return result
 
-        return quantized(np.broadcast_to(evaluate(op), (256,)), quantization, way).astype(np.int8)
+        return np.broadcast_to(evaluate(op), (256,))
 
-    entries = codes_of(0.0)
-    near = (codes_of(-APART) != entries) | (codes_of(APART) != entries)
-    return entries, int(near.sum())
+    tables: list[np.ndarray] = []
+    for apart in (0.0, -APART, APART):
+        if way == "QUANTIZED":
+            tables += codes_of_function(partial(real, apart=apart), x, quantization)
+        else:
+            tables.append(quantized(real(dequantized(np.arange(-128, 128), x), apart), quantization, way))
+    near = np.any([one != tables[0] for one in tables[1:]], axis=0)
+    return tables[0].astype(np.int8), int(near.sum())

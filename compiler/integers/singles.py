@@ -6,10 +6,13 @@ kernels on x86-64 with AVX2 and default options, and of PyTorch 2.13's operators
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from qrt.compiler.integers.thresholds import TORCH
 
 if TYPE_CHECKING:
     from qrt.compiler.ir import Op, Quantization
@@ -19,12 +22,12 @@ Singles = NDArray[np.float32]
 
 # DIVIDE and RECIPROCAL: operators as written, quantized by dividing by the scale (ONNX) or by multiplying by its
 # reciprocal (PyTorch). QLINEAR_*: onnxruntime's fused kernels, by type of codes; QLINEAR_SUM, for averages over whole
-# images, adds integers. QUANTIZED: PyTorch's operators on codes, except those of qnnpack.
+# images and those of QNNPACK, adds integers. QUANTIZED: ATen's operators on codes.
 WAYS = ("DIVIDE", "RECIPROCAL", "QLINEAR_UINT8", "QLINEAR_INT8", "QLINEAR_SUM", "QUANTIZED")
-# Operators that sum products or exponentials in float32, whose arithmetic is not modeled here.
+# Operators that sum in float32 and whose arithmetic is not modeled here.
 UNMODELED = "UNMODELED"
-# Quantization of the engines that run quantize, dequantize and float operators as they are written.
-WRITTEN = {"onnxruntime": "DIVIDE", "pytorch": "RECIPROCAL"}
+# Quantization by the engines that compute functions, softmax and changes of scale in float32.
+WRITTEN = {"onnxruntime": "DIVIDE", "pytorch": "RECIPROCAL"} | dict.fromkeys(TORCH, "QUANTIZED")
 # Bound beyond which every value saturates; it replaces infinities.
 FAR = 2.0**20
 # The largest error of one float32 operation, relative to its result.
@@ -59,6 +62,8 @@ def scaled(real: Any, quantization: Quantization, way: str) -> Singles:
 
 def quantized(real: Any, quantization: Quantization, way: str) -> Ints:
     """The codes, -128 to 127, that an engine gives for float32 values."""
+    if way == "QUANTIZED":
+        return _with_zero_point(np.asarray(real, np.float32), quantization, True)
     codes = np.rint(scaled(real, quantization, way)).astype(np.int64) + int(quantization.zero_point)
     return np.clip(codes, -128, 127)
 
@@ -127,6 +132,47 @@ def product_codes(op: Op, a: Any, b: Any) -> Ints:
     return result
 
 
+def _with_zero_point(real: Singles, quantization: Quantization, fused: bool) -> Ints:
+    """Codes from a product with ``1 / scale`` to which the zero point of uint8 codes is added before rounding."""
+    steps, inverse = np.clip(real, -FAR, FAR), ONE / np.float32(quantization.scale)
+    zero = np.float32(int(quantization.zero_point) + 128)
+    value = _fused(steps, inverse, zero) if fused else np.clip(steps * inverse, -FAR, FAR) + zero
+    codes = np.rint(np.clip(value, -FAR, FAR)).astype(np.int64) - 128
+    return np.clip(codes, -128, 127)
+
+
+def codes_of_function(function: Callable[[Singles], Singles], x: Quantization, y: Quantization) -> list[Ints]:
+    """The codes under `y` that ATen's kernel of a function can give for the codes -128 to 127 under `x`.
+
+    The first are those of full vectors, the others those of the elements that remain, by compiler.
+    """
+    every = np.arange(-128, 128)
+    vector, single = function(_dequantized_by_vectors(every, x)), function(dequantized(every, x))
+    return [_by_single_reciprocal(vector, y), *(_with_zero_point(single, y, fused) for fused in (False, True))]
+
+
+def _averages_of_codes(op: Op, sums: Ints, count: int) -> tuple[Ints, NDArray[np.bool_]]:
+    """`average_codes` of ATen's kernels, which sum integers and differ in when they round and add the zero point.
+
+    Which kernel runs depends on the memory layout and the channel: all that can have run must agree on a code.
+    """
+    x, y = op.inputs[0].quantization, op.output.quantization
+    assert x is not None and y is not None
+    factor = np.float32(x.scale) / np.float32(y.scale) / np.float32(count)
+    real, zero = sums.astype(np.float32), np.float32(int(y.zero_point))
+    if op.attrs.get("rounding") == "HALF_EVEN":
+        ways = [np.rint(real * factor) + zero]
+    else:
+        # Raw sums are those of the engine's codes, which may be uint8.
+        ways = [np.rint(real * factor + np.float32(zero + up)) - up for up in (0, 128)]
+        ways += [np.rint(_fused(real, factor, zero + up)) - up for up in (0, 128)]
+        for up in (0, 128) if y.same_as(x) else ():
+            raw = (sums + count * (int(x.zero_point) + up)).astype(np.float32)
+            ways += [np.rint(raw * factor) - up, np.rint(raw / np.float32(count)) - up]
+    codes = np.clip(ways, -128, 127).astype(np.int64)
+    return codes[0], (codes == codes[0]).all(axis=0)
+
+
 def average_codes(op: Op, sums: Ints, count: int) -> tuple[Ints, NDArray[np.bool_]]:
     """Codes of averages of `count` codes, from sums of differences to the zero point; and which of them are certain.
 
@@ -135,6 +181,8 @@ def average_codes(op: Op, sums: Ints, count: int) -> tuple[Ints, NDArray[np.bool
     """
     x, y = op.inputs[0].quantization, op.output.quantization
     assert x is not None and y is not None
+    if op.attrs["float32"] == "QUANTIZED":
+        return _averages_of_codes(op, sums, count)
     if op.attrs["float32"] == "QLINEAR_SUM":
         factor = np.float32(x.scale) / (np.float32(y.scale) * np.float32(count))
         codes = np.rint(sums.astype(np.float32) * factor).astype(np.int64) + int(y.zero_point)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qrt.compiler.integers.singles import UNMODELED
 from qrt.compiler.ir import Op, Tensor
 
 CHANNELS_LAST = (0, 2, 3, 1)
@@ -32,12 +33,15 @@ def state_averages(ops: list[Op], engine: str) -> None:
 
 def _stated(op: Op, engine: str, unsigned: bool, channels_last: bool) -> dict[str, Any]:
     if engine == "pytorch":
-        return {"rounding": "HALF_EVEN"}
+        return {"rounding": "HALF_EVEN", "float32": "RECIPROCAL"}
     if engine == "qnnpack" and unsigned and op.attrs["qnnpack"]:
         padding = op.attrs.get("padding", (0, 0, 0, 0))
-        return {"rounding": "HALF_EVEN", "counted": padding, "divisor": None}
+        return {"rounding": "HALF_EVEN", "counted": padding, "divisor": None, "float32": "QLINEAR_SUM"}
     vectors = op.kind == "average_pool2d" and channels_last and not op.attrs.get("adaptive", False)
-    return {"rounding": "HALF_EVEN_RAW"} | ({"vector": VECTOR} if vectors else {})
+    # ATen has a kernel of codes for means over axes that are innermost in memory, other means are taken in float32.
+    in_float = op.kind == "mean" and channels_last and not op.attrs.get("adaptive", False)
+    way = UNMODELED if in_float else "QUANTIZED"
+    return {"rounding": "HALF_EVEN_RAW", "float32": way} | ({"vector": VECTOR} if vectors else {})
 
 
 def _is_channels_last(x: Tensor, order: tuple[int, ...]) -> bool:

@@ -149,7 +149,7 @@ class Importer:
             raise CompileError(self.problems)
         producers = {op.output: op for op in self.graph.ops}
         for op in self.graph.ops:
-            if match == "pytorch" and op.kind in ("add", "sub", "mul", "mean", "average_pool2d"):
+            if match == "pytorch" and op.kind in ("add", "sub", "mul"):
                 op.attrs["float32"] = "RECIPROCAL"
             if op.kind in ("conv2d", "linear"):
                 source = producers.get(op.inputs[2]) if len(op.inputs) > 2 else None
@@ -159,7 +159,7 @@ class Importer:
                     op.attrs["engine"] = match
             elif op.kind == "add" and match == "qnnpack" and op.inputs[0].shape == op.inputs[1].shape:
                 op.attrs["engine"] = match  # PyTorch adds other shapes in float
-            elif op.kind in ("add", "mul") and match not in ("qnnpack", "pytorch"):
+            elif op.kind in ("add", "mul") and match != "pytorch":
                 op.attrs["float32"] = "QUANTIZED"
         state_averages(self.graph.ops, match)
         self.graph.outputs = [Edge(tensor) for tensor in outputs]
