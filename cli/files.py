@@ -15,8 +15,10 @@ from qrt.cli.failure import Failure
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, which replaces `path` when the block ends without an error."""
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     try:
+        if target.is_symlink():
+            raise Failure(f"{path}: is a link that leads to itself; name another file with -o")
         if target.is_dir():
             raise Failure(f"{path}: is a folder; name a file in it with -o")
         if not target.parent.is_dir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -57,7 +58,7 @@ def run_model(
     model = open_model(path, kernels, threads)
     if output is not None:
         arrays.check_suffix(output, model.outputs)
-        if any(output.resolve() == input_path.resolve() for input_path in input_paths):
+        if os.path.realpath(output) in map(os.path.realpath, input_paths):
             raise Failure(f"{output}: is an input; name another file with -o")
     given = [item for input_path in input_paths for item in arrays.read(input_path)]
     chosen = arrays.choose(given, model.inputs, layout)

@@ -303,3 +303,20 @@ def test_folders_and_links_that_lead_nowhere(cli: Cli, verb: str, path: str) -> 
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1, result.stderr
     assert result.stderr.startswith(f"qrt {verb}: "), result.stderr
+
+
+def test_an_output_that_is_a_link_to_itself(cli: Cli) -> None:
+    Path("plain.onnx").write_bytes(net((1, 4), kind="Relu")())
+    for name in ("loop.qfb", "loop.npy", "loop.tflite"):
+        Path(name).symlink_to(name)
+    assert cli("compile", "plain.onnx", "-o", "model.qfb").exit_code == 0
+    np.save("x.npy", floats((1, 4))[0])
+    for verb, *arguments in (
+        ["compile", "plain.onnx", "-o", "loop.qfb"],
+        ["run", "model.qfb", "x.npy", "-o", "loop.npy"],
+        ["export", "model.qfb", "-o", "loop.tflite"],
+    ):
+        result = cli(verb, *arguments)
+        assert_refused(
+            result, f"qrt {verb}: {arguments[-1]}: is a link that leads to itself; name another file with -o"
+        )
