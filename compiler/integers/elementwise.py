@@ -49,7 +49,8 @@ def _hard_sigmoid(op: Op, x: Reals) -> Reals:
 
 
 def _hard_swish(op: Op, x: Reals) -> Reals:
-    result: Reals = x * np.clip(x / np.float32(6) + np.float32(0.5), np.float32(0), ONE)
+    """As onnxruntime: HardSigmoid with alpha 1/6 and beta 0.5, times x."""
+    result: Reals = x * np.clip(np.float32(1 / 6) * x + np.float32(0.5), np.float32(0), ONE)
     return result
 
 

@@ -19,6 +19,7 @@ from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.onnx.importer import Importer
 from qrt.compiler.frontends.onnx.kernels import state_kernels
 from qrt.compiler.frontends.onnx.nodes import NODES
+from qrt.compiler.frontends.onnx.pairs import merge_pairs
 from qrt.compiler.frontends.onnx.qlinear import QLINEAR_NODES
 from qrt.compiler.ir import Edge, Graph
 from qrt.compiler.libraries import load
@@ -77,6 +78,7 @@ def _import(model: onnx.ModelProto, where: str) -> Graph:
     for output in graph.output:
         importer.graph.outputs.append(Edge(importer.tensor(output.name)))
     importer.graph.engine = "onnxruntime"
+    merge_pairs(importer.graph)
     state_kernels(importer.graph)
     _labels(importer.graph, model)
     return importer.graph

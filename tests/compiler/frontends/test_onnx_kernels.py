@@ -113,3 +113,62 @@ def test_an_operator_that_qrt_has_not_is_refused(kind: str) -> None:
     n = Net()
     with pytest.raises(CompileError, match=f"no integer operator for {kind}; "):
         build(n.model(n.op(kind, n.input("x", (1, 6)), n.input("y", (1, 6)))))
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+def test_quantized_twice(dtype: Any) -> None:
+    """onnxruntime merges the pairs, in the order of the file; the scale of the result is in neither of them."""
+    low, rng = np.iinfo(dtype).min, np.random.default_rng(5)
+    x = np.linspace(-40, 40, 4096, dtype=np.float32).reshape(1, 4096)
+    for trial in range(60):
+        n = Net()
+        y = n.float_input("x", (1, 4096))
+        for _ in range(2 + trial % 3 // 2):
+            zero_point = int(rng.choice([low, low + 128, low + 255, rng.integers(low, low + 256)]))
+            parameters = n.constant(SCALE * rng.choice([1, 2, 5, 1 / 3, rng.uniform()])), n.constant(zero_point, dtype)
+            y = n.node("DequantizeLinear", n.node("QuantizeLinear", y, *parameters), *parameters)
+        report, ours, theirs = compared(n, y, [x])
+        assert not report.deviations
+        assert np.array_equal(ours, theirs), trial
+
+
+READERS: dict[str, Callable[[Net, str], list[str]]] = {
+    "two of the first": lambda n, x: [n.node("Relu", x), n.qdq(x, 3 * SCALE, 0)],
+    "two of the second": lambda n, x: [n.op(kind, n.qdq(x, 3 * SCALE, 0), scale=SCALE) for kind in ("Relu", "Abs")],
+    "a move between": lambda n, x: [n.qdq(n.node("Transpose", x, perm=[1, 0]), 3 * SCALE, 0)],
+    "an output between": lambda n, x: [x, n.qdq(x, 3 * SCALE, 0)],
+    "none": lambda n, x: [n.op("Relu", n.qdq(x, 3 * SCALE, 0), scale=SCALE)],
+    "constant codes": lambda n, x: [n.node("Add", n.qdq(n.qdq(n.weights((1, 4)), 0.07, 0), 3 * SCALE, 0), x)],
+}
+
+
+@pytest.mark.parametrize("readers", READERS)
+def test_readers_of_what_is_quantized_twice(readers: str) -> None:
+    n = Net()
+    outputs = READERS[readers](n, n.qdq(n.float_input("x", (64, 4)), SCALE, 0))
+    model = n.model(*(n.qdq(y, 0.137, 5) for y in outputs))
+    x = np.linspace(-9, 9, 256, dtype=np.float32).reshape(64, 4)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    ours = qrt.load(build(model).to_bytes()).run(x, dequantize=True)
+    for mine, theirs in zip(ours if isinstance(ours, list) else [ours], session.run(None, {"x": x}), strict=True):
+        assert np.array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+def test_hard_swish(dtype: Any) -> None:
+    """onnxruntime computes it as HardSigmoid times x, every operation rounded to float32."""
+    low, rng = np.iinfo(dtype).min, np.random.default_rng(6)
+    for trial in range(100):
+        n = Net()
+        x_scale = np.float32(rng.choice([0.03, 0.05, 0.0625, 0.1, 0.12, 0.047]))
+        zero_point = int(low + rng.integers(256))
+        x = n.float_input("x", (1, 256))
+        for scale in (x_scale, x_scale * np.float32(rng.choice([1, 2, 0.5, 1 / 3, 0.25]))):
+            parameters = n.constant(scale), n.constant(zero_point, dtype)
+            x = n.node("DequantizeLinear", n.node("QuantizeLinear", x, *parameters), *parameters)
+            x = n.node("HardSwish", x) if scale is x_scale else x
+        report, ours, theirs = compared(
+            n, x, [(np.arange(low, low + 256, dtype=np.float32)[None] - zero_point) * x_scale]
+        )
+        assert not report.deviations
+        assert np.array_equal(ours, theirs), trial
