@@ -37,8 +37,8 @@ MOST_SUMS = 2**22
 
 def match_float32(op: Op, report: Report) -> None:
     """Matches a lowered operator's codes as closely as possible to the method named by ``op.attrs["float32"]``."""
-    if op.attrs["float32"] == UNMODELED:
-        report.deviation(op, 0, 0, "summed in float32 by the engine, cases not counted")
+    if op.attrs["float32"] in UNMODELED:
+        report.deviation(op, 0, 0, f"{UNMODELED[op.attrs['float32']]}, cases not counted")
     elif op.kind in MATCHED:
         MATCHED[op.kind](op, report)
 

@@ -1,7 +1,8 @@
 """The float32 arithmetic of engines that compute in float32 between codes, operation by operation.
 
 An operator's attribute ``float32`` names the method, one of `WAYS`. The formulas are those of onnxruntime 1.32's
-kernels on x86-64 with AVX2 and default options, and of PyTorch 2.13's operators; tests compare them.
+kernels on x86-64 with AVX2 and default options, of PyTorch 2.13's operators, and of XNNPACK in LiteRT; tests compare
+them.
 """
 
 from __future__ import annotations
@@ -22,10 +23,15 @@ Singles = NDArray[np.float32]
 
 # DIVIDE and RECIPROCAL: operators as written, quantized by dividing by the scale (ONNX) or by multiplying by its
 # reciprocal (PyTorch). QLINEAR_*: onnxruntime's fused kernels, by type of codes; QLINEAR_SUM, for averages over whole
-# images and those of QNNPACK, adds integers. QUANTIZED: ATen's operators on codes.
-WAYS = ("DIVIDE", "RECIPROCAL", "QLINEAR_UINT8", "QLINEAR_INT8", "QLINEAR_SUM", "QUANTIZED")
-# Operators that sum in float32 and whose arithmetic is not modeled here.
-UNMODELED = "UNMODELED"
+# images and those of QNNPACK, adds integers. QUANTIZED: ATen's operators on codes. XNNPACK: its products and means,
+# which multiply integers by one factor.
+WAYS = ("DIVIDE", "RECIPROCAL", "QLINEAR_UINT8", "QLINEAR_INT8", "QLINEAR_SUM", "QUANTIZED", "XNNPACK")
+# Operators whose arithmetic is not modeled here, and why their codes can differ.
+UNMODELED = {
+    "SUMMED": "summed in float32 by the engine",
+    "ROUNDED": "rounded in float32 by the engine",
+    "BY_POSITION": "rounded by the engine depending on a code's position",
+}
 # Quantization by the engines that compute functions, softmax and changes of scale in float32.
 WRITTEN = {"onnxruntime": "DIVIDE", "pytorch": "RECIPROCAL"} | dict.fromkeys(TORCH, "QUANTIZED")
 # Bound beyond which every value saturates; it replaces infinities.
@@ -123,9 +129,12 @@ def product_codes(op: Op, a: Any, b: Any) -> Ints:
     products = (np.asarray(a, np.int64) - int(x.zero_point)) * (np.asarray(b, np.int64) - int(z.zero_point))
     if op.attrs["float32"] == "QUANTIZED":
         return _by_single_reciprocal(products.astype(np.float32), y, np.float32(x.scale) * np.float32(z.scale))
+    ratio = np.float32(x.scale) * np.float32(z.scale) / np.float32(y.scale)
+    if op.attrs["float32"] == "XNNPACK":
+        steps = np.rint(np.clip(products.astype(np.float32) * ratio, -FAR, FAR)).astype(np.int64)
+        return np.clip(steps + int(y.zero_point), -128, 127)
     if not is_qlinear(op):
         return quantized(dequantized(a, x) * dequantized(b, z), y, op.attrs["float32"])
-    ratio = np.float32(x.scale) * np.float32(z.scale) / np.float32(y.scale)
     up = _raised(op)
     value = products.astype(np.float32) * ratio + np.float32(int(y.zero_point) + up)
     result: Ints = np.clip(np.rint(np.clip(value, -FAR, FAR)).astype(np.int64) - up, -128, 127)
@@ -187,6 +196,14 @@ def average_codes(op: Op, sums: Ints, count: int) -> tuple[Ints, NDArray[np.bool
         factor = np.float32(x.scale) / (np.float32(y.scale) * np.float32(count))
         codes = np.rint(sums.astype(np.float32) * factor).astype(np.int64) + int(y.zero_point)
         return np.clip(codes, -128, 127), np.ones(sums.shape, bool)
+    exact = sums * (float(x.scale) / (count * float(y.scale)))
+    past_tie = np.abs(exact - np.floor(exact) - 0.5)
+    if op.attrs["float32"] == "XNNPACK":
+        # With different scales, it is not known in which order the factor is formed.
+        steps = sums.astype(np.float32) * (np.float32(x.scale) / np.float32(y.scale) * (ONE / np.float32(count)))
+        codes = np.rint(np.clip(steps, -FAR, FAR) + np.float32(y.zero_point)).astype(np.int64)
+        error = UNIT * (8 * np.abs(exact) + abs(float(y.zero_point)))
+        return np.clip(codes, -128, 127), np.array((past_tie > error) | (x.scale == y.scale), bool)
     single = np.float32(x.scale)
     largest = count * max(128 + int(x.zero_point), 127 - int(x.zero_point))
     every = np.arange(1, min(largest, EXACT_TO) + 1)
@@ -204,7 +221,6 @@ def average_codes(op: Op, sums: Ints, count: int) -> tuple[Ints, NDArray[np.bool
     codes = np.clip(codes, -128, 127)
     if is_exact:
         return codes, np.ones(sums.shape, bool)
-    exact = sums * (float(x.scale) / (count * float(y.scale)))
     ratio = float(x.scale) / float(y.scale)
     error = UNIT * ((count + 4) * largest * ratio / count + 8 * np.abs(exact) + abs(float(zero)))
-    return codes, np.abs(exact - np.floor(exact) - 0.5) > error
+    return codes, past_tie > error

@@ -16,18 +16,14 @@ LIMITS = {"int8": (-128, 127), "uint8": (0, 255)}
 def merge_pairs(graph: Graph) -> None:
     """Removes the middle of quantize, dequantize, quantize, dequantize, as onnxruntime does."""
     producers = {op.output: op for op in graph.ops}
-    for inner in list(graph.ops):
+    for inner in [op for op in graph.ops if op.kind == "dequantize"]:
         first, second = producers.get(inner.inputs[0]), _only_reader(graph, inner.output)
-        if inner.kind != "dequantize" or first is None or first.kind != "quantize":
-            continue
-        if second is None or second.kind != "quantize" or _only_reader(graph, first.output) is None:
+        if first is None or second is None or {first.kind, second.kind} != {"quantize"}:
             continue
         readers = graph.consumers(second.output)
-        is_read = bool(readers) and not graph.is_output(second.output)
-        if not is_read or any(reader.kind != "dequantize" for reader in readers):
-            continue
+        is_read = bool(readers) and not graph.is_output(second.output) and _only_reader(graph, first.output) is inner
         merged = _of_both(first.output, second.output)
-        if merged is None:
+        if merged is None or not is_read or any(reader.kind != "dequantize" for reader in readers):
             continue
         first.output.quantization = merged
         for reader in readers:

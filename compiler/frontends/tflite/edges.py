@@ -55,11 +55,13 @@ def _as_int8(tensor: Tensor, name: str) -> Tensor:
 
 def _requantize(importer: Importer, node: Node, x: Tensor, y: Tensor) -> None:
     ratio = float(np.float32(x.scale) / np.float32(y.scale))
-    # LiteRT computes conversions between int8 and uint8 itself, not with XNNPACK.
-    if importer.match == "xnnpack" and in_eight_bits(ratio) and node.inputs[0].dtype == node.output.dtype:
+    by_xnnpack = importer.match == "xnnpack"
+    if by_xnnpack and in_eight_bits(ratio) and node.inputs[0].dtype == node.output.dtype:
         importer.emit("requantize", node, [x], y, requant=eight_bits(ratio))
-    else:
-        importer.emit("requantize", node, [x], y, rounding="DOUBLE")
+        return
+    # LiteRT computes conversions between int8 and uint8 itself, with vectors whose rounding depends on the position.
+    attrs = {"float32": "BY_POSITION"} if by_xnnpack and ratio != 1 else {}
+    importer.emit("requantize", node, [x], y, rounding="DOUBLE", **attrs)
 
 
 def dequantize(importer: Importer, node: Node) -> None:

@@ -7,7 +7,8 @@ to match:
 - ``litert``: LiteRT's reference kernels. As TFLM, but fully-connected layers round once; LOGISTIC, TANH, and the
   factors of MUL, BATCH_MATMUL, HARD_SWISH and standalone ReLUs are computed in float32.
 - ``xnnpack``: the kernels that LiteRT uses on most machines. They compute in float; integers that round once match
-  all but a few codes in a million. Channels of layers that may differ are counted in the report.
+  all but a few codes in a million. Operators that may differ are named in the report, and counted where every case
+  can be checked.
 
 `qrt.compiler.frontends.tflite.operators` has a function for each operator.
 """

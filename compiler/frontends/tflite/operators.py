@@ -31,6 +31,11 @@ def rounding(importer: Importer) -> str:
     return "SINGLE" if importer.match == "xnnpack" else "DOUBLE"
 
 
+def float32(importer: Importer, way: str) -> dict[str, str]:
+    """The attribute ``float32`` (`qrt.compiler.integers.singles`) of an operator that XNNPACK computes in float32."""
+    return {"float32": way} if importer.match == "xnnpack" else {}
+
+
 def requantization(importer: Importer) -> dict[str, Any]:
     """How a layer with weights requantizes accumulators to codes."""
     engine = {"engine": "xnnpack"} if importer.match == "xnnpack" else {}
@@ -201,7 +206,8 @@ def mul(importer: Importer, node: Node) -> None:
     if importer.match != "tflm":
         a, b, y = (np.float32(tensor.scale) for tensor in (*node.inputs, node.output))
         attrs["real_multiplier"] = float(a * b / y)
-    importer.emit("mul", node, pair(importer, node), rounding=rounding(importer), **attrs)
+    attrs |= {"rounding": rounding(importer)} | float32(importer, "XNNPACK")
+    importer.emit("mul", node, pair(importer, node), **attrs)
 
 
 def keeping(kind: str) -> Translation:
@@ -235,7 +241,7 @@ def batch_matmul(importer: Importer, node: Node) -> None:
     if importer.match != "tflm":
         attrs["real_multiplier"] = float(np.float32(a.scale) * np.float32(b.scale)) / node.output.scale
     if importer.match == "xnnpack" and b.zero_point == 0:  # LiteRT computes all others itself
-        attrs["rounding"] = "SINGLE"
+        attrs |= {"rounding": "SINGLE"} | float32(importer, "ROUNDED")
     importer.emit("matmul", node, operands, **attrs)
 
 
@@ -272,7 +278,7 @@ def mean(importer: Importer, node: Node) -> None:
         axes = list(range(axes[-1] + 1 - len(axes), axes[-1] + 1))
     outer, inner = math.prod(x.shape[: axes[0]]), math.prod(x.shape[axes[-1] + 1 :])
     count = math.prod(x.shape[k] for k in axes)
-    attrs: dict[str, Any] = {"rounding": "SINGLE"}
+    attrs: dict[str, Any] = {"rounding": "SINGLE"} | float32(importer, "XNNPACK")
     if importer.match != "xnnpack":
         attrs = {"requant": mean_requant(x, y, count)}
     flat = importer.between(node, x, x.shape if rank == 4 and axes == [1, 2] else (outer, count, 1, inner))
@@ -294,7 +300,7 @@ def mean_requant(x: Tensor, y: Tensor, count: int) -> Requant:
 def softmax(importer: Importer, node: Node) -> None:
     if importer.options(node, "SoftmaxOptions").Beta() != 1.0:
         raise Unsupported("has a beta other than 1, which is not supported")
-    importer.emit("softmax", node, node.inputs, form="TFLITE")
+    importer.emit("softmax", node, node.inputs, form="TFLITE", **float32(importer, "SUMMED"))
 
 
 def squashing(function: Callable[[Tensor, str], np.ndarray], scale: float, zero_point: int) -> Translation:

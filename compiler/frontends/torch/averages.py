@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from qrt.compiler.integers.singles import UNMODELED
 from qrt.compiler.ir import Op, Tensor
 
 CHANNELS_LAST = (0, 2, 3, 1)
@@ -40,7 +39,7 @@ def _stated(op: Op, engine: str, unsigned: bool, channels_last: bool) -> dict[st
     vectors = op.kind == "average_pool2d" and channels_last and not op.attrs.get("adaptive", False)
     # ATen has a kernel of codes for means over axes that are innermost in memory, other means are taken in float32.
     in_float = op.kind == "mean" and channels_last and not op.attrs.get("adaptive", False)
-    way = UNMODELED if in_float else "QUANTIZED"
+    way = "SUMMED" if in_float else "QUANTIZED"
     return {"rounding": "HALF_EVEN_RAW", "float32": way} | ({"vector": VECTOR} if vectors else {})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qrt.compiler.integers.singles import UNMODELED, WRITTEN
+from qrt.compiler.integers.singles import WRITTEN
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor, unique_name
 
 NCHW_TO_NHWC = (0, 2, 3, 1)
@@ -70,7 +70,7 @@ class Emitter:
 
     def unmodeled(self) -> dict[str, str]:
         """Attributes of an operator that sums in float32, if the engine runs operators as they are written."""
-        return {"float32": UNMODELED} if self.source.engine in WRITTEN else {}
+        return {"float32": "SUMMED"} if self.source.engine in WRITTEN else {}
 
     def refuse(self, op: Op, reason: str) -> None:
         self.problems[op] = reason

@@ -397,3 +397,69 @@ def test_mean(tmp_path: Path) -> None:
             (expected,) = ENGINES[match](content, inputs, 1)
             (codes,), _ = ours(tmp_path / "mean.tflite", content, match, inputs)
             assert not differing(expected, codes).size, (match, trial)
+
+
+# XNNPACK: what its float32 makes of ties is counted where every case can be checked, and named elsewhere.
+
+
+def mean_of_every_sum(rng: Rng, same_scale: bool) -> File:
+    """Rows of a few codes, one for each sum that they can have."""
+    count, x_scale = int(rng.integers(2, 9)), drawn_scale(rng, -2.5, -0.5)
+    y_scale = x_scale if same_scale else single(x_scale / tie(rng, int(rng.integers(3, 256))))
+    sums = np.arange(-128 * count, 127 * count + 1)
+    codes = sums[:, np.newaxis] // count + (np.arange(count) < sums[:, np.newaxis] % count)
+    file, width = TfliteFile("mean"), len(sums)
+    x = file.tensor("x", (1, width, count, 1), scale=x_scale, zero_point=drawn_zero_point(rng))
+    axes = file.tensor("axes", (1,), "int32", data=np.array([2], np.int32))
+    y = file.tensor("y", (1, width, 1, 1), scale=y_scale, zero_point=drawn_zero_point(rng))
+    file.operator("MEAN", [x, axes], [y], "ReducerOptions", keep_dims=True)
+    return file.to_bytes([x], [y]), [codes.reshape(1, width, count, 1).astype(np.int8)]
+
+
+COUNTED: dict[str, tuple[Callable[[Rng], File], bool]] = {
+    "MUL": (BINARY["MUL"], True),
+    "MEAN": (lambda rng: mean_of_every_sum(rng, True), True),
+    "MEAN of another scale": (lambda rng: mean_of_every_sum(rng, False), False),
+}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_xnnpack_is_counted(name: str, tmp_path: Path) -> None:
+    make, is_exact = COUNTED[name]
+    for trial in range(30):
+        content, inputs = make(seed("xnnpack", name, trial))
+        (expected,) = ENGINES["xnnpack"](content, inputs, 1)
+        (codes,), deviations = ours(tmp_path / "counted.tflite", content, "xnnpack", inputs)
+        count, admitted = differing(expected, codes).size, sum(one.count for one in deviations)
+        assert count == admitted if is_exact else count <= admitted, trial
+
+
+def softmax(rng: Rng) -> File:
+    file, shape = TfliteFile("softmax"), (64, 10)
+    x = file.tensor("x", shape, scale=drawn_scale(rng), zero_point=0)
+    y = file.tensor("y", shape, scale=1 / 256, zero_point=-128)
+    file.operator("SOFTMAX", [x], [y], "SoftmaxOptions", beta=1.0)
+    return file.to_bytes([x], [y]), [rng.integers(-128, 128, shape).astype(np.int8)]
+
+
+NAMED: dict[str, tuple[Callable[[Rng], File], str]] = {
+    "BATCH_MATMUL": (BINARY["BATCH_MATMUL"], "rounded in float32 by the engine, cases not counted"),
+    "SOFTMAX": (softmax, "summed in float32 by the engine, cases not counted"),
+    "QUANTIZE uint8": (to_uint8, "rounded by the engine depending on a code's position, cases not counted"),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_xnnpack_is_named(name: str, tmp_path: Path) -> None:
+    make, cases = NAMED[name]
+    named = 0
+    for trial in range(10):
+        content, inputs = make(seed("xnnpack", name, trial))
+        (expected,) = ENGINES["xnnpack"](content, inputs, 1)
+        (codes,), deviations = ours(tmp_path / "named.tflite", content, "xnnpack", inputs)
+        assert deviations or not differing(expected, codes).size, trial
+        assert {one.cases for one in deviations} <= {cases}
+        named += bool(deviations)
+        for match in EXACT:
+            assert not ours(tmp_path / "named.tflite", content, match, inputs)[1]
+    assert named
