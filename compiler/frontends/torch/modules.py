@@ -184,7 +184,8 @@ def _quantized(target: str, inputs: int = 1, relu: bool = False) -> Callable[...
     """``op(*inputs, ..., scale, zero_point)`` with the float operator `target`."""
 
     def translate(n: Importer, *args: Any, **kwargs: Any) -> Tensor:
-        args = (*args, *kwargs.values())
+        # Scale and zero point are last, in whatever order the caller names the arguments.
+        args = (*args, *(kwargs[key] for key in sorted(kwargs, key=("scale", "zero_point").__contains__)))
         codes = [t for a in args[:inputs] for t in (a if isinstance(a, list) else [a])]
         reals = [[n.real(t) for t in a] if isinstance(a, list) else n.real(a) for a in args[:inputs]]
         return _computed(n, target, [*reals, *args[inputs:-2]], relu, args[-2], args[-1], codes[0].dtype)
