@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrt.compiler.integers.arithmetic import add, average, implied_addend, requantize
-from qrt.compiler.integers.singles import UNMODELED, average_codes, product_codes, requantized, sum_codes
+from qrt.compiler.integers.singles import (
+    UNMODELED,
+    average_codes,
+    codes_of_function,
+    product_codes,
+    requantized,
+    sum_codes,
+)
 
 if TYPE_CHECKING:
     from qrt.compiler.ir import Op, Tensor
@@ -53,7 +60,13 @@ def _bounded(op: Op, codes: Ints) -> Ints:
 def _requantize(op: Op, report: Report) -> None:
     x, y, requant = op.inputs[0], op.output, op.attrs["requant"]
     assert x.quantization is not None and y.quantization is not None
-    wanted = _bounded(op, requantized(x.quantization, y.quantization, op.attrs["float32"]))
+    if op.attrs.pop("vector", False):
+        wanted, *others = (_bounded(op, one) for one in codes_of_function(lambda r: r, x.quantization, y.quantization))
+        unsure = int(np.any([one != wanted for one in others], axis=0).sum())
+        if unsure:
+            report.deviation(op, unsure, wanted.size, "codes")
+    else:
+        wanted = _bounded(op, requantized(x.quantization, y.quantization, op.attrs["float32"]))
     if not np.array_equal(requantize(CODES - x.zero_point, requant, y.zero_point), wanted):
         op.kind, op.attrs = "lut", {"table": wanted.astype(np.int8)}
 

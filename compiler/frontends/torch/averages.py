@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qrt.compiler.integers.thresholds import TORCH
 from qrt.compiler.ir import Op, Tensor
 
 CHANNELS_LAST = (0, 2, 3, 1)
@@ -12,7 +13,7 @@ VECTOR = 16
 
 
 def state_averages(ops: list[Op], engine: str) -> None:
-    """Sets the attributes of every average_pool2d and mean to how `engine` computes it, measured on PyTorch 2.13.
+    """Sets the attributes of averages and concats to how `engine` computes them, measured on PyTorch 2.13.
 
     Float operators and QNNPACK round the mean of code - zero_point half to even, ATen's own kernels the mean of the
     raw codes. With channels-last memory ATen's avg_pool2d rounds like QNNPACK in every channel of a full `VECTOR`.
@@ -26,6 +27,10 @@ def state_averages(ops: list[Op], engine: str) -> None:
         if op.kind in ("average_pool2d", "mean"):
             order = orders.get(x, tuple(range(len(x.shape))))
             op.attrs.update(_stated(op, engine, types.get(x) == "uint8", _is_channels_last(x, order)))
+        if op.kind == "concat" and engine in TORCH:
+            places = [orders.get(one, tuple(range(len(one.shape)))) for one in op.inputs]
+            images = all(len(one.shape) == 4 for one in op.inputs) and op.attrs["axis"] == 1
+            op.attrs["channels_last"] = images and all(map(_is_channels_last, op.inputs, places))
         types[op.output] = x.dtype if op.kind == "dequantize" else types.get(x, "")
         orders[op.output] = _memory_order(op, orders)
 

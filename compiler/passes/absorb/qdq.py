@@ -184,6 +184,10 @@ class Absorber(Emitter):
             inputs = [self._quantized(t, quantization, t.name) for t in op.inputs]
             if any(t is None for t in inputs):
                 return None
+            if op.attrs.get("channels_last", False):  # ATen has a kernel of its own for such a concat
+                for made in self.result.ops:
+                    if made.kind == "requantize" and made.output in inputs:
+                        made.attrs["vector"] = True
             return MOVES[op.kind](self, op, [t for t in inputs if t is not None])
         if op.kind in ELEMENTWISE:
             codes = self._table(op, quantization, name)
