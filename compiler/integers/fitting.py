@@ -149,7 +149,8 @@ def _fitted_average(op: Op, report: Report) -> None:
         report.deviation(op, 0, 0, "sums of a window, too many to check")
         return
     sums = _sums(x, count)
-    wanted, sure = average_codes(op, sums, count)
+    divisor = count if op.kind == "mean" else round(1 / op.inputs[1].scale)
+    wanted, sure = average_codes(op, sums, count, divisor)
     wanted = _bounded(op, wanted)
     left = _fit(op, sums[sure], wanted[sure])
     if left and op.kind == "mean" and y.quantization is not None and y.quantization.same_as(x.quantization):
@@ -179,7 +180,7 @@ def _average_pool2d(op: Op, report: Report) -> None:
     differing, total = 0, 0
     for count in counts:
         sums = _sums(x, count)
-        wanted, sure = average_codes(op, sums, count)
+        wanted, sure = average_codes(op, sums, count, count)
         differing += int((~sure | (average(op, sums, count) != _bounded(op, wanted))).sum())
         total += len(sums)
     if differing:

@@ -160,14 +160,14 @@ def codes_of_function(function: Callable[[Singles], Singles], x: Quantization, y
     return [_by_single_reciprocal(vector, y), *(_with_zero_point(single, y, fused) for fused in (False, True))]
 
 
-def _averages_of_codes(op: Op, sums: Ints, count: int) -> tuple[Ints, NDArray[np.bool_]]:
+def _averages_of_codes(op: Op, sums: Ints, count: int, divisor: int) -> tuple[Ints, NDArray[np.bool_]]:
     """`average_codes` of ATen's kernels, which sum integers and differ in when they round and add the zero point.
 
     Which kernel runs depends on the memory layout and the channel: all that can have run must agree on a code.
     """
     x, y = op.inputs[0].quantization, op.output.quantization
     assert x is not None and y is not None
-    factor = np.float32(x.scale) / np.float32(y.scale) / np.float32(count)
+    factor = np.float32(x.scale) / np.float32(y.scale) / np.float32(divisor)
     real, zero = sums.astype(np.float32), np.float32(int(y.zero_point))
     if op.attrs.get("rounding") == "HALF_EVEN":
         ways = [np.rint(real * factor) + zero]
@@ -175,15 +175,15 @@ def _averages_of_codes(op: Op, sums: Ints, count: int) -> tuple[Ints, NDArray[np
         # Raw sums are those of the engine's codes, which may be uint8.
         ways = [np.rint(real * factor + np.float32(zero + up)) - up for up in (0, 128)]
         ways += [np.rint(_fused(real, factor, zero + up)) - up for up in (0, 128)]
-        for up in (0, 128) if y.same_as(x) else ():
+        for up in (0, 128) if y.same_as(x) and count == divisor else ():
             raw = (sums + count * (int(x.zero_point) + up)).astype(np.float32)
-            ways += [np.rint(raw * factor) - up, np.rint(raw / np.float32(count)) - up]
+            ways += [np.rint(raw * factor) - up, np.rint(raw / np.float32(divisor)) - up]
     codes = np.clip(ways, -128, 127).astype(np.int64)
     return codes[0], (codes == codes[0]).all(axis=0)
 
 
-def average_codes(op: Op, sums: Ints, count: int) -> tuple[Ints, NDArray[np.bool_]]:
-    """Codes of averages of `count` codes, from sums of differences to the zero point; and which of them are certain.
+def average_codes(op: Op, sums: Ints, count: int, divisor: int) -> tuple[Ints, NDArray[np.bool_]]:
+    """Codes of sums of `count` differences to the zero point, by `divisor`; and which of them are certain.
 
     All methods except QLINEAR_SUM add float32 values sequentially. If such a sum is not exact, it depends on the
     single codes and their order, and so does the result if its real value is within the error of a tie.
@@ -191,12 +191,12 @@ def average_codes(op: Op, sums: Ints, count: int) -> tuple[Ints, NDArray[np.bool
     x, y = op.inputs[0].quantization, op.output.quantization
     assert x is not None and y is not None
     if op.attrs["float32"] == "QUANTIZED":
-        return _averages_of_codes(op, sums, count)
+        return _averages_of_codes(op, sums, count, divisor)
     if op.attrs["float32"] == "QLINEAR_SUM":
-        factor = np.float32(x.scale) / (np.float32(y.scale) * np.float32(count))
+        factor = np.float32(x.scale) / (np.float32(y.scale) * np.float32(divisor))
         codes = np.rint(sums.astype(np.float32) * factor).astype(np.int64) + int(y.zero_point)
         return np.clip(codes, -128, 127), np.ones(sums.shape, bool)
-    exact = sums * (float(x.scale) / (count * float(y.scale)))
+    exact = sums * (float(x.scale) / (divisor * float(y.scale)))
     past_tie = np.abs(exact - np.floor(exact) - 0.5)
     if op.attrs["float32"] == "XNNPACK":
         # With different scales, it is not known in which order the factor is formed.
@@ -209,7 +209,7 @@ def average_codes(op: Op, sums: Ints, count: int) -> tuple[Ints, NDArray[np.bool
     every = np.arange(1, min(largest, EXACT_TO) + 1)
     products = every.astype(np.float32) * single
     is_exact = largest <= EXACT_TO and np.array_equal(products.astype(np.float64), every * float(single))
-    mean = sums.astype(np.float32) * single / np.float32(count)
+    mean = sums.astype(np.float32) * single / np.float32(divisor)
     if is_qlinear(op):
         zero = np.float32(int(y.zero_point) + _raised(op))
         steps = scaled(mean, y, "DIVIDE") + zero
@@ -222,5 +222,5 @@ def average_codes(op: Op, sums: Ints, count: int) -> tuple[Ints, NDArray[np.bool
     if is_exact:
         return codes, np.ones(sums.shape, bool)
     ratio = float(x.scale) / float(y.scale)
-    error = UNIT * ((count + 4) * largest * ratio / count + 8 * np.abs(exact) + abs(float(zero)))
+    error = UNIT * ((count + 4) * largest * ratio / divisor + 8 * np.abs(exact) + abs(float(zero)))
     return codes, past_tie > error
