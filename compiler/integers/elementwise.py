@@ -42,14 +42,23 @@ def _gelu(op: Op, x: Reals) -> Reals:
     return result
 
 
+def _six_steps(x: Reals) -> Reals:
+    result: Reals = np.clip(x + np.float32(3), np.float32(0), np.float32(6))
+    return result
+
+
 def _hard_sigmoid(op: Op, x: Reals) -> Reals:
+    if op.attrs.get("form") == "PYTORCH":
+        return _six_steps(x) / np.float32(6)
     alpha, beta = np.float32(op.attrs.get("alpha", 0.2)), np.float32(op.attrs.get("beta", 0.5))
     result: Reals = np.clip(alpha * x + beta, np.float32(0), ONE)
     return result
 
 
 def _hard_swish(op: Op, x: Reals) -> Reals:
-    """As onnxruntime: HardSigmoid with alpha 1/6 and beta 0.5, times x."""
+    """HardSigmoid with alpha 1/6 and beta 0.5, times x; PyTorch divides by 6 at the end."""
+    if op.attrs.get("form") == "PYTORCH":
+        return x * _six_steps(x) / np.float32(6)
     result: Reals = x * np.clip(np.float32(1 / 6) * x + np.float32(0.5), np.float32(0), ONE)
     return result
 

@@ -259,7 +259,11 @@ def relu6(n: Importer, input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def hardsigmoid(n: Importer, input: Tensor, inplace: bool = False) -> Tensor:
-    return n.emit("hard_sigmoid", [input], input.shape, alpha=1 / 6, beta=0.5)
+    return n.emit("hard_sigmoid", [input], input.shape, alpha=1 / 6, beta=0.5, form="PYTORCH")
+
+
+def hardswish(n: Importer, input: Tensor, inplace: bool = False) -> Tensor:
+    return n.emit("hard_swish", [input], input.shape, form="PYTORCH")
 
 
 def leaky_relu(n: Importer, input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -408,7 +412,7 @@ ATEN: dict[str, Translator] = {
     "sigmoid": _unary("sigmoid"),
     "tanh": _unary("tanh"),
     "hardsigmoid": hardsigmoid,
-    "hardswish": _unary("hard_swish"),
+    "hardswish": hardswish,
     "silu": _unary("silu"),
     "leaky_relu": leaky_relu,
     "elu": elu,
