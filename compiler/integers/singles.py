@@ -132,7 +132,8 @@ def product_codes(op: Op, a: Any, b: Any) -> Ints:
     ratio = np.float32(x.scale) * np.float32(z.scale) / np.float32(y.scale)
     if op.attrs["float32"] == "XNNPACK":
         steps = np.rint(np.clip(products.astype(np.float32) * ratio, -FAR, FAR)).astype(np.int64)
-        return np.clip(steps + int(y.zero_point), -128, 127)
+        codes: Ints = np.clip(steps + int(y.zero_point), -128, 127)
+        return codes
     if not is_qlinear(op):
         return quantized(dequantized(a, x) * dequantized(b, z), y, op.attrs["float32"])
     up = _raised(op)

@@ -31,7 +31,7 @@ def rounding(importer: Importer) -> str:
     return "SINGLE" if importer.match == "xnnpack" else "DOUBLE"
 
 
-def float32(importer: Importer, way: str) -> dict[str, str]:
+def float32(importer: Importer, way: str) -> dict[str, Any]:
     """The attribute ``float32`` (`qrt.compiler.integers.singles`) of an operator that XNNPACK computes in float32."""
     return {"float32": way} if importer.match == "xnnpack" else {}
 
