@@ -111,7 +111,7 @@ def test_clip_beyond_what_the_codes_hold(low: float, high: float) -> None:
 @pytest.mark.parametrize("kind", ["Div", "Pow"])
 def test_an_operator_that_qrt_has_not_is_refused(kind: str) -> None:
     n = Net()
-    with pytest.raises(CompileError, match=f"no integer operator for {kind}; "):
+    with pytest.raises(CompileError, match=f"{kind} has no integer form in qrt; "):
         build(n.model(n.op(kind, n.input("x", (1, 6)), n.input("y", (1, 6)))))
 
 
