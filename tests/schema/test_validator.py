@@ -465,7 +465,7 @@ def open_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[bytes
         pytest.skip(f"{compiler()} has no sanitizers here")
     program = folder / "open_files"
     sources = [*ENGINE, *(ROOT / "tests/fuzz" / name for name in ("open_files.c", "run_file.c"))]
-    subprocess.run([compiler(), *sanitize, *FLAGS, *sources, "-o", program], check=True)
+    subprocess.run([compiler(), *sanitize, *FLAGS, f"-DMAX_SECONDS={HANGS}", *sources, "-o", program], check=True)
 
     def run(files: list[bytes]) -> list[tuple[int, int]]:
         stream = b"".join(struct.pack("<I", len(file)) + file for file in files)
