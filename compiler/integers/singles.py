@@ -147,8 +147,8 @@ def _with_zero_point(real: Singles, quantization: Quantization, fused: bool) -> 
     steps, inverse = np.clip(real, -FAR, FAR), ONE / np.float32(quantization.scale)
     zero = np.float32(int(quantization.zero_point) + 128)
     value = _fused(steps, inverse, zero) if fused else np.clip(steps * inverse, -FAR, FAR) + zero
-    codes = np.rint(np.clip(value, -FAR, FAR)).astype(np.int64) - 128
-    return np.clip(codes, -128, 127)
+    codes: Ints = np.clip(np.rint(np.clip(value, -FAR, FAR)).astype(np.int64) - 128, -128, 127)
+    return codes
 
 
 def codes_of_function(function: Callable[[Singles], Singles], x: Quantization, y: Quantization) -> list[Ints]:
