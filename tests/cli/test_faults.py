@@ -221,7 +221,7 @@ def test_a_full_disk_leaves_the_old_file(cli: Cli, pets: Path, source: Path, mon
     monkeypatch.setattr(files.os, "fsync", full)
     for args, name in (
         (["compile", "net.onnx"], "net.qfb"),
-        (["export", "pets.qfb"], "pets.tflite"),
+        (["export", "pets.qfb", "-o", "pets.tflite"], "pets.tflite"),
         (["run", "pets.qfb", "x.npy", "-o", "y.npy"], "y.npy"),
         (["run", "pets.qfb", "x.npy", "-o", "y.npz"], "y.npz"),
     ):

@@ -62,8 +62,9 @@ def _codes_above(graph: Graph, tensor: Tensor, producers: dict[Tensor, Op]) -> s
     """The type of the codes that onnxruntime dequantizes `tensor` from; empty if there are none."""
     op = producers.get(tensor)
     is_paired = False
-    while op is not None and op.attrs.get("source") in PASSED:
-        op, is_paired = producers.get(op.inputs[0]), True
+    while op is not None and (op.attrs.get("source") in PASSED or _is_inserted(op)):
+        is_paired = is_paired or not _is_inserted(op)
+        op = producers.get(op.inputs[0])
     if op is None or op.kind != "dequantize":
         return ""
     quantize = producers.get(op.inputs[0])
@@ -78,6 +79,11 @@ def _is_pair(graph: Graph, quantize: Op) -> bool:
     """
     readers = graph.consumers(quantize.output)
     return len(readers) == 1 and readers[0].kind == "dequantize" and _uses(graph, readers[0].output) == 1
+
+
+def _is_inserted(op: Op) -> bool:
+    """Whether a reshape is none of the source's: the frontend runs operators on one spatial axis as images."""
+    return op.kind == "reshape" and op.attrs.get("source") not in {*PASSED, "Flatten"}
 
 
 def _uses(graph: Graph, tensor: Tensor) -> int:
@@ -97,7 +103,7 @@ def _codes_below(graph: Graph, op: Op) -> str:
             return "uint8" if is_paired or _is_pair(graph, op) else op.output.dtype
         if op.attrs.get("source") in PASSED:
             is_paired = True
-        elif not _is_range(graph, op):
+        elif not _is_inserted(op) and not _is_range(graph, op):
             return ""
 
 
