@@ -206,7 +206,7 @@ typedef union qrt_params {
     qrt_add_params add;
     qrt_unary_params unary;   /* elementwise, of one tensor; `size` is the first member of lut's too */
     qrt_binary_params binary; /* elementwise, of two; `broadcast` is the first member of add's too */
-    qrt_pool2d_params pool2d;
+    qrt_pool2d_params pool2d; /* average_pool2d, max_pool2d */
     qrt_mean_params mean;
     qrt_pad_params pad;
     qrt_concat_params concat;
@@ -236,6 +236,7 @@ typedef struct qrt_kernel {
     size_t (*packed_size)(const void *params);      /* NULL: nothing to pack */
     void (*pack)(const void *params, void *packed); /* `packed` is aligned to 64 */
     size_t (*scratch_size)(const void *params);     /* NULL: none needed */
+    int32_t by_position;  /* 1: all that an output position needs is read before that position is written */
     int32_t channel_unit; /* where `packed` is not NULL, parts can begin at its multiples; 0: at none */
 } qrt_kernel;
 

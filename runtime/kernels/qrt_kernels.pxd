@@ -179,6 +179,7 @@ cdef extern from "qrt_kernels.h" nogil:
         size_t (*packed_size)(const void *params) noexcept nogil
         void (*pack)(const void *params, void *packed) noexcept nogil
         size_t (*scratch_size)(const void *params) noexcept nogil
+        int32_t by_position
         int32_t channel_unit
 
     ctypedef struct qrt_kernels:

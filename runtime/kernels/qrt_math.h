@@ -14,9 +14,14 @@
 
 #include "qrt_kernels.h"
 
-static inline int64_t qrt_clamp(int64_t value, int64_t minimum, int64_t maximum) {
+static inline int32_t qrt_clamp(int32_t value, int32_t minimum, int32_t maximum) {
     value = value < minimum ? minimum : value;
     return value > maximum ? maximum : value;
+}
+
+static inline int32_t qrt_clamp64(int64_t value, int32_t minimum, int32_t maximum) {
+    value = value < minimum ? minimum : value;
+    return (int32_t)(value > maximum ? maximum : value);
 }
 
 /* `round` of SPEC.md 1.1: half of 2^shift. */
@@ -24,13 +29,14 @@ static inline int64_t qrt_round(int32_t shift) { return shift > 0 ? (int64_t)1 <
 
 /* high_mul(a, m) of SPEC.md 1.1. For a * m < 0, trunc((a * m + 1 - 2^30) / 2^31) is a quotient rounded up,
  * which is floor((a * m + 1 - 2^30 + 2^31 - 1) / 2^31): the formula for a * m >= 0. One shift serves both. */
-static inline int64_t qrt_high_mul(int64_t a, int32_t multiplier) {
-    return (a * multiplier + ((int64_t)1 << 30)) >> 31;
+static inline int32_t qrt_high_mul(int32_t a, int32_t multiplier) {
+    return (int32_t)(((int64_t)a * multiplier + ((int64_t)1 << 30)) >> 31);
 }
 
-/* rounding_shift(v, n) of SPEC.md 1.1: v / 2^n to nearest, ties away from zero. */
-static inline int64_t qrt_rounding_shift(int64_t value, int32_t shift) {
-    return shift > 0 ? (value + qrt_round(shift) - (value < 0)) >> shift : value;
+/* rounding_shift(v, n) of SPEC.md 1.1: v / 2^n to nearest, ties away from zero; n is at most 31. Half of 2^n, added
+ * behind all but one of the shifts, is 1, so that no sum needs 64 bits. */
+static inline int32_t qrt_rounding_shift(int32_t value, int32_t shift) {
+    return shift > 0 ? (((value - (value < 0)) >> (shift - 1)) + 1) >> 1 : value;
 }
 
 /* What a channel's requantization needs, apart from its accumulator. */
@@ -41,14 +47,15 @@ typedef struct qrt_channel {
 } qrt_channel;
 
 static inline qrt_channel qrt_requant_channel(const qrt_requant *requant, int32_t index) {
-    int32_t entry = index * requant->step;
-    int64_t bias = requant->bias != NULL ? requant->bias[index] : 0;
+    int32_t entry = index * requant->step, zero_point = requant->y_zero_point;
+    int32_t bias = requant->bias != NULL ? requant->bias[index] : 0;
     qrt_channel channel = {bias, requant->multiplier[entry], requant->shift[entry]};
     if (requant->addend != NULL) {
         channel.addend = requant->addend[entry];
     } else if (requant->rounding == 0) {
-        channel.addend = bias * channel.multiplier + qrt_round(channel.shift) +
-                         requant->y_zero_point * ((int64_t)1 << channel.shift);
+        /* zero_point * 2^shift + round, with one shift of 64 bits */
+        int64_t rest = channel.shift > 0 ? (2 * zero_point + 1) * ((int64_t)1 << (channel.shift - 1)) : zero_point;
+        channel.addend = (int64_t)bias * channel.multiplier + rest;
     }
     return channel;
 }
@@ -60,10 +67,10 @@ static inline int8_t qrt_requantize(const qrt_requant *requant, qrt_channel chan
     } else {
         int32_t left = channel.shift < 31 ? 31 - channel.shift : 0;
         int32_t right = channel.shift > 31 ? channel.shift - 31 : 0;
-        int64_t high = qrt_high_mul((acc + channel.addend) * ((int64_t)1 << left), channel.multiplier);
-        y = qrt_rounding_shift(high, right) + requant->y_zero_point;
+        uint32_t sum = (uint32_t)(acc + (int32_t)channel.addend);
+        y = qrt_rounding_shift(qrt_high_mul((int32_t)(sum << left), channel.multiplier), right) + requant->y_zero_point;
     }
-    return (int8_t)qrt_clamp(y, requant->output_min, requant->output_max);
+    return (int8_t)qrt_clamp64(y, requant->output_min, requant->output_max);
 }
 
 /* Puts the result for `acc` into place `index` of an output of codes or of int32. */

@@ -227,8 +227,20 @@ static void linear_run(const void *params, const int8_t *const *inputs, int8_t *
 }
 
 void qrt_kernels_amx(qrt_kernels *kernels) {
-    static const qrt_kernel linear = {linear_run, linear_packed_size, linear_pack, linear_scratch, QRT_PRODUCT_UNIT};
-    static const qrt_kernel conv2d = {conv2d_run, conv2d_packed_size, conv2d_pack, conv2d_scratch, QRT_PRODUCT_UNIT};
+    static const qrt_kernel linear = {
+        .run = linear_run,
+        .packed_size = linear_packed_size,
+        .pack = linear_pack,
+        .scratch_size = linear_scratch,
+        .channel_unit = QRT_PRODUCT_UNIT,
+    };
+    static const qrt_kernel conv2d = {
+        .run = conv2d_run,
+        .packed_size = conv2d_packed_size,
+        .pack = conv2d_pack,
+        .scratch_size = conv2d_scratch,
+        .channel_unit = QRT_PRODUCT_UNIT,
+    };
     qrt_kernels_avx512vnni(kernels);
     kernels->name = "amx";
     kernels->conv2d = conv2d;

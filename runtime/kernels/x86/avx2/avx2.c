@@ -274,8 +274,10 @@ static void best_run(const void *params, const int8_t *const *inputs, int8_t *ou
 }
 
 void qrt_kernels_avx2(qrt_kernels *kernels) {
-    static const qrt_kernel conv2d = {best_run, best_packed_size, best_pack, best_scratch, 0};
-    static const qrt_kernel linear = {linear_run, linear_packed_size, linear_pack, linear_scratch, 0};
+    static const qrt_kernel conv2d = {
+        .run = best_run, .packed_size = best_packed_size, .pack = best_pack, .scratch_size = best_scratch};
+    static const qrt_kernel linear = {
+        .run = linear_run, .packed_size = linear_packed_size, .pack = linear_pack, .scratch_size = linear_scratch};
     qrt_kernels_portable(kernels);
     kernels->name = "avx2";
     kernels->conv2d = conv2d;

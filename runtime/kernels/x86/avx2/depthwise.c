@@ -192,6 +192,7 @@ QRT_AVX2 static void dwconv2d_run(const void *params, const int8_t *const *input
     }
 }
 
-const qrt_kernel qrt_dwconv2d_avx2 = {dwconv2d_run, dwconv2d_packed_size, dwconv2d_pack, dwconv2d_scratch, 0};
+const qrt_kernel qrt_dwconv2d_avx2 = {
+    .run = dwconv2d_run, .packed_size = dwconv2d_packed_size, .pack = dwconv2d_pack, .scratch_size = dwconv2d_scratch};
 
 #endif

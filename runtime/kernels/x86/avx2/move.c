@@ -4,6 +4,7 @@
  * contiguous in the input, so this exchanges the rows and columns of matrices.
  */
 #include "portable/portable.h"
+#include "portable/resize2d.h"
 #include "portable/walk.h"
 #include "x86/avx2/avx2.h"
 #include "x86/x86.h"
@@ -151,7 +152,7 @@ static void resize2d_run(const void *params, const int8_t *const *inputs, int8_t
     if (p->channels < TILE) {
         qrt_resize2d_s8(params, inputs, output, scratch);
     } else {
-        qrt_resize2d_with(p, inputs[0], output, interpolate);
+        resize2d(p, inputs[0], output, interpolate);
     }
 }
 

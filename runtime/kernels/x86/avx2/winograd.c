@@ -276,6 +276,7 @@ QRT_AVX2 static void winograd_run(const void *params, const int8_t *const *input
     }
 }
 
-const qrt_kernel qrt_winograd_avx2 = {winograd_run, winograd_packed_size, winograd_pack, winograd_scratch, 0};
+const qrt_kernel qrt_winograd_avx2 = {
+    .run = winograd_run, .packed_size = winograd_packed_size, .pack = winograd_pack, .scratch_size = winograd_scratch};
 
 #endif

@@ -263,10 +263,16 @@ QRT_AVX512 static void linear_run(const void *params, const int8_t *const *input
     }
 }
 
-const qrt_kernel qrt_linear_avx512vnni = {linear_run, linear_packed_size, linear_pack, linear_scratch,
-                                          QRT_PRODUCT_UNIT};
-const qrt_kernel qrt_conv2d_avx512vnni = {conv2d_run, conv2d_packed_size, conv2d_pack, conv2d_scratch,
-                                          QRT_PRODUCT_UNIT};
+const qrt_kernel qrt_linear_avx512vnni = {.run = linear_run,
+                                          .packed_size = linear_packed_size,
+                                          .pack = linear_pack,
+                                          .scratch_size = linear_scratch,
+                                          .channel_unit = QRT_PRODUCT_UNIT};
+const qrt_kernel qrt_conv2d_avx512vnni = {.run = conv2d_run,
+                                          .packed_size = conv2d_packed_size,
+                                          .pack = conv2d_pack,
+                                          .scratch_size = conv2d_scratch,
+                                          .channel_unit = QRT_PRODUCT_UNIT};
 
 void qrt_kernels_avx512vnni(qrt_kernels *kernels) {
     qrt_kernels_avx2(kernels);

@@ -214,7 +214,9 @@ QRT_AVX512 static void dwconv2d_run(const void *params, const int8_t *const *inp
     }
 }
 
-const qrt_kernel qrt_dwconv2d_avx512vnni = {dwconv2d_run, qrt_depthwise_packed_size, qrt_depthwise_pack,
-                                            qrt_depthwise_scratch, 0};
+const qrt_kernel qrt_dwconv2d_avx512vnni = {.run = dwconv2d_run,
+                                            .packed_size = qrt_depthwise_packed_size,
+                                            .pack = qrt_depthwise_pack,
+                                            .scratch_size = qrt_depthwise_scratch};
 
 #endif

@@ -1,0 +1,44 @@
+/* transpose_conv2d.c: transpose_conv2d in plain C99. */
+#include "portable/dot.h"
+#include "portable/portable.h"
+#include "qrt_math.h"
+
+/* The entry of x whose window has filter position `filter` at output position `at`, which is counted from the first
+ * padding; -1 when there is none. */
+static int32_t source_of(int32_t at, int32_t filter, int32_t stride, int32_t size) {
+    int32_t distance = at - filter;
+    return distance >= 0 && distance % stride == 0 && distance / stride < size ? distance / stride : -1;
+}
+
+static int32_t transpose_conv2d_acc(const qrt_conv2d_params *p, const int8_t *image, int32_t out_y, int32_t out_x,
+                                    const int8_t *weights) {
+    int32_t acc = 0;
+    for (int32_t filter_y = 0; filter_y < p->filter_height; filter_y++) {
+        int32_t in_y = source_of(out_y + p->pad_top, filter_y, p->stride_y, p->in_height);
+        for (int32_t filter_x = 0; filter_x < p->filter_width; filter_x++, weights += p->in_channels) {
+            int32_t in_x = source_of(out_x + p->pad_left, filter_x, p->stride_x, p->in_width);
+            if (in_y < 0 || in_x < 0) continue;
+            const int8_t *x = image + ((ptrdiff_t)in_y * p->in_width + in_x) * p->in_channels;
+            acc += dot(x, p->x_zero_point, weights, p->in_channels);
+        }
+    }
+    return acc;
+}
+
+void qrt_transpose_conv2d_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_conv2d_params *p = params;
+    const int8_t *image = inputs[0];
+    ptrdiff_t size = (ptrdiff_t)p->filter_height * p->filter_width * p->in_channels;
+    (void)scratch;
+    for (int32_t n = 0; n < p->batch; n++) {
+        for (int32_t out_y = 0; out_y < p->out_height; out_y++) {
+            for (int32_t out_x = 0; out_x < p->out_width; out_x++) {
+                for (int32_t channel = 0; channel < p->out_channels; channel++) {
+                    int32_t acc = transpose_conv2d_acc(p, image, out_y, out_x, p->weights + size * channel);
+                    *output++ = qrt_requantize(&p->requant, qrt_requant_channel(&p->requant, channel), acc);
+                }
+            }
+        }
+        image += (ptrdiff_t)p->in_height * p->in_width * p->in_channels;
+    }
+}
