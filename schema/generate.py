@@ -1,7 +1,7 @@
 """Writes what follows from ``qrt.fbs`` and must not be written again by hand: ``make generate``.
 
 The C reader's numbers and tables, its rules, which come from ``SPEC.md``, the rows of a kernel set, and the kernels'
-parameters for Cython, which come from ``qrt_kernels.h``. ``generated.py`` is flatc's.
+parameters for Cython and for Python, which come from ``qrt_kernels.h``. ``generated.py`` is flatc's.
 """
 
 from __future__ import annotations
@@ -192,6 +192,15 @@ def _members(body: str) -> list[str]:
     return result
 
 
+def _without_comments(text: str) -> str:
+    return re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+
+
+def _typedefs(text: str) -> list[tuple[str, str, str]]:
+    """Of each struct and union of a header's text: which of the two it is, its body, its name."""
+    return re.findall(r"^typedef (struct|union) \w+ \{\n(.*?)^\} (\w+);", text, re.M | re.S)
+
+
 def declarations(schema: Schema, header: str) -> str:
     """qrt_kernels.pxd, out of the text of qrt_kernels.h."""
     lines = [
@@ -203,13 +212,58 @@ def declarations(schema: Schema, header: str) -> str:
         "    enum:",
         *(f"        {name}" for name in re.findall(r"^#define (QRT_\w+) \d+$", header, re.MULTILINE)),
     ]
-    text = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
+    text = _without_comments(header)
     listed = "".join(f"    qrt_kernel {name};\n" for name in schema.operators)
     text = re.sub(r"^#define X\(name\) qrt_kernel name;\n#include .*\n#undef X\n", listed, text, flags=re.MULTILINE)
-    for kind, body, name in re.findall(r"^typedef (struct|union) \w+ \{\n(.*?)^\} (\w+);", text, re.M | re.S):
+    for kind, body, name in _typedefs(text):
         lines += ["", f"    ctypedef {kind} {name}:", *(f"        {member}" for member in _members(body))]
     functions = re.findall(r"^(?:static inline )?((?:const )?\w+ \*?\w+\([^)]*\))(?:;| \{)", text, re.MULTILINE)
     return "\n".join([*lines, "", *(f"    {function}" for function in functions)]) + "\n"
+
+
+def _laid_out(body: str, constants: dict[str, int]) -> list[tuple[str, str, int]]:
+    """The name, type and length (1: no array) of each member of a C struct."""
+    result = []
+    for declaration in (" ".join(part.split()) for part in body.split(";")):
+        kind, declarators = re.findall(r"^((?:const )?\w+) (.*)", declaration)[0] if declaration else ("", "")
+        for star, name, length in re.findall(r"(\*?)(\w+)(?:\[(\w+)\])?", declarators):
+            result.append((name, f"{kind} {star}".strip(), constants[length] if length else 1))
+    return result
+
+
+def _operator_params(schema: Schema, union: str) -> dict[str, str]:
+    """The parameters' struct of each operator, out of the union of them: the member that has the operator's name, or
+    whose comment names it; of other elementwise operators the one for their number of inputs."""
+    found = re.findall(r"^    (\w+) (\w+);(?: +/\*(.*)\*/)?$", union, re.MULTILINE)
+    own = {name: struct for struct, name, _ in found}
+    named = {word: struct for struct, _, comment in found for word in re.findall(r"\w+", comment)}
+    shared = {1: own["unary"], 2: own["binary"]}
+    return {
+        name: own.get(name) or (shared[operator.inputs[0]] if operator.elementwise else named[name])
+        for name, operator in schema.operators.items()
+    }
+
+
+def params(schema: Schema, header: str) -> str:
+    """params.py, out of the text of qrt_kernels.h."""
+    constants = {name: int(value) for name, value in re.findall(r"^#define (QRT_\w+) (\d+)$", header, re.MULTILINE)}
+    lines = [
+        f'"""The kernels\' parameters as C has them. Written {OPENING} qrt_kernels.h."""',
+        "",
+        "# Name, type and length (1: no array) of each member of a struct, in order.",
+        "STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {",
+    ]
+    for kind, body, struct in _typedefs(_without_comments(header)):
+        if kind == "struct" and "(*" not in body and "#" not in body:
+            members = [f'("{name}", "{of}", {length}),' for name, of, length in _laid_out(body, constants)]
+            if len(members) == 1:
+                lines.append(f'    "{struct}": ({members[0]}),')
+            else:
+                lines += [f'    "{struct}": (', *(f"        {member}" for member in members), "    ),"]
+    union = next(body for kind, body, _ in _typedefs(header) if kind == "union")
+    lines += ["}", "", "# The struct of each operator.", "PARAMS: dict[str, str] = {"]
+    lines += [f'    "{name}": "{struct}",' for name, struct in _operator_params(schema, union).items()]
+    return "\n".join([*lines, "}"]) + "\n"
 
 
 # -- all of it --
@@ -239,6 +293,7 @@ def files(root: Path) -> dict[str, str]:
         "schema/qrt_tables.c": tables(schema),
         "runtime/kernels/qrt_kernel_rows.h": rows(schema),
         "runtime/kernels/qrt_kernels.pxd": declarations(schema, header),
+        "runtime/params.py": params(schema, header),
     }
     generated = flatc(root / "schema/qrt.fbs")
     return made if generated is None else {**made, "schema/generated.py": generated}

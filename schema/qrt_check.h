@@ -22,6 +22,17 @@ typedef struct qrt_check {
 /* Where the model's vectors lie (qrt_decode.c); the structure must hold. */
 void qrt_read_model(qrt_model *model);
 
+/* Which tensors an operator reads and writes; a qrt_operator holds six times as much. */
+typedef struct qrt_operands {
+    int32_t kind;           /* enum qrt_operator_kind */
+    const uint32_t *inputs; /* [input_count] */
+    uint32_t input_count;
+    uint32_t output;
+} qrt_operands;
+
+/* The index must be below model->operator_count (qrt_decode.c); the structure must hold. */
+void qrt_read_operands(const qrt_model *model, uint32_t index, qrt_operands *operands);
+
 /* Each returns QRT_OK or an error. */
 int32_t qrt_check_structure(qrt_check *check);
 int32_t qrt_check_graph(qrt_check *check);

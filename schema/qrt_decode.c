@@ -217,16 +217,27 @@ static void read_options(const uint8_t *bytes, uint32_t options, qrt_operator *o
     read_special(bytes, options, op);
 }
 
-void qrt_model_operator(const qrt_model *model, uint32_t index, qrt_operator *op) {
+void qrt_read_operands(const qrt_model *model, uint32_t index, qrt_operands *operands) {
     const uint8_t *bytes = model->bytes;
     uint32_t table = qrt_follow(bytes, model->operators + 4 * index);
     qrt_vector inputs = qrt_vector_field(bytes, table, OPERATOR_INPUTS);
+    operands->kind = ubyte_field(bytes, table, OPERATOR_OPTIONS_TYPE);
+    operands->inputs = elements(bytes, inputs);
+    operands->input_count = inputs.count;
+    operands->output = uint_field(bytes, table, OPERATOR_OUTPUT, 0);
+}
+
+void qrt_model_operator(const qrt_model *model, uint32_t index, qrt_operator *op) {
+    const uint8_t *bytes = model->bytes;
+    uint32_t table = qrt_follow(bytes, model->operators + 4 * index);
+    qrt_operands operands;
+    qrt_read_operands(model, index, &operands);
     memset(op, 0, sizeof *op);
-    op->kind = ubyte_field(bytes, table, OPERATOR_OPTIONS_TYPE);
+    op->kind = operands.kind;
     op->name = text_field(bytes, table, OPERATOR_NAME);
-    op->inputs = elements(bytes, inputs);
-    op->input_count = inputs.count;
-    op->output = uint_field(bytes, table, OPERATOR_OUTPUT, 0);
+    op->inputs = operands.inputs;
+    op->input_count = operands.input_count;
+    op->output = operands.output;
     op->overlap = ubyte_field(bytes, table, OPERATOR_OVERLAP);
     read_options(bytes, table_field(bytes, table, OPERATOR_OPTIONS), op);
 }

@@ -145,10 +145,10 @@ static int32_t check_test_vector(qrt_check *check, uint32_t index) {
 static int32_t check_operands(qrt_check *check, uint32_t index) {
     const qrt_model *model = check->model;
     const qrt_facts *facts;
-    qrt_operator op;
+    qrt_operands op;
     qrt_tensor tensor;
     qrt_check_at(check, QRT_IN_OPERATOR, index);
-    qrt_model_operator(model, index, &op);
+    qrt_read_operands(model, index, &op);
     facts = &qrt_operator_facts[op.kind];
     RULE(23, op.input_count >= facts->least_inputs && op.input_count <= facts->most_inputs);
     RULE(22, is_arena_tensor(model, op.output));
@@ -185,8 +185,8 @@ static int is_model_output(const qrt_model *model, uint32_t tensor) {
 }
 
 static int reads(const qrt_model *model, uint32_t index, uint32_t tensor) {
-    qrt_operator op;
-    qrt_model_operator(model, index, &op);
+    qrt_operands op;
+    qrt_read_operands(model, index, &op);
     for (uint32_t i = 0; i < op.input_count; i++) {
         if (op.inputs[i] == tensor) return 1;
     }
@@ -198,7 +198,7 @@ static int reads(const qrt_model *model, uint32_t index, uint32_t tensor) {
 static int32_t check_lifetime(qrt_check *check, uint32_t index) {
     const qrt_model *model = check->model;
     qrt_tensor tensor;
-    qrt_operator op;
+    qrt_operands op;
     qrt_check_at(check, QRT_IN_TENSOR, index);
     qrt_model_tensor(model, index, &tensor);
     if (tensor.data != NULL) return QRT_OK;
@@ -206,7 +206,7 @@ static int32_t check_lifetime(qrt_check *check, uint32_t index) {
     RULE(24, (tensor.first == 0) == is_input);
     if (!is_input) {
         RULE(24, tensor.first <= model->operator_count);
-        qrt_model_operator(model, tensor.first - 1, &op);
+        qrt_read_operands(model, tensor.first - 1, &op);
         RULE(24, op.output == index);
     }
     int is_output = is_model_output(model, index);
@@ -220,10 +220,10 @@ static int32_t check_lifetime(qrt_check *check, uint32_t index) {
 
 /* SPEC.md, "In place": whether the operator that writes `output` may do so over `input`. */
 static int in_place(const qrt_model *model, const qrt_tensor *input, const qrt_tensor *output) {
-    qrt_operator op;
+    qrt_operands op;
     if (input->last != output->first) return 0;
     if (input->arena_offset != output->arena_offset || input->size != output->size) return 0;
-    qrt_model_operator(model, output->first - 1, &op);
+    qrt_read_operands(model, output->first - 1, &op);
     return qrt_operator_facts[op.kind].in_place;
 }
 

@@ -33,18 +33,33 @@ const char *qrt_rule_text(int32_t rule) {
     }
 }
 
+/* Four bits at a time: a table of 64 bytes instead of 1024, for small flash memories. */
+#define NIBBLE(crc) ((crc) >> 4 ^ table[(crc) & 15])
+#define CRC_BYTE(crc) crc = NIBBLE(crc), crc = NIBBLE(crc)
+
+/* Whole words where they are aligned, which saves a third of the instructions; the loops are unrolled by hand since a
+ * compiler that is asked for small code does not. */
 uint32_t qrt_crc32(uint32_t crc, const void *bytes, size_t size) {
-    /* Four bits at a time: a table of 64 bytes instead of 1024, for small flash memories. */
     static const uint32_t table[16] = {
         0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u, 0x4db26158u, 0x5005713cu,
         0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu, 0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu,
     };
     const uint8_t *byte = bytes;
     crc = ~crc;
-    for (size_t i = 0; i < size; i++) {
-        crc ^= byte[i];
-        crc = crc >> 4 ^ table[crc & 15];
-        crc = crc >> 4 ^ table[crc & 15];
+    for (; size > 0 && (uintptr_t)byte % sizeof(uint32_t) != 0; size--) {
+        crc ^= *byte++;
+        CRC_BYTE(crc);
+    }
+    for (; size >= sizeof(uint32_t); size -= sizeof(uint32_t), byte += sizeof(uint32_t)) {
+        crc ^= *(const uint32_t *)(const void *)byte;
+        CRC_BYTE(crc);
+        CRC_BYTE(crc);
+        CRC_BYTE(crc);
+        CRC_BYTE(crc);
+    }
+    for (; size > 0; size--) {
+        crc ^= *byte++;
+        CRC_BYTE(crc);
     }
     return ~crc;
 }

@@ -85,6 +85,7 @@ cdef extern from "qrt_model.h" nogil:
         uint32_t scale_count
 
     ctypedef uint32_t qrt_checksum(uint32_t crc, const void *bytes, size_t size)
+    uint32_t qrt_crc32(uint32_t crc, const void *bytes, size_t size)
     int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_checksum *crc32,
                            qrt_problem *problem)
     void qrt_model_tensor(const qrt_model *model, uint32_t index, qrt_tensor *tensor)

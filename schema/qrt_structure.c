@@ -168,7 +168,7 @@ static int32_t check_tables(qrt_check *check, uint32_t number, int32_t place,
 }
 
 static int32_t check_seal(qrt_check *check, uint32_t root) {
-    static const uint8_t zeros[4] = {0, 0, 0, 0};
+    static const uint32_t zero = 0;
     const uint8_t *bytes = check->model->bytes;
     uint32_t size = check->model->size;
     uint32_t seal = qrt_field(bytes, root, MODEL_SEAL);
@@ -176,7 +176,7 @@ static int32_t check_seal(qrt_check *check, uint32_t root) {
     uint32_t crc_end = seal + 8;
     RULE_AT(seal, 6, qrt_read_u32(bytes, seal) == size);
     uint32_t crc = check->crc32(0, bytes, crc_start);
-    crc = check->crc32(crc, zeros, sizeof zeros);
+    crc = check->crc32(crc, &zero, sizeof zero);
     crc = check->crc32(crc, bytes + crc_end, size - crc_end);
     RULE_AT(crc_start, 7, qrt_read_u32(bytes, crc_start) == crc);
     return QRT_OK;

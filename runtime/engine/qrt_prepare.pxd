@@ -1,11 +1,16 @@
 # Declarations of qrt_prepare.h for Cython; that header says what they do.
 
 from libc.stdint cimport int8_t, uint32_t
-from qrt_kernels cimport qrt_kernels
+from qrt_kernels cimport qrt_kernel, qrt_kernels, qrt_params
 from qrt_model cimport qrt_model
 
 cdef extern from "engine/qrt_prepare.h" nogil:
+    ctypedef struct qrt_prepared:
+        const qrt_kernel *kernel
+        qrt_params params
+
     ctypedef struct qrt_program:
+        const qrt_prepared *operators
         size_t scratch_size
 
     ctypedef struct qrt_step:

@@ -294,11 +294,13 @@ def test_crc32_is_zlibs(tmp_path: Path, name: str) -> None:
     sources = [*READER, ROOT / "runtime/host/crc32.c"]
     subprocess.run([compiler(), "-shared", "-fPIC", *FLAGS, *sources, "-o", library], check=True)
     crc32 = ctypes.CDLL(str(library))[name]
-    crc32.argtypes, crc32.restype = (ctypes.c_uint32, ctypes.c_char_p, ctypes.c_size_t), ctypes.c_uint32
-    content = np.random.default_rng(0).bytes(5000)
+    crc32.argtypes, crc32.restype = (ctypes.c_uint32, ctypes.c_void_p, ctypes.c_size_t), ctypes.c_uint32
+    content = np.random.default_rng(0).bytes(5003)
+    address = np.frombuffer(content, np.uint8).ctypes.data
     for size in (*range(200), 255, 256, 257, 4999, 5000):
         for start in (0, 1, 0xDEADBEEF, 0xFFFFFFFF):
-            assert crc32(start, content[-size:], size) == zlib.crc32(content[-size:][:size], start)
+            for first in range(4):
+                assert crc32(start, address + first, size) == zlib.crc32(content[first : first + size], start)
 
 
 # -- the rules refuse nothing that they need not refuse --
@@ -454,15 +456,17 @@ def every_flip(original: bytes) -> Iterator[bytes]:
             yield sealed_again(patch(original, position, "B", original[position] ^ 1 << bit), original)
 
 
-@pytest.fixture(scope="module")
-def open_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[bytes]], list[tuple[int, int]]]:
+@pytest.fixture(scope="module", params=[[], ["-m32"]], ids=["as the machine", "32 bits"])
+def open_files(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[list[bytes]], list[tuple[int, int]]]:
     """Runs fuzz/open_files.c, built with sanitizers, on files: (status, rule) of each."""
     folder = tmp_path_factory.mktemp("open_files")
-    sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", *request.param]
     probe = folder / "probe.c"
-    probe.write_text("int main(void) { return 0; }")
+    probe.write_text("#include <stdio.h>\nint main(void) { return 0; }")
     if subprocess.run([compiler(), *sanitize, probe, "-o", folder / "probe"], capture_output=True).returncode != 0:
-        pytest.skip(f"{compiler()} has no sanitizers here")
+        pytest.skip(f"{compiler()} builds nothing here with {' '.join(sanitize)}")
     program = folder / "open_files"
     sources = [*ENGINE, *(ROOT / "tests/fuzz" / name for name in ("open_files.c", "run_file.c"))]
     subprocess.run([compiler(), *sanitize, *FLAGS, f"-DMAX_SECONDS={HANGS}", *sources, "-o", program], check=True)

@@ -1,0 +1,43 @@
+/* qrt_params.h: fills the kernels' parameters from the operators of a validated model.
+ *
+ * One constant for each operator, so that a program may name those that it needs and the linker drops the others.
+ * Nothing is checked here: qrt_model_open() has proved every index, shape and bound that is used.
+ */
+#ifndef QRT_PARAMS_H
+#define QRT_PARAMS_H
+
+#include "qrt_kernels.h"
+#include "qrt_model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An operator of a model with its tensors. */
+typedef struct qrt_node {
+    const qrt_model *model;
+    qrt_operator op;
+    qrt_tensor a, b; /* the first two inputs; of one input both are that */
+    qrt_tensor y;
+} qrt_node;
+
+void qrt_node_read(const qrt_model *model, uint32_t index, qrt_node *node);
+
+/* How an operator's parameters are filled. */
+typedef struct qrt_filler {
+    uint8_t kind;        /* enum qrt_operator_kind */
+    uint8_t input_bytes; /* for each input, behind the parameters' struct: a concat's run sizes */
+    uint16_t size;       /* bytes of that struct */
+    /* Nothing is packed yet. `runs` has input_bytes for each input; NULL when only sizes are asked of the kernel. */
+    void (*fill)(const qrt_node *node, void *params, int32_t *runs);
+} qrt_filler;
+
+/* qrt_conv2d_filler, qrt_dwconv2d_filler, ... */
+#define X(name) extern const qrt_filler qrt_##name##_filler;
+#include "qrt_kernel_rows.h"
+#undef X
+
+#ifdef __cplusplus
+}
+#endif
+#endif
