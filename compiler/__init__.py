@@ -51,15 +51,17 @@ class Compiled:
     plan: Plan
     report: Report
 
-    def to_bytes(self, test_vectors: Sequence[TestVector] = ()) -> bytes:
+    def to_bytes(self, test_vectors: Sequence[TestVector] = (), *, strip: bool = False) -> bytes:
         """The content of the .qfb file.
 
         Parameters
         ----------
         test_vectors : sequence of (inputs, outputs)
             int8 arrays in the order of the model's inputs and outputs, stored in the file for checking.
+        strip : bool
+            Whether to leave out the names of operators and of tensors other than inputs and outputs.
         """
-        return write(self.graph, self.plan, test_vectors=test_vectors)
+        return write(self.graph, self.plan, test_vectors=test_vectors, strip=strip)
 
 
 def build(

@@ -7,7 +7,10 @@ from a graph. SPEC.md says what may share bytes: "In place" and "Over a dying in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
 
 from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.schema.operators import OPERATORS
@@ -48,6 +51,8 @@ class Plan:
         of what is live in one step.
     overlaps : frozenset of Op
         Operators whose output lies partly over their first input.
+    scratch : dict of Op to int
+        Byte position of the scratch memory of each operator that was said to need some, a multiple of 16.
     """
 
     offsets: dict[Tensor, int]
@@ -55,6 +60,7 @@ class Plan:
     arena_size: int
     lower_bound: int
     overlaps: frozenset[Op] = frozenset()
+    scratch: Mapping[Op, int] = field(default_factory=dict)
 
 
 def overlap_in_time(a: Block, b: Block) -> bool:
@@ -154,22 +160,30 @@ def aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def distance(op: Op) -> int | None:
+def distance(op: Op, by_position: bool = False) -> int | None:
     """How far above its output's start an operator's first input must start at least; None where they must be apart.
 
-    SPEC.md, "Over a dying input": while row r is written, the input is read from row `first` on.
+    Parameters
+    ----------
+    op : Op
+    by_position : bool
+        Whether the kernel has read all that an output position needs before it writes that position. Else, as SPEC.md
+        says ("Over a dying input"), it may read a row's input while it writes that row.
     """
     if not OPERATORS[op.kind].over_input or op.attrs.get("groups", 1) != 1 or op.output.dtype != "int8":
         return None
     (batch, height, width, channels), y = op.inputs[0].shape, op.output.shape
-    top, stride = op.attrs["padding"][0], op.attrs["stride"][0]
-    needed = 0
-    for n in range(batch):
-        for row in range(y[1]):
-            first = min(max(row * stride - top, 0), height - 1)
-            written = (n * y[1] + row + 1) * y[2] * y[3]
-            needed = max(needed, written - (n * height + first) * width * channels)
-    return aligned(needed)
+    (top, _, left, _), (stride_y, stride_x) = op.attrs["padding"], op.attrs["stride"]
+    rows = np.clip(np.arange(y[1]) * stride_y - top, 0, height - 1) + np.arange(batch)[:, np.newaxis] * height
+    first = rows.ravel() * width * channels
+    size = y[2] * y[3]
+    if by_position:
+        columns = np.clip(np.arange(y[2]) * stride_x - left, 0, width - 1) * channels
+        # What the positions behind one read; the last one has none behind it.
+        first = np.append((first[:, np.newaxis] + columns).ravel()[1:], op.inputs[0].nbytes)
+        size = y[3]
+    needed = size * np.arange(1, len(first) + 1) - np.minimum.accumulate(first[::-1])[::-1]
+    return aligned(max(int(needed.max()), 0))
 
 
 def _groups(graph: Graph, lives: dict[Tensor, tuple[int, int]], in_place: bool) -> list[list[Tensor]]:
@@ -188,7 +202,7 @@ def _groups(graph: Graph, lives: dict[Tensor, tuple[int, int]], in_place: bool) 
 
 
 def _gaps(
-    graph: Graph, lives: dict[Tensor, tuple[int, int]], groups: Sequence[Sequence[Tensor]]
+    graph: Graph, lives: dict[Tensor, tuple[int, int]], groups: Sequence[Sequence[Tensor]], by_position: frozenset[Op]
 ) -> dict[tuple[int, int], int]:
     """For each operator whose first input dies in it: how little of the output must lie below that input."""
     index = {tensor: i for i, tensors in enumerate(groups) for tensor in tensors}
@@ -197,7 +211,7 @@ def _gaps(
         x = op.inputs[0]
         if x.is_constant or lives[x][1] != step:
             continue
-        apart = distance(op)
+        apart = distance(op, op in by_position)
         if apart is not None and apart < aligned(op.output.nbytes):
             result[index[op.output], index[x]] = apart
     return result
@@ -215,7 +229,13 @@ def _bound(blocks: Sequence[Block], gaps: Gaps, steps: int) -> int:
     return max(totals, default=0)
 
 
-def plan(graph: Graph, *, overlap: bool = True) -> Plan:
+def plan(
+    graph: Graph,
+    *,
+    overlap: bool = True,
+    scratch: Mapping[Op, int] | None = None,
+    by_position: frozenset[Op] = frozenset(),
+) -> Plan:
     """Places every activation of a graph, in place and over dying inputs where that is allowed and helps.
 
     Parameters
@@ -224,25 +244,34 @@ def plan(graph: Graph, *, overlap: bool = True) -> Plan:
         Lowered.
     overlap : bool
         Whether an output may lie partly over a dying input.
+    scratch : mapping of Op to int, optional
+        Bytes of temporary memory to place for operators, each while it runs. Without it none is placed.
+    by_position : frozenset of Op
+        Operators whose kernels are so (`distance`). Not for a file, whose reader checks the rule of rows.
     """
     lives = lifetimes(graph)
+    temporary = {op: size for op, size in (scratch or {}).items() if size > 0}
+    step = {op: i for i, op in enumerate(graph.ops, start=1)}
     best: Plan | None = None
     bound = 0
-    for in_place in (True, False):
+    # More freedom need not give the search a lower plan, so it is tried with less as well.
+    for in_place, free in product((True, False), (by_position, frozenset()) if by_position else (frozenset(),)):
         groups = _groups(graph, lives, in_place)
-        gaps = _gaps(graph, lives, groups) if overlap else {}
+        gaps = _gaps(graph, lives, groups, free) if overlap else {}
         blocks = [
             Block(size=aligned(tensors[0].nbytes), first=lives[tensors[0]][0], last=lives[tensors[-1]][1])
             for tensors in groups
         ]
+        blocks += [Block(aligned(size), step[op], step[op]) for op, size in temporary.items()]
         if best is None:
             bound = _bound(blocks, gaps, len(graph.ops) + 2)
         elif best.arena_size == bound:
             break
         starts, height = place(blocks, gaps, bound)
         if best is None or height < best.arena_size:
-            offsets = {tensor: start for tensors, start in zip(groups, starts, strict=True) for tensor in tensors}
-            best = Plan(offsets, lives, height, bound, _overlapping(graph, offsets))
+            offsets = {tensor: start for tensors, start in zip(groups, starts, strict=False) for tensor in tensors}
+            places = dict(zip(temporary, starts[len(groups) :], strict=True))
+            best = Plan(offsets, lives, height, bound, _overlapping(graph, offsets), places)
     assert best is not None
     return best
 

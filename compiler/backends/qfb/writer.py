@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import metadata
 from typing import Any
 
@@ -210,7 +211,24 @@ def seal(content: bytearray) -> bytes:
     return bytes(content)
 
 
-def write(graph: Graph, plan: Plan, *, test_vectors: Sequence[TestVector] = ()) -> bytes:
+def _stripped(graph: Graph, plan: Plan) -> tuple[Graph, Plan]:
+    """The same network and plan without names that only people read."""
+    kept = {edge.tensor for edge in (*graph.inputs, *graph.outputs)}
+    anew = {tensor: tensor if tensor in kept else replace(tensor, name="") for tensor in graph.tensors()}
+    ops = {
+        op: replace(op, name="", inputs=[anew[tensor] for tensor in op.inputs], output=anew[op.output])
+        for op in graph.ops
+    }
+    placed = replace(
+        plan,
+        offsets={anew[tensor]: offset for tensor, offset in plan.offsets.items()},
+        lifetimes={anew[tensor]: life for tensor, life in plan.lifetimes.items()},
+        overlaps=frozenset(ops[op] for op in plan.overlaps),
+    )
+    return replace(graph, ops=list(ops.values())), placed
+
+
+def write(graph: Graph, plan: Plan, *, test_vectors: Sequence[TestVector] = (), strip: bool = False) -> bytes:
     """The file of a lowered graph.
 
     Parameters
@@ -221,9 +239,13 @@ def write(graph: Graph, plan: Plan, *, test_vectors: Sequence[TestVector] = ()) 
         Where its activations lie.
     test_vectors : sequence of (inputs, outputs)
         int8 arrays (int32 ones for int32 outputs) in the order of the model's edges, to be embedded.
+    strip : bool
+        Whether to leave out the names of operators and of tensors other than the model's inputs and outputs.
     """
     w = _Writer()
     b = w.builder
+    if strip:
+        graph, plan = _stripped(graph, plan)
     tensors = list(graph.tensors())
     index = {tensor: i for i, tensor in enumerate(tensors)}
     tensor_list = w.offsets([_tensor(w, tensor, plan) for tensor in tensors])

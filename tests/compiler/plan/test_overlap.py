@@ -11,7 +11,7 @@ import pytest
 from graphs import Window
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from overlaps import KINDS, between_copies, drawn, placed, shapes, windows
+from overlaps import KINDS, between_copies, drawn, placed, shapes, sizes, windows
 
 import qrt
 from qrt.compiler import GraphBuilder, build
@@ -32,6 +32,30 @@ def test_same_bytes_over_the_input(kind: str, shape: tuple[int, ...], window: Wi
     if apart >= ALIGNMENT:
         with pytest.raises(qrt.ModelError, match="V27"):
             qrt.load(placed(graph, apart - ALIGNMENT))
+
+
+@settings(max_examples=300, deadline=None)
+@given(shape=shapes, window=windows, dilation=st.tuples(sizes, sizes), seed=st.integers(0, 2**32))
+def test_by_position_no_code_is_read_after_it_was_written_over(
+    shape: tuple[int, ...], window: Window, dilation: tuple[int, int], seed: int
+) -> None:
+    """The strictest kernel that the name allows: it writes a position as soon as it has read what it needs."""
+    window = replace(window, dilation=dilation)
+    op = drawn("conv2d", shape, window, seed).ops[0]
+    start = distance(op, by_position=True)
+    by_row = distance(op)
+    assert start is not None and by_row is not None and start <= by_row
+    batch, height, width, channels = op.inputs[0].shape
+    intact = np.ones((batch, height, width), bool)
+    first_bytes = start + np.arange(intact.size) * channels
+    written = 0
+    for n, y, x in np.ndindex(op.output.shape[:3]):
+        rows = y * window.stride[0] - window.padding[0] + np.arange(window.filter[0]) * window.dilation[0]
+        columns = x * window.stride[1] - window.padding[2] + np.arange(window.filter[1]) * window.dilation[1]
+        rows, columns = rows[(rows >= 0) & (rows < height)], columns[(columns >= 0) & (columns < width)]
+        assert intact[n][np.ix_(rows, columns)].all()
+        written += op.output.shape[3]
+        intact = (first_bytes >= written).reshape(intact.shape)
 
 
 def test_groups_and_unmarked_operators_stay_apart() -> None:
