@@ -22,9 +22,16 @@ def found(*patterns: str) -> list[str]:
 
 # Kernels for other families of processors compile to nothing.
 SOURCES = found("schema/*.c", "runtime/engine/*.c", "runtime/host/*.c", "runtime/kernels/**/*.c")
+DEVICE_SOURCES = found("schema/*.c", "runtime/engine/*.c", "runtime/kernels/portable/*.c")
 HEADERS = found("schema/*.h", "runtime/**/*.h", "runtime/**/*.px[di]")
 # The package of each folder of modules.
-PACKAGE_DIR = {"qrt": "runtime", "qrt.schema": "schema", "qrt.compiler": "compiler", "qrt.cli": "cli"}
+PACKAGE_DIR = {
+    "qrt": "runtime",
+    "qrt.schema": "schema",
+    "qrt.compiler": "compiler",
+    "qrt.cli": "cli",
+    "qrt.firmware": "firmware",
+}
 PACKAGES = [
     ".".join([package, *Path(path).parent.relative_to(folder).parts])
     for package, folder in PACKAGE_DIR.items()
@@ -35,6 +42,8 @@ PACKAGES = [
 ONNX = ["onnx>=1.16", "onnxruntime>=1.18", "sympy>=1.12"]
 TFLITE = ["tflite>=2.18"]
 PLOT = ["matplotlib>=3.8"]
+# A C compiler for every target, an emulator of Cortex-M and RISC-V, and readers of programs and instructions.
+DEVICE = ["ziglang>=0.13", "unicorn>=2.1", "pyelftools>=0.31", "capstone>=5.0"]
 # Engines whose bytes the tests compare, for the machines and Pythons that they have wheels for; TFLM in the version
 # that the figures are of.
 LITERT = [
@@ -54,6 +63,13 @@ EXTENSIONS = [
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         extra_compile_args=[*FLAGS, "-pthread"],
         extra_link_args=["-pthread"],
+        depends=HEADERS,
+    ),
+    Extension(
+        "qrt._prepared",
+        ["runtime/_prepared.pyx", *DEVICE_SOURCES],
+        include_dirs=INCLUDE,
+        extra_compile_args=FLAGS,
         depends=HEADERS,
     ),
     Extension(
@@ -77,8 +93,9 @@ setup(
     packages=PACKAGES,
     package_dir=PACKAGE_DIR,
     package_data={
-        "qrt": ["py.typed", "*.pyi"],
-        "qrt.schema": ["SPEC.md", "qrt.fbs"],
+        "qrt": ["py.typed", "*.pyi", "engine/*.[ch]", "kernels/*.h", "kernels/portable/*.[ch]"],
+        "qrt.schema": ["SPEC.md", "qrt.fbs", "*.[ch]"],
+        "qrt.firmware": ["*.[ch]", "boards/**/*", "emulators/*.c", "projects/templates/**/*"],
     },
     include_package_data=False,
     ext_modules=cythonize(EXTENSIONS, include_path=PXD, language_level=3),
@@ -88,14 +105,19 @@ setup(
         "torch": ["torch>=2.13", "torchao>=0.18"],
         "plot": PLOT,
         "tflite": TFLITE,
+        "device": DEVICE,
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.2",
             "hypothesis>=6.100",
             "build>=1.2",
+            # The formats of Zephyr's files.
+            "kconfiglib>=14.1",
+            "pyyaml>=6",
             *BUILD,
             *ONNX,
             *TFLITE,
+            *DEVICE,
             *LITERT,
             *TFLM,
         ],

@@ -239,13 +239,17 @@ class Model:
             raise ValueError(f"layout is 'NHWC' or 'NCHW', got {layout!r}")
         arrays = self._arrays(inputs)
         samples, count, batched = self._samples(arrays, layout)
-        with self._executor:
-            results = self._executor.run(samples, count)
+        results = self._execute(samples, count)
         outputs: list[Array] = []
         for info, codes in zip(self.outputs, results, strict=True):
             value: Array = info.dequantize(codes) if dequantize else codes
             outputs.append(value if batched or len(value) != 1 else value[0])
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def _execute(self, samples: tuple[Codes, ...], count: int) -> list[Array]:
+        """The outputs' codes for `count` samples one after another along the first axis of each input."""
+        with self._executor:
+            return self._executor.run(samples, count)
 
     def profile(
         self,
@@ -303,6 +307,13 @@ class Model:
             The model is running, or its views belong to another thread.
         """
         self._executor.invoke()
+
+    def codes(self, *inputs: ArrayLike | Mapping[str, ArrayLike], layout: str | None = None) -> tuple[Codes, ...]:
+        """The int8 codes that `run` computes with: an array for each input, NHWC, samples along the first axis.
+
+        Parameters and errors are those of `run`.
+        """
+        return self._samples(self._arrays(inputs), layout)[0]
 
     def _arrays(self, inputs: tuple[Any, ...]) -> list[Array]:
         names = [info.name for info in self.inputs]

@@ -12,7 +12,14 @@ READER = sorted((ROOT / "schema").glob("*.c"))
 PORTABLE = sorted((ROOT / "runtime/kernels/portable").glob("*.c"))
 # What opens and runs a file, as firmware has it.
 ENGINE = [*READER, *sorted((ROOT / "runtime/engine").glob("*.c")), *PORTABLE]
-FLAGS = ["-std=c99", "-g", "-O1", *(f"-I{ROOT / folder}" for folder in ("schema", "runtime", "runtime/kernels"))]
+# The same as an application of firmware/qrt_device.h links it.
+DEVICE = [*READER, ROOT / "runtime/engine/qrt_params.c", *PORTABLE, ROOT / "firmware/qrt_device.c"]
+FLAGS = [
+    "-std=c99",
+    "-g",
+    "-O1",
+    *(f"-I{ROOT / folder}" for folder in ("schema", "runtime", "runtime/kernels", "firmware")),
+]
 
 
 def compiler() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from qrt import _executor, _reference
+from qrt import _executor, _prepared, _reference
 
 # What code that a sanitizer instruments asks of the sanitizer's library, by name.
 SYMBOLS = {"address": b"__asan_init", "undefined": b"__ubsan_handle_", "thread": b"__tsan_init"}
@@ -16,7 +16,7 @@ def of(extension: Path) -> set[str]:
     return {name for name, symbol in SYMBOLS.items() if symbol in content}
 
 
-EXTENSIONS = [Path(module.__file__) for module in (_executor, _reference)]
+EXTENSIONS = [Path(module.__file__) for module in (_executor, _prepared, _reference)]
 # Of every extension.
 SANITIZERS = set.intersection(*map(of, EXTENSIONS))
 

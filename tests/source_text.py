@@ -9,10 +9,10 @@ from pathlib import Path
 from places import ROOT
 
 # The folders of the packages, and all that hold code.
-PACKAGES = ("schema", "runtime", "compiler", "cli")
+PACKAGES = ("schema", "runtime", "compiler", "cli", "firmware")
 EVERYWHERE = (*PACKAGES, "examples", "bench", "tests", "docs")
 # What tools write.
-MADE = ("_executor.c", "_reference.c", "generated.py")
+MADE = ("_executor.c", "_prepared.c", "_reference.c", "generated.py")
 
 
 def files(*patterns: str, folders: tuple[str, ...] = PACKAGES) -> Iterator[Path]:

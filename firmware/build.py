@@ -1,0 +1,131 @@
+"""A network as a program for its target: its sizes, and runs of it on an emulated core."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from qrt.firmware.emulators import Call, Command, Execution, Read, Settings, Write, execute
+from qrt.firmware.generate.network import Network
+from qrt.firmware.toolchain.compilers import Compiler, link
+from qrt.firmware.toolchain.image import Image
+
+# The call of an operator's kernel tells the emulator which operator it is.
+STEP = ("QRT_ON_STEP=qrt_on_step",)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes that a network takes on its target.
+
+    Attributes
+    ----------
+    memory : int
+        RAM: activations and scratch memory; the stack apart.
+    constants : int
+        Constants in flash.
+    code : int
+        Its kernels and calls, the functions of the compiler's library that these need, and what the linker adds between
+        constants.
+    """
+
+    memory: int
+    constants: int
+    code: int
+
+    @property
+    def flash(self) -> int:
+        return self.constants + self.code
+
+
+def build(network: Network, compiler: Compiler, optimize: str = "s", defines: Sequence[str] = STEP) -> Image:
+    """The network's functions, linked for the emulator of its target.
+
+    Parameters
+    ----------
+    network : Network
+    compiler : Compiler
+    optimize : str
+        The compiler's level of optimization: ``"z"`` (smallest), ``"s"``, ``"2"`` or ``"3"``.
+    defines : sequence of str
+        Macros.
+
+    Raises
+    ------
+    DeviceError
+        The compiler refuses.
+    """
+    with tempfile.TemporaryDirectory(prefix="qrt-") as name:
+        folder = Path(name)
+        for path, text in network.sources.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text, encoding="utf-8")
+        roots = [f"{network.name}_{function}" for function in ("input", "run", "output")]
+        sources = [folder / path for path in network.sources if path.endswith(".c")]
+        return link(network.target, compiler, sources, [folder], roots, (f"-O{optimize}",), defines)
+
+
+def sizes(network: Network, compiler: Compiler, optimize: str = "s") -> Sizes:
+    """What the network takes, by linking it alone; parameters as for `build`.
+
+    Raises
+    ------
+    DeviceError
+        The compiler refuses.
+    """
+    # QEMU's programs contain what starts them; the code is the same for either emulator.
+    alone = replace(network, target=replace(network.target, emulator="unicorn"))
+    image = build(alone, compiler, optimize, defines=())
+    return Sizes(network.memory_size, network.constants, image.flash - network.constants)
+
+
+def run(
+    network: Network,
+    image: Image,
+    samples: Sequence[Sequence[bytes]],
+    *,
+    count: bool = False,
+    wait_states: int = 0,
+) -> tuple[list[list[bytes]], Execution]:
+    """Runs a network on the emulated core.
+
+    Parameters
+    ----------
+    network : Network
+    image : Image
+        Of that network.
+    samples : sequence of sequence of bytes
+        For each run, the codes of each input.
+    count : bool
+        Whether to count instructions.
+    wait_states : int
+        Of the flash, for the estimate of cycles.
+
+    Returns
+    -------
+    outputs : list of list of bytes
+        For each run, the bytes of each output.
+    execution : Execution
+        A call for each run, its segments labelled by operator.
+
+    Raises
+    ------
+    DeviceError
+        The emulator is not installed, or the program fails there.
+    """
+    start = -(-image.free // 16) * 16
+    offsets = network.plan.offsets
+    commands: list[Command] = []
+    for sample in samples:
+        for edge, codes in zip(network.graph.inputs, sample, strict=True):
+            commands.append(Write(start + offsets[edge.tensor], codes))
+        commands.append(Call(f"{network.name}_run", (start,)))
+        for edge in network.graph.outputs:
+            commands.append(Read(start + offsets[edge.tensor], edge.tensor.nbytes))
+    settings = Settings(count=count, memory=network.memory_size + 32, wait_states=wait_states)
+    execution = execute(image, network.target, commands, settings)
+    per_run = len(network.graph.outputs)
+    reads = execution.reads
+    return [reads[i : i + per_run] for i in range(0, len(reads), per_run)], execution

@@ -1,0 +1,67 @@
+"""A model that runs on an emulated processor, with the interface of `qrt.Model`."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+
+from qrt import Model
+from qrt._executor import Program
+from qrt.firmware.build import build, run
+from qrt.firmware.errors import DeviceError
+from qrt.firmware.generate.network import generate
+from qrt.firmware.targets import Target
+from qrt.firmware.toolchain.compilers import find_compiler
+from qrt.model import Array, Codes
+
+# What reads, runs and times programs.
+PACKAGES = {"unicorn": ("elftools", "unicorn", "capstone"), "qemu": ("elftools",)}
+
+
+def require_packages(target: Target) -> None:
+    """Raises DeviceError where packages for the target's emulator are missing, before any work is done."""
+    missing = [name for name in PACKAGES[target.emulator] if importlib.util.find_spec(name) is None]
+    if missing:
+        raise DeviceError(f'running on {target.name} needs {", ".join(missing)}: pip install "qrt[device]"')
+
+
+class EmulatedModel(Model):
+    """A network that is compiled for a processor and runs on its emulator; `run` is as for `qrt.Model`.
+
+    Parameters
+    ----------
+    content : bytes
+        A valid .qfb file.
+    target : Target
+    cc : str, optional
+        The C compiler's command.
+    optimize : str
+        The compiler's level of optimization: ``"z"`` (smallest), ``"s"``, ``"2"`` or ``"3"``.
+
+    Raises
+    ------
+    DeviceError
+        There is no compiler or no emulator, or the compiler refuses. `run` raises it where the program fails.
+    """
+
+    def __init__(self, content: bytes, target: Target, cc: str | None = None, optimize: str = "s") -> None:
+        require_packages(target)
+        super().__init__(Program(content, "reference"), 1)
+        self._layout_is_clear = False  # so that `run` always goes through `_execute`
+        self.network = generate(content, target, "net")
+        self.compiler = find_compiler(target, cc)
+        self.image = build(self.network, self.compiler, optimize)
+
+    @property
+    def kernels(self) -> str:
+        """The kernel set, and the processor."""
+        return f"{self.network.target.kernels} on {self.network.target.name}"
+
+    def _execute(self, samples: tuple[Codes, ...], count: int) -> list[Array]:
+        each = [[part.tobytes() for part in np.split(codes, count)] for codes in samples]
+        outputs, _ = run(self.network, self.image, list(zip(*each, strict=True)))
+        return [
+            np.concatenate([np.frombuffer(codes, info.dtype).reshape(info.shape) for codes in parts])
+            for info, parts in zip(self.outputs, zip(*outputs, strict=True), strict=True)
+        ]

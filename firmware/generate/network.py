@@ -1,0 +1,316 @@
+"""A .qfb file -> the network as C: constants in flash, one block of RAM of known size, a call for each operator."""
+
+from __future__ import annotations
+
+import keyword
+import math
+import re
+from dataclasses import dataclass
+from importlib import metadata
+
+from qrt.compiler.backends.qfb.reader import read
+from qrt.compiler.ir import Edge, Graph, Tensor
+from qrt.compiler.plan.memory import Plan, plan
+from qrt.firmware.errors import DeviceError
+from qrt.firmware.generate.constants import Constants, comment, text, wrapped
+from qrt.firmware.generate.prepared import Step, prepare
+from qrt.firmware.generate.sources import closure
+from qrt.firmware.targets import Target
+from qrt.schema import generated as fb
+from qrt.schema.operators import OPERATORS
+
+# Words that C or C++ keep for themselves, beyond Python's.
+RESERVED = frozenset(
+    """auto bool break case char const default do double enum extern float goto inline int long main new private
+    protected public register restrict short signed sizeof static struct switch template this throw typedef union
+    unsigned using virtual void volatile""".split()  # noqa: SIM905
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network as C.
+
+    Attributes
+    ----------
+    name : str
+        The prefix of all that its header declares.
+    graph : Graph
+    target : Target
+    steps : list of Step
+        Of each operator, in order.
+    plan : Plan
+        Activations and scratch memory in the network's block of RAM.
+    constants : int
+        Bytes of its arrays and structures in flash.
+    constants_of : list of int
+        The same for each step; what several share counts for the first.
+    sources : dict of str to str
+        The files of the library's src/, path to text.
+    """
+
+    name: str
+    graph: Graph
+    target: Target
+    steps: list[Step]
+    plan: Plan
+    constants: int
+    constants_of: list[int]
+    sources: dict[str, str]
+
+    @property
+    def memory_size(self) -> int:
+        """Bytes of RAM, apart from the stack."""
+        return max(self.plan.arena_size, 16)
+
+
+def identifier(name: str) -> str:
+    """A name as C can have it."""
+    plain = re.sub(r"\W+", "_", name.lower(), flags=re.ASCII).strip("_") or "net"
+    plain = f"net_{plain}" if plain[0].isdigit() else plain
+    return f"{plain}_net" if _is_reserved(plain) else plain
+
+
+def _is_reserved(name: str) -> bool:
+    return name in RESERVED or keyword.iskeyword(name) or name.startswith("qrt")
+
+
+def generate(content: bytes, target: Target, name: str) -> Network:
+    """The network of a file as C for a target.
+
+    Parameters
+    ----------
+    content : bytes
+        A valid .qfb file.
+    target : Target
+    name : str
+        What the functions' names begin with: an identifier of C in lower case.
+
+    Raises
+    ------
+    DeviceError
+        The name cannot be one in C.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or _is_reserved(name):
+        raise DeviceError(
+            f"{name!r} cannot begin the names of C functions; use lower-case letters, digits and _, such as net"
+        )
+    graph, origin = read(content), _origin(content)
+    steps = prepare(content, graph.ops, target.kernels)
+    placed = plan(
+        graph,
+        scratch={step.op: step.scratch for step in steps},
+        by_position=frozenset(step.op for step in steps if step.by_position),
+    )
+    constants = Constants()
+    constants_of = []
+    body = []
+    for i, step in enumerate(steps):
+        before = constants.size
+        body += [f"    ON_STEP({i});", *_call(i, step, placed, constants)]
+        constants_of.append(constants.size - before)
+    body.append(f"    ON_STEP({len(steps)});")
+    edges = [
+        _edge_function(name, "input", graph.inputs, placed),
+        _edge_function(name, "output", graph.outputs, placed),
+    ]
+    labels = [_labels(name, i, edge) for i, edge in enumerate(graph.outputs) if edge.labels]
+    parts = [
+        _opening(graph, f"{name}.c", "the network: its constants, and a call for each operator", origin),
+        f'#include "{name}.h"\n\n#include "portable/portable.h"\n',
+        STEP_HOOK,
+        *constants.definitions,
+        *labels,
+        *edges,
+        _run(name, steps, placed, body),
+    ]
+    used = [step.function for step in steps if not _stays(step, placed)]
+    network = Network(name, graph, target, steps, placed, constants.size, constants_of, closure(used))
+    network.sources[f"{name}.c"] = "\n".join(parts)
+    network.sources[f"{name}.h"] = _header(network, origin)
+    return network
+
+
+STEP_HOOK = """\
+/* To time operators, compile with -DQRT_ON_STEP=on_step and define `void on_step(int step)`: it is called before
+ * operator `step`, counted from 0, and once behind the last. */
+#ifdef QRT_ON_STEP
+void QRT_ON_STEP(int step);
+#define ON_STEP(step) QRT_ON_STEP(step)
+#else
+#define ON_STEP(step) ((void)0)
+#endif
+"""
+
+
+def _origin(content: bytes) -> str:
+    """What a library was made by, and of which file."""
+    checksum = fb.Model.GetRootAs(content, 0).Seal().Crc32()
+    return (
+        f"Written by qrt firmware {metadata.version('qrt')} from a .qfb file with CRC-32 {checksum:08x}; do not edit."
+    )
+
+
+def _opening(graph: Graph, file: str, what: str, origin: str) -> str:
+    title = f" of {comment(graph.name)}" if graph.name else ""
+    return f"/* {file}: {what}{title}.\n * {origin} */"
+
+
+def _stays(step: Step, placed: Plan) -> bool:
+    """Whether an operator has nothing to do: a reshape of memory that stays where it is."""
+    x, y = step.op.inputs[0], step.op.output
+    return step.op.kind == "reshape" and not x.is_constant and placed.offsets[x] == placed.offsets[y]
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape))
+
+
+def _call(i: int, step: Step, placed: Plan, constants: Constants) -> list[str]:
+    """The call of an operator's kernel; defines its constants."""
+    op = step.op
+    inputs = op.inputs[:1] if OPERATORS[op.kind].channels is not None else op.inputs
+    shapes = ", ".join(_shape(tensor) for tensor in inputs)
+    lines = [f"    /* {op.kind}, {shapes} to {_shape(op.output)}: {comment(op.name.split(';')[0])} */"]
+    if _stays(step, placed):
+        return [*lines, "    /* Nothing to do: the memory stays where it is. */"]
+    constants.structure(step.struct, step.params, f"{op.kind}_{i}")
+    for k, tensor in enumerate(inputs):
+        if tensor.data is not None:
+            where = constants.array(tensor.data, f"{op.kind}_{i}_input_{k}")
+            where = where if tensor.dtype == "int8" else f"(const int8_t *){where}"
+        else:
+            where = f"at + {placed.offsets[tensor]}"
+        lines.append(f"    inputs[{k}] = {where};")
+    scratch = f"at + {placed.scratch[op]}" if op in placed.scratch else "NULL"
+    lines.append(f"    {step.function}(&{op.kind}_{i}, inputs, at + {placed.offsets[op.output]}, {scratch});")
+    return lines
+
+
+def _run(name: str, steps: list[Step], placed: Plan, body: list[str]) -> str:
+    most = max((len(step.op.inputs) for step in steps), default=1)
+    lines = [
+        f"void {name}_run({name}_memory *memory) {{",
+        "    int8_t *const at = memory->bytes;",
+        f"    const int8_t *inputs[{most}];",
+        *body,
+        "}",
+    ]
+    if all(_stays(step, placed) for step in steps):
+        lines[1:3] = ["    (void)memory;"]
+    return "\n".join(lines) + "\n"
+
+
+def _edge_function(name: str, side: str, edges: list[Edge], placed: Plan) -> str:
+    """The function that says where an input or output lies, always in the network's memory."""
+    const = "" if side == "input" else "const "
+    lines = [f"{const}int8_t *{name}_{side}({const}{name}_memory *memory, int index) {{", "    switch (index) {"]
+    for i, edge in enumerate(edges):
+        lines += [f"    case {i}:", f"        return memory->bytes + {placed.offsets[edge.tensor]};"]
+    return "\n".join([*lines, "    default:", "        return NULL;", "    }", "}"]) + "\n"
+
+
+def _labels(name: str, index: int, edge: Edge) -> str:
+    macro = f"{name.upper()}_OUTPUT_{index}_LABEL_COUNT"
+    lines = wrapped(map(text, edge.labels), "    ")
+    return f"const char *const {name}_output_{index}_labels[{macro}] = {{\n{lines}}};\n"
+
+
+HEADER = """\
+{opening}
+#ifndef {upper}_H
+#define {upper}_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if UINTPTR_MAX < 0xffffffff
+#error "qrt needs a processor of 32 bits or more"
+#endif
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+/* All the RAM that the network needs, apart from the stack, and what has to be aligned. Keep it while the network is in
+ * use. There may be several, one for each thread. */
+#define {upper}_MEMORY_SIZE {memory}u
+
+typedef union {name}_memory {{
+    int8_t bytes[{upper}_MEMORY_SIZE];
+    int64_t alignment;
+}} {name}_memory;
+
+{edges}
+/* The number of operators; QRT_ON_STEP is called with 0 to this number. */
+#define {upper}_STEP_COUNT {steps}
+
+/* Where the codes of input `index` go, in the order of its shape; NULL if there is no such input. Write all
+ * inputs before every run: their memory serves other tensors as well. */
+int8_t *{name}_input({name}_memory *memory, int index);
+
+/* Computes the outputs from the inputs. */
+void {name}_run({name}_memory *memory);
+
+/* Where output `index` lies until an input is written; NULL if there is no such output. */
+const int8_t *{name}_output(const {name}_memory *memory, int index);
+{labels}
+#ifdef __cplusplus
+}}
+#endif
+#endif
+"""
+
+
+def _header(network: Network, origin: str) -> str:
+    name, upper, graph = network.name, network.name.upper(), network.graph
+    edges = []
+    for side, its in (("INPUT", graph.inputs), ("OUTPUT", graph.outputs)):
+        edges.append(f"#define {upper}_{side}_COUNT {len(its)}")
+        for i, edge in enumerate(its):
+            edges += _edge_macros(f"{upper}_{side}_{i}", side.lower(), edge)
+        edges.append("")
+    labels = [
+        f"extern const char *const {name}_output_{i}_labels[{upper}_OUTPUT_{i}_LABEL_COUNT];"
+        for i, edge in enumerate(graph.outputs)
+        if edge.labels
+    ]
+    if labels:
+        labels = ["", "/* The names of the entries of an output's last axis, UTF-8. */", *labels]
+    return HEADER.format(
+        opening=_opening(graph, f"{name}.h", "the interface", origin),
+        name=name,
+        upper=upper,
+        memory=network.memory_size,
+        steps=len(network.steps),
+        edges="\n".join(edges),
+        labels="\n".join([*labels, ""]),
+    )
+
+
+def _edge_macros(prefix: str, side: str, edge: Edge) -> list[str]:
+    tensor = edge.tensor
+    lines = [f"/* {side} {comment(tensor.name) or 'without a name'}, {tensor.dtype} {_shape(tensor)}. */"]
+    if edge.source_dtype == "UINT8":
+        lines.append("/* The codes of the source are uint8: 128 higher than these. */")
+    if edge.source_dtype == "INT16":
+        lines.append("/* The source has int16 here; qrt run shows how it becomes codes. */")
+    lines.append(f"#define {prefix}_SIZE {tensor.nbytes}u /* bytes */")
+    lines.append(f"#define {prefix}_SHAPE {{{', '.join(map(str, tensor.shape))}}}")
+    if tensor.dtype == "int32":
+        lines.append(
+            "/* int32 numbers, in the byte order of the processor; each entry of the last axis has a scale. */"
+        )
+        if edge.scales is not None:
+            scales = wrapped((f"{float(scale)!r}f" for scale in edge.scales), "")
+            lines.append(f"#define {prefix}_SCALES {{{' '.join(scales.split())}}}")
+    elif tensor.scale > 0 and math.isfinite(tensor.scale):
+        lines.append(f"/* real = {prefix}_SCALE * (code - {prefix}_ZERO_POINT) */")
+        lines.append(f"#define {prefix}_SCALE {tensor.scale!r}f")
+    if tensor.dtype == "int8":
+        lines.append(
+            f"#define {prefix}_ZERO_POINT {f'({tensor.zero_point})' if tensor.zero_point < 0 else tensor.zero_point}"
+        )
+    if edge.labels:
+        lines.append(f"#define {prefix}_LABEL_COUNT {len(edge.labels)}")
+    return lines

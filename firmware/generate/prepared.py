@@ -1,0 +1,150 @@
+"""A file's operators as the engine prepares them: the kernel that runs each, and its parameters as Python values."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrt._prepared import Prepared
+from qrt.compiler.ir import Op
+from qrt.params import PARAMS, STRUCTS
+
+Array = NDArray[Any]
+# A member of a structure: a number, an array member, a structure, or what a pointer points to (None: NULL).
+Value = int | tuple[int, ...] | dict[str, Any] | Array | None
+
+NUMBERS: dict[str, tuple[Any, Any]] = {
+    "int8_t": (ctypes.c_int8, np.int8),
+    "uint8_t": (ctypes.c_uint8, np.uint8),
+    "uint16_t": (ctypes.c_uint16, np.uint16),
+    "int32_t": (ctypes.c_int32, np.int32),
+    "uint32_t": (ctypes.c_uint32, np.uint32),
+    "int64_t": (ctypes.c_int64, np.int64),
+    "uint64_t": (ctypes.c_uint64, np.uint64),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """An operator as a call of a kernel.
+
+    Attributes
+    ----------
+    op : Op
+        Of the graph that the file says.
+    function : str
+        The kernel's name in C.
+    struct : str
+        The name in C of the structure of its parameters.
+    params : dict of str to Value
+        The structure's members.
+    scratch : int
+        Bytes of temporary memory that the kernel needs.
+    by_position : bool
+        Whether it has read all that an output position needs before it writes that position.
+    """
+
+    op: Op
+    function: str
+    struct: str
+    params: dict[str, Value]
+    scratch: int
+    by_position: bool
+
+
+def prepare(content: bytes, ops: list[Op], kernels: str) -> list[Step]:
+    """The steps of a valid file, in order.
+
+    Parameters
+    ----------
+    content : bytes
+        The file.
+    ops : list of Op
+        Its operators.
+    kernels : str
+        The kernel set of the target.
+    """
+    prepared = Prepared(content, kernels)
+    steps = []
+    for i, op in enumerate(ops):
+        struct = PARAMS[op.kind]
+        params = _read(struct, prepared.params(i), op, prepared.packed_size(i))
+        scratch, by_position = prepared.scratch_size(i), prepared.by_position(i)
+        steps.append(Step(op, f"qrt_{op.kind}_s8", struct, params, scratch, by_position))
+    return steps
+
+
+def _layout(struct: str) -> type[ctypes.Structure]:
+    """The structure as the host's compiler lays it out."""
+    members: list[tuple[str, Any]] = []
+    for name, ctype, count in STRUCTS[struct]:
+        element = _element(ctype)
+        members.append((name, element * count if count > 1 else element))
+    return type(struct, (ctypes.Structure,), {"_fields_": members})
+
+
+def _element(ctype: str) -> Any:
+    if ctype.endswith("*"):
+        return ctypes.c_void_p
+    return NUMBERS[ctype][0] if ctype in NUMBERS else _layout(ctype)
+
+
+def _read(struct: str, address: int, op: Op, packed_size: int) -> dict[str, Value]:
+    return _members(struct, _layout(struct).from_address(address), op, packed_size)
+
+
+def _members(struct: str, source: ctypes.Structure, op: Op, packed_size: int) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for name, ctype, count in STRUCTS[struct]:
+        member = getattr(source, name)
+        if name == "packed":
+            values[name] = _array(member, "uint8_t", packed_size)
+        elif ctype.endswith("*"):
+            element = ctype.removeprefix("const ").rstrip(" *")
+            values[name] = _array(member, element, 0 if member is None else _length(name, source, op))
+        elif ctype not in NUMBERS:
+            values[name] = _members(ctype, member, op, packed_size)
+        else:
+            values[name] = tuple(member) if count > 1 else int(member)
+    return values
+
+
+def _array(address: int | None, ctype: str, length: int) -> Array | None:
+    if address is None:
+        return None
+    dtype = np.dtype(NUMBERS[ctype][1])
+    array: Array = np.frombuffer(ctypes.string_at(address, length * dtype.itemsize), dtype)
+    return array
+
+
+def _channels(op: Op) -> int:
+    """Entries of a bias."""
+    return op.output.shape[-1]
+
+
+# How many elements a pointer of that name points to; qrt_kernels.h says so too.
+LENGTHS: dict[str, Callable[[Any, Op], int]] = {
+    "weights": lambda p, op: math.prod(op.inputs[1].shape),
+    "multiplier": lambda p, op: _channels(op) if p.step else 1,
+    "shift": lambda p, op: _channels(op) if p.step else 1,
+    "addend": lambda p, op: _channels(op) if p.step else 1,
+    "bias": lambda p, op: _channels(op),
+    "b_multiplier": lambda p, op: _channels(op) if p.requant.step else 1,
+    "run_size": lambda p, op: p.input_count,
+    "exponential": lambda p, op: p.exponential_count,
+    "table": lambda p, op: 256,
+    "rows": lambda p, op: p.out_height,
+    "row_weight": lambda p, op: p.out_height,
+    "columns": lambda p, op: p.out_width,
+    "column_weight": lambda p, op: p.out_width,
+}
+
+
+def _length(name: str, source: ctypes.Structure, op: Op) -> int:
+    return LENGTHS[name](source, op)

@@ -1,0 +1,1 @@
+"""Compilers for microcontrollers, and the programs that they link."""

@@ -1,0 +1,91 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""What the engine makes of a file for a device: each operator's kernel, parameters, packed weights and scratch.
+
+Read by `qrt.firmware`, which writes it as C; so a device gets the very numbers that the engine works with.
+"""
+
+import numpy as np
+
+from libc.stdint cimport uint8_t, uint32_t, uintptr_t
+
+from qrt_kernels cimport qrt_kernels
+from qrt_model cimport QRT_OK, qrt_crc32, qrt_model, qrt_model_open, qrt_problem
+from qrt_prepare cimport qrt_prepared, qrt_program, qrt_program_init, qrt_program_size
+
+cdef extern from "qrt_kernels.h":
+    const qrt_kernels qrt_portable
+
+
+cdef const qrt_kernels *find_kernels(str name) except NULL:
+    if name == "portable":
+        return &qrt_portable
+    raise ValueError(f"there is no kernel set {name!r} for devices")
+
+
+cdef aligned(size_t size):
+    """`size` bytes that start at a multiple of 64."""
+    memory = np.zeros(size + 63, np.uint8)
+    skip = -memory.ctypes.data % 64
+    return memory[skip:skip + size]
+
+
+cdef class Prepared:
+    """A file's operators, prepared for a kernel set of a device.
+
+    Parameters
+    ----------
+    content : bytes
+        A valid .qfb file.
+    kernels : str
+        The set.
+
+    Raises
+    ------
+    ValueError
+        The file is not valid, or there is no such set.
+    """
+
+    cdef qrt_model model
+    cdef qrt_program program
+    cdef const qrt_kernels *kernels
+    cdef object content
+    cdef object memory
+
+    def __cinit__(self, const uint8_t[::1] content not None, str kernels not None):
+        cdef qrt_problem problem
+        cdef uintptr_t start
+        self.kernels = find_kernels(kernels)
+        self.content = aligned(content.shape[0])
+        self.content[:] = content
+        start = self.content.ctypes.data
+        if qrt_model_open(&self.model, <const void *>start, content.shape[0], qrt_crc32, &problem) != QRT_OK:
+            raise ValueError(f"not a valid .qfb file: rule V{problem.rule}")
+        self.memory = aligned(qrt_program_size(&self.model, self.kernels))
+        start = self.memory.ctypes.data
+        qrt_program_init(&self.program, &self.model, self.kernels, <void *>start)
+
+    def __len__(self):
+        return self.model.operator_count
+
+    cdef const qrt_prepared *_operator(self, uint32_t index) except NULL:
+        if index >= self.model.operator_count:
+            raise IndexError(index)
+        return &self.program.operators[index]
+
+    def params(self, index):
+        """Address of the operator's parameters, the structure that qrt_kernels.h defines for its kind."""
+        return <uintptr_t>&self._operator(index).params
+
+    def scratch_size(self, index):
+        """Bytes of temporary memory that its kernel needs."""
+        cdef const qrt_prepared *prepared = self._operator(index)
+        return 0 if prepared.kernel.scratch_size == NULL else prepared.kernel.scratch_size(&prepared.params)
+
+    def packed_size(self, index):
+        """Bytes of its packed weights."""
+        cdef const qrt_prepared *prepared = self._operator(index)
+        return 0 if prepared.kernel.packed_size == NULL else prepared.kernel.packed_size(&prepared.params)
+
+    def by_position(self, index):
+        """Whether its kernel has read all that an output position needs before it writes that position."""
+        return bool(self._operator(index).kernel.by_position)

@@ -1,0 +1,75 @@
+/* open_files.c: opens and runs files with firmware/qrt_device.h on a device, where the emulator calls run_file(). */
+#include <string.h>
+
+#include "qrt_device.h"
+
+enum { FILL = 0xa5, GUARD = 64 };
+
+/* `memory_size`: 0: the file is opened once, without memory; otherwise it must be exactly what the file needs. */
+typedef struct request {
+    const void *file;
+    uint32_t file_size, memory_size;
+    const int8_t *inputs; /* for each sample the codes of all inputs */
+    uint32_t samples;
+    int8_t *workspace; /* for the memory, and GUARD bytes on both sides of it */
+    int8_t *outputs;
+} request;
+
+typedef struct answer {
+    int32_t status, rule, place;
+    uint32_t index;
+    int32_t kind;
+    uint32_t needed;
+    int32_t status_of_less, intact;
+} answer;
+
+void run_file(const request *request, answer *answer);
+
+static int32_t open_in(qrt_device *device, const request *request, void *memory, uint32_t size) {
+    return qrt_device_open(device, request->file, request->file_size, QRT_DEVICE_ALL, memory, size, NULL);
+}
+
+static int is_filled(const int8_t *bytes) {
+    for (size_t i = 0; i < GUARD; i++) {
+        if ((uint8_t)bytes[i] != FILL) return 0;
+    }
+    return 1;
+}
+
+static void run(const qrt_device *device, const request *request) {
+    const int8_t *codes = request->inputs;
+    int8_t *outputs = request->outputs, *input;
+    const int8_t *output;
+    qrt_tensor tensor;
+    for (uint32_t sample = 0; sample < request->samples; sample++) {
+        for (uint32_t i = 0; (input = qrt_device_input(device, i, &tensor)) != NULL; i++) {
+            memcpy(input, codes, (size_t)qrt_tensor_bytes(&tensor));
+            codes += qrt_tensor_bytes(&tensor);
+        }
+        qrt_device_run(device);
+        for (uint32_t i = 0; (output = qrt_device_output(device, i, &tensor)) != NULL; i++) {
+            memcpy(outputs, output, (size_t)qrt_tensor_bytes(&tensor));
+            outputs += qrt_tensor_bytes(&tensor);
+        }
+    }
+}
+
+void run_file(const request *request, answer *answer) {
+    int8_t *block = request->workspace + GUARD;
+    qrt_device device;
+    memset(answer, 0, sizeof *answer);
+    if (request->memory_size == 0) {
+        answer->status = open_in(&device, request, NULL, 0);
+    } else {
+        memset(request->workspace, FILL, GUARD + request->memory_size + GUARD);
+        answer->status_of_less = open_in(&device, request, block, request->memory_size - 1);
+        answer->status = open_in(&device, request, block, request->memory_size);
+        if (answer->status == QRT_OK) run(&device, request);
+        answer->intact = is_filled(request->workspace) && is_filled(block + request->memory_size);
+    }
+    answer->rule = device.problem.rule;
+    answer->place = device.problem.place;
+    answer->index = device.problem.index;
+    answer->kind = device.kind;
+    answer->needed = (uint32_t)device.needed;
+}

@@ -1,0 +1,158 @@
+"""Generated C, all cases: the reference's bytes on this machine and on emulated cores, not a byte beside the block."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from c_programs import PORTABLE, compiler
+from device_programs import place
+from drawn_networks import draw_network
+from expected import Expected, every_case, expect
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from many_networks import (
+    STRICT,
+    device_image,
+    differ_on_device,
+    differ_on_host,
+    host_program,
+    networks_of,
+    write_sources,
+)
+from places import ROOT
+
+from qrt.compiler import build
+from qrt.compiler.backends.qfb.reader import read
+from qrt.firmware.generate.network import Network
+from qrt.firmware.toolchain.compilers import find_compiler
+from qrt.schema.operators import OPERATORS
+
+BUILDS = {
+    "64 bits, ASan": ["-O1", "-fsanitize=address", "-DGUARD=0u"],
+    # As 32-bit Arm and RISC-V lay out their structs.
+    "32 bits, UBSan": ["-O1", "-m32", "-malign-double", "-fsanitize=undefined", "-fno-sanitize-recover=all"],
+}
+# For programs that take long to build or to run: every so manyth case, and of its codes so many.
+STRIDE = 4
+CODES = 6000
+
+
+@functools.cache
+def networks() -> list[Network]:
+    return networks_of([case.file for case in every_case()])
+
+
+@functools.cache
+def selection() -> list[Expected]:
+    """Small cases that have every operator, on random codes."""
+    small = [case for case in every_case() if sum(case.input_sizes) + len(case.file) < CODES]
+    chosen = small[::STRIDE]
+    kinds = {op.kind for case in chosen for op in read(case.file).ops}
+    chosen += [case for case in small if kinds.isdisjoint(op.kind for op in read(case.file).ops)]
+    found = [Expected(c.name, c.file, c.input_sizes, c.output_sizes, c.samples[-1:]) for c in chosen]
+    assert {op.kind for case in found for op in read(case.file).ops} == set(OPERATORS)
+    return found
+
+
+def need(*programs: str) -> None:
+    for name in programs:
+        if shutil.which(name) is None:
+            pytest.skip(f"{name} is not installed")
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_cases_on_this_machine(name: str, tmp_path: Path) -> None:
+    options = BUILDS[name]
+    cases = every_case() if name.startswith("64") else selection()
+    done = host_program(networks_of([case.file for case in cases]), tmp_path, compiler(), options)
+    if done.returncode != 0 and re.search(r"cannot find|bits/|unrecognized|unsupported", done.stderr):
+        pytest.skip(f"the C compiler builds nothing with {' '.join(options)}")
+    assert done.returncode == 0, done.stderr
+    assert differ_on_host(tmp_path / "run_networks", cases) == []
+
+
+def test_every_case_on_a_device(tmp_path: Path) -> None:
+    target = place("cortex-m4", "unicorn")
+    image = device_image(networks(), tmp_path, target, find_compiler(target))
+    assert differ_on_device(image, target, networks(), every_case(), aligned=False) == []
+
+
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m4", "riscv32"])
+def test_no_access_is_unaligned(core: str, tmp_path: Path) -> None:
+    target = place(core, "unicorn")
+    some = networks_of([case.file for case in selection()], target)
+    image = device_image(some, tmp_path, target, find_compiler(target))
+    assert differ_on_device(image, target, some, selection(), aligned=True) == []
+
+
+@pytest.mark.parametrize("command", ["gcc", "clang"])
+def test_c99_without_warnings(command: str, tmp_path: Path) -> None:
+    need(command)
+    sources = write_sources(networks_of([case.file for case in selection()]), tmp_path)
+    subprocess.run([command, *STRICT, "-fsyntax-only", f"-I{tmp_path}", *sources], check=True)
+
+
+@pytest.mark.parametrize("command", ["g++", "clang++"])
+def test_callers_in_cpp(command: str, tmp_path: Path) -> None:
+    need(command)
+    some = networks_of([case.file for case in selection()])
+    write_sources(some, tmp_path)
+    calls = "".join(
+        f"    {{ static {n.name}_memory m; {n.name}_input(&m, 0)[0] = 1; {n.name}_run(&m); "
+        f"sum += {n.name}_output(&m, 0)[0]; }}\n"
+        for n in some
+    )
+    source = tmp_path / "caller.cpp"
+    source.write_text(f'#include "networks.h"\nint main() {{\n    int sum = 0;\n{calls}    return sum;\n}}\n')
+    flags = ["-std=c++11", *STRICT[1:]]
+    subprocess.run([command, *flags, "-fsyntax-only", f"-I{tmp_path}", source], check=True)
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All portable kernels as a library for this machine."""
+    need("ar")
+    folder = tmp_path_factory.mktemp("kernels")
+    sanitize = ["-fsanitize=undefined", "-fno-sanitize-recover=all"]
+    command = [compiler(), *STRICT, "-O1", *sanitize, f"-I{ROOT / 'runtime' / 'kernels'}", "-c", *map(str, PORTABLE)]
+    subprocess.run(command, check=True, cwd=folder)
+    library = folder / "libkernels.a"
+    subprocess.run(["ar", "rc", library, *sorted(folder.glob("*.o"))], check=True)
+    return library
+
+
+def drawn(data: st.DataObject) -> Expected:
+    compiled = build(draw_network(data))
+    shape = compiled.graph.inputs[0].tensor.shape
+    inputs = [np.random.default_rng(1).integers(-128, 128, shape, dtype=np.int8), np.full(shape, -128, np.int8)]
+    return expect("drawn", compiled.to_bytes(), [[x] for x in inputs])
+
+
+@settings(max_examples=20)
+@given(data=st.data())
+def test_drawn_networks_on_this_machine(kernels: Path, data: st.DataObject) -> None:
+    case = drawn(data)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        options = ["-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all"]
+        done = host_program(networks_of([case.file]), folder, compiler(), options, kernels)
+        assert done.returncode == 0, done.stderr
+        assert differ_on_host(folder / "run_networks", [case]) == []
+
+
+@settings(max_examples=2)
+@given(data=st.data())
+def test_drawn_networks_on_a_device(data: st.DataObject) -> None:
+    target = place("cortex-m4", "unicorn")
+    case = drawn(data)
+    some = networks_of([case.file], target)
+    with tempfile.TemporaryDirectory() as name:
+        image = device_image(some, Path(name), target, find_compiler(target))
+        assert differ_on_device(image, target, some, [case]) == []
