@@ -17,6 +17,7 @@ from qrt.cli.compare import compare_model
 from qrt.cli.compile import compile_model
 from qrt.cli.explain import explain_model
 from qrt.cli.export import export_model
+from qrt.cli.firmware import write_firmware
 from qrt.cli.inspect import inspect_model
 from qrt.cli.kernels import list_kernels
 from qrt.cli.profile import profile_model
@@ -33,6 +34,8 @@ From a quantized ONNX file to predictions:
   qrt check digits.qfb                    validate it on this machine
   qrt explain digits.qfb 0                formulas of a layer, with its numbers
   qrt profile digits.qfb                  time of each operator
+  qrt firmware digits.qfb -o net/         C for a microcontroller
+  qrt profile digits.qfb --target cortex-m4   flash, RAM and instructions there
 """
 
 
@@ -82,6 +85,7 @@ verbs.add_command(explain_model, "explain")
 verbs.add_command(compare_model, "compare")
 verbs.add_command(profile_model, "profile")
 verbs.add_command(export_model, "export")
+verbs.add_command(write_firmware, "firmware")
 verbs.add_command(list_kernels, "kernels")
 
 

@@ -1,7 +1,8 @@
-"""qrt check: validates a file and its results on every kernel set of this machine."""
+"""qrt check: validates a file and its results on every kernel set of this machine, or on an emulated processor."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,17 @@ import click
 import numpy as np
 
 import qrt
+from qrt.cli.compile import random_vectors
 from qrt.cli.console import print_json, printable
 from qrt.cli.failure import Failure, Verb, read_content
+from qrt.cli.target import cc_option, device_errors, open_emulated, refuse_options, target_option
+from qrt.model import Codes
 
 DIFFERENT = 1
 INVALID = 2
+# Random inputs for a device, of a file without test vectors.
+DRAWN = 2
+TestVector = tuple[Sequence[Codes], Sequence[Codes]]
 
 
 @dataclass(frozen=True)
@@ -37,19 +44,24 @@ class Difference:
 
 @click.command(cls=Verb)
 @click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
+@target_option
+@cc_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
-def check_model(path: Path, as_json: bool) -> int:
+def check_model(path: Path, target_name: str | None, cc: str | None, as_json: bool) -> int:
     """Validates a file and its results.
 
     Checks every validity rule of the format. Then runs the test vectors embedded in the file (by 'qrt compile
-    --test-vectors N') on every kernel set of this machine, and compares each element of the outputs.
+    --test-vectors N') on every kernel set of this machine, and compares each element of the outputs. With --target it
+    runs them as C on that emulated processor instead, or two random inputs if the file has no test vectors.
 
     Exit code: 0 everything agrees; 1 a result differs; 2 the file is not valid.
 
     \b
-    Example:
+    Examples:
       qrt check model.qfb
+      qrt check model.qfb --target cortex-m4
     """
+    refuse_options(target_name, {}, {"--cc": cc})
     content = read_content(path)
     try:
         model = qrt.load(content)
@@ -59,24 +71,28 @@ def check_model(path: Path, as_json: bool) -> int:
             raise Failure(message) from None
         print_json({"file": str(path), "valid": False, "rule": error.rule, "error": message})
         return INVALID
-    vectors = len(model.test_vectors)
-    differences = {kernels: run_vectors(qrt.load(content, kernels)) for kernels in qrt.kernel_sets()}
-    if as_json:
-        print_json(document(path, model, differences))
+    vectors = model.test_vectors
+    if target_name is None:
+        models = [qrt.load(content, kernels) for kernels in qrt.kernel_sets()]
     else:
-        report(path, model, differences, vectors)
+        models = [open_emulated(path, target_name, cc)[0]]
+        vectors = vectors or random_vectors(model, DRAWN)
+    with device_errors():
+        differences = {each.kernels: run_vectors(each, vectors) for each in models}
+    if as_json:
+        print_json(document(path, model, differences, len(vectors)))
+    else:
+        report(path, model, differences, len(vectors))
     return DIFFERENT if any(differences.values()) else 0
 
 
-def run_vectors(model: qrt.Model) -> list[Difference]:
+def run_vectors(model: qrt.Model, vectors: Sequence[TestVector]) -> list[Difference]:
     """The first difference of each test vector that has one."""
     differences = []
-    for number, (inputs, expected) in enumerate(model.test_vectors):
-        for index, codes in enumerate(inputs):
-            model.input_view(index)[...] = codes
-        model.invoke()
+    for number, (inputs, expected) in enumerate(vectors):
+        results = model.run(*inputs, layout="NHWC")
         for output, info in enumerate(model.outputs):
-            got = model.output_view(output)
+            got = results[output] if isinstance(results, list) else results
             wrong = np.argwhere(got != expected[output])
             if len(wrong):
                 place = tuple(int(i) for i in wrong[0])
@@ -88,6 +104,8 @@ def run_vectors(model: qrt.Model) -> list[Difference]:
 
 def report(path: Path, model: qrt.Model, differences: dict[str, list[Difference]], vectors: int) -> None:
     click.echo(f"{path}: valid, format version {model.format_version}")
+    if vectors > 0 and not model.test_vectors:
+        click.echo(f"contains no test vectors; {vectors} random inputs are compared with this machine")
     if vectors == 0:
         click.echo("contains no test vectors, so no results were compared; 'qrt compile --test-vectors 4' embeds some")
         return
@@ -98,12 +116,12 @@ def report(path: Path, model: qrt.Model, differences: dict[str, list[Difference]
             click.echo(f"  {'':<{width}}  first difference: {found[0]}")
 
 
-def document(path: Path, model: qrt.Model, differences: dict[str, list[Difference]]) -> dict[str, Any]:
+def document(path: Path, model: qrt.Model, differences: dict[str, list[Difference]], vectors: int) -> dict[str, Any]:
     return {
         "file": str(path),
         "valid": True,
         "format_version": model.format_version,
-        "test_vectors": len(model.test_vectors),
+        "test_vectors": vectors,
         "kernels": [
             {"name": name, "agree": not found, "differences": [asdict(difference) for difference in found]}
             for name, found in differences.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,13 @@ import click
 import numpy as np
 
 import qrt
+from qrt.cli.budget import Budget, budget_options, check_budget, over_budget
 from qrt.cli.calibration import accuracies, calibrate
 from qrt.cli.console import note, print_json, printable, progressing
 from qrt.cli.failure import Failure, Verb, read_content
 from qrt.cli.files import replacing
 from qrt.cli.summary import Summary, rescue_text
+from qrt.cli.target import cc_option
 
 if TYPE_CHECKING:
     from qrt.compiler import CompileError
@@ -85,6 +87,15 @@ def switches(command: Callable[..., int]) -> Callable[..., int]:
     metavar="N",
     help="Embed N random inputs and their outputs, for 'qrt check'.",
 )
+@click.option("--strip", is_flag=True, help="Leave out the names of operators and inner tensors: a smaller file.")
+@click.option(
+    "--target",
+    "target_name",
+    metavar="CORE",
+    help="Processor that --max-ram and --max-flash are for.  [default: generic]",
+)
+@budget_options
+@cc_option
 @switches
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors, and channels that had to be requantized.")
@@ -99,6 +110,10 @@ def compile_model(
     data: Path | None,
     calibration: str,
     test_vectors: int,
+    strip: bool,
+    target_name: str | None,
+    budget: Budget,
+    cc: str | None,
     as_json: bool,
     quiet: bool,
     **switched_off: bool,
@@ -108,11 +123,15 @@ def compile_model(
     Nodes that cannot be computed exactly with integers are not supported: all of them are reported, and nothing is
     written. The --no-... options switch off optimizations; the results are the same without them.
 
+    --max-ram and --max-flash are limits for the network as C for a microcontroller ('qrt firmware'): exit code 1, and
+    nothing is written, if it needs more.
+
     \b
     Examples:
       qrt compile model.onnx -o model.qfb
       qrt compile model.tflite --match litert
       qrt compile float.onnx --calibrate samples.npz
+      qrt compile model.tflite --target cortex-m4 --max-ram 64k --max-flash 256k
     """
     from qrt.compiler import CompileError, build
 
@@ -135,13 +154,16 @@ def compile_model(
         return Failure.exit_code
     except ImportError as error:
         raise Failure(f"{source}: {error}") from None
-    content = compiled.to_bytes()
+    content = compiled.to_bytes(strip=strip)
     try:
         model = qrt.load(content, kernels="reference")
     except qrt.ModelError as error:
         raise Failure(f"{source}: the compiled file would not be valid: {error}") from None
+    verdict = check_budget(compiled.to_bytes(), target_name, budget, cc)
+    if verdict is not None and verdict.problems:
+        return over_budget(source, verdict.problems, as_json)
     if test_vectors:
-        content = compiled.to_bytes(random_vectors(model, test_vectors))
+        content = compiled.to_bytes(random_vectors(model, test_vectors), strip=strip)
     with replacing(output) as stream:
         stream.write(content)
     summary = Summary(source, source_size, output, len(content), test_vectors, compiled.report)
@@ -150,13 +172,16 @@ def compile_model(
         accuracy = accuracies(source, qrt.load(content), calibrated.samples)
         summary = replace(summary, calibrated=text, accuracy=accuracy)
     if as_json:
-        print_json(summary.document())
+        device = {} if verdict is None else {"device": asdict(verdict.footprint)}
+        print_json({**summary.document(), **device})
     elif quiet:
         for rescue in compiled.report.rescues:
             if not rescue.removed:
                 note(f"{source}: {rescue_text(rescue)}")
     else:
         summary.show()
+        if verdict is not None:
+            click.echo(f"\nOn {verdict.title}: {verdict}")
     return 0
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
+# Minimum width in columns for names to be shown.
+NARROWEST = 16
 # Seconds of work after which a progress bar appears.
 PATIENCE = 2.0
 
@@ -89,12 +92,52 @@ def facts(rows: Iterable[tuple[str, str]]) -> Table:
     return table
 
 
+def named_rows(rows: Sequence[Sequence[str]], names: Sequence[str], left: Container[int], width: int) -> Iterator[str]:
+    """A table's lines, each ending with a name in the remaining width; columns not in `left` are right-aligned."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    rest = width - sum(widths) - 2 * len(widths)
+    for row, name in zip(rows, names, strict=True):
+        pairs = enumerate(zip(row, widths, strict=True))
+        parts = [f"{text:<{w}}" if i in left else f"{text:>{w}}" for i, (text, w) in pairs]
+        short = name if len(name) <= rest else f"{name[: rest - 3]}..."
+        yield "  ".join([*parts, short] if rest >= NARROWEST else parts).rstrip()
+
+
 def progressing(count: int, what: str) -> Iterator[int]:
     """The numbers from 0 to `count` - 1, with a progress bar on stderr once they take longer than `PATIENCE`."""
     with Progress(count, what) as progress:
         for index in range(count):
             yield index
             progress.done(index + 1)
+
+
+class Waiting:
+    """A context manager: a bar without a measure on stderr, shown when the work takes longer than `PATIENCE`."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.bar: Any = None
+        self.timer = threading.Timer(PATIENCE, self._show)
+        self.timer.daemon = True
+
+    def __enter__(self) -> Waiting:
+        self.timer.start()
+        return self
+
+    def _show(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress as Bar
+
+        err = Console(stderr=True)
+        self.bar = Bar(console=err, transient=True, disable=not err.is_terminal)
+        self.bar.add_task(self.what, total=None)
+        self.bar.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.timer.cancel()
+        self.timer.join()
+        if self.bar is not None:
+            self.bar.stop()
 
 
 class Progress:

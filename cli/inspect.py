@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from qrt.cli.console import arena_text, console, facts, heading, kinds_text, pri
 from qrt.cli.contents import Contents, OperatorEntry, TensorEntry, read_contents
 from qrt.cli.drawing import draw, letters
 from qrt.cli.failure import Verb, open_content
+from qrt.cli.target import TARGET_HELP, device_errors
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,18 +26,24 @@ LABELS_SHOWN = 10
 @click.command(cls=Verb)
 @click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
 @click.option("--tensors", is_flag=True, help="Also list every tensor.")
+@click.option(
+    "--target", "target_name", metavar="CORE", help=f"Also show the memory that a device needs. {TARGET_HELP}"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
-def inspect_model(path: Path, tensors: bool, as_json: bool) -> None:
+def inspect_model(path: Path, tensors: bool, target_name: str | None, as_json: bool) -> None:
     """Shows the operators, parameters and memory plan of a file.
 
     \b
-    Example:
+    Examples:
       qrt inspect model.qfb --tensors
+      qrt inspect model.qfb --target cortex-m4
     """
     model, content = open_content(path)
     contents = read_contents(content)
+    on_device = device_memory(content, target_name) if target_name is not None else None
     if as_json:
-        print_json(document(path, model, contents))
+        device = {} if on_device is None else {"device": asdict(on_device)}
+        print_json({**document(path, model, contents), **device})
         return
     out = console()
     show(out, facts(header(path, contents)))
@@ -51,6 +58,54 @@ def inspect_model(path: Path, tensors: bool, as_json: bool) -> None:
     heading(out, "Memory plan")
     for row in draw(contents, out.width, ascii_only=not out.encoding.startswith("utf")):
         show(out, row)
+    if on_device is not None:
+        heading(out, f"On {on_device.title}")
+        show(out, facts(on_device.rows()))
+
+
+@dataclass(frozen=True)
+class DeviceMemory:
+    """Bytes that a network takes on a device, in both forms; stack and code apart.
+
+    Attributes
+    ----------
+    target, title : str
+        The processor.
+    memory, constants : int
+        Of generated C; its plan of the memory is its own, with scratch memory in it.
+    interpreter_memory, interpreter_flash : int
+        What ``qrt_device_open`` needs, and the file.
+    """
+
+    target: str
+    title: str
+    memory: int
+    constants: int
+    interpreter_memory: int
+    interpreter_flash: int
+
+    def rows(self) -> list[tuple[str, str]]:
+        return [
+            ("as C", f"RAM {self.memory:,} bytes by a plan of its own, constants {self.constants:,} (qrt firmware)"),
+            (
+                "interpreted",
+                f"RAM {self.interpreter_memory:,} bytes, the file {self.interpreter_flash:,} (qrt_device.h)",
+            ),
+            ("not counted", "code and stack; qrt profile --target measures them"),
+        ]
+
+
+def device_memory(content: bytes, target_name: str) -> DeviceMemory:
+    """The memory of a valid file on a device."""
+    with device_errors():
+        from qrt.firmware.generate.memory import interpreter_memory
+        from qrt.firmware.generate.network import generate
+        from qrt.firmware.targets import target
+
+        chosen = target(target_name)
+        network = generate(content, chosen, "net")
+        sizes = network.memory_size, network.constants, interpreter_memory(content), len(content)
+        return DeviceMemory(chosen.name, chosen.title, *sizes)
 
 
 def header(path: Path, contents: Contents) -> list[tuple[str, str]]:

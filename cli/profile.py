@@ -14,17 +14,28 @@ import numpy as np
 import qrt
 from qrt.cli import arrays
 from qrt.cli.arrays import Array
-from qrt.cli.console import Progress, console, facts, heading, note, percent, print_json, printable, show
+from qrt.cli.console import (
+    Progress,
+    console,
+    facts,
+    heading,
+    named_rows,
+    note,
+    percent,
+    print_json,
+    printable,
+    show,
+)
 from qrt.cli.contents import OperatorEntry, read_contents
-from qrt.cli.failure import Failure, Verb, open_content
+from qrt.cli.device_profile import finish, profile_on_device
+from qrt.cli.failure import Failure, Verb, open_content, open_model
+from qrt.cli.target import cc_option, refuse_options, target_option
 
 # Seconds to measure when the number of runs is not given, and the minimum and maximum number of runs then.
 PERIOD = 0.5
 FEWEST, MOST = 3, 10_000
 # Seconds of runs between two updates of the progress bar.
 TURN = 0.02
-# Minimum width in columns for names to be shown.
-NARROWEST = 16
 
 
 @dataclass(frozen=True)
@@ -128,8 +139,19 @@ class Profile:
     help="Array to run on.  [default: a test vector, or random codes]",
 )
 @click.option("--kernels", metavar="SET", help="Kernel set to use, see 'qrt kernels'.  [default: the fastest]")
+@click.option("--threads", type=int, metavar="N", help="Threads to split large operators among.  [default: 1]")
+@target_option
+@cc_option
 @click.option(
-    "--threads", type=int, default=1, metavar="N", help="Threads to split large operators among.  [default: 1]"
+    "--optimize",
+    type=click.Choice(["z", "s", "2", "3"]),
+    help="With --target: the compiler's level of optimization, from small to fast.  [default: s]",
+)
+@click.option(
+    "--flash-wait-states",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="With --target: cycles that each line of 16 bytes of code waits for the flash, without a cache.  [default: 0]",
 )
 @click.option(
     "--repeats",
@@ -144,22 +166,30 @@ def profile_model(
     path: Path,
     input_paths: tuple[Path, ...],
     kernels: str | None,
-    threads: int,
+    threads: int | None,
+    target_name: str | None,
+    cc: str | None,
+    optimize: str | None,
+    flash_wait_states: int | None,
     repeats: int | None,
     layout: str | None,
     order: bool,
     as_json: bool,
-) -> None:
-    """Measures the time of each operator.
+) -> int:
+    """Measures the time of each operator, or its instructions on a microcontroller.
 
     Runs the whole network repeatedly and shows for each operator the median time, its multiply-accumulates (MACs), its
     share of the total time, and the set whose kernel runs. Without --input it uses the first test vector of the file,
     or random codes.
 
+    With --target it compiles the network as C for that processor, runs it once in an emulator, and shows instructions,
+    estimated cycles, flash, and RAM with the stack. The counts are exact. Exit code 1 if a byte of the outputs differs.
+
     \b
     Examples:
       qrt profile model.qfb
       qrt profile model.qfb --input images.npz --kernels avx2
+      qrt profile model.qfb --target cortex-m4
 
     "Of peak" is the operator's MACs per second in percent of the peak of this CPU. The peak is measured in the same
     run, with the multiply instruction of the kernel set on registers only (AMX TDPBSSD, VNNI VPDPBUSD, AVX2 VPMADDWD
@@ -171,6 +201,18 @@ def profile_model(
     "Model.run" is the whole call from Python. Beyond the operators it includes checking and copying inputs, quantizing
     floats, the loop over operators, and copying outputs; the difference is taken between the best runs.
     """
+    refuse_options(
+        target_name,
+        {"--kernels": kernels, "--threads": threads, "--repeats": repeats},
+        {"--cc": cc, "--optimize": optimize, "--flash-wait-states": flash_wait_states},
+    )
+    if target_name is not None:
+        given, sample, layout = choose_sample(open_model(path, "reference"), input_paths, layout)
+        on_device = profile_on_device(
+            path, target_name, cc, optimize or "s", given, sample, layout, flash_wait_states or 0
+        )
+        return finish(on_device, order, as_json)
+    threads = 1 if threads is None else threads
     model, content = open_content(path, kernels, threads)
     if model.threads < threads:
         note(f"{path}: no operator is large enough for more than {model.threads} of {threads} threads")
@@ -184,6 +226,7 @@ def profile_model(
         print_json(document(found))
     else:
         report(found, order)
+    return 0
 
 
 def choose_sample(model: qrt.Model, paths: Sequence[Path], layout: str | None) -> tuple[str, list[Array], str | None]:
@@ -280,16 +323,8 @@ def lines(found: Profile, timings: Sequence[Timing], width: int) -> Iterator[str
     if found.threads > 1:
         head += ("threads",)
     rows = [head, *(cells(found, timing) for timing in timings)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    left = width - sum(widths) - 2 * len(widths)
     names = ["name", *(printable(timing.operator.name) for timing in timings)]
-    for row, name in zip(rows, names, strict=True):
-        parts = [
-            f"{text:<{w}}" if i in (1, 7) else f"{text:>{w}}"
-            for i, (text, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        short = name if len(name) <= left else f"{name[: left - 3]}..."
-        yield "  ".join([*parts, short] if left >= NARROWEST else parts).rstrip()
+    return named_rows(rows, names, {1, 7}, width)
 
 
 def cells(found: Profile, timing: Timing) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from qrt.cli.arrays import Array
 from qrt.cli.console import note, print_json, progressing
 from qrt.cli.failure import Failure, Verb, open_model
 from qrt.cli.results import Result
+from qrt.cli.target import cc_option, device_errors, open_emulated, refuse_options, target_option
 
 
 @click.command(cls=Verb)
@@ -29,9 +30,9 @@ from qrt.cli.results import Result
     metavar="SET",
     help="Kernel set to use, see 'qrt kernels'; all give the same bytes.  [default: the fastest]",
 )
-@click.option(
-    "--threads", type=int, default=1, metavar="N", help="Threads to split large operators among.  [default: 1]"
-)
+@click.option("--threads", type=int, metavar="N", help="Threads to split large operators among.  [default: 1]")
+@target_option
+@cc_option
 @click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def run_model(
@@ -41,7 +42,9 @@ def run_model(
     dequantize: bool,
     top: int | None,
     kernels: str | None,
-    threads: int,
+    threads: int | None,
+    target_name: str | None,
+    cc: str | None,
     layout: str | None,
     as_json: bool,
 ) -> None:
@@ -54,8 +57,14 @@ def run_model(
     Examples:
       qrt run model.qfb images.npz --top 3
       qrt run model.qfb input.npy --dequantize -o output.npy
+      qrt run model.qfb input.npy --target cortex-m4
     """
-    model = open_model(path, kernels, threads)
+    refuse_options(target_name, {"--kernels": kernels, "--threads": threads}, {"--cc": cc})
+    model: qrt.Model
+    if target_name is None:
+        model = open_model(path, kernels, 1 if threads is None else threads)
+    else:
+        model, _ = open_emulated(path, target_name, cc)
     if output is not None:
         arrays.check_suffix(output, model.outputs)
         if os.path.realpath(output) in map(os.path.realpath, input_paths):
@@ -66,7 +75,8 @@ def run_model(
         if item not in chosen:
             note(f"{item.path}: {item} is not an input; ignored")
     try:
-        outputs = infer(model, [item.array for item in chosen], dequantize, layout)
+        with device_errors():
+            outputs = infer(model, [item.array for item in chosen], dequantize, layout)
     except ValueError as error:
         files = ", ".join(dict.fromkeys(str(item.path) for item in chosen))
         raise Failure(f"{path}: {error}; the data is {files}") from None

@@ -1,0 +1,205 @@
+"""--max-ram and --max-flash: limits that end a build, and the operators to blame."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qrt.cli.console import print_json, printable, shape_text
+from qrt.cli.failure import Failure
+from qrt.cli.target import device_errors
+
+if TYPE_CHECKING:
+    from qrt.compiler.ir import Op
+    from qrt.firmware.generate.network import Network
+
+UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20}
+# Operators named for each broken limit.
+BLAMED = 3
+OVER_BUDGET = 1
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits in bytes; None where there is none."""
+
+    ram: int | None = None
+    flash: int | None = None
+
+
+def size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """The bytes that an option states: 65536, 64k or 1m."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+)([km]?)(i?b)?", value.strip().lower())
+    if not found:
+        raise click.BadParameter(f"{value!r} is not a number of bytes; write for example 65536, 64k or 1m", ctx, param)
+    return int(found[1]) * UNITS[found[2]]
+
+
+def budget_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Adds --max-ram and --max-flash, which become one argument `budget`."""
+
+    def with_budget(*arguments: Any, max_ram: int | None, max_flash: int | None, **options: Any) -> int:
+        return command(*arguments, budget=Budget(max_ram, max_flash), **options)
+
+    with_budget.__doc__ = command.__doc__
+    with_budget.__name__ = command.__name__
+    with_budget.__dict__.update(command.__dict__)
+    ram = click.option(
+        "--max-ram", callback=size, metavar="SIZE", help="Limit of the RAM without the stack, such as 64k."
+    )
+    flash = click.option(
+        "--max-flash", callback=size, metavar="SIZE", help="Limit of code and constants, such as 256k."
+    )
+    return ram(flash(with_budget))
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a network takes on its target, in bytes.
+
+    Attributes
+    ----------
+    memory : int
+        RAM: activations and scratch memory; the stack apart.
+    constants : int
+        Weights, multipliers, parameters, in flash.
+    code : int or None
+        None where there is no compiler to find out.
+    compiler : str
+        What it was compiled by; "" where there is none.
+    """
+
+    memory: int
+    constants: int
+    code: int | None
+    compiler: str
+
+
+def measure(network: Network, budget: Budget, cc: str | None, optimize: str = "s") -> Footprint:
+    """The footprint of a network; its code only where there is a compiler.
+
+    Raises
+    ------
+    qrt.firmware.errors.DeviceError
+        There is none, and the flash has a limit; or the compiler that was named fails.
+    """
+    from qrt.firmware.build import sizes
+    from qrt.firmware.errors import DeviceError
+    from qrt.firmware.toolchain.compilers import find_compiler
+
+    unknown = Footprint(network.memory_size, network.constants, None, "")
+    if budget.flash is not None and network.constants > budget.flash:
+        return unknown  # too large whatever the code is
+    try:
+        compiler = find_compiler(network.target, cc)
+        found = sizes(network, compiler, optimize)
+    except DeviceError:
+        if cc is not None or budget.flash is not None:
+            raise
+        return unknown
+    return Footprint(found.memory, found.constants, found.code, compiler.version)
+
+
+def broken(network: Network, budget: Budget, footprint: Footprint) -> list[str]:
+    """For each limit that the network breaks, a sentence that names the operators to blame."""
+    result = []
+    if budget.ram is not None and footprint.memory > budget.ram:
+        result.append(f"RAM {footprint.memory:,} bytes, limit {budget.ram:,}{_ram_blame(network)}")
+    flash = footprint.constants + (footprint.code or 0)
+    if budget.flash is not None and flash > budget.flash:
+        code = "the code" if footprint.code is None else f"{footprint.code:,} of code"
+        parts = f"{footprint.constants:,} of constants and {code}"
+        result.append(f"flash {flash:,} bytes ({parts}), limit {budget.flash:,}{_flash_blame(network)}")
+    return result
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a network as C compares with its limits.
+
+    Attributes
+    ----------
+    problems : list of str
+        A sentence for each limit that it breaks.
+    title : str
+        The processor.
+    budget : Budget
+    footprint : Footprint
+    """
+
+    problems: list[str]
+    title: str
+    budget: Budget
+    footprint: Footprint
+
+    def __str__(self) -> str:
+        flash = self.footprint.constants + (self.footprint.code or 0)
+        rows = (("RAM", self.footprint.memory, self.budget.ram), ("flash", flash, self.budget.flash))
+        return ", ".join(f"{what} {size:,} of {limit:,} bytes" for what, size, limit in rows if limit is not None)
+
+
+def check_budget(content: bytes, target_name: str | None, budget: Budget, cc: str | None) -> Verdict | None:
+    """Compares a valid file as C for a target with its limits; None where there are none."""
+    if budget == Budget():
+        if target_name is not None or cc is not None:
+            raise Failure("--target and --cc are for --max-ram and --max-flash; give a limit, or leave them out")
+        return None
+    with device_errors():
+        from qrt.firmware.generate.network import generate
+        from qrt.firmware.targets import target
+
+        network = generate(content, target(target_name or "generic"), "net")
+        footprint = measure(network, budget, cc)
+        return Verdict(broken(network, budget, footprint), network.target.title, budget, footprint)
+
+
+def over_budget(path: Path, problems: list[str], as_json: bool) -> int:
+    """Reports broken limits; the exit code."""
+    if as_json:
+        print_json({"file": str(path), "over_budget": problems})
+    else:
+        for problem in problems:
+            click.echo(f"{click.get_current_context().command_path}: {path}: over budget: {problem}", err=True)
+    return OVER_BUDGET
+
+
+def _title(network: Network, op: Op) -> str:
+    return f"operator {network.graph.ops.index(op) + 1} {op.kind} {printable(op.name.split(';')[0])!r}"
+
+
+def _blame(what: str, texts: Iterable[str]) -> str:
+    """The end of a sentence about a limit; empty for a network without operators."""
+    named = "; ".join(texts)
+    return f"; {what}: {named}" if named else ""
+
+
+def _ram_blame(network: Network) -> str:
+    """The operators while which most is live."""
+    plan = network.plan
+    scratch = {step.op: step.scratch for step in network.steps}
+    live = {}
+    for number, op in enumerate(network.graph.ops, start=1):
+        tensors = [t for t, (first, last) in plan.lifetimes.items() if first <= number <= last]
+        top = max(plan.offsets[t] + t.nbytes for t in tensors)
+        live[op] = max(top, plan.scratch[op] + scratch[op] if op in plan.scratch else 0)
+    worst = sorted(live, key=lambda op: -live[op])[:BLAMED]
+    texts = (
+        f"{_title(network, op)} ({shape_text(op.inputs[0].shape)} to {shape_text(op.output.shape)},"
+        f" scratch {scratch[op]:,}) needs {live[op]:,}"
+        for op in worst
+    )
+    return _blame("the most memory", texts)
+
+
+def _flash_blame(network: Network) -> str:
+    """The operators with the largest constants."""
+    sizes = dict(zip(network.graph.ops, network.constants_of, strict=True))
+    worst = sorted(sizes, key=lambda op: -sizes[op])[:BLAMED]
+    return _blame("the largest constants", (f"{_title(network, op)} {sizes[op]:,}" for op in worst))
