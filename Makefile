@@ -5,27 +5,34 @@ PYTHON ?= python3
 SECONDS ?= 60
 VENV := .venv
 BIN := $(VENV)/bin
-CYTHON_MADE := runtime/_executor.c runtime/_reference.c
-C_FILES := $(filter-out $(CYTHON_MADE), $(shell find schema runtime bench tests -name '*.[ch]'))
+CYTHON_MADE := runtime/_executor.c runtime/_prepared.c runtime/_reference.c
+C_FILES := $(filter-out $(CYTHON_MADE), $(shell find schema runtime firmware bench tests -name '*.[ch]'))
 C_SOURCES := $(filter %.c, $(C_FILES))
-SOURCES := $(filter-out $(CYTHON_MADE), $(shell find runtime schema compiler cli -type f \( -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name '*.[ch]' -o -name '*.fbs' \))) \
+SOURCES := $(filter-out $(CYTHON_MADE), $(shell find runtime schema compiler cli firmware -type f \( -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name '*.[ch]' -o -name '*.fbs' -o -name '*.in' -o -name '*.ld' \))) \
   setup.py pyproject.toml MANIFEST.in README.md
 # As many processes as there are CPUs; above eight, what each imports costs more than it brings.
 # A comma would end an argument of call.
 ASAN := address,undefined
+DEMO_DEVICE := onnx,device
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo generate test test-all peers test-asan test-tsan mutants lint bench fuzz clean
+.PHONY: help demo demo-device generate test test-all peers test-asan test-tsan mutants lint bench fuzz clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/demo.stamp ## compile a real network and run it on real images
 	@mkdir -p build
 	$(BIN)/qrt compile examples/digits/digits_resnet.onnx -o build/digits.qfb --test-vectors 2
 	$(BIN)/qrt check build/digits.qfb
 	$(BIN)/python examples/digits/demo.py build/digits.qfb
+
+demo-device: $(VENV)/demo-device.stamp ## run the same network as C on an emulated Cortex-M4
+	@mkdir -p build
+	$(BIN)/qrt compile examples/digits/digits_resnet.onnx -o build/digits.qfb --test-vectors 2 --quiet
+	$(BIN)/qrt firmware build/digits.qfb -o build/digits --target cortex-m4
+	$(BIN)/python examples/firmware/demo.py build/digits
 
 # The package need not be installed, nor even compile, to make what it is compiled from.
 generate: ## regenerate files from qrt.fbs, SPEC.md and qrt_kernels.h (needs flatc 2.0.8)
@@ -68,9 +75,9 @@ lint: $(VENV)/lint.stamp ## ruff, mypy on the installed package, clang-format, C
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p qrt
-	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+	$(BIN)/clang-format --dry-run -Werror $(C_FILES) examples/firmware/main.c
 	printf '%s\n' $(C_SOURCES) | xargs -P "$$(getconf _NPROCESSORS_ONLN)" -I FILE \
-	  $(CC) -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iruntime -Iruntime/kernels -Ischema -c FILE -o /dev/null
+	  $(CC) -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iruntime -Iruntime/kernels -Ischema -Ifirmware -c FILE -o /dev/null
 
 bench: $(VENV)/bench.stamp ## compare with LiteRT, ONNX Runtime and OpenVINO on this machine (ten minutes; BENCH=options)
 	$(BIN)/python -m bench $(BENCH)
@@ -108,6 +115,9 @@ endef
 
 $(VENV)/demo.stamp: dist/.stamp
 	$(call install,onnx)
+
+$(VENV)/demo-device.stamp: dist/.stamp
+	$(call install,$(DEMO_DEVICE))
 
 $(VENV)/test.stamp: dist/.stamp
 	$(call install,test)

@@ -70,6 +70,31 @@ LAW: dict[str, set[str]] = {
         *(f"compiler/frontends/{kind}" for kind in ("onnx", "torch")),
         "compiler/backends/qfb",
     },
+    # Nothing here but tools: how programs are built, and where they run.
+    # On devices: C out of what the engine prepared; compilers and emulators to try it.
+    "firmware/errors.py": set(),
+    "firmware/targets.py": {"firmware/errors.py"},
+    "firmware/qrt_device": {"schema", "runtime/engine", *KERNELS},
+    "firmware/boards": set(),
+    "firmware/toolchain": {"firmware/errors.py", "firmware/targets.py"},
+    "firmware/emulators": {"firmware/errors.py", "firmware/targets.py", "firmware/toolchain"},
+    "firmware/generate": {
+        "schema",
+        "runtime",
+        *GRAPH,
+        "compiler/plan",
+        "compiler/backends/qfb",
+        "firmware/errors.py",
+        "firmware/targets.py",
+    },
+    "firmware/projects": {
+        *GRAPH,
+        *(f"firmware/{part}" for part in ("errors.py", "targets.py", "toolchain", "emulators", "generate")),
+    },
+    "firmware": {
+        "runtime",
+        *(f"firmware/{part}" for part in ("errors.py", "targets.py", "toolchain", "emulators", "generate")),
+    },
     "cli": {
         "schema",
         "runtime",
@@ -79,6 +104,8 @@ LAW: dict[str, set[str]] = {
         "compiler/backends/qfb",
         "compiler/backends/tflite",
         "compiler/frontends/onnx",
+        "firmware",
+        *(f"firmware/{part}" for part in ("errors.py", "targets.py", "toolchain", "generate", "projects")),
     },
 }
 # Methods and functions that go through the front door again: a convenience of what they belong to.
@@ -92,6 +119,7 @@ LIBRARIES = {
     "schema": {"flatbuffers", "numpy"},
     "runtime": {"numpy", "cython"},
     "compiler": {"numpy", "flatbuffers", "onnx", "onnxruntime", "tflite", "torch", "torchao"},
+    "firmware": {"numpy", "ziglang", "unicorn", "elftools", "capstone"},
     "cli": {"numpy", "click", "rich", "flatbuffers", "matplotlib", "onnxruntime"},
 }
 # Where a library, or a package, is imported only when a function needs it, and in which files.
@@ -101,20 +129,30 @@ ONLY_WHEN_NEEDED = {
     ("compiler", "torch"): ("compiler/frontends/torch/*",),
     ("compiler", "torchao"): ("compiler/frontends/torch/*",),
     ("compiler", "tflite"): (),
+    ("firmware", "ziglang"): ("firmware/toolchain/compilers.py",),
+    ("firmware", "unicorn"): ("firmware/emulators/unicorn_core.py",),
+    ("firmware", "elftools"): ("firmware/toolchain/image.py",),
+    ("firmware", "capstone"): ("firmware/emulators/cycles.py",),
     ("cli", "matplotlib"): ("cli/plots.py",),
     ("cli", "onnxruntime"): ("cli/calibration.py",),
     ("cli", "qrt.compiler"): tuple(
-        f"cli/{verb}.py" for verb in ("compile", "export", "explain", "compare", "calibration", "summary", "plots")
+        f"cli/{verb}.py"
+        for verb in ("budget", "compile", "export", "explain", "compare", "calibration", "summary", "plots")
+    ),
+    ("cli", "qrt.firmware"): tuple(
+        f"cli/{verb}.py" for verb in ("budget", "device_profile", "firmware", "inspect", "target")
     ),
 }
 # Files about live modules, which others import only in functions.
 WITH_TORCH = tuple(f"compiler/frontends/torch/{file}.py" for file in ("live", "modules", "backend", "quantizer"))
 
 C_HEADERS = {"stdint.h", "stddef.h", "string.h"}
-# Beyond these: the instructions of a CPU, and the system, for what asks what the machine is and for threads.
+# Beyond these: the instructions of a CPU, and the system, for what asks what the machine is, for threads, and in
+# a plugin of an emulator.
 MORE_HEADERS = {
     "runtime/kernels/x86/x86.h": {"immintrin.h"},
     "runtime/host/dispatch.c": {"cpuid.h", "sys/syscall.h", "unistd.h"},
+    "firmware/emulators/plugin.c": {"stdio.h", "stdlib.h"},
     "runtime/host/qrt_pool.c": {"pthread.h", "signal.h", "stdlib.h", "time.h"},
 }
 # Where the compiler looks for what a file includes.

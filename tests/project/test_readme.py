@@ -1,24 +1,30 @@
-"""README.md and docs/ are correct: Python and commands run, links are valid, generated tables match the code.
+"""README.md and docs/ are correct: Python, C and commands run, links are valid, generated tables match the code.
 
-PYTHONPATH=.:tests python tests/project/test_readme.py    # rewrites the tables of kernel sets and source operators
+PYTHONPATH=.:tests python tests/project/test_readme.py    # rewrites the tables
 """
 
 from __future__ import annotations
 
 import copy
 import functools
+import importlib.util
+import json
 import re
 import runpy
 import shlex
+import shutil
+import subprocess
 import sys
+import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click import Command
+from c_programs import DEVICE
+from click import Command as Verb
 from command_line import qrt_in_process
 from places import ROOT
 
@@ -30,14 +36,28 @@ from qrt.compiler.frontends.onnx.nodes import NODES
 from qrt.compiler.frontends.onnx.qlinear import QLINEAR_NODES
 from qrt.compiler.frontends.tflite.operators import OPERATORS
 from qrt.compiler.frontends.torch.nodes import ATEN
+from qrt.firmware.emulators import Call, Command, Execution, Write, execute
+from qrt.firmware.generate.memory import interpreter_memory
+from qrt.firmware.targets import TARGETS
+from qrt.firmware.toolchain.compilers import find_compiler
+from qrt.firmware.toolchain.compilers import link as link_program
+from qrt.firmware.toolchain.image import Image
 
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 KERNELS_PAGE, OPERATORS_PAGE = ROOT / "docs" / "kernels.md", ROOT / "docs" / "operators.md"
+DEVICE_PAGE = ROOT / "docs" / "device.md"
 # For those who use qrt, and for those who change it too.
 PAGES = [README, *DOCS, ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", ROOT / "examples" / "forum" / "README.md"]
 ALL_PAGES = [*PAGES, ROOT / "CONTRIBUTING.md"]
 DIGITS = ROOT / "examples" / "digits"
+# What emulated processors need, and those that docs/device.md has figures of.
+DEVICE_PACKAGES = ("ziglang", "unicorn", "elftools", "capstone")
+GCC = "arm-none-eabi-gcc"
+CORES = ("cortex-m0", "cortex-m4", "cortex-m33", "riscv32")
+# Where the interpreter of a device finds its headers.
+INCLUDE = [ROOT / folder for folder in ("firmware", "runtime", "runtime/kernels", "schema")]
+REWRITE = "run: PYTHONPATH=.:tests python tests/project/test_readme.py"
 
 # What blocks of Python print, by a piece of their text; one that is not listed prints nothing.
 PRINTS = {
@@ -111,16 +131,171 @@ def write_table(page: Path, title: str, table: str) -> None:
 def test_kernel_table_is_what_the_code_says() -> None:
     """The columns of the sets that this machine has; which others there are is for a machine that has them."""
     shown = columns(between_marks(KERNELS_PAGE, "kernel table"))
-    assert {title: shown.get(title) for title in columns(kernel_table())} == columns(kernel_table()), (
-        "run: PYTHONPATH=.:tests python tests/project/test_readme.py"
-    )
+    assert {title: shown.get(title) for title in columns(kernel_table())} == columns(kernel_table()), REWRITE
     assert set(shown) == {"operator", *qrt.kernel_sets(), *qrt.absent_kernel_sets()}
 
 
 def test_source_operators_are_what_the_code_says() -> None:
-    assert between_marks(OPERATORS_PAGE, "source operators") == source_operators(), (
-        "run: PYTHONPATH=.:tests python tests/project/test_readme.py"
-    )
+    assert between_marks(OPERATORS_PAGE, "source operators") == source_operators(), REWRITE
+
+
+def device_targets() -> str:
+    """The processors, and what emulates them."""
+    emulators = {"unicorn": "unicorn", "qemu": "QEMU"}
+    rows = [f"| `{name}` | {core.title} | {emulators[core.emulator]} |" for name, core in TARGETS.items()]
+    return "\n".join(["| `--target` | processor | emulated by |", "|---|---|---|", *rows]) + "\n"
+
+
+@functools.cache
+def profile_of_digits(core: str, *options: str) -> str:
+    """What `qrt profile` prints for the network of the digits example."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "digits.qfb"
+        path.write_bytes(build(DIGITS / "digits_resnet.onnx").to_bytes())
+        return qrt_in_process("profile", str(path), "--target", core, *options, COLUMNS="120").stdout
+
+
+def device_figures() -> str:
+    """What the network of the digits example takes on some cores."""
+    found = {core: json.loads(profile_of_digits(core, "--json")) for core in CORES}
+    head = "| target | flash: code + constants | RAM: tensors and scratch + stack | instructions | cycles, estimated |"
+    rows = [
+        f"| {core} | {of['code']:,} + {of['constants']:,} | {of['memory']:,} + {of['stack']:,}"
+        f" | {of['instructions']:,} | {'-' if of['cycles'] is None else format(of['cycles'], ',')} |"
+        for core, of in found.items()
+    ]
+    of = found[CORES[0]]
+    made_by = f"Bytes; compiled by {of['compiler']} with -O{of['optimize']}."
+    return "\n".join([head, "|---|--:|--:|--:|--:|", *rows, "", made_by]) + "\n"
+
+
+def device_levels() -> str:
+    """The digits network on a Cortex-M4 by the compilers' levels of optimization."""
+    rows = ["| compiler | `--optimize` | code | instructions |", "|---|---|--:|--:|"]
+    for compiler in ((), ("--cc", GCC)):
+        for level in ("s", "2"):
+            options = compiler if level == "s" else (*compiler, "--optimize", level)
+            of = json.loads(profile_of_digits("cortex-m4", "--json", *options))
+            rows.append(f"| {of['compiler']} | `{level}` | {of['code']:,} | {of['instructions']:,} |")
+    return "\n".join(rows) + "\n"
+
+
+@functools.cache
+def interpreted_digits() -> tuple[Image, int, Execution]:
+    """The application that docs/device.md shows, for a Cortex-M4, the size of its file, and its classes of images."""
+    core = TARGETS["cortex-m4"]
+    (shown,) = [code for code in blocks(DEVICE_PAGE, "c") if "qrt_device_open(" in code]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "page.c").write_text(shown, encoding="utf-8")
+        sources, roots = [folder / "page.c", *DEVICE], ["open_network", "classify"]
+        image = link_program(core, find_compiler(core), sources, INCLUDE, roots)
+        stripped = ["-o", str(folder / "digits.qfb"), "--strip", "--quiet"]
+        qrt_in_process("compile", str(DIGITS / "digits_resnet.onnx"), *stripped)
+        content = (folder / "digits.qfb").read_bytes()
+    start, picture = -(-image.free // 16) * 16, image.free + len(content) + 16
+    commands: list[Command] = [Write(start, content), Call("open_network", (start, len(content)))]
+    for codes in digit_codes():
+        commands += [Write(picture, codes.tobytes()), Call("classify", (picture,))]
+    return image, len(content), execute(image, core, commands)
+
+
+def digit_codes() -> np.ndarray:
+    """The first images of the digits example."""
+    images = np.load(DIGITS / "test_digits.npz")["images"][:20].reshape(20, 8, 8, 1)
+    return np.rint(images * 255 - 128).astype(np.int8)
+
+
+def device_forms() -> str:
+    """The digits network as generated C beside the interpreter with its file."""
+    generated = json.loads(profile_of_digits("cortex-m4", "--json"))
+    image, file_size, execution = interpreted_digits()
+    needed = interpreter_memory(build(DIGITS / "digits_resnet.onnx").to_bytes())
+    rows = [
+        "| form | code | network | RAM, one block | stack |",
+        "|---|--:|--:|--:|--:|",
+        f"| generated C | {generated['code']:,} | {generated['constants']:,} | {generated['memory']:,}"
+        f" | {generated['stack']:,} |",
+        f"| interpreter, 5 operators | {image.code + image.constants:,} | {file_size:,} | {needed:,}"
+        f" | {execution.stack:,} |",
+    ]
+    return "\n".join([*rows, "", f"Bytes; compiled by {generated['compiler']}."]) + "\n"
+
+
+def test_the_interpreter_of_the_page_classifies_as_qrt_run() -> None:
+    for package in ("onnx", *DEVICE_PACKAGES):
+        pytest.importorskip(package)
+    model = qrt.load(build(DIGITS / "digits_resnet.onnx").to_bytes())
+    opened, *classes = interpreted_digits()[2].returned
+    assert opened == 0
+    assert classes == model.run(digit_codes()).argmax(axis=1).tolist()
+
+
+DIFFER = r"test vectors that differ: 0\nlabel: [0-9]\n"
+
+
+@pytest.mark.parametrize(
+    ("compiler", "old", "new", "printed"),
+    [
+        ("gcc", "", "", DIFFER),
+        (GCC, "", "", DIFFER),
+        ("gcc", "8192", "64", r"error -5: the block must have bytes \d{4}\n"),
+        ("gcc", "&qrt_device_add", "&qrt_device_mul", r"error -6: not in the list of operators: add\n"),
+        ("gcc", "device, file, size,", "device, file, size - 4,", r"error -4: breaks rule V\d+\n"),
+    ],
+    ids=["here", "board", "memory", "operator", "invalid"],
+)
+def test_the_program_of_the_page_runs(compiler: str, old: str, new: str, printed: str, folder: Path) -> None:
+    """By the commands of the page, on this machine and on an emulated board; or it says what is wrong."""
+    (commands,) = [block for block in blocks(DEVICE_PAGE, "sh") if block.startswith(f"{compiler} ")]
+    needed = ["gcc"] if compiler == "gcc" else [GCC, "qemu-system-arm"]
+    if missing := [name for name in needed if shutil.which(name) is None]:
+        pytest.skip(f"{', '.join(missing)} is not installed")
+    for name in ("firmware", "runtime", "schema"):
+        (folder / name).symlink_to(ROOT / name)
+    for code in blocks(DEVICE_PAGE, "c"):
+        if found := re.match(r"/\* (\w+\.c) \*/", code):
+            (folder / found[1]).write_text(code.replace(old, new) if old else code, encoding="utf-8")
+    image, compiled = np.zeros((1, 8, 8, 1), np.int8), build(DIGITS / "digits_resnet.onnx")
+    outputs = qrt.load(compiled.to_bytes()).run(image)
+    (folder / "model.qfb").write_bytes(compiled.to_bytes([([image], [outputs])]))
+    done = subprocess.run(["sh", "-c", commands], capture_output=True, text=True, timeout=120)
+    assert re.fullmatch(printed.replace("[0-9]", str(outputs.argmax())), done.stdout + done.stderr)
+
+
+def readme_figures() -> str:
+    """The lines about the whole network."""
+    lines = profile_of_digits("cortex-m4").splitlines()
+    kept = ("processor", "compiler", "instructions", "start-up", "flash", "RAM")
+    shown = [line for line in lines if line.split("  ")[0] in kept]
+    return "\n".join(["```text", *shown, "```"]) + "\n"
+
+
+def test_targets_are_what_the_code_says() -> None:
+    assert between_marks(DEVICE_PAGE, "device targets") == device_targets(), REWRITE
+
+
+@pytest.mark.parametrize(
+    ("page", "title", "made"),
+    [
+        (README, "device figures", readme_figures),
+        (DEVICE_PAGE, "device figures", device_figures),
+        (DEVICE_PAGE, "device levels", device_levels),
+        (DEVICE_PAGE, "device forms", device_forms),
+    ],
+    ids=["README.md", "cores", "levels", "forms"],
+)
+def test_device_figures_are_measured(page: Path, title: str, made: Callable[[], str]) -> None:
+    for package in ("onnx", *DEVICE_PACKAGES):
+        pytest.importorskip(package)
+    shown = between_marks(page, title)
+    if made is device_levels and shutil.which(GCC) is None:
+        pytest.skip(f"{GCC} is not installed")
+    for options in ((), ("--cc", GCC)) if made is device_levels else ((),):
+        compiler = json.loads(profile_of_digits("cortex-m4", "--json", *options))["compiler"]
+        if compiler not in shown:
+            pytest.skip(f"{name_of(page)} has the figures of another compiler than {compiler}")
+    assert shown == made(), REWRITE
 
 
 # ------------------------------------------------------------------------------------------------------- Python
@@ -191,12 +366,32 @@ def test_python_runs(code: str, folder: Path, capsys: pytest.CaptureFixture[str]
         assert qrt.load(names["content"]).outputs
 
 
+# ------------------------------------------------------------------------------------------------------------ C
+
+
+@pytest.mark.parametrize(
+    "code",
+    [pytest.param(code, id=f"{name_of(page)}-{i}") for page in PAGES for i, code in enumerate(blocks(page, "c"))],
+)
+def test_c_compiles(code: str, folder: Path) -> None:
+    """With the library of the digits network, `net`."""
+    if (compiler := shutil.which("cc")) is None:
+        pytest.skip("there is no C compiler")
+    written = qrt_in_process("firmware", "model.qfb", "-o", "net")
+    assert written.exit_code == 0, written.stderr
+    (folder / "page.c").write_text(code, encoding="utf-8")
+    include = [f"-I{path}" for path in ("net/src", *INCLUDE)]
+    command = [compiler, "-std=c99", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", *include, "page.c"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 # ----------------------------------------------------------------------------------------------------- commands
 
 
 def lines_of_shell(page: Path) -> Iterator[list[str]]:
     for block in blocks(page, "sh"):
-        for line in block.splitlines():
+        for line in block.replace("\\\n", "").splitlines():
             if words := shlex.split(line, comments=True):
                 yield words
 
@@ -206,7 +401,7 @@ def inline(page: Path) -> list[str]:
     return re.findall(r"`([^`]+)`", text)
 
 
-def options(command: Command) -> set[str]:
+def options(command: Verb) -> set[str]:
     return {name for parameter in command.params for name in parameter.opts if name.startswith("-")} | {"--help"}
 
 
@@ -228,7 +423,7 @@ def test_commands_exist(page: Path) -> None:
             words = words[1:]
         if words[:1] == ["qrt"] and len(words) > 1:
             check_command(words)
-        elif words[:1] == ["make"] and len(words) > 1:
+        elif words[:1] == ["make"] and len(words) > 1 and words[1] != "-C":
             assert words[1] in targets, f"make {words[1]}"
         elif words[:3] == ["python", "-m", "bench"]:
             assert {word for word in words if word.startswith("--")} <= options(bench)
@@ -256,10 +451,20 @@ def test_every_option_of_compile_is_described() -> None:
     assert {max(parameter.opts, key=len) for parameter in verbs.commands["compile"].params} - described == {"source"}
 
 
+def missing_for(words: list[str]) -> str | None:
+    """What a command about a device needs and this machine lacks."""
+    if words[0] == "make":
+        needed = ("make", "arm-none-eabi-gcc", "qemu-system-arm") if "BOARD" in words[-1] else ("make", "cc")
+        return next((name for name in needed if shutil.which(name) is None), None)
+    packages = DEVICE_PACKAGES if "--target" in words else ()
+    return next((name for name in packages if importlib.util.find_spec(name) is None), None)
+
+
 @pytest.mark.parametrize("page", [README, *DOCS], ids=name_of)
 def test_commands_run(page: Path, folder: Path) -> None:
     """In the order of the page, with the files that it takes as given."""
-    ran = [words for words in lines_of_shell(page) if "qrt" in words and "model.pt2" not in words]
+    ran = [words for words in lines_of_shell(page) if {"qrt", "-C"} & {*words} and "model.pt2" not in words]
+    left_out = []
     if any("model.tflite" in words for words in ran):
         pytest.importorskip("tflite")
         from qrt.compiler.backends.qfb.reader import read
@@ -267,11 +472,20 @@ def test_commands_run(page: Path, folder: Path) -> None:
 
         (folder / "model.tflite").write_bytes(to_tflite(read((folder / "model.qfb").read_bytes())).content)
     for words in ran:
+        if missing := missing_for(words):
+            left_out.append(f"{shlex.join(words)}: {missing} is not installed")
+            continue
+        if words[0] == "make":
+            done = subprocess.run(words, capture_output=True, text=True)
+            assert done.returncode == 0, f"{shlex.join(words)}: {done.stderr}"
+            continue
         at = words.index("qrt")
         env = dict(word.split("=", 1) for word in words[:at])
         if env.get("QRT_KERNELS", "portable") in qrt.kernel_sets():
             result = qrt_in_process(*words[at + 1 :], **env)
             assert result.exit_code == 0, f"{shlex.join(words)}: {result.stderr}"
+    if left_out:
+        pytest.skip("the other commands run; " + "; ".join(left_out))
 
 
 def test_shows_what_the_demo_prints(
@@ -333,6 +547,11 @@ def test_readme_names_every_page() -> None:
 
 if __name__ == "__main__":
     write_table(OPERATORS_PAGE, "source operators", source_operators())
+    write_table(DEVICE_PAGE, "device targets", device_targets())
+    write_table(DEVICE_PAGE, "device figures", device_figures())
+    write_table(DEVICE_PAGE, "device levels", device_levels())
+    write_table(DEVICE_PAGE, "device forms", device_forms())
+    write_table(README, "device figures", readme_figures())
     if qrt.absent_kernel_sets():
         sys.exit(
             "the table of kernels needs a machine with all kernel sets; "
