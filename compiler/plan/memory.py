@@ -67,10 +67,16 @@ def overlap_in_time(a: Block, b: Block) -> bool:
     return a.first <= b.last and b.first <= a.last
 
 
-def _lowest(blocks: Sequence[Block], gaps: Gaps, placed: Mapping[int, int], i: int) -> int:
-    """The lowest position where no placed block is in the way of block i."""
+def _rivals(blocks: Sequence[Block]) -> list[list[int]]:
+    """For each block, the others that meet it in time."""
+    count = range(len(blocks))
+    return [[k for k in count if k != i and overlap_in_time(blocks[i], blocks[k])] for i in count]
+
+
+def _lowest(blocks: Sequence[Block], gaps: Gaps, meets: Sequence[int], placed: Mapping[int, int], i: int) -> int:
+    """The lowest position where no placed block is in the way of block i; `meets` are its rivals."""
     block, offset = blocks[i], 0
-    rivals = sorted((start, k) for k, start in placed.items() if overlap_in_time(block, blocks[k]))
+    rivals = sorted((placed[k], k) for k in meets if k in placed)
     moved = True
     while moved:
         moved = False
@@ -84,8 +90,9 @@ def _lowest(blocks: Sequence[Block], gaps: Gaps, placed: Mapping[int, int], i: i
 def _first_fit(blocks: Sequence[Block], gaps: Gaps, order: Sequence[int]) -> tuple[dict[int, int], int]:
     """Each block in turn at the lowest position that is left to it."""
     placed: dict[int, int] = {}
+    meets = _rivals(blocks)
     for i in order:
-        placed[i] = _lowest(blocks, gaps, placed, i)
+        placed[i] = _lowest(blocks, gaps, meets[i], placed, i)
     return placed, max((start + blocks[i].size for i, start in placed.items()), default=0)
 
 
@@ -98,7 +105,7 @@ def _search(
     """
     crowd = [sum(other.size for other in blocks if overlap_in_time(block, other)) for block in blocks]
     order = sorted(range(len(blocks)), key=lambda i: (-crowd[i], -blocks[i].size, i))
-    left = SEARCH_LIMIT
+    left, meets = SEARCH_LIMIT, _rivals(blocks)
     stack: list[tuple[dict[int, int], int]] = [({}, 0)]
     while stack and left > 0 and best[1] > bound:
         placed, height = stack.pop()
@@ -112,7 +119,7 @@ def _search(
             if i in placed:
                 continue
             left -= 1
-            start = _lowest(blocks, gaps, placed, i)
+            start = _lowest(blocks, gaps, meets[i], placed, i)
             top = max(height, start + blocks[i].size)
             if top < best[1]:
                 children.append((start, {**placed, i: start}, top))

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from processes import HANGS
 
 from qrt.firmware.emulators.qemu import MACHINES, PROGRAM
 from qrt.firmware.targets import TARGETS, Target
@@ -59,7 +60,7 @@ def test_start_output_and_exit(board: str, cc: str | None, tmp_path: Path) -> No
     for what, status in ((0, 3), (1, 5), (2, 99)):
         program = build(BY_BOARD[board], cc, what, tmp_path)
         command = [PROGRAM, "-M", MACHINES[board], *options, "-kernel", str(program)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
         text = done.stdout + done.stderr
         assert (done.returncode, text[:21]) == (status, "numbers -2147483648 7"), text
         assert ("fault: exception 0000000" in text) == (what == 2)

@@ -84,7 +84,7 @@ def test_every_case_on_a_device(tmp_path: Path) -> None:
     assert differ_on_device(image, target, networks(), every_case(), aligned=False) == []
 
 
-@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m4", "riscv32"])
+@pytest.mark.parametrize("core", ["cortex-m4", "riscv32"])
 def test_no_access_is_unaligned(core: str, tmp_path: Path) -> None:
     target = place(core, "unicorn")
     some = networks_of([case.file for case in selection()], target)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from c_programs import compiler
 from copying_library import TWO_NETWORKS, VECTORS, WRONG, library, write
+from processes import HANGS
 
 import qrt
 from qrt.firmware.errors import DeviceError
@@ -38,7 +39,11 @@ int main(void) {
 
 def run(*command: str | Path, cwd: Path, status: int = 0) -> str:
     """What a program prints; it must end with that status."""
-    result = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=120)
+    # Not as a part of the make that may run the tests.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    result = subprocess.run(
+        [str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=HANGS, env=environment
+    )
     assert result.returncode == status, result.stdout[-3000:] + result.stderr[-3000:]
     return result.stdout + result.stderr
 
@@ -423,11 +428,11 @@ def test_platformio_packs_the_library(tmp_path: Path) -> None:
     (folder / "library.json").write_text(json.dumps(manifest), encoding="utf-8")
     environment = {**os.environ, "PLATFORMIO_CORE_DIR": str(tmp_path / "core")}
     command = [tool("pio"), "pkg", "pack", str(folder), "-o", str(tmp_path)]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path, timeout=HANGS)
     assert result.returncode == 0, result.stdout + result.stderr
     assert (tmp_path / "net-1.0.0.tar.gz").is_file()
     # The other manifest, which PlatformIO reads where there is no library.json.
     (folder / "library.json").unlink()
     (tmp_path / "net-1.0.0.tar.gz").unlink()
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path, timeout=HANGS)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -10,7 +10,7 @@ import sysconfig
 import tarfile
 import venv
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from places import ROOT
@@ -86,7 +86,13 @@ def test_wheel_holds_packages_types_and_the_specification(built: Path) -> None:
     assert {"qrt/py.typed", "qrt/_executor.pyi", "qrt/schema/SPEC.md", f"qrt/_executor{suffix}"} <= names
     wanted = {"qrt/compiler/passes/absorb/qdq.py", "qrt/compiler/frontends/onnx/graph.py", "qrt/cli/run.py"}
     assert wanted <= names
-    assert not [name for name in names if name.endswith((".c", ".pyx"))]
+    # The C that a device may need, and no other.
+    sources = {str(PurePosixPath(name).parent) for name in names if name.endswith(".c")}
+    device = {f"qrt/{folder}" for folder in ("schema", "engine", "kernels/portable", "firmware")}
+    assert sources == device | {f"qrt/firmware/{folder}" for folder in ("boards", "boards/freestanding", "emulators")}
+    assert {"qrt/firmware/qrt_device.h", "qrt/firmware/boards/an386.ld"} <= names
+    assert {f"qrt/firmware/projects/templates/{name}" for name in ("Makefile.in", "LICENSE.in")} <= names
+    assert not [name for name in names if name.endswith(".pyx")]
     assert "License-Expression: Apache-2.0" in text
     for version in ("3.10", "3.11", "3.12", "3.13"):
         assert f"Programming Language :: Python :: {version}" in text
