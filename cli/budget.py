@@ -17,6 +17,7 @@ from qrt.cli.target import device_errors
 if TYPE_CHECKING:
     from qrt.compiler.ir import Op
     from qrt.firmware.generate.network import Network
+    from qrt.firmware.toolchain.compilers import Compiler
 
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20}
 # Operators named for each broken limit.
@@ -82,7 +83,21 @@ class Footprint:
     compiler: str
 
 
-def measure(network: Network, budget: Budget, cc: str | None, optimize: str = "s") -> Footprint:
+def compiled(network: Network, compiler: Compiler, optimize: str = "s") -> Footprint:
+    """The footprint of a network by a compiler.
+
+    Raises
+    ------
+    qrt.firmware.errors.DeviceError
+        The compiler fails.
+    """
+    from qrt.firmware.build import sizes
+
+    found = sizes(network, compiler, optimize)
+    return Footprint(found.memory, found.constants, found.code, compiler.version)
+
+
+def measure(network: Network, budget: Budget, cc: str | None) -> Footprint:
     """The footprint of a network; its code only where there is a compiler.
 
     Raises
@@ -90,7 +105,6 @@ def measure(network: Network, budget: Budget, cc: str | None, optimize: str = "s
     qrt.firmware.errors.DeviceError
         There is none, and the flash has a limit; or the compiler that was named fails.
     """
-    from qrt.firmware.build import sizes
     from qrt.firmware.errors import DeviceError
     from qrt.firmware.toolchain.compilers import find_compiler
 
@@ -98,13 +112,11 @@ def measure(network: Network, budget: Budget, cc: str | None, optimize: str = "s
     if budget.flash is not None and network.constants > budget.flash:
         return unknown  # too large whatever the code is
     try:
-        compiler = find_compiler(network.target, cc)
-        found = sizes(network, compiler, optimize)
+        return compiled(network, find_compiler(network.target, cc))
     except DeviceError:
         if cc is not None or budget.flash is not None:
             raise
         return unknown
-    return Footprint(found.memory, found.constants, found.code, compiler.version)
 
 
 def broken(network: Network, budget: Budget, footprint: Footprint) -> list[str]:

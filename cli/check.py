@@ -11,16 +11,14 @@ import click
 import numpy as np
 
 import qrt
-from qrt.cli.compile import random_vectors
+from qrt.cli.compile import vectors_for_device
 from qrt.cli.console import print_json, printable
 from qrt.cli.failure import Failure, Verb, read_content
-from qrt.cli.target import cc_option, device_errors, open_emulated, refuse_options, target_option
+from qrt.cli.target import cc_option, device_errors, emulated, refuse_options, target_option
 from qrt.model import Codes
 
 DIFFERENT = 1
 INVALID = 2
-# Random inputs for a device, of a file without test vectors.
-DRAWN = 2
 TestVector = tuple[Sequence[Codes], Sequence[Codes]]
 
 
@@ -75,8 +73,8 @@ def check_model(path: Path, target_name: str | None, cc: str | None, as_json: bo
     if target_name is None:
         models = [qrt.load(content, kernels) for kernels in qrt.kernel_sets()]
     else:
-        models = [open_emulated(path, target_name, cc)[0]]
-        vectors = vectors or random_vectors(model, DRAWN)
+        models = [emulated(content, target_name, cc)]
+        vectors = vectors_for_device(model)
     with device_errors():
         differences = {each.kernels: run_vectors(each, vectors) for each in models}
     if as_json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ENGINES = "onnxruntime (.onnx); tflm, litert, xnnpack (.tflite); pytorch, fbgemm, qnnpack, x86, onednn (.pt2)"
 
+# Random test vectors for a device, of a file without any.
+DRAWN = 2
 # Optimizations that can be switched off: --no-remove-channels and so on. The bytes are the same without them.
 SWITCHES = {
     "remove_channels": "Do not remove channels that are constant or unused.",
@@ -198,6 +200,11 @@ def refusal(source: Path, error: CompileError) -> str:
     if len(lines) == 1:
         return f"{source}: {lines[0]}"
     return "\n".join([f"{source}: {len(lines)} problems, nothing was written", *(f"  {line}" for line in lines)])
+
+
+def vectors_for_device(model: qrt.Model) -> Sequence[tuple[Sequence[Codes], Sequence[Codes]]]:
+    """The file's test vectors, to check a device with; random ones if it has none."""
+    return model.test_vectors or random_vectors(model, DRAWN)
 
 
 def random_vectors(model: qrt.Model, count: int) -> list[tuple[list[Codes], list[Codes]]]:

@@ -12,11 +12,11 @@ import numpy as np
 
 import qrt
 from qrt.cli.arrays import Array
-from qrt.cli.budget import Budget, Footprint, measure
+from qrt.cli.budget import Footprint, compiled
 from qrt.cli.console import Waiting, console, facts, heading, named_rows, percent, print_json, printable, show
 from qrt.cli.contents import OperatorEntry, read_contents
 from qrt.cli.failure import Failure
-from qrt.cli.target import device_errors, open_emulated
+from qrt.cli.target import device_errors, emulated
 
 DIFFERENT = 1
 
@@ -95,6 +95,8 @@ class DeviceProfile:
 
 def profile_on_device(
     path: Path,
+    content: bytes,
+    host: qrt.Model,
     target_name: str,
     cc: str | None,
     optimize: str,
@@ -103,15 +105,15 @@ def profile_on_device(
     layout: str | None,
     waits: int,
 ) -> DeviceProfile:
-    """Runs one sample on the emulated processor and counts."""
+    """Runs one sample on the emulated processor and counts; `host` is the file's model on this machine."""
+    try:
+        codes = host.codes(*sample, layout=layout)
+    except ValueError as error:
+        raise Failure(f"{path}: {error}; the data is {given}") from None
     with device_errors():
         from qrt.firmware.build import run
 
-        model, content = open_emulated(path, target_name, cc, optimize)
-        try:
-            codes = model.codes(*sample, layout=layout)
-        except ValueError as error:
-            raise Failure(f"{path}: {error}; the data is {given}") from None
+        model = emulated(content, target_name, cc, optimize)
         network = model.network
         with Waiting("emulating"):
             outputs, execution = run(
@@ -121,8 +123,8 @@ def profile_on_device(
                 count=True,
                 wait_states=waits,
             )
-        footprint = measure(network, Budget(), cc, optimize)
-    expected = qrt.load(content).run(*codes, layout="NHWC")
+        footprint = compiled(network, model.compiler, optimize)
+    expected = host.run(*codes, layout="NHWC")
     wanted = expected if isinstance(expected, list) else [expected]
     differing = sum(
         int(np.count_nonzero(np.frombuffer(got, np.uint8) != np.frombuffer(want.tobytes(), np.uint8)))

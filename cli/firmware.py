@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qrt.cli.budget import Budget, Footprint, broken, budget_options, measure, over_budget
-from qrt.cli.compile import random_vectors
+from qrt.cli.compile import vectors_for_device
 from qrt.cli.console import console, facts, heading, print_json, printable, show
 from qrt.cli.failure import Verb, open_content
 from qrt.cli.files import replacing_folder
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 # What qrt firmware writes into each library; a folder without it is not replaced.
 MARK = "Written by qrt firmware"
-VECTORS = 2
 
 
 @click.command(cls=Verb)
@@ -76,7 +75,7 @@ def write_firmware(
         problems = broken(network, budget, footprint)
         if problems:
             return over_budget(path, problems, as_json)
-        vectors = model.test_vectors or random_vectors(model, VECTORS)
+        vectors = vectors_for_device(model)
         files = library_files(network, vectors, board, output.resolve().name)
     with replacing_folder(output, MARK) as folder:
         for name_, text in files.items():

@@ -28,7 +28,7 @@ from qrt.cli.console import (
 )
 from qrt.cli.contents import OperatorEntry, read_contents
 from qrt.cli.device_profile import finish, profile_on_device
-from qrt.cli.failure import Failure, Verb, open_content, open_model
+from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.target import cc_option, refuse_options, target_option
 
 # Seconds to measure when the number of runs is not given, and the minimum and maximum number of runs then.
@@ -207,9 +207,10 @@ def profile_model(
         {"--cc": cc, "--optimize": optimize, "--flash-wait-states": flash_wait_states},
     )
     if target_name is not None:
-        given, sample, layout = choose_sample(open_model(path, "reference"), input_paths, layout)
+        model, content = open_content(path)
+        given, sample, layout = choose_sample(model, input_paths, layout)
         on_device = profile_on_device(
-            path, target_name, cc, optimize or "s", given, sample, layout, flash_wait_states or 0
+            path, content, model, target_name, cc, optimize or "s", given, sample, layout, flash_wait_states or 0
         )
         return finish(on_device, order, as_json)
     threads = 1 if threads is None else threads

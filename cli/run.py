@@ -14,9 +14,9 @@ import qrt
 from qrt.cli import arrays
 from qrt.cli.arrays import Array
 from qrt.cli.console import note, print_json, progressing
-from qrt.cli.failure import Failure, Verb, open_model
+from qrt.cli.failure import Failure, Verb, open_content, open_model
 from qrt.cli.results import Result
-from qrt.cli.target import cc_option, device_errors, open_emulated, refuse_options, target_option
+from qrt.cli.target import cc_option, device_errors, emulated, refuse_options, target_option
 
 
 @click.command(cls=Verb)
@@ -64,7 +64,8 @@ def run_model(
     if target_name is None:
         model = open_model(path, kernels, 1 if threads is None else threads)
     else:
-        model, _ = open_emulated(path, target_name, cc)
+        _, content = open_content(path, kernels="reference")
+        model = emulated(content, target_name, cc)
     if output is not None:
         arrays.check_suffix(output, model.outputs)
         if os.path.realpath(output) in map(os.path.realpath, input_paths):

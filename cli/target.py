@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from qrt.cli.console import Waiting
-from qrt.cli.failure import Failure, open_content
+from qrt.cli.failure import Failure
 
 if TYPE_CHECKING:
     from qrt.firmware.emulated import EmulatedModel
@@ -25,8 +24,6 @@ cc_option = click.option(
     metavar="COMMAND",
     help="C compiler for the target, such as arm-none-eabi-gcc.  [default: zig cc, of qrt[device]]",
 )
-
-
 target_option = click.option(
     "--target",
     "target_name",
@@ -35,14 +32,13 @@ target_option = click.option(
 )
 
 
-def open_emulated(path: Path, target_name: str, cc: str | None, optimize: str = "s") -> tuple[EmulatedModel, bytes]:
-    """A model that runs on an emulated processor, and the validated content of its file."""
-    _, content = open_content(path, kernels="reference")
+def emulated(content: bytes, target_name: str, cc: str | None, optimize: str = "s") -> EmulatedModel:
+    """A valid file as a model that runs on an emulated processor."""
     with device_errors(), Waiting("compiling"):
         from qrt.firmware.emulated import EmulatedModel
         from qrt.firmware.targets import target
 
-        return EmulatedModel(content, target(target_name), cc, optimize), content
+        return EmulatedModel(content, target(target_name), cc, optimize)
 
 
 def refuse_options(target_name: str | None, here: dict[str, object], there: dict[str, object]) -> None:

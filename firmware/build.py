@@ -115,8 +115,7 @@ def run(
     DeviceError
         The emulator is not installed, or the program fails there.
     """
-    start = -(-image.free // 16) * 16
-    offsets = network.plan.offsets
+    start, offsets = image.free, network.plan.offsets
     commands: list[Command] = []
     for sample in samples:
         for edge, codes in zip(network.graph.inputs, sample, strict=True):
@@ -124,7 +123,7 @@ def run(
         commands.append(Call(f"{network.name}_run", (start,)))
         for edge in network.graph.outputs:
             commands.append(Read(start + offsets[edge.tensor], edge.tensor.nbytes))
-    settings = Settings(count=count, memory=network.memory_size + 32, wait_states=wait_states)
+    settings = Settings(count=count, memory=network.memory_size, wait_states=wait_states)
     execution = execute(image, network.target, commands, settings)
     per_run = len(network.graph.outputs)
     reads = execution.reads

@@ -47,25 +47,21 @@ cdef class Prepared:
 
     cdef qrt_model model
     cdef qrt_program program
-    cdef const qrt_kernels *kernels
     cdef object content
     cdef object memory
 
     def __cinit__(self, const uint8_t[::1] content not None, str kernels not None):
         cdef qrt_problem problem
         cdef uintptr_t start
-        self.kernels = find_kernels(kernels)
+        cdef const qrt_kernels *table = find_kernels(kernels)
         self.content = aligned(content.shape[0])
         self.content[:] = content
         start = self.content.ctypes.data
         if qrt_model_open(&self.model, <const void *>start, content.shape[0], qrt_crc32, &problem) != QRT_OK:
             raise ValueError(f"not a valid .qfb file: rule V{problem.rule}")
-        self.memory = aligned(qrt_program_size(&self.model, self.kernels))
+        self.memory = aligned(qrt_program_size(&self.model, table))
         start = self.memory.ctypes.data
-        qrt_program_init(&self.program, &self.model, self.kernels, <void *>start)
-
-    def __len__(self):
-        return self.model.operator_count
+        qrt_program_init(&self.program, &self.model, table, <void *>start)
 
     cdef const qrt_prepared *_operator(self, uint32_t index) except NULL:
         if index >= self.model.operator_count:

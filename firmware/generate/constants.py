@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrt.firmware.generate.layout import layout
+from qrt.firmware.generate.layout import NUMBERS, layout
 from qrt.firmware.generate.prepared import Value
 from qrt.params import STRUCTS
 
 WIDTH = 110
-CTYPES = {"i1": "int8_t", "u1": "uint8_t", "u2": "uint16_t", "i4": "int32_t", "u4": "uint32_t", "i8": "int64_t"}
+CTYPES = {dtype: ctype for ctype, dtype in NUMBERS.items()}
 
 
 def number(value: int, ctype: str = "int32_t") -> str:
@@ -60,7 +60,7 @@ class Constants:
 
     def array(self, array: NDArray[Any], name: str) -> str:
         """The name of an array with this content; `name` when it is new."""
-        ctype = CTYPES[array.dtype.str[1:]]
+        ctype = CTYPES[array.dtype]
         key = (ctype, array.tobytes())
         if key not in self._names:
             self._names[key] = name
@@ -71,7 +71,8 @@ class Constants:
 
     def structure(self, struct: str, values: dict[str, Value], name: str) -> None:
         """Defines a structure; its arrays before it."""
-        members = self._members(struct, values, name)
+        # C has no empty initializer.
+        members = self._members(struct, values, name) or [f".{STRUCTS[struct][0][0]} = 0"]
         self.size += layout(struct)[0]
         self.definitions.append(f"static const {struct} {name} = {{\n{wrapped(members, '    ')}}};\n")
 
@@ -91,4 +92,4 @@ class Constants:
                     result.append(f".{member} = {{{', '.join(number(v, ctype) for v in value)}}}")
             elif value:
                 result.append(f".{member} = {number(value, ctype)}")
-        return result or [f".{STRUCTS[struct][0][0]} = 0"]
+        return result

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from qrt.params import STRUCTS
 
 POINTER = 4
-# Bytes, and the alignment, of what a structure is made of.
-NUMBERS = {"int8_t": 1, "uint8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "int64_t": 8, "uint64_t": 8}
+# The numbers that structures and arrays are made of; each is aligned to its own size.
+NUMBERS: dict[str, np.dtype[Any]] = {
+    f"{name}_t": np.dtype(name) for name in ("int8", "uint8", "uint16", "int32", "uint32", "int64", "uint64")
+}
 
 
 def layout(ctype: str) -> tuple[int, int]:
@@ -14,7 +20,7 @@ def layout(ctype: str) -> tuple[int, int]:
     if ctype.endswith("*"):
         return POINTER, POINTER
     if ctype in NUMBERS:
-        return NUMBERS[ctype], NUMBERS[ctype]
+        return NUMBERS[ctype].itemsize, NUMBERS[ctype].itemsize
     size, alignment = 0, 1
     for _, member, length in STRUCTS[ctype]:
         of_member, at = layout(member)

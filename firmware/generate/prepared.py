@@ -13,21 +13,12 @@ from numpy.typing import NDArray
 
 from qrt._prepared import Prepared
 from qrt.compiler.ir import Op
+from qrt.firmware.generate.layout import NUMBERS
 from qrt.params import PARAMS, STRUCTS
 
 Array = NDArray[Any]
 # A member of a structure: a number, an array member, a structure, or what a pointer points to (None: NULL).
 Value = int | tuple[int, ...] | dict[str, Any] | Array | None
-
-NUMBERS: dict[str, tuple[Any, Any]] = {
-    "int8_t": (ctypes.c_int8, np.int8),
-    "uint8_t": (ctypes.c_uint8, np.uint8),
-    "uint16_t": (ctypes.c_uint16, np.uint16),
-    "int32_t": (ctypes.c_int32, np.int32),
-    "uint32_t": (ctypes.c_uint32, np.uint32),
-    "int64_t": (ctypes.c_int64, np.int64),
-    "uint64_t": (ctypes.c_uint64, np.uint64),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +65,8 @@ def prepare(content: bytes, ops: list[Op], kernels: str) -> list[Step]:
     steps = []
     for i, op in enumerate(ops):
         struct = PARAMS[op.kind]
-        params = _read(struct, prepared.params(i), op, prepared.packed_size(i))
+        source = _layout(struct).from_address(prepared.params(i))
+        params = _members(struct, source, op, prepared.packed_size(i))
         scratch, by_position = prepared.scratch_size(i), prepared.by_position(i)
         steps.append(Step(op, f"qrt_{op.kind}_s8", struct, params, scratch, by_position))
     return steps
@@ -92,11 +84,7 @@ def _layout(struct: str) -> type[ctypes.Structure]:
 def _element(ctype: str) -> Any:
     if ctype.endswith("*"):
         return ctypes.c_void_p
-    return NUMBERS[ctype][0] if ctype in NUMBERS else _layout(ctype)
-
-
-def _read(struct: str, address: int, op: Op, packed_size: int) -> dict[str, Value]:
-    return _members(struct, _layout(struct).from_address(address), op, packed_size)
+    return np.ctypeslib.as_ctypes_type(NUMBERS[ctype]) if ctype in NUMBERS else _layout(ctype)
 
 
 def _members(struct: str, source: ctypes.Structure, op: Op, packed_size: int) -> dict[str, Value]:
@@ -107,7 +95,7 @@ def _members(struct: str, source: ctypes.Structure, op: Op, packed_size: int) ->
             values[name] = _array(member, "uint8_t", packed_size)
         elif ctype.endswith("*"):
             element = ctype.removeprefix("const ").rstrip(" *")
-            values[name] = _array(member, element, 0 if member is None else _length(name, source, op))
+            values[name] = _array(member, element, 0 if member is None else LENGTHS[name](source, op))
         elif ctype not in NUMBERS:
             values[name] = _members(ctype, member, op, packed_size)
         else:
@@ -118,7 +106,7 @@ def _members(struct: str, source: ctypes.Structure, op: Op, packed_size: int) ->
 def _array(address: int | None, ctype: str, length: int) -> Array | None:
     if address is None:
         return None
-    dtype = np.dtype(NUMBERS[ctype][1])
+    dtype = NUMBERS[ctype]
     array: Array = np.frombuffer(ctypes.string_at(address, length * dtype.itemsize), dtype)
     return array
 
@@ -144,7 +132,3 @@ LENGTHS: dict[str, Callable[[Any, Op], int]] = {
     "columns": lambda p, op: p.out_width,
     "column_weight": lambda p, op: p.out_width,
 }
-
-
-def _length(name: str, source: ctypes.Structure, op: Op) -> int:
-    return LENGTHS[name](source, op)

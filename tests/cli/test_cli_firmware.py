@@ -17,8 +17,11 @@ from vectors.encode import encode
 from vectors.models import Net
 
 import qrt
+from qrt.cli.target import CORES as CORES_IN_HELP
 from qrt.compiler import build
 from qrt.compiler.backends.tflite.writer import to_tflite
+from qrt.firmware.emulators.qemu import MACHINES
+from qrt.firmware.targets import TARGETS
 
 CORES = ["cortex-m0", "cortex-m4", "riscv32"]
 PACKAGES = ["ziglang", "unicorn", "elftools", "capstone"]
@@ -137,6 +140,12 @@ def test_firmware_refuses(cli: Cli, pets: Path, arguments: list[str], message: s
     result = cli("firmware", "pets.qfb", "-o", "net", *arguments)
     assert_refused(result, f"qrt firmware: {message}")
     assert not Path("net").exists()
+
+
+def test_help_names_every_target_and_board(cli: Cli) -> None:
+    assert ", ".join(TARGETS) == CORES_IN_HELP
+    boards = " ".join(cli("firmware", "--help").stdout.split())
+    assert all(f"{name} (M" in boards for name in MACHINES)
 
 
 def test_firmware_names_functions_as_the_folder(cli: Cli, pets: Path) -> None:
