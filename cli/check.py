@@ -69,7 +69,7 @@ def check_model(path: Path, target_name: str | None, cc: str | None, as_json: bo
             raise Failure(message) from None
         print_json({"file": str(path), "valid": False, "rule": error.rule, "error": message})
         return INVALID
-    vectors = model.test_vectors
+    vectors: Sequence[TestVector] = model.test_vectors
     if target_name is None:
         models = [qrt.load(content, kernels) for kernels in qrt.kernel_sets()]
     else:
