@@ -20,9 +20,10 @@ def found(*patterns: str) -> list[str]:
     return sorted(path.relative_to(ROOT).as_posix() for pattern in patterns for path in ROOT.glob(pattern))
 
 
+ALL_SOURCES = ("schema/*.c", "runtime/engine/*.c", "runtime/kernels/portable/*.c")
 # Kernels for other families of processors compile to nothing.
-SOURCES = found("schema/*.c", "runtime/engine/*.c", "runtime/host/*.c", "runtime/kernels/**/*.c")
-DEVICE_SOURCES = found("schema/*.c", "runtime/engine/*.c", "runtime/kernels/portable/*.c")
+SOURCES = found(*ALL_SOURCES, "runtime/host/*.c", "runtime/kernels/x86/**/*.c")
+DEVICE_SOURCES = found(*ALL_SOURCES, "runtime/kernels/arm/**/*.c")
 HEADERS = found("schema/*.h", "runtime/**/*.h", "runtime/**/*.px[di]")
 # The package of each folder of modules.
 PACKAGE_DIR = {
@@ -93,7 +94,14 @@ setup(
     packages=PACKAGES,
     package_dir=PACKAGE_DIR,
     package_data={
-        "qrt": ["py.typed", "*.pyi", "engine/*.[ch]", "kernels/*.h", "kernels/portable/*.[ch]"],
+        "qrt": [
+            "py.typed",
+            "*.pyi",
+            "engine/*.[ch]",
+            "kernels/*.h",
+            "kernels/portable/*.[ch]",
+            "kernels/arm/**/*.[ch]",
+        ],
         "qrt.schema": ["SPEC.md", "qrt.fbs", "*.[ch]"],
         "qrt.firmware": ["*.[ch]", "boards/**/*", "emulators/*.c", "projects/templates/**/*"],
     },

@@ -104,7 +104,7 @@ def device_memory(content: bytes, target_name: str) -> DeviceMemory:
 
         chosen = target(target_name)
         network = generate(content, chosen, "net")
-        sizes = network.memory_size, network.constants, interpreter_memory(content), len(content)
+        sizes = network.memory_size, network.constants, interpreter_memory(content, chosen.kernels), len(content)
         return DeviceMemory(chosen.name, chosen.title, *sizes)
 
 

@@ -1,7 +1,7 @@
 /* qrt_device.c: a valid file -> steps in a block of memory, in one pass; and the steps run.
  *
- * The block holds the arena, a step for each operator, for each step its parameters and where its inputs are, and the
- * largest scratch of any. Where it ends too early the pass goes on and only counts.
+ * The block holds the arena, a step for each operator, for each step its parameters, where its inputs are and what its
+ * kernel packs, and the largest scratch of any. Where it ends too early the pass goes on and only counts.
  */
 #include "qrt_device.h"
 
@@ -63,18 +63,22 @@ static size_t prepare_step(const qrt_device *device, const qrt_node *node, const
     uint64_t params_size = round_up(filler->size, sizeof(void *));
     uint64_t inputs_size = count * sizeof(const int8_t *);
     int8_t *record = take(block, params_size + inputs_size + count * filler->input_bytes);
-    qrt_params spare; /* the kernel is asked for its scratch even where there is no room for its parameters */
+    qrt_params spare; /* the kernel is asked for its needs even where there is no room for its parameters */
     void *params = record != NULL ? record : (void *)&spare;
     filler->fill(node, params, record != NULL ? (int32_t *)(void *)(record + params_size + inputs_size) : NULL);
+    const qrt_kernel *kernel = qrt_kernel_covering(how->kernel, params);
+    size_t packed_size = kernel->packed_size != NULL ? kernel->packed_size(params) : 0;
+    void *packed = packed_size > 0 ? take(block, packed_size) : NULL;
+    if (packed != NULL) qrt_pack(filler, kernel, params, packed);
     if (record != NULL) {
         const int8_t **inputs = (const int8_t **)(void *)(record + params_size);
         find_inputs(device, node, inputs);
-        step->run = how->run;
+        step->run = kernel->run;
         step->params = params;
         step->inputs = inputs;
         step->output = place(device, &node->y);
     }
-    return how->scratch_size != NULL ? how->scratch_size(params) : 0;
+    return kernel->scratch_size != NULL ? kernel->scratch_size(params) : 0;
 }
 
 static int stays(const qrt_node *node) {
@@ -184,36 +188,11 @@ uint32_t qrt_device_check(const qrt_device *device) {
     return wrong;
 }
 
-/* The kernel of each operator, as in the table of the portable set. */
-#define OPERATOR(name, scratch_size)                                                                                   \
-    const qrt_device_operator qrt_device_##name = {&qrt_##name##_filler, qrt_##name##_s8, scratch_size};
-OPERATOR(conv2d, qrt_conv2d_s8_scratch)
-OPERATOR(dwconv2d, NULL)
-OPERATOR(linear, NULL)
-OPERATOR(add, NULL)
-OPERATOR(mul, NULL)
-OPERATOR(average_pool2d, NULL)
-OPERATOR(max_pool2d, NULL)
-OPERATOR(mean, NULL)
-OPERATOR(pad, NULL)
-OPERATOR(concat, NULL)
-OPERATOR(reshape, NULL)
-OPERATOR(transpose, NULL)
-OPERATOR(requantize, NULL)
-OPERATOR(clamp, NULL)
-OPERATOR(softmax, NULL)
-OPERATOR(lut, NULL)
-OPERATOR(slice, NULL)
-OPERATOR(resize2d, NULL)
-OPERATOR(transpose_conv2d, NULL)
-OPERATOR(maximum, NULL)
-OPERATOR(minimum, NULL)
-OPERATOR(arg_max, NULL)
-OPERATOR(matmul, NULL)
-OPERATOR(l2_norm, NULL)
-OPERATOR(requantize_sum, NULL)
+#define X(name) const qrt_device_operator qrt_device_##name = {&qrt_##name##_filler, &qrt_##name##_portable};
+#include "qrt_kernel_rows.h"
+#undef X
 
-const qrt_device_operator *const qrt_device_operators[QRT_OPERATOR_KIND_END - 1] = {
+const qrt_device_operator *const qrt_device_operators[QRT_DEVICE_COUNT] = {
 #define X(name) &qrt_device_##name,
 #include "qrt_kernel_rows.h"
 #undef X

@@ -22,7 +22,9 @@
  *     }
  *
  * Freestanding C99, which C++ can include; compile it with the C of schema, runtime/engine and
- * runtime/kernels/portable.
+ * runtime/kernels/portable. On a Cortex-M4, M7 or M33 list qrt_device_conv2d_dsp and so on, on a Cortex-M55 or M85
+ * qrt_device_conv2d_mve, and compile runtime/kernels/arm too: the same bytes in a fraction of the time, for more
+ * memory, since what these kernels pack is in the block.
  */
 #ifndef QRT_DEVICE_H
 #define QRT_DEVICE_H
@@ -45,8 +47,7 @@ typedef void qrt_device_kernel(const void *params, const int8_t *const *inputs, 
 /* An operator that can be linked: how to prepare it and its kernel. */
 typedef struct qrt_device_operator {
     const qrt_filler *filler;
-    qrt_device_kernel *run;
-    size_t (*scratch_size)(const void *params); /* NULL: it needs none */
+    const qrt_kernel *kernel;
 } qrt_device_operator;
 
 /* qrt_device_conv2d, qrt_device_linear, ...: all operators of SPEC.md. */
@@ -54,9 +55,33 @@ typedef struct qrt_device_operator {
 #include "qrt_kernel_rows.h"
 #undef X
 
-/* To link every operator, in place of the list and its length. */
-extern const qrt_device_operator *const qrt_device_operators[QRT_OPERATOR_KIND_END - 1];
-#define QRT_DEVICE_ALL qrt_device_operators, (size_t)(QRT_OPERATOR_KIND_END - 1)
+/* qrt_device_conv2d_dsp, ...: those that the DSP extension of Cortex-M4, M7 and M33 makes faster. */
+#define X(name) extern const qrt_device_operator qrt_device_##name##_dsp;
+#include "arm/dsp/rows.h"
+#undef X
+
+/* qrt_device_conv2d_mve, ...: those that Helium (MVE) of Cortex-M55 and M85 makes faster. */
+#define X(name) extern const qrt_device_operator qrt_device_##name##_mve;
+#include "arm/mve/rows.h"
+#undef X
+
+/* To link every operator, in place of the list and its length; where an operator is listed twice, the first counts. */
+#define X(name) +1
+enum {
+    QRT_DEVICE_COUNT = QRT_OPERATOR_KIND_END - 1,
+    QRT_DEVICE_DSP_COUNT = QRT_DEVICE_COUNT
+#include "arm/dsp/rows.h"
+    ,
+    QRT_DEVICE_MVE_COUNT = QRT_DEVICE_COUNT
+#include "arm/mve/rows.h"
+};
+#undef X
+extern const qrt_device_operator *const qrt_device_operators[QRT_DEVICE_COUNT];
+extern const qrt_device_operator *const qrt_device_operators_dsp[QRT_DEVICE_DSP_COUNT];
+extern const qrt_device_operator *const qrt_device_operators_mve[QRT_DEVICE_MVE_COUNT];
+#define QRT_DEVICE_ALL qrt_device_operators, (size_t)QRT_DEVICE_COUNT
+#define QRT_DEVICE_ALL_DSP qrt_device_operators_dsp, (size_t)QRT_DEVICE_DSP_COUNT
+#define QRT_DEVICE_ALL_MVE qrt_device_operators_mve, (size_t)QRT_DEVICE_MVE_COUNT
 
 typedef struct qrt_device_step {
     qrt_device_kernel *run; /* NULL: a reshape that stays where it is */

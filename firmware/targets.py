@@ -51,6 +51,10 @@ class Target:
         return self.core.startswith("cortex")
 
 
+# The kernel sets of cores that can do more than the portable one asks for.
+_KERNELS = {"m4": "dsp", "m7": "dsp", "m33": "dsp", "m55": "mve", "m85": "mve"}
+
+
 def _cortex_m(core: str, board: str, name: str = "", title: str = "", aligned: bool = False) -> Target:
     cpu = f"cortex-{core}"
     # Vector instructions (MVE) are beyond unicorn. They use the registers of the floating-point unit, so functions pass
@@ -59,7 +63,7 @@ def _cortex_m(core: str, board: str, name: str = "", title: str = "", aligned: b
     return Target(
         name=name or cpu,
         title=title or f"Arm Cortex-{core.replace('plus', '+').upper()}",
-        kernels="portable",
+        kernels=_KERNELS.get(core, "portable"),
         core=cpu,
         zig=(
             "-target",

@@ -8,17 +8,23 @@ import numpy as np
 
 from libc.stdint cimport uint8_t, uint32_t, uintptr_t
 
-from qrt_kernels cimport qrt_kernels
+from qrt_kernels cimport qrt_kernels, qrt_kernels_dsp, qrt_kernels_mve, qrt_kernels_portable
 from qrt_model cimport QRT_OK, qrt_crc32, qrt_model, qrt_model_open, qrt_problem
 from qrt_prepare cimport qrt_prepared, qrt_program, qrt_program_init, qrt_program_size
 
-cdef extern from "qrt_kernels.h":
-    const qrt_kernels qrt_portable
+cdef qrt_kernels portable, dsp, mve
+qrt_kernels_portable(&portable)
+qrt_kernels_dsp(&dsp)
+qrt_kernels_mve(&mve)
 
 
 cdef const qrt_kernels *find_kernels(str name) except NULL:
     if name == "portable":
-        return &qrt_portable
+        return &portable
+    if name == "dsp":
+        return &dsp
+    if name == "mve":
+        return &mve
     raise ValueError(f"there is no kernel set {name!r} for devices")
 
 
@@ -81,6 +87,14 @@ cdef class Prepared:
         """Bytes of its packed weights."""
         cdef const qrt_prepared *prepared = self._operator(index)
         return 0 if prepared.kernel.packed_size == NULL else prepared.kernel.packed_size(&prepared.params)
+
+    def function(self, index):
+        """The name in C of its kernel."""
+        return self._operator(index).kernel.name.decode("ascii")
+
+    def packs_all(self, index):
+        """Whether its kernel reads the packed weights alone, not what they are made of."""
+        return bool(self._operator(index).kernel.packs_all)
 
     def by_position(self, index):
         """Whether its kernel has read all that an output position needs before it writes that position."""

@@ -183,7 +183,7 @@ def rows(schema: Schema) -> str:
 def _members(body: str) -> list[str]:
     """The members of a C struct as Cython declares them: one pointer a line, functions without Python."""
     result = []
-    for member in (" ".join(part.split()) for part in body.split(";")):
+    for member in (" ".join(part.split()).replace("struct ", "") for part in body.split(";")):
         pointers = re.fullmatch(r"((?:const )?\w+) (\*\w+(?:, \*\w+)+)", member)
         if pointers:
             result += [f"{pointers[1]} {name}" for name in pointers[2].split(", ")]

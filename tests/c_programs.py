@@ -12,6 +12,8 @@ READER = sorted((ROOT / "schema").glob("*.c"))
 PORTABLE = sorted((ROOT / "runtime/kernels/portable").glob("*.c"))
 # What opens and runs a file, as firmware has it.
 ENGINE = [*READER, *sorted((ROOT / "runtime/engine").glob("*.c")), *PORTABLE]
+# The kernels of one family of processors.
+ARM = {name: sorted((ROOT / "runtime/kernels/arm" / name).glob("*.c")) for name in ("dsp", "mve")}
 # The same as an application of firmware/qrt_device.h links it.
 DEVICE = [*READER, ROOT / "runtime/engine/qrt_params.c", *PORTABLE, ROOT / "firmware/qrt_device.c"]
 FLAGS = [

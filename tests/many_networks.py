@@ -14,6 +14,7 @@ from sanitizers import ENVIRONMENT
 
 from qrt.firmware.emulators import Call, Command, Read, Settings, Write, execute
 from qrt.firmware.generate.network import Network, generate
+from qrt.firmware.generate.sources import HEADERS
 from qrt.firmware.targets import TARGETS, Target
 from qrt.firmware.toolchain.compilers import Compiler, link
 from qrt.firmware.toolchain.image import Image
@@ -40,7 +41,7 @@ def write_sources(networks: Sequence[Network], folder: Path) -> list[Path]:
     names = [network.name for network in networks]
     rows = " ".join(f"X({name}, {name.upper()})" for name in names)
     texts["networks.h"] = "".join(f'#include "{name}.h"\n' for name in names) + f"#define NETWORKS {rows}\n"
-    kernels = [path for path in texts if path.startswith("portable/") and path.endswith(".c")]
+    kernels = [path for path in texts if "/" in path and path.endswith(".c")]
     parts = _parts(networks)
     texts.update({f"part_{i}.c": text for i, text in enumerate(parts)})
     for path, text in texts.items():
@@ -56,7 +57,7 @@ def _parts(networks: Sequence[Network]) -> list[str]:
     for network in networks:
         text = network.sources[f"{network.name}.c"]
         if room < len(text):
-            parts.append('#include "portable/portable.h"\n')
+            parts.append("".join(f'#include "{header}"\n' for header in HEADERS[network.target.kernels]))
             room = PART
         room -= len(text)
         constants = re.findall(r"^static const .*?(\w+)(?:\[\d+\])? = \{$", text, re.MULTILINE)

@@ -33,20 +33,22 @@ def _record(operator: Operator, inputs: int) -> int:
     return _round_up(layout(PARAMS[operator.name])[0], POINTER) + POINTER * inputs + runs
 
 
-def interpreter_memory(content: bytes) -> int:
+def interpreter_memory(content: bytes, kernels: str) -> int:
     """Bytes of memory that ``qrt_device_open`` needs on a 32-bit device.
 
     Parameters
     ----------
     content : bytes
         A valid file.
+    kernels : str
+        The kernel set whose operators it is given.
     """
-    model, prepared = fb.Model.GetRootAs(content, 0), Prepared(content, "portable")
+    model, prepared = fb.Model.GetRootAs(content, 0), Prepared(content, kernels)
     count: int = model.OperatorsLength()
     total: int = _round_up(model.ArenaSize()) + _round_up(STEP * count)
     for i in range(count):
         source = model.Operators(i)
         operator = BY_NUMBER[source.OptionsType()]
         if not _stays(operator, model, source):
-            total += _round_up(_record(operator, source.InputsLength()))
+            total += _round_up(_record(operator, source.InputsLength())) + _round_up(prepared.packed_size(i))
     return total + _round_up(max((prepared.scratch_size(i) for i in range(count)), default=0))

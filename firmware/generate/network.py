@@ -14,7 +14,7 @@ from qrt.compiler.plan.memory import Plan, plan
 from qrt.firmware.errors import DeviceError
 from qrt.firmware.generate.constants import Constants, comment, text, wrapped
 from qrt.firmware.generate.prepared import Step, prepare
-from qrt.firmware.generate.sources import closure
+from qrt.firmware.generate.sources import HEADERS, closure
 from qrt.firmware.targets import Target
 from qrt.schema import generated as fb
 from qrt.schema.operators import OPERATORS
@@ -117,7 +117,7 @@ def generate(content: bytes, target: Target, name: str) -> Network:
     labels = [_labels(name, i, edge) for i, edge in enumerate(graph.outputs) if edge.labels]
     parts = [
         _opening(graph, f"{name}.c", "the network: its constants, and a call for each operator", origin),
-        f'#include "{name}.h"\n\n#include "portable/portable.h"\n',
+        f'#include "{name}.h"\n\n' + "".join(f'#include "{header}"\n' for header in HEADERS[target.kernels]),
         STEP_HOOK,
         *constants.definitions,
         *labels,
@@ -125,7 +125,7 @@ def generate(content: bytes, target: Target, name: str) -> Network:
         _run(name, steps, placed, body),
     ]
     used = [step.function for step in steps if not _stays(step, placed)]
-    network = Network(name, graph, target, steps, placed, constants.size, constants_of, closure(used))
+    network = Network(name, graph, target, steps, placed, constants.size, constants_of, closure(used, target.kernels))
     network.sources[f"{name}.c"] = "\n".join(parts)
     network.sources[f"{name}.h"] = _header(network, origin)
     return network

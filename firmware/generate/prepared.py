@@ -67,9 +67,20 @@ def prepare(content: bytes, ops: list[Op], kernels: str) -> list[Step]:
         struct = PARAMS[op.kind]
         source = _layout(struct).from_address(prepared.params(i))
         params = _members(struct, source, op, prepared.packed_size(i))
+        if prepared.packs_all(i):
+            _leave_out_arrays(params)
         scratch, by_position = prepared.scratch_size(i), prepared.by_position(i)
-        steps.append(Step(op, f"qrt_{op.kind}_s8", struct, params, scratch, by_position))
+        steps.append(Step(op, prepared.function(i), struct, params, scratch, by_position))
     return steps
+
+
+def _leave_out_arrays(values: dict[str, Value]) -> None:
+    """Sets all pointers but that to the packed weights to NULL."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            _leave_out_arrays(value)
+        elif isinstance(value, np.ndarray) and name != "packed":
+            values[name] = None
 
 
 def _layout(struct: str) -> type[ctypes.Structure]:
@@ -92,7 +103,8 @@ def _members(struct: str, source: ctypes.Structure, op: Op, packed_size: int) ->
     for name, ctype, count in STRUCTS[struct]:
         member = getattr(source, name)
         if name == "packed":
-            values[name] = _array(member, "uint8_t", packed_size)
+            # As words, so that C aligns them.
+            values[name] = _array(member, "int32_t", packed_size // 4)
         elif ctype.endswith("*"):
             element = ctype.removeprefix("const ").rstrip(" *")
             values[name] = _array(member, element, 0 if member is None else LENGTHS[name](source, op))

@@ -11,13 +11,19 @@ import qrt
 
 # Paths in a generated library are relative to its src/, as they are to this folder.
 KERNELS = Path(qrt.__file__).parent / "kernels"
+# The headers that declare the kernels that a set runs.
+HEADERS = {
+    "portable": ("portable/portable.h",),
+    "dsp": ("portable/portable.h", "arm/dsp/dsp.h"),
+    "mve": ("portable/portable.h", "arm/mve/mve.h"),
+}
 
 
 @functools.cache
 def _defined() -> dict[str, Path]:
     """The file that defines each kernel."""
     result = {}
-    for path in sorted(KERNELS.glob("portable/*.c")):
+    for path in sorted([*KERNELS.glob("portable/*.c"), *KERNELS.glob("arm/*/*.c")]):
         for name in re.findall(r"^void (qrt_\w+)\([^;]*\{$", path.read_text(encoding="utf-8"), re.MULTILINE):
             result[name] = path
     return result
@@ -29,9 +35,9 @@ def _included(path: Path) -> list[Path]:
     return [KERNELS / name for name in names]
 
 
-def closure(functions: Iterable[str]) -> dict[str, str]:
+def closure(functions: Iterable[str], kernels: str) -> dict[str, str]:
     """The files that declare and define these kernels, with all that they include: path in a library's src/ to text."""
-    waiting = [_defined()[name] for name in functions] + [KERNELS / "portable" / "portable.h"]
+    waiting = [_defined()[name] for name in functions] + [KERNELS / header for header in HEADERS[kernels]]
     found: dict[str, str] = {}
     while waiting:
         path = waiting.pop()
@@ -39,4 +45,7 @@ def closure(functions: Iterable[str]) -> dict[str, str]:
         if name not in found:
             found[name] = path.read_text(encoding="utf-8")
             waiting += _included(path)
+            # What a header declares for several kernels is defined beside it.
+            beside = path.with_suffix(".c")
+            waiting += [beside] if path.suffix == ".h" and beside.exists() else []
     return dict(sorted(found.items()))

@@ -317,18 +317,21 @@ static void fill_requantize_sum(const qrt_node *n, void *params, int32_t *runs) 
 }
 
 #define FILLER(name, kind, params, fill)                                                                               \
-    const qrt_filler qrt_##name##_filler = {kind, 0, sizeof(qrt_##params##_params), fill}
+    const qrt_filler qrt_##name##_filler = {kind, 0, sizeof(qrt_##params##_params), 0, fill}
+#define PACKED_FILLER(name, kind, params, fill)                                                                        \
+    const qrt_filler qrt_##name##_filler = {kind, 0, sizeof(qrt_##params##_params),                                    \
+                                            offsetof(qrt_##params##_params, packed), fill}
 
-FILLER(conv2d, QRT_CONV2D, conv2d, fill_conv2d);
-FILLER(dwconv2d, QRT_DWCONV2D, conv2d, fill_conv2d);
-FILLER(linear, QRT_LINEAR, linear, fill_linear);
-FILLER(add, QRT_ADD, add, fill_add);
+PACKED_FILLER(conv2d, QRT_CONV2D, conv2d, fill_conv2d);
+PACKED_FILLER(dwconv2d, QRT_DWCONV2D, conv2d, fill_conv2d);
+PACKED_FILLER(linear, QRT_LINEAR, linear, fill_linear);
+PACKED_FILLER(add, QRT_ADD, add, fill_add);
 FILLER(mul, QRT_MUL, binary, fill_binary);
 FILLER(average_pool2d, QRT_AVERAGE_POOL2D, pool2d, fill_pool2d);
 FILLER(max_pool2d, QRT_MAX_POOL2D, pool2d, fill_pool2d);
 FILLER(mean, QRT_MEAN, mean, fill_mean);
 FILLER(pad, QRT_PAD, pad, fill_pad);
-const qrt_filler qrt_concat_filler = {QRT_CONCAT, sizeof(int32_t), sizeof(qrt_concat_params), fill_concat};
+const qrt_filler qrt_concat_filler = {QRT_CONCAT, sizeof(int32_t), sizeof(qrt_concat_params), 0, fill_concat};
 FILLER(reshape, QRT_RESHAPE, reshape, fill_reshape);
 FILLER(transpose, QRT_TRANSPOSE, transpose, fill_transpose);
 FILLER(requantize, QRT_REQUANTIZE, unary, fill_unary);
@@ -337,10 +340,16 @@ FILLER(softmax, QRT_SOFTMAX, softmax, fill_softmax);
 FILLER(lut, QRT_LUT, lut, fill_lut);
 FILLER(slice, QRT_SLICE, slice, fill_slice);
 FILLER(resize2d, QRT_RESIZE2D, resize2d, fill_resize2d);
-FILLER(transpose_conv2d, QRT_TRANSPOSE_CONV2D, conv2d, fill_conv2d);
+PACKED_FILLER(transpose_conv2d, QRT_TRANSPOSE_CONV2D, conv2d, fill_conv2d);
 FILLER(maximum, QRT_MAXIMUM, binary, fill_binary);
 FILLER(minimum, QRT_MINIMUM, binary, fill_binary);
 FILLER(arg_max, QRT_ARG_MAX, arg_max, fill_arg_max);
 FILLER(matmul, QRT_MATMUL, matmul, fill_matmul);
 FILLER(l2_norm, QRT_L2_NORM, l2_norm, fill_l2_norm);
 FILLER(requantize_sum, QRT_REQUANTIZE_SUM, requantize_sum, fill_requantize_sum);
+
+void qrt_pack(const qrt_filler *filler, const qrt_kernel *kernel, void *params, void *packed) {
+    const void *place = packed;
+    kernel->pack(params, packed);
+    memcpy((uint8_t *)params + filler->packed, &place, sizeof place);
+}

@@ -28,6 +28,7 @@ typedef struct qrt_filler {
     uint8_t kind;        /* enum qrt_operator_kind */
     uint8_t input_bytes; /* for each input, behind the parameters' struct: a concat's run sizes */
     uint16_t size;       /* bytes of that struct */
+    uint16_t packed;     /* where its member `packed` lies; 0: it has none */
     /* Nothing is packed yet. `runs` has input_bytes for each input; NULL when only sizes are asked of the kernel. */
     void (*fill)(const qrt_node *node, void *params, int32_t *runs);
 } qrt_filler;
@@ -36,6 +37,9 @@ typedef struct qrt_filler {
 #define X(name) extern const qrt_filler qrt_##name##_filler;
 #include "qrt_kernel_rows.h"
 #undef X
+
+/* Packs for a kernel that has what to pack, into memory of packed_size() bytes. */
+void qrt_pack(const qrt_filler *filler, const qrt_kernel *kernel, void *params, void *packed);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,7 @@
 #include "engine/qrt_prepare.h"
 
 #include "engine/qrt_params.h"
+#include "portable/portable.h"
 
 static size_t round_up(size_t size, size_t alignment) { return (size + alignment - 1) / alignment * alignment; }
 
@@ -15,13 +16,27 @@ static const qrt_filler *const fillers[] = {
 #undef X
 };
 
-/* Parameters and kernel of one operator, not packed. */
-static void prepare_operator(const qrt_model *model, const qrt_kernels *kernels, uint32_t index, int32_t *runs,
-                             qrt_prepared *prepared) {
+static const qrt_kernel *const portable[] = {
+    NULL,
+#define X(name) &qrt_##name##_portable,
+#include "qrt_kernel_rows.h"
+#undef X
+};
+
+/* Parameters and kernel of one operator, not packed. Returns its kind. */
+static int32_t prepare_operator(const qrt_model *model, const qrt_kernels *kernels, uint32_t index, int32_t *runs,
+                                qrt_prepared *prepared) {
     qrt_node node;
     qrt_node_read(model, index, &node);
-    prepared->kernel = qrt_kernel_row(kernels, node.op.kind);
     fillers[node.op.kind]->fill(&node, &prepared->params, runs);
+    prepared->kernel = qrt_kernel_covering(qrt_kernel_row(kernels, node.op.kind), &prepared->params);
+    return node.op.kind;
+}
+
+static const qrt_kernel *portable_row(const qrt_model *model, uint32_t index) {
+    qrt_operator op;
+    qrt_model_operator(model, index, &op);
+    return portable[op.kind];
 }
 
 static size_t packed_size(const qrt_prepared *prepared) {
@@ -40,29 +55,19 @@ static size_t scratch_limit(const qrt_model *model) {
     return at_most((uint64_t)model->size * 16 + model->arena_size + (1 << 20));
 }
 
-/* As prepare_operator(), but portable where more than `*left` would be packed. Returns the bytes to pack and takes them
- * from `*left`. */
+/* Prepares an operator, packs into `packed` where that is not NULL, and returns the bytes that it packs. They are taken
+ * from `*left`; where that is too little, the operator is portable. */
 static size_t prepare_within(const qrt_model *model, const qrt_kernels *kernels, uint32_t index, int32_t *runs,
-                             qrt_prepared *prepared, size_t *left) {
-    prepare_operator(model, kernels, index, runs, prepared);
+                             qrt_prepared *prepared, void *packed, size_t *left) {
+    int32_t kind = prepare_operator(model, kernels, index, runs, prepared);
     size_t size = packed_size(prepared);
     if (size > *left) {
-        prepare_operator(model, &qrt_portable, index, runs, prepared);
-        size = 0;
+        prepared->kernel = portable[kind];
+        return 0;
     }
     *left -= size;
+    if (size > 0 && packed != NULL) qrt_pack(fillers[kind], prepared->kernel, &prepared->params, packed);
     return size;
-}
-
-static void pack(qrt_prepared *prepared, const qrt_kernels *kernels, void *packed) {
-    prepared->kernel->pack(&prepared->params, packed);
-    if (prepared->kernel == &kernels->linear) {
-        prepared->params.linear.packed = packed;
-    } else if (prepared->kernel == &kernels->add) {
-        prepared->params.add.packed = packed;
-    } else {
-        prepared->params.conv2d.packed = packed;
-    }
 }
 
 static size_t scratch_size(const qrt_prepared *prepared) {
@@ -87,7 +92,7 @@ size_t qrt_program_size(const qrt_model *model, const qrt_kernels *kernels) {
     size_t size = tables_size(model), left = packed_limit(model);
     for (uint32_t i = 0; i < model->operator_count; i++) {
         qrt_prepared prepared;
-        size += prepare_within(model, kernels, i, NULL, &prepared, &left);
+        size += prepare_within(model, kernels, i, NULL, &prepared, NULL, &left);
     }
     return size;
 }
@@ -102,13 +107,9 @@ void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_ke
     program->scratch_size = 0;
     for (uint32_t i = 0; i < model->operator_count; i++) {
         qrt_prepared *prepared = &operators[i];
-        size_t size = prepare_within(model, kernels, i, runs, prepared, &left);
-        if (size > 0) pack(prepared, kernels, packed);
-        packed += size;
-        /* Asked only now, since it may depend on what was packed. */
-        if (scratch_size(prepared) > scratch_limit(model)) {
-            prepare_operator(model, &qrt_portable, i, runs, prepared);
-        }
+        packed += prepare_within(model, kernels, i, runs, prepared, packed, &left);
+        /* Asked only now, since it may depend on what was packed. Portable kernels do not look at that. */
+        if (scratch_size(prepared) > scratch_limit(model)) prepared->kernel = portable_row(model, i);
         size_t scratch = scratch_size(prepared);
         if (scratch > program->scratch_size) program->scratch_size = scratch;
         runs += run_count(model, i);

@@ -238,6 +238,13 @@ typedef struct qrt_kernel {
     size_t (*scratch_size)(const void *params);     /* NULL: none needed */
     int32_t by_position;  /* 1: all that an output position needs is read before that position is written */
     int32_t channel_unit; /* where `packed` is not NULL, parts can begin at its multiples; 0: at none */
+    /* The sets for devices. There scratch and `packed` are aligned to 8, scratch_size() does not look at `packed`, and
+     * a kernel is one of several that can run an operator: the first row that covers it, along `otherwise`. What it
+     * covers does not depend on batch, in_height, out_height, pad_top, rows or a shape, see above. */
+    const char *name;                   /* run's name, for generated C */
+    int (*covers)(const void *params);  /* NULL: all operators */
+    const struct qrt_kernel *otherwise; /* the next row, where there is `covers` */
+    int32_t packs_all;                  /* 1: run() reads `packed` in place of weights and the arrays of requant */
 } qrt_kernel;
 
 /* A kernel set, with a row for each operator. A set is the portable one, overwritten where it can do better. */
@@ -259,11 +266,19 @@ static inline const qrt_kernel *qrt_kernel_row(const qrt_kernels *kernels, int32
     return (const qrt_kernel *)(const void *)((const char *)kernels + places[number]);
 }
 
-/* Plain C99 for every operator; it packs nothing. */
-extern const qrt_kernels qrt_portable;
+/* Of the rows from this one on, the first that covers an operator with these parameters. */
+static inline const qrt_kernel *qrt_kernel_covering(const qrt_kernel *kernel, const void *params) {
+    while (kernel->covers != NULL && !kernel->covers(params)) kernel = kernel->otherwise;
+    return kernel;
+}
 
-/* Fills `kernels` with it, for another set to overwrite. */
+/* Fills `kernels` with plain C99 for every operator, for another set to overwrite. It packs nothing. */
 void qrt_kernels_portable(qrt_kernels *kernels);
+
+/* Portable kernels, overwritten where the processor's instructions do better: Cortex-M with the DSP extension; with
+ * Helium (MVE). */
+void qrt_kernels_dsp(qrt_kernels *kernels);
+void qrt_kernels_mve(qrt_kernels *kernels);
 
 #ifdef __cplusplus
 }

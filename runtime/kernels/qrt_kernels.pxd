@@ -181,6 +181,10 @@ cdef extern from "qrt_kernels.h" nogil:
         size_t (*scratch_size)(const void *params) noexcept nogil
         int32_t by_position
         int32_t channel_unit
+        const char *name
+        int (*covers)(const void *params) noexcept nogil
+        const qrt_kernel *otherwise
+        int32_t packs_all
 
     ctypedef struct qrt_kernels:
         const char *name
@@ -211,4 +215,7 @@ cdef extern from "qrt_kernels.h" nogil:
         qrt_kernel requantize_sum
 
     const qrt_kernel *qrt_kernel_row(const qrt_kernels *kernels, int32_t number)
+    const qrt_kernel *qrt_kernel_covering(const qrt_kernel *kernel, const void *params)
     void qrt_kernels_portable(qrt_kernels *kernels)
+    void qrt_kernels_dsp(qrt_kernels *kernels)
+    void qrt_kernels_mve(qrt_kernels *kernels)

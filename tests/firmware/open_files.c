@@ -3,6 +3,11 @@
 
 #include "qrt_device.h"
 
+/* The list of operators. */
+#ifndef ALL
+#define ALL QRT_DEVICE_ALL
+#endif
+
 enum { FILL = 0xa5, GUARD = 64 };
 
 /* `memory_size`: 0: the file is opened once, without memory; otherwise it must be exactly what the file needs. */
@@ -26,7 +31,7 @@ typedef struct answer {
 void run_file(const request *request, answer *answer);
 
 static int32_t open_in(qrt_device *device, const request *request, void *memory, uint32_t size) {
-    return qrt_device_open(device, request->file, request->file_size, QRT_DEVICE_ALL, memory, size, NULL);
+    return qrt_device_open(device, request->file, request->file_size, ALL, memory, size, NULL);
 }
 
 static int is_filled(const int8_t *bytes) {

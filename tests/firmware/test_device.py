@@ -144,7 +144,7 @@ def test_a_bad_file_is_refused_by_its_rule(program: Path) -> None:
 def test_the_host_knows_the_memory_of_a_32_bit_device(tmp_path: Path, expected: list[Expected]) -> None:
     files = [*{case.file: None for case in expected}, *(path.read_bytes() for path in GOOD)]
     results = run_files(build(tmp_path, *BITS_32), [(file, b"") for file in files])
-    assert [result.needed for result in results] == [interpreter_memory(file) for file in files]
+    assert [result.needed for result in results] == [interpreter_memory(file, "portable") for file in files]
 
 
 @pytest.mark.parametrize(

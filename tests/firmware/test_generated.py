@@ -30,7 +30,7 @@ from places import ROOT
 
 from qrt.compiler import build
 from qrt.compiler.backends.qfb.reader import read
-from qrt.firmware.generate.network import Network
+from qrt.firmware.targets import TARGETS
 from qrt.firmware.toolchain.compilers import find_compiler
 from qrt.schema.operators import OPERATORS
 
@@ -39,14 +39,11 @@ BUILDS = {
     # As 32-bit Arm and RISC-V lay out their structs.
     "32 bits, UBSan": ["-O1", "-m32", "-malign-double", "-fsanitize=undefined", "-fno-sanitize-recover=all"],
 }
+# A core of each kernel set, and the emulator that has it.
+CORES = {"portable": ("cortex-m3", "unicorn"), "dsp": ("cortex-m4", "unicorn"), "mve": ("cortex-m55", "qemu")}
 # For programs that take long to build or to run: every so manyth case, and of its codes so many.
 STRIDE = 4
 CODES = 6000
-
-
-@functools.cache
-def networks() -> list[Network]:
-    return networks_of([case.file for case in every_case()])
 
 
 @functools.cache
@@ -68,23 +65,27 @@ def need(*programs: str) -> None:
 
 
 @pytest.mark.parametrize("name", BUILDS)
-def test_cases_on_this_machine(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kernels", CORES)
+def test_cases_on_this_machine(kernels: str, name: str, tmp_path: Path) -> None:
     """A selection, for a sanitizer to look at; the bytes of all are those on a device, below."""
     options = BUILDS[name]
-    done = host_program(networks_of([case.file for case in selection()]), tmp_path, compiler(), options)
+    some = networks_of([case.file for case in selection()], TARGETS[CORES[kernels][0]])
+    done = host_program(some, tmp_path, compiler(), options)
     if done.returncode != 0 and re.search(r"cannot find|bits/|unrecognized|unsupported", done.stderr):
         pytest.skip(f"the C compiler builds nothing with {' '.join(options)}")
     assert done.returncode == 0, done.stderr
     assert differ_on_host(tmp_path / "run_networks", selection()) == []
 
 
-def test_every_case_on_a_device(tmp_path: Path) -> None:
-    target = place("cortex-m4", "unicorn")
-    image = device_image(networks(), tmp_path, target, find_compiler(target))
-    assert differ_on_device(image, target, networks(), every_case(), aligned=False) == []
+@pytest.mark.parametrize("kernels", CORES)
+def test_every_case_on_a_device(kernels: str, tmp_path: Path) -> None:
+    target = place(*CORES[kernels])
+    networks = networks_of([case.file for case in every_case()], target)
+    image = device_image(networks, tmp_path, target, find_compiler(target))
+    assert differ_on_device(image, target, networks, every_case(), aligned=False) == []
 
 
-@pytest.mark.parametrize("core", ["cortex-m4", "riscv32"])
+@pytest.mark.parametrize("core", ["cortex-m3", "riscv32"])
 def test_no_access_is_unaligned(core: str, tmp_path: Path) -> None:
     target = place(core, "unicorn")
     some = networks_of([case.file for case in selection()], target)
@@ -92,10 +93,12 @@ def test_no_access_is_unaligned(core: str, tmp_path: Path) -> None:
     assert differ_on_device(image, target, some, selection(), aligned=True) == []
 
 
+@pytest.mark.parametrize("kernels", CORES)
 @pytest.mark.parametrize("command", ["gcc", "clang"])
-def test_c99_without_warnings(command: str, tmp_path: Path) -> None:
+def test_c99_without_warnings(command: str, kernels: str, tmp_path: Path) -> None:
     need(command)
-    sources = write_sources(networks_of([case.file for case in selection()]), tmp_path)
+    some = networks_of([case.file for case in selection()], TARGETS[CORES[kernels][0]])
+    sources = write_sources(some, tmp_path)
     subprocess.run([command, *STRICT, "-fsyntax-only", f"-I{tmp_path}", *sources], check=True)
 
 

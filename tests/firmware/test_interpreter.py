@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pytest
-from c_programs import DEVICE
+from c_programs import ARM, DEVICE
 from device_programs import place
 from expected import Expected, Sample, every_case
 from fuzz import corpus
@@ -17,7 +17,7 @@ from places import ROOT, VECTORS
 import qrt
 from qrt.firmware.emulators import Call, Command, Read, Settings, Write, execute
 from qrt.firmware.generate.memory import interpreter_memory
-from qrt.firmware.targets import Target
+from qrt.firmware.targets import TARGETS, Target
 from qrt.firmware.toolchain.compilers import find_compiler, link
 from qrt.firmware.toolchain.image import Image
 
@@ -53,8 +53,11 @@ def target_of(core: str) -> Target:
 
 @functools.cache
 def interpreter(target: Target) -> Image:
-    sources = [*DEVICE, ROOT / "tests/firmware/open_files.c"]
-    return link(target, find_compiler(target), sources, INCLUDE, ["run_file"])
+    sources, defines = [*DEVICE, ROOT / "tests/firmware/open_files.c"], []
+    if target.kernels != "portable":
+        sources += [*ARM[target.kernels], ROOT / f"firmware/qrt_device_{target.kernels}.c"]
+        defines = [f"ALL=QRT_DEVICE_ALL_{target.kernels.upper()}"]
+    return link(target, find_compiler(target), sources, INCLUDE, ["run_file"], defines=defines)
 
 
 def run_files(core: str, files: Sequence[tuple[bytes, int, int, bytes, int]]) -> list[tuple[Answer, bytes]]:
@@ -89,8 +92,8 @@ def samples_of(case: Expected, core: str) -> tuple[Sample, ...]:
 
 
 @functools.cache
-def memory_of(file: bytes) -> int:
-    return interpreter_memory(file)
+def memory_of(file: bytes, kernels: str) -> int:
+    return interpreter_memory(file, kernels)
 
 
 @each_core
@@ -100,10 +103,18 @@ def test_every_case_has_the_references_bytes(core: str) -> None:
     for case in cases:
         samples = samples_of(case, core)
         inputs = b"".join(sample.inputs for sample in samples)
-        rows.append((case.file, memory_of(case.file), len(samples), inputs, sum(case.output_sizes) * len(samples)))
+        rows.append(
+            (
+                case.file,
+                memory_of(case.file, TARGETS[core].kernels),
+                len(samples),
+                inputs,
+                sum(case.output_sizes) * len(samples),
+            )
+        )
     for case, (answer, outputs) in zip(cases, run_files(core, rows), strict=True):
         assert (answer.status, answer.status_of_less, answer.intact) == (OK, ERR_MEMORY, 1), case.name
-        assert answer.needed == memory_of(case.file), case.name
+        assert answer.needed == memory_of(case.file, TARGETS[core].kernels), case.name
         assert outputs == b"".join(sample.outputs for sample in samples_of(case, core)), case.name
 
 
@@ -132,4 +143,4 @@ def test_the_fuzz_corpus_faults_nowhere(core: str) -> None:
         assert answer.status < 0
         assert answer.rule == (rule or 0)
         if rule == 0:
-            assert (answer.status, answer.needed) == (ERR_MEMORY, memory_of(file))
+            assert (answer.status, answer.needed) == (ERR_MEMORY, memory_of(file, TARGETS[core].kernels))

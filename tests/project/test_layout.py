@@ -28,11 +28,12 @@ LAW: dict[str, set[str]] = {
     # threads and the choice among kernel sets.
     "runtime/kernels": set(),
     "runtime/kernels/portable": {"runtime/kernels"},
+    "runtime/kernels/arm": {*KERNELS},
     "runtime/kernels/x86": {"runtime/kernels"},
     "runtime/kernels/x86/avx2": {*KERNELS, "runtime/kernels/x86"},
     "runtime/kernels/x86/avx512": {*KERNELS, "runtime/kernels/x86"},
     "runtime/kernels/x86/amx": {"runtime/kernels/x86", "runtime/kernels/x86/avx512"},
-    "runtime/engine": {"schema", "runtime/kernels"},
+    "runtime/engine": {"schema", *KERNELS},
     "runtime/host": {"schema", "runtime/engine", *KERNELS, "runtime/kernels/x86"},
     "runtime": {"schema", "runtime/engine", "runtime/host", "runtime/kernels"},
     # As a network flows: frontends -> passes -> integers -> plan -> backends; study looks at it.
@@ -74,7 +75,7 @@ LAW: dict[str, set[str]] = {
     # On devices: C out of what the engine prepared; compilers and emulators to try it.
     "firmware/errors.py": set(),
     "firmware/targets.py": {"firmware/errors.py"},
-    "firmware/qrt_device": {"schema", "runtime/engine", *KERNELS},
+    "firmware/qrt_device": {"schema", "runtime/engine", *KERNELS, "runtime/kernels/arm"},
     "firmware/boards": set(),
     "firmware/toolchain": {"firmware/errors.py", "firmware/targets.py"},
     "firmware/emulators": {"firmware/errors.py", "firmware/targets.py", "firmware/toolchain"},

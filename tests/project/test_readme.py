@@ -151,7 +151,7 @@ def profile_of_digits(core: str, *options: str) -> str:
     """What `qrt profile` prints for the network of the digits example."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "digits.qfb"
-        path.write_bytes(build(DIGITS / "digits_resnet.onnx").to_bytes())
+        path.write_bytes(build(DIGITS / "digits_resnet.onnx").to_bytes(), "portable")
         return qrt_in_process("profile", str(path), "--target", core, *options, COLUMNS="120").stdout
 
 

@@ -13,4 +13,9 @@
 
 size_t qrt_conv2d_s8_scratch(const void *params);
 
+/* Their rows, in table.c. */
+#define X(name) extern const qrt_kernel qrt_##name##_portable;
+#include "qrt_kernel_rows.h"
+#undef X
+
 #endif

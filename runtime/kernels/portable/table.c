@@ -1,13 +1,38 @@
-/* table.c: the table of the portable set. */
+/* table.c: the rows of the portable set. Each is an object of its own, so that firmware links those that it uses. */
 #include "portable/portable.h"
 
-const qrt_kernels qrt_portable = {
-    .name = "portable",
-#define X(row) .row.run = qrt_##row##_s8,
+const qrt_kernel qrt_conv2d_portable = {
+    .run = qrt_conv2d_s8, .scratch_size = qrt_conv2d_s8_scratch, .by_position = 1, .name = "qrt_conv2d_s8"};
+
+#define ROW(row) const qrt_kernel qrt_##row##_portable = {.run = qrt_##row##_s8, .name = "qrt_" #row "_s8"};
+ROW(dwconv2d)
+ROW(linear)
+ROW(add)
+ROW(mul)
+ROW(average_pool2d)
+ROW(max_pool2d)
+ROW(mean)
+ROW(pad)
+ROW(concat)
+ROW(reshape)
+ROW(transpose)
+ROW(requantize)
+ROW(clamp)
+ROW(softmax)
+ROW(lut)
+ROW(slice)
+ROW(resize2d)
+ROW(transpose_conv2d)
+ROW(maximum)
+ROW(minimum)
+ROW(arg_max)
+ROW(matmul)
+ROW(l2_norm)
+ROW(requantize_sum)
+
+void qrt_kernels_portable(qrt_kernels *kernels) {
+    kernels->name = "portable";
+#define X(row) kernels->row = qrt_##row##_portable;
 #include "qrt_kernel_rows.h"
 #undef X
-    .conv2d.scratch_size = qrt_conv2d_s8_scratch,
-    .conv2d.by_position = 1,
-};
-
-void qrt_kernels_portable(qrt_kernels *kernels) { *kernels = qrt_portable; }
+}

@@ -1,0 +1,16 @@
+/* dsp.h: the kernels of the dsp set, for Cortex-M with the DSP extension: M4, M7, M33: qrt_<operator>_s8_dsp, in
+ * <operator>.c.
+ *
+ * Such a file needs headers alone, so that firmware takes those that its network uses. <operator>_row.c has what is
+ * done before: which operators it covers, and how weights are packed.
+ */
+#ifndef QRT_DSP_H
+#define QRT_DSP_H
+
+#include "qrt_kernels.h"
+
+#define X(name) extern const qrt_kernel qrt_##name##_dsp;
+#include "arm/dsp/rows.h"
+#undef X
+
+#endif

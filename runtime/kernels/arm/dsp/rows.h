@@ -1,0 +1,1 @@
+/* rows.h: X(operator) for each operator that the dsp set has a row of its own for. */

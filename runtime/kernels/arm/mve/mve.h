@@ -1,0 +1,15 @@
+/* mve.h: the kernels of the mve set, for Cortex-M with Helium (MVE): M55, M85: qrt_<operator>_s8_mve, in <operator>.c.
+ *
+ * Such a file needs headers alone, so that firmware takes those that its network uses. <operator>_row.c has what is
+ * done before: which operators it covers, and how weights are packed.
+ */
+#ifndef QRT_MVE_H
+#define QRT_MVE_H
+
+#include "qrt_kernels.h"
+
+#define X(name) extern const qrt_kernel qrt_##name##_mve;
+#include "arm/mve/rows.h"
+#undef X
+
+#endif
