@@ -25,6 +25,8 @@ ALL_SOURCES = ("schema/*.c", "runtime/engine/*.c", "runtime/kernels/portable/*.c
 SOURCES = found(*ALL_SOURCES, "runtime/host/*.c", "runtime/kernels/x86/**/*.c")
 DEVICE_SOURCES = found(*ALL_SOURCES, "runtime/kernels/arm/**/*.c")
 HEADERS = found("schema/*.h", "runtime/**/*.h", "runtime/**/*.px[di]")
+# The C of kernels for devices.
+KERNELS = [f"kernels/{folder}/*.[ch]" for folder in ("portable", "arm/dsp", "arm/mve")]
 # The package of each folder of modules.
 PACKAGE_DIR = {
     "qrt": "runtime",
@@ -94,14 +96,7 @@ setup(
     packages=PACKAGES,
     package_dir=PACKAGE_DIR,
     package_data={
-        "qrt": [
-            "py.typed",
-            "*.pyi",
-            "engine/*.[ch]",
-            "kernels/*.h",
-            "kernels/portable/*.[ch]",
-            "kernels/arm/**/*.[ch]",
-        ],
+        "qrt": ["py.typed", "*.pyi", "engine/*.[ch]", "kernels/*.h", *KERNELS],
         "qrt.schema": ["SPEC.md", "qrt.fbs", "*.[ch]"],
         "qrt.firmware": ["*.[ch]", "boards/**/*", "emulators/*.c", "projects/templates/**/*"],
     },

@@ -103,15 +103,8 @@ def test_every_case_has_the_references_bytes(core: str) -> None:
     for case in cases:
         samples = samples_of(case, core)
         inputs = b"".join(sample.inputs for sample in samples)
-        rows.append(
-            (
-                case.file,
-                memory_of(case.file, TARGETS[core].kernels),
-                len(samples),
-                inputs,
-                sum(case.output_sizes) * len(samples),
-            )
-        )
+        memory = memory_of(case.file, TARGETS[core].kernels)
+        rows.append((case.file, memory, len(samples), inputs, sum(case.output_sizes) * len(samples)))
     for case, (answer, outputs) in zip(cases, run_files(core, rows), strict=True):
         assert (answer.status, answer.status_of_less, answer.intact) == (OK, ERR_MEMORY, 1), case.name
         assert answer.needed == memory_of(case.file, TARGETS[core].kernels), case.name
