@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -16,7 +16,10 @@ from qrt.cli.budget import Footprint, compiled
 from qrt.cli.console import Waiting, console, facts, heading, named_rows, percent, print_json, printable, show
 from qrt.cli.contents import OperatorEntry, read_contents
 from qrt.cli.failure import Failure
-from qrt.cli.target import device_errors, emulated
+from qrt.cli.target import device_errors, emulated, kernels_text
+
+if TYPE_CHECKING:
+    from qrt.firmware.limits import Fewest
 
 DIFFERENT = 1
 
@@ -36,6 +39,10 @@ class Cost:
         Bytes of flash.
     functions : dict of str to int
         Instructions of each function.
+    kernels : str
+        The kernel set that it runs on.
+    fewest : Fewest or None
+        The fewest instructions that the processor allows it; None where that is not known.
     """
 
     operator: OperatorEntry
@@ -43,6 +50,13 @@ class Cost:
     cycles: int | None
     constants: int
     functions: dict[str, int]
+    kernels: str
+    fewest: Fewest | None
+
+    @property
+    def times(self) -> float:
+        """How many times the fewest instructions it executes; 0 where that is not known."""
+        return self.instructions / self.fewest.instructions if self.fewest else 0.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,8 @@ class DeviceProfile:
     path : pathlib.Path
     target : str
         The processor's name for ``--target``.
+    kernels : str
+        Its kernel set, and which operators run on portable kernels.
     title : str
         As its maker calls it.
     optimize : str
@@ -74,6 +90,7 @@ class DeviceProfile:
 
     path: Path
     target: str
+    kernels: str
     title: str
     optimize: str
     given: str
@@ -112,6 +129,7 @@ def profile_on_device(
         raise Failure(f"{path}: {error}; the data is {given}") from None
     with device_errors():
         from qrt.firmware.build import run
+        from qrt.firmware.limits import fewest
 
         model = emulated(content, target_name, cc, optimize)
         network = model.network
@@ -132,16 +150,17 @@ def profile_on_device(
     )
     segments = {segment.label: segment for segment in execution.calls[0]}
     costs = []
-    for operator, constants in zip(read_contents(content).operators, network.constants_of, strict=True):
+    operators = read_contents(content).operators
+    for operator, step, constants in zip(operators, network.steps, network.constants_of, strict=True):
         segment = segments[operator.index]
         runs = bool(segment.functions.keys() - {f"{network.name}_run"})
         instructions = segment.instructions if runs else 0
         cycles = segment.cycles if runs or segment.cycles is None else 0
-        costs.append(Cost(operator, instructions, cycles, constants, segment.functions))
+        limit = fewest(step.op, operator.macs, network.target)
+        costs.append(Cost(operator, instructions, cycles, constants, segment.functions, step.kernels, limit))
     target = network.target
-    return DeviceProfile(
-        path, target.name, target.title, optimize, given, footprint, execution.stack, costs, waits, differing
-    )
+    chosen = path, target.name, kernels_text(network), target.title, optimize, given
+    return DeviceProfile(*chosen, footprint, execution.stack, costs, waits, differing)
 
 
 def finish(found: DeviceProfile, order: bool, as_json: bool) -> int:
@@ -167,6 +186,7 @@ def report(found: DeviceProfile, order: bool) -> None:
     rows = [
         ("file", str(found.path)),
         ("processor", f"{found.title}, emulated; {found.target}"),
+        ("kernels", found.kernels),
         ("compiler", f"{footprint.compiler}, -O{found.optimize}"),
         ("input", f"{found.given}; {same}"),
         ("instructions", speed),
@@ -179,15 +199,41 @@ def report(found: DeviceProfile, order: bool) -> None:
     costs = found.costs if order else sorted(found.costs, key=lambda cost: -cost.instructions)
     names = ["name", *(printable(cost.operator.name) for cost in costs)]
     lines = [cells(found, cost) for cost in costs]
-    head = ["#", "operator", "instructions", "cycles", "share", "MACs", "per MAC", "constants"]
+    head = ["#", "operator", "instructions", "cycles", "share", "MACs", "per MAC", "limit", "constants"]
     if found.cycles is None:
         head.remove("cycles")
     for line in named_rows([head, *lines], names, {1}, out.width):
         click.echo(line)
+    far = [cost for cost in costs if cost.times >= FAR and cost.instructions >= WORTH * found.instructions]
+    if far:
+        heading(out, "Far from the limit: what takes its instructions")
+        table = [["#", "operator", "kernels", "times", "multiply", "requantize"], *map(shares, far)]
+        for line in named_rows(table, ["in", *map(places, far)], {1, 2}, out.width):
+            click.echo(line)
+
+
+# An operator is far from its limit from so many times it on; it is listed if it takes that share of all instructions.
+FAR, WORTH = 1.5, 0.03
+
+
+def shares(cost: Cost) -> list[str]:
+    """Step, kind, kernel set, times the limit, and the shares of multiplications and of requantization at their limits;
+    the rest copies windows, treats edges and runs loops."""
+    limit = cost.fewest
+    assert limit is not None
+    parts = (percent(part, cost.instructions) for part in (limit.multiply, limit.requantize))
+    return [str(cost.operator.index + 1), cost.operator.kind, cost.kernels, f"{cost.times:.1f}", *parts]
+
+
+def places(cost: Cost) -> str:
+    """The functions that its instructions are in, from 2 % on."""
+    counts = sorted(cost.functions.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {percent(n, cost.instructions)}" for name, n in counts if 50 * n >= cost.instructions)
 
 
 def cells(found: DeviceProfile, cost: Cost) -> list[str]:
-    """Step, kind, instructions, cycles where there are any, share, MACs, instructions per MAC, bytes of constants."""
+    """Step, kind, instructions, cycles where there are any, share, MACs, instructions per MAC and the fewest, bytes of
+    constants."""
     op, runs = cost.operator, cost.instructions > 0
     cycles = [] if found.cycles is None else [f"{cost.cycles:,}" if runs else ""]
     return [
@@ -198,6 +244,7 @@ def cells(found: DeviceProfile, cost: Cost) -> list[str]:
         percent(cost.instructions, found.instructions) if runs else "",
         f"{op.macs:,}" if op.macs else "",
         f"{cost.instructions / op.macs:.2f}" if op.macs else "",
+        f"{cost.fewest.instructions / op.macs:.2f}" if cost.fewest else "",
         f"{cost.constants:,}" if cost.constants else "",
     ]
 
@@ -231,6 +278,8 @@ def document(found: DeviceProfile) -> dict[str, Any]:
                 "cycles": cost.cycles,
                 "share": cost.instructions / found.instructions if found.instructions else 0.0,
                 "macs": cost.operator.macs,
+                "fewest_instructions": cost.fewest.instructions if cost.fewest else None,
+                "kernels": cost.kernels,
                 "constants": cost.constants,
                 "functions": cost.functions,
             }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,7 @@ from qrt.cli.compile import vectors_for_device
 from qrt.cli.console import console, facts, heading, print_json, printable, show
 from qrt.cli.failure import Verb, open_content
 from qrt.cli.files import replacing_folder
-from qrt.cli.target import TARGET_HELP, cc_option, device_errors
+from qrt.cli.target import TARGET_HELP, cc_option, device_errors, kernels_text
 
 if TYPE_CHECKING:
     from qrt.firmware.generate.network import Network
@@ -82,7 +82,8 @@ def write_firmware(
             (folder / name_).parent.mkdir(parents=True, exist_ok=True)
             (folder / name_).write_text(text, encoding="utf-8", newline="\n")
     if as_json:
-        described = {"name": network.name, "target": network.target.name, "kernels": network.target.kernels}
+        described: dict[str, Any] = {"name": network.name, "target": network.target.name}
+        described |= {"kernels": network.target.kernels, "on_portable_kernels": network.others}
         print_json({"file": str(path), "output": str(output), **described, **asdict(footprint), "files": sorted(files)})
     elif not quiet:
         report(path, output, network, footprint, len(files))
@@ -91,9 +92,10 @@ def write_firmware(
 
 def report(path: Path, output: Path, network: Network, footprint: Footprint, count: int) -> None:
     click.echo(f"{path} -> {output}, {count} files for {network.target.title}")
-    heading(console(), "Memory")
+    heading(console(), "Network")
     code, memory = footprint.code, footprint.memory
     rows = [
+        ("kernels", kernels_text(network)),
         ("RAM", f"{memory:,} bytes: activations and scratch memory, one {network.name}_memory; the stack apart"),
         ("constants", f"{footprint.constants:,} bytes of flash"),
         ("code", f"{code:,} bytes of flash, by {footprint.compiler}" if code is not None else NO_CODE),

@@ -13,6 +13,7 @@ from qrt.cli.failure import Failure
 
 if TYPE_CHECKING:
     from qrt.firmware.emulated import EmulatedModel
+    from qrt.firmware.generate.network import Network
 
 CORES = (
     "generic, cortex-m0, cortex-m0plus, cortex-m3, cortex-m4, cortex-m7, cortex-m33, cortex-m55, cortex-m85, riscv32"
@@ -39,6 +40,13 @@ def emulated(content: bytes, target_name: str, cc: str | None, optimize: str = "
         from qrt.firmware.targets import target
 
         return EmulatedModel(content, target(target_name), cc, optimize)
+
+
+def kernels_text(network: Network) -> str:
+    """The kernel set of a network's target, and which operators run on the portable one."""
+    steps = network.steps
+    others = ", ".join(f"{i + 1} {steps[i].op.kind}" for i in network.others)
+    return f"{network.target.kernels}; portable for {others}" if others else network.target.kernels
 
 
 def refuse_options(target_name: str | None, here: dict[str, object], there: dict[str, object]) -> None:

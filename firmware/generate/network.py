@@ -59,6 +59,13 @@ class Network:
     sources: dict[str, str]
 
     @property
+    def others(self) -> list[int]:
+        """The operators that run on portable kernels, since the target's set has none that covers them."""
+        if self.target.kernels == "portable":
+            return []
+        return [i for i, step in enumerate(self.steps) if step.kernels == "portable" and not _stays(step, self.plan)]
+
+    @property
     def memory_size(self) -> int:
         """Bytes of RAM, apart from the stack."""
         return max(self.plan.arena_size, 16)

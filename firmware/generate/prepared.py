@@ -39,6 +39,8 @@ class Step:
         Bytes of temporary memory that the kernel needs.
     by_position : bool
         Whether it has read all that an output position needs before it writes that position.
+    kernels : str
+        The kernel set that the kernel is of: the target's, or portable.
     """
 
     op: Op
@@ -47,6 +49,7 @@ class Step:
     params: dict[str, Value]
     scratch: int
     by_position: bool
+    kernels: str
 
 
 def prepare(content: bytes, ops: list[Op], kernels: str) -> list[Step]:
@@ -70,7 +73,9 @@ def prepare(content: bytes, ops: list[Op], kernels: str) -> list[Step]:
         if prepared.packs_all(i):
             _leave_out_arrays(params)
         scratch, by_position = prepared.scratch_size(i), prepared.by_position(i)
-        steps.append(Step(op, prepared.function(i), struct, params, scratch, by_position))
+        function = prepared.function(i)
+        of_set = "portable" if function.endswith("_s8") else kernels
+        steps.append(Step(op, function, struct, params, scratch, by_position, of_set))
     return steps
 
 

@@ -215,7 +215,7 @@ def test_run_on_an_emulated_core(cli: Cli, pets: Path, zig: None, core: str) -> 
     )
     assert there.exit_code == 0
     assert json.loads(there.stdout)["outputs"] == json.loads(here.stdout)["outputs"]
-    assert json.loads(there.stdout)["kernels"] == f"portable on {core}"
+    assert json.loads(there.stdout)["kernels"] == f"{TARGETS[core].kernels} on {core}"
 
 
 def test_check_on_an_emulated_core(cli: Cli, pets: Path, content: bytes, zig: None) -> None:
@@ -247,6 +247,11 @@ def test_profile_on_an_emulated_core(cli: Cli, pets: Path, zig: None) -> None:
     slow = json.loads(cli("profile", "pets.qfb", "--target", "cortex-m4", "--flash-wait-states", "3", "--json").stdout)
     assert slow["instructions"] == found["instructions"]
     assert slow["cycles"] > found["cycles"]
+    for op in operators:
+        assert (op["fewest_instructions"] is None) == (op["macs"] == 0)
+        assert op["kernels"] in ("dsp", "portable")
+        if op["macs"]:
+            assert 0.5 * op["macs"] < op["fewest_instructions"] < op["instructions"]
     text = cli("profile", "pets.qfb", "--target", "cortex-m4").stdout
     assert "the same bytes as on this machine" in text
     assert re.search(r"^ *1 +conv2d +[\d,]+ +[\d,]+ +\d+\.\d % ", text, re.MULTILINE)
@@ -277,7 +282,7 @@ def test_check_without_test_vectors_runs_random_inputs(cli: Cli, zig: None) -> N
     result = cli("check", "bare.qfb", "--target", "cortex-m4")
     assert (result.exit_code, result.stderr) == (0, "")
     assert "contains no test vectors; 2 random inputs are compared with this machine" in result.stdout
-    assert "  portable on cortex-m4  2 of 2 test vectors agree" in result.stdout
+    assert "  dsp on cortex-m4  2 of 2 test vectors agree" in result.stdout
 
 
 def test_inspect_for_a_target(cli: Cli, pets: Path) -> None:
