@@ -243,6 +243,13 @@ def test_pairs_of_words_are_aligned_as_words(name: str) -> None:
         call(target, program, "load_pair", at + 2, settings=strict)
 
 
+def test_a_processor_refuses_unaligned_pairs_of_words() -> None:
+    target = place("cortex-m4", "qemu")
+    program = image(target)
+    with pytest.raises(DeviceError, match="in load_pair: makes an unaligned access"):
+        call(target, program, "load_pair", program.free + 2)
+
+
 def test_progress() -> None:
     for name, emulator in (("cortex-m3", "unicorn"), ("cortex-m55", "qemu")):
         seen: list[int] = []

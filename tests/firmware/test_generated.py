@@ -39,8 +39,9 @@ BUILDS = {
     # As 32-bit Arm and RISC-V lay out their structs.
     "32 bits, UBSan": ["-O1", "-m32", "-malign-double", "-fsanitize=undefined", "-fno-sanitize-recover=all"],
 }
-# A core of each kernel set, and the emulator that has it.
-CORES = {"portable": ("cortex-m3", "unicorn"), "dsp": ("cortex-m4", "unicorn"), "mve": ("cortex-m55", "qemu")}
+# A core of each kernel set, and its emulator: QEMU refuses the unaligned accesses that the processor refuses, those to
+# several registers.
+CORES = {"portable": ("cortex-m3", "unicorn"), "dsp": ("cortex-m4", "qemu"), "mve": ("cortex-m55", "qemu")}
 # For programs that take long to build or to run: every so manyth case, and of its codes so many.
 STRIDE = 4
 CODES = 6000
