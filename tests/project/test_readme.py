@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from c_programs import DEVICE
+from c_programs import ARM, DEVICE
 from click import Command as Verb
 from command_line import qrt_in_process
 from places import ROOT
@@ -36,7 +36,7 @@ from qrt.compiler.frontends.onnx.nodes import NODES
 from qrt.compiler.frontends.onnx.qlinear import QLINEAR_NODES
 from qrt.compiler.frontends.tflite.operators import OPERATORS
 from qrt.compiler.frontends.torch.nodes import ATEN
-from qrt.firmware.emulators import Call, Command, Execution, Write, execute
+from qrt.firmware.emulators import Call, Command, Execution, Settings, Write, execute
 from qrt.firmware.generate.memory import interpreter_memory
 from qrt.firmware.targets import TARGETS
 from qrt.firmware.toolchain.compilers import find_compiler
@@ -142,8 +142,20 @@ def test_source_operators_are_what_the_code_says() -> None:
 def device_targets() -> str:
     """The processors, and what emulates them."""
     emulators = {"unicorn": "unicorn", "qemu": "QEMU"}
-    rows = [f"| `{name}` | {core.title} | {emulators[core.emulator]} |" for name, core in TARGETS.items()]
-    return "\n".join(["| `--target` | processor | emulated by |", "|---|---|---|", *rows]) + "\n"
+    rows = [
+        f"| `{name}` | {core.title} | `{core.kernels}` | {emulators[core.emulator]} |" for name, core in TARGETS.items()
+    ]
+    return "\n".join(["| `--target` | processor | kernels | emulated by |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def device_kernels() -> str:
+    """The operators that each kernel set for devices has kernels of its own for."""
+    rows = ["| set | operators with a kernel of its own |", "|---|---|"]
+    for kernels in ("dsp", "mve"):
+        text = (ROOT / "runtime/kernels/arm" / kernels / "rows.h").read_text()
+        names = ", ".join(f"`{row}`" for row in re.findall(r"^X\((\w+)\)", text, re.MULTILINE))
+        rows.append(f"| `{kernels}` | {names} |")
+    return "\n".join(rows) + "\n"
 
 
 @functools.cache
@@ -151,7 +163,7 @@ def profile_of_digits(core: str, *options: str) -> str:
     """What `qrt profile` prints for the network of the digits example."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "digits.qfb"
-        path.write_bytes(build(DIGITS / "digits_resnet.onnx").to_bytes(), "portable")
+        path.write_bytes(build(DIGITS / "digits_resnet.onnx").to_bytes())
         return qrt_in_process("profile", str(path), "--target", core, *options, COLUMNS="120").stdout
 
 
@@ -181,15 +193,22 @@ def device_levels() -> str:
 
 
 @functools.cache
-def interpreted_digits() -> tuple[Image, int, Execution]:
+def interpreted_digits(kernels: str = "portable") -> tuple[Image, int, Execution]:
     """The application that docs/device.md shows, for a Cortex-M4, the size of its file, and its classes of images."""
     core = TARGETS["cortex-m4"]
     (shown,) = [code for code in blocks(DEVICE_PAGE, "c") if "qrt_device_open(" in code]
+    sources = [*DEVICE]
+    if kernels != "portable":
+        rows = (ROOT / "runtime/kernels/arm" / kernels / "rows.h").read_text()
+        for row in re.findall(r"^X\((\w+)\)", rows, re.MULTILINE):
+            shown = re.sub(rf"&qrt_device_{row}\b", f"&qrt_device_{row}_{kernels}", shown)
+        sources += [*ARM[kernels], ROOT / f"firmware/qrt_device_{kernels}.c"]
+    shown = shown.replace("bytes[8192]", "bytes[65536]")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "page.c").write_text(shown, encoding="utf-8")
-        sources, roots = [folder / "page.c", *DEVICE], ["open_network", "classify"]
-        image = link_program(core, find_compiler(core), sources, INCLUDE, roots)
+        roots = ["open_network", "classify"]
+        image = link_program(core, find_compiler(core), [folder / "page.c", *sources], INCLUDE, roots)
         stripped = ["-o", str(folder / "digits.qfb"), "--strip", "--quiet"]
         qrt_in_process("compile", str(DIGITS / "digits_resnet.onnx"), *stripped)
         content = (folder / "digits.qfb").read_bytes()
@@ -197,7 +216,7 @@ def interpreted_digits() -> tuple[Image, int, Execution]:
     commands: list[Command] = [Write(start, content), Call("open_network", (start, len(content)))]
     for codes in digit_codes():
         commands += [Write(picture, codes.tobytes()), Call("classify", (picture,))]
-    return image, len(content), execute(image, core, commands)
+    return image, len(content), execute(image, core, commands, Settings(count=True))
 
 
 def digit_codes() -> np.ndarray:
@@ -209,16 +228,20 @@ def digit_codes() -> np.ndarray:
 def device_forms() -> str:
     """The digits network as generated C beside the interpreter with its file."""
     generated = json.loads(profile_of_digits("cortex-m4", "--json"))
-    image, file_size, execution = interpreted_digits()
-    needed = interpreter_memory(build(DIGITS / "digits_resnet.onnx").to_bytes())
     rows = [
-        "| form | code | network | RAM, one block | stack |",
-        "|---|--:|--:|--:|--:|",
+        "| form | code | network | RAM, one block | stack | instructions |",
+        "|---|--:|--:|--:|--:|--:|",
         f"| generated C | {generated['code']:,} | {generated['constants']:,} | {generated['memory']:,}"
-        f" | {generated['stack']:,} |",
-        f"| interpreter, 5 operators | {image.code + image.constants:,} | {file_size:,} | {needed:,}"
-        f" | {execution.stack:,} |",
+        f" | {generated['stack']:,} | {generated['instructions']:,} |",
     ]
+    for kernels, form in (("portable", "interpreter, 5 operators"), ("dsp", "the same, operators of `dsp`")):
+        image, file_size, execution = interpreted_digits(kernels)
+        needed = interpreter_memory(build(DIGITS / "digits_resnet.onnx").to_bytes(), kernels)
+        instructions = sum(segment.instructions for segment in execution.calls[-1])
+        rows.append(
+            f"| {form} | {image.code + image.constants:,} | {file_size:,} | {needed:,}"
+            f" | {execution.stack:,} | {instructions:,} |"
+        )
     return "\n".join([*rows, "", f"Bytes; compiled by {generated['compiler']}."]) + "\n"
 
 
@@ -266,13 +289,14 @@ def test_the_program_of_the_page_runs(compiler: str, old: str, new: str, printed
 def readme_figures() -> str:
     """The lines about the whole network."""
     lines = profile_of_digits("cortex-m4").splitlines()
-    kept = ("processor", "compiler", "instructions", "start-up", "flash", "RAM")
+    kept = ("processor", "kernels", "compiler", "instructions", "start-up", "flash", "RAM")
     shown = [line for line in lines if line.split("  ")[0] in kept]
     return "\n".join(["```text", *shown, "```"]) + "\n"
 
 
 def test_targets_are_what_the_code_says() -> None:
     assert between_marks(DEVICE_PAGE, "device targets") == device_targets(), REWRITE
+    assert between_marks(DEVICE_PAGE, "device kernels") == device_kernels(), REWRITE
 
 
 @pytest.mark.parametrize(
@@ -548,6 +572,7 @@ def test_readme_names_every_page() -> None:
 if __name__ == "__main__":
     write_table(OPERATORS_PAGE, "source operators", source_operators())
     write_table(DEVICE_PAGE, "device targets", device_targets())
+    write_table(DEVICE_PAGE, "device kernels", device_kernels())
     write_table(DEVICE_PAGE, "device figures", device_figures())
     write_table(DEVICE_PAGE, "device levels", device_levels())
     write_table(DEVICE_PAGE, "device forms", device_forms())
