@@ -13,4 +13,10 @@
 #include "arm/dsp/rows.h"
 #undef X
 
+#define RUN(name) void name(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+RUN(qrt_conv2d_s8_dsp)
+RUN(qrt_conv2d_s8_dsp_single)
+RUN(qrt_conv2d_s8_dsp_general)
+#undef RUN
+
 #endif

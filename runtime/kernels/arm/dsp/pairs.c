@@ -1,0 +1,97 @@
+/* pairs.c: channels as a tile takes them, two at a time. */
+#include "arm/dsp/pairs.h"
+
+#include "arm/dsp/requant.h"
+#include "arm/dsp/tile_double.h"
+#include "arm/dsp/tile_general.h"
+#include "arm/dsp/tile_single.h"
+
+static const int8_t *weights_of(const qrt_dsp_channels *c, int32_t channel) {
+    return c->weights + (ptrdiff_t)channel * c->size;
+}
+
+/* Whether 256 times whatever channel b sums to, beside channel a, has room in 32 bits, and a's borrow in a byte. */
+static int combine(const qrt_dsp_channels *c, int32_t a, int32_t b) {
+    const int8_t *w0 = weights_of(c, a), *w1 = weights_of(c, b);
+    int64_t bias = c->requant->bias != NULL ? c->requant->bias[b] : 0, least = bias, most = bias;
+    int32_t low = -128 - c->x_zero_point, high = 127 - c->x_zero_point;
+    for (int32_t i = 0; i < c->size; i++) {
+        if (w1[i] == -128 && w0[i] < 0) return 0;
+        least += w1[i] * (w1[i] > 0 ? low : high);
+        most += w1[i] * (w1[i] > 0 ? high : low);
+    }
+    return least >= -(1 << 23) && most < 1 << 23;
+}
+
+int qrt_dsp_pairs_cover(const qrt_dsp_channels *c, int32_t kind) {
+    if (kind == QRT_DSP_GENERAL) return 1;
+    if (kind == QRT_DSP_DOUBLE && !qrt_dsp_double_covers(c->requant, c->count)) return 0;
+    if (kind == QRT_DSP_SINGLE && !qrt_dsp_single_covers(c->requant, c->count)) return 0;
+    for (int32_t i = 0; i + 1 < c->count; i += 2) {
+        if (!combine(c, i, i + 1)) return 0;
+    }
+    return 1;
+}
+
+static int32_t end_words(int32_t kind) {
+    return kind == QRT_DSP_DOUBLE   ? QRT_DSP_TILE_DOUBLE_END
+           : kind == QRT_DSP_SINGLE ? QRT_DSP_TILE_SINGLE_END
+                                    : QRT_DSP_TILE_GENERAL_END;
+}
+
+size_t qrt_dsp_pairs_words(int32_t channels, int32_t places, int32_t kind) {
+    return (size_t)(channels + 1) / 2 * (size_t)(2 + places / 2 + end_words(kind));
+}
+
+/* What a sum begins with: codes are multiplied as they are, so that the zero point times all weights goes off. */
+static uint32_t first_sum(const qrt_dsp_channels *c, int32_t channel, int32_t kind) {
+    const int8_t *w = weights_of(c, channel);
+    uint32_t sum = 0;
+    for (int32_t i = 0; i < c->size; i++) sum -= (uint32_t)(w[i] * c->x_zero_point);
+    if (kind != QRT_DSP_GENERAL && c->requant->bias != NULL) sum += (uint32_t)c->requant->bias[channel];
+    return sum;
+}
+
+/* The end of channel `channel` of a pair, that with this place in it. */
+static void pack_end(const qrt_dsp_channels *c, int32_t channel, int32_t place, int32_t kind, uint32_t *end) {
+    const qrt_requant *r = c->requant;
+    if (kind == QRT_DSP_DOUBLE) {
+        end[2 * place] = (uint32_t)qrt_dsp_double_multiplier(r, channel);
+        end[2 * place + 1] = (uint32_t)qrt_dsp_double_power(r, channel);
+        end[4] = (uint32_t)r->y_zero_point;
+    } else if (kind == QRT_DSP_SINGLE) {
+        end[3 * place] = (uint32_t)r->multiplier[channel * r->step];
+        end[3 * place + 1] = (uint32_t)qrt_dsp_single_addend(r, channel, 8 * place);
+        end[3 * place + 2] = (uint32_t)qrt_dsp_single_shift(r, channel, 8 * place);
+    } else {
+        qrt_channel own = qrt_requant_channel(r, channel);
+        memcpy(end + place * QRT_DSP_TILE_GENERAL_END / 2, &own, sizeof own);
+    }
+}
+
+/* The weights of both channels for one place: 256 * w1 + w0, or the two bytes. */
+static uint32_t both(const qrt_dsp_channels *c, int32_t channel, int32_t kind, int32_t at) {
+    int32_t w0 = at < 0 ? 0 : weights_of(c, channel)[at];
+    int32_t w1 = at < 0 || channel + 1 == c->count ? 0 : weights_of(c, channel + 1)[at];
+    return (uint16_t)(256 * w1 + (kind == QRT_DSP_GENERAL ? (uint8_t)w0 : w0));
+}
+
+uint32_t *qrt_dsp_pack_pair(const qrt_dsp_channels *c, int32_t pair, int32_t kind, int32_t places,
+                            int32_t (*order)(const void *window, int32_t place), const void *window, uint32_t *packed) {
+    int32_t channel = 2 * pair, count = c->count - channel < 2 ? 1 : 2;
+    uint32_t *end = packed + 2 + places / 2;
+    memset(packed, 0, (size_t)(2 + places / 2 + end_words(kind)) * sizeof *packed);
+    for (int32_t i = 0; i < count; i++) {
+        packed[i] = first_sum(c, channel + i, kind);
+        pack_end(c, channel + i, i, kind, end);
+    }
+    if (kind != QRT_DSP_GENERAL) packed[1] = 256 * packed[1] + packed[0];
+    packed += 2;
+    for (int32_t k = 0; k < places; k += 4) {
+        uint32_t words[4];
+        for (int32_t i = 0; i < 4; i++) words[i] = both(c, channel, kind, order(window, k + i));
+        *packed++ = words[0] | words[2] << 16;
+        *packed++ = words[1] | words[3] << 16;
+    }
+    return end + end_words(kind);
+}
