@@ -66,7 +66,7 @@ static inline int32_t qrt_dsp_window_size(const qrt_dsp_window *w) {
 }
 
 void qrt_dsp_conv2d(const qrt_conv2d_params *p, const int8_t *input, int8_t *output, void *scratch,
-                    qrt_dsp_tile_function *tile);
+                    const qrt_dsp_tiles *tiles);
 size_t qrt_dsp_conv2d_scratch(const void *params);
 
 #endif

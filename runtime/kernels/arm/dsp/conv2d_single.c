@@ -4,5 +4,5 @@
 #include "arm/dsp/tile_single.h"
 
 void qrt_conv2d_s8_dsp_single(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    qrt_dsp_conv2d(params, inputs[0], output, scratch, qrt_dsp_tile_single);
+    qrt_dsp_conv2d(params, inputs[0], output, scratch, &qrt_dsp_tiles_single);
 }

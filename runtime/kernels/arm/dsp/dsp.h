@@ -17,6 +17,9 @@
 RUN(qrt_conv2d_s8_dsp)
 RUN(qrt_conv2d_s8_dsp_single)
 RUN(qrt_conv2d_s8_dsp_general)
+RUN(qrt_linear_s8_dsp)
+RUN(qrt_linear_s8_dsp_single)
+RUN(qrt_linear_s8_dsp_general)
 #undef RUN
 
 #endif

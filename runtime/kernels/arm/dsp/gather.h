@@ -4,8 +4,23 @@
 
 #include "arm/dsp/tile.h"
 
-/* Rows of `size` bytes, a multiple of 4 and not 0, `gap` bytes apart, of each position, until the column is full. The
- * assembly knows the places of the members. */
+/* `size` bytes of one position; the last word is filled up with zeros. */
+static inline uint32_t *qrt_dsp_gather_one(const int8_t *x, int32_t size, uint32_t *column, int32_t positions) {
+    for (; size >= 4; size -= 4, x += 4, column += 2 * positions) {
+        uint32_t bytes = load_word(x);
+        column[0] = sxtb16(bytes);
+        column[positions] = sxtb16_ror8(bytes);
+    }
+    if (size > 0) {
+        column[0] = word_of(x[0], size > 2 ? x[2] : 0);
+        column[positions] = word_of(size > 1 ? x[1] : 0, 0);
+        column += 2 * positions;
+    }
+    return column;
+}
+
+/* Rows of `size` bytes, a multiple of 4 and not 0, `gap` bytes apart, of each position, until the column is full: at 4
+ * positions. The assembly knows the places of the members. */
 typedef struct qrt_dsp_rows {
     const int8_t *x[QRT_DSP_POSITIONS];
     uint32_t *column;

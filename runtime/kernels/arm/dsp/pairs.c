@@ -34,9 +34,9 @@ int qrt_dsp_pairs_cover(const qrt_dsp_channels *c, int32_t kind) {
 }
 
 static int32_t end_words(int32_t kind) {
-    return kind == QRT_DSP_DOUBLE   ? QRT_DSP_TILE_DOUBLE_END
-           : kind == QRT_DSP_SINGLE ? QRT_DSP_TILE_SINGLE_END
-                                    : QRT_DSP_TILE_GENERAL_END;
+    return kind == QRT_DSP_DOUBLE   ? QRT_DSP_DOUBLE_END
+           : kind == QRT_DSP_SINGLE ? QRT_DSP_SINGLE_END
+                                    : QRT_DSP_GENERAL_END;
 }
 
 size_t qrt_dsp_pairs_words(int32_t channels, int32_t places, int32_t kind) {
@@ -65,7 +65,7 @@ static void pack_end(const qrt_dsp_channels *c, int32_t channel, int32_t place, 
         end[3 * place + 2] = (uint32_t)qrt_dsp_single_shift(r, channel, 8 * place);
     } else {
         qrt_channel own = qrt_requant_channel(r, channel);
-        memcpy(end + place * QRT_DSP_TILE_GENERAL_END / 2, &own, sizeof own);
+        memcpy(end + place * QRT_DSP_GENERAL_END / 2, &own, sizeof own);
     }
 }
 

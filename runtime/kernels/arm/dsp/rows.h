@@ -1,2 +1,3 @@
 /* rows.h: X(operator) for each operator that the dsp set has a row of its own for. */
 X(conv2d)
+X(linear)

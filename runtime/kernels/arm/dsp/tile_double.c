@@ -1,43 +1,55 @@
-/* tile_double.c: a tile with the DOUBLE requantization of requant.h. */
+/* tile_double.c: tiles with the DOUBLE requantization of requant.h. */
 #include "arm/dsp/tile_double.h"
 
 #include "arm/dsp/requant.h"
 
 #if QRT_DSP_ASSEMBLY
 
-#define SUM1(a) "asr " #a ", " #a ", #8\n"
-#define CODE(a, m, p)                                                                                                  \
+#define CODE(a, m, p, zero_point)                                                                                      \
     "smmlar " #a ", " #a ", " #m ", " #a "\n"                                                                          \
-    "smmlar " #a ", " #a ", " #p ", r12\n"                                                                             \
+    "smmlar " #a ", " #a ", " #p ", " #zero_point "\n"                                                                 \
     "ssat " #a ", #8, " #a "\n"
-#define END                                                                                                            \
-    SUM1(r8)                                                                                                           \
-    SUM1(r9)                                                                                                           \
-    SUM1(r10)                                                                                                          \
-    SUM1(r11)                                                                                                          \
-    "ldm lr!, {r0-r3, r12}\n" CODE(r4, r0, r1) CODE(r5, r0, r1) CODE(r6, r0, r1) CODE(r7, r0, r1) CODE(r8, r2, r3)     \
-        CODE(r9, r2, r3) CODE(r10, r2, r3) CODE(r11, r2, r3)
+#define END_FOUR                                                                                                       \
+    "asr r8, r8, #8\n"                                                                                                 \
+    "asr r9, r9, #8\n"                                                                                                 \
+    "asr r10, r10, #8\n"                                                                                               \
+    "asr r11, r11, #8\n"                                                                                               \
+    "ldm lr!, {r0-r3, r12}\n" CODE(r4, r0, r1, r12) CODE(r5, r0, r1, r12) CODE(r6, r0, r1, r12) CODE(r7, r0, r1, r12)  \
+        CODE(r8, r2, r3, r12) CODE(r9, r2, r3, r12) CODE(r10, r2, r3, r12) CODE(r11, r2, r3, r12)
+#define END_ONE                                                                                                        \
+    "asr r5, r5, #8\n"                                                                                                 \
+    "asr r7, r7, #8\n"                                                                                                 \
+    "ldm r12, {r0-r3, r8}\n" CODE(r4, r0, r1, r8) CODE(r5, r2, r3, r8) "ldm lr!, {r0-r3, r8}\n" CODE(r6, r0, r1, r8)   \
+        CODE(r7, r2, r3, r8)
 
-__attribute__((naked)) void qrt_dsp_tile_double(__attribute__((unused)) const qrt_dsp_tile *tile) {
-    __asm__(QRT_DSP_TILE(END));
+__attribute__((naked)) static void four(__attribute__((unused)) const qrt_dsp_tile *tile) {
+    __asm__(QRT_DSP_FOUR(END_FOUR));
+}
+
+__attribute__((naked)) static void one(__attribute__((unused)) const qrt_dsp_tile *tile) {
+    __asm__(QRT_DSP_ONE(END_ONE, "20"));
 }
 
 #else
 
-void qrt_dsp_tile_double(const qrt_dsp_tile *tile) {
-    const uint32_t *packed = tile->packed;
-    for (int8_t *output = tile->output; output < tile->end; output += 2) {
+static void tile(const qrt_dsp_tile *t, int32_t positions) {
+    const uint32_t *packed = t->packed;
+    for (int8_t *output = t->output; output < t->end; output += 2) {
         int32_t sums[2 * QRT_DSP_POSITIONS];
-        packed = qrt_dsp_sums(tile, packed, 1, sums);
-        for (int32_t i = 0; i < QRT_DSP_POSITIONS; i++) {
-            int8_t *y = output + qrt_dsp_place(tile, i);
-            int32_t sum1 = (int32_t)((uint32_t)sums[QRT_DSP_POSITIONS + i] - (uint32_t)sums[i]) >> 8;
+        packed = qrt_dsp_sums(t, packed, positions, sums);
+        for (int32_t i = 0; i < positions; i++) {
+            int8_t *y = output + (ptrdiff_t)i * t->stride;
             y[0] = qrt_dsp_double(sums[i], (int32_t)packed[0], (int32_t)packed[1], (int32_t)packed[4]);
-            if (output + 1 == tile->end) continue;
-            y[1] = qrt_dsp_double(sum1, (int32_t)packed[2], (int32_t)packed[3], (int32_t)packed[4]);
+            if (output + 1 == t->end) continue;
+            y[1] = qrt_dsp_double(sums[positions + i] >> 8, (int32_t)packed[2], (int32_t)packed[3], (int32_t)packed[4]);
         }
-        packed += QRT_DSP_TILE_DOUBLE_END;
+        packed += QRT_DSP_DOUBLE_END;
     }
 }
 
+static void four(const qrt_dsp_tile *t) { tile(t, QRT_DSP_POSITIONS); }
+static void one(const qrt_dsp_tile *t) { tile(t, 1); }
+
 #endif
+
+const qrt_dsp_tiles qrt_dsp_tiles_double = {four, one};

@@ -1,37 +1,50 @@
-/* tile_single.c: a tile with the SINGLE requantization of requant.h. */
+/* tile_single.c: tiles with the SINGLE requantization of requant.h. */
 #include "arm/dsp/tile_single.h"
 
 #include "arm/dsp/requant.h"
 
 #if QRT_DSP_ASSEMBLY
 
-#define CODE(a)                                                                                                        \
-    "smmla " #a ", " #a ", r0, r1\n"                                                                                   \
-    "asr " #a ", " #a ", r2\n"                                                                                         \
+#define CODE(a, m, addend, shift)                                                                                      \
+    "smmla " #a ", " #a ", " #m ", " #addend "\n"                                                                      \
+    "asr " #a ", " #a ", " #shift "\n"                                                                                 \
     "ssat " #a ", #8, " #a "\n"
-#define END                                                                                                            \
-    "ldm lr!, {r0-r2}\n" CODE(r4) CODE(r5) CODE(r6) CODE(r7) "ldm lr!, {r0-r2}\n" CODE(r8) CODE(r9) CODE(r10) CODE(r11)
+#define END_FOUR                                                                                                       \
+    "ldm lr!, {r0-r2}\n" CODE(r4, r0, r1, r2) CODE(r5, r0, r1, r2) CODE(r6, r0, r1, r2)                                \
+        CODE(r7, r0, r1, r2) "ldm lr!, {r0-r2}\n" CODE(r8, r0, r1, r2) CODE(r9, r0, r1, r2) CODE(r10, r0, r1, r2)      \
+            CODE(r11, r0, r1, r2)
+#define END_ONE                                                                                                        \
+    "ldm r12, {r0-r3, r8, r9}\n" CODE(r4, r0, r1, r2)                                                                  \
+        CODE(r5, r3, r8, r9) "ldm lr!, {r0-r3, r8, r9}\n" CODE(r6, r0, r1, r2) CODE(r7, r3, r8, r9)
 
-__attribute__((naked)) void qrt_dsp_tile_single(__attribute__((unused)) const qrt_dsp_tile *tile) {
-    __asm__(QRT_DSP_TILE(END));
+__attribute__((naked)) static void four(__attribute__((unused)) const qrt_dsp_tile *tile) {
+    __asm__(QRT_DSP_FOUR(END_FOUR));
+}
+
+__attribute__((naked)) static void one(__attribute__((unused)) const qrt_dsp_tile *tile) {
+    __asm__(QRT_DSP_ONE(END_ONE, "24"));
 }
 
 #else
 
-void qrt_dsp_tile_single(const qrt_dsp_tile *tile) {
-    const uint32_t *packed = tile->packed;
-    for (int8_t *output = tile->output; output < tile->end; output += 2) {
+static void tile(const qrt_dsp_tile *t, int32_t positions) {
+    const uint32_t *packed = t->packed;
+    for (int8_t *output = t->output; output < t->end; output += 2) {
         int32_t sums[2 * QRT_DSP_POSITIONS];
-        packed = qrt_dsp_sums(tile, packed, 1, sums);
-        for (int32_t i = 0; i < QRT_DSP_POSITIONS; i++) {
-            int8_t *y = output + qrt_dsp_place(tile, i);
-            int32_t scaled = (int32_t)((uint32_t)sums[QRT_DSP_POSITIONS + i] - (uint32_t)sums[i]);
+        packed = qrt_dsp_sums(t, packed, positions, sums);
+        for (int32_t i = 0; i < positions; i++) {
+            int8_t *y = output + (ptrdiff_t)i * t->stride;
             y[0] = qrt_dsp_single(sums[i], (int32_t)packed[0], (int32_t)packed[1], (int32_t)packed[2]);
-            if (output + 1 == tile->end) continue;
-            y[1] = qrt_dsp_single(scaled, (int32_t)packed[3], (int32_t)packed[4], (int32_t)packed[5]);
+            if (output + 1 == t->end) continue;
+            y[1] = qrt_dsp_single(sums[positions + i], (int32_t)packed[3], (int32_t)packed[4], (int32_t)packed[5]);
         }
-        packed += QRT_DSP_TILE_SINGLE_END;
+        packed += QRT_DSP_SINGLE_END;
     }
 }
 
+static void four(const qrt_dsp_tile *t) { tile(t, QRT_DSP_POSITIONS); }
+static void one(const qrt_dsp_tile *t) { tile(t, 1); }
+
 #endif
+
+const qrt_dsp_tiles qrt_dsp_tiles_single = {four, one};
