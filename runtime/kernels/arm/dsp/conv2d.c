@@ -26,14 +26,17 @@ typedef struct tile_windows {
     qrt_dsp_rows rows;
 } tile_windows;
 
-/* Puts the windows from output position (y, x) on into place; whether all lie in the image. */
+/* The windows from output position (y, x) on. Returns whether all lie in the image; then the rows begin at their
+ * first. */
 static int place(tile_windows *t, int32_t y, int32_t x) {
     const qrt_dsp_window *w = t->w;
     int32_t top = w->top + y * w->stride_y, left = w->left + x * w->step, inside = 1;
     for (int32_t i = 0; i < t->count; i++) {
-        inside &= top >= 0 && left >= 0 && top + w->rows <= w->height && left + w->run <= w->pitch;
+        int32_t within = top >= 0 && left >= 0 && top + w->rows <= w->height && left + w->run <= w->pitch;
         t->top[i] = top;
         t->left[i] = left;
+        t->rows.x[i] = within ? t->image + (ptrdiff_t)top * w->pitch + left : t->image;
+        inside &= within;
         left += w->step;
         if (++x == w->out_width) {
             x = 0;
@@ -42,6 +45,18 @@ static int place(tile_windows *t, int32_t y, int32_t x) {
         }
     }
     return inside;
+}
+
+/* The same for windows side by side in the image, which are most of all. Returns 0 if they do not lie so. */
+static int place_inside(tile_windows *t, int32_t y, int32_t x) {
+    const qrt_dsp_window *w = t->w;
+    int32_t top = w->top + y * w->stride_y, left = w->left + x * w->step, step = w->step;
+    int32_t last = left + (t->count - 1) * step;
+    if (top < 0 || left < 0 || top + w->rows > w->height || last + w->run > w->pitch) return 0;
+    if (x + t->count > w->out_width) return 0;
+    const int8_t *first = t->image + (ptrdiff_t)top * w->pitch + left;
+    for (int32_t i = 0; i < t->count; i++, first += step) t->rows.x[i] = first;
+    return 1;
 }
 
 /* Row `row` of window i, or a copy of it where a part lies outside. */
@@ -58,9 +73,16 @@ static const int8_t *row_of(const tile_windows *t, int32_t i, int32_t row) {
     return edge;
 }
 
+/* `tail` bytes, 1 to 3, of each row. */
 static void copy_tails(const int8_t *x, int32_t pitch, int32_t rows, int32_t tail, int8_t *y) {
-    for (; rows > 0; rows--, x += pitch) {
-        for (int32_t i = 0; i < tail; i++) *y++ = x[i];
+    for (const int8_t *end = y + rows * tail; y != end; x += pitch) {
+        const int8_t *from = x;
+        if (tail & 2) {
+            memcpy(y, from, 2);
+            y += 2;
+            from += 2;
+        }
+        if (tail & 1) *y++ = *from;
     }
 }
 
@@ -96,14 +118,10 @@ static void gather_tails(tile_windows *t) {
 }
 
 static void gather_windows(tile_windows *t, int32_t y, int32_t x) {
-    const qrt_dsp_window *w = t->w;
-    if (place(t, y, x)) {
-        for (int32_t i = 0; i < t->count; i++) {
-            t->rows.x[i] = t->image + (ptrdiff_t)t->top[i] * w->pitch + t->left[i];
-        }
-        gather_rows(t, 0, w->rows);
+    if (place_inside(t, y, x) || place(t, y, x)) {
+        gather_rows(t, 0, t->w->rows);
     } else {
-        for (int32_t row = 0; row < w->rows; row++) {
+        for (int32_t row = 0; row < t->w->rows; row++) {
             for (int32_t i = 0; i < t->count; i++) t->rows.x[i] = row_of(t, i, row);
             gather_rows(t, row, 1);
         }

@@ -21,26 +21,38 @@ static inline int qrt_dsp_full(const qrt_requant *requant) {
     return !requant->wide && requant->output_min == -128 && requant->output_max == 127;
 }
 
-/* Whether qrt_dsp_double() can requantize each of these channels. */
+/* Whether qrt_dsp_double() does what DOUBLE does with this multiplier and shift. */
+static inline int qrt_dsp_double_fits(int32_t multiplier, int32_t shift) {
+    return multiplier >= 1 << 30 && shift >= 33 && shift <= 43;
+}
+
+/* Whether it can requantize each of these channels. */
 static inline int qrt_dsp_double_covers(const qrt_requant *requant, int32_t channels) {
     if (!qrt_dsp_full(requant) || requant->rounding != 1) return 0;
     for (int32_t c = 0; c < channels; c++) {
         int32_t entry = c * requant->step;
-        if (requant->multiplier[entry] < 1 << 30 || requant->shift[entry] < 33 || requant->shift[entry] > 43) return 0;
+        if (!qrt_dsp_double_fits(requant->multiplier[entry], requant->shift[entry])) return 0;
     }
     return 1;
 }
 
 /* Its constants. */
+static inline int32_t qrt_dsp_double_multiplier_of(int32_t multiplier) { return (int32_t)(2u * (uint32_t)multiplier); }
+static inline int32_t qrt_dsp_double_power_of(int32_t shift) { return (1 << (63 - shift)) + 1; }
 static inline int32_t qrt_dsp_double_multiplier(const qrt_requant *requant, int32_t channel) {
-    return (int32_t)(2u * (uint32_t)requant->multiplier[channel * requant->step]);
+    return qrt_dsp_double_multiplier_of(requant->multiplier[channel * requant->step]);
 }
 static inline int32_t qrt_dsp_double_power(const qrt_requant *requant, int32_t channel) {
-    return (1 << (63 - requant->shift[channel * requant->step])) + 1;
+    return qrt_dsp_double_power_of(requant->shift[channel * requant->step]);
+}
+
+/* The result before it is saturated. */
+static inline int32_t qrt_dsp_double_sum(int32_t acc, int32_t multiplier, int32_t power, int32_t zero_point) {
+    return smmlar(smmlar(acc, multiplier, acc), power, zero_point);
 }
 
 static inline int8_t qrt_dsp_double(int32_t acc, int32_t multiplier, int32_t power, int32_t zero_point) {
-    return (int8_t)ssat8(smmlar(smmlar(acc, multiplier, acc), power, zero_point));
+    return (int8_t)ssat8(qrt_dsp_double_sum(acc, multiplier, power, zero_point));
 }
 
 /* Whether qrt_dsp_single() can requantize each of these channels, of accumulators and of 256 times these. */
