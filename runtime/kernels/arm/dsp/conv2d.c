@@ -62,27 +62,26 @@ static int place_inside(tile_windows *t, int32_t y, int32_t x) {
 /* Row `row` of window i, or a copy of it where a part lies outside. */
 static const int8_t *row_of(const tile_windows *t, int32_t i, int32_t row) {
     const qrt_dsp_window *w = t->w;
-    int32_t y = t->top[i] + row, left = t->left[i], first = left < 0 ? -left : 0;
-    int32_t last = left + w->run > w->pitch ? w->pitch - left : w->run;
-    if (y < 0 || y >= w->height || last <= first) return t->edges + QRT_DSP_POSITIONS * edge_size(w);
+    int32_t y = t->top[i] + row, left = t->left[i], right = left + w->run;
     const int8_t *x = t->image + (ptrdiff_t)y * w->pitch;
-    if (last - first == w->run) return x + left;
     int8_t *edge = t->edges + i * edge_size(w);
+    if (y < 0 || y >= w->height || right <= 0 || left >= w->pitch) return t->edges + QRT_DSP_POSITIONS * edge_size(w);
+    if (left >= 0 && right <= w->pitch) return x + left;
+    int32_t first = left < 0 ? 0 : left, last = right < w->pitch ? right : w->pitch;
     memset(edge, t->zero_point, (size_t)w->run);
-    memcpy(edge + first, x + left + first, (size_t)(last - first));
+    memcpy(edge + first - left, x + first, (size_t)(last - first));
     return edge;
 }
 
-/* `tail` bytes, 1 to 3, of each row. */
+/* The last `tail` bytes, 1 to 3, of each row. */
 static void copy_tails(const int8_t *x, int32_t pitch, int32_t rows, int32_t tail, int8_t *y) {
-    for (const int8_t *end = y + rows * tail; y != end; x += pitch) {
-        const int8_t *from = x;
-        if (tail & 2) {
-            memcpy(y, from, 2);
-            y += 2;
-            from += 2;
-        }
-        if (tail & 1) *y++ = *from;
+    if (tail == 1) {
+        for (; rows > 0; rows--, x += pitch) *y++ = *x;
+        return;
+    }
+    for (; rows > 0; rows--, x += pitch, y += tail) {
+        memcpy(y, x, 2);
+        if (tail == 3) y[2] = x[2];
     }
 }
 
@@ -90,8 +89,11 @@ static void copy_tails(const int8_t *x, int32_t pitch, int32_t rows, int32_t tai
 static void gather_rows(tile_windows *t, int32_t row, int32_t count) {
     const qrt_dsp_window *w = t->w;
     qrt_dsp_rows *rows = &t->rows;
-    for (int32_t i = 0; i < t->count && w->tail > 0; i++) {
-        copy_tails(rows->x[i] + w->main, w->pitch, count, w->tail, t->tails + i * tail_size(w) + row * w->tail);
+    if (w->tail > 0) {
+        int8_t *y = t->tails + row * w->tail;
+        for (int32_t i = 0; i < t->count; i++, y += tail_size(w)) {
+            copy_tails(rows->x[i] + w->main, w->pitch, count, w->tail, y);
+        }
     }
     if (w->main == 0) return;
     if (t->count == 1) {
@@ -107,14 +109,15 @@ static void gather_rows(tile_windows *t, int32_t row, int32_t count) {
 
 static void gather_tails(tile_windows *t) {
     int32_t size = tail_size(t->w);
-    qrt_dsp_rows rows = {.column = t->rows.column, .size = size, .end = t->rows.column + 2 * size};
-    if (size == 0) return;
     if (t->count == 1) {
-        qrt_dsp_gather_one(t->tails, size, rows.column, 1);
+        qrt_dsp_gather_one(t->tails, size, t->rows.column, 1);
         return;
     }
-    for (int32_t i = 0; i < QRT_DSP_POSITIONS; i++) rows.x[i] = t->tails + i * size;
-    qrt_dsp_gather(&rows);
+    for (int32_t i = 0; i < QRT_DSP_POSITIONS; i++) t->rows.x[i] = t->tails + i * size;
+    t->rows.size = size;
+    t->rows.end = t->rows.column + 2 * size;
+    qrt_dsp_gather(&t->rows);
+    t->rows.size = t->w->main;
 }
 
 static void gather_windows(tile_windows *t, int32_t y, int32_t x) {
@@ -126,7 +129,7 @@ static void gather_windows(tile_windows *t, int32_t y, int32_t x) {
             gather_rows(t, row, 1);
         }
     }
-    gather_tails(t);
+    if (t->w->tail > 0) gather_tails(t);
 }
 
 void qrt_dsp_conv2d(const qrt_conv2d_params *p, const int8_t *input, int8_t *output, void *scratch,
