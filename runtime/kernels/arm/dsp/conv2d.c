@@ -73,60 +73,38 @@ static const int8_t *row_of(const tile_windows *t, int32_t i, int32_t row) {
     return edge;
 }
 
-/* The last `tail` bytes, 1 to 3, of each row. */
-static void copy_tails(const int8_t *x, int32_t pitch, int32_t rows, int32_t tail, int8_t *y) {
-    if (tail == 1) {
-        for (; rows > 0; rows--, x += pitch) *y++ = *x;
-        return;
-    }
-    for (; rows > 0; rows--, x += pitch, y += tail) {
-        memcpy(y, x, 2);
-        if (tail == 3) y[2] = x[2];
-    }
-}
-
-/* The next `count` rows of all windows into the column, apart from their tails, which are copied. */
-static void gather_rows(tile_windows *t, int32_t row, int32_t count) {
+/* The next `count` rows of all windows. */
+static void gather_rows(tile_windows *t, int32_t count) {
     const qrt_dsp_window *w = t->w;
     qrt_dsp_rows *rows = &t->rows;
-    if (w->tail > 0) {
-        int8_t *y = t->tails + row * w->tail;
-        for (int32_t i = 0; i < t->count; i++, y += tail_size(w)) {
-            copy_tails(rows->x[i] + w->main, w->pitch, count, w->tail, y);
-        }
-    }
-    if (w->main == 0) return;
-    if (t->count == 1) {
-        for (int32_t i = 0; i < count; i++) {
-            rows->column = qrt_dsp_gather_one(rows->x[0] + (ptrdiff_t)i * w->pitch, w->main, rows->column, 1);
-        }
-    } else {
-        rows->end = rows->column + 2 * count * w->main;
+    if (t->count > 1) {
+        rows->count = count;
         qrt_dsp_gather(rows);
-        rows->column = rows->end;
+        return;
+    }
+    for (const int8_t *x = rows->x[0]; count > 0; count--, x += w->pitch) {
+        rows->column = qrt_dsp_gather_one(x, w->main, rows->column, 1);
+        for (int32_t i = 0; i < w->tail; i++) *rows->tails++ = x[w->main + i];
     }
 }
 
 static void gather_tails(tile_windows *t) {
-    int32_t size = tail_size(t->w);
+    qrt_dsp_rows rows = {.column = t->rows.column, .size = t->rows.tail_size, .count = 1};
     if (t->count == 1) {
-        qrt_dsp_gather_one(t->tails, size, t->rows.column, 1);
+        qrt_dsp_gather_one(t->tails, rows.size, rows.column, 1);
         return;
     }
-    for (int32_t i = 0; i < QRT_DSP_POSITIONS; i++) t->rows.x[i] = t->tails + i * size;
-    t->rows.size = size;
-    t->rows.end = t->rows.column + 2 * size;
-    qrt_dsp_gather(&t->rows);
-    t->rows.size = t->w->main;
+    for (int32_t i = 0; i < QRT_DSP_POSITIONS; i++) rows.x[i] = t->tails + i * rows.size;
+    qrt_dsp_gather(&rows);
 }
 
 static void gather_windows(tile_windows *t, int32_t y, int32_t x) {
     if (place_inside(t, y, x) || place(t, y, x)) {
-        gather_rows(t, 0, t->w->rows);
+        gather_rows(t, t->w->rows);
     } else {
         for (int32_t row = 0; row < t->w->rows; row++) {
             for (int32_t i = 0; i < t->count; i++) t->rows.x[i] = row_of(t, i, row);
-            gather_rows(t, row, 1);
+            gather_rows(t, 1);
         }
     }
     if (t->w->tail > 0) gather_tails(t);
@@ -143,12 +121,15 @@ void qrt_dsp_conv2d(const qrt_conv2d_params *p, const int8_t *input, int8_t *out
     t.tails = (int8_t *)(column + QRT_DSP_POSITIONS * words);
     t.edges = t.tails + QRT_DSP_POSITIONS * tail_size(&w);
     t.rows.size = w.main;
-    t.rows.gap = w.pitch - w.main;
+    t.rows.gap = w.pitch - w.run;
+    t.rows.tail = w.tail;
+    t.rows.tail_size = tail_size(&w);
     if (qrt_dsp_window_padded(&w)) memset(t.edges + QRT_DSP_POSITIONS * edge_size(&w), t.zero_point, (size_t)w.run);
     for (int32_t left = p->batch * w.positions; left > 0; left -= t.count) {
         int32_t rest = w.positions - y * w.out_width - x;
         t.count = rest < QRT_DSP_POSITIONS ? 1 : QRT_DSP_POSITIONS;
         t.rows.column = column;
+        t.rows.tails = t.tails;
         gather_windows(&t, y, x);
         tile.output = output;
         tile.end = output + p->out_channels;

@@ -19,15 +19,17 @@ static inline uint32_t *qrt_dsp_gather_one(const int8_t *x, int32_t size, uint32
     return column;
 }
 
-/* Rows of `size` bytes, a multiple of 4 and not 0, `gap` bytes apart, of each position, until the column is full: at 4
- * positions. The assembly knows the places of the members. */
+/* What is gathered of 4 positions: `count` rows, at least 1, each of `size` bytes, a multiple of 4, for the column,
+ * and `tail` bytes that are copied to `tails`, where positions lie `tail_size` apart. Rows are `gap` bytes apart.
+ * The column and the tails are left behind what was gathered. The assembly knows the places of the members. */
 typedef struct qrt_dsp_rows {
     const int8_t *x[QRT_DSP_POSITIONS];
     uint32_t *column;
-    int32_t size, gap;
-    uint32_t *end;
+    int32_t size, gap, count;
+    int8_t *tails;
+    int32_t tail, tail_size;
 } qrt_dsp_rows;
 
-void qrt_dsp_gather(const qrt_dsp_rows *rows);
+void qrt_dsp_gather(qrt_dsp_rows *rows);
 
 #endif
