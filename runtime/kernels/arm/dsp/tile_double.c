@@ -22,11 +22,11 @@
     "ldm r12, {r0-r3, r8}\n" CODE(r4, r0, r1, r8) CODE(r5, r2, r3, r8) "ldm lr!, {r0-r3, r8}\n" CODE(r6, r0, r1, r8)   \
         CODE(r7, r2, r3, r8)
 
-__attribute__((naked)) static void four(__attribute__((unused)) const qrt_dsp_tile *tile) {
+__attribute__((naked)) static void qrt_dsp_double_four(__attribute__((unused)) const qrt_dsp_tile *tile) {
     __asm__(QRT_DSP_FOUR(END_FOUR));
 }
 
-__attribute__((naked)) static void one(__attribute__((unused)) const qrt_dsp_tile *tile) {
+__attribute__((naked)) static void qrt_dsp_double_one(__attribute__((unused)) const qrt_dsp_tile *tile) {
     __asm__(QRT_DSP_ONE(END_ONE, "20"));
 }
 
@@ -47,9 +47,9 @@ static void tile(const qrt_dsp_tile *t, int32_t positions) {
     }
 }
 
-static void four(const qrt_dsp_tile *t) { tile(t, QRT_DSP_POSITIONS); }
-static void one(const qrt_dsp_tile *t) { tile(t, 1); }
+static void qrt_dsp_double_four(const qrt_dsp_tile *t) { tile(t, QRT_DSP_POSITIONS); }
+static void qrt_dsp_double_one(const qrt_dsp_tile *t) { tile(t, 1); }
 
 #endif
 
-const qrt_dsp_tiles qrt_dsp_tiles_double = {four, one};
+const qrt_dsp_tiles qrt_dsp_tiles_double = {qrt_dsp_double_four, qrt_dsp_double_one};

@@ -114,7 +114,7 @@ static void tile(const qrt_dsp_tile *t, int32_t positions) {
     }
 }
 
-static void four(const qrt_dsp_tile *t) { tile(t, QRT_DSP_POSITIONS); }
-static void one(const qrt_dsp_tile *t) { tile(t, 1); }
+static void qrt_dsp_general_four(const qrt_dsp_tile *t) { tile(t, QRT_DSP_POSITIONS); }
+static void qrt_dsp_general_one(const qrt_dsp_tile *t) { tile(t, 1); }
 
-const qrt_dsp_tiles qrt_dsp_tiles_general = {four, one};
+const qrt_dsp_tiles qrt_dsp_tiles_general = {qrt_dsp_general_four, qrt_dsp_general_one};
