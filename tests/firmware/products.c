@@ -61,7 +61,7 @@ static qrt_requant requantization(int32_t channels, int32_t size) {
     for (int32_t c = 0; c < channels; c++) {
         int32_t m = between(1 << 30, INT32_MAX);
         multiplier[c] = r.wide ? 1 : strange == 0 ? m >> between(0, 20) : m;
-        shift[c] = (uint8_t)(r.wide ? 0 : strange == 1 ? between(31, 54) : between(around - 2, around + 4));
+        shift[c] = (uint8_t)(r.wide ? 0 : strange == 1 ? between(31, 54) : between(around - 2, around + 6));
         bias[c] = strange == 2 ? between(-(1 << 23), 1 << 23) : between(-20000, 20000);
         addend[c] = (int64_t)between(-20000, 20000) * multiplier[c] + between(-1000000, 1000000);
     }

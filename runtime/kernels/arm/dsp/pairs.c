@@ -10,25 +10,49 @@ static const int8_t *weights_of(const qrt_dsp_channels *c, int32_t channel) {
     return c->weights + (ptrdiff_t)channel * c->size;
 }
 
-/* Whether 256 times whatever channel b sums to, beside channel a, has room in 32 bits, and a's borrow in a byte. */
-static int combine(const qrt_dsp_channels *c, int32_t a, int32_t b) {
-    const int8_t *w0 = weights_of(c, a), *w1 = weights_of(c, b);
-    int64_t bias = c->requant->bias != NULL ? c->requant->bias[b] : 0, least = bias, most = bias;
+/* What the accumulators of a channel lie between, with the bias in. */
+typedef struct bounds {
+    int64_t least, most;
+} bounds;
+
+static bounds bounds_of(const qrt_dsp_channels *c, int32_t channel) {
+    const int8_t *w = weights_of(c, channel);
     int32_t low = -128 - c->x_zero_point, high = 127 - c->x_zero_point;
+    int64_t bias = c->requant->bias != NULL ? c->requant->bias[channel] : 0;
+    bounds b = {bias, bias};
+    for (int32_t i = 0; i < c->size; i++) {
+        b.least += w[i] * (w[i] > 0 ? low : high);
+        b.most += w[i] * (w[i] > 0 ? high : low);
+    }
+    return b;
+}
+
+/* Whether 256 times whatever channel `odd` sums to, beside the channel before it, has room in 32 bits, and its weight
+ * less a borrow in a byte. */
+static int combines(const qrt_dsp_channels *c, int32_t odd, bounds b) {
+    const int8_t *w0 = weights_of(c, odd - 1), *w1 = weights_of(c, odd);
     for (int32_t i = 0; i < c->size; i++) {
         if (w1[i] == -128 && w0[i] < 0) return 0;
-        least += w1[i] * (w1[i] > 0 ? low : high);
-        most += w1[i] * (w1[i] > 0 ? high : low);
     }
-    return least >= -(1 << 23) && most < 1 << 23;
+    return b.least >= -(1 << 23) && b.most < 1 << 23;
+}
+
+static int32_t double_power(const qrt_dsp_channels *c, int32_t channel, bounds b) {
+    return qrt_dsp_double_power_within(c->requant->shift[channel * c->requant->step], b.least, b.most);
+}
+
+static int double_covers(const qrt_dsp_channels *c, int32_t channel, bounds b) {
+    return c->requant->multiplier[channel * c->requant->step] >= 1 << 30 && double_power(c, channel, b) != 0;
 }
 
 int qrt_dsp_pairs_cover(const qrt_dsp_channels *c, int32_t kind) {
     if (kind == QRT_DSP_GENERAL) return 1;
-    if (kind == QRT_DSP_DOUBLE && !qrt_dsp_double_covers(c->requant, c->count)) return 0;
+    if (kind == QRT_DSP_DOUBLE && !(qrt_dsp_full(c->requant) && c->requant->rounding == 1)) return 0;
     if (kind == QRT_DSP_SINGLE && !qrt_dsp_single_covers(c->requant, c->count)) return 0;
-    for (int32_t i = 0; i + 1 < c->count; i += 2) {
-        if (!combine(c, i, i + 1)) return 0;
+    for (int32_t i = 0; i < c->count; i++) {
+        bounds b = bounds_of(c, i);
+        if (kind == QRT_DSP_DOUBLE && !double_covers(c, i, b)) return 0;
+        if (i % 2 == 1 && !combines(c, i, b)) return 0;
     }
     return 1;
 }
@@ -57,7 +81,7 @@ static void pack_end(const qrt_dsp_channels *c, int32_t channel, int32_t place, 
     const qrt_requant *r = c->requant;
     if (kind == QRT_DSP_DOUBLE) {
         end[2 * place] = (uint32_t)qrt_dsp_double_multiplier(r, channel);
-        end[2 * place + 1] = (uint32_t)qrt_dsp_double_power(r, channel);
+        end[2 * place + 1] = (uint32_t)double_power(c, channel, bounds_of(c, channel));
         end[4] = (uint32_t)r->y_zero_point;
     } else if (kind == QRT_DSP_SINGLE) {
         end[3 * place] = (uint32_t)r->multiplier[channel * r->step];

@@ -46,6 +46,15 @@ static inline int32_t qrt_dsp_double_power(const qrt_requant *requant, int32_t c
     return qrt_dsp_double_power_of(requant->shift[channel * requant->step]);
 }
 
+/* The power for channels whose accumulators go from `least` to `most`, 0 if there is none. Where v is added to the
+ * product for ties alone and these are out of reach, nothing is added: then there is one for most larger shifts too. */
+static inline int32_t qrt_dsp_double_power_within(int32_t shift, int64_t least, int64_t most) {
+    if (shift < 33 || shift > 62) return 0;
+    int32_t power = 1 << (63 - shift);
+    if (shift <= 43 || (least > -power && most < power)) return power + 1;
+    return least > -((int64_t)1 << (shift - 32)) ? power : 0;
+}
+
 /* The result before it is saturated. */
 static inline int32_t qrt_dsp_double_sum(int32_t acc, int32_t multiplier, int32_t power, int32_t zero_point) {
     return smmlar(smmlar(acc, multiplier, acc), power, zero_point);
