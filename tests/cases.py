@@ -232,6 +232,7 @@ BROADCASTS: tuple[tuple[Shape, Shape], ...] = (
     ((2, 1, 1, 5), (2, 3, 4, 5)),
     ((1, 2, 1, 3, 1, 4), (2, 2, 3, 1, 2, 1)),
     ((1, 1, 1, 65), (1, 4, 4, 65)),
+    ((2, 1), (2, 130)),
 )
 
 
@@ -367,9 +368,10 @@ def pool_cases() -> Iterator[Case]:
         yield case(f"max_pool2d {channels}", graphs.pool, "max_pool2d", shape, POOLS["2x2"])
         yield case(f"mean {channels}", graphs.mean, shape)
     bounds: dict[str, Any] = {"output_min": -11, "output_max": 12}
-    yield case("max_pool2d clamp", graphs.pool, "max_pool2d", (1, 4, 4, 3), POOLS["2x2"], **bounds)
-    bounds["rounding"] = "HALF_EVEN"
-    yield case("average_pool2d clamp", graphs.pool, "average_pool2d", (1, 4, 4, 3), POOLS["2x2"], **bounds)
+    averages = bounds | {"rounding": "HALF_EVEN"}
+    for name, shape in (("clamp", (1, 4, 4, 3)), ("clamp of 6", (1, 4, 4, 6))):
+        yield case(f"max_pool2d {name}", graphs.pool, "max_pool2d", shape, POOLS["2x2"], **bounds)
+        yield case(f"average_pool2d {name}", graphs.pool, "average_pool2d", shape, POOLS["2x2"], **averages)
     for rounding, x_zero_point in product(("SINGLE", "DOUBLE"), (-128, 0, 127)):
         numbers = replace(PER_TENSOR, rounding=rounding, x_zero_point=x_zero_point)
         yield case(f"mean {rounding} zero point {x_zero_point}", graphs.mean, (3, 5, 4, 6), numbers=numbers)

@@ -9,7 +9,9 @@
 
 #include "qrt_kernels.h"
 
-#define X(name) extern const qrt_kernel qrt_##name##_dsp;
+#define X(name)                                                                                                        \
+    void qrt_##name##_s8_dsp(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);          \
+    extern const qrt_kernel qrt_##name##_dsp;
 #include "arm/dsp/rows.h"
 #undef X
 

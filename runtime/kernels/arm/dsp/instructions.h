@@ -77,6 +77,27 @@ QRT_DSP_1(ssat16, int32_t, "ssat %0, #16, %1")
 QRT_DSP_1(usat8, int32_t, "usat %0, #8, %1")
 
 /* The result is early: SSUB8 must not overwrite what SEL selects from. */
+static inline int32_t smlawb(int32_t a, uint32_t b, int32_t acc) {
+    int32_t y;
+    __asm__("smlawb %0, %1, %2, %3" : "=r"(y) : "r"(a), "r"(b), "r"(acc));
+    return y;
+}
+static inline int32_t smlawt(int32_t a, uint32_t b, int32_t acc) {
+    int32_t y;
+    __asm__("smlawt %0, %1, %2, %3" : "=r"(y) : "r"(a), "r"(b), "r"(acc));
+    return y;
+}
+static inline uint32_t and_lsl8(uint32_t a, uint32_t b) {
+    uint32_t y;
+    __asm__("and %0, %1, %2, lsl #8" : "=r"(y) : "r"(a), "r"(b));
+    return y;
+}
+static inline int32_t ssat8_asr20(int32_t a) {
+    int32_t y;
+    __asm__("ssat %0, #8, %1, asr #20" : "=r"(y) : "r"(a));
+    return y;
+}
+
 static inline uint32_t smax8(uint32_t a, uint32_t b) {
     uint32_t y;
     __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(y) : "r"(a), "r"(b));
@@ -140,6 +161,17 @@ static inline uint32_t pkhtb(uint32_t a, uint32_t b) { return (a & 0xffff0000u) 
 static inline int32_t ssat8(int32_t a) { return a < -128 ? -128 : a > 127 ? 127 : a; }
 static inline int32_t ssat16(int32_t a) { return a < -32768 ? -32768 : a > 32767 ? 32767 : a; }
 static inline int32_t usat8(int32_t a) { return a < 0 ? 0 : a > 255 ? 255 : a; }
+
+/* acc + (a * the low or the high half of b >> 16), a * b in 48 bits. */
+static inline int32_t smlawb(int32_t a, uint32_t b, int32_t acc) {
+    return (int32_t)((uint32_t)(((int64_t)a * low_half(b)) >> 16) + (uint32_t)acc);
+}
+static inline int32_t smlawt(int32_t a, uint32_t b, int32_t acc) {
+    return (int32_t)((uint32_t)(((int64_t)a * high_half(b)) >> 16) + (uint32_t)acc);
+}
+
+static inline uint32_t and_lsl8(uint32_t a, uint32_t b) { return a & b << 8; }
+static inline int32_t ssat8_asr20(int32_t a) { return ssat8(a >> 20); }
 
 /* The larger and the smaller of each pair of int8; two instructions. */
 static inline uint32_t smax8(uint32_t a, uint32_t b) {

@@ -1,0 +1,33 @@
+/* words.h: loops over codes, four at a time, that several kernels have. */
+#ifndef QRT_DSP_WORDS_H
+#define QRT_DSP_WORDS_H
+
+#include <stddef.h>
+
+#include "arm/dsp/instructions.h"
+
+/* LOOP: a function that is a loop. Within the function that calls it, there would not be registers enough.
+ * INLINE: a function with a `rounding` that must be known where it is compiled. */
+#if defined(__GNUC__)
+#define QRT_DSP_LOOP __attribute__((noinline))
+#define QRT_DSP_INLINE __attribute__((always_inline)) static inline
+#else
+#define QRT_DSP_LOOP
+#define QRT_DSP_INLINE static inline
+#endif
+
+/* The same code four times. */
+static inline uint32_t four_codes(int32_t code) { return (uint32_t)(uint8_t)code * 0x01010101u; }
+
+/* Clamps codes; `y` may be `x`. */
+static inline void clamp_codes(const int8_t *x, int8_t *y, ptrdiff_t size, int32_t minimum, int32_t maximum) {
+    uint32_t low = four_codes(minimum), high = four_codes(maximum);
+    for (; size >= 4; size -= 4, x += 4, y += 4) store_word(y, smin8(smax8(load_word(x), low), high));
+    for (; size > 0; size--) {
+        int32_t code = *x++;
+        code = code < minimum ? minimum : code;
+        *y++ = (int8_t)(code > maximum ? maximum : code);
+    }
+}
+
+#endif
