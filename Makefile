@@ -18,10 +18,10 @@ DEMO_DEVICE := onnx,device
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-device generate test test-all peers test-asan test-tsan mutants lint bench fuzz clean
+.PHONY: help demo demo-device generate test test-all peers test-asan test-tsan mutants lint bench bench-device fuzz clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/demo.stamp ## compile a real network and run it on real images
 	@mkdir -p build
@@ -82,6 +82,9 @@ lint: $(VENV)/lint.stamp ## ruff, mypy on the installed package, clang-format, C
 
 bench: $(VENV)/bench.stamp ## compare with LiteRT, ONNX Runtime and OpenVINO on this machine (ten minutes; BENCH=options)
 	$(BIN)/python -m bench $(BENCH)
+
+bench-device: $(VENV)/bench.stamp ## compare with BakeNN and CMSIS-NN on emulated microcontrollers (BENCH=options)
+	$(BIN)/python -m bench.device $(BENCH)
 
 fuzz: $(VENV)/test.stamp ## fuzz the reader, the kernels and the frontends for SECONDS=60
 	@$(BIN)/python -m pip install --quiet "$$(echo dist/*.whl)[fuzz]" || echo "atheris cannot be installed here; the frontends are not fuzzed"

@@ -47,6 +47,8 @@ TFLITE = ["tflite>=2.18"]
 PLOT = ["matplotlib>=3.8"]
 # A C compiler for every target, an emulator of Cortex-M and RISC-V, and readers of programs and instructions.
 DEVICE = ["ziglang>=0.13", "unicorn>=2.1", "pyelftools>=0.31", "capstone>=5.0"]
+# A compiler for microcontrollers to compare with, in the version that the figures are of.
+BAKENN = ["bakenn[tflite]==1.0.0"]
 # Engines whose bytes the tests compare, for the machines and Pythons that they have wheels for; TFLM in the version
 # that the figures are of.
 LITERT = [
@@ -128,7 +130,7 @@ setup(
         "peers": ["torch==2.13.0", "torchao==0.18.0", "scikit-learn>=1.4", *PLOT],
         "fuzz": ["atheris>=3.0"],
         "lint": ["ruff>=0.15", "mypy>=1.15", "clang-format==19.1.7"],
-        "bench": ["openvino>=2025.0", *ONNX, *TFLITE, *LITERT, *PLOT],
+        "bench": ["openvino>=2025.0", *ONNX, *TFLITE, *LITERT, *PLOT, *DEVICE, *BAKENN],
     },
     entry_points={"console_scripts": ["qrt = qrt.cli:main"]},
     classifiers=[

@@ -6,16 +6,15 @@ import atexit
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.chart import draw
 from bench.networks import NAMES, Plan, Unusable, plan
+from bench.progress import progress
 from bench.race import ENGINES, Settings
 from bench.report import show, write_readme
 from bench.run import run
@@ -153,7 +152,7 @@ def _write_readme(document: dict[str, Any]) -> None:
 def _measured(settings: Settings, chosen: Plan) -> dict[str, Any]:
     # LiteRT writes messages to stderr when the process exits.
     atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
-    with quiet() as stderr, _progress(stderr, chosen.steps) as (say, done):
+    with quiet() as stderr, progress(stderr, chosen.steps) as (say, done):
         return run(settings, chosen, say, done)
 
 
@@ -169,22 +168,6 @@ def quiet() -> Iterator[TextIO]:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
-
-
-@contextlib.contextmanager
-def _progress(stderr: TextIO, steps: int) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
-    """A progress bar, on a terminal only; drawn between races, so that no thread disturbs them."""
-    console = Console(file=stderr)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(
-        *columns, console=console, transient=True, auto_refresh=False, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("", total=steps)
-
-        def say(text: str) -> None:
-            bar.update(task, description=text, refresh=True)
-
-        yield say, lambda: bar.update(task, advance=1, refresh=True)
 
 
 if __name__ == "__main__":

@@ -184,9 +184,10 @@ def resnet50() -> Recipe:
     return r
 
 
-def mobilenet_v2() -> Recipe:
-    r = Recipe("mobilenet_v2_qdq", 2)
-    y = r.conv(r.start(224, 224, 3), 32, 3, 2, activation="relu6", deviation=CLAMPED)
+def mobilenet_v2(name: str = "mobilenet_v2_qdq", size: int = 224, width: float = 1.0, classes: int = 1000) -> Recipe:
+    """`width`: the factor of all channels but the last convolution's, which are then rounded to a multiple of 8."""
+    r = Recipe(name, 2)
+    y = r.conv(r.start(size, size, 3), _scaled(32, width), 3, 2, activation="relu6", deviation=CLAMPED)
     stages = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
     for expansion, channels, blocks, first_stride in stages:
         for block in range(blocks):
@@ -194,10 +195,16 @@ def mobilenet_v2() -> Recipe:
             inner = y.shape[2] * expansion
             z = y if expansion == 1 else r.conv(y, inner, 1, activation="relu6", deviation=CLAMPED)
             z = r.conv(z, inner, 3, stride, inner, "relu6", CLAMPED)
-            z = r.conv(z, channels, 1, deviation=BRANCH if block else 1.0)
+            z = r.conv(z, _scaled(channels, width), 1, deviation=BRANCH if block else 1.0)
             y = r.add(z, y) if z.shape == y.shape else z
-    r.linear(r.mean(r.conv(y, 1280, 1, activation="relu6", deviation=CLAMPED)), 1000)
+    r.linear(r.mean(r.conv(y, 1280, 1, activation="relu6", deviation=CLAMPED)), classes)
     return r
+
+
+def _scaled(channels: int, width: float) -> int:
+    """Channels of a narrower MobileNet: a multiple of 8 that is not more than a tenth too small."""
+    scaled = max(8, int(channels * width + 4) // 8 * 8)
+    return scaled + 8 if scaled < 0.9 * channels * width else scaled
 
 
 def tiny(layers: int = 3) -> Recipe:

@@ -1,0 +1,30 @@
+"""The results of a run as bar charts, one for each processor: instructions as multiples of qrt's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.chart import bars
+from bench.device import recorded
+from bench.device.report import first, races_of
+
+
+def draw(document: Mapping[str, Any], folder: Path) -> Iterator[Path]:
+    """Writes a PNG for each processor with more than one result. Raises ImportError without matplotlib."""
+    for target, title in document["targets"].items():
+        multiples: dict[str, dict[str, float]] = {}
+        for race in races_of(document, target):
+            base = first(race)
+            others = {name: of["instructions"] for name, of in race["results"].items() if of["instructions"] != base}
+            if race["recorded"]:
+                others[recorded.NAME] = race["recorded"]
+            for name, instructions in others.items() if base else ():
+                multiples.setdefault(name, {})[race["network"]] = instructions / base
+        if multiples:
+            names = list(dict.fromkeys(name for found in multiples.values() for name in found))
+            path = folder / f"{target}.png"
+            label = "instructions / those of qrt's generated C (1: as many; further right: more)"
+            bars(names, multiples, f"int8 inference, {title}, emulated, {document['date']}", label, path)
+            yield path
