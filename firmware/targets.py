@@ -60,6 +60,8 @@ def _cortex_m(core: str, board: str, name: str = "", title: str = "", aligned: b
     # Vector instructions (MVE) are beyond unicorn. They use the registers of the floating-point unit, so functions pass
     # numbers in these.
     vectors = core in ("m55", "m85")
+    # zig takes the Cortex-M33 for one without the DSP extension, gcc and clang for one with it.
+    more = {"m33": "+dsp", "m55": "+mve", "m85": "+mve"}.get(core, "")
     return Target(
         name=name or cpu,
         title=title or f"Arm Cortex-{core.replace('plus', '+').upper()}",
@@ -68,7 +70,7 @@ def _cortex_m(core: str, board: str, name: str = "", title: str = "", aligned: b
         zig=(
             "-target",
             "thumb-freestanding-eabihf" if vectors else "thumb-freestanding-eabi",
-            f"-mcpu={cpu.replace('-', '_')}{'+mve' if vectors else ''}",
+            f"-mcpu={cpu.replace('-', '_')}{more}",
         ),
         gcc=("-mthumb", f"-mcpu={cpu}", *(("-mfloat-abi=hard",) if vectors else ())),
         clang=("--target=thumb-none-eabi", f"-mcpu={cpu}", f"-mfloat-abi={'hard' if vectors else 'soft'}"),

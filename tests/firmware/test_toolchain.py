@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -135,3 +136,18 @@ def test_clang_is_told_how_to_make_the_smallest_code() -> None:
     target = place("cortex-m4", "unicorn")
     assert image(target, options=("-Oz",)).code <= image(target, options=("-Os",)).code
     assert Compiler((), "gcc", "").spelled(["-Oz", "-g"]) == ["-Os", "-g"]
+
+
+@pytest.mark.parametrize("command", [None, "arm-none-eabi-gcc", "clang"], ids=["zig", "gcc", "clang"])
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"])
+def test_compilers_know_the_instructions_that_the_kernels_of_a_core_use(core: str, command: str | None) -> None:
+    if command is None:
+        pytest.importorskip("ziglang", reason="ziglang is not installed")
+    elif shutil.which(command) is None:
+        pytest.skip(f"{command} is not installed")
+    target = TARGETS[core]
+    compiler = find_compiler(target, command)
+    macros = [*compiler.command, *compiler.options(target), "-dM", "-E", "-x", "c", "-"]
+    defined = subprocess.run(macros, input="", capture_output=True, text=True, check=True).stdout
+    wanted = {"dsp": "#define __ARM_FEATURE_DSP 1", "mve": "#define __ARM_FEATURE_MVE "}[target.kernels]
+    assert wanted in defined
