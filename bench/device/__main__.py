@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ def _one_of(known: tuple[str, ...]) -> Any:
     return callback
 
 
-def _listed(option: str, known: tuple[str, ...], default: tuple[str, ...], what: str) -> Any:
+def _listed(
+    option: str, known: tuple[str, ...], default: tuple[str, ...], what: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option(
         option,
         callback=_one_of(known),

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.device.networks import Network
-from bench.device.programs import Configuration, Figures, Source, aligned, counted, total
+from bench.device.programs import Configuration, Figures, Source, aligned, total
 from bench.networks import Unusable
-from qrt.firmware.emulators import Call, Command, Read, Write
+from qrt.firmware.emulators import Call, Command, Read, Settings, Write, execute
 from qrt.firmware.targets import Target
 
 # The processors that it knows, by those that this benchmark has. Those with the DSP extension get its Cortex-M4, the
@@ -70,13 +70,12 @@ def _measured(network: Network, target: Target, how: Configuration, policy: str,
             ["BAKENN_CMSIS_NN_BUILTIN_MEMORY"],
             ["-std=c11"],
         )
-        image = program.link(target, how)
-        alone = program.alone(target, how) if target.emulator != "unicorn" else image
+        image, alone = program.pair(target, how)
     places = [aligned(image.free)]
     for size in (arena, source, result):
         places.append(aligned(places[-1] + size + len(GUARD)))
     commands = list(_commands(network, places, (arena, source, result)))
-    execution = counted(image, target, commands, places[-1] - image.free)
+    execution = execute(image, target, commands, Settings(count=True, memory=places[-1] - image.free))
     instructions, cycles = total(execution.calls[0])
     *results, after_arena, after_output = execution.reads
     if after_arena != GUARD or after_output != GUARD:

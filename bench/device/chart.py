@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.chart import bars
 from bench.device import recorded
-from bench.device.report import first, races_of
+from bench.device.report import best_of_qrt, races_of
 
 
 def draw(document: Mapping[str, Any], folder: Path) -> Iterator[Path]:
@@ -16,11 +16,14 @@ def draw(document: Mapping[str, Any], folder: Path) -> Iterator[Path]:
     for target, title in document["targets"].items():
         multiples: dict[str, dict[str, float]] = {}
         for race in races_of(document, target):
-            base = first(race)
-            others = {name: of["instructions"] for name, of in race["results"].items() if of["instructions"] != base}
+            best = best_of_qrt(race)
+            if best is None:
+                continue
+            found = {name: of["instructions"] for name, of in race["results"].items()}
+            base = found.pop(best)
             if race["recorded"]:
-                others[recorded.NAME] = race["recorded"]
-            for name, instructions in others.items() if base else ():
+                found[recorded.NAME] = race["recorded"]
+            for name, instructions in found.items():
                 multiples.setdefault(name, {})[race["network"]] = instructions / base
         if multiples:
             names = list(dict.fromkeys(name for found in multiples.values() for name in found))

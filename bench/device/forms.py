@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
 from pathlib import Path
 
 import qrt
 import qrt.firmware
 import qrt.schema
 from bench.device.networks import Network
-from bench.device.programs import Configuration, Figures, Source, aligned, call_numbers, counted, total
+from bench.device.programs import Configuration, Figures, Source, aligned, total
 from bench.networks import Unusable
 from qrt.compiler.backends.qfb.reader import read
 from qrt.firmware.build import build, run, sizes
-from qrt.firmware.emulators import Call, Command, Read, Write, execute
+from qrt.firmware.emulators import Call, Command, Read, Settings, Write, execute
 from qrt.firmware.generate.network import generate
 from qrt.firmware.targets import Target
+from qrt.firmware.toolchain.image import Image
 
 RUNTIME, SCHEMA, FIRMWARE = (Path(package.__path__[0]) for package in (qrt, qrt.schema, qrt.firmware))
+ARM = RUNTIME / "kernels" / "arm"
 INTERPRETER = Path(__file__).with_name("interpreter.c")
 
 
@@ -30,31 +34,31 @@ def generated(network: Network, target: Target, how: Configuration) -> Figures:
     return Figures(instructions, cycles, 0, takes.code, takes.constants, takes.memory, execution.stack, outputs)
 
 
+# Lists the operators that the interpreter links.
+OPERATORS = """\
+#include "qrt_device.h"
+extern const qrt_device_operator *const interpreter_operators[];
+extern const uint32_t interpreter_operator_count;
+const qrt_device_operator *const interpreter_operators[] = {{{operators}}};
+const uint32_t interpreter_operator_count = {count};
+"""
+
+
 def interpreted(network: Network, target: Target, how: Configuration) -> Figures:
     """The interpreter, with the operators that the network has."""
     graph, content = read(network.content), network.content
-    kinds = sorted({op.kind for op in graph.ops})
-    operators = ",".join(f"&qrt_device_{kind}" for kind in kinds)
-    roots = [f"interpreter_{name}" for name in ("open", "needed", "input", "output", "run")]
-    program = Source(
-        [INTERPRETER, FIRMWARE / "qrt_device.c", *_engine()],
-        [FIRMWARE, RUNTIME, RUNTIME / "kernels", SCHEMA],
-        roots,
-        [f"OPERATORS={operators}"],
-    )
-    image = program.link(target, how)
-    alone = program.alone(target, how) if target.emulator != "unicorn" else image
+    image, alone = _linked(sorted({op.kind for op in graph.ops}), target, how)
     file = aligned(image.free)
     block = aligned(file + len(content))
     start: list[Command] = [Write(file, content)]
     # How much memory it asks for, and then where the inputs and outputs are.
     ask = [*start, Call("interpreter_open", (file, len(content), 0, 0)), Call("interpreter_needed")]
-    needed = execute(image, target, ask).returned[1]
-    memory = block + needed - image.free
+    needed = execute(image, target, ask, Settings(memory=block - image.free)).returned[1]
+    settings = Settings(count=True, memory=block + needed - image.free)
     start.append(Call("interpreter_open", (file, len(content), block, needed)))
     sides = [("interpreter_input", graph.inputs), ("interpreter_output", graph.outputs)]
     where = [Call(symbol, (i,)) for symbol, edges in sides for i in range(len(edges))]
-    status, *places = counted(image, target, [*start, *where], memory).returned
+    status, *places = execute(image, target, [*start, *where], settings).returned
     if status != 0:
         raise Unusable(f"the interpreter refuses the file with status {status - (1 << 32)}")
     inputs, results = places[: len(graph.inputs)], places[len(graph.inputs) :]
@@ -63,13 +67,14 @@ def interpreted(network: Network, target: Target, how: Configuration) -> Figures
         commands += [Write(place, codes) for place, codes in zip(inputs, sample, strict=True)]
         commands.append(Call("interpreter_run"))
         commands += [Read(place, edge.tensor.nbytes) for place, edge in zip(results, graph.outputs, strict=True)]
-    execution = counted(image, target, commands, memory)
-    instructions, cycles = total(execution.calls[call_numbers(commands, "interpreter_run")[0]])
+    execution = execute(image, target, commands, settings)
+    opened, first = execution.calls[:2]
+    instructions, cycles = total(first)
     count = len(results)
     return Figures(
         instructions,
         cycles,
-        total(execution.calls[0])[0],
+        total(opened)[0],
         alone.code,
         alone.constants + alone.data + len(content),
         needed + alone.data + alone.bss,
@@ -78,7 +83,29 @@ def interpreted(network: Network, target: Target, how: Configuration) -> Figures
     )
 
 
-def _engine() -> list[Path]:
-    """What an application of the interpreter links beside `qrt_device.c`."""
-    kernels = sorted((RUNTIME / "kernels" / "portable").glob("*.c"))
-    return [*sorted(SCHEMA.glob("*.c")), RUNTIME / "engine" / "qrt_params.c", *kernels]
+def _linked(kinds: list[str], target: Target, how: Configuration) -> tuple[Image, Image]:
+    """The interpreter with these operators for the emulator, and for its sizes."""
+    own, ending = _own_rows(target.kernels), f"_{target.kernels}"
+    operators = [f"&qrt_device_{kind}{ending if kind in own else ''}" for kind in kinds]
+    with tempfile.TemporaryDirectory(prefix="qrt-") as folder:
+        listed = Path(folder) / "operators.c"
+        listed.write_text(OPERATORS.format(operators=", ".join(operators), count=len(operators)), encoding="utf-8")
+        program = Source(
+            [INTERPRETER, listed, *_engine(target.kernels)],
+            [FIRMWARE, RUNTIME, RUNTIME / "kernels", SCHEMA],
+            [f"interpreter_{name}" for name in ("open", "needed", "input", "output", "run")],
+        )
+        return program.pair(target, how)
+
+
+def _own_rows(kernels: str) -> set[str]:
+    """The operators that a kernel set has kernels for itself; it takes the others from the portable one."""
+    rows = ARM / kernels / "rows.h"
+    return set(re.findall(r"^X\((\w+)\)", rows.read_text(encoding="utf-8"), re.MULTILINE)) if rows.is_file() else set()
+
+
+def _engine(kernels: str) -> list[Path]:
+    """What an application of the interpreter links."""
+    device = [FIRMWARE / "qrt_device.c", *FIRMWARE.glob(f"qrt_device_{kernels}.c")]
+    folders = [SCHEMA, RUNTIME / "kernels" / "portable", ARM / kernels]
+    return [*device, RUNTIME / "engine" / "qrt_params.c", *(path for at in folders for path in sorted(at.glob("*.c")))]

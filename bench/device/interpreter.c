@@ -1,11 +1,9 @@
-/* interpreter.c: an application of qrt_device.h. OPERATORS lists the operators that it links. */
+/* interpreter.c: an application of qrt_device.h; another file lists the operators that it links. */
 #include "qrt_device.h"
 
-#ifndef OPERATORS
-#define OPERATORS &qrt_device_conv2d
-#endif
+extern const qrt_device_operator *const interpreter_operators[];
+extern const uint32_t interpreter_operator_count;
 
-static const qrt_device_operator *const operators[] = {OPERATORS};
 static qrt_device device;
 
 int32_t interpreter_open(const void *file, uint32_t file_size, void *memory, uint32_t memory_size);
@@ -15,7 +13,7 @@ const int8_t *interpreter_output(uint32_t index);
 void interpreter_run(void);
 
 int32_t interpreter_open(const void *file, uint32_t file_size, void *memory, uint32_t memory_size) {
-    return qrt_device_open(&device, file, file_size, operators, sizeof operators / sizeof *operators, memory,
+    return qrt_device_open(&device, file, file_size, interpreter_operators, interpreter_operator_count, memory,
                            memory_size, NULL);
 }
 

@@ -5,6 +5,8 @@ The channels are averaged by a pool, as in networks for TFLite Micro, and not by
 
 from __future__ import annotations
 
+from typing import Any
+
 from bench.recipes import Layer, Recipe, Value, mobilenet_v2
 from qrt.compiler import GraphBuilder
 from qrt.compiler.ir import Tensor
@@ -32,7 +34,7 @@ def _layer(g: GraphBuilder, layer: Layer, inputs: list[Tensor]) -> Tensor:
     x, y = inputs[0], layer.output
     if layer.kind == "mean":
         return g.reshape(g.average_pool2d(x, (x.shape[1], x.shape[2])), (1, x.shape[3]))
-    coded = {"scale": y.scale, "zero_point": y.zero_point - 128, "activation": layer.activation}
+    coded: dict[str, Any] = {"scale": y.scale, "zero_point": y.zero_point - 128, "activation": layer.activation}
     if layer.kind == "add":
         return g.add(*inputs, **coded)
     assert layer.weights is not None and layer.bias is not None and layer.weight_scales is not None, layer.kind

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +113,7 @@ def plan(names: tuple[str, ...], folder: Path) -> tuple[dict[str, Callable[[], N
         elif name == "digits":
             makers[name] = lambda: from_tflite(_written(compile(DIGITS), "digits", folder), folder)
         elif (path := PUBLISHED / f"{name}.tflite").is_file():
-            makers[name] = lambda path=path: from_tflite(path, folder)
+            makers[name] = partial(from_tflite, path, folder)
         else:
             skipped[name] = "its file is missing in shared/models beside the project"
     return makers, skipped

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from qrt.firmware.emulators import Call, Command, Execution, Settings, execute
 from qrt.firmware.emulators.counts import Segment
 from qrt.firmware.targets import Target
 from qrt.firmware.toolchain.compilers import Compiler, link
@@ -72,18 +71,14 @@ class Source:
     defines: Sequence[str] = ()
     options: Sequence[str] = ()
 
-    def link(self, target: Target, how: Configuration) -> Image:
+    def pair(self, target: Target, how: Configuration) -> tuple[Image, Image]:
+        """The program for the target's emulator, and the one that its sizes are of: QEMU's holds what starts it."""
+        image = self._linked(target, how)
+        return image, image if target.emulator == "unicorn" else self._linked(replace(target, emulator="unicorn"), how)
+
+    def _linked(self, target: Target, how: Configuration) -> Image:
         options = [f"-O{how.optimize}", *self.options]
         return link(target, how.compiler, self.files, self.include, self.roots, options, self.defines)
-
-    def alone(self, target: Target, how: Configuration) -> Image:
-        """The program without what starts it, of which the sizes are: QEMU's programs hold what starts them."""
-        return self.link(replace(target, emulator="unicorn"), how)
-
-
-def counted(image: Image, target: Target, commands: Sequence[Command], memory: int) -> Execution:
-    """Runs and counts; `memory`: bytes of RAM behind the program's own."""
-    return execute(image, target, commands, Settings(count=True, memory=memory))
 
 
 def total(segments: Sequence[Segment]) -> tuple[int, int | None]:
@@ -96,9 +91,3 @@ def total(segments: Sequence[Segment]) -> tuple[int, int | None]:
 def aligned(address: int) -> int:
     """The next multiple of 16, which is enough for every contestant's memory."""
     return -(-address // 16) * 16
-
-
-def call_numbers(commands: Sequence[Command], symbol: str) -> list[int]:
-    """Which of the calls are of this function."""
-    calls = [command for command in commands if isinstance(command, Call)]
-    return [i for i, call in enumerate(calls) if call.symbol == symbol]

@@ -13,11 +13,15 @@ from bench.device import recorded
 from bench.report import NOTHING, README, Table
 
 DOCS = README.parent / "docs" / "benchmark.md"
-MARK = re.compile(r"(<!-- bench device table: begin -->\n).*?(<!-- bench device table: end -->)", re.DOTALL)
+MARK = re.compile(r"<!-- bench device table: begin -->\n(?P<table>.*?)<!-- bench device table: end -->", re.DOTALL)
 Document = Mapping[str, Any]
 Race = Mapping[str, Any]
-# The contestants of README.md, by the beginning of their names, on processors with kernels of their own.
-PUBLISHED = ("cortex-m4", "cortex-m55")
+# The processors of README.md: those with recorded figures.
+PUBLISHED = tuple(recorded.INSTRUCTIONS)
+NOTES = (
+    "ratio: instructions / those of qrt's generated C on the processor's own kernels. Flash is code and constants;",
+    "RAM is without stack; all in bytes. Cycles are estimated. Each with the compiler and level that make it fastest.",
+)
 
 
 def show(document: Document) -> None:
@@ -31,8 +35,11 @@ def show(document: Document) -> None:
             click.secho(table.title, bold=True)
             first, *rest = table.lines()
             click.secho(first, underline=True)
-            for line in (*rest, *table.notes):
+            for line in rest:
                 click.echo(line)
+    click.echo()
+    for line in NOTES:
+        click.echo(line)
     missing = list(not_run(document))
     if missing:
         click.echo()
@@ -84,7 +91,8 @@ def target_table(document: Document, target: str, title: str) -> Table:
     ]
     rows = []
     for race in races_of(document, target):
-        base = first(race)
+        best = best_of_qrt(race)
+        base = race["results"][best]["instructions"] if best else None
         for name, of in race["results"].items():
             rows.append(
                 [
@@ -101,38 +109,27 @@ def target_table(document: Document, target: str, title: str) -> Table:
             ratio = f"{race['recorded'] / base:.2f}" if base else NOTHING
             blank = [NOTHING] * (len(columns) - 3)
             rows.append([f"{race['network']}: {recorded.NAME}", millions(race["recorded"]), ratio, *blank])
-    notes = [
-        "ratio: instructions / those of a network's first line. Flash is code and constants; RAM is without stack.",
-        "All in bytes. Cycles are estimated. Each with the compiler and the level with which it is the fastest.",
-    ]
-    return Table(title, columns, rows, notes)
+    return Table(title, columns, rows)
 
 
-def first(race: Race) -> int | None:
-    """The instructions of qrt's generated C on the best kernels: the first contestant, if it ran."""
-    return next((of["instructions"] for name, of in race["results"].items() if name.startswith("qrt ")), None)
+def best_of_qrt(race: Race) -> str | None:
+    """qrt's generated C on the kernels of the processor's own set, if it ran."""
+    return next((name for name in race["results"] if name.startswith("qrt ") and "," not in name), None)
 
 
-def _of(race: Race, contestant: str) -> Mapping[str, Any] | None:
-    found: Mapping[str, Any] | None = race["results"].get(contestant)
-    return found
-
-
-def _best_qrt(race: Race, ending: str = "") -> Mapping[str, Any] | None:
-    """qrt's generated C, or the interpreter, on the kernels of the target's own set."""
-    return next(
-        (of for name, of in race["results"].items() if name.startswith("qrt ") and name.partition(",")[2] == ending),
-        None,
-    )
-
-
-def _instructions(of: Mapping[str, Any] | None) -> str:
+def _instructions(race: Race, contestant: str | None) -> str:
+    of = race["results"].get(contestant)
     return millions(of["instructions"] if of else None)
+
+
+def _of_qrt(race: Race) -> str:
+    return _instructions(race, best_of_qrt(race))
 
 
 def readme_text(document: Document) -> str:
     """The table of README.md: instructions of an inference on two processors, beside others."""
-    columns, cells = ["network", "MMACs"], {}
+    columns = ["network", "MMACs"]
+    cells: dict[str, list[str]] = {}
     names = list(dict.fromkeys(race["network"] for race in document["races"]))
     for race in document["races"]:
         cells.setdefault(race["network"], [race["network"], f"{race['macs'] / 1e6:,.2f}"])
@@ -142,12 +139,9 @@ def readme_text(document: Document) -> str:
         short = document["targets"][target].removeprefix("Arm Cortex-")
         columns += [f"{short}: qrt", "BakeNN, CMSIS-NN", "BakeNN, own", "TFLM + CMSIS-NN, recorded"]
         for race in races_of(document, target):
-            others = (_of(race, name) for name in ("BakeNN, CMSIS-NN", "BakeNN, own kernels"))
-            cells[race["network"]] += [
-                f"**{_instructions(_best_qrt(race))}**",
-                *map(_instructions, others),
-                millions(race["recorded"]),
-            ]
+            contestants = (best_of_qrt(race), "BakeNN, CMSIS-NN", "BakeNN, own kernels")
+            cells[race["network"]] += [_instructions(race, name) for name in contestants]
+            cells[race["network"]].append(millions(race["recorded"]))
     table = Table("", columns, [cells[name] for name in names])
     return f"{made_by(document)}\n\n{table.markdown()}"
 
@@ -168,7 +162,7 @@ def docs_text(document: Document) -> str:
     names = list(dict.fromkeys(race["network"] for race in document["races"]))
     columns = ["network", *document["targets"]]
     by = {(race["network"], race["target"]): race for race in document["races"]}
-    rows = [[name, *(_instructions(_best_qrt(by[name, target])) for target in document["targets"])] for name in names]
+    rows = [[name, *(_of_qrt(by[name, target]) for target in document["targets"])] for name in names]
     parts = [made_by(document), "", "qrt, generated C:", "", Table("", columns, rows).markdown()]
     target = next((name for name in PUBLISHED if name in document["targets"]), None)
     if target:
@@ -196,6 +190,7 @@ def write_tables(document: Document, readme: Path = README, docs: Path = DOCS) -
     """Writes the tables between the markers of README.md and docs/benchmark.md."""
     for path, text in ((readme, readme_text(document)), (docs, docs_text(document))):
         old = path.read_text(encoding="utf-8")
-        if not MARK.search(old):
+        if not (found := MARK.search(old)):
             raise click.ClickException(f"{path}: has no markers for the table of devices")
-        path.write_text(MARK.sub(lambda match, text=text: match[1] + text + match[2], old), encoding="utf-8")
+        begin, end = found.span("table")
+        path.write_text(old[:begin] + text + old[end:], encoding="utf-8")

@@ -30,6 +30,7 @@ from places import ROOT
 
 import qrt
 from bench.__main__ import main as bench
+from bench.device.__main__ import main as device_bench
 from qrt.cli import verbs
 from qrt.compiler import build
 from qrt.compiler.frontends.onnx.nodes import NODES
@@ -451,6 +452,8 @@ def test_commands_exist(page: Path) -> None:
             assert words[1] in targets, f"make {words[1]}"
         elif words[:3] == ["python", "-m", "bench"]:
             assert {word for word in words if word.startswith("--")} <= options(bench)
+        elif words[:3] == ["python", "-m", "bench.device"]:
+            assert {word for word in words if word.startswith("--")} <= options(device_bench)
 
 
 @pytest.mark.parametrize("verb", verbs.commands)
@@ -463,7 +466,7 @@ def test_help_shows_commands_that_exist(verb: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_options_exist(page: Path) -> None:
-    known = set().union(*map(options, verbs.commands.values()), options(bench))
+    known = set().union(*map(options, verbs.commands.values()), options(bench), options(device_bench))
     named = [span.split()[0] for span in inline(page) if re.fullmatch(r"--?[a-z-]*[a-z]( \S+)?", span)]
     assert set(named) <= known
 
