@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tempfile
 from pathlib import Path
@@ -47,7 +48,7 @@ const uint32_t interpreter_operator_count = {count};
 def interpreted(network: Network, target: Target, how: Configuration) -> Figures:
     """The interpreter, with the operators that the network has."""
     graph, content = read(network.content), network.content
-    image, alone = _linked(sorted({op.kind for op in graph.ops}), target, how)
+    image, alone = _linked(tuple(sorted({op.kind for op in graph.ops})), target, how)
     file = aligned(image.free)
     block = aligned(file + len(content))
     start: list[Command] = [Write(file, content)]
@@ -83,7 +84,8 @@ def interpreted(network: Network, target: Target, how: Configuration) -> Figures
     )
 
 
-def _linked(kinds: list[str], target: Target, how: Configuration) -> tuple[Image, Image]:
+@functools.cache
+def _linked(kinds: tuple[str, ...], target: Target, how: Configuration) -> tuple[Image, Image]:
     """The interpreter with these operators for the emulator, and for its sizes."""
     own, ending = _own_rows(target.kernels), f"_{target.kernels}"
     operators = [f"&qrt_device_{kind}{ending if kind in own else ''}" for kind in kinds]
