@@ -15,7 +15,6 @@ from bench.device.mobilenet import NAME as MOBILENET
 from bench.device.mobilenet import mobilenet
 from bench.networks import PUBLISHED, Unusable
 from bench.recipes import Array
-from qrt.cli.contents import read_contents
 from qrt.compiler import CompileError, build, compile
 from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.backends.tflite.writer import to_tflite
@@ -36,12 +35,12 @@ class Network:
     ----------
     name : str
     macs : int
-        Multiply-accumulates that are executed.
+        Multiply-accumulates of the network including all channels.
     content : bytes
         The .qfb file, bit-exact to TFLite Micro, without names.
     exported : bytes
-        The same network as .tflite, as ``qrt export`` writes it, but without a softmax at its end, which BakeNN
-        does not take.
+        The same network as .tflite, as ``qrt export`` writes it, with the channels that qrt removes, and without a
+        softmax at its end, which BakeNN does not take.
     samples : list of list of Array
         For each run the codes of each input.
     expected, expected_exported : list of list of bytes
@@ -64,9 +63,9 @@ class Network:
 def from_tflite(path: Path, folder: Path) -> Network:
     """The network of a .tflite file; `folder` is where the exported file goes."""
     try:
-        built = build(path, match="tflm")
-        content = built.to_bytes(strip=True)
-        graph = read(content)
+        content = build(path, match="tflm").to_bytes(strip=True)
+        whole = build(path, match="tflm", skip={"remove_channels"})
+        graph = read(whole.to_bytes())
         if graph.ops[-1].kind == "softmax":
             graph.outputs = [Edge(graph.ops.pop().inputs[0])]
         exported = folder / f"{path.stem}_exported.tflite"
@@ -79,7 +78,7 @@ def from_tflite(path: Path, folder: Path) -> Network:
     samples = [[rng.integers(-128, 128, info.shape, dtype=np.int8) for info in model.inputs] for _ in range(SAMPLES)]
     return Network(
         path.stem,
-        sum(op.macs for op in read_contents(content).operators),
+        whole.report.macs,
         content,
         exported.read_bytes(),
         samples,
