@@ -26,6 +26,9 @@ PROFILES = {
     "cortex-m55": "CORTEX_M4",
     "rv32imc": "RV32IMC",
 }
+# A header that CMSIS-NN includes before it looks at the processor, and of which it uses nothing. BakeNN reserves the
+# scratch memory that CMSIS-NN needs on an M4; its vector code, for an M55, needs more.
+MATH_H = "#undef __ARM_FEATURE_MVE\n"
 # Behind what is its own; whether it writes beyond that is checked.
 GUARD = b"\xa5" * 256
 
@@ -61,8 +64,7 @@ def _measured(network: Network, target: Target, how: Configuration, policy: str,
             for size in ("ARENA_SIZE", "INPUT_BYTES", "OUTPUT_BYTES")
             for number in re.findall(rf"#define BKNN_NET_{size} (\d+)u", header)
         )
-        # CMSIS-NN includes a header of which it uses nothing.
-        (folder / "math.h").touch()
+        (folder / "math.h").write_text(MATH_H, encoding="utf-8")
         program = Source(
             sorted((folder / "net").rglob("*.c")),
             [folder, *sorted({path.parent for path in (folder / "net").rglob("*.h")})],
