@@ -15,11 +15,10 @@
 #include "arm/dsp/rows.h"
 #undef X
 
+/* For operators that qrt_<operator>_dsp does not cover. */
 #define RUN(name) void name(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
-RUN(qrt_conv2d_s8_dsp)
 RUN(qrt_conv2d_s8_dsp_single)
 RUN(qrt_conv2d_s8_dsp_general)
-RUN(qrt_linear_s8_dsp)
 RUN(qrt_linear_s8_dsp_single)
 RUN(qrt_linear_s8_dsp_general)
 #undef RUN
