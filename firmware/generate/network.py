@@ -63,7 +63,7 @@ class Network:
         """The operators that run on portable kernels, since the target's set has none that covers them."""
         if self.target.kernels == "portable":
             return []
-        return [i for i, step in enumerate(self.steps) if step.kernels == "portable" and not _stays(step, self.plan)]
+        return [i for i, step in enumerate(self.steps) if step.kernels == "portable" and step.op.kind != "reshape"]
 
     @property
     def memory_size(self) -> int:
