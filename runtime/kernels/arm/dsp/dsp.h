@@ -19,6 +19,11 @@
 #define RUN(name) void name(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 RUN(qrt_conv2d_s8_dsp_single)
 RUN(qrt_conv2d_s8_dsp_general)
+RUN(qrt_dwconv2d_s8_dsp)
+RUN(qrt_dwconv2d_s8_dsp_single)
+RUN(qrt_dwconv2d_s8_dsp_3x3)
+RUN(qrt_dwconv2d_s8_dsp_3x3_single)
+RUN(qrt_linear_s8_dsp)
 RUN(qrt_linear_s8_dsp_single)
 RUN(qrt_linear_s8_dsp_general)
 #undef RUN

@@ -1,5 +1,6 @@
 /* rows.h: X(operator) for each operator that the dsp set has a row of its own for. */
 X(conv2d)
+X(dwconv2d)
 X(linear)
 X(add)
 X(mul)

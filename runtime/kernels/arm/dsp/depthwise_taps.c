@@ -1,0 +1,74 @@
+/* depthwise_taps.c: which taps of which positions lie in the image. */
+#include "arm/dsp/depthwise_taps.h"
+
+#include "arm/dsp/depthwise.h"
+#include "qrt_math.h"
+
+/* The output positions of a row whose taps in x all lie in the image: [first, last). */
+static qrt_span inner(const qrt_conv2d_params *p) {
+    int32_t first = (p->pad_left + p->stride_x - 1) / p->stride_x;
+    int32_t room = p->in_width + p->pad_left - (p->filter_width - 1) * p->dilation_x;
+    int32_t last = room > 0 ? (room - 1) / p->stride_x + 1 : 0;
+    qrt_span span = {first, last < p->out_width ? last : p->out_width};
+    return span;
+}
+
+/* Where the taps are of a position whose first one is that of column `left`; those outside are at `blank`. */
+static void find_taps(const qrt_conv2d_params *p, qrt_span rows, qrt_span columns, uintptr_t blank,
+                      uintptr_t *offsets) {
+    for (int32_t f = 0; f < p->filter_height; f++) {
+        ptrdiff_t row = (ptrdiff_t)f * p->dilation_y * p->in_width;
+        for (int32_t g = 0; g < p->filter_width; g++) {
+            int in = f >= rows.first && f < rows.last && g >= columns.first && g < columns.last;
+            *offsets++ = in ? (uintptr_t)((row + (ptrdiff_t)g * p->dilation_x) * p->in_channels) : blank;
+        }
+    }
+}
+
+/* A row of output, whose first tap is in row `top` of the image. `offsets` are those of a position amid the image, and
+ * behind them is room for as many. */
+static void run_row(const qrt_conv2d_params *p, const int8_t *image, int32_t top, uintptr_t *offsets,
+                    const int8_t *blank, qrt_dsp_taps *taps, void (*run)(const qrt_dsp_taps *taps)) {
+    int32_t count = p->filter_height * p->filter_width;
+    qrt_span rows = qrt_window(top, p->filter_height, p->dilation_y, p->in_height), middle = inner(p);
+    if (rows.last - rows.first < p->filter_height) middle.last = middle.first;
+    for (int32_t x = 0; x < p->out_width; x += taps->positions, taps->output += taps->positions * p->out_channels) {
+        int32_t left = x * p->stride_x - p->pad_left;
+        taps->x = (uintptr_t)image + (uintptr_t)(((ptrdiff_t)top * p->in_width + left) * p->in_channels);
+        taps->offsets = offsets;
+        taps->positions = middle.last - x;
+        if (x < middle.first || x >= middle.last) {
+            qrt_span columns = qrt_window(left, p->filter_width, p->dilation_x, p->in_width);
+            taps->offsets = offsets + count;
+            taps->positions = 1;
+            find_taps(p, rows, columns, (uintptr_t)blank - taps->x, offsets + count);
+        }
+        taps->offsets_end = taps->offsets + count;
+        run(taps);
+    }
+}
+
+void qrt_dsp_depthwise_taps(const qrt_conv2d_params *p, const int8_t *image, int8_t *output, void *scratch,
+                            void (*run)(const qrt_dsp_taps *taps)) {
+    int32_t count = p->filter_height * p->filter_width, channels = p->in_channels;
+    uintptr_t *offsets = scratch;
+    int8_t *blank = (int8_t *)(offsets + 2 * count);
+    qrt_span rows = {0, p->filter_height}, columns = {0, p->filter_width};
+    qrt_dsp_taps taps = {.skip = count < 2 ? 4 : (uintptr_t)(-(count / 2) & 3),
+                         .packed = p->packed,
+                         .output = output,
+                         .whole = channels & ~3,
+                         .back = -channels & 3,
+                         .zero_point = p->requant.y_zero_point,
+                         .x_step = (p->stride_x - 1) * channels};
+    memset(blank, p->x_zero_point, (size_t)channels);
+    find_taps(p, rows, columns, 0, offsets);
+    for (int32_t n = 0; n < p->batch; n++) {
+        for (int32_t y = 0; y < p->out_height; y++) {
+            int8_t *row = taps.output;
+            run_row(p, image, y * p->stride_y - p->pad_top, offsets, blank, &taps, run);
+            qrt_dsp_clamp_row(p, row);
+        }
+        image += (ptrdiff_t)p->in_height * p->in_width * channels;
+    }
+}

@@ -1,0 +1,135 @@
+/* dwconv2d_row.c: which operators the kernels of dwconv2d cover, and what they pack. */
+#include "arm/dsp/depthwise_planes.h"
+#include "arm/dsp/depthwise_taps.h"
+#include "arm/dsp/dsp.h"
+#include "portable/portable.h"
+
+/* Four channels at a time, with requantization in three instructions; a clamp comes after it. */
+static int covers(const qrt_conv2d_params *p, int32_t rounding) {
+    qrt_requant requant = p->requant;
+    requant.output_min = -128;
+    requant.output_max = 127;
+    return p->in_channels == p->out_channels && p->in_channels >= 4 && requant.rounding == rounding &&
+           (rounding == 0 ? qrt_dsp_single_covers(&requant, p->out_channels)
+                          : qrt_dsp_double_covers(&requant, p->out_channels));
+}
+
+static int is_3x3(const qrt_conv2d_params *p) {
+    return p->filter_height == 3 && p->filter_width == 3 && p->stride_y == 1 && p->stride_x == 1 &&
+           p->dilation_y == 1 && p->dilation_x == 1;
+}
+
+static int covers_double(const void *params) { return covers(params, 1); }
+static int covers_single(const void *params) { return covers(params, 0); }
+static int covers_3x3(const void *params) { return is_3x3(params) && covers(params, 1); }
+static int covers_3x3_single(const void *params) { return is_3x3(params) && covers(params, 0); }
+
+/* The weight of a tap for a channel. */
+static int32_t weight(const qrt_conv2d_params *p, int32_t tap, int32_t channel) {
+    return p->weights[(ptrdiff_t)tap * p->out_channels + channel];
+}
+
+/* The bias with what the zero point of x contributes; sums of codes wrap around on the way to a sum that fits. */
+static uint32_t bias(const qrt_conv2d_params *p, int32_t channel) {
+    int32_t taps = p->filter_height * p->filter_width, sum = 0;
+    for (int32_t tap = 0; tap < taps; tap++) sum += weight(p, tap, channel);
+    return (uint32_t)(p->requant.bias != NULL ? p->requant.bias[channel] : 0) -
+           (uint32_t)p->x_zero_point * (uint32_t)sum;
+}
+
+/* How many words the constants of requantization of a channel are, and these. */
+static int32_t constants(const qrt_conv2d_params *p) { return p->requant.rounding == 0 ? 3 : 2; }
+
+static uint32_t *pack_constants(const qrt_requant *r, int32_t channel, uint32_t *d) {
+    if (r->rounding == 0) {
+        *d++ = (uint32_t)r->multiplier[channel * r->step];
+        *d++ = (uint32_t)qrt_dsp_single_addend(r, channel, 0);
+        *d++ = (uint32_t)qrt_dsp_single_shift(r, channel, 0);
+    } else {
+        *d++ = (uint32_t)qrt_dsp_double_multiplier(r, channel);
+        *d++ = (uint32_t)qrt_dsp_double_power(r, channel);
+    }
+    return d;
+}
+
+static size_t taps_packed_size(const void *params) {
+    const qrt_conv2d_params *p = params;
+    int32_t words = qrt_dsp_taps_words(p->filter_height * p->filter_width) + 4 * constants(p);
+    return 4 * (size_t)words * (size_t)((p->out_channels + 3) / 4);
+}
+
+static void taps_pack(const void *params, void *packed) {
+    const qrt_conv2d_params *p = params;
+    uint32_t *d = packed;
+    int32_t taps = p->filter_height * p->filter_width, tap;
+    for (int32_t c = 0; c < p->out_channels; c += 4) {
+        int32_t first = c < p->out_channels - 4 ? c : p->out_channels - 4;
+        for (int32_t i = 0; i < 4; i++) *d++ = bias(p, first + i);
+        for (tap = 0; tap + 1 < taps; tap += 2) {
+            for (int32_t i = 0; i < 4; i++) *d++ = word_of(weight(p, tap, first + i), weight(p, tap + 1, first + i));
+        }
+        if (tap < taps) {
+            for (int32_t i = 0; i < 2; i++) *d++ = word_of(weight(p, tap, first + i), weight(p, tap, first + i + 2));
+        }
+        for (int32_t i = 0; i < 4; i++) d = pack_constants(&p->requant, first + i, d);
+    }
+}
+
+static size_t taps_scratch_size(const void *params) {
+    const qrt_conv2d_params *p = params;
+    size_t taps = (size_t)p->filter_height * (size_t)p->filter_width;
+    return 2 * taps * sizeof(uintptr_t) + (size_t)p->in_channels;
+}
+
+static size_t planes_packed_size(const void *params) {
+    const qrt_conv2d_params *p = params;
+    return 4 * (size_t)(QRT_DSP_PLANES_WORDS + constants(p)) * (size_t)p->out_channels;
+}
+
+static void planes_pack(const void *params, void *packed) {
+    const qrt_conv2d_params *p = params;
+    uint32_t *d = packed;
+    for (int32_t c = 0; c < p->out_channels; c++) {
+        for (int32_t tap = 0; tap < 9; tap += 3) {
+            *d++ = word_of(weight(p, tap, c), weight(p, tap + 1, c));
+            *d++ = word_of(weight(p, tap + 1, c), weight(p, tap + 2, c));
+        }
+        *d++ = bias(p, c);
+        d = pack_constants(&p->requant, c, d);
+    }
+}
+
+static size_t planes_scratch_size(const void *params) { return qrt_dsp_depthwise_planes_scratch(params); }
+
+static const qrt_kernel single = {.run = qrt_dwconv2d_s8_dsp_single,
+                                  .packed_size = taps_packed_size,
+                                  .pack = taps_pack,
+                                  .scratch_size = taps_scratch_size,
+                                  .name = "qrt_dwconv2d_s8_dsp_single",
+                                  .covers = covers_single,
+                                  .otherwise = &qrt_dwconv2d_portable,
+                                  .packs_all = 1};
+static const qrt_kernel any = {.run = qrt_dwconv2d_s8_dsp,
+                               .packed_size = taps_packed_size,
+                               .pack = taps_pack,
+                               .scratch_size = taps_scratch_size,
+                               .name = "qrt_dwconv2d_s8_dsp",
+                               .covers = covers_double,
+                               .otherwise = &single,
+                               .packs_all = 1};
+static const qrt_kernel single_3x3 = {.run = qrt_dwconv2d_s8_dsp_3x3_single,
+                                      .packed_size = planes_packed_size,
+                                      .pack = planes_pack,
+                                      .scratch_size = planes_scratch_size,
+                                      .name = "qrt_dwconv2d_s8_dsp_3x3_single",
+                                      .covers = covers_3x3_single,
+                                      .otherwise = &any,
+                                      .packs_all = 1};
+const qrt_kernel qrt_dwconv2d_dsp = {.run = qrt_dwconv2d_s8_dsp_3x3,
+                                     .packed_size = planes_packed_size,
+                                     .pack = planes_pack,
+                                     .scratch_size = planes_scratch_size,
+                                     .name = "qrt_dwconv2d_s8_dsp_3x3",
+                                     .covers = covers_3x3,
+                                     .otherwise = &single_3x3,
+                                     .packs_all = 1};
