@@ -5,6 +5,9 @@
 #include "qrt_kernels.h"
 #include "qrt_math.h"
 
+/* The rows for one input channel. */
+extern const qrt_kernel qrt_dsp_dwconv2d_shared;
+
 /* The requantizations are those of all codes; the few layers that clamp do it here, in a row that is done. */
 static inline void qrt_dsp_clamp_row(const qrt_conv2d_params *p, int8_t *row) {
     const qrt_requant *r = &p->requant;

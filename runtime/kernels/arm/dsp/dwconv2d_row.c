@@ -1,8 +1,8 @@
 /* dwconv2d_row.c: which operators the kernels of dwconv2d cover, and what they pack. */
+#include "arm/dsp/depthwise.h"
 #include "arm/dsp/depthwise_planes.h"
 #include "arm/dsp/depthwise_taps.h"
 #include "arm/dsp/dsp.h"
-#include "portable/portable.h"
 
 /* Four channels at a time, with requantization in three instructions; a clamp comes after it. */
 static int covers(const qrt_conv2d_params *p, int32_t rounding) {
@@ -107,7 +107,7 @@ static const qrt_kernel single = {.run = qrt_dwconv2d_s8_dsp_single,
                                   .scratch_size = taps_scratch_size,
                                   .name = "qrt_dwconv2d_s8_dsp_single",
                                   .covers = covers_single,
-                                  .otherwise = &qrt_dwconv2d_portable,
+                                  .otherwise = &qrt_dsp_dwconv2d_shared,
                                   .packs_all = 1};
 static const qrt_kernel any = {.run = qrt_dwconv2d_s8_dsp,
                                .packed_size = taps_packed_size,

@@ -6,8 +6,8 @@
 #include "arm/dsp/tile_general.h"
 #include "arm/dsp/tile_single.h"
 
-static const int8_t *weights_of(const qrt_dsp_channels *c, int32_t channel) {
-    return c->weights + (ptrdiff_t)channel * c->size;
+static int32_t weight_at(const qrt_dsp_channels *c, int32_t channel, int32_t place) {
+    return c->weights[c->by_place ? (ptrdiff_t)place * c->count + channel : (ptrdiff_t)channel * c->size + place];
 }
 
 /* What the accumulators of a channel lie between, with the bias in. */
@@ -16,13 +16,13 @@ typedef struct bounds {
 } bounds;
 
 static bounds bounds_of(const qrt_dsp_channels *c, int32_t channel) {
-    const int8_t *w = weights_of(c, channel);
     int32_t low = -128 - c->x_zero_point, high = 127 - c->x_zero_point;
     int64_t bias = c->requant->bias != NULL ? c->requant->bias[channel] : 0;
     bounds b = {bias, bias};
     for (int32_t i = 0; i < c->size; i++) {
-        b.least += w[i] * (w[i] > 0 ? low : high);
-        b.most += w[i] * (w[i] > 0 ? high : low);
+        int32_t w = weight_at(c, channel, i);
+        b.least += w * (w > 0 ? low : high);
+        b.most += w * (w > 0 ? high : low);
     }
     return b;
 }
@@ -30,9 +30,8 @@ static bounds bounds_of(const qrt_dsp_channels *c, int32_t channel) {
 /* Whether 256 times whatever channel `odd` sums to, beside the channel before it, has room in 32 bits, and its weight
  * less a borrow in a byte. */
 static int combines(const qrt_dsp_channels *c, int32_t odd, bounds b) {
-    const int8_t *w0 = weights_of(c, odd - 1), *w1 = weights_of(c, odd);
     for (int32_t i = 0; i < c->size; i++) {
-        if (w1[i] == -128 && w0[i] < 0) return 0;
+        if (weight_at(c, odd, i) == -128 && weight_at(c, odd - 1, i) < 0) return 0;
     }
     return b.least >= -(1 << 23) && b.most < 1 << 23;
 }
@@ -69,9 +68,8 @@ size_t qrt_dsp_pairs_words(int32_t channels, int32_t places, int32_t kind) {
 
 /* What a sum begins with: codes are multiplied as they are, so that the zero point times all weights goes off. */
 static uint32_t first_sum(const qrt_dsp_channels *c, int32_t channel, int32_t kind) {
-    const int8_t *w = weights_of(c, channel);
     uint32_t sum = 0;
-    for (int32_t i = 0; i < c->size; i++) sum -= (uint32_t)(w[i] * c->x_zero_point);
+    for (int32_t i = 0; i < c->size; i++) sum -= (uint32_t)(weight_at(c, channel, i) * c->x_zero_point);
     if (kind != QRT_DSP_GENERAL && c->requant->bias != NULL) sum += (uint32_t)c->requant->bias[channel];
     return sum;
 }
@@ -95,8 +93,8 @@ static void pack_end(const qrt_dsp_channels *c, int32_t channel, int32_t place, 
 
 /* The weights of both channels for one place: 256 * w1 + w0, or the two bytes. */
 static uint32_t both(const qrt_dsp_channels *c, int32_t channel, int32_t kind, int32_t at) {
-    int32_t w0 = at < 0 ? 0 : weights_of(c, channel)[at];
-    int32_t w1 = at < 0 || channel + 1 == c->count ? 0 : weights_of(c, channel + 1)[at];
+    int32_t w0 = at < 0 ? 0 : weight_at(c, channel, at);
+    int32_t w1 = at < 0 || channel + 1 == c->count ? 0 : weight_at(c, channel + 1, at);
     return (uint16_t)(256 * w1 + (kind == QRT_DSP_GENERAL ? (uint8_t)w0 : w0));
 }
 

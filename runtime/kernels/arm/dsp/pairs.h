@@ -7,11 +7,12 @@
 /* How the channels of an operator end, which is also which tile runs it. */
 enum { QRT_DSP_DOUBLE, QRT_DSP_SINGLE, QRT_DSP_GENERAL };
 
-/* Channels whose weights have `size` places each, one channel after another. */
+/* Channels whose weights have `size` places each, one channel after another or, by_place, one place after another. */
 typedef struct qrt_dsp_channels {
     const int8_t *weights;
     const qrt_requant *requant;
     int32_t count, size, x_zero_point;
+    int32_t by_place;
 } qrt_dsp_channels;
 
 /* Whether the tile of this kind can run them. */
