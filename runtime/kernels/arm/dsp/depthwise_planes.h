@@ -39,20 +39,50 @@ size_t qrt_dsp_depthwise_planes_scratch(const qrt_conv2d_params *p);
 
 #if QRT_DSP_ASSEMBLY
 
-/* One row of the window: x, its columns 0 and 1 or 2 and 3; w01 and w12. */
-#define QRT_DSP_PLANES_LEFT(x, w01)                                                                                    \
-    "smlad r6, " #x ", " #w01 ", r6\n"                                                                                 \
-    "smlatb r7, " #x ", " #w01 ", r7\n"
-#define QRT_DSP_PLANES_RIGHT(x, w12)                                                                                   \
-    "smlabt r6, " #x ", " #w12 ", r6\n"                                                                                \
-    "smlad r7, " #x ", " #w12 ", r7\n"
+/* The sums of a channel: of a pair of positions, r6 and r7, and of a single one, r6. r0 to r5 are w01 and w12 of each
+ * row of the window, r8 to r10 columns 0 and 1 of each, then columns 2 and 3. */
+#define QRT_DSP_PLANES_PAIR                                                                                            \
+    "ldm r12!, {r0-r6}\n"                                                                                              \
+    "ldm r11!, {r8-r10}\n"                                                                                             \
+    "mov r7, r6\n"                                                                                                     \
+    "smlad r6, r8, r0, r6\n"                                                                                           \
+    "smlatb r7, r8, r0, r7\n"                                                                                          \
+    "smlad r6, r9, r2, r6\n"                                                                                           \
+    "smlatb r7, r9, r2, r7\n"                                                                                          \
+    "smlad r6, r10, r4, r6\n"                                                                                          \
+    "smlatb r7, r10, r4, r7\n"                                                                                         \
+    "add r8, r11, lr\n"                                                                                                \
+    "ldm r8, {r8-r10}\n"                                                                                               \
+    "smlabt r6, r8, r1, r6\n"                                                                                          \
+    "smlad r7, r8, r1, r7\n"                                                                                           \
+    "smlabt r6, r9, r3, r6\n"                                                                                          \
+    "smlad r7, r9, r3, r7\n"                                                                                           \
+    "smlabt r6, r10, r5, r6\n"                                                                                         \
+    "smlad r7, r10, r5, r7\n"
+#define QRT_DSP_PLANES_ONE                                                                                             \
+    "ldm r12!, {r0-r6}\n"                                                                                              \
+    "ldm r11!, {r8-r10}\n"                                                                                             \
+    "smlad r6, r8, r0, r6\n"                                                                                           \
+    "smlad r6, r9, r2, r6\n"                                                                                           \
+    "smlad r6, r10, r4, r6\n"                                                                                          \
+    "add r8, r11, lr\n"                                                                                                \
+    "ldm r8, {r8-r10}\n"                                                                                               \
+    "smlabt r6, r8, r1, r6\n"                                                                                          \
+    "smlabt r6, r9, r3, r6\n"                                                                                          \
+    "smlabt r6, r10, r5, r6\n"
+#define QRT_DSP_PLANES_STORE                                                                                           \
+    "strb r7, [r2, r3]\n"                                                                                              \
+    "strb r6, [r2], #1\n"                                                                                              \
+    "str r2, [sp]\n"
 
-/* LOAD takes the constants at r12 and loads output, second and the records' end into r2 to r4, of what sp has: these
- * and the zero point. CODE(a) makes a sum a code. They may use r0 to r5 and r8 to r10. */
-#define QRT_DSP_PLANES_RUN(LOAD, CODE)                                                                                 \
+/* PAIR and ONE go from sums to codes: they take the constants at r12, and load output, second and the records' end into
+ * r2 to r4, from sp, which has these and the zero point. They may use r0 to r5 and r8 to r10. Pairs go two channels at
+ * a time; an odd number of channels begins with the second half. */
+#define QRT_DSP_PLANES_RUN(PAIR, ONE)                                                                                  \
     ".syntax unified\n"                                                                                                \
+    ".balign 4\n"                                                                                                      \
     "push {r4-r11, lr}\n"                                                                                              \
-    "sub sp, #36\n"                                                                                                    \
+    "sub sp, #40\n"                                                                                                    \
     "ldm r0, {r1-r10}\n"                                                                                               \
     "mov r11, r1\n"                                                                                                    \
     "mov lr, r2\n"                                                                                                     \
@@ -62,48 +92,37 @@ size_t qrt_dsp_depthwise_planes_scratch(const qrt_conv2d_params *p);
     "strd r0, r7, [sp, #8]\n"                                                                                          \
     "strd r3, r6, [sp, #16]\n"                                                                                         \
     "strd r8, r9, [sp, #24]\n"                                                                                         \
-    "str r10, [sp, #32]\n"                                                                                             \
+    "adr.w r0, 1f\n"                                                                                                   \
+    "lsls r1, r6, #29\n"                                                                                               \
+    "bpl 5f\n"                                                                                                         \
+    "adr.w r0, 2f\n"                                                                                                   \
+    "5: orr r0, r0, #1\n"                                                                                              \
+    "strd r10, r0, [sp, #32]\n"                                                                                        \
     "cmp r8, #0\n"                                                                                                     \
-    "beq 2f\n"                                                                                                         \
-    "1: ldm r12!, {r0-r6}\n"                                                                                           \
-    "ldm r11!, {r8-r10}\n"                                                                                             \
-    "mov r7, r6\n" QRT_DSP_PLANES_LEFT(r8, r0) QRT_DSP_PLANES_LEFT(r9, r2)                                             \
-        QRT_DSP_PLANES_LEFT(r10, r4) "add r8, r11, lr\n"                                                               \
-                                     "ldm r8, {r8-r10}\n" QRT_DSP_PLANES_RIGHT(r8, r1) QRT_DSP_PLANES_RIGHT(r9, r3)    \
-                                         QRT_DSP_PLANES_RIGHT(r10, r5) LOAD                                            \
-                                         CODE(r6)                                                                      \
-                                             CODE(r7) "strb r7, [r2, r3]\n"                                            \
-                                                      "strb r6, [r2], #1\n"                                            \
-                                                      "cmp r11, r4\n"                                                  \
-                                                      "str r2, [sp]\n"                                                 \
-                                                      "bne 1b\n"                                                       \
-                                                      "ldrd r12, r0, [sp, #16]\n"                                      \
-                                                      "ldrd r1, r3, [sp, #24]\n"                                       \
-                                                      "add r2, r2, r3\n"                                               \
-                                                      "add r4, r4, r0\n"                                               \
-                                                      "str r2, [sp]\n"                                                 \
-                                                      "str r4, [sp, #8]\n"                                             \
-                                                      "subs r1, #1\n"                                                  \
-                                                      "str r1, [sp, #24]\n"                                            \
-                                                      "bne 1b\n"                                                       \
-                                                      "2: ldr r0, [sp, #32]\n"                                         \
-                                                      "cmp r0, #0\n"                                                   \
-                                                      "beq 4f\n"                                                       \
-                                                      "3: ldm r12!, {r0-r6}\n"                                         \
-                                                      "ldm r11!, {r8-r10}\n"                                           \
-                                                      "smlad r6, r8, r0, r6\n"                                         \
-                                                      "smlad r6, r9, r2, r6\n"                                         \
-                                                      "smlad r6, r10, r4, r6\n"                                        \
-                                                      "add r8, r11, lr\n"                                              \
-                                                      "ldm r8, {r8-r10}\n"                                             \
-                                                      "smlabt r6, r8, r1, r6\n"                                        \
-                                                      "smlabt r6, r9, r3, r6\n"                                        \
-                                                      "smlabt r6, r10, r5, r6\n" LOAD CODE(r6) "strb r6, [r2], #1\n"   \
-                                                                                               "cmp r11, r4\n"         \
-                                                                                               "str r2, [sp]\n"        \
-                                                                                               "bne 3b\n"              \
-                                                                                               "4: add sp, #36\n"      \
-                                                                                               "pop {r4-r11, pc}\n"
+    "beq 3f\n"                                                                                                         \
+    "ldr pc, [sp, #36]\n"                                                                                              \
+    "1:\n" QRT_DSP_PLANES_PAIR PAIR QRT_DSP_PLANES_STORE "2:\n" QRT_DSP_PLANES_PAIR PAIR QRT_DSP_PLANES_STORE          \
+    "cmp r11, r4\n"                                                                                                    \
+    "bne 1b\n"                                                                                                         \
+    "ldrd r12, r0, [sp, #16]\n"                                                                                        \
+    "ldrd r1, r3, [sp, #24]\n"                                                                                         \
+    "add r2, r2, r3\n"                                                                                                 \
+    "add r4, r4, r0\n"                                                                                                 \
+    "str r2, [sp]\n"                                                                                                   \
+    "str r4, [sp, #8]\n"                                                                                               \
+    "subs r1, #1\n"                                                                                                    \
+    "str r1, [sp, #24]\n"                                                                                              \
+    "beq 3f\n"                                                                                                         \
+    "ldr pc, [sp, #36]\n"                                                                                              \
+    "3: ldr r0, [sp, #32]\n"                                                                                           \
+    "cmp r0, #0\n"                                                                                                     \
+    "beq 5f\n"                                                                                                         \
+    "4:\n" QRT_DSP_PLANES_ONE ONE "strb r6, [r2], #1\n"                                                                \
+    "cmp r11, r4\n"                                                                                                    \
+    "str r2, [sp]\n"                                                                                                   \
+    "bne 4b\n"                                                                                                         \
+    "5: add sp, #40\n"                                                                                                 \
+    "pop {r4-r11, pc}\n"
 
 #else
 

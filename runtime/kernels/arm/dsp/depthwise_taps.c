@@ -13,14 +13,23 @@ static qrt_span inner(const qrt_conv2d_params *p) {
     return span;
 }
 
-/* Where the taps are of a position whose first one is that of column `left`; those outside are at `blank`. */
-static void find_taps(const qrt_conv2d_params *p, qrt_span rows, qrt_span columns, uintptr_t blank,
-                      uintptr_t *offsets) {
+/* Where the taps are of a position amid the image. */
+static void find_taps(const qrt_conv2d_params *p, uintptr_t *offsets) {
+    ptrdiff_t step = (ptrdiff_t)p->dilation_x * p->in_channels, row_step = (ptrdiff_t)p->dilation_y * p->in_width;
     for (int32_t f = 0; f < p->filter_height; f++) {
-        ptrdiff_t row = (ptrdiff_t)f * p->dilation_y * p->in_width;
         for (int32_t g = 0; g < p->filter_width; g++) {
-            int in = f >= rows.first && f < rows.last && g >= columns.first && g < columns.last;
-            *offsets++ = in ? (uintptr_t)((row + (ptrdiff_t)g * p->dilation_x) * p->in_channels) : blank;
+            *offsets++ = (uintptr_t)(f * row_step * p->in_channels + g * step);
+        }
+    }
+}
+
+/* The same for a position at the edge: those outside are at `blank`. */
+static void find_taps_at_edge(const qrt_conv2d_params *p, qrt_span rows, qrt_span columns, uintptr_t blank,
+                              const uintptr_t *amid, uintptr_t *offsets) {
+    for (int32_t f = 0; f < p->filter_height; f++) {
+        int row_in = f >= rows.first && f < rows.last;
+        for (int32_t g = 0; g < p->filter_width; g++, amid++) {
+            *offsets++ = row_in && g >= columns.first && g < columns.last ? *amid : blank;
         }
     }
 }
@@ -41,19 +50,32 @@ static void run_row(const qrt_conv2d_params *p, const int8_t *image, int32_t top
             qrt_span columns = qrt_window(left, p->filter_width, p->dilation_x, p->in_width);
             taps->offsets = offsets + count;
             taps->positions = 1;
-            find_taps(p, rows, columns, (uintptr_t)blank - taps->x, offsets + count);
+            find_taps_at_edge(p, rows, columns, (uintptr_t)blank - taps->x, offsets, offsets + count);
         }
         taps->offsets_end = taps->offsets + count;
         run(taps);
     }
 }
 
-void qrt_dsp_depthwise_taps(const qrt_conv2d_params *p, const int8_t *image, int8_t *output, void *scratch,
-                            void (*run)(const qrt_dsp_taps *taps)) {
+/* A column as the row that it is in memory: runs are longer. */
+static qrt_conv2d_params turned(const qrt_conv2d_params *p) {
+    qrt_conv2d_params row = *p;
+    row.in_height = row.out_height = row.filter_height = 1;
+    row.in_width = p->in_height;
+    row.out_width = p->out_height;
+    row.filter_width = p->filter_height;
+    row.stride_x = p->stride_y;
+    row.dilation_x = p->dilation_y;
+    row.pad_left = p->pad_top;
+    row.pad_top = 0;
+    return row;
+}
+
+static void run_images(const qrt_conv2d_params *p, const int8_t *image, int8_t *output, void *scratch,
+                       void (*run)(const qrt_dsp_taps *taps)) {
     int32_t count = p->filter_height * p->filter_width, channels = p->in_channels;
     uintptr_t *offsets = scratch;
     int8_t *blank = (int8_t *)(offsets + 2 * count);
-    qrt_span rows = {0, p->filter_height}, columns = {0, p->filter_width};
     qrt_dsp_taps taps = {.skip = count < 2 ? 4 : (uintptr_t)(-(count / 2) & 3),
                          .packed = p->packed,
                          .output = output,
@@ -62,7 +84,7 @@ void qrt_dsp_depthwise_taps(const qrt_conv2d_params *p, const int8_t *image, int
                          .zero_point = p->requant.y_zero_point,
                          .x_step = (p->stride_x - 1) * channels};
     memset(blank, p->x_zero_point, (size_t)channels);
-    find_taps(p, rows, columns, 0, offsets);
+    find_taps(p, offsets);
     for (int32_t n = 0; n < p->batch; n++) {
         for (int32_t y = 0; y < p->out_height; y++) {
             int8_t *row = taps.output;
@@ -71,4 +93,14 @@ void qrt_dsp_depthwise_taps(const qrt_conv2d_params *p, const int8_t *image, int
         }
         image += (ptrdiff_t)p->in_height * p->in_width * channels;
     }
+}
+
+void qrt_dsp_depthwise_taps(const qrt_conv2d_params *p, const int8_t *image, int8_t *output, void *scratch,
+                            void (*run)(const qrt_dsp_taps *taps)) {
+    qrt_conv2d_params row;
+    if (p->in_width == 1 && p->filter_width == 1 && p->out_width == 1 && p->pad_left == 0) {
+        row = turned(p);
+        p = &row;
+    }
+    run_images(p, image, output, scratch, run);
 }

@@ -60,6 +60,7 @@ void qrt_dsp_depthwise_taps(const qrt_conv2d_params *p, const int8_t *image, int
 /* END makes r4 to r7 codes: it takes the constants at r2, and may use all but r0; the zero point is at sp + 32. */
 #define QRT_DSP_TAPS_RUN(END)                                                                                          \
     ".syntax unified\n"                                                                                                \
+    ".balign 4\n"                                                                                                      \
     "push {r4-r11, lr}\n"                                                                                              \
     "sub sp, #56\n"                                                                                                    \
     "ldm r0, {r1-r11}\n"                                                                                               \
@@ -87,15 +88,12 @@ void qrt_dsp_depthwise_taps(const qrt_conv2d_params *p, const int8_t *image, int
     "1: ldm r2!, {r4-r7}\n"                                                                                            \
     "ldr r1, [sp, #4]\n"                                                                                               \
     "ldr pc, [sp, #8]\n"                                                                                               \
-    ".balign 4\n"                                                                                                      \
     "2:\n" QRT_DSP_TAPS_STEP QRT_DSP_TAPS_STEP QRT_DSP_TAPS_STEP QRT_DSP_TAPS_STEP "ldr pc, [sp, #52]\n"               \
-    ".balign 4\n"                                                                                                      \
     "5: ldr r3, [sp, #12]\n"                                                                                           \
     "subs r3, r3, r1\n"                                                                                                \
     "beq 7f\n"                                                                                                         \
     "cmp r3, #4\n"                                                                                                     \
     "bne 2b\n"                                                                                                         \
-    ".balign 4\n"                                                                                                      \
     "6: ldr r3, [r1]\n"                                                                                                \
     "ldrd r8, r9, [r2], #8\n"                                                                                          \
     "ldr r3, [r0, r3]\n"                                                                                               \
@@ -105,7 +103,6 @@ void qrt_dsp_depthwise_taps(const qrt_conv2d_params *p, const int8_t *image, int
     "smlatt r6, r12, r8, r6\n"                                                                                         \
     "smlabb r5, r3, r9, r5\n"                                                                                          \
     "smlatt r7, r3, r9, r7\n"                                                                                          \
-    ".balign 4\n"                                                                                                      \
     "7:\n" END "ldr r1, [sp, #20]\n"                                                                                   \
     "ldr r3, [sp, #44]\n"                                                                                              \
     "strb r5, [r1, #1]\n"                                                                                              \

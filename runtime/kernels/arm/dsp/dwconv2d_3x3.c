@@ -13,7 +13,7 @@
     "ssat " #a ", #8, " #a "\n"
 
 __attribute__((naked, noinline)) static void run(__attribute__((unused)) const qrt_dsp_planes *planes) {
-    __asm__(QRT_DSP_PLANES_RUN(LOAD, CODE));
+    __asm__(QRT_DSP_PLANES_RUN(LOAD CODE(r6) CODE(r7), LOAD CODE(r6)));
 }
 
 #else
