@@ -1,4 +1,5 @@
-/* products.c: conv2d and linear of the dsp set against the portable ones, on random shapes, parameters and codes.
+/* products.c: conv2d, dwconv2d and linear of the dsp set against the portable ones, on random shapes, parameters and
+ * codes.
  *
  * compare(seed, count) returns how many of `count` operators differ. With HOST it is a program that says which, and
  * each buffer is as long as it must be, for a sanitizer to look at. */
@@ -11,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #else
-static uint64_t heap[1 << 16];
+static uint64_t heap[1 << 17];
 static size_t used;
 static void *malloc(size_t size) {
     void *result = heap + used;
@@ -143,6 +144,42 @@ static uint32_t conv2d_differs(void) {
     return result;
 }
 
+static uint32_t dwconv2d_differs(void) {
+    static const uint8_t filters[][2] = {{3, 3}, {3, 3}, {3, 3}, {5, 5}, {4, 1}, {9, 1}, {1, 7}, {1, 1}, {2, 3}};
+    const uint8_t *filter = filters[between(0, 8)];
+    int32_t stride = between(1, 2), dilation = once_in(9) ? 2 : 1;
+    qrt_conv2d_params p = {.batch = once_in(5) ? 2 : 1,
+                           .in_height = once_in(4) ? 1 : between(1, 9),
+                           .in_width = once_in(4) ? 1 : between(1, 9),
+                           .in_channels = once_in(5) ? 1 : between(1, 40),
+                           .filter_height = filter[0],
+                           .filter_width = filter[1],
+                           .stride_y = stride,
+                           .stride_x = once_in(9) ? 3 : stride,
+                           .dilation_y = dilation,
+                           .dilation_x = dilation,
+                           .x_zero_point = between(-128, 127)};
+    if (once_in(9)) p.in_width = between(130, 150); /* rows for which scratch has not room at once */
+    p.groups = p.in_channels;
+    p.out_channels = p.in_channels * (p.in_channels == 1 ? between(1, 20) : p.in_channels < 20 && once_in(9) ? 3 : 1);
+    p.out_height = padded(&p.in_height, &p.pad_top, (p.filter_height - 1) * dilation + 1, p.stride_y);
+    p.out_width = padded(&p.in_width, &p.pad_left, (p.filter_width - 1) * dilation + 1, p.stride_x);
+    int8_t *weights = codes(p.filter_height * p.filter_width * p.out_channels, once_in(4) ? -128 : -127);
+    int8_t *x = codes(p.batch * p.in_height * p.in_width * p.in_channels, -128);
+    p.weights = weights;
+    p.requant = requantization(p.out_channels, p.filter_height * p.filter_width);
+    int32_t size = p.batch * p.out_height * p.out_width * p.out_channels * (p.requant.wide ? 4 : 1);
+    uint32_t result = differs(&qrt_dwconv2d_dsp, &qrt_dwconv2d_portable, &p, &p.packed, x, size);
+    if (result) {
+        printf("dwconv2d %dx%dx%d, %d channels, filter %dx%d, stride %dx%d, dilation %d, pad %dx%d\n", p.in_height,
+               p.in_width, p.in_channels, p.out_channels, p.filter_height, p.filter_width, p.stride_y, p.stride_x,
+               dilation, p.pad_top, p.pad_left);
+    }
+    free(weights);
+    free(x);
+    return result;
+}
+
 static uint32_t linear_differs(void) {
     qrt_linear_params p = {.rows = once_in(2) ? 1 : between(1, 9),
                            .in_features = once_in(9) ? between(500, 700) : between(1, 150),
@@ -167,11 +204,11 @@ uint32_t compare(uint32_t from, uint32_t count) {
 #ifndef HOST
         used = 0;
 #endif
-        result += i % 2 ? linear_differs() : conv2d_differs();
+        result += i % 3 == 0 ? conv2d_differs() : i % 3 == 1 ? dwconv2d_differs() : linear_differs();
     }
     return result;
 }
 
 #ifdef HOST
-int main(void) { return compare(1, 6000) != 0; }
+int main(void) { return compare(1, 9000) != 0; }
 #endif
