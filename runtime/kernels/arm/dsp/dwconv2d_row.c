@@ -4,14 +4,49 @@
 #include "arm/dsp/depthwise_taps.h"
 #include "arm/dsp/dsp.h"
 
+/* The weight of a tap for a channel. */
+static int32_t weight(const qrt_conv2d_params *p, int32_t tap, int32_t channel) {
+    return p->weights[(ptrdiff_t)tap * p->out_channels + channel];
+}
+
+/* The least and the largest sum of a channel, with its bias. */
+static void sums_of(const qrt_conv2d_params *p, int32_t channel, int64_t *least, int64_t *most) {
+    int32_t taps = p->filter_height * p->filter_width, low = -128 - p->x_zero_point, high = 127 - p->x_zero_point;
+    *least = *most = p->requant.bias != NULL ? p->requant.bias[channel] : 0;
+    for (int32_t tap = 0; tap < taps; tap++) {
+        int32_t w = weight(p, tap, channel);
+        *least += w * (w > 0 ? low : high);
+        *most += w * (w > 0 ? high : low);
+    }
+}
+
+/* The power for DOUBLE, see requant.h; 0 where none is exact. Channels that hardly move, as those that training has
+ * switched off, have large shifts: they need a bound on the sums, or none below 0, whose ties need nothing added. */
+static int32_t double_power(const qrt_conv2d_params *p, int32_t channel) {
+    const qrt_requant *r = &p->requant;
+    int32_t multiplier = r->multiplier[channel * r->step], shift = r->shift[channel * r->step], power;
+    int64_t least, most;
+    if (multiplier < 1 << 30 || shift < 33) return 0;
+    power = 1 << (63 - shift);
+    if (shift <= 43) return power + 1;
+    sums_of(p, channel, &least, &most);
+    if (least >= 0) return power;
+    most = most < -least ? -least : most;
+    return ((most * multiplier) >> 31) + 1 < power ? power + 1 : 0;
+}
+
 /* Four channels at a time, with requantization in three instructions; a clamp comes after it. */
 static int covers(const qrt_conv2d_params *p, int32_t rounding) {
     qrt_requant requant = p->requant;
     requant.output_min = -128;
     requant.output_max = 127;
-    return p->in_channels == p->out_channels && p->in_channels >= 4 && requant.rounding == rounding &&
-           (rounding == 0 ? qrt_dsp_single_covers(&requant, p->out_channels)
-                          : qrt_dsp_double_covers(&requant, p->out_channels));
+    if (p->in_channels != p->out_channels || p->in_channels < 4) return 0;
+    if (requant.rounding != rounding || !qrt_dsp_full(&requant)) return 0;
+    if (rounding == 0) return qrt_dsp_single_covers(&requant, p->out_channels);
+    for (int32_t c = 0; c < p->out_channels; c++) {
+        if (double_power(p, c) == 0) return 0;
+    }
+    return 1;
 }
 
 static int is_3x3(const qrt_conv2d_params *p) {
@@ -24,11 +59,6 @@ static int covers_single(const void *params) { return covers(params, 0); }
 static int covers_3x3(const void *params) { return is_3x3(params) && covers(params, 1); }
 static int covers_3x3_single(const void *params) { return is_3x3(params) && covers(params, 0); }
 
-/* The weight of a tap for a channel. */
-static int32_t weight(const qrt_conv2d_params *p, int32_t tap, int32_t channel) {
-    return p->weights[(ptrdiff_t)tap * p->out_channels + channel];
-}
-
 /* The bias with what the zero point of x contributes; sums of codes wrap around on the way to a sum that fits. */
 static uint32_t bias(const qrt_conv2d_params *p, int32_t channel) {
     int32_t taps = p->filter_height * p->filter_width, sum = 0;
@@ -40,14 +70,15 @@ static uint32_t bias(const qrt_conv2d_params *p, int32_t channel) {
 /* How many words the constants of requantization of a channel are, and these. */
 static int32_t constants(const qrt_conv2d_params *p) { return p->requant.rounding == 0 ? 3 : 2; }
 
-static uint32_t *pack_constants(const qrt_requant *r, int32_t channel, uint32_t *d) {
+static uint32_t *pack_constants(const qrt_conv2d_params *p, int32_t channel, uint32_t *d) {
+    const qrt_requant *r = &p->requant;
     if (r->rounding == 0) {
         *d++ = (uint32_t)r->multiplier[channel * r->step];
         *d++ = (uint32_t)qrt_dsp_single_addend(r, channel, 0);
         *d++ = (uint32_t)qrt_dsp_single_shift(r, channel, 0);
     } else {
         *d++ = (uint32_t)qrt_dsp_double_multiplier(r, channel);
-        *d++ = (uint32_t)qrt_dsp_double_power(r, channel);
+        *d++ = (uint32_t)double_power(p, channel);
     }
     return d;
 }
@@ -71,7 +102,7 @@ static void taps_pack(const void *params, void *packed) {
         if (tap < taps) {
             for (int32_t i = 0; i < 2; i++) *d++ = word_of(weight(p, tap, first + i), weight(p, tap, first + i + 2));
         }
-        for (int32_t i = 0; i < 4; i++) d = pack_constants(&p->requant, first + i, d);
+        for (int32_t i = 0; i < 4; i++) d = pack_constants(p, first + i, d);
     }
 }
 
@@ -95,7 +126,7 @@ static void planes_pack(const void *params, void *packed) {
             *d++ = word_of(weight(p, tap + 1, c), weight(p, tap + 2, c));
         }
         *d++ = bias(p, c);
-        d = pack_constants(&p->requant, c, d);
+        d = pack_constants(p, c, d);
     }
 }
 
