@@ -213,6 +213,10 @@ static inline int16x8_t vmlaq_n_s16(int16x8_t sum, int16x8_t a, int16_t b) {
 static inline int32x4_t vmlaq_n_s32(int32x4_t sum, int32x4_t a, int32_t b) {
     QRT_LANES(int32x4_t, 4, qrt_lane_add(sum.lane[i], qrt_lane_mul(a.lane[i], b)));
 }
+static inline uint32x4_t vaddq_u32(uint32x4_t a, uint32x4_t b) { QRT_LANES(uint32x4_t, 4, a.lane[i] + b.lane[i]); }
+static inline int32x4_t vaddq_m_n_s32(int32x4_t rest, int32x4_t a, int32_t b, mve_pred16_t p) {
+    QRT_LANES(int32x4_t, 4, QRT_SELECTED(4, i) ? qrt_lane_add(a.lane[i], b) : rest.lane[i]);
+}
 static inline int16x8_t vqaddq_n_s16(int16x8_t a, int16_t b) { QRT_LANES(int16x8_t, 8, qrt_lane_s16(a.lane[i] + b)); }
 static inline int16x8_t vqaddq_s16(int16x8_t a, int16x8_t b) {
     QRT_LANES(int16x8_t, 8, qrt_lane_s16(a.lane[i] + b.lane[i]));
