@@ -8,6 +8,9 @@
 
 #include "qrt_kernels.h"
 
+void qrt_conv2d_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_linear_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+
 #define X(name) extern const qrt_kernel qrt_##name##_mve;
 #include "arm/mve/rows.h"
 #undef X

@@ -1,0 +1,42 @@
+/* conv2d_row.c: which conv2d the mve set runs, and what is done before. */
+#include "arm/mve/conv2d.h"
+#include "arm/mve/mve.h"
+#include "arm/mve/requantize_row.h"
+#include "arm/mve/tile_row.h"
+#include "portable/portable.h"
+
+static qrt_mve_filter filter_of(const qrt_conv2d_params *p) {
+    qrt_mve_filter filter = {p->filter_height, p->filter_width, p->in_channels};
+    return filter;
+}
+
+static int covers(const void *params) {
+    const qrt_conv2d_params *p = params;
+    return p->groups == 1 && p->dilation_y == 1 && p->dilation_x == 1 &&
+           qrt_mve_covers(&p->requant, p->out_channels, qrt_mve_filter_size(filter_of(p)));
+}
+
+static size_t packed_size(const void *params) {
+    const qrt_conv2d_params *p = params;
+    return qrt_mve_packed_size(&p->requant, p->out_channels, filter_of(p));
+}
+
+static void pack(const void *params, void *packed) {
+    const qrt_conv2d_params *p = params;
+    qrt_mve_pack(&p->requant, p->out_channels, filter_of(p), p->weights, p->x_zero_point, packed);
+}
+
+static size_t scratch_size(const void *params) {
+    const qrt_mve_rows rows = qrt_mve_rows_of(params);
+    return qrt_mve_columns_size(&rows) + (size_t)rows.blank;
+}
+
+const qrt_kernel qrt_conv2d_mve = {.run = qrt_conv2d_s8_mve,
+                                   .packed_size = packed_size,
+                                   .pack = pack,
+                                   .scratch_size = scratch_size,
+                                   .by_position = 1,
+                                   .name = "qrt_conv2d_s8_mve",
+                                   .covers = covers,
+                                   .otherwise = &qrt_conv2d_portable,
+                                   .packs_all = 1};
