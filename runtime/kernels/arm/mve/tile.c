@@ -5,124 +5,230 @@
 
 qrt_mve_tile qrt_mve_tile_of(const qrt_requant *requant, int32_t channels, int32_t x_step, int32_t size,
                              const int32_t *packed) {
-    qrt_mve_tile tile = {
-        {0},        {0},  requant->y_zero_point, packed[0], requant->output_min, requant->output_max, x_step, channels,
-        packed + 1, size, (size + 15) / 16,      0};
+    qrt_mve_tile tile = {.zero_point = requant->y_zero_point,
+                         .mode = packed[0],
+                         .output_min = requant->output_min,
+                         .output_max = requant->output_max,
+                         .x_step = x_step,
+                         .channels = channels,
+                         .packed = packed + 1,
+                         .size = size,
+                         .blocks = (size + 15) / 16};
     return tile;
 }
 
 #ifdef QRT_MVE_ASSEMBLY
 
-typedef char qrt_mve_tile_is_known[offsetof(qrt_mve_tile, zero_point) == 24 && offsetof(qrt_mve_tile, x_step) == 40 &&
-                                           offsetof(qrt_mve_tile, packed) == 48 && offsetof(qrt_mve_tile, count) == 60
-                                       ? 1
-                                       : -1];
+/* Compilers do not keep sums where VMLADAVA wants them. What the assembly knows of a tile: */
+typedef char known_tile[offsetof(qrt_mve_tile, zero_point) == 24 && offsetof(qrt_mve_tile, x_step) == 40 &&
+                                offsetof(qrt_mve_tile, packed) == 48 && offsetof(qrt_mve_tile, count) == 60
+                            ? 1
+                            : -1];
 
-/* What follows the multiplication in qrt_mve_requantize, DOUBLE and ADDEND, of a vector `a`, with one more `t` to use;
- * the multiplier is in q0, the rest in q1. */
-#define QRT_MVE_AWAY_FROM_ZERO(a, t) "vshr.s32 " t ", " a ", #31\n vadd.i32 " a ", " a ", " t "\n"
-#define QRT_MVE_MULTIPLY_WITH_REST(a, t)                                                                               \
-    "vmul.i32 " t ", " a ", q0\n vmulh.s32 " a ", " a ", q0\n vadd.i32 " t ", " t ", q1\n"                             \
-    "vpt.u32 hi, q1, " t "\n vaddt.i32 " a ", " a ", r4\n"
+/* clang-format off */
+
+/* Pieces of qrt_mve_requantize, of a vector `a`, with one more, `t`, to use; the multiplier is in q0, the rest in q1, 1
+ * in r4. */
+#define AWAY_FROM_ZERO(a, t)               \
+    "vshr.s32 " t ", " a ", #31\n"         \
+    "vadd.i32 " a ", " a ", " t "\n"
+#define MULTIPLY_WITH_REST(a, t)           \
+    "vmul.i32 " t ", " a ", q0\n"          \
+    "vmulh.s32 " a ", " a ", q0\n"         \
+    "vadd.i32 " t ", " t ", q1\n"          \
+    "vpt.u32 hi, q1, " t "\n"              \
+    "vaddt.i32 " a ", " a ", r4\n"
 
 /* r0, r2, r4, r6: sums of channels 0, 2, 1, 3; r1: x; r3, r5: weights of the first and second pair; r7: y; r8: size;
  * r9: channels to do; r10: bytes of a pair; r11: the tile; r12: the position's codes. q2, q3: the clamp. */
 __attribute__((naked)) void qrt_mve_position(__attribute__((unused)) qrt_mve_tile *tile) {
     __asm__ volatile(
-        "push {r4-r11, lr}\n vpush {d8-d11}\n mov r11, r0\n"
-        "ldrd r0, r2, [r11, #32]\n vdup.32 q2, r0\n vdup.32 q3, r2\n"
-        "ldrd r8, r10, [r11, #52]\n lsl r10, r10, #5\n"
-        "1: ldr r12, [r11]\n ldr r7, [r11, #12]\n ldrd r9, r3, [r11, #44]\n"
-        "2: add r5, r3, r10\n mov r1, r12\n movs r0, #0\n movs r2, #0\n movs r4, #0\n movs r6, #0\n"
+        "push {r4-r11, lr}\n"
+        "vpush {d8-d11}\n"
+        "mov r11, r0\n"
+        "ldrd r0, r2, [r11, #32]\n" /* output_min, output_max */
+        "vdup.32 q2, r0\n"
+        "vdup.32 q3, r2\n"
+        "ldrd r8, r10, [r11, #52]\n" /* size, blocks */
+        "lsl r10, r10, #5\n"
+        "1: ldr r12, [r11]\n"
+        "ldr r7, [r11, #12]\n"
+        "ldrd r9, r3, [r11, #44]\n" /* channels, packed */
+        "2: add r5, r3, r10\n"
+        "mov r1, r12\n"
+        "movs r0, #0\n"
+        "movs r2, #0\n"
+        "movs r4, #0\n"
+        "movs r6, #0\n"
         "wlstp.8 lr, r8, 4f\n"
-        "3: vldrb.8 q0, [r1], #16\n vldrb.8 q1, [r3], #16\n vmladava.s8 r0, q0, q1\n"
-        "vldrb.8 q4, [r3], #16\n vmladava.s8 r2, q0, q4\n"
-        "vldrb.8 q1, [r5], #16\n vmladava.s8 r4, q0, q1\n"
-        "vldrb.8 q4, [r5], #16\n vmladava.s8 r6, q0, q4\n"
+        "3: vldrb.8 q0, [r1], #16\n"
+        "vldrb.8 q1, [r3], #16\n"
+        "vmladava.s8 r0, q0, q1\n"
+        "vldrb.8 q4, [r3], #16\n"
+        "vmladava.s8 r2, q0, q4\n"
+        "vldrb.8 q1, [r5], #16\n"
+        "vmladava.s8 r4, q0, q1\n"
+        "vldrb.8 q4, [r5], #16\n"
+        "vmladava.s8 r6, q0, q4\n"
         "letp lr, 3b\n"
-        "4: vmov q4[2], q4[0], r2, r0\n vmov q4[3], q4[1], r6, r4\n"
+        "4: vmov q4[2], q4[0], r0, r2\n"
+        "vmov q4[3], q4[1], r4, r6\n"
         "ldrd r0, r2, [r11, #24]\n" /* zero_point, mode */
-        "vldrw.32 q0, [r5], #16\n vadd.i32 q4, q4, q0\n vldrw.32 q0, [r5], #16\n"
+        "vldrw.32 q0, [r5], #16\n"
+        "vadd.i32 q4, q4, q0\n"
+        "vldrw.32 q0, [r5], #16\n"
         "cbnz r2, 5f\n"
-        "vqrdmulh.s32 q4, q4, q0\n" QRT_MVE_AWAY_FROM_ZERO(
-            "q4",
-            "q1") "b 7f\n"
-                  "5: cmp r2, #1\n bne 6f\n vmulh.s32 q4, q4, q0\n b 7f\n"
-                  "6: movs r4, #1\n vldrw.32 q1, [r5], #16\n" QRT_MVE_MULTIPLY_WITH_REST(
-                      "q4",
-                      "q5") "7: vldrw.32 q0, [r5], #16\n vrshl.s32 q4, q4, q0\n vadd.i32 q4, q4, r0\n"
-                            "vmax.s32 q4, q4, q2\n vmin.s32 q4, q4, q3\n mov r3, r5\n"
-                            "subs r9, r9, #4\n blt 8f\n vstrb.32 q4, [r7], #4\n bgt 2b\n b 9f\n"
-                            "8: add r9, r9, #4\n vctp.32 r9\n vpst\n vstrbt.32 q4, [r7]\n"
-                            "9: ldrd r0, r2, [r11, #40]\n add r12, r12, r0\n str r12, [r11]\n" /* x_step, channels */
-                            "ldr r7, [r11, #12]\n add r7, r7, r2\n str r7, [r11, #12]\n"
-                            "ldr r0, [r11, #60]\n subs r0, r0, #1\n str r0, [r11, #60]\n bne 1b\n"
-                            "vpop {d8-d11}\n pop {r4-r11, pc}\n");
+        "vqrdmulh.s32 q4, q4, q0\n"
+        AWAY_FROM_ZERO("q4", "q1")
+        "b 7f\n"
+        "5: cmp r2, #1\n"
+        "bne 6f\n"
+        "vmulh.s32 q4, q4, q0\n"
+        "b 7f\n"
+        "6: movs r4, #1\n"
+        "vldrw.32 q1, [r5], #16\n"
+        MULTIPLY_WITH_REST("q4", "q5")
+        "7: vldrw.32 q0, [r5], #16\n"
+        "vrshl.s32 q4, q4, q0\n"
+        "vadd.i32 q4, q4, r0\n"
+        "vmax.s32 q4, q4, q2\n"
+        "vmin.s32 q4, q4, q3\n"
+        "mov r3, r5\n"
+        "subs r9, r9, #4\n"
+        "blt 8f\n"
+        "vstrb.32 q4, [r7], #4\n"
+        "bgt 2b\n"
+        "b 9f\n"
+        "8: add r9, r9, #4\n"
+        "vctp.32 r9\n"
+        "vpst\n"
+        "vstrbt.32 q4, [r7]\n"
+        "9: ldrd r0, r2, [r11, #40]\n" /* x_step, channels */
+        "add r12, r12, r0\n"
+        "str r12, [r11]\n"
+        "ldr r7, [r11, #12]\n"
+        "add r7, r7, r2\n"
+        "str r7, [r11, #12]\n"
+        "ldr r0, [r11, #60]\n"
+        "subs r0, r0, #1\n"
+        "str r0, [r11, #60]\n"
+        "bne 1b\n"
+        "vpop {d8-d11}\n"
+        "pop {r4-r11, pc}\n");
 }
 
-#define BLOCK(multiply)                                                                                                \
-    "vldrb.8 q0, [r7], #16\n vldrb.8 q2, [r1], #16\n " multiply ".s8 r0, q0, q2\n"                                     \
-    "vldrb.8 q1, [r7], #16\n " multiply ".s8 r2, q1, q2\n"                                                             \
-    "vldrb.8 q2, [r3], #16\n " multiply ".s8 r4, q0, q2\n " multiply ".s8 r6, q1, q2\n"                                \
-    "vldrb.8 q2, [r5], #16\n " multiply ".s8 r8, q0, q2\n " multiply ".s8 r10, q1, q2\n"
-#define PAIR(label)                                                                                                    \
-    "ldrd r1, r3, [r11]\n ldr r5, [r11, #8]\n" BLOCK("vmladav") "wls lr, r12, " label "1f\n" label                     \
-                                                                "0:\n" BLOCK("vmladava") "le lr, " label "0b\n" label  \
-                                                                                         "1:\n"
-#define THREE(instruction, operand)                                                                                    \
-    instruction " q4, q4, " operand "\n " instruction " q5, q5, " operand "\n " instruction " q6, q6, " operand "\n"
+/* 16 products of two channels at three positions. */
+#define BLOCK(multiply)                    \
+    "vldrb.8 q0, [r7], #16\n"              \
+    "vldrb.8 q2, [r1], #16\n"              \
+    multiply " r0, q0, q2\n"               \
+    "vldrb.8 q1, [r7], #16\n"              \
+    multiply " r2, q1, q2\n"               \
+    "vldrb.8 q2, [r3], #16\n"              \
+    multiply " r4, q0, q2\n"               \
+    multiply " r6, q1, q2\n"               \
+    "vldrb.8 q2, [r5], #16\n"              \
+    multiply " r8, q0, q2\n"               \
+    multiply " r10, q1, q2\n"
+/* The sums of a pair; `name` is a digit for its labels. */
+#define PAIR(name)                         \
+    "ldrd r1, r3, [r11]\n"                 \
+    "ldr r5, [r11, #8]\n"                  \
+    BLOCK("vmladav.s8")                    \
+    "wls lr, r12, " name "1f\n"            \
+    name "0:\n"                            \
+    BLOCK("vmladava.s8")                   \
+    "le lr, " name "0b\n"                  \
+    name "1:\n"
+#define THREE(instruction, operand)        \
+    instruction " q4, q4, " operand "\n"   \
+    instruction " q5, q5, " operand "\n"   \
+    instruction " q6, q6, " operand "\n"
 
 /* r0 to r10, even: sums of two channels at position 0, 1, 2; r1, r3, r5: their codes; r7: packed; r9: channels to do;
  * r11: the tile; r12: blocks after the first. q3, q7: the clamp. */
 __attribute__((naked)) void qrt_mve_three_positions(__attribute__((unused)) qrt_mve_tile *tile) {
     __asm__ volatile(
-        "push {r4-r11, lr}\n vpush {d8-d15}\n mov r11, r0\n"
-        "ldrd r0, r2, [r11, #32]\n vdup.32 q3, r0\n vdup.32 q7, r2\n"
-        "ldr r12, [r11, #56]\n sub r12, r12, #1\n"
-        "1: ldrd r9, r7, [r11, #44]\n"
-        "2:\n" PAIR("2") "vmov q4[2], q4[0], r2, r0\n vmov q5[2], q5[0], r6, r4\n vmov q6[2], q6[0], r10, r8\n" PAIR(
-            "3") "vmov q4[3], q4[1], r2, r0\n vmov q5[3], q5[1], r6, r4\n vmov q6[3], q6[1], r10, r8\n"
-                 "ldrd r0, r2, [r11, #24]\n" /* zero_point, mode */
-                 "vldrw.32 q0, [r7], #16\n" THREE(
-                     "vadd.i32",
-                     "q0") "vldrw.32 q0, [r7], #16\n"
-                           "cbnz r2, 4f\n" THREE("vqrdmulh.s32", "q0") QRT_MVE_AWAY_FROM_ZERO("q4", "q1")
-                               QRT_MVE_AWAY_FROM_ZERO("q5", "q2") QRT_MVE_AWAY_FROM_ZERO(
-                                   "q6",
-                                   "q1") "b 6f\n"
-                                         "4: cmp r2, #1\n bne 5f\n" THREE(
-                                             "vmulh.s32",
-                                             "q0") "b 6f\n"
-                                                   "5: movs r4, #1\n vldrw.32 q1, [r7], "
-                                                   "#16\n" QRT_MVE_MULTIPLY_WITH_REST(
-                                                       "q4", "q2") QRT_MVE_MULTIPLY_WITH_REST("q5", "q2")
-                                                       QRT_MVE_MULTIPLY_WITH_REST(
-                                                           "q6", "q2") "6: vldrw.32 q0, [r7], #16\n" THREE("vrshl.s32",
-                                                                                                           "q0")
-                                                           THREE("vadd.i32", "r0") THREE("vmax.s32", "q3") THREE(
-                                                               "vmin.s32",
-                                                               "q7") "ldrd r0, r2, [r11, #12]\n ldr r4, [r11, #20]\n"
-                                                                     "subs r9, r9, #4\n blt 7f\n"
-                                                                     "vstrb.32 q4, [r0], #4\n vstrb.32 q5, [r2], #4\n "
-                                                                     "vstrb.32 q6, [r4], #4\n"
-                                                                     "strd r0, r2, [r11, #12]\n str r4, [r11, #20]\n "
-                                                                     "bgt 2b\n b 8f\n"
-                                                                     "7: add r9, r9, #4\n vctp.32 r9\n vpsttt\n "
-                                                                     "vstrbt.32 q4, [r0]\n vstrbt.32 q5, [r2]\n "
-                                                                     "vstrbt.32 q6, [r4]\n"
-                                                                     "add r4, r4, r9\n"
-                                                                     "8: ldrd r6, r8, [r11, #40]\n" /* x_step, channels
-                                                                                                     */
-                                                                     "ldr r5, [r11, #8]\n add r1, r5, r6\n add r3, r1, "
-                                                                     "r6\n add r5, r3, r6\n strd r1, r3, [r11]\n str "
-                                                                     "r5, [r11, #8]\n"
-                                                                     "add r0, r4, #0\n add r2, r0, r8\n add r4, r2, "
-                                                                     "r8\n strd r0, r2, [r11, #12]\n str r4, [r11, "
-                                                                     "#20]\n"
-                                                                     "ldr r0, [r11, #60]\n subs r0, r0, #1\n str r0, "
-                                                                     "[r11, #60]\n bne 1b\n"
-                                                                     "vpop {d8-d15}\n pop {r4-r11, pc}\n");
+        "push {r4-r11, lr}\n"
+        "vpush {d8-d15}\n"
+        "mov r11, r0\n"
+        "ldrd r0, r2, [r11, #32]\n" /* output_min, output_max */
+        "vdup.32 q3, r0\n"
+        "vdup.32 q7, r2\n"
+        "ldr r12, [r11, #56]\n"
+        "sub r12, r12, #1\n"
+        "1: ldrd r9, r7, [r11, #44]\n" /* channels, packed */
+        "2:\n"
+        PAIR("2")
+        "vmov q4[2], q4[0], r0, r2\n"
+        "vmov q5[2], q5[0], r4, r6\n"
+        "vmov q6[2], q6[0], r8, r10\n"
+        PAIR("3")
+        "vmov q4[3], q4[1], r0, r2\n"
+        "vmov q5[3], q5[1], r4, r6\n"
+        "vmov q6[3], q6[1], r8, r10\n"
+        "ldrd r0, r2, [r11, #24]\n" /* zero_point, mode */
+        "vldrw.32 q0, [r7], #16\n"
+        THREE("vadd.i32", "q0")
+        "vldrw.32 q0, [r7], #16\n"
+        "cbnz r2, 4f\n"
+        THREE("vqrdmulh.s32", "q0")
+        AWAY_FROM_ZERO("q4", "q1")
+        AWAY_FROM_ZERO("q5", "q2")
+        AWAY_FROM_ZERO("q6", "q1")
+        "b 6f\n"
+        "4: cmp r2, #1\n"
+        "bne 5f\n"
+        THREE("vmulh.s32", "q0")
+        "b 6f\n"
+        "5: movs r4, #1\n"
+        "vldrw.32 q1, [r7], #16\n"
+        MULTIPLY_WITH_REST("q4", "q2")
+        MULTIPLY_WITH_REST("q5", "q2")
+        MULTIPLY_WITH_REST("q6", "q2")
+        "6: vldrw.32 q0, [r7], #16\n"
+        THREE("vrshl.s32", "q0")
+        THREE("vadd.i32", "r0")
+        THREE("vmax.s32", "q3")
+        THREE("vmin.s32", "q7")
+        "ldrd r0, r2, [r11, #12]\n"
+        "ldr r4, [r11, #20]\n"
+        "subs r9, r9, #4\n"
+        "blt 7f\n"
+        "vstrb.32 q4, [r0], #4\n"
+        "vstrb.32 q5, [r2], #4\n"
+        "vstrb.32 q6, [r4], #4\n"
+        "strd r0, r2, [r11, #12]\n"
+        "str r4, [r11, #20]\n"
+        "bgt 2b\n"
+        "b 8f\n"
+        "7: add r9, r9, #4\n"
+        "vctp.32 r9\n"
+        "vpsttt\n"
+        "vstrbt.32 q4, [r0]\n"
+        "vstrbt.32 q5, [r2]\n"
+        "vstrbt.32 q6, [r4]\n"
+        "add r4, r4, r9\n"
+        "8: ldrd r6, r8, [r11, #40]\n" /* x_step, channels; r4: the next y */
+        "ldr r5, [r11, #8]\n"
+        "add r1, r5, r6\n"
+        "add r3, r1, r6\n"
+        "add r5, r3, r6\n"
+        "strd r1, r3, [r11]\n"
+        "str r5, [r11, #8]\n"
+        "add r0, r4, r8\n"
+        "add r2, r0, r8\n"
+        "strd r4, r0, [r11, #12]\n"
+        "str r2, [r11, #20]\n"
+        "ldr r0, [r11, #60]\n"
+        "subs r0, r0, #1\n"
+        "str r0, [r11, #60]\n"
+        "bne 1b\n"
+        "vpop {d8-d15}\n"
+        "pop {r4-r11, pc}\n");
 }
+
+/* clang-format on */
 
 #else
 
@@ -133,7 +239,6 @@ static void put(const qrt_mve_tile *tile, int32x4_t acc, const int32_t *constant
     vstrbq_p_s32(y + channel, code, vctp32q((uint32_t)(tile->channels - channel)));
 }
 
-/* All channels of tile->count positions, one after another. x is read up to tile->size, no further. */
 void qrt_mve_position(qrt_mve_tile *tile) {
     for (; tile->count > 0; tile->count--, tile->x[0] += tile->x_step, tile->y[0] += tile->channels) {
         const int32_t *packed = tile->packed;
