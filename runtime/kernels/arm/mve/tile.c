@@ -27,16 +27,15 @@ typedef char known_tile[offsetof(qrt_mve_tile, zero_point) == 24 && offsetof(qrt
 
 /* clang-format off */
 
-/* Pieces of qrt_mve_requantize, of a vector `a`, with one more, `t`, to use; the multiplier is in q0, the rest in q1, 1
- * in r4. */
+/* Pieces of qrt_mve_requantize, of a vector `a`, with one more, `t`, to use; the multiplier is in q0, 1 in r4. */
 #define AWAY_FROM_ZERO(a, t)               \
     "vshr.s32 " t ", " a ", #31\n"         \
     "vadd.i32 " a ", " a ", " t "\n"
-#define MULTIPLY_WITH_REST(a, t)           \
+#define MULTIPLY_WITH_REST(a, t, rest)     \
     "vmul.i32 " t ", " a ", q0\n"          \
     "vmulh.s32 " a ", " a ", q0\n"         \
-    "vadd.i32 " t ", " t ", q1\n"          \
-    "vpt.u32 hi, q1, " t "\n"              \
+    "vadd.i32 " t ", " t ", " rest "\n"    \
+    "vpt.u32 hi, " rest ", " t "\n"        \
     "vaddt.i32 " a ", " a ", r4\n"
 
 /* r0, r2, r4, r6: sums of channels 0, 2, 1, 3; r1: x; r3, r5: weights of the first and second pair; r7: y; r8: size;
@@ -87,7 +86,7 @@ __attribute__((naked)) void qrt_mve_position(__attribute__((unused)) qrt_mve_til
         "b 7f\n"
         "6: movs r4, #1\n"
         "vldrw.32 q1, [r5], #16\n"
-        MULTIPLY_WITH_REST("q4", "q5")
+        MULTIPLY_WITH_REST("q4", "q5", "q1")
         "7: vldrw.32 q0, [r5], #16\n"
         "vrshl.s32 q4, q4, q0\n"
         "vadd.i32 q4, q4, r0\n"
@@ -171,22 +170,12 @@ __attribute__((naked)) void qrt_mve_three_positions(__attribute__((unused)) qrt_
         "vldrw.32 q0, [r7], #16\n"
         THREE("vadd.i32", "q0")
         "vldrw.32 q0, [r7], #16\n"
-        "cbnz r2, 4f\n"
+        "cbnz r2, 5f\n"
         THREE("vqrdmulh.s32", "q0")
         AWAY_FROM_ZERO("q4", "q1")
         AWAY_FROM_ZERO("q5", "q2")
         AWAY_FROM_ZERO("q6", "q1")
-        "b 6f\n"
-        "4: cmp r2, #1\n"
-        "bne 5f\n"
-        THREE("vmulh.s32", "q0")
-        "b 6f\n"
-        "5: movs r4, #1\n"
-        "vldrw.32 q1, [r7], #16\n"
-        MULTIPLY_WITH_REST("q4", "q2")
-        MULTIPLY_WITH_REST("q5", "q2")
-        MULTIPLY_WITH_REST("q6", "q2")
-        "6: vldrw.32 q0, [r7], #16\n"
+        "4: vldrw.32 q0, [r7], #16\n"
         THREE("vrshl.s32", "q0")
         THREE("vadd.i32", "r0")
         THREE("vmax.s32", "q3")
@@ -202,6 +191,16 @@ __attribute__((naked)) void qrt_mve_three_positions(__attribute__((unused)) qrt_
         "str r4, [r11, #20]\n"
         "bgt 2b\n"
         "b 8f\n"
+        "5: cmp r2, #1\n"
+        "bne 6f\n"
+        THREE("vmulh.s32", "q0")
+        "b 4b\n"
+        "6: movs r4, #1\n"
+        "vldrw.32 q1, [r7], #16\n"
+        MULTIPLY_WITH_REST("q4", "q2", "q1")
+        MULTIPLY_WITH_REST("q5", "q2", "q1")
+        MULTIPLY_WITH_REST("q6", "q2", "q1")
+        "b 4b\n"
         "7: add r9, r9, #4\n"
         "vctp.32 r9\n"
         "vpsttt\n"
@@ -224,6 +223,103 @@ __attribute__((naked)) void qrt_mve_three_positions(__attribute__((unused)) qrt_
         "subs r0, r0, #1\n"
         "str r0, [r11, #60]\n"
         "bne 1b\n"
+        "vpop {d8-d15}\n"
+        "pop {r4-r11, pc}\n");
+}
+
+/* The sums of a pair, whose codes stay in q5, q6, q7. */
+#define SHORT_PAIR                         \
+    "vldrb.8 q0, [r7], #16\n"              \
+    "vmladav.s8 r0, q0, q5\n"              \
+    "vmladav.s8 r4, q0, q6\n"              \
+    "vldrb.8 q4, [r7], #16\n"              \
+    "vmladav.s8 r8, q0, q7\n"              \
+    "vmladav.s8 r2, q4, q5\n"              \
+    "vmladav.s8 r6, q4, q6\n"              \
+    "vmladav.s8 r10, q4, q7\n"
+#define SHORT_THREE(instruction, operand)  \
+    instruction " q1, q1, " operand "\n"   \
+    instruction " q2, q2, " operand "\n"   \
+    instruction " q3, q3, " operand "\n"
+
+/* As above; r1, r3, r5: where results go; r12: the zero point; lr: mode. */
+__attribute__((naked)) void qrt_mve_three_short_positions(__attribute__((unused)) qrt_mve_tile *tile) {
+    __asm__ volatile(
+        "push {r4-r11, lr}\n"
+        "vpush {d8-d15}\n"
+        "mov r11, r0\n"
+        "ldrd r12, lr, [r11, #24]\n" /* zero_point, mode */
+        "ldr r1, [r11, #12]\n"
+        "1: ldrd r9, r7, [r11, #44]\n" /* channels, packed */
+        "ldr r0, [r11]\n"
+        "ldr r2, [r11, #40]\n" /* x_step */
+        "vldrb.8 q5, [r0]\n"
+        "add r0, r0, r2\n"
+        "vldrb.8 q6, [r0]\n"
+        "add r0, r0, r2\n"
+        "vldrb.8 q7, [r0]\n"
+        "add r0, r0, r2\n"
+        "str r0, [r11]\n"
+        "add r3, r1, r9\n"
+        "add r5, r3, r9\n"
+        "2:\n"
+        SHORT_PAIR
+        "vmov q1[2], q1[0], r0, r2\n"
+        "vmov q2[2], q2[0], r4, r6\n"
+        "vmov q3[2], q3[0], r8, r10\n"
+        SHORT_PAIR
+        "vmov q1[3], q1[1], r0, r2\n"
+        "vmov q2[3], q2[1], r4, r6\n"
+        "vmov q3[3], q3[1], r8, r10\n"
+        "vldrw.32 q0, [r7], #16\n"
+        SHORT_THREE("vadd.i32", "q0")
+        "vldrw.32 q0, [r7], #16\n"
+        "cmp lr, #0\n"
+        "bne 5f\n"
+        SHORT_THREE("vqrdmulh.s32", "q0")
+        AWAY_FROM_ZERO("q1", "q0")
+        AWAY_FROM_ZERO("q2", "q4")
+        AWAY_FROM_ZERO("q3", "q0")
+        "4: vldrw.32 q0, [r7], #16\n"
+        "ldrd r0, r2, [r11, #32]\n" /* output_min, output_max */
+        SHORT_THREE("vrshl.s32", "q0")
+        "vdup.32 q0, r0\n"
+        "vdup.32 q4, r2\n"
+        SHORT_THREE("vadd.i32", "r12")
+        SHORT_THREE("vmax.s32", "q0")
+        SHORT_THREE("vmin.s32", "q4")
+        "subs r9, r9, #4\n"
+        "blt 7f\n"
+        "vstrb.32 q1, [r1], #4\n"
+        "vstrb.32 q2, [r3], #4\n"
+        "vstrb.32 q3, [r5], #4\n"
+        "bgt 2b\n"
+        "b 8f\n"
+        "5: cmp lr, #1\n"
+        "bne 6f\n"
+        SHORT_THREE("vmulh.s32", "q0")
+        "b 4b\n"
+        "6: movs r4, #1\n"
+        "vpush {d10-d11}\n"
+        "vldrw.32 q5, [r7], #16\n"
+        MULTIPLY_WITH_REST("q1", "q4", "q5")
+        MULTIPLY_WITH_REST("q2", "q4", "q5")
+        MULTIPLY_WITH_REST("q3", "q4", "q5")
+        "vpop {d10-d11}\n"
+        "b 4b\n"
+        "7: add r9, r9, #4\n"
+        "vctp.32 r9\n"
+        "vpsttt\n"
+        "vstrbt.32 q1, [r1]\n"
+        "vstrbt.32 q2, [r3]\n"
+        "vstrbt.32 q3, [r5]\n"
+        "add r5, r5, r9\n"
+        "8: mov r1, r5\n"
+        "ldr r0, [r11, #60]\n"
+        "subs r0, r0, #1\n"
+        "str r0, [r11, #60]\n"
+        "bne 1b\n"
+        "str r1, [r11, #12]\n"
         "vpop {d8-d15}\n"
         "pop {r4-r11, pc}\n");
 }
@@ -286,5 +382,7 @@ void qrt_mve_three_positions(qrt_mve_tile *tile) {
         }
     }
 }
+
+void qrt_mve_three_short_positions(qrt_mve_tile *tile) { qrt_mve_three_positions(tile); }
 
 #endif

@@ -41,6 +41,9 @@ qrt_mve_tile qrt_mve_tile_of(const qrt_requant *requant, int32_t channels, int32
 /* All channels of three positions, tile->count times; x[i] is read in whole blocks. */
 void qrt_mve_three_positions(qrt_mve_tile *tile);
 
+/* The same where one block is all. */
+void qrt_mve_three_short_positions(qrt_mve_tile *tile);
+
 /* All channels of position 0, tile->count times; x[0] is read up to its size. */
 void qrt_mve_position(qrt_mve_tile *tile);
 
