@@ -20,23 +20,24 @@ qrt_mve_tile qrt_mve_tile_of(const qrt_requant *requant, int32_t channels, int32
 #ifdef QRT_MVE_ASSEMBLY
 
 /* Compilers do not keep sums where VMLADAVA wants them. What the assembly knows of a tile: */
-typedef char known_tile[offsetof(qrt_mve_tile, zero_point) == 24 && offsetof(qrt_mve_tile, x_step) == 40 &&
-                                offsetof(qrt_mve_tile, packed) == 48 && offsetof(qrt_mve_tile, count) == 60
+typedef char known_tile[offsetof(qrt_mve_tile, y) == 12 && offsetof(qrt_mve_tile, mode) == 24 &&
+                                offsetof(qrt_mve_tile, x_step) == 40 && offsetof(qrt_mve_tile, packed) == 48 &&
+                                offsetof(qrt_mve_tile, count) == 60
                             ? 1
                             : -1];
 
 /* clang-format off */
 
-/* Pieces of qrt_mve_requantize, of a vector `a`, with one more, `t`, to use; the multiplier is in q0, 1 in r4. */
+/* Pieces of qrt_mve_requantize, of a vector `a`, with one more, `t`, to use; the multiplier is in q0, 1 in `one`. */
 #define AWAY_FROM_ZERO(a, t)               \
     "vshr.s32 " t ", " a ", #31\n"         \
     "vadd.i32 " a ", " a ", " t "\n"
-#define MULTIPLY_WITH_REST(a, t, rest)     \
+#define MULTIPLY_WITH_REST(a, t, rest, one) \
     "vmul.i32 " t ", " a ", q0\n"          \
     "vmulh.s32 " a ", " a ", q0\n"         \
     "vadd.i32 " t ", " t ", " rest "\n"    \
     "vpt.u32 hi, " rest ", " t "\n"        \
-    "vaddt.i32 " a ", " a ", r4\n"
+    "vaddt.i32 " a ", " a ", " one "\n"
 
 /* r0, r2, r4, r6: sums of channels 0, 2, 1, 3; r1: x; r3, r5: weights of the first and second pair; r7: y; r8: size;
  * r9: channels to do; r10: bytes of a pair; r11: the tile; r12: the position's codes. q2, q3: the clamp. */
@@ -72,7 +73,7 @@ __attribute__((naked)) void qrt_mve_position(__attribute__((unused)) qrt_mve_til
         "letp lr, 3b\n"
         "4: vmov q4[2], q4[0], r0, r2\n"
         "vmov q4[3], q4[1], r4, r6\n"
-        "ldrd r0, r2, [r11, #24]\n" /* zero_point, mode */
+        "ldrd r2, r0, [r11, #24]\n" /* mode, zero_point */
         "vldrw.32 q0, [r5], #16\n"
         "vadd.i32 q4, q4, q0\n"
         "vldrw.32 q0, [r5], #16\n"
@@ -86,7 +87,7 @@ __attribute__((naked)) void qrt_mve_position(__attribute__((unused)) qrt_mve_til
         "b 7f\n"
         "6: movs r4, #1\n"
         "vldrw.32 q1, [r5], #16\n"
-        MULTIPLY_WITH_REST("q4", "q5", "q1")
+        MULTIPLY_WITH_REST("q4", "q5", "q1", "r4")
         "7: vldrw.32 q0, [r5], #16\n"
         "vrshl.s32 q4, q4, q0\n"
         "vadd.i32 q4, q4, r0\n"
@@ -131,8 +132,7 @@ __attribute__((naked)) void qrt_mve_position(__attribute__((unused)) qrt_mve_til
     multiply " r10, q1, q2\n"
 /* The sums of a pair; `name` is a digit for its labels. */
 #define PAIR(name)                         \
-    "ldrd r1, r3, [r11]\n"                 \
-    "ldr r5, [r11, #8]\n"                  \
+    "ldmdb r11, {r1, r3, r5}\n"            \
     BLOCK("vmladav.s8")                    \
     "wls lr, r12, " name "1f\n"            \
     name "0:\n"                            \
@@ -145,18 +145,18 @@ __attribute__((naked)) void qrt_mve_position(__attribute__((unused)) qrt_mve_til
     instruction " q6, q6, " operand "\n"
 
 /* r0 to r10, even: sums of two channels at position 0, 1, 2; r1, r3, r5: their codes; r7: packed; r9: channels to do;
- * r11: the tile; r12: blocks after the first. q3, q7: the clamp. */
+ * r11: y in the tile; r12: blocks after the first. q3, q7: the clamp. */
 __attribute__((naked)) void qrt_mve_three_positions(__attribute__((unused)) qrt_mve_tile *tile) {
     __asm__ volatile(
         "push {r4-r11, lr}\n"
         "vpush {d8-d15}\n"
-        "mov r11, r0\n"
-        "ldrd r0, r2, [r11, #32]\n" /* output_min, output_max */
+        "add r11, r0, #12\n"
+        "ldrd r0, r2, [r11, #20]\n" /* output_min, output_max */
         "vdup.32 q3, r0\n"
         "vdup.32 q7, r2\n"
-        "ldr r12, [r11, #56]\n"
+        "ldr r12, [r11, #44]\n" /* blocks */
         "sub r12, r12, #1\n"
-        "1: ldrd r9, r7, [r11, #44]\n" /* channels, packed */
+        "1: ldrd r9, r7, [r11, #32]\n" /* channels, packed */
         "2:\n"
         PAIR("2")
         "vmov q4[2], q4[0], r0, r2\n"
@@ -166,40 +166,37 @@ __attribute__((naked)) void qrt_mve_three_positions(__attribute__((unused)) qrt_
         "vmov q4[3], q4[1], r0, r2\n"
         "vmov q5[3], q5[1], r4, r6\n"
         "vmov q6[3], q6[1], r8, r10\n"
-        "ldrd r0, r2, [r11, #24]\n" /* zero_point, mode */
+        "ldmia r11, {r0, r2, r4, r6, r8}\n" /* y, mode, zero_point */
         "vldrw.32 q0, [r7], #16\n"
         THREE("vadd.i32", "q0")
         "vldrw.32 q0, [r7], #16\n"
-        "cbnz r2, 5f\n"
+        "cbnz r6, 5f\n"
         THREE("vqrdmulh.s32", "q0")
         AWAY_FROM_ZERO("q4", "q1")
         AWAY_FROM_ZERO("q5", "q2")
         AWAY_FROM_ZERO("q6", "q1")
         "4: vldrw.32 q0, [r7], #16\n"
         THREE("vrshl.s32", "q0")
-        THREE("vadd.i32", "r0")
+        THREE("vadd.i32", "r8")
         THREE("vmax.s32", "q3")
         THREE("vmin.s32", "q7")
-        "ldrd r0, r2, [r11, #12]\n"
-        "ldr r4, [r11, #20]\n"
         "subs r9, r9, #4\n"
         "blt 7f\n"
         "vstrb.32 q4, [r0], #4\n"
         "vstrb.32 q5, [r2], #4\n"
         "vstrb.32 q6, [r4], #4\n"
-        "strd r0, r2, [r11, #12]\n"
-        "str r4, [r11, #20]\n"
+        "stmia r11, {r0, r2, r4}\n"
         "bgt 2b\n"
         "b 8f\n"
-        "5: cmp r2, #1\n"
+        "5: cmp r6, #1\n"
         "bne 6f\n"
         THREE("vmulh.s32", "q0")
         "b 4b\n"
-        "6: movs r4, #1\n"
+        "6: mov r10, #1\n"
         "vldrw.32 q1, [r7], #16\n"
-        MULTIPLY_WITH_REST("q4", "q2", "q1")
-        MULTIPLY_WITH_REST("q5", "q2", "q1")
-        MULTIPLY_WITH_REST("q6", "q2", "q1")
+        MULTIPLY_WITH_REST("q4", "q2", "q1", "r10")
+        MULTIPLY_WITH_REST("q5", "q2", "q1", "r10")
+        MULTIPLY_WITH_REST("q6", "q2", "q1", "r10")
         "b 4b\n"
         "7: add r9, r9, #4\n"
         "vctp.32 r9\n"
@@ -208,20 +205,19 @@ __attribute__((naked)) void qrt_mve_three_positions(__attribute__((unused)) qrt_
         "vstrbt.32 q5, [r2]\n"
         "vstrbt.32 q6, [r4]\n"
         "add r4, r4, r9\n"
-        "8: ldrd r6, r8, [r11, #40]\n" /* x_step, channels; r4: the next y */
-        "ldr r5, [r11, #8]\n"
+        "8: ldrd r6, r8, [r11, #28]\n" /* x_step, channels; r4: the next y */
+        "ldr r5, [r11, #-4]\n"
         "add r1, r5, r6\n"
         "add r3, r1, r6\n"
         "add r5, r3, r6\n"
-        "strd r1, r3, [r11]\n"
-        "str r5, [r11, #8]\n"
-        "add r0, r4, r8\n"
+        "stmdb r11, {r1, r3, r5}\n"
+        "mov r0, r4\n"
         "add r2, r0, r8\n"
-        "strd r4, r0, [r11, #12]\n"
-        "str r2, [r11, #20]\n"
-        "ldr r0, [r11, #60]\n"
+        "add r4, r2, r8\n"
+        "stmia r11, {r0, r2, r4}\n"
+        "ldr r0, [r11, #48]\n"
         "subs r0, r0, #1\n"
-        "str r0, [r11, #60]\n"
+        "str r0, [r11, #48]\n"
         "bne 1b\n"
         "vpop {d8-d15}\n"
         "pop {r4-r11, pc}\n");
@@ -248,7 +244,7 @@ __attribute__((naked)) void qrt_mve_three_short_positions(__attribute__((unused)
         "push {r4-r11, lr}\n"
         "vpush {d8-d15}\n"
         "mov r11, r0\n"
-        "ldrd r12, lr, [r11, #24]\n" /* zero_point, mode */
+        "ldrd lr, r12, [r11, #24]\n" /* mode, zero_point */
         "ldr r1, [r11, #12]\n"
         "1: ldrd r9, r7, [r11, #44]\n" /* channels, packed */
         "ldr r0, [r11]\n"
@@ -302,9 +298,9 @@ __attribute__((naked)) void qrt_mve_three_short_positions(__attribute__((unused)
         "6: movs r4, #1\n"
         "vpush {d10-d11}\n"
         "vldrw.32 q5, [r7], #16\n"
-        MULTIPLY_WITH_REST("q1", "q4", "q5")
-        MULTIPLY_WITH_REST("q2", "q4", "q5")
-        MULTIPLY_WITH_REST("q3", "q4", "q5")
+        MULTIPLY_WITH_REST("q1", "q4", "q5", "r4")
+        MULTIPLY_WITH_REST("q2", "q4", "q5", "r4")
+        MULTIPLY_WITH_REST("q3", "q4", "q5", "r4")
         "vpop {d10-d11}\n"
         "b 4b\n"
         "7: add r9, r9, #4\n"

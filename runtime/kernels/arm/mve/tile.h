@@ -18,7 +18,7 @@
 typedef struct qrt_mve_tile {
     const int8_t *x[3]; /* the codes of the next positions */
     int8_t *y[3];       /* where their results go */
-    int32_t zero_point, mode;
+    int32_t mode, zero_point;
     int32_t output_min, output_max;
     int32_t x_step;   /* from the codes of a position to the next one's */
     int32_t channels; /* of output */
