@@ -72,7 +72,9 @@ void qrt_conv2d_s8_mve(const void *params, const int8_t *const *inputs, int8_t *
     const qrt_mve_rows r = qrt_mve_rows_of(p);
     int8_t *columns = scratch, *blank = columns + qrt_mve_columns_size(&r);
     int32_t positions_left = p->batch * p->out_height * p->out_width;
-    qrt_mve_tile tile = qrt_mve_tile_of(&p->requant, p->out_channels, r.x_step, r.size, p->packed);
+    qrt_mve_tile tile;
+    qrt_mve_begin(&tile, &p->requant, p->packed, r.size, p->out_channels);
+    tile.x_step = r.x_step;
     if (r.blank > 0) fill(columns, p->x_zero_point, qrt_mve_columns_size(&r) + (size_t)r.blank);
     const scattering small = scatter(&r, p->in_channels);
     const int8_t *x = inputs[0];
@@ -84,14 +86,14 @@ void qrt_conv2d_s8_mve(const void *params, const int8_t *const *inputs, int8_t *
         } else {
             look(p, &r, inputs[0], row, columns, blank, small);
         }
-        for (int32_t i = 0; i < 3; i++) {
-            tile.x[i] = columns + i * r.x_step;
-            tile.y[i] = output + i * p->out_channels;
-        }
-        tile.count = width / 3;
-        if (tile.count > 0) (tile.blocks == 1 ? qrt_mve_three_short_positions : qrt_mve_three_positions)(&tile);
-        tile.count = width % 3;
-        if (tile.count > 0) qrt_mve_position(&tile);
+        tile.x[0] = columns;
+        tile.x[1] = columns + r.x_step;
+        tile.y[0] = output;
+        tile.y[1] = output + p->out_channels;
+        tile.count = width / r.tile;
+        if (tile.count > 0) (r.tile == 3 ? qrt_mve_three_short_positions : qrt_mve_two_positions)(&tile);
+        tile.count = width % r.tile;
+        if (tile.count > 0) qrt_mve_one_position(&tile);
         output += width * p->out_channels;
         positions_left -= width;
     }

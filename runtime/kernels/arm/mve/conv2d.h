@@ -18,6 +18,7 @@ typedef struct qrt_mve_rows {
     int32_t first, last;  /* those that lie in the image */
     int32_t x_step, size; /* bytes from a position to the next, bytes that it sees */
     int32_t blank;        /* bytes of a position of padding, behind the columns; 0 when there is no padding */
+    int32_t tile;         /* positions that are taken at once, see tile.h */
     int32_t flat;         /* whether the image is one row; `width` of its positions are taken at once */
 } qrt_mve_rows;
 
@@ -27,13 +28,13 @@ enum { QRT_MVE_PIECE = 768 };
 static inline qrt_mve_rows qrt_mve_rows_of(const qrt_conv2d_params *p) {
     int32_t positions = p->batch * p->out_height * p->out_width, narrow = p->filter_width == 1;
     qrt_mve_rows r = {
-        p->batch * p->out_height, p->out_width, p->filter_height * p->in_channels, 0, 1, 0, 0, 0, 0, 0, 0};
+        p->batch * p->out_height, p->out_width, p->filter_height * p->in_channels, 0, 1, 0, 0, 0, 0, 0, 0, 0};
     r.size = r.column * p->filter_width;
+    r.tile = r.size <= 16 ? 3 : 2;
     r.flat = r.size == p->in_channels && p->stride_y == 1 && p->stride_x == 1 && p->pad_top == 0 && p->pad_left == 0 &&
              p->out_height == p->in_height && p->out_width == p->in_width;
     if (r.flat) {
-        /* A multiple of the 3 positions of a tile. */
-        r.width = QRT_MVE_PIECE / r.size > 3 ? QRT_MVE_PIECE / r.size / 3 * 3 : 3;
+        r.width = QRT_MVE_PIECE / r.size > r.tile ? QRT_MVE_PIECE / r.size / r.tile * r.tile : r.tile;
         if (r.width > positions) r.width = positions;
         r.rows = (positions - 1) / r.width + 1;
     }

@@ -4,10 +4,12 @@
 
 void qrt_linear_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_linear_params *p = params;
-    qrt_mve_tile tile = qrt_mve_tile_of(&p->requant, p->out_features, p->in_features, p->in_features, p->packed);
+    qrt_mve_tile tile;
+    qrt_mve_begin(&tile, &p->requant, p->packed, p->in_features, p->out_features);
     tile.x[0] = inputs[0];
     tile.y[0] = output;
+    tile.x_step = p->in_features;
     tile.count = p->rows;
     (void)scratch;
-    qrt_mve_position(&tile);
+    qrt_mve_one_position(&tile);
 }

@@ -6,21 +6,19 @@
 #include "arm/mve/requantize_row.h"
 #include "arm/mve/tile.h"
 
-static int32_t blocks_of(qrt_mve_filter filter) { return (qrt_mve_filter_size(filter) + 15) / 16; }
-
 size_t qrt_mve_packed_size(const qrt_requant *requant, int32_t channels, qrt_mve_filter filter) {
     size_t quads = (size_t)(channels + 3) / 4;
-    return 4 * (1 + quads * (size_t)qrt_mve_quad_words(blocks_of(filter), qrt_mve_mode(requant)));
+    return 4 * (1 + quads * (size_t)qrt_mve_four_channels(qrt_mve_filter_size(filter), qrt_mve_mode(requant)));
 }
 
-/* Writes a channel's weights column by column, 16 in every 32 bytes; returns their sum. */
+/* Writes a channel's weights column by column, 16 in every 64 bytes; returns their sum. */
 static int32_t pack_weights(qrt_mve_filter filter, const int8_t *weights, int8_t *packed) {
     int32_t sum = 0, at = 0;
     for (int32_t column = 0; column < filter.width; column++) {
         for (int32_t row = 0; row < filter.height; row++) {
             const int8_t *from = weights + (ptrdiff_t)(row * filter.width + column) * filter.channels;
             for (int32_t channel = 0; channel < filter.channels; channel++, at++) {
-                packed[at / 16 * 32 + at % 16] = from[channel];
+                packed[at / 16 * 64 + at % 16] = from[channel];
                 sum += from[channel];
             }
         }
@@ -30,19 +28,20 @@ static int32_t pack_weights(qrt_mve_filter filter, const int8_t *weights, int8_t
 
 void qrt_mve_pack(const qrt_requant *requant, int32_t channels, qrt_mve_filter filter, const int8_t *weights,
                   int32_t x_zero_point, int32_t *packed) {
-    int32_t mode = qrt_mve_mode(requant), pair = qrt_mve_pair_words(blocks_of(filter));
+    int32_t mode = qrt_mve_mode(requant), words = qrt_mve_four_channels(qrt_mve_filter_size(filter), mode);
     memset(packed, 0, qrt_mve_packed_size(requant, channels, filter));
     *packed++ = mode;
     for (int32_t channel = 0; channel < channels; channel += 4) {
         for (int32_t lane = 0; lane < 4; lane++) {
-            int8_t *place = (int8_t *)(packed + lane % 2 * pair) + lane / 2 * 16;
+            static const int32_t places[4] = {0, 32, 16, 48};
             int32_t number = channel + lane, sum = 0;
             if (number >= channels) number = -1;
             if (number >= 0) {
-                sum = pack_weights(filter, weights + (ptrdiff_t)number * qrt_mve_filter_size(filter), place);
+                sum = pack_weights(filter, weights + (ptrdiff_t)number * qrt_mve_filter_size(filter),
+                                   (int8_t *)packed + places[lane]);
             }
-            qrt_mve_pack_channel(requant, number, -x_zero_point * sum, packed + 2 * pair + lane);
+            qrt_mve_pack_channel(requant, number, -x_zero_point * sum, packed + words - qrt_mve_constants(mode) + lane);
         }
-        packed += qrt_mve_quad_words(blocks_of(filter), mode);
+        packed += words;
     }
 }
