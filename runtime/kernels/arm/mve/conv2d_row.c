@@ -10,9 +10,16 @@ static qrt_mve_filter filter_of(const qrt_conv2d_params *p) {
     return filter;
 }
 
+/* Whether what one row of output sees has a size that no sum below exceeds. */
+static int is_row_small(const qrt_conv2d_params *p) {
+    int64_t columns = (int64_t)p->out_width * p->stride_x + p->filter_width;
+    int64_t column = (int64_t)p->filter_height * p->in_channels;
+    return columns < 1 << 24 && column < 1 << 24 && columns * column < 1 << 30;
+}
+
 static int covers(const void *params) {
     const qrt_conv2d_params *p = params;
-    return p->groups == 1 && p->dilation_y == 1 && p->dilation_x == 1 &&
+    return p->groups == 1 && p->dilation_y == 1 && p->dilation_x == 1 && is_row_small(p) &&
            qrt_mve_covers(&p->requant, p->out_channels, qrt_mve_filter_size(filter_of(p)));
 }
 
