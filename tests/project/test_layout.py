@@ -152,6 +152,7 @@ C_HEADERS = {"stdint.h", "stddef.h", "string.h"}
 # Beyond these: the instructions of a CPU, and the system, for what asks what the machine is, for threads, and in
 # a plugin of an emulator.
 MORE_HEADERS = {
+    "runtime/kernels/arm/mve/vectors.h": {"arm_mve.h"},
     "runtime/kernels/x86/x86.h": {"immintrin.h"},
     "runtime/host/dispatch.c": {"cpuid.h", "sys/syscall.h", "unistd.h"},
     "firmware/emulators/plugin.c": {"stdio.h", "stdlib.h"},
