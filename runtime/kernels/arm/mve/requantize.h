@@ -42,8 +42,8 @@ static inline int32x4_t qrt_mve_requantize(int32x4_t acc, const int32_t *constan
     return vaddq_n_s32(vrshlq_s32(y, vldrwq_s32(constants + 8)), zero_point);
 }
 
-/* Codes of four channels for each of `even`, ... as bytes: channel 4 i of the result is lane i of `first`, 4 i + 2 of
- * `second`, 4 i + 1 of `third`, 4 i + 3 of `fourth`: as vmullb, vmullt and then vmovlb, vmovlt take them apart. */
+/* Four vectors of codes as bytes, which saturate: lane 4 i of the result is lane i of `first`, 4 i + 2 of `second`,
+ * 4 i + 1 of `third`, 4 i + 3 of `fourth`: as vmullb, vmullt and then vmovlb, vmovlt take lanes apart. */
 static inline int8x16_t qrt_mve_narrow(int32x4_t first, int32x4_t second, int32x4_t third, int32x4_t fourth) {
     int16x8_t even = vqmovntq_s32(vqmovnbq_s32(vdupq_n_s16(0), first), second);
     int16x8_t odd = vqmovntq_s32(vqmovnbq_s32(vdupq_n_s16(0), third), fourth);

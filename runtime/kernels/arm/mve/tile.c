@@ -15,7 +15,7 @@ typedef char known_tile[offsetof(qrt_mve_tile, x) == 0 && offsetof(qrt_mve_tile,
 
 /* clang-format off */
 
-/* Pieces of qrt_mve_requantize, of a vector `a`, with one more, `t`, to use; the multiplier is in q0, 1 in `one`. */
+/* Pieces of qrt_mve_requantize for a vector `a`: `t` is another to use; the multiplier is in q0, and 1 in `one`. */
 #define AWAY_FROM_ZERO(a, t)                \
     "vshr.s32 " t ", " a ", #31\n"          \
     "vadd.i32 " a ", " a ", " t "\n"
