@@ -10,6 +10,8 @@
 
 void qrt_conv2d_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 void qrt_linear_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_dwconv2d_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_dwconv2d_s8_mve_any(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 
 #define X(name) extern const qrt_kernel qrt_##name##_mve;
 #include "arm/mve/rows.h"
