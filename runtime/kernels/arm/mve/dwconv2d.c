@@ -1,6 +1,7 @@
 /* dwconv2d.c: dwconv2d with MVE: a lane for each output channel, sums of two taps in 16 bits. */
 #include "arm/mve/dwconv2d.h"
 
+#include "arm/mve/clamp.h"
 #include "arm/mve/copy.h"
 #include "arm/mve/mve.h"
 #include "arm/mve/vectors.h"
@@ -234,16 +235,6 @@ static void row_of_nine(const row_job *job) { row_of_any(job); }
 
 #endif
 
-/* `size` codes into the clamp. */
-static void clamp_codes(const qrt_requant *requant, int8_t *y, int32_t size) {
-    if (requant->output_min == -128 && requant->output_max == 127) return;
-    int8x16_t least = vdupq_n_s8((int8_t)requant->output_min), most = vdupq_n_s8((int8_t)requant->output_max);
-    for (; size > 0; size -= 16, y += 16) {
-        mve_pred16_t lanes = vctp8q((uint32_t)size);
-        vstrbq_p_s8(y, vminq_s8(vmaxq_s8(vldrbq_z_s8(y, lanes), least), most), lanes);
-    }
-}
-
 /* Rows in their order, by row_of_nine or row_of_any; the last lanes of a flat row may fill less than a block. */
 static inline void run_rows(const qrt_conv2d_params *p, const int8_t *image, int8_t *output, void *scratch,
                             void (*run_row)(const row_job *job)) {
@@ -276,7 +267,9 @@ static inline void run_rows(const qrt_conv2d_params *p, const int8_t *image, int
                 job.flags = flags + POSITION;
                 run_row(&job);
             }
-            clamp_codes(&p->requant, output, row_size);
+            if (p->requant.output_min != -128 || p->requant.output_max != 127) {
+                mve_clamp(&p->requant, output, output, row_size);
+            }
         }
         image += (ptrdiff_t)p->in_height * p->in_width * p->in_channels;
     }

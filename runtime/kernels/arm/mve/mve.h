@@ -12,6 +12,16 @@ void qrt_conv2d_s8_mve(const void *params, const int8_t *const *inputs, int8_t *
 void qrt_linear_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 void qrt_dwconv2d_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 void qrt_dwconv2d_s8_mve_any(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_add_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_mul_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_average_pool2d_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_max_pool2d_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_mean_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_requantize_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_clamp_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_lut_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_maximum_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
+void qrt_minimum_s8_mve(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 
 #define X(name) extern const qrt_kernel qrt_##name##_mve;
 #include "arm/mve/rows.h"

@@ -349,6 +349,14 @@ static inline int8_t vmaxvq_s8(int8_t most, int8x16_t a) {
     return most;
 }
 
+static inline int32x4_t vqdmulhq_n_s32(int32x4_t a, int32_t b) {
+    QRT_LANES(int32x4_t, 4, qrt_lane_s32(((int64_t)a.lane[i] * b) >> 31));
+}
+static inline int32x4_t vmlasq_n_s32(int32x4_t a, int32x4_t b, int32_t sum) {
+    QRT_LANES(int32x4_t, 4, qrt_lane_add(qrt_lane_mul(a.lane[i], b.lane[i]), sum));
+}
+static inline int32x4_t veorq_s32(int32x4_t a, int32x4_t b) { QRT_LANES(int32x4_t, 4, a.lane[i] ^ b.lane[i]); }
+
 /* The same bits as another type. */
 static inline uint8x16_t vreinterpretq_u8_s8(int8x16_t a) { QRT_LANES(uint8x16_t, 16, (uint8_t)a.lane[i]); }
 static inline int8x16_t vreinterpretq_s8_u8(uint8x16_t a) { QRT_LANES(int8x16_t, 16, (int8_t)a.lane[i]); }
