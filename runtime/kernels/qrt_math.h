@@ -14,6 +14,20 @@
 
 #include "qrt_kernels.h"
 
+/* QRT_BY_FOUR, before a loop of a few instructions: a core without branch prediction spends less on the loop. gcc is
+ * not told, since it then makes no vectors. QRT_ALONE: a function whose loop has registers of its own; inlined into a
+ * larger one it would keep its variables in memory. */
+#ifdef __clang__
+#define QRT_BY_FOUR _Pragma("clang loop unroll_count(4)")
+#else
+#define QRT_BY_FOUR
+#endif
+#ifdef __GNUC__
+#define QRT_ALONE __attribute__((noinline))
+#else
+#define QRT_ALONE
+#endif
+
 static inline int32_t qrt_clamp(int32_t value, int32_t minimum, int32_t maximum) {
     value = value < minimum ? minimum : value;
     return value > maximum ? maximum : value;
@@ -22,6 +36,12 @@ static inline int32_t qrt_clamp(int32_t value, int32_t minimum, int32_t maximum)
 static inline int32_t qrt_clamp64(int64_t value, int32_t minimum, int32_t maximum) {
     value = value < minimum ? minimum : value;
     return (int32_t)(value > maximum ? maximum : value);
+}
+
+/* clamp(value >> shift). Where the lower word falls away, a core of 32 bits has one word to shift and to compare. */
+static inline int32_t qrt_clamp_shifted(int64_t value, int32_t shift, int32_t minimum, int32_t maximum) {
+    if (shift >= 32) return qrt_clamp((int32_t)(value >> 32) >> (shift - 32), minimum, maximum);
+    return qrt_clamp64(value >> shift, minimum, maximum);
 }
 
 /* `round` of SPEC.md 1.1: half of 2^shift. */
@@ -60,17 +80,26 @@ static inline qrt_channel qrt_requant_channel(const qrt_requant *requant, int32_
     return channel;
 }
 
-static inline int8_t qrt_requantize(const qrt_requant *requant, qrt_channel channel, int32_t acc) {
-    int64_t y;
-    if (requant->rounding == 0) {
-        y = ((int64_t)acc * channel.multiplier + channel.addend) >> channel.shift;
+/* SINGLE */
+static inline int8_t qrt_requantize_single(const qrt_requant *requant, qrt_channel channel, int32_t acc) {
+    int64_t sum = (int64_t)acc * channel.multiplier + channel.addend;
+    return (int8_t)qrt_clamp_shifted(sum, channel.shift, requant->output_min, requant->output_max);
+}
+
+/* DOUBLE; `sum` contains the bias. */
+static inline int8_t qrt_requantize_double(const qrt_requant *requant, int32_t multiplier, int32_t shift, int32_t sum) {
+    int32_t y;
+    if (shift > 31) {
+        y = qrt_rounding_shift(qrt_high_mul(sum, multiplier), shift - 31);
     } else {
-        int32_t left = channel.shift < 31 ? 31 - channel.shift : 0;
-        int32_t right = channel.shift > 31 ? channel.shift - 31 : 0;
-        uint32_t sum = (uint32_t)(acc + (int32_t)channel.addend);
-        y = qrt_rounding_shift(qrt_high_mul((int32_t)(sum << left), channel.multiplier), right) + requant->y_zero_point;
+        y = qrt_high_mul((int32_t)((uint32_t)sum << (31 - shift)), multiplier);
     }
-    return (int8_t)qrt_clamp64(y, requant->output_min, requant->output_max);
+    return (int8_t)qrt_clamp(y + requant->y_zero_point, requant->output_min, requant->output_max);
+}
+
+static inline int8_t qrt_requantize(const qrt_requant *requant, qrt_channel channel, int32_t acc) {
+    if (requant->rounding == 0) return qrt_requantize_single(requant, channel, acc);
+    return qrt_requantize_double(requant, channel.multiplier, channel.shift, acc + (int32_t)channel.addend);
 }
 
 /* Puts the result for `acc` into place `index` of an output of codes or of int32. */
@@ -81,6 +110,38 @@ static inline void qrt_put(const qrt_requant *requant, qrt_channel channel, int3
         memcpy(output + 4 * index, &y, sizeof y);
     } else {
         output[index] = qrt_requantize(requant, channel, acc);
+    }
+}
+
+/* Puts the results of neighbouring channels, `first` and on, for accumulators that contain the bias. */
+static inline void qrt_put_channels_single(const qrt_requant *requant, int32_t first, const int32_t *sum, int32_t count,
+                                           int8_t *output) {
+    qrt_requant unbiased = *requant;
+    unbiased.bias = NULL;
+    for (int32_t i = 0; i < count; i++) {
+        output[i] = qrt_requantize_single(requant, qrt_requant_channel(&unbiased, first + i), sum[i]);
+    }
+}
+
+static inline void qrt_put_channels_double(const qrt_requant *requant, int32_t first, const int32_t *sum, int32_t count,
+                                           int8_t *output) {
+    int32_t step = requant->step;
+    const int32_t *multiplier = requant->multiplier + first * step;
+    const uint8_t *shift = requant->shift + first * step;
+    for (; count > 0; count--, multiplier += step, shift += step) {
+        *output++ = qrt_requantize_double(requant, *multiplier, *shift, *sum++);
+    }
+}
+
+/* Either, or int32, to place `index` of an output and on. Functions that are chosen stay functions, with registers of
+ * their own. */
+static inline void qrt_put_channels(const qrt_requant *requant, int32_t first, const int32_t *sum, int32_t count,
+                                    int8_t *output, ptrdiff_t index) {
+    if (requant->wide) {
+        memcpy(output + 4 * index, sum, (size_t)count * sizeof *sum);
+    } else {
+        (requant->rounding == 0 ? qrt_put_channels_single : qrt_put_channels_double)(requant, first, sum, count,
+                                                                                     output + index);
     }
 }
 

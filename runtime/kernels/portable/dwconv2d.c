@@ -2,24 +2,45 @@
 #include "portable/portable.h"
 #include "qrt_math.h"
 
-/* The accumulators and addends of this many channels are on the stack. Microcontrollers have little of it. */
-#if UINTPTR_MAX > UINT32_MAX
-#define BLOCK 64
-#else
-#define BLOCK 8
-#endif
+/* The accumulators of this many channels are on the stack. Microcontrollers have little of it. */
+#define BLOCK 32
 
-/* acc[i] += x[i] * w[i], or x[0] * w[i] when the channels share their input. The product fits int16:
- * |x - zero_point| <= 255 and |w| <= 128. */
-static void accumulate_channels(const int8_t *restrict x, int32_t zero_point, const int8_t *restrict weights,
-                                int32_t size, int32_t *restrict acc) {
-    int16_t zero = (int16_t)zero_point;
-    for (int32_t i = 0; i < size; i++) acc[i] += (int16_t)((int16_t)(x[i] - zero) * weights[i]);
+/* Taps along one axis of the filter: where the first begins in the image and in the weights, and how far apart they
+ * are. */
+typedef struct line {
+    const int8_t *x, *weights;
+    ptrdiff_t x_step, weights_step;
+} line;
+
+/* acc[i] += x[i] * w[i] for one tap or for three, which read and write an accumulator once. */
+static void add_channels(const line *at, int32_t zero_point, int32_t size, int32_t *restrict acc) {
+    const int8_t *restrict x = at->x, *restrict weights = at->weights;
+    int8_t zero = (int8_t)zero_point;
+    for (int32_t i = 0; i < size; i++) acc[i] += (x[i] - zero) * weights[i];
 }
 
-static void accumulate_shared(int32_t x, const int8_t *restrict weights, int32_t size, int32_t *restrict acc) {
-    int16_t value = (int16_t)x;
-    for (int32_t i = 0; i < size; i++) acc[i] += (int16_t)(value * weights[i]);
+static void add_channels_of_three(const line *at, int32_t zero_point, int32_t size, int32_t *restrict acc) {
+    const int8_t *restrict x = at->x, *restrict weights = at->weights;
+    ptrdiff_t x1 = at->x_step, x2 = 2 * x1, w1 = at->weights_step, w2 = 2 * w1;
+    int8_t zero = (int8_t)zero_point;
+    for (int32_t i = 0; i < size; i++, x++, weights++) {
+        acc[i] += (x[0] - zero) * weights[0] + (x[x1] - zero) * weights[w1] + (x[x2] - zero) * weights[w2];
+    }
+}
+
+/* acc[i] += x[0] * w[i]: the channels share their input. */
+static void add_shared(const line *at, int32_t zero_point, int32_t size, int32_t *restrict acc) {
+    const int8_t *restrict weights = at->weights;
+    int16_t x = (int16_t)(*at->x - zero_point);
+    for (int32_t i = 0; i < size; i++) acc[i] += x * weights[i];
+}
+
+static void add_shared_of_three(const line *at, int32_t zero_point, int32_t size, int32_t *restrict acc) {
+    const int8_t *restrict weights = at->weights;
+    ptrdiff_t w1 = at->weights_step, w2 = 2 * w1;
+    int16_t x0 = (int16_t)(at->x[0] - zero_point), x1 = (int16_t)(at->x[at->x_step] - zero_point);
+    int16_t x2 = (int16_t)(at->x[2 * at->x_step] - zero_point);
+    for (int32_t i = 0; i < size; i++, weights++) acc[i] += x0 * weights[0] + x1 * weights[w1] + x2 * weights[w2];
 }
 
 /* Neighbouring output channels that one pass over the image computes: `count` <= BLOCK of them, which see
@@ -27,8 +48,7 @@ static void accumulate_shared(int32_t x, const int8_t *restrict weights, int32_t
 typedef struct block {
     int32_t first, count;
     int shared;
-    int32_t in_channel;    /* of the first */
-    int64_t addend[BLOCK]; /* of qrt_requant_channel() */
+    int32_t in_channel; /* of the first */
 } block;
 
 /* The run of channels of at most BLOCK from `first` on. */
@@ -41,7 +61,19 @@ static void dwconv2d_channels(const qrt_conv2d_params *p, int32_t first, block *
     b->count = left < BLOCK ? left : BLOCK;
     b->shared = depth_multiplier > 1;
     b->in_channel = first / depth_multiplier;
-    for (int32_t i = 0; i < b->count; i++) b->addend[i] = qrt_requant_channel(&p->requant, first + i).addend;
+}
+
+static void add_line(const block *b, line at, int32_t taps, int32_t zero_point, int32_t *acc) {
+    for (; taps >= 3; taps -= 3) {
+        (b->shared ? add_shared_of_three : add_channels_of_three)(&at, zero_point, b->count, acc);
+        at.x += 3 * at.x_step;
+        at.weights += 3 * at.weights_step;
+    }
+    for (; taps > 0; taps--) {
+        (b->shared ? add_shared : add_channels)(&at, zero_point, b->count, acc);
+        at.x += at.x_step;
+        at.weights += at.weights_step;
+    }
 }
 
 /* The rows of the filter that lie in the image: where the first begins in the image and in the weights, and their
@@ -51,26 +83,30 @@ typedef struct overlap {
     int32_t rows;
 } overlap;
 
-/* Sums of one block at the position whose filter begins at column `start_x` of the image. */
+/* Sums of one block at the position whose filter begins at column `start_x` of the image, from the bias on. */
 static void dwconv2d_position(const qrt_conv2d_params *p, const block *b, overlap at, int32_t start_x, int32_t *acc) {
-    qrt_span taps = qrt_window(start_x, p->filter_width, p->dilation_x, p->in_width);
-    for (int32_t i = 0; i < b->count; i++) acc[i] = 0;
-    if (taps.first == taps.last) return;
-    at.x += (ptrdiff_t)(start_x + taps.first * p->dilation_x) * p->in_channels + b->in_channel;
-    at.weights += (ptrdiff_t)taps.first * p->out_channels + b->first;
-    for (; at.rows > 0; at.rows--) {
-        const int8_t *x = at.x, *weights = at.weights;
-        for (int32_t tap = taps.first; tap < taps.last; tap++) {
-            if (b->shared) {
-                accumulate_shared(*x - p->x_zero_point, weights, b->count, acc);
-            } else {
-                accumulate_channels(x, p->x_zero_point, weights, b->count, acc);
-            }
-            x += (ptrdiff_t)p->dilation_x * p->in_channels;
-            weights += p->out_channels;
-        }
-        at.x += (ptrdiff_t)p->dilation_y * p->in_width * p->in_channels;
-        at.weights += (ptrdiff_t)p->filter_width * p->out_channels;
+    qrt_span span = qrt_window(start_x, p->filter_width, p->dilation_x, p->in_width);
+    int32_t lines = at.rows, taps = span.last - span.first;
+    const int32_t *bias = p->requant.bias;
+    for (int32_t i = 0; i < b->count; i++) acc[i] = bias != NULL ? bias[b->first + i] : 0;
+    if (taps == 0) return;
+    line across = {at.x, at.weights, (ptrdiff_t)p->dilation_x * p->in_channels, p->out_channels};
+    line down = across;
+    down.x_step = (ptrdiff_t)p->dilation_y * p->in_width * p->in_channels;
+    down.weights_step = (ptrdiff_t)p->filter_width * p->out_channels;
+    across.x += (ptrdiff_t)(start_x + span.first * p->dilation_x) * p->in_channels + b->in_channel;
+    across.weights += (ptrdiff_t)span.first * p->out_channels + b->first;
+    if (lines % 3 == 0 || (taps % 3 != 0 && lines > taps)) { /* fewer taps are left over along the other axis */
+        line swapped = {across.x, across.weights, down.x_step, down.weights_step};
+        down = across;
+        across = swapped;
+        lines = taps;
+        taps = at.rows;
+    }
+    for (; lines > 0; lines--) {
+        add_line(b, across, taps, p->x_zero_point, acc);
+        across.x += down.x_step;
+        across.weights += down.weights_step;
     }
 }
 
@@ -81,11 +117,7 @@ static void dwconv2d_row(const qrt_conv2d_params *p, const block *b, overlap at,
     index += b->first;
     for (int32_t out_x = 0; out_x < p->out_width; out_x++, index += p->out_channels) {
         dwconv2d_position(p, b, at, out_x * p->stride_x - p->pad_left, acc);
-        for (int32_t i = 0; i < b->count; i++) {
-            int32_t entry = (b->first + i) * requant.step;
-            qrt_channel own = {b->addend[i], requant.multiplier[entry], requant.shift[entry]};
-            qrt_put(&requant, own, acc[i], output, index + i);
-        }
+        qrt_put_channels(&requant, b->first, acc, b->count, output, index);
     }
 }
 
