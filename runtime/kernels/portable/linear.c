@@ -3,19 +3,52 @@
 #include "portable/portable.h"
 #include "qrt_math.h"
 
+/* So many features are computed at once, so that each code is read and widened once for all. */
+#define FEATURES 4
+
+/* Adds the dot products of one row and of the weights of FEATURES features. */
+QRT_ALONE static void dot_features(const int8_t *restrict x, int32_t zero_point, const int8_t *restrict weights,
+                                   int32_t size, int32_t acc[FEATURES]) {
+    const int8_t *restrict w0 = weights, *restrict w1 = w0 + size, *restrict w2 = w1 + size, *restrict w3 = w2 + size;
+    const int8_t *end = x + size;
+    int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
+    int8_t zero = (int8_t)zero_point;
+    QRT_BY_FOUR
+    while (x != end) {
+        int16_t value = (int16_t)(*x++ - zero);
+        acc0 += value * *w0++;
+        acc1 += value * *w1++;
+        acc2 += value * *w2++;
+        acc3 += value * *w3++;
+    }
+    acc[0] = acc0;
+    acc[1] = acc1;
+    acc[2] = acc2;
+    acc[3] = acc3;
+}
+
 void qrt_linear_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_linear_params *p = params;
     const int8_t *x = inputs[0];
+    const int32_t *bias = p->requant.bias;
     ptrdiff_t index = 0;
     (void)scratch;
-    for (int32_t row = 0; row < p->rows; row++) {
+    for (int32_t row = 0; row < p->rows; row++, x += p->in_features) {
         const int8_t *weights = p->weights;
-        for (int32_t channel = 0; channel < p->out_features; channel++) {
-            int32_t acc = dot(x, p->x_zero_point, weights, p->in_features);
-            qrt_channel requant = qrt_requant_channel(&p->requant, channel);
-            qrt_put(&p->requant, requant, acc, output, index++);
-            weights += p->in_features;
+        for (int32_t first = 0, count; first < p->out_features; first += count) {
+            int32_t acc[FEATURES], left = p->out_features - first;
+            count = left < FEATURES ? left : FEATURES;
+            for (int32_t i = 0; i < count; i++) acc[i] = bias != NULL ? bias[first + i] : 0;
+            if (count == FEATURES) {
+                dot_features(x, p->x_zero_point, weights, p->in_features, acc);
+                weights += (ptrdiff_t)FEATURES * p->in_features;
+            } else {
+                for (int32_t i = 0; i < count; i++, weights += p->in_features) {
+                    acc[i] += dot(x, p->x_zero_point, weights, p->in_features);
+                }
+            }
+            qrt_put_channels(&p->requant, first, acc, count, output, index);
+            index += count;
         }
-        x += p->in_features;
     }
 }

@@ -73,7 +73,8 @@ typedef struct range {
 } range;
 
 static void narrow(const qrt_add_params *p, int32_t a, int32_t b, int32_t sum, range *start) {
-    int32_t y = add_code(p, a, b), first = y * UNIT - sum, last = first + UNIT - 1;
+    int32_t y = p->form == 0 ? add_common_shift(p, a, b) : add_tflite(p, a, b);
+    int32_t first = y * UNIT - sum, last = first + UNIT - 1;
     if (y > -128 && first > start->low) start->low = first;
     if (y < 127 && last < start->high) start->high = last;
 }
