@@ -82,7 +82,8 @@ static void run_images(const qrt_conv2d_params *p, const int8_t *image, int8_t *
                          .whole = channels & ~3,
                          .back = -channels & 3,
                          .zero_point = p->requant.y_zero_point,
-                         .x_step = (p->stride_x - 1) * channels};
+                         .x_step = (p->stride_x - 1) * channels,
+                         .requant = &p->requant};
     memset(blank, p->x_zero_point, (size_t)channels);
     find_taps(p, offsets);
     for (int32_t n = 0; n < p->batch; n++) {

@@ -29,6 +29,7 @@ typedef struct qrt_dsp_taps {
     int32_t zero_point;
     int32_t positions;
     int32_t x_step; /* from the last channel of a position to the next position */
+    const qrt_requant *requant;
 } qrt_dsp_taps;
 
 /* The words of a group before the constants of requantization. */
@@ -37,6 +38,49 @@ static inline int32_t qrt_dsp_taps_words(int32_t taps) { return 4 + taps / 2 * 4
 /* All of an operator; `run` computes a run of positions. */
 void qrt_dsp_depthwise_taps(const qrt_conv2d_params *p, const int8_t *image, int8_t *output, void *scratch,
                             void (*run)(const qrt_dsp_taps *taps));
+
+/* Sums of the group at x; returns its constants of requantization. */
+static inline const uint32_t *qrt_dsp_taps_sums(const qrt_dsp_taps *taps, uintptr_t x, const uint32_t *packed,
+                                                int32_t *acc) {
+    const uintptr_t *offset = taps->offsets;
+    for (int32_t i = 0; i < 4; i++) acc[i] = (int32_t)packed[i];
+    for (packed += 4; taps->offsets_end - offset > 1; offset += 2, packed += 4) {
+        uint32_t a = load_word((const void *)(x + offset[0])), b = load_word((const void *)(x + offset[1]));
+        uint32_t low = pkhbt(a, b), high = pkhtb(b, a);
+        acc[0] = smlad(sxtb16(low), packed[0], acc[0]);
+        acc[1] = smlad(sxtb16_ror8(low), packed[1], acc[1]);
+        acc[2] = smlad(sxtb16(high), packed[2], acc[2]);
+        acc[3] = smlad(sxtb16_ror8(high), packed[3], acc[3]);
+    }
+    if (offset < taps->offsets_end) {
+        uint32_t a = load_word((const void *)(x + offset[0])), even = sxtb16(a), odd = sxtb16_ror8(a);
+        acc[0] = smlabb(even, packed[0], acc[0]);
+        acc[1] = smlabb(odd, packed[1], acc[1]);
+        acc[2] = smlatt(even, packed[0], acc[2]);
+        acc[3] = smlatt(odd, packed[1], acc[3]);
+        packed += 2;
+    }
+    return packed;
+}
+
+/* What the assembly does, in C; `code` requantizes a sum with the `constants` of its channel. */
+static inline void qrt_dsp_taps_run(const qrt_dsp_taps *taps, int32_t constants,
+                                    int8_t (*code)(const qrt_dsp_taps *taps, int32_t acc, const uint32_t *constants)) {
+    int32_t channels = taps->whole + (taps->back > 0 ? 4 - taps->back : 0);
+    int8_t *output = taps->output;
+    uintptr_t x = taps->x;
+    for (int32_t i = 0; i < taps->positions; i++, output += channels) {
+        const uint32_t *packed = taps->packed;
+        for (int32_t c = 0; c < channels; c += 4) {
+            int32_t first = c < taps->whole ? c : channels - 4, acc[4];
+            packed = qrt_dsp_taps_sums(taps, x + (uintptr_t)first, packed, acc);
+            for (int32_t j = 0; j < 4; j++, packed += constants) {
+                output[first + j] = code(taps, acc[j], packed);
+            }
+        }
+        x += (uintptr_t)(channels + taps->x_step);
+    }
+}
 
 #if QRT_DSP_ASSEMBLY
 
@@ -130,51 +174,6 @@ void qrt_dsp_depthwise_taps(const qrt_conv2d_params *p, const int8_t *image, int
     "bne 0b\n"                                                                                                         \
     "add sp, #56\n"                                                                                                    \
     "pop {r4-r11, pc}\n"
-
-#else
-
-/* Sums of the group at x; returns its constants of requantization. */
-static inline const uint32_t *qrt_dsp_taps_sums(const qrt_dsp_taps *taps, uintptr_t x, const uint32_t *packed,
-                                                int32_t *acc) {
-    const uintptr_t *offset = taps->offsets;
-    for (int32_t i = 0; i < 4; i++) acc[i] = (int32_t)packed[i];
-    for (packed += 4; taps->offsets_end - offset > 1; offset += 2, packed += 4) {
-        uint32_t a = load_word((const void *)(x + offset[0])), b = load_word((const void *)(x + offset[1]));
-        uint32_t low = pkhbt(a, b), high = pkhtb(b, a);
-        acc[0] = smlad(sxtb16(low), packed[0], acc[0]);
-        acc[1] = smlad(sxtb16_ror8(low), packed[1], acc[1]);
-        acc[2] = smlad(sxtb16(high), packed[2], acc[2]);
-        acc[3] = smlad(sxtb16_ror8(high), packed[3], acc[3]);
-    }
-    if (offset < taps->offsets_end) {
-        uint32_t a = load_word((const void *)(x + offset[0])), even = sxtb16(a), odd = sxtb16_ror8(a);
-        acc[0] = smlabb(even, packed[0], acc[0]);
-        acc[1] = smlabb(odd, packed[1], acc[1]);
-        acc[2] = smlatt(even, packed[0], acc[2]);
-        acc[3] = smlatt(odd, packed[1], acc[3]);
-        packed += 2;
-    }
-    return packed;
-}
-
-/* What the assembly does; `code` requantizes a sum with the `constants` of its channel. */
-static inline void qrt_dsp_taps_run(const qrt_dsp_taps *taps, int32_t constants,
-                                    int8_t (*code)(int32_t acc, const uint32_t *constants, int32_t zero_point)) {
-    int32_t channels = taps->whole + (taps->back > 0 ? 4 - taps->back : 0);
-    int8_t *output = taps->output;
-    uintptr_t x = taps->x;
-    for (int32_t i = 0; i < taps->positions; i++, output += channels) {
-        const uint32_t *packed = taps->packed;
-        for (int32_t c = 0; c < channels; c += 4) {
-            int32_t first = c < taps->whole ? c : channels - 4, acc[4];
-            packed = qrt_dsp_taps_sums(taps, x + (uintptr_t)first, packed, acc);
-            for (int32_t j = 0; j < 4; j++, packed += constants) {
-                output[first + j] = code(acc[j], packed, taps->zero_point);
-            }
-        }
-        x += (uintptr_t)(channels + taps->x_step);
-    }
-}
 
 #endif
 #endif

@@ -26,8 +26,8 @@ __attribute__((naked, noinline)) static void run(__attribute__((unused)) const q
 
 #else
 
-static int8_t code(int32_t acc, const uint32_t *constants, int32_t zero_point) {
-    return qrt_dsp_double(acc, (int32_t)constants[0], (int32_t)constants[1], zero_point);
+static int8_t code(const qrt_dsp_taps *taps, int32_t acc, const uint32_t *constants) {
+    return qrt_dsp_double(acc, (int32_t)constants[0], (int32_t)constants[1], taps->zero_point);
 }
 
 static void run(const qrt_dsp_taps *taps) { qrt_dsp_taps_run(taps, 2, code); }

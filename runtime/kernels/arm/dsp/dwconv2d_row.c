@@ -56,14 +56,19 @@ static int is_3x3(const qrt_conv2d_params *p) {
 
 static int covers_double(const void *params) { return covers(params, 1); }
 static int covers_single(const void *params) { return covers(params, 0); }
+static int covers_general(const void *params) {
+    const qrt_conv2d_params *p = params;
+    return p->in_channels == p->out_channels && p->in_channels >= 4 && !p->requant.wide;
+}
 static int covers_3x3(const void *params) { return is_3x3(params) && covers(params, 1); }
 static int covers_3x3_single(const void *params) { return is_3x3(params) && covers(params, 0); }
 
-/* The bias with what the zero point of x contributes; sums of codes wrap around on the way to a sum that fits. */
-static uint32_t bias(const qrt_conv2d_params *p, int32_t channel) {
+/* What a sum begins with: the bias, but for general requantization, and what the zero point of x contributes; sums of
+ * codes wrap around on the way to a sum that fits. */
+static uint32_t bias(const qrt_conv2d_params *p, int32_t channel, int general) {
     int32_t taps = p->filter_height * p->filter_width, sum = 0;
     for (int32_t tap = 0; tap < taps; tap++) sum += weight(p, tap, channel);
-    return (uint32_t)(p->requant.bias != NULL ? p->requant.bias[channel] : 0) -
+    return (uint32_t)(p->requant.bias != NULL && !general ? p->requant.bias[channel] : 0) -
            (uint32_t)p->x_zero_point * (uint32_t)sum;
 }
 
@@ -83,28 +88,40 @@ static uint32_t *pack_constants(const qrt_conv2d_params *p, int32_t channel, uin
     return d;
 }
 
-static size_t taps_packed_size(const void *params) {
-    const qrt_conv2d_params *p = params;
-    int32_t words = qrt_dsp_taps_words(p->filter_height * p->filter_width) + 4 * constants(p);
-    return 4 * (size_t)words * (size_t)((p->out_channels + 3) / 4);
+static size_t taps_size(const qrt_conv2d_params *p, size_t channel_words) {
+    size_t words = (size_t)qrt_dsp_taps_words(p->filter_height * p->filter_width) + 4 * channel_words;
+    return 4 * words * (size_t)((p->out_channels + 3) / 4);
 }
 
-static void taps_pack(const void *params, void *packed) {
-    const qrt_conv2d_params *p = params;
+static size_t taps_packed_size(const void *params) { return taps_size(params, (size_t)constants(params)); }
+static size_t general_packed_size(const void *params) { return taps_size(params, sizeof(qrt_channel) / 4); }
+
+static void pack_taps(const qrt_conv2d_params *p, int general, void *packed) {
     uint32_t *d = packed;
     int32_t taps = p->filter_height * p->filter_width, tap;
     for (int32_t c = 0; c < p->out_channels; c += 4) {
         int32_t first = c < p->out_channels - 4 ? c : p->out_channels - 4;
-        for (int32_t i = 0; i < 4; i++) *d++ = bias(p, first + i);
+        for (int32_t i = 0; i < 4; i++) *d++ = bias(p, first + i, general);
         for (tap = 0; tap + 1 < taps; tap += 2) {
             for (int32_t i = 0; i < 4; i++) *d++ = word_of(weight(p, tap, first + i), weight(p, tap + 1, first + i));
         }
         if (tap < taps) {
             for (int32_t i = 0; i < 2; i++) *d++ = word_of(weight(p, tap, first + i), weight(p, tap, first + i + 2));
         }
-        for (int32_t i = 0; i < 4; i++) d = pack_constants(p, first + i, d);
+        for (int32_t i = 0; i < 4; i++) {
+            qrt_channel own = qrt_requant_channel(&p->requant, first + i);
+            if (general) {
+                memcpy(d, &own, sizeof own);
+                d += sizeof own / 4;
+            } else {
+                d = pack_constants(p, first + i, d);
+            }
+        }
     }
 }
+
+static void taps_pack(const void *params, void *packed) { pack_taps(params, 0, packed); }
+static void general_pack(const void *params, void *packed) { pack_taps(params, 1, packed); }
 
 static size_t taps_scratch_size(const void *params) {
     const qrt_conv2d_params *p = params;
@@ -125,20 +142,28 @@ static void planes_pack(const void *params, void *packed) {
             *d++ = word_of(weight(p, tap, c), weight(p, tap + 1, c));
             *d++ = word_of(weight(p, tap + 1, c), weight(p, tap + 2, c));
         }
-        *d++ = bias(p, c);
+        *d++ = bias(p, c, 0);
         d = pack_constants(p, c, d);
     }
 }
 
 static size_t planes_scratch_size(const void *params) { return qrt_dsp_depthwise_planes_scratch(params); }
 
+static const qrt_kernel general = {.run = qrt_dwconv2d_s8_dsp_general,
+                                   .packed_size = general_packed_size,
+                                   .pack = general_pack,
+                                   .scratch_size = taps_scratch_size,
+                                   .name = "qrt_dwconv2d_s8_dsp_general",
+                                   .covers = covers_general,
+                                   .otherwise = &qrt_dsp_dwconv2d_shared,
+                                   .packs_all = 1};
 static const qrt_kernel single = {.run = qrt_dwconv2d_s8_dsp_single,
                                   .packed_size = taps_packed_size,
                                   .pack = taps_pack,
                                   .scratch_size = taps_scratch_size,
                                   .name = "qrt_dwconv2d_s8_dsp_single",
                                   .covers = covers_single,
-                                  .otherwise = &qrt_dsp_dwconv2d_shared,
+                                  .otherwise = &general,
                                   .packs_all = 1};
 static const qrt_kernel any = {.run = qrt_dwconv2d_s8_dsp,
                                .packed_size = taps_packed_size,

@@ -16,8 +16,8 @@ __attribute__((naked, noinline)) static void run(__attribute__((unused)) const q
 
 #else
 
-static int8_t code(int32_t acc, const uint32_t *constants, int32_t zero_point) {
-    (void)zero_point;
+static int8_t code(const qrt_dsp_taps *taps, int32_t acc, const uint32_t *constants) {
+    (void)taps;
     return qrt_dsp_single(acc, (int32_t)constants[0], (int32_t)constants[1], (int32_t)constants[2]);
 }
 
