@@ -12,14 +12,14 @@ QRT_ALONE static void dot_features(const int8_t *restrict x, int32_t zero_point,
     const int8_t *restrict w0 = weights, *restrict w1 = w0 + size, *restrict w2 = w1 + size, *restrict w3 = w2 + size;
     const int8_t *end = x + size;
     int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
-    int8_t zero = (int8_t)zero_point;
+    int16_t zero = (int16_t)zero_point;
     QRT_BY_FOUR
     while (x != end) {
-        int16_t value = (int16_t)(*x++ - zero);
-        acc0 += value * *w0++;
-        acc1 += value * *w1++;
-        acc2 += value * *w2++;
-        acc3 += value * *w3++;
+        int16_t value = (int16_t)(*x++ - zero), v0 = *w0++, v1 = *w1++, v2 = *w2++, v3 = *w3++;
+        acc0 += value * v0;
+        acc1 += value * v1;
+        acc2 += value * v2;
+        acc3 += value * v3;
     }
     acc[0] = acc0;
     acc[1] = acc1;
