@@ -1,6 +1,5 @@
 /* random_layers.c: layers with random shapes and numbers, by the kernels of the set that KERNELS fills and by the
- * portable ones: conv2d, dwconv2d and linear. On a machine with malloc, every buffer has exactly its size, for a
- * sanitizer.
+ * portable ones. On a machine with malloc, every buffer has exactly its size, for a sanitizer.
  */
 #include <string.h>
 
@@ -98,34 +97,42 @@ static qrt_requant requant_of(int32_t channels, int32_t taps) {
     return requant;
 }
 
-/* 1 when the set's kernel has the portable one's bytes, 0 when it is the portable one, -1 when they differ. */
+/* What a layer reads and writes: bytes of its inputs (second: 0, none) and of its output, and whose memory the output
+ * is given: 0 its own, 1 or 2 an input's. */
+typedef struct sizes {
+    size_t first, second, output;
+    int32_t in_place;
+} sizes;
+
+/* 1 when the set's kernel has the portable one's bytes, 0 when it is the portable one, -1 when they differ. `packed`
+ * and `requant` are where params has them, or NULL. */
 static int compare(const qrt_kernel *kernel, const qrt_kernel *portable, qrt_params *params, const void **packed,
-                   qrt_requant *requant, size_t input_size, size_t output_size) {
+                   qrt_requant *requant, sizes of) {
     kernel = qrt_kernel_covering(kernel, params);
     if (kernel->run == portable->run) return 0;
     size_t room_of_portable = portable->scratch_size ? portable->scratch_size(params) : 0;
     size_t packed_size = kernel->packed_size ? kernel->packed_size(params) : 0;
     size_t room_of_kernel = kernel->scratch_size ? kernel->scratch_size(params) : 0;
-    void *blocks[6] = {memory(input_size),       memory(output_size), memory(output_size),
+    void *blocks[7] = {memory(of.first),         memory(of.second),   memory(of.output),     memory(of.output),
                        memory(room_of_portable), memory(packed_size), memory(room_of_kernel)};
     int result = 0;
     if (enough()) {
-        const int8_t *x = blocks[0];
-        int8_t *expected = blocks[1], *found = blocks[2];
-        codes(blocks[0], input_size);
-        memset(expected, 1, output_size);
-        memset(found, 1, output_size);
-        portable->run(params, &x, expected, blocks[3]);
+        const int8_t *const x[2] = {blocks[0], blocks[1]};
+        int8_t *expected = blocks[2], *found = blocks[of.in_place > 0 ? of.in_place - 1 : 3];
+        codes(blocks[0], of.first);
+        codes(blocks[1], of.second);
+        memset(expected, 1, of.output);
+        portable->run(params, x, expected, blocks[4]);
         if (packed_size > 0) {
-            kernel->pack(params, blocks[4]);
-            *packed = blocks[4];
+            kernel->pack(params, blocks[5]);
+            *packed = blocks[5];
         }
         if (kernel->packs_all)
             requant->multiplier = requant->bias = NULL, requant->shift = NULL, requant->addend = NULL;
-        kernel->run(params, &x, found, blocks[5]);
-        result = memcmp(expected, found, output_size) == 0 ? 1 : -1;
+        kernel->run(params, x, found, blocks[6]);
+        result = memcmp(expected, found, of.output) == 0 ? 1 : -1;
     }
-    release(blocks, 6);
+    release(blocks, 7);
     return result;
 }
 
@@ -142,7 +149,8 @@ static int convolution(const qrt_kernels *set, const qrt_kernels *portable, int 
     p->filter_width = shape < 3 ? 3 : shape < 5 ? 1 : between(1, 5);
     p->stride_y = shape == 3 ? 1 : between(1, 3);
     p->stride_x = shape == 3 ? 1 : between(1, 3);
-    p->dilation_y = p->dilation_x = 1;
+    p->dilation_y = between(0, 4) ? 1 : 2;
+    p->dilation_x = between(0, 4) ? 1 : 2;
     p->in_height = between(1, 14);
     p->in_width = between(1, 14);
     p->x_zero_point = between(-128, 127);
@@ -152,8 +160,8 @@ static int convolution(const qrt_kernels *set, const qrt_kernels *portable, int 
         below = between(0, p->filter_height + 1);
         right = between(0, p->filter_width + 1);
     }
-    int32_t height = p->in_height + p->pad_top + below - p->filter_height;
-    int32_t width = p->in_width + p->pad_left + right - p->filter_width;
+    int32_t height = p->in_height + p->pad_top + below - (p->filter_height - 1) * p->dilation_y - 1;
+    int32_t width = p->in_width + p->pad_left + right - (p->filter_width - 1) * p->dilation_x - 1;
     if (height < 0 || width < 0) return 0;
     p->out_height = height / p->stride_y + 1;
     p->out_width = width / p->stride_x + 1;
@@ -166,10 +174,10 @@ static int convolution(const qrt_kernels *set, const qrt_kernels *portable, int 
     /* So that a sanitizer sees reads beyond them, they end where the array does. */
     p->weights = memmove(weights + sizeof weights - weights_size, weights, weights_size);
     p->requant = requant_of(p->out_channels, taps);
-    size_t input_size = (size_t)(p->batch * p->in_height * p->in_width * p->in_channels);
-    size_t output_size = (size_t)(p->batch * p->out_height * p->out_width * p->out_channels);
+    sizes of = {.first = (size_t)(p->batch * p->in_height * p->in_width * p->in_channels),
+                .output = (size_t)(p->batch * p->out_height * p->out_width * p->out_channels)};
     return compare(depthwise ? &set->dwconv2d : &set->conv2d, depthwise ? &portable->dwconv2d : &portable->conv2d,
-                   &params, &p->packed, &p->requant, input_size, output_size);
+                   &params, &p->packed, &p->requant, of);
 }
 
 static int linear(const qrt_kernels *set, const qrt_kernels *portable) {
@@ -185,8 +193,147 @@ static int linear(const qrt_kernels *set, const qrt_kernels *portable) {
     codes(weights, weights_size);
     p->weights = memmove(weights + sizeof weights - weights_size, weights, weights_size);
     p->requant = requant_of(p->out_features, p->in_features);
-    return compare(&set->linear, &portable->linear, &params, &p->packed, &p->requant,
-                   (size_t)(p->rows * p->in_features), (size_t)(p->rows * p->out_features));
+    sizes of = {.first = (size_t)(p->rows * p->in_features), .output = (size_t)(p->rows * p->out_features)};
+    return compare(&set->linear, &portable->linear, &params, &p->packed, &p->requant, of);
+}
+
+/* Two operands that broadcast; the output lies where an operand of its size lies, or for itself. */
+static sizes broadcast_of(qrt_broadcast *s) {
+    int32_t a = 1, b = 1, y = 1;
+    memset(s, 0, sizeof *s);
+    s->rank = between(0, 1) ? 1 : between(1, 4);
+    for (int32_t axis = s->rank - 1; axis >= 0; axis--) {
+        s->shape[axis] = axis == s->rank - 1 ? between(1, 150) : between(1, 6);
+        if (between(0, 4) > 0) s->a_stride[axis] = a, a *= s->shape[axis];
+        if (between(0, 4) > 0) s->b_stride[axis] = b, b *= s->shape[axis];
+        y *= s->shape[axis];
+    }
+    sizes of = {(size_t)a, (size_t)b, (size_t)y, between(0, 2)};
+    if (of.in_place > 0 && (of.in_place == 1 ? a : b) != y) of.in_place = 0;
+    return of;
+}
+
+static int add(const qrt_kernels *set, const qrt_kernels *portable) {
+    qrt_params params;
+    qrt_add_params *p = &params.add;
+    memset(&params, 0, sizeof params);
+    sizes of = broadcast_of(&p->broadcast);
+    qrt_requant requant = requant_of(3, 1);
+    p->form = between(0, 1);
+    p->b_sign = between(0, 2) ? 1 : -1;
+    p->a_zero_point = between(-128, 127);
+    p->b_zero_point = between(-128, 127);
+    p->y_zero_point = requant.y_zero_point;
+    p->output_min = requant.output_min;
+    p->output_max = requant.output_max;
+    p->a_multiplier = multipliers[0];
+    p->b_multiplier = multipliers[1];
+    if (p->form == 0) {
+        p->shift = between(0, 4) ? between(28, 34) : between(0, 45);
+        p->b_multiplier *= p->b_sign;
+        p->addend = (2 * p->y_zero_point + (p->shift > 0)) * ((int64_t)1 << p->shift) / 2 -
+                    (int64_t)p->a_zero_point * p->a_multiplier - (int64_t)p->b_zero_point * p->b_multiplier;
+    } else {
+        p->y_multiplier = multipliers[2];
+        p->a_shift = between(0, 1) ? 31 : between(31, 40);
+        p->b_shift = between(0, 1) ? 31 : between(31, 40);
+        p->y_shift = between(0, 4) ? between(47, 51) : between(31, 62);
+    }
+    return compare(&set->add, &portable->add, &params, &p->packed, NULL, of);
+}
+
+static int of_two(const qrt_kernels *set, const qrt_kernels *portable) {
+    qrt_params params;
+    qrt_binary_params *p = &params.binary;
+    memset(&params, 0, sizeof params);
+    sizes of = broadcast_of(&p->broadcast);
+    p->a_zero_point = between(-128, 127);
+    p->b_zero_point = between(-128, 127);
+    p->requant = requant_of(1, 65536);
+    p->requant.bias = NULL;
+    int32_t kind = between(0, 2);
+    if (kind == 0) return compare(&set->maximum, &portable->maximum, &params, NULL, NULL, of);
+    if (kind == 1) return compare(&set->minimum, &portable->minimum, &params, NULL, NULL, of);
+    return compare(&set->mul, &portable->mul, &params, NULL, &p->requant, of);
+}
+
+static int of_one(const qrt_kernels *set, const qrt_kernels *portable) {
+    qrt_params params;
+    static int8_t table[256];
+    int32_t kind = between(0, 2);
+    memset(&params, 0, sizeof params);
+    params.unary.size = between(1, 300);
+    sizes of = {.first = (size_t)params.unary.size, .output = (size_t)params.unary.size, .in_place = between(0, 1)};
+    if (kind == 0) {
+        codes(table, sizeof table);
+        params.lut.table = table;
+        return compare(&set->lut, &portable->lut, &params, NULL, NULL, of);
+    }
+    params.unary.x_zero_point = between(-128, 127);
+    params.unary.requant = requant_of(1, 1);
+    params.unary.requant.bias = NULL;
+    if (kind == 1) return compare(&set->clamp, &portable->clamp, &params, NULL, NULL, of);
+    return compare(&set->requantize, &portable->requantize, &params, NULL, &params.unary.requant, of);
+}
+
+static int pool(const qrt_kernels *set, const qrt_kernels *portable) {
+    qrt_params params;
+    qrt_pool2d_params *p = &params.pool2d;
+    memset(&params, 0, sizeof params);
+    p->batch = between(1, 2);
+    p->channels = between(0, 1) ? between(1, 40) : 16 * between(1, 3);
+    p->filter_height = between(1, 5);
+    p->filter_width = between(1, 5);
+    p->in_height = between(p->filter_height, 20);
+    p->in_width = between(p->filter_width, 20);
+    if (between(0, 3) == 0) p->filter_height = p->in_height, p->filter_width = p->in_width;
+    p->stride_y = between(1, 3);
+    p->stride_x = between(1, 3);
+    p->pad_top = between(0, 1) * between(0, p->filter_height - 1);
+    p->pad_left = between(0, 1) * between(0, p->filter_width - 1);
+    p->out_height = (p->in_height + p->pad_top - p->filter_height) / p->stride_y + 1;
+    p->out_width = (p->in_width + p->pad_left - p->filter_width) / p->stride_x + 1;
+    p->rounding = between(0, 2);
+    p->x_zero_point = between(-128, 127);
+    p->output_min = between(0, 3) ? -128 : between(-128, 127);
+    p->output_max = between(0, 3) ? 127 : between(p->output_min, 127);
+    sizes of = {.first = (size_t)(p->batch * p->in_height * p->in_width * p->channels),
+                .output = (size_t)(p->batch * p->out_height * p->out_width * p->channels)};
+    if (between(0, 1)) return compare(&set->max_pool2d, &portable->max_pool2d, &params, NULL, NULL, of);
+    return compare(&set->average_pool2d, &portable->average_pool2d, &params, NULL, NULL, of);
+}
+
+static int mean(const qrt_kernels *set, const qrt_kernels *portable) {
+    qrt_params params;
+    qrt_mean_params *p = &params.mean;
+    memset(&params, 0, sizeof params);
+    p->batch = between(1, 2);
+    p->positions = between(1, between(0, 2) ? 80 : 900);
+    p->channels = between(1, 40);
+    p->x_zero_point = between(-128, 127);
+    p->requant = requant_of(1, p->positions);
+    p->requant.bias = NULL;
+    sizes of = {.first = (size_t)(p->batch * p->positions * p->channels), .output = (size_t)(p->batch * p->channels)};
+    return compare(&set->mean, &portable->mean, &params, NULL, &p->requant, of);
+}
+
+static int layer(const qrt_kernels *set, const qrt_kernels *portable, int kind) {
+    switch (kind) {
+    case 0:
+        return linear(set, portable);
+    case 1:
+        return add(set, portable);
+    case 2:
+        return of_two(set, portable);
+    case 3:
+        return of_one(set, portable);
+    case 4:
+        return pool(set, portable);
+    case 5:
+        return mean(set, portable);
+    default:
+        return convolution(set, portable, kind % 2);
+    }
 }
 
 /* How many layers had a kernel of the set, or -1 - i where layer i has other bytes. */
@@ -198,7 +345,7 @@ int random_layers(int seed, int count) {
     for (int i = 0; i < count; i++) {
         state = 88172645463325252u + (uint64_t)(uint32_t)(seed + i) * 7919u;
         for (int skipped = 0; skipped < 8; skipped++) number();
-        int same = i % 3 == 0 ? linear(&set, &portable) : convolution(&set, &portable, i % 3 == 1);
+        int same = layer(&set, &portable, i % 10);
         if (same < 0) return -1 - i;
         covered += same;
     }

@@ -240,7 +240,7 @@ static inline void run_rows(const qrt_conv2d_params *p, const int8_t *image, int
                             void (*run_row)(const row_job *job)) {
     const dwconv2d_header *header = p->packed;
     int32_t row_size = p->out_width * p->out_channels, lanes = dwconv2d_lanes(p);
-    int32_t whole = row_size / lanes, blocks = dwconv2d_groups(p) * DWCONV2D_BLOCK, mode = qrt_mve_mode(&p->requant);
+    int32_t whole = row_size / lanes, blocks = dwconv2d_groups(p) * DWCONV2D_BLOCK, mode = header->mode;
     const int8_t **tap = scratch;
     row_job job = {.packed = (const int8_t *)(header + 1),
                    .back = blocks - lanes,

@@ -20,15 +20,11 @@ enum { DWCONV2D_BLOCK = 16 };
 
 /* In front of the groups. */
 typedef struct dwconv2d_header {
+    int32_t mode;  /* of requantize.h */
     int32_t pairs; /* how often two taps can be summed in 16 bits; the other taps follow */
 } dwconv2d_header;
 
 static inline int32_t dwconv2d_taps(const qrt_conv2d_params *p) { return p->filter_height * p->filter_width; }
-
-/* Bytes of a group of 16 channels. */
-static inline int32_t dwconv2d_group(const qrt_conv2d_params *p) {
-    return DWCONV2D_BLOCK * (dwconv2d_taps(p) + qrt_mve_constants(qrt_mve_mode(&p->requant)));
-}
 
 /* Whether an output row is one long vector: neighbours in the output have neighbours in the input. */
 static inline int dwconv2d_is_flat(const qrt_conv2d_params *p) {

@@ -27,9 +27,14 @@ static int covers_nine(const void *params) {
     return dwconv2d_taps(p) == 9 && covers_any(p) && pairs_fit(p);
 }
 
+/* Bytes of a group of 16 channels. */
+static int32_t group_size(const qrt_conv2d_params *p) {
+    return DWCONV2D_BLOCK * (dwconv2d_taps(p) + qrt_mve_constants(qrt_mve_mode(&p->requant)));
+}
+
 static size_t packed_size(const void *params) {
     const qrt_conv2d_params *p = params;
-    return sizeof(dwconv2d_header) + (size_t)dwconv2d_groups(p) * (size_t)dwconv2d_group(p);
+    return sizeof(dwconv2d_header) + (size_t)dwconv2d_groups(p) * (size_t)group_size(p);
 }
 
 static size_t scratch_size(const void *params) { return dwconv2d_taps_size(params) + dwconv2d_ring_size(params); }
@@ -53,8 +58,9 @@ static void pack(const void *params, void *packed) {
     dwconv2d_header *header = packed;
     int8_t *group = (int8_t *)(header + 1);
     memset(packed, 0, packed_size(p));
+    header->mode = qrt_mve_mode(&p->requant);
     header->pairs = pairs_fit(p) ? dwconv2d_taps(p) / 2 : 0;
-    for (int32_t i = 0; i < dwconv2d_groups(p); i++, group += dwconv2d_group(p)) {
+    for (int32_t i = 0; i < dwconv2d_groups(p); i++, group += group_size(p)) {
         for (int32_t lane = 0; lane < DWCONV2D_BLOCK; lane++) {
             int32_t channel = DWCONV2D_BLOCK * i + lane;
             int32_t own = dwconv2d_is_flat(p) ? channel % p->out_channels : channel < p->out_channels ? channel : -1;
