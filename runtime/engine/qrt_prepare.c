@@ -33,12 +33,6 @@ static int32_t prepare_operator(const qrt_model *model, const qrt_kernels *kerne
     return node.op.kind;
 }
 
-static const qrt_kernel *portable_row(const qrt_model *model, uint32_t index) {
-    qrt_operator op;
-    qrt_model_operator(model, index, &op);
-    return portable[op.kind];
-}
-
 static size_t packed_size(const qrt_prepared *prepared) {
     if (prepared->kernel->packed_size == NULL) return 0;
     return round_up(prepared->kernel->packed_size(&prepared->params), QRT_MEMORY_ALIGNMENT);
@@ -108,8 +102,11 @@ void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_ke
     for (uint32_t i = 0; i < model->operator_count; i++) {
         qrt_prepared *prepared = &operators[i];
         packed += prepare_within(model, kernels, i, runs, prepared, packed, &left);
-        /* Asked only now, since it may depend on what was packed. Portable kernels do not look at that. */
-        if (scratch_size(prepared) > scratch_limit(model)) prepared->kernel = portable_row(model, i);
+        /* Asked only now, since it may depend on what was packed. */
+        if (scratch_size(prepared) > scratch_limit(model)) {
+            int32_t kind = prepare_operator(model, kernels, i, runs, prepared);
+            prepared->kernel = portable[kind];
+        }
         size_t scratch = scratch_size(prepared);
         if (scratch > program->scratch_size) program->scratch_size = scratch;
         runs += run_count(model, i);
