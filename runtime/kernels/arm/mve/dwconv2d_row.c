@@ -17,9 +17,18 @@ static int pairs_fit(const qrt_conv2d_params *p) {
     return 1;
 }
 
+/* Rows of a size for microcontrollers. With a large dilation they are mostly padding. */
+static int rows_fit(const qrt_conv2d_params *p) {
+    const int64_t most = 1 << 17;
+    int64_t height = ((int64_t)p->filter_height - 1) * p->dilation_y + 1;
+    int64_t width = ((int64_t)p->out_width - 1) * p->stride_x + ((int64_t)p->filter_width - 1) * p->dilation_x + 1;
+    if (height > most || width > most) return 0;
+    return height * width <= most && height * width * p->out_channels <= most;
+}
+
 static int covers_any(const void *params) {
     const qrt_conv2d_params *p = params;
-    return qrt_mve_covers(&p->requant, p->out_channels, dwconv2d_taps(p));
+    return rows_fit(p) && qrt_mve_covers(&p->requant, p->out_channels, dwconv2d_taps(p));
 }
 
 static int covers_nine(const void *params) {
