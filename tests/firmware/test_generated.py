@@ -154,9 +154,9 @@ def test_drawn_networks_on_this_machine(kernels: Path, data: st.DataObject) -> N
 @settings(max_examples=2)
 @given(data=st.data())
 def test_drawn_networks_on_a_device(data: st.DataObject) -> None:
-    target = place("cortex-m4", "unicorn")
+    target = place(*CORES["dsp"])
     case = drawn(data)
     some = networks_of([case.file], target)
     with tempfile.TemporaryDirectory() as name:
         image = device_image(some, Path(name), target, find_compiler(target))
-        assert differ_on_device(image, target, some, [case]) == []
+        assert differ_on_device(image, target, some, [case], aligned=False) == []
