@@ -15,9 +15,10 @@
 #include "qrt_kernels.h"
 
 /* QRT_BY_FOUR, before a loop of a few instructions: a core without branch prediction spends less on the loop. gcc is
- * not told, since it then makes no vectors. QRT_ALONE: a function whose loop has registers of its own; inlined into a
- * larger one it would keep its variables in memory. */
-#ifdef __clang__
+ * not told, since it then makes no vectors; nor is clang for Helium, where it unrolls loops of vectors wrongly (22).
+ * QRT_ALONE: a function whose loop has registers of its own; inlined into a larger one it would keep its variables in
+ * memory. */
+#if defined(__clang__) && !defined(__ARM_FEATURE_MVE)
 #define QRT_BY_FOUR _Pragma("clang loop unroll_count(4)")
 #else
 #define QRT_BY_FOUR
