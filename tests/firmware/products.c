@@ -64,13 +64,14 @@ static qrt_requant requantization(int32_t channels, int32_t size) {
         multiplier[c] = r.wide ? 1 : strange == 0 ? m >> between(0, 20) : m;
         shift[c] = (uint8_t)(r.wide ? 0 : strange == 1 ? between(31, 54) : between(around - 2, around + 6));
         bias[c] = strange == 2 ? between(-(1 << 23), 1 << 23) : between(-20000, 20000);
-        addend[c] = (int64_t)between(-20000, 20000) * multiplier[c] + between(-1000000, 1000000);
+        addend[c] = (int64_t)between(-20000, 20000) * multiplier[c] + between(0, 1 << 30);
+        if (shift[c] > 0 && !once_in(4)) addend[c] += (2 * r.y_zero_point + 1) * ((int64_t)1 << (shift[c] - 1));
     }
     if (!r.wide && once_in(4)) {
-        r.output_min = between(-128, 0);
+        r.output_min = once_in(2) ? r.y_zero_point : between(-128, 0);
         r.output_max = between(r.output_min, 127);
     }
-    if (!r.wide && r.rounding == 0 && once_in(6)) {
+    if (!r.wide && r.rounding == 0 && once_in(2)) {
         r.addend = addend;
         r.bias = NULL;
     }

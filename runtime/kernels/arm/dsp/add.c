@@ -32,6 +32,6 @@ void qrt_add_s8_dsp(const void *params, const int8_t *const *inputs, int8_t *out
     (void)scratch;
     run_broadcast(&p->broadcast, inputs, output, add_codes, p->packed);
     if (p->output_min > -128 || p->output_max < 127) {
-        clamp_codes(output, output, broadcast_count(&p->broadcast), p->output_min, p->output_max);
+        qrt_dsp_clamp_codes(output, output, broadcast_count(&p->broadcast), p->output_min, p->output_max);
     }
 }

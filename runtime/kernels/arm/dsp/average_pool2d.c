@@ -60,6 +60,6 @@ void qrt_average_pool2d_s8_dsp(const void *params, const int8_t *const *inputs, 
     }
     /* An average of codes is a code. */
     if (p->output_min > -128 || p->output_max < 127) {
-        clamp_codes(output, output, y - output, p->output_min, p->output_max);
+        qrt_dsp_clamp_codes(output, output, y - output, p->output_min, p->output_max);
     }
 }

@@ -3,6 +3,7 @@
 
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/gather.h"
+#include "arm/dsp/requant.h"
 #include "arm/dsp/tile_double.h"
 
 /* Scratch: the column; the bytes left over of each position; and where windows reach over the image, a row of a window
@@ -115,6 +116,8 @@ void qrt_dsp_conv2d(const qrt_conv2d_params *p, const int8_t *input, int8_t *out
     const qrt_dsp_window w = qrt_dsp_window_of(p);
     uint32_t *column = scratch;
     int32_t words = qrt_dsp_window_size(&w) / 2, y = 0, x = 0, stride = p->out_channels;
+    int32_t positions = p->batch * w.positions;
+    int8_t *first = output;
     tile_windows t = {.w = &w, .image = input, .zero_point = p->x_zero_point};
     qrt_dsp_tile tile = {.stride = p->requant.wide ? 4 * stride : stride, .column = column, .packed = p->packed};
     tile.requant = &p->requant;
@@ -125,7 +128,7 @@ void qrt_dsp_conv2d(const qrt_conv2d_params *p, const int8_t *input, int8_t *out
     t.rows.tail = w.tail;
     t.rows.tail_size = tail_size(&w);
     if (qrt_dsp_window_padded(&w)) memset(t.edges + QRT_DSP_POSITIONS * edge_size(&w), t.zero_point, (size_t)w.run);
-    for (int32_t left = p->batch * w.positions; left > 0; left -= t.count) {
+    for (int32_t left = positions; left > 0; left -= t.count) {
         int32_t rest = w.positions - y * w.out_width - x;
         t.count = rest < QRT_DSP_POSITIONS ? 1 : QRT_DSP_POSITIONS;
         t.rows.column = column;
@@ -142,6 +145,7 @@ void qrt_dsp_conv2d(const qrt_conv2d_params *p, const int8_t *input, int8_t *out
             t.image += (ptrdiff_t)w.height * w.pitch;
         }
     }
+    qrt_dsp_clamp(&p->requant, first, (ptrdiff_t)positions * stride);
 }
 
 void qrt_conv2d_s8_dsp(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {

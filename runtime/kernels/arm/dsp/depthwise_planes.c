@@ -1,8 +1,6 @@
 /* depthwise_planes.c: unpacks the rows of the image. */
 #include "arm/dsp/depthwise_planes.h"
 
-#include "arm/dsp/depthwise.h"
-
 /* The bytes of records beyond which a row is computed in blocks of channels, each of which unpacks its rows anew. */
 #define LIMIT 6144
 
@@ -133,7 +131,7 @@ void qrt_dsp_depthwise_planes(const qrt_conv2d_params *p, const int8_t *image, i
                               void (*run)(const qrt_dsp_planes *planes), int32_t constants) {
     int32_t channels = p->in_channels, most = block_channels(p), kept = most == channels, pairs = record_pairs(p);
     uint32_t *records = scratch, *last = records + 3 * most * (pairs - 1);
-    int8_t *blank = (int8_t *)(last + 3 * most + p->out_height + 1);
+    int8_t *blank = (int8_t *)(last + 3 * most + p->out_height + 1), *first_output = output;
     block b = {.blank = blank, .record_pairs = pairs};
     memset(blank, p->x_zero_point, (size_t)most);
     /* Where a last pair of columns is always beside the image, its records are written once. */
@@ -158,9 +156,9 @@ void qrt_dsp_depthwise_planes(const qrt_conv2d_params *p, const int8_t *image, i
                 b.planes.output = output + b.first;
                 run(&b.planes);
             }
-            qrt_dsp_clamp_row(p, output);
             output += p->out_width * p->out_channels;
         }
         image += (ptrdiff_t)p->in_height * p->in_width * channels;
     }
+    qrt_dsp_clamp(&p->requant, first_output, output - first_output);
 }

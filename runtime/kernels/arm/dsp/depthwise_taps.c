@@ -1,7 +1,6 @@
 /* depthwise_taps.c: which taps of which positions lie in the image. */
 #include "arm/dsp/depthwise_taps.h"
 
-#include "arm/dsp/depthwise.h"
 #include "qrt_math.h"
 
 /* The output positions of a row whose taps in x all lie in the image: [first, last). */
@@ -88,12 +87,11 @@ static void run_images(const qrt_conv2d_params *p, const int8_t *image, int8_t *
     find_taps(p, offsets);
     for (int32_t n = 0; n < p->batch; n++) {
         for (int32_t y = 0; y < p->out_height; y++) {
-            int8_t *row = taps.output;
             run_row(p, image, y * p->stride_y - p->pad_top, offsets, blank, &taps, run);
-            qrt_dsp_clamp_row(p, row);
         }
         image += (ptrdiff_t)p->in_height * p->in_width * channels;
     }
+    qrt_dsp_clamp(&p->requant, output, taps.output - output);
 }
 
 void qrt_dsp_depthwise_taps(const qrt_conv2d_params *p, const int8_t *image, int8_t *output, void *scratch,

@@ -7,20 +7,18 @@
 #define LOAD                                                                                                           \
     "ldm r12!, {r0, r1, r5}\n"                                                                                         \
     "ldm sp, {r2-r4}\n"
-#define CODE(a)                                                                                                        \
-    "smmla " #a ", " #a ", r0, r1\n"                                                                                   \
-    "asr " #a ", " #a ", r5\n"                                                                                         \
-    "ssat " #a ", #8, " #a "\n"
+#define PAIR LOAD "mov r8, r1\n" QRT_DSP_SINGLE(r6, r0, r8, r5) QRT_DSP_SINGLE(r7, r0, r1, r5)
+#define ONE LOAD QRT_DSP_SINGLE(r6, r0, r1, r5)
 
 __attribute__((naked, noinline)) static void run(__attribute__((unused)) const qrt_dsp_planes *planes) {
-    __asm__(QRT_DSP_PLANES_RUN(LOAD CODE(r6) CODE(r7), LOAD CODE(r6)));
+    __asm__(QRT_DSP_PLANES_RUN(PAIR, ONE));
 }
 
 #else
 
 static int8_t code(int32_t acc, const uint32_t *constants, int32_t zero_point) {
     (void)zero_point;
-    return qrt_dsp_single(acc, (int32_t)constants[0], (int32_t)constants[1], (int32_t)constants[2]);
+    return qrt_dsp_single(acc, (int32_t)constants[0], constants[1], (int32_t)constants[2]);
 }
 
 static void run(const qrt_dsp_planes *planes) { qrt_dsp_planes_run(planes, 3, code); }

@@ -9,10 +9,10 @@ static int32_t weight(const qrt_conv2d_params *p, int32_t tap, int32_t channel) 
     return p->weights[(ptrdiff_t)tap * p->out_channels + channel];
 }
 
-/* The least and the largest sum of a channel, with its bias. */
+/* The least and the largest sum of a channel, without its bias. */
 static void sums_of(const qrt_conv2d_params *p, int32_t channel, int64_t *least, int64_t *most) {
     int32_t taps = p->filter_height * p->filter_width, low = -128 - p->x_zero_point, high = 127 - p->x_zero_point;
-    *least = *most = p->requant.bias != NULL ? p->requant.bias[channel] : 0;
+    *least = *most = 0;
     for (int32_t tap = 0; tap < taps; tap++) {
         int32_t w = weight(p, tap, channel);
         *least += w * (w > 0 ? low : high);
@@ -20,31 +20,30 @@ static void sums_of(const qrt_conv2d_params *p, int32_t channel, int64_t *least,
     }
 }
 
-/* The power for DOUBLE, see requant.h; 0 where none is exact. Channels that hardly move, as those that training has
- * switched off, have large shifts: they need a bound on the sums, or none below 0, whose ties need nothing added. */
-static int32_t double_power(const qrt_conv2d_params *p, int32_t channel) {
-    const qrt_requant *r = &p->requant;
-    int32_t multiplier = r->multiplier[channel * r->step], shift = r->shift[channel * r->step], power;
+static int32_t bias_of(const qrt_conv2d_params *p, int32_t channel) {
+    return p->requant.bias != NULL ? p->requant.bias[channel] : 0;
+}
+
+static int single_covers(const qrt_conv2d_params *p, int32_t channel) {
     int64_t least, most;
-    if (multiplier < 1 << 30 || shift < 33) return 0;
-    power = 1 << (63 - shift);
-    if (shift <= 43) return power + 1;
     sums_of(p, channel, &least, &most);
-    if (least >= 0) return power;
-    most = most < -least ? -least : most;
-    return ((most * multiplier) >> 31) + 1 < power ? power + 1 : 0;
+    return qrt_dsp_single_covers(&p->requant, channel, least, most, 0);
+}
+
+/* The power for DOUBLE; 0 where none is exact. */
+static int32_t double_power(const qrt_conv2d_params *p, int32_t channel) {
+    int32_t bias = bias_of(p, channel);
+    int64_t least, most;
+    sums_of(p, channel, &least, &most);
+    return qrt_dsp_double_power_within(&p->requant, channel, least + bias, most + bias);
 }
 
 /* Four channels at a time, with requantization in three instructions; a clamp comes after it. */
 static int covers(const qrt_conv2d_params *p, int32_t rounding) {
-    qrt_requant requant = p->requant;
-    requant.output_min = -128;
-    requant.output_max = 127;
     if (p->in_channels != p->out_channels || p->in_channels < 4) return 0;
-    if (requant.rounding != rounding || !qrt_dsp_full(&requant)) return 0;
-    if (rounding == 0) return qrt_dsp_single_covers(&requant, p->out_channels);
+    if (p->requant.wide || p->requant.rounding != rounding) return 0;
     for (int32_t c = 0; c < p->out_channels; c++) {
-        if (double_power(p, c) == 0) return 0;
+        if (rounding == 1 ? double_power(p, c) == 0 : !single_covers(p, c)) return 0;
     }
     return 1;
 }
@@ -65,11 +64,13 @@ static int covers_3x3_single(const void *params) { return is_3x3(params) && cove
 
 /* What a sum begins with: the bias, but for general requantization, and what the zero point of x contributes; sums of
  * codes wrap around on the way to a sum that fits. */
-static uint32_t bias(const qrt_conv2d_params *p, int32_t channel, int general) {
+static uint32_t first_sum(const qrt_conv2d_params *p, int32_t channel, int general) {
     int32_t taps = p->filter_height * p->filter_width, sum = 0;
+    int64_t bias = 0;
     for (int32_t tap = 0; tap < taps; tap++) sum += weight(p, tap, channel);
-    return (uint32_t)(p->requant.bias != NULL && !general ? p->requant.bias[channel] : 0) -
-           (uint32_t)p->x_zero_point * (uint32_t)sum;
+    if (!general)
+        bias = p->requant.rounding == 1 ? bias_of(p, channel) : qrt_dsp_single_of(&p->requant, channel, 0).bias;
+    return (uint32_t)bias - (uint32_t)p->x_zero_point * (uint32_t)sum;
 }
 
 /* How many words the constants of requantization of a channel are, and these. */
@@ -78,9 +79,10 @@ static int32_t constants(const qrt_conv2d_params *p) { return p->requant.roundin
 static uint32_t *pack_constants(const qrt_conv2d_params *p, int32_t channel, uint32_t *d) {
     const qrt_requant *r = &p->requant;
     if (r->rounding == 0) {
-        *d++ = (uint32_t)r->multiplier[channel * r->step];
-        *d++ = (uint32_t)qrt_dsp_single_addend(r, channel, 0);
-        *d++ = (uint32_t)qrt_dsp_single_shift(r, channel, 0);
+        qrt_dsp_single_constants single = qrt_dsp_single_of(r, channel, 0);
+        *d++ = (uint32_t)single.multiplier;
+        *d++ = single.rest;
+        *d++ = (uint32_t)single.shift;
     } else {
         *d++ = (uint32_t)qrt_dsp_double_multiplier(r, channel);
         *d++ = (uint32_t)double_power(p, channel);
@@ -101,7 +103,7 @@ static void pack_taps(const qrt_conv2d_params *p, int general, void *packed) {
     int32_t taps = p->filter_height * p->filter_width, tap;
     for (int32_t c = 0; c < p->out_channels; c += 4) {
         int32_t first = c < p->out_channels - 4 ? c : p->out_channels - 4;
-        for (int32_t i = 0; i < 4; i++) *d++ = bias(p, first + i, general);
+        for (int32_t i = 0; i < 4; i++) *d++ = first_sum(p, first + i, general);
         for (tap = 0; tap + 1 < taps; tap += 2) {
             for (int32_t i = 0; i < 4; i++) *d++ = word_of(weight(p, tap, first + i), weight(p, tap + 1, first + i));
         }
@@ -142,7 +144,7 @@ static void planes_pack(const void *params, void *packed) {
             *d++ = word_of(weight(p, tap, c), weight(p, tap + 1, c));
             *d++ = word_of(weight(p, tap + 1, c), weight(p, tap + 2, c));
         }
-        *d++ = bias(p, c, 0);
+        *d++ = first_sum(p, c, 0);
         d = pack_constants(p, c, d);
     }
 }

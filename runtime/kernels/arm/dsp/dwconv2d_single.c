@@ -4,11 +4,7 @@
 
 #if QRT_DSP_ASSEMBLY
 
-#define CODE(a)                                                                                                        \
-    "ldm r2!, {r1, r3, r8}\n"                                                                                          \
-    "smmla " #a ", " #a ", r1, r3\n"                                                                                   \
-    "asr " #a ", " #a ", r8\n"                                                                                         \
-    "ssat " #a ", #8, " #a "\n"
+#define CODE(a) "ldm r2!, {r1, r3, r8}\n" QRT_DSP_SINGLE(a, r1, r3, r8)
 
 __attribute__((naked, noinline)) static void run(__attribute__((unused)) const qrt_dsp_taps *taps) {
     __asm__(QRT_DSP_TAPS_RUN(CODE(r4) CODE(r5) CODE(r6) CODE(r7)));
@@ -18,7 +14,7 @@ __attribute__((naked, noinline)) static void run(__attribute__((unused)) const q
 
 static int8_t code(const qrt_dsp_taps *taps, int32_t acc, const uint32_t *constants) {
     (void)taps;
-    return qrt_dsp_single(acc, (int32_t)constants[0], (int32_t)constants[1], (int32_t)constants[2]);
+    return qrt_dsp_single(acc, (int32_t)constants[0], constants[1], (int32_t)constants[2]);
 }
 
 static void run(const qrt_dsp_taps *taps) { qrt_dsp_taps_run(taps, 3, code); }

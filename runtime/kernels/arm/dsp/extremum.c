@@ -34,5 +34,5 @@ void qrt_minimum_s8_dsp(const void *params, const int8_t *const *inputs, int8_t 
 void qrt_clamp_s8_dsp(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_unary_params *p = params;
     (void)scratch;
-    clamp_codes(inputs[0], output, p->size, p->requant.output_min, p->requant.output_max);
+    qrt_dsp_clamp_codes(inputs[0], output, p->size, p->requant.output_min, p->requant.output_max);
 }

@@ -55,5 +55,5 @@ void qrt_matmul_s8_dsp(const void *params, const int8_t *const *inputs, int8_t *
         }
         y -= p->columns % 2;
     }
-    clamp_output(&p->requant, output, rows * p->columns);
+    qrt_dsp_clamp(&p->requant, output, rows * p->columns);
 }

@@ -38,5 +38,5 @@ void qrt_mul_s8_dsp(const void *params, const int8_t *const *inputs, int8_t *out
     factors constants = {per_tensor_of(&p->requant), zero_pair(p->a_zero_point), zero_pair(p->b_zero_point)};
     (void)scratch;
     run_broadcast(&p->broadcast, inputs, output, p->requant.rounding == 1 ? mul_double : mul_single, &constants);
-    clamp_output(&p->requant, output, broadcast_count(&p->broadcast));
+    qrt_dsp_clamp(&p->requant, output, broadcast_count(&p->broadcast));
 }

@@ -10,15 +10,14 @@ static int32_t weight_at(const qrt_dsp_channels *c, int32_t channel, int32_t pla
     return c->weights[c->by_place ? (ptrdiff_t)place * c->count + channel : (ptrdiff_t)channel * c->size + place];
 }
 
-/* What the accumulators of a channel lie between, with the bias in. */
+/* What the accumulators of a channel lie between. */
 typedef struct bounds {
     int64_t least, most;
 } bounds;
 
 static bounds bounds_of(const qrt_dsp_channels *c, int32_t channel) {
     int32_t low = -128 - c->x_zero_point, high = 127 - c->x_zero_point;
-    int64_t bias = c->requant->bias != NULL ? c->requant->bias[channel] : 0;
-    bounds b = {bias, bias};
+    bounds b = {0, 0};
     for (int32_t i = 0; i < c->size; i++) {
         int32_t w = weight_at(c, channel, i);
         b.least += w * (w > 0 ? low : high);
@@ -27,31 +26,39 @@ static bounds bounds_of(const qrt_dsp_channels *c, int32_t channel) {
     return b;
 }
 
-/* Whether 256 times whatever channel `odd` sums to, beside the channel before it, has room in 32 bits, and its weight
- * less a borrow in a byte. */
-static int combines(const qrt_dsp_channels *c, int32_t odd, bounds b) {
+/* Whether the weight of channel `odd`, less a borrow for the channel before it, is always a byte. */
+static int combines(const qrt_dsp_channels *c, int32_t odd) {
     for (int32_t i = 0; i < c->size; i++) {
         if (weight_at(c, odd, i) == -128 && weight_at(c, odd - 1, i) < 0) return 0;
     }
-    return b.least >= -(1 << 23) && b.most < 1 << 23;
+    return 1;
+}
+
+/* The scale of a channel's sums: odd ones need room in 32 bits for 256 times what they are. */
+static int32_t scale_of(int32_t channel) { return channel % 2 * 8; }
+
+static int32_t bias_of(const qrt_dsp_channels *c, int32_t channel) {
+    return c->requant->bias != NULL ? c->requant->bias[channel] : 0;
 }
 
 static int32_t double_power(const qrt_dsp_channels *c, int32_t channel, bounds b) {
-    return qrt_dsp_double_power_within(c->requant->shift[channel * c->requant->step], b.least, b.most);
+    int32_t bias = bias_of(c, channel);
+    return qrt_dsp_double_power_within(c->requant, channel, b.least + bias, b.most + bias);
 }
 
 static int double_covers(const qrt_dsp_channels *c, int32_t channel, bounds b) {
-    return c->requant->multiplier[channel * c->requant->step] >= 1 << 30 && double_power(c, channel, b) != 0;
+    const int64_t limit = (int64_t)1 << (31 - scale_of(channel)), bias = bias_of(c, channel);
+    return b.least + bias >= -limit && b.most + bias < limit && double_power(c, channel, b) != 0;
 }
 
 int qrt_dsp_pairs_cover(const qrt_dsp_channels *c, int32_t kind) {
     if (kind == QRT_DSP_GENERAL) return 1;
-    if (kind == QRT_DSP_DOUBLE && !(qrt_dsp_full(c->requant) && c->requant->rounding == 1)) return 0;
-    if (kind == QRT_DSP_SINGLE && !qrt_dsp_single_covers(c->requant, c->count)) return 0;
+    if (c->requant->wide || c->requant->rounding != (kind == QRT_DSP_DOUBLE)) return 0;
     for (int32_t i = 0; i < c->count; i++) {
         bounds b = bounds_of(c, i);
         if (kind == QRT_DSP_DOUBLE && !double_covers(c, i, b)) return 0;
-        if (i % 2 == 1 && !combines(c, i, b)) return 0;
+        if (kind == QRT_DSP_SINGLE && !qrt_dsp_single_covers(c->requant, i, b.least, b.most, scale_of(i))) return 0;
+        if (i % 2 == 1 && !combines(c, i)) return 0;
     }
     return 1;
 }
@@ -68,9 +75,12 @@ size_t qrt_dsp_pairs_words(int32_t channels, int32_t places, int32_t kind) {
 
 /* What a sum begins with: codes are multiplied as they are, so that the zero point times all weights goes off. */
 static uint32_t first_sum(const qrt_dsp_channels *c, int32_t channel, int32_t kind) {
+    int32_t scale = kind == QRT_DSP_GENERAL ? 0 : scale_of(channel);
     uint32_t sum = 0;
     for (int32_t i = 0; i < c->size; i++) sum -= (uint32_t)(weight_at(c, channel, i) * c->x_zero_point);
-    if (kind != QRT_DSP_GENERAL && c->requant->bias != NULL) sum += (uint32_t)c->requant->bias[channel];
+    if (kind == QRT_DSP_DOUBLE) sum += (uint32_t)bias_of(c, channel);
+    sum <<= scale;
+    if (kind == QRT_DSP_SINGLE) sum += (uint32_t)qrt_dsp_single_of(c->requant, channel, scale).bias;
     return sum;
 }
 
@@ -82,9 +92,10 @@ static void pack_end(const qrt_dsp_channels *c, int32_t channel, int32_t place, 
         end[2 * place + 1] = (uint32_t)double_power(c, channel, bounds_of(c, channel));
         end[4] = (uint32_t)r->y_zero_point;
     } else if (kind == QRT_DSP_SINGLE) {
-        end[3 * place] = (uint32_t)r->multiplier[channel * r->step];
-        end[3 * place + 1] = (uint32_t)qrt_dsp_single_addend(r, channel, 8 * place);
-        end[3 * place + 2] = (uint32_t)qrt_dsp_single_shift(r, channel, 8 * place);
+        qrt_dsp_single_constants constants = qrt_dsp_single_of(r, channel, scale_of(channel));
+        end[3 * place] = (uint32_t)constants.multiplier;
+        end[3 * place + 1] = constants.rest;
+        end[3 * place + 2] = (uint32_t)constants.shift;
     } else {
         qrt_channel own = qrt_requant_channel(r, channel);
         memcpy(end + place * QRT_DSP_GENERAL_END / 2, &own, sizeof own);
@@ -107,7 +118,7 @@ uint32_t *qrt_dsp_pack_pair(const qrt_dsp_channels *c, int32_t pair, int32_t kin
         packed[i] = first_sum(c, channel + i, kind);
         pack_end(c, channel + i, i, kind, end);
     }
-    if (kind != QRT_DSP_GENERAL) packed[1] = 256 * packed[1] + packed[0];
+    if (kind != QRT_DSP_GENERAL) packed[1] += packed[0];
     packed += 2;
     for (int32_t k = 0; k < places; k += 4) {
         uint32_t words[4];

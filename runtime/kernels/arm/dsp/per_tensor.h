@@ -8,16 +8,14 @@
 /* SINGLE's numbers or DOUBLE's, see requant.h. */
 typedef struct per_tensor {
     int32_t multiplier;
-    int32_t addend, shift;     /* SINGLE */
+    int32_t addend, shift;     /* SINGLE, of an addend that is a multiple of 2^32: what is added to the high word */
     int32_t power, zero_point; /* DOUBLE */
 } per_tensor;
 
-/* Whether per_tensor_of() has numbers for this. Its clamp is done afterwards, by clamp_output(). */
+/* Whether per_tensor_of() has numbers for this. Its clamp is done afterwards, by qrt_dsp_clamp(). */
 static inline int per_tensor_covers(const qrt_requant *requant) {
-    qrt_requant full = *requant;
-    full.output_min = -128;
-    full.output_max = 127;
-    return qrt_dsp_double_covers(&full, 1) || qrt_dsp_single_covers(&full, 1);
+    if (requant->rounding == 1) return qrt_dsp_double_covers(requant, 1);
+    return !requant->wide && requant->addend == NULL && requant->shift[0] >= 33 && requant->shift[0] <= 46;
 }
 
 static inline per_tensor per_tensor_of(const qrt_requant *requant) {
@@ -28,22 +26,16 @@ static inline per_tensor per_tensor_of(const qrt_requant *requant) {
         numbers.zero_point = requant->y_zero_point;
     } else {
         numbers.multiplier = requant->multiplier[0];
-        numbers.addend = qrt_dsp_single_addend(requant, 0, 0);
-        numbers.shift = qrt_dsp_single_shift(requant, 0, 0);
+        numbers.addend = (2 * requant->y_zero_point + 1) * (1 << (requant->shift[0] - 33));
+        numbers.shift = requant->shift[0] - 32;
     }
     return numbers;
 }
 
 /* `rounding` is a constant where this is in a loop. */
 QRT_DSP_INLINE int8_t requantized(const per_tensor *numbers, int32_t rounding, int32_t acc) {
-    return rounding == 1 ? qrt_dsp_double(acc, numbers->multiplier, numbers->power, numbers->zero_point)
-                         : qrt_dsp_single(acc, numbers->multiplier, numbers->addend, numbers->shift);
-}
-
-static inline void clamp_output(const qrt_requant *requant, int8_t *output, ptrdiff_t size) {
-    if (requant->output_min > -128 || requant->output_max < 127) {
-        clamp_codes(output, output, size, requant->output_min, requant->output_max);
-    }
+    if (rounding == 1) return qrt_dsp_double(acc, numbers->multiplier, numbers->power, numbers->zero_point);
+    return (int8_t)ssat8(smmla(acc, numbers->multiplier, numbers->addend) >> numbers->shift);
 }
 
 /* Codes 0 and 2 of a word, and 1 and 3, less their zero point. */

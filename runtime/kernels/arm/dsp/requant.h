@@ -8,17 +8,24 @@
  * its last place, moves nothing but ties, and those away from zero. That is so while |v| < 2^(32 - right); where it is
  *   not, |v| / 2^right is at least 2^(32 - 2 * right), 256 or more, which saturates whatever the zero point.
  *
- * SINGLE, (acc * m + addend) >> shift: where the addend is a multiple of 2^32 it is added to the high word.
+ * SINGLE, (acc * m + addend) >> shift, of any addend of 64 bits: it is bias * m + rest, 0 <= rest < m, so that sums
+ * begin with the bias and add up to a = acc + bias. m and the rest are scaled so that m is at least 2^31: as an int32
+ * it is m - 2^32, and the product is added to a * 2^32 + rest, which are the registers of a and of the rest as they
+ * stand: SMLAL rest, a, a, m leaves the high word in a.
+ *
+ * Results are saturated to int8. A clamp to less comes after that, see qrt_dsp_clamp().
  */
 #ifndef QRT_DSP_REQUANT_H
 #define QRT_DSP_REQUANT_H
 
-#include "arm/dsp/instructions.h"
-#include "qrt_kernels.h"
+#include "arm/dsp/words.h"
+#include "qrt_math.h"
 
-/* Requantizations of codes that fill their type. */
-static inline int qrt_dsp_full(const qrt_requant *requant) {
-    return !requant->wide && requant->output_min == -128 && requant->output_max == 127;
+/* Clamps codes, where an operator's clamp is not that of int8. They are what they would be if they were clamped before
+ * they were saturated. */
+static inline void qrt_dsp_clamp(const qrt_requant *requant, int8_t *codes, ptrdiff_t size) {
+    int32_t minimum = requant->output_min, maximum = requant->output_max;
+    if (!requant->wide && (minimum > -128 || maximum < 127)) qrt_dsp_clamp_codes(codes, codes, size, minimum, maximum);
 }
 
 /* Whether qrt_dsp_double() does what DOUBLE does with this multiplier and shift. */
@@ -28,7 +35,7 @@ static inline int qrt_dsp_double_fits(int32_t multiplier, int32_t shift) {
 
 /* Whether it can requantize each of these channels. */
 static inline int qrt_dsp_double_covers(const qrt_requant *requant, int32_t channels) {
-    if (!qrt_dsp_full(requant) || requant->rounding != 1) return 0;
+    if (requant->wide || requant->rounding != 1) return 0;
     for (int32_t c = 0; c < channels; c++) {
         int32_t entry = c * requant->step;
         if (!qrt_dsp_double_fits(requant->multiplier[entry], requant->shift[entry])) return 0;
@@ -46,45 +53,70 @@ static inline int32_t qrt_dsp_double_power(const qrt_requant *requant, int32_t c
     return qrt_dsp_double_power_of(requant->shift[channel * requant->step]);
 }
 
-/* The power for channels whose accumulators go from `least` to `most`, 0 if there is none. Where v is added to the
- * product for ties alone and these are out of reach, nothing is added: then there is one for most larger shifts too. */
-static inline int32_t qrt_dsp_double_power_within(int32_t shift, int64_t least, int64_t most) {
-    if (shift < 33 || shift > 62) return 0;
+/* The power for a channel whose accumulators, with the bias in, go from `least` to `most`, 0 if there is none. Channels
+ * that hardly move, as those that training has switched off, have larger shifts. There |v| needs a bound; or else no v
+ * is added, where no tie below 0 is reached, or the clamp leaves nothing below 0. */
+static inline int32_t qrt_dsp_double_power_within(const qrt_requant *requant, int32_t channel, int64_t least,
+                                                  int64_t most) {
+    int32_t multiplier = requant->multiplier[channel * requant->step], shift = requant->shift[channel * requant->step];
+    if (multiplier < 1 << 30 || shift < 33) return 0;
+    int64_t furthest = most < -least ? -least : most;
     int32_t power = 1 << (63 - shift);
-    if (shift <= 43 || (least > -power && most < power)) return power + 1;
-    return least > -((int64_t)1 << (shift - 32)) ? power : 0;
-}
-
-/* The result before it is saturated. */
-static inline int32_t qrt_dsp_double_sum(int32_t acc, int32_t multiplier, int32_t power, int32_t zero_point) {
-    return smmlar(smmlar(acc, multiplier, acc), power, zero_point);
+    if (shift <= 43 || ((furthest * multiplier) >> 31) + 1 < power) return power + 1;
+    return least > -((int64_t)1 << (shift - 32)) || requant->output_min >= requant->y_zero_point ? power : 0;
 }
 
 static inline int8_t qrt_dsp_double(int32_t acc, int32_t multiplier, int32_t power, int32_t zero_point) {
-    return (int8_t)ssat8(qrt_dsp_double_sum(acc, multiplier, power, zero_point));
+    return (int8_t)ssat8(smmlar(smmlar(acc, multiplier, acc), power, zero_point));
 }
 
-/* Whether qrt_dsp_single() can requantize each of these channels, of accumulators and of 256 times these. */
-static inline int qrt_dsp_single_covers(const qrt_requant *requant, int32_t channels) {
-    if (!qrt_dsp_full(requant) || requant->rounding != 0 || requant->addend != NULL) return 0;
-    for (int32_t c = 0; c < channels; c++) {
-        int32_t shift = requant->shift[c * requant->step];
-        if (shift < 33 || shift > 46) return 0;
+/* SINGLE's constants, and what sums begin with. */
+typedef struct qrt_dsp_single_constants {
+    int64_t bias;
+    int32_t multiplier;
+    uint32_t rest;
+    int32_t shift; /* less 32 */
+} qrt_dsp_single_constants;
+
+/* For accumulators that are 2^scale times what they are. The multiplier is not 0. */
+static inline qrt_dsp_single_constants qrt_dsp_single_of(const qrt_requant *requant, int32_t channel, int32_t scale) {
+    qrt_channel own = qrt_requant_channel(requant, channel);
+    int64_t bias = own.addend / own.multiplier, rest = own.addend % own.multiplier;
+    int32_t shift = own.shift + scale - 32;
+    uint32_t multiplier = (uint32_t)own.multiplier;
+    if (rest < 0) {
+        bias--;
+        rest += own.multiplier;
     }
-    return 1;
+    rest <<= scale;
+    bias = bias * (1 << scale) + rest / own.multiplier;
+    for (rest %= own.multiplier; multiplier < 1u << 31; shift++) {
+        multiplier *= 2;
+        rest *= 2;
+    }
+    qrt_dsp_single_constants constants = {bias, (int32_t)multiplier, (uint32_t)rest, shift};
+    return constants;
 }
 
-/* Its addend, for accumulators that are 2^scale times what they are. The multiplier stays as it is. */
-static inline int32_t qrt_dsp_single_addend(const qrt_requant *requant, int32_t channel, int32_t scale) {
-    int32_t shift = requant->shift[channel * requant->step] + scale;
-    return (int32_t)((2 * requant->y_zero_point + 1) * ((int64_t)1 << (shift - 33)));
-}
-static inline int32_t qrt_dsp_single_shift(const qrt_requant *requant, int32_t channel, int32_t scale) {
-    return requant->shift[channel * requant->step] + scale - 32;
+/* Whether there are such for accumulators from `least` to `most`. */
+static inline int qrt_dsp_single_covers(const qrt_requant *requant, int32_t channel, int64_t least, int64_t most,
+                                        int32_t scale) {
+    const int64_t limit = (int64_t)1 << (31 - scale);
+    if (requant->multiplier[channel * requant->step] == 0) return 0;
+    qrt_dsp_single_constants c = qrt_dsp_single_of(requant, channel, 0);
+    if (c.shift < 0 || c.shift + scale > 31 || c.bias < -limit || c.bias >= limit) return 0;
+    return c.bias + least >= -limit && c.bias + most < limit;
 }
 
-static inline int8_t qrt_dsp_single(int32_t acc, int32_t multiplier, int32_t addend, int32_t shift) {
-    return (int8_t)ssat8(smmla(acc, multiplier, addend) >> shift);
+static inline int8_t qrt_dsp_single(int32_t acc, int32_t multiplier, uint32_t rest, int32_t shift) {
+    int64_t sum = smlal((int64_t)acc * ((int64_t)1 << 32) + rest, acc, multiplier);
+    return (int8_t)ssat8((int32_t)(sum >> 32) >> shift);
 }
+
+/* The same: `rest` is lost. */
+#define QRT_DSP_SINGLE(acc, multiplier, rest, shift)                                                                   \
+    "smlal " #rest ", " #acc ", " #acc ", " #multiplier "\n"                                                           \
+    "asr " #acc ", " #acc ", " #shift "\n"                                                                             \
+    "ssat " #acc ", #8, " #acc "\n"
 
 #endif

@@ -32,5 +32,5 @@ void qrt_requantize_sum_s8_dsp(const void *params, const int8_t *const *inputs, 
     for (ptrdiff_t row = 0; row < p->rows; row++) {
         sum_row(p, inputs[0] + 4 * row * channels, inputs[1] + row * channels, output + row * channels);
     }
-    clamp_output(&p->requant, output, p->rows * channels);
+    qrt_dsp_clamp(&p->requant, output, p->rows * channels);
 }

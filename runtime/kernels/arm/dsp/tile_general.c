@@ -79,19 +79,18 @@ static const uint32_t *sums_of_one(const qrt_dsp_tile *t, const uint32_t *packed
 /* Writes a channel's results: `sums` at `stride` bytes from each other. */
 static void put(const qrt_requant *requant, qrt_channel own, const int32_t *sums, int32_t positions, int8_t *output,
                 int32_t stride, int32_t channel) {
-    int32_t multiplier = own.multiplier, minimum = requant->output_min, maximum = requant->output_max;
+    int32_t multiplier = own.multiplier;
     if (!requant->wide && requant->rounding == 0 && own.shift >= 32) {
         for (int32_t i = 0; i < positions; i++, output += stride) {
             int32_t high = (int32_t)(smlal(own.addend, sums[i], multiplier) >> 32);
-            output[channel] = (int8_t)qrt_clamp(high >> (own.shift - 32), minimum, maximum);
+            output[channel] = (int8_t)ssat8(high >> (own.shift - 32));
         }
     } else if (requant->rounding == 1 && qrt_dsp_double_fits(multiplier, own.shift)) {
         int32_t power = qrt_dsp_double_power_of(own.shift), zero_point = requant->y_zero_point;
         multiplier = qrt_dsp_double_multiplier_of(multiplier);
         for (int32_t i = 0; i < positions; i++, output += stride) {
             int32_t sum = (int32_t)((uint32_t)sums[i] + (uint32_t)own.addend);
-            int32_t code = qrt_dsp_double_sum(sum, multiplier, power, zero_point);
-            output[channel] = (int8_t)qrt_clamp(code, minimum, maximum);
+            output[channel] = qrt_dsp_double(sum, multiplier, power, zero_point);
         }
     } else {
         for (int32_t i = 0; i < positions; i++, output += stride) qrt_put(requant, own, sums[i], output, channel);

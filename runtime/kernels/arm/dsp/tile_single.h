@@ -4,7 +4,7 @@
 
 #include "arm/dsp/tile.h"
 
-/* The words at the end of a pair: multiplier, addend and shift of channel 0, and of 256 times channel 1. */
+/* The words at the end of a pair: multiplier, rest and shift of channel 0, and of 256 times channel 1. */
 #define QRT_DSP_SINGLE_END 6
 
 extern const qrt_dsp_tiles qrt_dsp_tiles_single;

@@ -20,14 +20,6 @@
 static inline uint32_t four_codes(int32_t code) { return (uint32_t)(uint8_t)code * 0x01010101u; }
 
 /* Clamps codes; `y` may be `x`. */
-static inline void clamp_codes(const int8_t *x, int8_t *y, ptrdiff_t size, int32_t minimum, int32_t maximum) {
-    uint32_t low = four_codes(minimum), high = four_codes(maximum);
-    for (; size >= 4; size -= 4, x += 4, y += 4) store_word(y, smin8(smax8(load_word(x), low), high));
-    for (; size > 0; size--) {
-        int32_t code = *x++;
-        code = code < minimum ? minimum : code;
-        *y++ = (int8_t)(code > maximum ? maximum : code);
-    }
-}
+void qrt_dsp_clamp_codes(const int8_t *x, int8_t *y, ptrdiff_t size, int32_t minimum, int32_t maximum);
 
 #endif
