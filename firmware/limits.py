@@ -44,12 +44,12 @@ class Limits:
     requantize: dict[str, float]
 
 
-# A tile of 2 channels x 4 positions: 8 SMLAD, 3 loads, 2 SXTB16 for 2 steps. A row: 8 SMLAD, 8 SXTB16, 2 loads.
-# 3 taps of 2 positions: 4 SMLAD, 1 load.
-DSP = Limits(Loop(13, 16), Loop(18, 16), Loop(5, 6), {"SINGLE": 4, "DOUBLE": 4})
-# 2 channels x 3 positions of 16 steps: 6 VMLADAVA, 5 loads. A row: 4 and 5 for 4 features. 2 taps of 16 channels: 4
-# VMULL, 4 loads, 2 VADD, 4 widening additions.
-MVE = Limits(Loop(11, 96), Loop(9, 64), Loop(14, 32), {"SINGLE": 2, "DOUBLE": 1.4})
+# A tile of 2 channels x 4 positions: for 2 steps 8 SMLAD, 3 loads, and 1 SXTB16, since a word has the weights of both
+# channels. A row: 2 channels of it, 15. 3 taps of 2 positions: 4 SMLAD, 1 load.
+DSP = Limits(Loop(12, 16), Loop(15, 16), Loop(5, 6), {"SINGLE": 4, "DOUBLE": 4})
+# 4 channels x 2 positions, 16 steps: 8 VMLADAVA, 6 loads. A row: 4 features, 4 and 5. 2 taps of 16 channels: 4 VMULL,
+# 4 loads, 2 VADD, and 8 to add what has 16 bits to what has 32.
+MVE = Limits(Loop(14, 128), Loop(9, 64), Loop(18, 32), {"SINGLE": 1.5, "DOUBLE": 2})
 # 2 channels x 4 positions, 1 feature in 4, 1 tap: a load of each operand, MLA.
 M3 = Limits(Loop(14, 8), Loop(9, 4), Loop(2, 1), {"SINGLE": 10, "DOUBLE": 14})
 # 2 x 2: MULS and ADDS; no long product.

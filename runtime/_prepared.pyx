@@ -96,6 +96,6 @@ cdef class Prepared:
         """Whether its kernel reads the packed weights alone, not what they are made of."""
         return bool(self._operator(index).kernel.packs_all)
 
-    def by_position(self, index):
-        """Whether its kernel has read all that an output position needs before it writes that position."""
-        return bool(self._operator(index).kernel.by_position)
+    def reading(self, index):
+        """How its kernel reads its input: enum qrt_reading of qrt_kernels.h."""
+        return self._operator(index).kernel.reading

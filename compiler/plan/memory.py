@@ -167,24 +167,35 @@ def aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def distance(op: Op, by_position: bool = False) -> int | None:
+# How a kernel reads its first input: what a row of output needs, perhaps while it writes that row, which is what
+# SPEC.md says ("Over a dying input"); all that a position needs before it writes that position; or each row once,
+# before it writes the first row of output that needs it.
+BY_ROW, BY_POSITION, ONCE = "by row", "by position", "once"
+
+
+def distance(op: Op, reading: str = BY_ROW) -> int | None:
     """How far above its output's start an operator's first input must start at least; None where they must be apart.
 
     Parameters
     ----------
     op : Op
-    by_position : bool
-        Whether the kernel has read all that an output position needs before it writes that position. Else, as SPEC.md
-        says ("Over a dying input"), it may read a row's input while it writes that row.
+    reading : str
+        `BY_ROW`, `BY_POSITION` or `ONCE`.
     """
     if not OPERATORS[op.kind].over_input or op.attrs.get("groups", 1) != 1 or op.output.dtype != "int8":
         return None
     (batch, height, width, channels), y = op.inputs[0].shape, op.output.shape
     (top, _, left, _), (stride_y, stride_x) = op.attrs["padding"], op.attrs["stride"]
-    rows = np.clip(np.arange(y[1]) * stride_y - top, 0, height - 1) + np.arange(batch)[:, np.newaxis] * height
+    images = np.arange(batch)[:, np.newaxis] * height
+    rows = np.clip(np.arange(y[1]) * stride_y - top, 0, height - 1) + images
+    if reading == ONCE:
+        # The rows behind those that it has read.
+        filter_height = op.inputs[1].shape[1] if len(op.inputs) > 1 else op.attrs["filter"][0]
+        beyond = (filter_height - 1) * op.attrs.get("dilation", (1, 1))[0] + 1
+        rows = np.clip(np.arange(y[1]) * stride_y - top + beyond, 0, height) + images
     first = rows.ravel() * width * channels
     size = y[2] * y[3]
-    if by_position:
+    if reading == BY_POSITION:
         columns = np.clip(np.arange(y[2]) * stride_x - left, 0, width - 1) * channels
         # What the positions behind one read; the last one has none behind it.
         first = np.append((first[:, np.newaxis] + columns).ravel()[1:], op.inputs[0].nbytes)
@@ -209,7 +220,7 @@ def _groups(graph: Graph, lives: dict[Tensor, tuple[int, int]], in_place: bool) 
 
 
 def _gaps(
-    graph: Graph, lives: dict[Tensor, tuple[int, int]], groups: Sequence[Sequence[Tensor]], by_position: frozenset[Op]
+    graph: Graph, lives: dict[Tensor, tuple[int, int]], groups: Sequence[Sequence[Tensor]], reading: Mapping[Op, str]
 ) -> dict[tuple[int, int], int]:
     """For each operator whose first input dies in it: how little of the output must lie below that input."""
     index = {tensor: i for i, tensors in enumerate(groups) for tensor in tensors}
@@ -218,7 +229,7 @@ def _gaps(
         x = op.inputs[0]
         if x.is_constant or lives[x][1] != step:
             continue
-        apart = distance(op, op in by_position)
+        apart = distance(op, reading.get(op, BY_ROW))
         if apart is not None and apart < aligned(op.output.nbytes):
             result[index[op.output], index[x]] = apart
     return result
@@ -241,7 +252,7 @@ def plan(
     *,
     overlap: bool = True,
     scratch: Mapping[Op, int] | None = None,
-    by_position: frozenset[Op] = frozenset(),
+    reading: Mapping[Op, str] | None = None,
 ) -> Plan:
     """Places every activation of a graph, in place and over dying inputs where that is allowed and helps.
 
@@ -253,8 +264,8 @@ def plan(
         Whether an output may lie partly over a dying input.
     scratch : mapping of Op to int, optional
         Bytes of temporary memory to place for operators, each while it runs. Without it none is placed.
-    by_position : frozenset of Op
-        Operators whose kernels are so (`distance`). Not for a file, whose reader checks the rule of rows.
+    reading : mapping of Op to str, optional
+        How kernels read that do not read `BY_ROW`. Not for a file, whose reader checks the rule of rows.
     """
     lives = lifetimes(graph)
     temporary = {op: size for op, size in (scratch or {}).items() if size > 0}
@@ -262,7 +273,7 @@ def plan(
     best: Plan | None = None
     bound = 0
     # More freedom need not give the search a lower plan, so it is tried with less as well.
-    for in_place, free in product((True, False), (by_position, frozenset()) if by_position else (frozenset(),)):
+    for in_place, free in product((True, False), (reading, {}) if reading else ({},)):
         groups = _groups(graph, lives, in_place)
         gaps = _gaps(graph, lives, groups, free) if overlap else {}
         blocks = [

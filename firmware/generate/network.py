@@ -107,7 +107,7 @@ def generate(content: bytes, target: Target, name: str) -> Network:
     placed = plan(
         graph,
         scratch={step.op: step.scratch for step in steps},
-        by_position=frozenset(step.op for step in steps if step.by_position),
+        reading={step.op: step.reading for step in steps},
     )
     constants = Constants()
     constants_of = []

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from qrt._prepared import Prepared
 from qrt.compiler.ir import Op
+from qrt.compiler.plan.memory import BY_POSITION, BY_ROW, ONCE
 from qrt.firmware.generate.layout import NUMBERS
 from qrt.params import PARAMS, STRUCTS
 
+# In the order of enum qrt_reading.
+READING = (BY_ROW, BY_POSITION, ONCE)
 Array = NDArray[Any]
 # A member of a structure: a number, an array member, a structure, or what a pointer points to (None: NULL).
 Value = int | tuple[int, ...] | dict[str, Any] | Array | None
@@ -37,8 +40,8 @@ class Step:
         The structure's members.
     scratch : int
         Bytes of temporary memory that the kernel needs.
-    by_position : bool
-        Whether it has read all that an output position needs before it writes that position.
+    reading : str
+        How it reads its input, see `qrt.compiler.plan.memory`.
     kernels : str
         The kernel set that the kernel is of: the target's, or portable.
     """
@@ -48,7 +51,7 @@ class Step:
     struct: str
     params: dict[str, Value]
     scratch: int
-    by_position: bool
+    reading: str
     kernels: str
 
 
@@ -72,10 +75,10 @@ def prepare(content: bytes, ops: list[Op], kernels: str) -> list[Step]:
         params = _members(struct, source, op, prepared.packed_size(i))
         if prepared.packs_all(i):
             _leave_out_arrays(params)
-        scratch, by_position = prepared.scratch_size(i), prepared.by_position(i)
+        scratch, reading = prepared.scratch_size(i), READING[prepared.reading(i)]
         function = prepared.function(i)
         of_set = "portable" if function.endswith("_s8") else kernels
-        steps.append(Step(op, function, struct, params, scratch, by_position, of_set))
+        steps.append(Step(op, function, struct, params, scratch, reading, of_set))
     return steps
 
 

@@ -17,6 +17,9 @@ extern "C" {
 
 #define QRT_KERNEL_MAX_RANK 6
 
+/* Bytes that scratch_size() counts for an address, on devices too: their scratch is planned on a host. */
+#define QRT_ADDRESS_SIZE 8
+
 /* acc (int32) -> code (int8), SPEC.md "Requantization". `step` is 1 when multiplier, shift and addend
  * have an entry for each channel and 0 when one entry serves all; bias always has one for each. */
 typedef struct qrt_requant {
@@ -222,6 +225,10 @@ typedef union qrt_params {
     qrt_requantize_sum_params requantize_sum;
 } qrt_params;
 
+/* How a kernel with windows reads its input: what a row of output needs, perhaps while it writes that row; all that a
+ * position needs before it writes that position; each row once, before it writes the first row that needs it. */
+enum qrt_reading { QRT_READS_BY_ROW = 0, QRT_READS_BY_POSITION = 1, QRT_READS_ONCE = 2 };
+
 /* One operator of one set. `params` is the operator's structure above. inputs[0], inputs[1], ... are the
  * activations, without weights. The output may be the very memory of an input where SPEC.md allows it
  * ("In place", "Over a dying
@@ -236,7 +243,7 @@ typedef struct qrt_kernel {
     size_t (*packed_size)(const void *params);      /* NULL: nothing to pack */
     void (*pack)(const void *params, void *packed); /* `packed` is aligned to 64 */
     size_t (*scratch_size)(const void *params);     /* NULL: none needed */
-    int32_t by_position;  /* 1: all that an output position needs is read before that position is written */
+    int32_t reading;                                /* of input 0, enum qrt_reading */
     int32_t channel_unit; /* where `packed` is not NULL, parts can begin at its multiples; 0: at none */
     /* The sets for devices. There scratch and `packed` are aligned to 8, scratch_size() does not look at `packed`, and
      * a kernel is one of several that can run an operator: the first row that covers it, along `otherwise`. What it

@@ -5,6 +5,7 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, 
 cdef extern from "qrt_kernels.h" nogil:
     enum:
         QRT_KERNEL_MAX_RANK
+        QRT_ADDRESS_SIZE
 
     ctypedef struct qrt_requant:
         const int32_t *multiplier
@@ -179,7 +180,7 @@ cdef extern from "qrt_kernels.h" nogil:
         size_t (*packed_size)(const void *params) noexcept nogil
         void (*pack)(const void *params, void *packed) noexcept nogil
         size_t (*scratch_size)(const void *params) noexcept nogil
-        int32_t by_position
+        int32_t reading
         int32_t channel_unit
         const char *name
         int (*covers)(const void *params) noexcept nogil

@@ -17,7 +17,8 @@ from overlaps import between_copies, drawn, shapes, windows
 import qrt
 from qrt._prepared import Prepared
 from qrt.compiler.backends.qfb import writer
-from qrt.compiler.plan.memory import ALIGNMENT, aligned, distance, plan
+from qrt.compiler.plan.memory import ALIGNMENT, BY_POSITION, BY_ROW, aligned, distance, plan
+from qrt.firmware.generate.prepared import READING
 
 POINT = Window((1, 1))
 
@@ -36,11 +37,11 @@ def test_conv2d_by_position(kernels: ctypes.CDLL, shape: tuple[int, ...], window
     """With its output as far below its input as a plan puts it, it gives the bytes that it gives far from it."""
     graph = between_copies(drawn("conv2d", shape, window, seed))
     op = graph.ops[1]
-    apart, by_rows = distance(op, by_position=True), distance(op)
+    apart, by_rows = distance(op, BY_POSITION), distance(op)
     assert apart is not None and by_rows is not None
     assert apart <= by_rows
     prepared = Prepared(writer.write(graph, plan(graph)), "portable")
-    assert prepared.by_position(1)
+    assert READING[prepared.reading(1)] == BY_POSITION
     x = np.random.default_rng(seed).integers(-128, 128, shape, dtype=np.int8).ravel()
     results = []
     for start in (apart, aligned(op.output.size)):
@@ -62,7 +63,7 @@ def test_conv2d_by_position(kernels: ctypes.CDLL, shape: tuple[int, ...], window
 def test_a_pointwise_convolution_runs_in_place() -> None:
     graph = between_copies(graphs.conv2d(np.random.default_rng(1), (2, 5, 4, 8), 8, POINT))
     op = graph.ops[1]
-    assert distance(op, by_position=True) == 0
+    assert distance(op, BY_POSITION) == 0
     assert distance(op) == aligned(4 * op.output.shape[-1])
 
 
@@ -70,7 +71,7 @@ def test_no_other_kernel_is_by_position() -> None:
     rng = np.random.default_rng(1)
     others = [graphs.dwconv2d(rng, (1, 6, 6, 8), 1, Window()), graphs.pool(rng, "max_pool2d", (1, 6, 6, 8), Window())]
     for graph in others:
-        assert not Prepared(writer.write(graph, plan(graph)), "portable").by_position(0)
+        assert READING[Prepared(writer.write(graph, plan(graph)), "portable").reading(0)] == BY_ROW
 
 
 @settings(max_examples=200)
@@ -85,7 +86,7 @@ def test_scratch_is_apart_from_what_is_live(
 ) -> None:
     graph = between_copies(drawn("conv2d", shape, window, seed))
     wanted = dict(zip(graph.ops, sizes, strict=True))
-    placed = plan(graph, scratch=wanted, by_position=frozenset(graph.ops[1:2]))
+    placed = plan(graph, scratch=wanted, reading={graph.ops[1]: BY_POSITION})
     assert set(placed.scratch) == {op for op, size in wanted.items() if size > 0}
     for step, op in enumerate(graph.ops, start=1):
         if op not in placed.scratch:
@@ -102,7 +103,7 @@ def test_scratch_is_apart_from_what_is_live(
 def test_a_file_keeps_to_rows() -> None:
     """What generated C may do would be refused in a file."""
     graph = between_copies(graphs.conv2d(np.random.default_rng(3), (1, 8, 8, 16), 16, POINT))
-    tight = plan(graph, by_position=frozenset(graph.ops[1:2]))
+    tight = plan(graph, reading={graph.ops[1]: BY_POSITION})
     loose = plan(graph)
     assert tight.arena_size < loose.arena_size
     qrt.load(writer.write(graph, loose))

@@ -1,8 +1,10 @@
 /* table.c: the rows of the portable set. Each is an object of its own, so that firmware links those that it uses. */
 #include "portable/portable.h"
 
-const qrt_kernel qrt_conv2d_portable = {
-    .run = qrt_conv2d_s8, .scratch_size = qrt_conv2d_s8_scratch, .by_position = 1, .name = "qrt_conv2d_s8"};
+const qrt_kernel qrt_conv2d_portable = {.run = qrt_conv2d_s8,
+                                        .scratch_size = qrt_conv2d_s8_scratch,
+                                        .reading = QRT_READS_BY_POSITION,
+                                        .name = "qrt_conv2d_s8"};
 
 #define ROW(row) const qrt_kernel qrt_##row##_portable = {.run = qrt_##row##_s8, .name = "qrt_" #row "_s8"};
 ROW(dwconv2d)

@@ -16,7 +16,7 @@ from overlaps import KINDS, between_copies, drawn, placed, shapes, sizes, window
 import qrt
 from qrt.compiler import GraphBuilder, build
 from qrt.compiler.backends.qfb import writer
-from qrt.compiler.plan.memory import ALIGNMENT, Block, aligned, distance, place, plan
+from qrt.compiler.plan.memory import ALIGNMENT, BY_POSITION, ONCE, Block, aligned, distance, place, plan
 
 
 @settings(max_examples=300, deadline=None)
@@ -42,7 +42,7 @@ def test_by_position_no_code_is_read_after_it_was_written_over(
     """The strictest kernel that the name allows: it writes a position as soon as it has read what it needs."""
     window = replace(window, dilation=dilation)
     op = drawn("conv2d", shape, window, seed).ops[0]
-    start = distance(op, by_position=True)
+    start = distance(op, BY_POSITION)
     by_row = distance(op)
     assert start is not None and by_row is not None and start <= by_row
     batch, height, width, channels = op.inputs[0].shape
@@ -56,6 +56,25 @@ def test_by_position_no_code_is_read_after_it_was_written_over(
         assert intact[n][np.ix_(rows, columns)].all()
         written += op.output.shape[3]
         intact = (first_bytes >= written).reshape(intact.shape)
+
+
+@settings(max_examples=200, deadline=None)
+@given(shape=shapes, window=windows, seed=st.integers(0, 2**32))
+def test_once_no_row_is_read_after_it_was_written_over(shape: tuple[int, ...], window: Window, seed: int) -> None:
+    """A kernel that reads row after row, and writes a row of output as soon as it has read the last one it needs."""
+    op = drawn("dwconv2d", shape, window, seed).ops[0]
+    start = distance(op, ONCE)
+    assert start is not None
+    batch, height, width, channels = op.inputs[0].shape
+    row_size, written = width * channels, 0
+    read = np.zeros((batch, height), bool)
+    for n, y in np.ndindex(op.output.shape[:2]):
+        last = y * window.stride[0] - window.padding[0] + (window.filter[0] - 1) * window.dilation[0]
+        for row in range(min(last + 1, height)):
+            intact = start + (n * height + row) * row_size >= written
+            assert intact or read[n, row]
+            read[n, row] = True
+        written += op.output.shape[2] * op.output.shape[3]
 
 
 def test_groups_and_unmarked_operators_stay_apart() -> None:

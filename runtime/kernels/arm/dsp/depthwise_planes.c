@@ -90,6 +90,8 @@ static int32_t block_channels(const qrt_conv2d_params *p) {
     return most < p->in_channels ? most : p->in_channels;
 }
 
+int qrt_dsp_depthwise_planes_are_kept(const qrt_conv2d_params *p) { return block_channels(p) == p->in_channels; }
+
 size_t qrt_dsp_depthwise_planes_scratch(const qrt_conv2d_params *p) {
     size_t channels = (size_t)block_channels(p);
     return 12 * channels * (size_t)record_pairs(p) + 4 * ((size_t)p->out_height + 1) + channels;

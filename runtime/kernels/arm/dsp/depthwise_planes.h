@@ -37,6 +37,9 @@ void qrt_dsp_depthwise_planes(const qrt_conv2d_params *p, const int8_t *image, i
 
 size_t qrt_dsp_depthwise_planes_scratch(const qrt_conv2d_params *p);
 
+/* Whether every row is unpacked only once: there is room for all channels. */
+int qrt_dsp_depthwise_planes_are_kept(const qrt_conv2d_params *p);
+
 #if QRT_DSP_ASSEMBLY
 
 /* The sums of a channel: of a pair of positions, r6 and r7, and of a single one, r6. r0 to r5 are w01 and w12 of each

@@ -61,6 +61,12 @@ static int covers_general(const void *params) {
 }
 static int covers_3x3(const void *params) { return is_3x3(params) && covers(params, 1); }
 static int covers_3x3_single(const void *params) { return is_3x3(params) && covers(params, 0); }
+static int covers_3x3_kept(const void *params) {
+    return covers_3x3(params) && qrt_dsp_depthwise_planes_are_kept(params);
+}
+static int covers_3x3_single_kept(const void *params) {
+    return covers_3x3_single(params) && qrt_dsp_depthwise_planes_are_kept(params);
+}
 
 /* What a sum begins with: the bias, but for general requantization, and what the zero point of x contributes; sums of
  * codes wrap around on the way to a sum that fits. */
@@ -128,7 +134,7 @@ static void general_pack(const void *params, void *packed) { pack_taps(params, 1
 static size_t taps_scratch_size(const void *params) {
     const qrt_conv2d_params *p = params;
     size_t taps = (size_t)p->filter_height * (size_t)p->filter_width;
-    return 2 * taps * sizeof(uintptr_t) + (size_t)p->in_channels;
+    return 2 * taps * QRT_ADDRESS_SIZE + (size_t)p->in_channels;
 }
 
 static size_t planes_packed_size(const void *params) {
@@ -175,19 +181,20 @@ static const qrt_kernel any = {.run = qrt_dwconv2d_s8_dsp,
                                .covers = covers_double,
                                .otherwise = &single,
                                .packs_all = 1};
-static const qrt_kernel single_3x3 = {.run = qrt_dwconv2d_s8_dsp_3x3_single,
-                                      .packed_size = planes_packed_size,
-                                      .pack = planes_pack,
-                                      .scratch_size = planes_scratch_size,
-                                      .name = "qrt_dwconv2d_s8_dsp_3x3_single",
-                                      .covers = covers_3x3_single,
-                                      .otherwise = &any,
-                                      .packs_all = 1};
-const qrt_kernel qrt_dwconv2d_dsp = {.run = qrt_dwconv2d_s8_dsp_3x3,
-                                     .packed_size = planes_packed_size,
-                                     .pack = planes_pack,
-                                     .scratch_size = planes_scratch_size,
-                                     .name = "qrt_dwconv2d_s8_dsp_3x3",
-                                     .covers = covers_3x3,
-                                     .otherwise = &single_3x3,
-                                     .packs_all = 1};
+/* Of a 3x3 whose rows stay unpacked, and of one that unpacks them for each block of channels. */
+#define PLANES(row, function, which, reads, next)                                                                      \
+    row = {.run = function,                                                                                            \
+           .packed_size = planes_packed_size,                                                                          \
+           .pack = planes_pack,                                                                                        \
+           .scratch_size = planes_scratch_size,                                                                        \
+           .reading = reads,                                                                                           \
+           .name = #function,                                                                                          \
+           .covers = which,                                                                                            \
+           .otherwise = &next,                                                                                         \
+           .packs_all = 1}
+PLANES(static const qrt_kernel single_in_blocks, qrt_dwconv2d_s8_dsp_3x3_single, covers_3x3_single, QRT_READS_BY_ROW,
+       any);
+PLANES(static const qrt_kernel in_blocks, qrt_dwconv2d_s8_dsp_3x3, covers_3x3, QRT_READS_BY_ROW, single_in_blocks);
+PLANES(static const qrt_kernel single_kept, qrt_dwconv2d_s8_dsp_3x3_single, covers_3x3_single_kept, QRT_READS_ONCE,
+       in_blocks);
+PLANES(const qrt_kernel qrt_dwconv2d_dsp, qrt_dwconv2d_s8_dsp_3x3, covers_3x3_kept, QRT_READS_ONCE, single_kept);

@@ -55,7 +55,7 @@ static inline int dwconv2d_in_place(const qrt_conv2d_params *p) {
 
 /* Scratch: where each tap lies, then the ring of rows, or a blank one. Blocks read behind the end of their rows. */
 static inline size_t dwconv2d_taps_size(const qrt_conv2d_params *p) {
-    return ((size_t)dwconv2d_taps(p) * sizeof(int8_t *) + 7) & ~(size_t)7;
+    return (size_t)dwconv2d_taps(p) * QRT_ADDRESS_SIZE;
 }
 static inline size_t dwconv2d_ring_size(const qrt_conv2d_params *p) {
     size_t row = (size_t)dwconv2d_columns(p) * (size_t)p->out_channels;
