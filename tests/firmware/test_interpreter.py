@@ -24,7 +24,7 @@ from qrt.firmware.toolchain.image import Image
 OK, ERR_INVALID, ERR_MEMORY = 0, -4, -5
 GUARD = 64
 INCLUDE = [ROOT / folder for folder in ("schema", "runtime", "runtime/kernels", "firmware")]
-CORES = ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "riscv32", "cortex-m55"]
+CORES = ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m33", "riscv32", "cortex-m55"]
 FIRST = "cortex-m4"
 # Refused only after billions of instructions: one text is validated wherever it is referred to.
 SLOW = ("v12_sharing_a_text",)
