@@ -194,6 +194,7 @@ def placeholders(library: Library) -> dict[str, str]:
         "folder": folder_name(library),
         "target": library.target.title,
         "core": library.target.core,
+        "kernels": library.target.kernels,
         "tools": TOOLS["arm" if library.target.is_arm else "riscv"],
         "options": " ".join(library.target.gcc),
         "board_check": board_check(library.board),

@@ -151,6 +151,7 @@ def test_readme_has_the_options_of_the_target(core: str) -> None:
     text = project_files(library(core=core))["README.md"]
     tools = "riscv32-unknown-elf" if core == "riscv32" else "arm-none-eabi"
     assert f'CC={tools}-gcc AR={tools}-ar CFLAGS="-Os {" ".join(target(core).gcc)} ' in text
+    assert f"kernel set `{target(core).kernels}` |" in text
     assert "BOARD=" not in text
 
 
@@ -225,6 +226,17 @@ def test_make_compiles_again_when_the_command_changes(tmp_path: Path) -> None:
         assert run(*command, cwd=folder).count(" -c ") == len(objects)
         assert " -c " not in run(*command, cwd=folder)
     assert run(make, "CC=false", cwd=folder, status=2).startswith("false ")
+
+
+@pytest.mark.parametrize("header", ["src/net.h", "src/portable/changed.h", "src/arm/dsp/changed.h"])
+def test_make_compiles_again_when_a_header_changes(header: str, tmp_path: Path) -> None:
+    folder = write(tmp_path, library())
+    (folder / header).parent.mkdir(parents=True, exist_ok=True)
+    (folder / header).touch()
+    run(tool("make"), f"CC={compiler()}", cwd=folder)
+    later = (folder / "build/libnet.a").stat().st_mtime + 10
+    os.utime(folder / header, (later, later))
+    assert run(tool("make"), f"CC={compiler()}", cwd=folder).count(" -c ") == 3
 
 
 @pytest.mark.parametrize("core", ["cortex-m0", "cortex-m4", "cortex-m33", "cortex-m55"])
