@@ -68,7 +68,7 @@ class Footprint:
     Attributes
     ----------
     memory : int
-        RAM: activations and scratch memory; the stack apart.
+        RAM: activations and scratch memory; without the stack.
     constants : int
         Weights, multipliers, parameters, in flash.
     code : int or None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,16 +205,34 @@ def report(found: DeviceProfile, order: bool) -> None:
         head.remove("cycles")
     for line in named_rows([head, *lines], names, {1}, out.width):
         click.echo(line)
+    if any(cost.fewest for cost in costs):
+        click.echo(textwrap.fill(LIMIT, out.width))
     far = [cost for cost in costs if cost.times >= FAR and cost.instructions >= WORTH * found.instructions]
     if far:
-        heading(out, "Far from the limit: what takes its instructions")
-        table = [["#", "operator", "kernels", "times", "multiply", "requantize"], *map(shares, far)]
-        for line in named_rows(table, ["in", *map(places, far)], {1, 2}, out.width):
+        heading(out, f"{FAR} times the limit or more: what takes the instructions")
+        for line in far_lines(far, out.width):
             click.echo(line)
+        click.echo(textwrap.fill(REST, out.width))
 
 
+LIMIT = "limit: the fewest instructions per MAC that the instruction set allows"
+REST = "multiply, requantize: the parts of the limit; rest: copies of inputs, edges, loops, calls"
 # An operator is far from its limit from so many times it on; it is listed if it takes that share of all instructions.
 FAR, WORTH = 1.5, 0.03
+
+
+def far_lines(far: Sequence[Cost], width: int) -> Iterator[str]:
+    """For each operator its shares, and below them the functions that its instructions are in."""
+    rows = [["#", "operator", "kernels", "times", "multiply", "requantize", "rest"], *map(shares, far)]
+    indent = " " * (max(len(row[0]) for row in rows) + 2)
+    first, *lines = named_rows(rows, [""] * len(rows), {1, 2}, width)
+    yield first
+    for line, cost in zip(lines, far, strict=True):
+        yield line
+        # A function and its share stay together.
+        found = places(cost).replace(" ", "\xa0").replace(",\xa0", ", ")
+        wrapped = textwrap.wrap(found, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False)
+        yield from (text.replace("\xa0", " ") for text in wrapped)
 
 
 def shares(cost: Cost) -> list[str]:
@@ -221,14 +240,15 @@ def shares(cost: Cost) -> list[str]:
     the rest copies windows, treats edges and runs loops."""
     limit = cost.fewest
     assert limit is not None
-    parts = (percent(part, cost.instructions) for part in (limit.multiply, limit.requantize))
+    counts = (limit.multiply, limit.requantize, cost.instructions - limit.instructions)
+    parts = (percent(part, cost.instructions) for part in counts)
     return [str(cost.operator.index + 1), cost.operator.kind, cost.kernels, f"{cost.times:.1f}", *parts]
 
 
 def places(cost: Cost) -> str:
-    """The functions that its instructions are in, from 2 % on."""
+    """The functions that its instructions are in, from 5 % on."""
     counts = sorted(cost.functions.items(), key=lambda item: -item[1])
-    return ", ".join(f"{name} {percent(n, cost.instructions)}" for name, n in counts if 50 * n >= cost.instructions)
+    return ", ".join(f"{name} {percent(n, cost.instructions)}" for name, n in counts if 20 * n >= cost.instructions)
 
 
 def cells(found: DeviceProfile, cost: Cost) -> list[str]:
@@ -255,6 +275,7 @@ def document(found: DeviceProfile) -> dict[str, Any]:
     return {
         "file": str(found.path),
         "target": found.target,
+        "kernels": found.kernels,
         "compiler": footprint.compiler,
         "optimize": found.optimize,
         "input": found.given,
@@ -279,6 +300,7 @@ def document(found: DeviceProfile) -> dict[str, Any]:
                 "share": cost.instructions / found.instructions if found.instructions else 0.0,
                 "macs": cost.operator.macs,
                 "fewest_instructions": cost.fewest.instructions if cost.fewest else None,
+                "fewest_requantize": cost.fewest.requantize if cost.fewest else None,
                 "kernels": cost.kernels,
                 "constants": cost.constants,
                 "functions": cost.functions,

@@ -96,12 +96,12 @@ def report(path: Path, output: Path, network: Network, footprint: Footprint, cou
     code, memory = footprint.code, footprint.memory
     rows = [
         ("kernels", kernels_text(network)),
-        ("RAM", f"{memory:,} bytes: activations and scratch memory, one {network.name}_memory; the stack apart"),
+        ("RAM", f"{memory:,} bytes: activations and scratch memory, one {network.name}_memory; without the stack"),
         ("constants", f"{footprint.constants:,} bytes of flash"),
         ("code", f"{code:,} bytes of flash, by {footprint.compiler}" if code is not None else NO_CODE),
     ]
     show(console(), facts([(title, printable(text)) for title, text in rows]))
-    click.echo(f"\nHow to call it: {output / 'README.md'}")
+    click.echo(f"\nHow to call it: see {output / 'README.md'}")
 
 
 NO_CODE = 'about 4,000 to 8,000 bytes of flash; for the exact size: pip install "qrt[device]"'

@@ -23,7 +23,7 @@ class Sizes:
     Attributes
     ----------
     memory : int
-        RAM: activations and scratch memory; the stack apart.
+        RAM: activations and scratch memory; without the stack.
     constants : int
         Constants in flash.
     code : int

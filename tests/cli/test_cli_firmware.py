@@ -252,9 +252,21 @@ def test_profile_on_an_emulated_core(cli: Cli, pets: Path, zig: None) -> None:
         assert op["kernels"] in ("dsp", "portable")
         if op["macs"]:
             assert 0.5 * op["macs"] < op["fewest_instructions"] < op["instructions"]
-    text = cli("profile", "pets.qfb", "--target", "cortex-m4").stdout
-    assert "the same bytes as on this machine" in text
+            assert 0 < op["fewest_requantize"] < op["fewest_instructions"]
+
+
+def test_profile_explains_what_is_far_from_the_limit(cli: Cli, pets: Path, zig: None) -> None:
+    found = json.loads(cli("profile", "pets.qfb", "--target", "cortex-m4", "--json").stdout)
+    assert found["kernels"].startswith("dsp")
+    text = cli("profile", "pets.qfb", "--target", "cortex-m4", COLUMNS="60").stdout
+    assert "the same bytes" in text
     assert re.search(r"^ *1 +conv2d +[\d,]+ +[\d,]+ +\d+\.\d % ", text, re.MULTILINE)
+    assert "limit: the fewest instructions per MAC" in text
+    _, far = text.split("1.5 times the limit or more: what takes the instructions\n")
+    assert not [line for line in far.splitlines() if len(line) > 60 or "..." in line]
+    most = max(found["operators"], key=lambda op: op["instructions"])
+    name, count = max(most["functions"].items(), key=lambda item: item[1])
+    assert re.search(rf"^ +{name} {100 * count / most['instructions']:.1f} %", far, re.MULTILINE)
 
 
 @pytest.mark.parametrize("option", [["--kernels", "portable"], ["--threads", "2"], ["--repeats", "3"]])
