@@ -119,6 +119,11 @@ def instructions(path: Path, content: bytes, target: str) -> int:
     return found.instructions
 
 
+def cost_cell(path: Path, contents: list[bytes], target: str) -> str:
+    double, single = (instructions(path, content, target) for content in contents)
+    return f"{double / 1e6:.3f} / {single / 1e6:.3f}, {100 * (single / double - 1):+.1f} %"
+
+
 def accuracy_rows(name: str, graphs: list[Graph], contents: list[bytes]) -> list[str]:
     shape = graphs[0].inputs[0].tensor.shape
     rng = np.random.default_rng(7)
@@ -154,10 +159,8 @@ def main() -> None:
         built = [build(path, match=engine) for engine in ENGINES]
         contents = [compiled.to_bytes() for compiled in built]
         accuracies += accuracy_rows(name, [compiled.graph for compiled in built], contents)
-        for target in TARGETS:
-            double, single = (instructions(path, content, target) for content in contents)
-            costs.append(f"| {name} | {target} | {double:,} | {single:,} | {100 * (single / double - 1):+.1f} % |")
-    click.echo("| network | processor | `tflm`: DOUBLE | `xnnpack`: SINGLE | difference |\n|---|---|--:|--:|--:|")
+        costs.append(f"| {name} | {' | '.join(cost_cell(path, contents, target) for target in TARGETS)} |")
+    click.echo(f"| network | {' | '.join(TARGETS)} |\n|---{'|--:' * len(TARGETS)}|")
     click.echo("\n".join(costs))
     click.echo("\n| network | inputs | nearest, DOUBLE | nearest, SINGLE | same output codes | same class |")
     click.echo("|---|---|--:|--:|--:|--:|")
