@@ -7,6 +7,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import graphs
+import numpy as np
 import pytest
 from c_programs import ARM, DEVICE
 from device_programs import place
@@ -137,3 +139,12 @@ def test_the_fuzz_corpus_faults_nowhere(core: str) -> None:
         assert answer.rule == (rule or 0)
         if rule == 0:
             assert (answer.status, answer.needed) == (ERR_MEMORY, memory_of(file, TARGETS[core].kernels))
+
+
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m55"])
+def test_a_row_that_is_mostly_padding_needs_the_memory_that_is_said(core: str) -> None:
+    """A kernel whose scratch is many times the row would be left out on the host, which has a limit, alone."""
+    window = graphs.Window(padding=(1, 1, 30000, 30000))
+    file = graphs.to_bytes(graphs.dwconv2d(np.random.default_rng(1), (1, 1, 1, 4), 1, window))
+    ((answer, _),) = run_files(core, [(file, 0, 0, b"", 0)])
+    assert (answer.status, answer.needed) == (ERR_MEMORY, memory_of(file, TARGETS[core].kernels))

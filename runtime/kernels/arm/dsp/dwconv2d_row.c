@@ -48,8 +48,11 @@ static int covers(const qrt_conv2d_params *p, int32_t rounding) {
     return 1;
 }
 
+/* A row whose records fit a microcontroller's memory. */
+static int row_fits(const qrt_conv2d_params *p) { return p->out_width <= 1 << 12; }
+
 static int is_3x3(const qrt_conv2d_params *p) {
-    return p->filter_height == 3 && p->filter_width == 3 && p->stride_y == 1 && p->stride_x == 1 &&
+    return row_fits(p) && p->filter_height == 3 && p->filter_width == 3 && p->stride_y == 1 && p->stride_x == 1 &&
            p->dilation_y == 1 && p->dilation_x == 1;
 }
 
@@ -131,6 +134,7 @@ static void pack_taps(const qrt_conv2d_params *p, int general, void *packed) {
 static void taps_pack(const void *params, void *packed) { pack_taps(params, 0, packed); }
 static void general_pack(const void *params, void *packed) { pack_taps(params, 1, packed); }
 
+/* For pointers of any size, so that a host counts what a device takes. */
 static size_t taps_scratch_size(const void *params) {
     const qrt_conv2d_params *p = params;
     size_t taps = (size_t)p->filter_height * (size_t)p->filter_width;
