@@ -63,18 +63,13 @@ QRT_DSP_ACC(smlatt, uint32_t, "smlatt %0, %1, %2, %3")
 QRT_DSP_ACC(smmla, int32_t, "smmla %0, %1, %2, %3")
 QRT_DSP_ACC(smmlar, int32_t, "smmlar %0, %1, %2, %3")
 QRT_DSP_2(smmul, int32_t, "smmul %0, %1, %2")
-QRT_DSP_2(smmulr, int32_t, "smmulr %0, %1, %2")
 QRT_DSP_1(sxtb16, uint32_t, "sxtb16 %0, %1")
 QRT_DSP_1(sxtb16_ror8, uint32_t, "sxtb16 %0, %1, ror #8")
 QRT_DSP_2(sxtab16, uint32_t, "sxtab16 %0, %1, %2")
 QRT_DSP_2(sxtab16_ror8, uint32_t, "sxtab16 %0, %1, %2, ror #8")
 QRT_DSP_2(pkhbt, uint32_t, "pkhbt %0, %1, %2, lsl #16")
 QRT_DSP_2(pkhtb, uint32_t, "pkhtb %0, %1, %2, asr #16")
-QRT_DSP_2(sadd16, uint32_t, "sadd16 %0, %1, %2")
-QRT_DSP_2(ssub16, uint32_t, "ssub16 %0, %1, %2")
 QRT_DSP_1(ssat8, int32_t, "ssat %0, #8, %1")
-QRT_DSP_1(ssat16, int32_t, "ssat %0, #16, %1")
-QRT_DSP_1(usat8, int32_t, "usat %0, #8, %1")
 
 /* The result is early: SSUB8 must not overwrite what SEL selects from. */
 static inline int32_t smlawb(int32_t a, uint32_t b, int32_t acc) {
@@ -140,16 +135,12 @@ static inline int32_t smmlar(int32_t a, int32_t b, int32_t acc) {
     return (int32_t)((uint32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32) + (uint32_t)acc);
 }
 static inline int32_t smmul(int32_t a, int32_t b) { return smmla(a, b, 0); }
-static inline int32_t smmulr(int32_t a, int32_t b) { return smmlar(a, b, 0); }
 
 /* Bytes 0 and 2 as two int16; with ror8, bytes 1 and 3; sxtab16 adds them to the halves of a. */
 static inline uint32_t sxtb16(uint32_t a) { return word_of((int8_t)(uint8_t)a, (int8_t)(uint8_t)(a >> 16)); }
 static inline uint32_t sxtb16_ror8(uint32_t a) { return sxtb16(a >> 8); }
 static inline uint32_t sadd16(uint32_t a, uint32_t b) {
     return word_of(low_half(a) + low_half(b), high_half(a) + high_half(b));
-}
-static inline uint32_t ssub16(uint32_t a, uint32_t b) {
-    return word_of(low_half(a) - low_half(b), high_half(a) - high_half(b));
 }
 static inline uint32_t sxtab16(uint32_t a, uint32_t b) { return sadd16(a, sxtb16(b)); }
 static inline uint32_t sxtab16_ror8(uint32_t a, uint32_t b) { return sadd16(a, sxtb16_ror8(b)); }
@@ -159,8 +150,6 @@ static inline uint32_t pkhbt(uint32_t a, uint32_t b) { return (a & 0xffffu) | b 
 static inline uint32_t pkhtb(uint32_t a, uint32_t b) { return (a & 0xffff0000u) | b >> 16; }
 
 static inline int32_t ssat8(int32_t a) { return a < -128 ? -128 : a > 127 ? 127 : a; }
-static inline int32_t ssat16(int32_t a) { return a < -32768 ? -32768 : a > 32767 ? 32767 : a; }
-static inline int32_t usat8(int32_t a) { return a < 0 ? 0 : a > 255 ? 255 : a; }
 
 /* acc + (a * the low or the high half of b >> 16), a * b in 48 bits. */
 static inline int32_t smlawb(int32_t a, uint32_t b, int32_t acc) {

@@ -71,11 +71,6 @@ static inline int32_t qrt_lane_shift(int32_t value, int32_t shift, int half) {
     if (shift < -32) return half || value >= 0 ? 0 : -1;
     return (int32_t)(((int64_t)value + (half ? (int64_t)1 << (-shift - 1) : 0)) >> -shift);
 }
-static inline int32_t qrt_lane_qshift(int32_t value, int32_t shift) {
-    if (shift <= 0) return qrt_lane_shift(value, shift, 0);
-    if (shift > 31) return value == 0 ? 0 : value < 0 ? INT32_MIN : INT32_MAX;
-    return qrt_lane_s32((int64_t)value * ((int64_t)1 << shift));
-}
 
 /* Predicates: the first n lanes. */
 static inline mve_pred16_t vctp8q(uint32_t n) { return (mve_pred16_t)(n >= 16 ? 0xffff : (1u << n) - 1); }
@@ -93,12 +88,8 @@ static inline mve_pred16_t vcmphiq_u32(uint32x4_t a, uint32x4_t b) {
 static inline int8x16_t vldrbq_s8(const int8_t *x) { QRT_LANES(int8x16_t, 16, x[i]); }
 static inline uint8x16_t vldrbq_u8(const uint8_t *x) { QRT_LANES(uint8x16_t, 16, x[i]); }
 static inline int16x8_t vldrbq_s16(const int8_t *x) { QRT_LANES(int16x8_t, 8, x[i]); }
-static inline int32x4_t vldrbq_s32(const int8_t *x) { QRT_LANES(int32x4_t, 4, x[i]); }
-static inline int16x8_t vldrhq_s16(const int16_t *x) { QRT_LANES(int16x8_t, 8, x[i]); }
-static inline uint16x8_t vldrhq_u16(const uint16_t *x) { QRT_LANES(uint16x8_t, 8, x[i]); }
 static inline int32x4_t vldrhq_s32(const int16_t *x) { QRT_LANES(int32x4_t, 4, x[i]); }
 static inline int32x4_t vldrwq_s32(const int32_t *x) { QRT_LANES(int32x4_t, 4, x[i]); }
-static inline uint32x4_t vldrwq_u32(const uint32_t *x) { QRT_LANES(uint32x4_t, 4, x[i]); }
 static inline int8x16_t vldrbq_z_s8(const int8_t *x, mve_pred16_t p) {
     QRT_LANES(int8x16_t, 16, (int8_t)(QRT_SELECTED(1, i) ? x[i] : 0));
 }
@@ -108,107 +99,41 @@ static inline int16x8_t vldrbq_z_s16(const int8_t *x, mve_pred16_t p) {
 static inline int32x4_t vldrbq_z_s32(const int8_t *x, mve_pred16_t p) {
     QRT_LANES(int32x4_t, 4, QRT_SELECTED(4, i) ? x[i] : 0);
 }
-static inline int16x8_t vldrhq_z_s16(const int16_t *x, mve_pred16_t p) {
-    QRT_LANES(int16x8_t, 8, (int16_t)(QRT_SELECTED(2, i) ? x[i] : 0));
-}
-static inline int32x4_t vldrwq_z_s32(const int32_t *x, mve_pred16_t p) {
-    QRT_LANES(int32x4_t, 4, QRT_SELECTED(4, i) ? x[i] : 0);
-}
-static inline int8x16_t vldrbq_gather_offset_s8(const int8_t *x, uint8x16_t offset) {
-    QRT_LANES(int8x16_t, 16, x[offset.lane[i]]);
-}
 static inline int8x16_t vldrbq_gather_offset_z_s8(const int8_t *x, uint8x16_t offset, mve_pred16_t p) {
     QRT_LANES(int8x16_t, 16, (int8_t)(QRT_SELECTED(1, i) ? x[offset.lane[i]] : 0));
-}
-static inline int16x8_t vldrbq_gather_offset_s16(const int8_t *x, uint16x8_t offset) {
-    QRT_LANES(int16x8_t, 8, x[offset.lane[i]]);
-}
-static inline int32x4_t vldrbq_gather_offset_s32(const int8_t *x, uint32x4_t offset) {
-    QRT_LANES(int32x4_t, 4, x[offset.lane[i]]);
-}
-static inline int32x4_t vldrwq_gather_shifted_offset_s32(const int32_t *x, uint32x4_t offset) {
-    QRT_LANES(int32x4_t, 4, x[offset.lane[i]]);
-}
-static inline int32x4_t vldrwq_gather_shifted_offset_z_s32(const int32_t *x, uint32x4_t offset, mve_pred16_t p) {
-    QRT_LANES(int32x4_t, 4, QRT_SELECTED(4, i) ? x[offset.lane[i]] : 0);
 }
 
 /* Stores; those of a narrower type keep the low bits. */
 static inline void vstrbq_p_s8(int8_t *y, int8x16_t a, mve_pred16_t p) { QRT_EACH(16, 1, y[i] = a.lane[i]); }
-static inline void vstrbq_p_s16(int8_t *y, int16x8_t a, mve_pred16_t p) { QRT_EACH(8, 2, y[i] = (int8_t)a.lane[i]); }
 static inline void vstrbq_p_s32(int8_t *y, int32x4_t a, mve_pred16_t p) { QRT_EACH(4, 4, y[i] = (int8_t)a.lane[i]); }
 static inline void vstrhq_p_s16(int16_t *y, int16x8_t a, mve_pred16_t p) { QRT_EACH(8, 2, y[i] = a.lane[i]); }
 static inline void vstrwq_p_s32(int32_t *y, int32x4_t a, mve_pred16_t p) { QRT_EACH(4, 4, y[i] = a.lane[i]); }
 static inline void vstrbq_scatter_offset_p_s8(int8_t *y, uint8x16_t offset, int8x16_t a, mve_pred16_t p) {
     QRT_EACH(16, 1, y[offset.lane[i]] = a.lane[i]);
 }
-static inline void vstrbq_scatter_offset_p_s16(int8_t *y, uint16x8_t offset, int16x8_t a, mve_pred16_t p) {
-    QRT_EACH(8, 2, y[offset.lane[i]] = (int8_t)a.lane[i]);
-}
-static inline void vstrbq_scatter_offset_p_s32(int8_t *y, uint32x4_t offset, int32x4_t a, mve_pred16_t p) {
-    QRT_EACH(4, 4, y[offset.lane[i]] = (int8_t)a.lane[i]);
-}
 static inline void vstrbq_s8(int8_t *y, int8x16_t a) { vstrbq_p_s8(y, a, 0xffff); }
-static inline void vstrbq_s16(int8_t *y, int16x8_t a) { vstrbq_p_s16(y, a, 0xffff); }
-static inline void vstrbq_s32(int8_t *y, int32x4_t a) { vstrbq_p_s32(y, a, 0xffff); }
 static inline void vstrhq_s16(int16_t *y, int16x8_t a) { vstrhq_p_s16(y, a, 0xffff); }
 static inline void vstrwq_s32(int32_t *y, int32x4_t a) { vstrwq_p_s32(y, a, 0xffff); }
-static inline void vstrbq_scatter_offset_s8(int8_t *y, uint8x16_t offset, int8x16_t a) {
-    vstrbq_scatter_offset_p_s8(y, offset, a, 0xffff);
-}
-static inline void vstrbq_scatter_offset_s16(int8_t *y, uint16x8_t offset, int16x8_t a) {
-    vstrbq_scatter_offset_p_s16(y, offset, a, 0xffff);
-}
-static inline void vstrbq_scatter_offset_s32(int8_t *y, uint32x4_t offset, int32x4_t a) {
-    vstrbq_scatter_offset_p_s32(y, offset, a, 0xffff);
-}
 
 /* The same in all lanes; start, start + step, ... */
 static inline int8x16_t vdupq_n_s8(int8_t a) { QRT_LANES(int8x16_t, 16, a); }
 static inline int16x8_t vdupq_n_s16(int16_t a) { QRT_LANES(int16x8_t, 8, a); }
 static inline int32x4_t vdupq_n_s32(int32_t a) { QRT_LANES(int32x4_t, 4, a); }
-static inline uint8x16_t vidupq_n_u8(uint32_t start, int step) {
-    QRT_LANES(uint8x16_t, 16, (uint8_t)(start + (uint32_t)(step * i)));
-}
-static inline uint16x8_t vidupq_n_u16(uint32_t start, int step) {
-    QRT_LANES(uint16x8_t, 8, (uint16_t)(start + (uint32_t)(step * i)));
-}
-static inline uint32x4_t vidupq_n_u32(uint32_t start, int step) {
-    QRT_LANES(uint32x4_t, 4, start + (uint32_t)(step * i));
-}
 
 /* Sums and products, in lanes that wrap. */
-static inline int8x16_t vaddq_s8(int8x16_t a, int8x16_t b) {
-    QRT_LANES(int8x16_t, 16, (int8_t)(a.lane[i] + b.lane[i]));
-}
 static inline int16x8_t vaddq_s16(int16x8_t a, int16x8_t b) {
     QRT_LANES(int16x8_t, 8, (int16_t)(a.lane[i] + b.lane[i]));
 }
 static inline int32x4_t vaddq_s32(int32x4_t a, int32x4_t b) {
     QRT_LANES(int32x4_t, 4, qrt_lane_add(a.lane[i], b.lane[i]));
 }
-static inline int16x8_t vaddq_n_s16(int16x8_t a, int16_t b) { QRT_LANES(int16x8_t, 8, (int16_t)(a.lane[i] + b)); }
 static inline int32x4_t vaddq_n_s32(int32x4_t a, int32_t b) { QRT_LANES(int32x4_t, 4, qrt_lane_add(a.lane[i], b)); }
-static inline int16x8_t vsubq_s16(int16x8_t a, int16x8_t b) {
-    QRT_LANES(int16x8_t, 8, (int16_t)(a.lane[i] - b.lane[i]));
-}
 static inline int32x4_t vsubq_s32(int32x4_t a, int32x4_t b) {
     QRT_LANES(int32x4_t, 4, qrt_lane_sub(a.lane[i], b.lane[i]));
 }
-static inline int16x8_t vsubq_n_s16(int16x8_t a, int16_t b) { QRT_LANES(int16x8_t, 8, (int16_t)(a.lane[i] - b)); }
 static inline int32x4_t vsubq_n_s32(int32x4_t a, int32_t b) { QRT_LANES(int32x4_t, 4, qrt_lane_sub(a.lane[i], b)); }
-static inline int16x8_t vmulq_s16(int16x8_t a, int16x8_t b) {
-    QRT_LANES(int16x8_t, 8, (int16_t)((int32_t)a.lane[i] * b.lane[i]));
-}
 static inline int32x4_t vmulq_s32(int32x4_t a, int32x4_t b) {
     QRT_LANES(int32x4_t, 4, qrt_lane_mul(a.lane[i], b.lane[i]));
-}
-static inline int16x8_t vmulq_n_s16(int16x8_t a, int16_t b) {
-    QRT_LANES(int16x8_t, 8, (int16_t)((int32_t)a.lane[i] * b));
-}
-static inline int32x4_t vmulq_n_s32(int32x4_t a, int32_t b) { QRT_LANES(int32x4_t, 4, qrt_lane_mul(a.lane[i], b)); }
-static inline int16x8_t vmlaq_n_s16(int16x8_t sum, int16x8_t a, int16_t b) {
-    QRT_LANES(int16x8_t, 8, (int16_t)(sum.lane[i] + (int32_t)a.lane[i] * b));
 }
 static inline int32x4_t vmlaq_n_s32(int32x4_t sum, int32x4_t a, int32_t b) {
     QRT_LANES(int32x4_t, 4, qrt_lane_add(sum.lane[i], qrt_lane_mul(a.lane[i], b)));
@@ -216,13 +141,6 @@ static inline int32x4_t vmlaq_n_s32(int32x4_t sum, int32x4_t a, int32_t b) {
 static inline uint32x4_t vaddq_u32(uint32x4_t a, uint32x4_t b) { QRT_LANES(uint32x4_t, 4, a.lane[i] + b.lane[i]); }
 static inline int32x4_t vaddq_m_n_s32(int32x4_t rest, int32x4_t a, int32_t b, mve_pred16_t p) {
     QRT_LANES(int32x4_t, 4, QRT_SELECTED(4, i) ? qrt_lane_add(a.lane[i], b) : rest.lane[i]);
-}
-static inline int16x8_t vqaddq_n_s16(int16x8_t a, int16_t b) { QRT_LANES(int16x8_t, 8, qrt_lane_s16(a.lane[i] + b)); }
-static inline int16x8_t vqaddq_s16(int16x8_t a, int16x8_t b) {
-    QRT_LANES(int16x8_t, 8, qrt_lane_s16(a.lane[i] + b.lane[i]));
-}
-static inline int32x4_t vqaddq_n_s32(int32x4_t a, int32_t b) {
-    QRT_LANES(int32x4_t, 4, qrt_lane_s32((int64_t)a.lane[i] + b));
 }
 
 /* Products of the even (b) or odd (t) lanes, twice as wide. */
@@ -232,19 +150,10 @@ static inline int16x8_t vmullbq_int_s8(int8x16_t a, int8x16_t b) {
 static inline int16x8_t vmulltq_int_s8(int8x16_t a, int8x16_t b) {
     QRT_LANES(int16x8_t, 8, (int16_t)(a.lane[2 * i + 1] * b.lane[2 * i + 1]));
 }
-static inline int32x4_t vmullbq_int_s16(int16x8_t a, int16x8_t b) {
-    QRT_LANES(int32x4_t, 4, a.lane[2 * i] * b.lane[2 * i]);
-}
-static inline int32x4_t vmulltq_int_s16(int16x8_t a, int16x8_t b) {
-    QRT_LANES(int32x4_t, 4, a.lane[2 * i + 1] * b.lane[2 * i + 1]);
-}
 
 /* The upper half of a product: rounded down, to nearest, and of twice the product to nearest. */
 static inline int32x4_t vmulhq_s32(int32x4_t a, int32x4_t b) {
     QRT_LANES(int32x4_t, 4, (int32_t)(((int64_t)a.lane[i] * b.lane[i]) >> 32));
-}
-static inline int32x4_t vrmulhq_s32(int32x4_t a, int32x4_t b) {
-    QRT_LANES(int32x4_t, 4, (int32_t)(((int64_t)a.lane[i] * b.lane[i] + ((int64_t)1 << 31)) >> 32));
 }
 static inline int32x4_t vqrdmulhq_s32(int32x4_t a, int32x4_t b) {
     QRT_LANES(int32x4_t, 4, qrt_lane_s32(((int64_t)a.lane[i] * b.lane[i] + ((int64_t)1 << 30)) >> 31));
@@ -254,8 +163,6 @@ static inline int32x4_t vqrdmulhq_n_s32(int32x4_t a, int32_t b) {
 }
 
 /* Lanes made wider or narrower: the even (b) or odd (t) lanes; the other half of a narrower result is `rest`'s. */
-static inline int16x8_t vmovlbq_s8(int8x16_t a) { QRT_LANES(int16x8_t, 8, a.lane[2 * i]); }
-static inline int16x8_t vmovltq_s8(int8x16_t a) { QRT_LANES(int16x8_t, 8, a.lane[2 * i + 1]); }
 static inline int32x4_t vmovlbq_s16(int16x8_t a) { QRT_LANES(int32x4_t, 4, a.lane[2 * i]); }
 static inline int32x4_t vmovltq_s16(int16x8_t a) { QRT_LANES(int32x4_t, 4, a.lane[2 * i + 1]); }
 static inline int16x8_t vqmovnbq_s32(int16x8_t rest, int32x4_t a) {
@@ -270,23 +177,11 @@ static inline int8x16_t vqmovnbq_s16(int8x16_t rest, int16x8_t a) {
 static inline int8x16_t vqmovntq_s16(int8x16_t rest, int16x8_t a) {
     QRT_LANES(int8x16_t, 16, i % 2 == 1 ? qrt_lane_s8(a.lane[i / 2]) : rest.lane[i]);
 }
-static inline int8x16_t vmovnbq_s16(int8x16_t rest, int16x8_t a) {
-    QRT_LANES(int8x16_t, 16, i % 2 == 0 ? (int8_t)a.lane[i / 2] : rest.lane[i]);
-}
-static inline int8x16_t vmovntq_s16(int8x16_t rest, int16x8_t a) {
-    QRT_LANES(int8x16_t, 16, i % 2 == 1 ? (int8_t)a.lane[i / 2] : rest.lane[i]);
-}
 
 /* Shifts to the left, by negative numbers to the right: rounded down (vshl), to nearest (vrshl), saturating
    (vqshl). */
-static inline int32x4_t vshlq_s32(int32x4_t a, int32x4_t b) {
-    QRT_LANES(int32x4_t, 4, qrt_lane_shift(a.lane[i], b.lane[i], 0));
-}
 static inline int32x4_t vrshlq_s32(int32x4_t a, int32x4_t b) {
     QRT_LANES(int32x4_t, 4, qrt_lane_shift(a.lane[i], b.lane[i], 1));
-}
-static inline int32x4_t vqshlq_s32(int32x4_t a, int32x4_t b) {
-    QRT_LANES(int32x4_t, 4, qrt_lane_qshift(a.lane[i], b.lane[i]));
 }
 static inline int32x4_t vshlq_r_s32(int32x4_t a, int32_t b) {
     QRT_LANES(int32x4_t, 4, qrt_lane_shift(a.lane[i], b, 0));
@@ -294,18 +189,12 @@ static inline int32x4_t vshlq_r_s32(int32x4_t a, int32_t b) {
 static inline int32x4_t vrshlq_n_s32(int32x4_t a, int32_t b) {
     QRT_LANES(int32x4_t, 4, qrt_lane_shift(a.lane[i], b, 1));
 }
-static inline int32x4_t vqshlq_r_s32(int32x4_t a, int32_t b) { QRT_LANES(int32x4_t, 4, qrt_lane_qshift(a.lane[i], b)); }
 
 /* By a constant. */
-static inline int16x8_t vshlq_n_s16(int16x8_t a, int b) {
-    QRT_LANES(int16x8_t, 8, (int16_t)((uint32_t)a.lane[i] << b));
-}
 static inline int32x4_t vshlq_n_s32(int32x4_t a, int b) {
     QRT_LANES(int32x4_t, 4, (int32_t)((uint32_t)a.lane[i] << b));
 }
-static inline int16x8_t vshrq_n_s16(int16x8_t a, int b) { QRT_LANES(int16x8_t, 8, (int16_t)(a.lane[i] >> b)); }
 static inline int32x4_t vshrq_n_s32(int32x4_t a, int b) { QRT_LANES(int32x4_t, 4, a.lane[i] >> b); }
-static inline int32x4_t vrshrq_n_s32(int32x4_t a, int b) { QRT_LANES(int32x4_t, 4, qrt_lane_shift(a.lane[i], -b, 1)); }
 
 /* Greater, smaller, bits. */
 static inline int8x16_t vmaxq_s8(int8x16_t a, int8x16_t b) {
@@ -313,12 +202,6 @@ static inline int8x16_t vmaxq_s8(int8x16_t a, int8x16_t b) {
 }
 static inline int8x16_t vminq_s8(int8x16_t a, int8x16_t b) {
     QRT_LANES(int8x16_t, 16, a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]);
-}
-static inline int16x8_t vmaxq_s16(int16x8_t a, int16x8_t b) {
-    QRT_LANES(int16x8_t, 8, a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]);
-}
-static inline int16x8_t vminq_s16(int16x8_t a, int16x8_t b) {
-    QRT_LANES(int16x8_t, 8, a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]);
 }
 static inline int32x4_t vmaxq_s32(int32x4_t a, int32x4_t b) {
     QRT_LANES(int32x4_t, 4, a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]);
@@ -336,18 +219,6 @@ static inline int32_t vmladavaq_s8(int32_t sum, int8x16_t a, int8x16_t b) {
     for (int i = 0; i < 16; i++) sum = qrt_lane_add(sum, a.lane[i] * b.lane[i]);
     return sum;
 }
-static inline int32_t vmladavq_s8(int8x16_t a, int8x16_t b) { return vmladavaq_s8(0, a, b); }
-static inline int32_t vaddvaq_s8(int32_t sum, int8x16_t a) {
-    for (int i = 0; i < 16; i++) sum = qrt_lane_add(sum, a.lane[i]);
-    return sum;
-}
-static inline int32_t vaddvq_s32(int32x4_t a) {
-    return qrt_lane_add(qrt_lane_add(a.lane[0], a.lane[1]), qrt_lane_add(a.lane[2], a.lane[3]));
-}
-static inline int8_t vmaxvq_s8(int8_t most, int8x16_t a) {
-    for (int i = 0; i < 16; i++) most = a.lane[i] > most ? a.lane[i] : most;
-    return most;
-}
 
 static inline int32x4_t vqdmulhq_n_s32(int32x4_t a, int32_t b) {
     QRT_LANES(int32x4_t, 4, qrt_lane_s32(((int64_t)a.lane[i] * b) >> 31));
@@ -359,7 +230,6 @@ static inline int32x4_t veorq_s32(int32x4_t a, int32x4_t b) { QRT_LANES(int32x4_
 
 /* The same bits as another type. */
 static inline uint8x16_t vreinterpretq_u8_s8(int8x16_t a) { QRT_LANES(uint8x16_t, 16, (uint8_t)a.lane[i]); }
-static inline int8x16_t vreinterpretq_s8_u8(uint8x16_t a) { QRT_LANES(int8x16_t, 16, (int8_t)a.lane[i]); }
 static inline uint32x4_t vreinterpretq_u32_s32(int32x4_t a) { QRT_LANES(uint32x4_t, 4, (uint32_t)a.lane[i]); }
 
 #undef QRT_LANES
