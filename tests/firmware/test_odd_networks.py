@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import graphs
 import numpy as np
 import pytest
 from c_programs import compiler
@@ -60,7 +62,19 @@ def accumulators() -> bytes:
     return encode(net.model())
 
 
+def far_apart(channels: int, vertical: bool) -> bytes:
+    """A convolution whose strides and padding, in bytes, have more than 31 bits."""
+    stride, padding = ((65535, 1), (0, 65535, 0, 0)) if vertical else ((1, 65535), (0, 0, 0, 65535))
+    window = graphs.Window((1, 1), stride=stride, padding=padding)
+    return graphs.to_bytes(graphs.conv2d(np.random.default_rng(1), (1, 1, 1, channels), 1, window))
+
+
 NETWORKS: dict[str, Callable[[], bytes]] = {
+    **{
+        f"far_apart_{channels}_{vertical}": functools.partial(far_apart, channels, vertical)
+        for channels in (32768, 65537)
+        for vertical in (False, True)
+    },
     "texts": texts,
     "no_operators": no_operators,
     "reshape_in_place": reshape_in_place,
@@ -68,7 +82,7 @@ NETWORKS: dict[str, Callable[[], bytes]] = {
 }
 
 
-def write_library(content: bytes, folder: Path) -> None:
+def write_library(content: bytes, folder: Path, core: str = "generic") -> None:
     """The library of a network, named net, with two vectors."""
     rng = np.random.default_rng(0)
     model = qrt.load(content, kernels="reference")
@@ -77,7 +91,7 @@ def write_library(content: bytes, folder: Path) -> None:
         inputs = [rng.integers(-128, 128, x.shape).astype(np.int8) for x in model.inputs]
         outputs = model.run(*inputs, layout="NHWC")
         vectors.append((inputs, outputs if isinstance(outputs, list) else [outputs]))
-    for name, text in library_files(generate(content, target("generic"), "net"), vectors).items():
+    for name, text in library_files(generate(content, target(core), "net"), vectors).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
 
@@ -92,9 +106,10 @@ def run_program(folder: Path, *sources: Path) -> bytes:
     return subprocess.run([program], capture_output=True, check=True).stdout
 
 
+@pytest.mark.parametrize("core", ["generic", "cortex-m4", "cortex-m55"])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_odd_network_gives_the_expected_bytes(name: str, tmp_path: Path) -> None:
-    write_library(NETWORKS[name](), tmp_path)
+def test_odd_network_gives_the_expected_bytes(name: str, core: str, tmp_path: Path) -> None:
+    write_library(NETWORKS[name](), tmp_path, core)
     run_program(tmp_path, *(tmp_path / "check").glob("*.c"))
 
 

@@ -20,6 +20,16 @@ typedef struct qrt_dsp_window {
 
 static inline int32_t qrt_dsp_words(int32_t size) { return (size + 3) & ~3; }
 
+/* Bytes of a row of the image from which on rows are not treated as one: pads and strides have 16 bits, and their
+ * product with it has room. */
+#define QRT_DSP_LARGE_PITCH (1 << 13)
+
+/* Whether what lies side by side in a row, with its padding, has places in 32 bits. */
+static inline int qrt_dsp_window_fits(const qrt_conv2d_params *p) {
+    int64_t columns = (int64_t)p->out_width * p->stride_x + p->pad_left + p->filter_width;
+    return columns * p->in_channels <= 1 << 30;
+}
+
 static inline qrt_dsp_window qrt_dsp_window_of(const qrt_conv2d_params *p) {
     int32_t channels = p->in_channels;
     qrt_dsp_window w = {.height = p->in_height,
@@ -32,7 +42,7 @@ static inline qrt_dsp_window qrt_dsp_window_of(const qrt_conv2d_params *p) {
                         .step = p->stride_x * channels,
                         .top = -p->pad_top,
                         .left = -p->pad_left * channels};
-    if (w.run == w.pitch && w.left == 0 && w.out_width == 1) {
+    if (w.run == w.pitch && w.left == 0 && w.out_width == 1 && w.pitch < QRT_DSP_LARGE_PITCH) {
         /* Windows as wide as the image: its rows are one, along which they move. */
         w.step = w.stride_y * w.pitch;
         w.left = w.top * w.pitch;

@@ -18,7 +18,8 @@ static qrt_dsp_channels channels_of(const qrt_conv2d_params *p, int32_t by_place
 
 int qrt_dsp_conv2d_covers(const qrt_conv2d_params *p, int32_t kind, int32_t by_place) {
     qrt_dsp_channels channels = channels_of(p, by_place);
-    return p->groups == 1 && p->dilation_y == 1 && p->dilation_x == 1 && qrt_dsp_pairs_cover(&channels, kind);
+    return p->groups == 1 && p->dilation_y == 1 && p->dilation_x == 1 && qrt_dsp_window_fits(p) &&
+           qrt_dsp_pairs_cover(&channels, kind);
 }
 
 size_t qrt_dsp_conv2d_packed_size(const qrt_conv2d_params *p, int32_t kind) {
