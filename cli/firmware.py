@@ -104,4 +104,4 @@ def report(path: Path, output: Path, network: Network, footprint: Footprint, cou
     click.echo(f"\nHow to call it: see {output / 'README.md'}")
 
 
-NO_CODE = 'about 4,000 to 8,000 bytes of flash; for the exact size: pip install "qrt[device]"'
+NO_CODE = 'about 4,000 to 9,000 bytes of flash; for the exact size: pip install "qrt[device]"'
