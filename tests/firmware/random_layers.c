@@ -5,6 +5,11 @@
 
 #include "portable/portable.h"
 
+/* What fills a set. */
+#ifndef KERNELS
+#define KERNELS qrt_kernels_portable
+#endif
+
 int random_layers(int seed, int count);
 
 enum { CHANNELS = 64, ROOM = 1 << 20 };
