@@ -152,7 +152,7 @@ def made_by(document: Document) -> str:
     others = f" BakeNN {versions['bakenn']}." if "bakenn" in versions else ""
     compilers, levels = " and ".join(document["compilers"].values()), " or ".join(document["optimize"])
     return (
-        f"{document['date']}; million instructions per inference, counted by emulators, all in one run of"
+        f"{document['date']}; million instructions per inference, counted by emulators, by"
         f" `make bench-device`.{others}\nEach with the compiler that makes it the fastest: {compilers}; -O{levels}."
     )
 
