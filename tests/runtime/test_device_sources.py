@@ -18,7 +18,7 @@ KERNELS = [path for path in PORTABLE if path.name != "table.c"]
 INCLUDE = f"-I{ROOT / 'runtime' / 'kernels'}"
 LIBRARY = {"memcpy", "memset", "memmove"}
 # Bytes on the stack of one kernel with all that it calls, on a machine of 32 bits.
-STACK = 300
+STACK = 540
 
 
 def need(tool: str) -> str:
