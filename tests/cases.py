@@ -1,7 +1,6 @@
 """The list of shapes and edge cases that every kernel set is tested on (`CASES`).
 
-A case is a graph and its critical inputs: all codes at the minimum, at the maximum, at the zero point, and
-uniformly random.
+A case is a graph and its critical inputs: all codes at the minimum, at the maximum, at the zero point, and random.
 """
 
 from __future__ import annotations

@@ -45,6 +45,40 @@ static inline int32_t qrt_clamp_shifted(int64_t value, int32_t shift, int32_t mi
     return qrt_clamp64(value >> shift, minimum, maximum);
 }
 
+/* floor(a / b) for 0 < b < 2^63. Cortex-M cannot divide 64 bits, and no library is linked. */
+static inline uint64_t qrt_divide(uint64_t a, uint64_t b) {
+#if UINTPTR_MAX > UINT32_MAX
+    return a / b;
+#else
+    uint64_t quotient = 0, rest = 0;
+    for (int32_t bit = 63; bit >= 0; bit--) {
+        rest = rest << 1 | (a >> bit & 1);
+        quotient <<= 1;
+        if (rest >= b) {
+            rest -= b;
+            quotient |= 1;
+        }
+    }
+    return quotient;
+#endif
+}
+
+/* A number as quotient * divisor + rest, 0 <= rest < divisor. */
+typedef struct qrt_parts {
+    int64_t quotient, rest;
+} qrt_parts;
+
+static inline qrt_parts qrt_parts_of(int64_t number, int32_t divisor) {
+    uint64_t magnitude = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    uint64_t quotient = qrt_divide(magnitude, (uint64_t)divisor), rest = magnitude - quotient * (uint64_t)divisor;
+    qrt_parts parts = {(int64_t)quotient, (int64_t)rest};
+    if (number < 0) {
+        parts.quotient = -parts.quotient - (rest > 0);
+        parts.rest = rest > 0 ? divisor - parts.rest : 0;
+    }
+    return parts;
+}
+
 /* `round` of SPEC.md 1.1: half of 2^shift. */
 static inline int64_t qrt_round(int32_t shift) { return shift > 0 ? (int64_t)1 << (shift - 1) : 0; }
 

@@ -140,18 +140,26 @@ def test_division_where_the_machine_has_none(tmp_path: Path) -> None:
     """Bit by bit, as on machines of 32 bits, which have no library here."""
     source, library = tmp_path / "divide.c", tmp_path / "divide.so"
     source.write_text(
-        "#include <stdint.h>\n#undef UINTPTR_MAX\n#define UINTPTR_MAX UINT32_MAX\n#include <portable/softmax.c>\n"
-        "uint64_t divided(uint64_t a, uint64_t b) { return divide(a, b); }\n"
+        "#include <stdint.h>\n#undef UINTPTR_MAX\n#define UINTPTR_MAX UINT32_MAX\n#include <qrt_math.h>\n"
+        "uint64_t divided(uint64_t a, uint64_t b) { return qrt_divide(a, b); }\n"
+        "int64_t quotient(int64_t a, int32_t b) { return qrt_parts_of(a, b).quotient; }\n"
+        "int64_t rest(int64_t a, int32_t b) { return qrt_parts_of(a, b).rest; }\n"
     )
     command = [need("gcc"), "-O1", f"-I{ROOT / 'runtime' / 'kernels'}", "-shared", "-fPIC", str(source)]
     subprocess.run([*command, "-o", str(library)], check=True)
-    divided = ctypes.CDLL(str(library)).divided
+    loaded = ctypes.CDLL(str(library))
+    divided = loaded.divided
     divided.argtypes, divided.restype = [ctypes.c_uint64] * 2, ctypes.c_uint64
     rng = random.Random(0)
     edges = [1, 2, 3, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**62 - 1, 2**62, 2**63 - 1]
     pairs = [(rng.getrandbits(rng.randint(1, 64)), rng.randint(1, 2 ** rng.randint(1, 63) - 1)) for _ in range(10_000)]
     for a, b in pairs + [(a, b) for a in [0, *edges, 2**64 - 1] for b in edges]:
         assert divided(a, b) == a // b, (a, b)
+    loaded.quotient.restype = loaded.rest.restype = ctypes.c_int64
+    numbers = [rng.getrandbits(rng.randint(1, 62)) * rng.choice((-1, 1)) for _ in range(2000)]
+    for number, divisor in [(n, rng.randint(1, 2**31 - 1)) for n in numbers] + [(n, 7) for n in range(-20, 20)]:
+        found = [part(ctypes.c_int64(number), divisor) for part in (loaded.quotient, loaded.rest)]
+        assert tuple(found) == divmod(number, divisor), (number, divisor)
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)

@@ -2,24 +2,6 @@
 #include "portable/portable.h"
 #include "qrt_math.h"
 
-/* floor(a / b) for 0 < b < 2^63. Cortex-M cannot divide 64 bits, and no library is linked. */
-static uint64_t divide(uint64_t a, uint64_t b) {
-#if UINTPTR_MAX > UINT32_MAX
-    return a / b;
-#else
-    uint64_t quotient = 0, rest = 0;
-    for (int32_t bit = 63; bit >= 0; bit--) {
-        rest = rest << 1 | (a >> bit & 1);
-        quotient <<= 1;
-        if (rest >= b) {
-            rest -= b;
-            quotient |= 1;
-        }
-    }
-    return quotient;
-#endif
-}
-
 /* inverse(a) of SPEC.md: 1 / (1 + a) in units of 2^-31, where `sum` is 1 + a in these units, by Newton's method. */
 static int32_t softmax_inverse(uint32_t sum) {
     int32_t h = (int32_t)(sum >> 1);
@@ -53,7 +35,7 @@ static void softmax_exact_row(const qrt_softmax_params *p, const int8_t *x, int3
     int32_t shift = p->shift, zero_point = p->y_zero_point, channels = p->channels, count = p->exponential_count;
     uint64_t round = (uint64_t)qrt_round(shift), sum = 0, most = (uint64_t)(127 - zero_point);
     for (int32_t i = 0; i < channels; i++) sum += exponential(table, count, max - x[i]);
-    uint64_t reciprocal = divide(p->numerator, sum);
+    uint64_t reciprocal = qrt_divide(p->numerator, sum);
     for (int32_t i = 0; i < channels; i++) {
         uint64_t code = (exponential(table, count, max - x[i]) * reciprocal + round) >> shift;
         y[i] = (int8_t)((int32_t)(code < most ? code : most) + zero_point);

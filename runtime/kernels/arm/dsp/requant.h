@@ -81,20 +81,16 @@ typedef struct qrt_dsp_single_constants {
 /* For accumulators that are 2^scale times what they are. The multiplier is not 0. */
 static inline qrt_dsp_single_constants qrt_dsp_single_of(const qrt_requant *requant, int32_t channel, int32_t scale) {
     qrt_channel own = qrt_requant_channel(requant, channel);
-    int64_t bias = own.addend / own.multiplier, rest = own.addend % own.multiplier;
+    qrt_parts addend = qrt_parts_of(own.addend, own.multiplier);
+    qrt_parts scaled = qrt_parts_of(addend.rest * (1 << scale), own.multiplier);
+    int64_t bias = addend.quotient * (1 << scale) + scaled.quotient;
     int32_t shift = own.shift + scale - 32;
-    uint32_t multiplier = (uint32_t)own.multiplier;
-    if (rest < 0) {
-        bias--;
-        rest += own.multiplier;
-    }
-    rest <<= scale;
-    bias = bias * (1 << scale) + rest / own.multiplier;
-    for (rest %= own.multiplier; multiplier < 1u << 31; shift++) {
+    uint32_t multiplier = (uint32_t)own.multiplier, rest = (uint32_t)scaled.rest;
+    for (; multiplier < 1u << 31; shift++) {
         multiplier *= 2;
         rest *= 2;
     }
-    qrt_dsp_single_constants constants = {bias, (int32_t)multiplier, (uint32_t)rest, shift};
+    qrt_dsp_single_constants constants = {bias, (int32_t)multiplier, rest, shift};
     return constants;
 }
 

@@ -4,20 +4,11 @@
 #include "arm/mve/requantize.h"
 #include "qrt_math.h"
 
-/* An addend as bias * multiplier + rest + half + zero point, 0 <= rest < multiplier. */
-typedef struct parts {
-    int64_t bias, rest;
-} parts;
-
-static parts addend_parts(const qrt_requant *requant, int32_t entry) {
+/* An addend as bias * multiplier + rest, beside half and the zero point. */
+static qrt_parts addend_parts(const qrt_requant *requant, int32_t entry) {
     int32_t multiplier = requant->multiplier[entry], shift = requant->shift[entry];
     int64_t number = requant->addend[entry] - (int64_t)requant->y_zero_point * ((int64_t)1 << shift) - qrt_round(shift);
-    parts result = {number / multiplier, number % multiplier};
-    if (result.rest < 0) {
-        result.bias--;
-        result.rest += multiplier;
-    }
-    return result;
+    return qrt_parts_of(number, multiplier);
 }
 
 /* How far a multiplier is below 2^30: so much larger it and its shift may be. */
@@ -34,7 +25,7 @@ static int covers_channel(const qrt_requant *requant, int32_t entry, int32_t tap
         const int64_t limit = (int64_t)1 << 30;
         int32_t zero_bits = requant->y_zero_point == 0 ? 0 : 7;
         if (multiplier == 0 || shift + zero_bits > 62 || taps >= 1 << 15) return 0;
-        int64_t bias = addend_parts(requant, entry).bias;
+        int64_t bias = addend_parts(requant, entry).quotient;
         if (bias <= -limit || bias >= limit) return 0;
     }
     return multiplier == 0 || shift + headroom(multiplier) >= 33;
@@ -58,8 +49,8 @@ void qrt_mve_pack_channel(const qrt_requant *requant, int32_t channel, int32_t o
         if (mode != QRT_MVE_DOUBLE) {
             int32_t bits = headroom(multiplier);
             if (mode == QRT_MVE_ADDEND) {
-                parts addend = addend_parts(requant, entry);
-                bias = (int32_t)addend.bias;
+                qrt_parts addend = addend_parts(requant, entry);
+                bias = (int32_t)addend.quotient;
                 rest = (int32_t)addend.rest << bits;
             }
             multiplier <<= bits;
