@@ -32,7 +32,7 @@ def test_in_c_on_this_machine(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["-Os", "-O2"])
-@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7", "cortex-m33"])
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m33"])
 def test_in_assembly(core: str, option: str) -> None:
     target = place(core, "unicorn")
     image = link(target, find_compiler(target), SOURCES, include=[KERNELS], roots=["compare"], options=[option])
