@@ -20,6 +20,9 @@ MAY_HOLD = {
     "tests/vectors/good": {".qfb"},
 }
 
+# Text files that are named without a kind.
+PLAIN = {".clang-format", ".gitignore", ".ci/run", "LICENSE", "Makefile"}
+
 
 def names() -> list[str]:
     """What git tracks in a checkout; in an unpacked sdist, what was packed."""
@@ -56,3 +59,10 @@ def test_binary_files_lie_where_they_are_listed() -> None:
         assert path.suffix in MAY_HOLD.get(folder, ()), f"{path} is a binary file; MAY_HOLD does not list its kind"
         found.setdefault(folder, set()).add(path.suffix)
     assert found == MAY_HOLD
+
+
+def test_every_file_has_a_kind() -> None:
+    """What a tool wrote by accident, for instance to a file named "-", has none."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("an unpacked sdist has files of the build too")
+    assert {name for name in names() if not PurePosixPath(name).suffix} == PLAIN
