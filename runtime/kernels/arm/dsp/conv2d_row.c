@@ -43,44 +43,16 @@ void qrt_dsp_conv2d_pack(const qrt_conv2d_params *p, int32_t kind, int32_t by_pl
     }
 }
 
-static int covers_general(const void *params) { return qrt_dsp_conv2d_covers(params, QRT_DSP_GENERAL, 0); }
-static size_t packed_size_general(const void *params) { return qrt_dsp_conv2d_packed_size(params, QRT_DSP_GENERAL); }
-static void pack_general(const void *params, void *packed) { qrt_dsp_conv2d_pack(params, QRT_DSP_GENERAL, 0, packed); }
+static int covers(const void *params, int32_t kind) { return qrt_dsp_conv2d_covers(params, kind, 0); }
+static size_t packed_size(const void *params, int32_t kind) { return qrt_dsp_conv2d_packed_size(params, kind); }
+static void pack(const void *params, int32_t kind, void *packed) { qrt_dsp_conv2d_pack(params, kind, 0, packed); }
 
-static const qrt_kernel general = {.run = qrt_conv2d_s8_dsp_general,
-                                   .packed_size = packed_size_general,
-                                   .pack = pack_general,
-                                   .scratch_size = qrt_dsp_conv2d_scratch,
-                                   .reading = QRT_READS_BY_POSITION,
-                                   .name = "qrt_conv2d_s8_dsp_general",
-                                   .covers = covers_general,
-                                   .otherwise = &qrt_conv2d_portable,
-                                   .packs_all = 1};
+QRT_DSP_TILED(by_general, QRT_DSP_GENERAL)
+QRT_DSP_TILED(by_single, QRT_DSP_SINGLE)
+QRT_DSP_TILED(by_double, QRT_DSP_DOUBLE)
 
-static int covers_single(const void *params) { return qrt_dsp_conv2d_covers(params, QRT_DSP_SINGLE, 0); }
-static size_t packed_size_single(const void *params) { return qrt_dsp_conv2d_packed_size(params, QRT_DSP_SINGLE); }
-static void pack_single(const void *params, void *packed) { qrt_dsp_conv2d_pack(params, QRT_DSP_SINGLE, 0, packed); }
-
-static const qrt_kernel single = {.run = qrt_conv2d_s8_dsp_single,
-                                  .packed_size = packed_size_single,
-                                  .pack = pack_single,
-                                  .scratch_size = qrt_dsp_conv2d_scratch,
-                                  .reading = QRT_READS_BY_POSITION,
-                                  .name = "qrt_conv2d_s8_dsp_single",
-                                  .covers = covers_single,
-                                  .otherwise = &general,
-                                  .packs_all = 1};
-
-static int covers_double(const void *params) { return qrt_dsp_conv2d_covers(params, QRT_DSP_DOUBLE, 0); }
-static size_t packed_size_double(const void *params) { return qrt_dsp_conv2d_packed_size(params, QRT_DSP_DOUBLE); }
-static void pack_double(const void *params, void *packed) { qrt_dsp_conv2d_pack(params, QRT_DSP_DOUBLE, 0, packed); }
-
-const qrt_kernel qrt_conv2d_dsp = {.run = qrt_conv2d_s8_dsp,
-                                   .packed_size = packed_size_double,
-                                   .pack = pack_double,
-                                   .scratch_size = qrt_dsp_conv2d_scratch,
-                                   .reading = QRT_READS_BY_POSITION,
-                                   .name = "qrt_conv2d_s8_dsp",
-                                   .covers = covers_double,
-                                   .otherwise = &single,
-                                   .packs_all = 1};
+#define ROW(kind_name, function, next)                                                                                 \
+    QRT_DSP_TILED_ROW(kind_name, function, qrt_dsp_conv2d_scratch, QRT_READS_BY_POSITION, next)
+static const qrt_kernel general = ROW(by_general, qrt_conv2d_s8_dsp_general, &qrt_conv2d_portable);
+static const qrt_kernel single = ROW(by_single, qrt_conv2d_s8_dsp_single, &general);
+const qrt_kernel qrt_conv2d_dsp = ROW(by_double, qrt_conv2d_s8_dsp, &single);

@@ -1,49 +1,33 @@
 /* dwconv2d_row.c: which operators the kernels of dwconv2d cover, and what they pack. */
+#include "arm/dsp/channels.h"
 #include "arm/dsp/depthwise.h"
 #include "arm/dsp/depthwise_planes.h"
 #include "arm/dsp/depthwise_taps.h"
 #include "arm/dsp/dsp.h"
 
-/* The weight of a tap for a channel. */
-static int32_t weight(const qrt_conv2d_params *p, int32_t tap, int32_t channel) {
-    return p->weights[(ptrdiff_t)tap * p->out_channels + channel];
+static qrt_dsp_channels channels_of(const qrt_conv2d_params *p) {
+    qrt_dsp_channels channels = {.weights = p->weights,
+                                 .requant = &p->requant,
+                                 .count = p->out_channels,
+                                 .size = p->filter_height * p->filter_width,
+                                 .x_zero_point = p->x_zero_point,
+                                 .by_place = 1};
+    return channels;
 }
 
-/* The least and the largest sum of a channel, without its bias. */
-static void sums_of(const qrt_conv2d_params *p, int32_t channel, int64_t *least, int64_t *most) {
-    int32_t taps = p->filter_height * p->filter_width, low = -128 - p->x_zero_point, high = 127 - p->x_zero_point;
-    *least = *most = 0;
-    for (int32_t tap = 0; tap < taps; tap++) {
-        int32_t w = weight(p, tap, channel);
-        *least += w * (w > 0 ? low : high);
-        *most += w * (w > 0 ? high : low);
-    }
-}
-
-static int32_t bias_of(const qrt_conv2d_params *p, int32_t channel) {
-    return p->requant.bias != NULL ? p->requant.bias[channel] : 0;
-}
-
-static int single_covers(const qrt_conv2d_params *p, int32_t channel) {
-    int64_t least, most;
-    sums_of(p, channel, &least, &most);
-    return qrt_dsp_single_covers(&p->requant, channel, least, most, 0);
-}
-
-/* The power for DOUBLE; 0 where none is exact. */
-static int32_t double_power(const qrt_conv2d_params *p, int32_t channel) {
-    int32_t bias = bias_of(p, channel);
-    int64_t least, most;
-    sums_of(p, channel, &least, &most);
-    return qrt_dsp_double_power_within(&p->requant, channel, least + bias, most + bias);
+static int covers_channel(const qrt_dsp_channels *c, int32_t channel) {
+    qrt_dsp_bounds b = qrt_dsp_bounds_of(c, channel);
+    if (c->requant->rounding == 1) return qrt_dsp_power_of(c, channel, b) != 0;
+    return qrt_dsp_single_covers(c->requant, channel, b.least, b.most, 0);
 }
 
 /* Four channels at a time, with requantization in three instructions; a clamp comes after it. */
 static int covers(const qrt_conv2d_params *p, int32_t rounding) {
     if (p->in_channels != p->out_channels || p->in_channels < 4) return 0;
     if (p->requant.wide || p->requant.rounding != rounding) return 0;
+    qrt_dsp_channels channels = channels_of(p);
     for (int32_t c = 0; c < p->out_channels; c++) {
-        if (rounding == 1 ? double_power(p, c) == 0 : !single_covers(p, c)) return 0;
+        if (!covers_channel(&channels, c)) return 0;
     }
     return 1;
 }
@@ -65,28 +49,25 @@ static int covers_general(const void *params) {
 static int covers_3x3(const void *params) { return is_3x3(params) && covers(params, 1); }
 static int covers_3x3_single(const void *params) { return is_3x3(params) && covers(params, 0); }
 static int covers_3x3_kept(const void *params) {
-    return covers_3x3(params) && qrt_dsp_depthwise_planes_are_kept(params);
+    return qrt_dsp_depthwise_planes_are_kept(params) && covers_3x3(params);
 }
 static int covers_3x3_single_kept(const void *params) {
-    return covers_3x3_single(params) && qrt_dsp_depthwise_planes_are_kept(params);
+    return qrt_dsp_depthwise_planes_are_kept(params) && covers_3x3_single(params);
 }
 
-/* What a sum begins with: the bias, but for general requantization, and what the zero point of x contributes; sums of
- * codes wrap around on the way to a sum that fits. */
-static uint32_t first_sum(const qrt_conv2d_params *p, int32_t channel, int general) {
-    int32_t taps = p->filter_height * p->filter_width, sum = 0;
-    int64_t bias = 0;
-    for (int32_t tap = 0; tap < taps; tap++) sum += weight(p, tap, channel);
-    if (!general)
-        bias = p->requant.rounding == 1 ? bias_of(p, channel) : qrt_dsp_single_of(&p->requant, channel, 0).bias;
-    return (uint32_t)bias - (uint32_t)p->x_zero_point * (uint32_t)sum;
+/* What a sum begins with: what the zero point of x contributes and, but for general requantization, the bias. */
+static uint32_t first_sum(const qrt_dsp_channels *c, int32_t channel, int general) {
+    uint32_t sum = qrt_dsp_zero_point_part(c, channel);
+    if (general) return sum;
+    if (c->requant->rounding == 1) return sum + (uint32_t)qrt_dsp_bias(c, channel);
+    return sum + (uint32_t)qrt_dsp_single_of(c->requant, channel, 0).bias;
 }
 
 /* How many words the constants of requantization of a channel are, and these. */
 static int32_t constants(const qrt_conv2d_params *p) { return p->requant.rounding == 0 ? 3 : 2; }
 
-static uint32_t *pack_constants(const qrt_conv2d_params *p, int32_t channel, uint32_t *d) {
-    const qrt_requant *r = &p->requant;
+static uint32_t *pack_constants(const qrt_dsp_channels *c, int32_t channel, uint32_t *d) {
+    const qrt_requant *r = c->requant;
     if (r->rounding == 0) {
         qrt_dsp_single_constants single = qrt_dsp_single_of(r, channel, 0);
         *d++ = (uint32_t)single.multiplier;
@@ -94,7 +75,7 @@ static uint32_t *pack_constants(const qrt_conv2d_params *p, int32_t channel, uin
         *d++ = (uint32_t)single.shift;
     } else {
         *d++ = (uint32_t)qrt_dsp_double_multiplier(r, channel);
-        *d++ = (uint32_t)double_power(p, channel);
+        *d++ = (uint32_t)qrt_dsp_power_of(c, channel, qrt_dsp_bounds_of(c, channel));
     }
     return d;
 }
@@ -107,25 +88,33 @@ static size_t taps_size(const qrt_conv2d_params *p, size_t channel_words) {
 static size_t taps_packed_size(const void *params) { return taps_size(params, (size_t)constants(params)); }
 static size_t general_packed_size(const void *params) { return taps_size(params, sizeof(qrt_channel) / 4); }
 
+/* The weights of two taps of a channel. */
+static uint32_t two_taps(const qrt_dsp_channels *c, int32_t channel, int32_t tap) {
+    return word_of(qrt_dsp_weight(c, channel, tap), qrt_dsp_weight(c, channel, tap + 1));
+}
+
 static void pack_taps(const qrt_conv2d_params *p, int general, void *packed) {
+    qrt_dsp_channels channels = channels_of(p), *c = &channels;
     uint32_t *d = packed;
-    int32_t taps = p->filter_height * p->filter_width, tap;
-    for (int32_t c = 0; c < p->out_channels; c += 4) {
-        int32_t first = c < p->out_channels - 4 ? c : p->out_channels - 4;
-        for (int32_t i = 0; i < 4; i++) *d++ = first_sum(p, first + i, general);
+    int32_t taps = channels.size, tap;
+    for (int32_t group = 0; group < channels.count; group += 4) {
+        int32_t first = group < channels.count - 4 ? group : channels.count - 4;
+        for (int32_t i = 0; i < 4; i++) *d++ = first_sum(c, first + i, general);
         for (tap = 0; tap + 1 < taps; tap += 2) {
-            for (int32_t i = 0; i < 4; i++) *d++ = word_of(weight(p, tap, first + i), weight(p, tap + 1, first + i));
+            for (int32_t i = 0; i < 4; i++) *d++ = two_taps(c, first + i, tap);
         }
         if (tap < taps) {
-            for (int32_t i = 0; i < 2; i++) *d++ = word_of(weight(p, tap, first + i), weight(p, tap, first + i + 2));
+            for (int32_t i = first; i < first + 2; i++) {
+                *d++ = word_of(qrt_dsp_weight(c, i, tap), qrt_dsp_weight(c, i + 2, tap));
+            }
         }
         for (int32_t i = 0; i < 4; i++) {
-            qrt_channel own = qrt_requant_channel(&p->requant, first + i);
             if (general) {
+                qrt_channel own = qrt_requant_channel(&p->requant, first + i);
                 memcpy(d, &own, sizeof own);
                 d += sizeof own / 4;
             } else {
-                d = pack_constants(p, first + i, d);
+                d = pack_constants(c, first + i, d);
             }
         }
     }
@@ -134,7 +123,6 @@ static void pack_taps(const qrt_conv2d_params *p, int general, void *packed) {
 static void taps_pack(const void *params, void *packed) { pack_taps(params, 0, packed); }
 static void general_pack(const void *params, void *packed) { pack_taps(params, 1, packed); }
 
-/* For pointers of any size, so that a host counts what a device takes. */
 static size_t taps_scratch_size(const void *params) {
     const qrt_conv2d_params *p = params;
     size_t taps = (size_t)p->filter_height * (size_t)p->filter_width;
@@ -147,15 +135,15 @@ static size_t planes_packed_size(const void *params) {
 }
 
 static void planes_pack(const void *params, void *packed) {
-    const qrt_conv2d_params *p = params;
+    qrt_dsp_channels channels = channels_of(params);
     uint32_t *d = packed;
-    for (int32_t c = 0; c < p->out_channels; c++) {
+    for (int32_t c = 0; c < channels.count; c++) {
         for (int32_t tap = 0; tap < 9; tap += 3) {
-            *d++ = word_of(weight(p, tap, c), weight(p, tap + 1, c));
-            *d++ = word_of(weight(p, tap + 1, c), weight(p, tap + 2, c));
+            *d++ = two_taps(&channels, c, tap);
+            *d++ = two_taps(&channels, c, tap + 1);
         }
-        *d++ = first_sum(p, c, 0);
-        d = pack_constants(p, c, d);
+        *d++ = first_sum(&channels, c, 0);
+        d = pack_constants(&channels, c, d);
     }
 }
 

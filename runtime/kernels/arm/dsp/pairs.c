@@ -1,35 +1,14 @@
 /* pairs.c: channels as a tile takes them, two at a time. */
 #include "arm/dsp/pairs.h"
 
-#include "arm/dsp/requant.h"
 #include "arm/dsp/tile_double.h"
 #include "arm/dsp/tile_general.h"
 #include "arm/dsp/tile_single.h"
 
-static int32_t weight_at(const qrt_dsp_channels *c, int32_t channel, int32_t place) {
-    return c->weights[c->by_place ? (ptrdiff_t)place * c->count + channel : (ptrdiff_t)channel * c->size + place];
-}
-
-/* What the accumulators of a channel lie between. */
-typedef struct bounds {
-    int64_t least, most;
-} bounds;
-
-static bounds bounds_of(const qrt_dsp_channels *c, int32_t channel) {
-    int32_t low = -128 - c->x_zero_point, high = 127 - c->x_zero_point;
-    bounds b = {0, 0};
-    for (int32_t i = 0; i < c->size; i++) {
-        int32_t w = weight_at(c, channel, i);
-        b.least += w * (w > 0 ? low : high);
-        b.most += w * (w > 0 ? high : low);
-    }
-    return b;
-}
-
 /* Whether the weight of channel `odd`, less a borrow for the channel before it, is always a byte. */
 static int combines(const qrt_dsp_channels *c, int32_t odd) {
     for (int32_t i = 0; i < c->size; i++) {
-        if (weight_at(c, odd, i) == -128 && weight_at(c, odd - 1, i) < 0) return 0;
+        if (qrt_dsp_weight(c, odd, i) == -128 && qrt_dsp_weight(c, odd - 1, i) < 0) return 0;
     }
     return 1;
 }
@@ -37,25 +16,16 @@ static int combines(const qrt_dsp_channels *c, int32_t odd) {
 /* The scale of a channel's sums: odd ones need room in 32 bits for 256 times what they are. */
 static int32_t scale_of(int32_t channel) { return channel % 2 * 8; }
 
-static int32_t bias_of(const qrt_dsp_channels *c, int32_t channel) {
-    return c->requant->bias != NULL ? c->requant->bias[channel] : 0;
-}
-
-static int32_t double_power(const qrt_dsp_channels *c, int32_t channel, bounds b) {
-    int32_t bias = bias_of(c, channel);
-    return qrt_dsp_double_power_within(c->requant, channel, b.least + bias, b.most + bias);
-}
-
-static int double_covers(const qrt_dsp_channels *c, int32_t channel, bounds b) {
-    const int64_t limit = (int64_t)1 << (31 - scale_of(channel)), bias = bias_of(c, channel);
-    return b.least + bias >= -limit && b.most + bias < limit && double_power(c, channel, b) != 0;
+static int double_covers(const qrt_dsp_channels *c, int32_t channel, qrt_dsp_bounds b) {
+    const int64_t limit = (int64_t)1 << (31 - scale_of(channel)), bias = qrt_dsp_bias(c, channel);
+    return b.least + bias >= -limit && b.most + bias < limit && qrt_dsp_power_of(c, channel, b) != 0;
 }
 
 int qrt_dsp_pairs_cover(const qrt_dsp_channels *c, int32_t kind) {
     if (kind == QRT_DSP_GENERAL) return 1;
     if (c->requant->wide || c->requant->rounding != (kind == QRT_DSP_DOUBLE)) return 0;
     for (int32_t i = 0; i < c->count; i++) {
-        bounds b = bounds_of(c, i);
+        qrt_dsp_bounds b = qrt_dsp_bounds_of(c, i);
         if (kind == QRT_DSP_DOUBLE && !double_covers(c, i, b)) return 0;
         if (kind == QRT_DSP_SINGLE && !qrt_dsp_single_covers(c->requant, i, b.least, b.most, scale_of(i))) return 0;
         if (i % 2 == 1 && !combines(c, i)) return 0;
@@ -73,12 +43,11 @@ size_t qrt_dsp_pairs_words(int32_t channels, int32_t places, int32_t kind) {
     return (size_t)(channels + 1) / 2 * (size_t)(2 + places / 2 + end_words(kind));
 }
 
-/* What a sum begins with: codes are multiplied as they are, so that the zero point times all weights goes off. */
+/* What a sum begins with. */
 static uint32_t first_sum(const qrt_dsp_channels *c, int32_t channel, int32_t kind) {
     int32_t scale = kind == QRT_DSP_GENERAL ? 0 : scale_of(channel);
-    uint32_t sum = 0;
-    for (int32_t i = 0; i < c->size; i++) sum -= (uint32_t)(weight_at(c, channel, i) * c->x_zero_point);
-    if (kind == QRT_DSP_DOUBLE) sum += (uint32_t)bias_of(c, channel);
+    uint32_t sum = qrt_dsp_zero_point_part(c, channel);
+    if (kind == QRT_DSP_DOUBLE) sum += (uint32_t)qrt_dsp_bias(c, channel);
     sum <<= scale;
     if (kind == QRT_DSP_SINGLE) sum += (uint32_t)qrt_dsp_single_of(c->requant, channel, scale).bias;
     return sum;
@@ -89,7 +58,7 @@ static void pack_end(const qrt_dsp_channels *c, int32_t channel, int32_t place, 
     const qrt_requant *r = c->requant;
     if (kind == QRT_DSP_DOUBLE) {
         end[2 * place] = (uint32_t)qrt_dsp_double_multiplier(r, channel);
-        end[2 * place + 1] = (uint32_t)double_power(c, channel, bounds_of(c, channel));
+        end[2 * place + 1] = (uint32_t)qrt_dsp_power_of(c, channel, qrt_dsp_bounds_of(c, channel));
         end[4] = (uint32_t)r->y_zero_point;
     } else if (kind == QRT_DSP_SINGLE) {
         qrt_dsp_single_constants constants = qrt_dsp_single_of(r, channel, scale_of(channel));
@@ -104,8 +73,8 @@ static void pack_end(const qrt_dsp_channels *c, int32_t channel, int32_t place, 
 
 /* The weights of both channels for one place: 256 * w1 + w0, or the two bytes. */
 static uint32_t both(const qrt_dsp_channels *c, int32_t channel, int32_t kind, int32_t at) {
-    int32_t w0 = at < 0 ? 0 : weight_at(c, channel, at);
-    int32_t w1 = at < 0 || channel + 1 == c->count ? 0 : weight_at(c, channel + 1, at);
+    int32_t w0 = at < 0 ? 0 : qrt_dsp_weight(c, channel, at);
+    int32_t w1 = at < 0 || channel + 1 == c->count ? 0 : qrt_dsp_weight(c, channel + 1, at);
     return (uint16_t)(256 * w1 + (kind == QRT_DSP_GENERAL ? (uint8_t)w0 : w0));
 }
 

@@ -2,18 +2,10 @@
 #ifndef QRT_DSP_PAIRS_H
 #define QRT_DSP_PAIRS_H
 
-#include "qrt_kernels.h"
+#include "arm/dsp/channels.h"
 
 /* How the channels of an operator end, which is also which tile runs it. */
 enum { QRT_DSP_DOUBLE, QRT_DSP_SINGLE, QRT_DSP_GENERAL };
-
-/* Channels whose weights have `size` places each, one channel after another or, by_place, one place after another. */
-typedef struct qrt_dsp_channels {
-    const int8_t *weights;
-    const qrt_requant *requant;
-    int32_t count, size, x_zero_point;
-    int32_t by_place;
-} qrt_dsp_channels;
 
 /* Whether the tile of this kind can run them. */
 int qrt_dsp_pairs_cover(const qrt_dsp_channels *channels, int32_t kind);
@@ -25,5 +17,22 @@ size_t qrt_dsp_pairs_words(int32_t channels, int32_t places, int32_t kind);
  * column, -1 for one that is padding. */
 uint32_t *qrt_dsp_pack_pair(const qrt_dsp_channels *channels, int32_t pair, int32_t kind, int32_t places,
                             int32_t (*order)(const void *window, int32_t place), const void *window, uint32_t *packed);
+
+/* For the row of an operator that tiles run, with channels of one kind: its functions, out of covers(), packed_size()
+ * and pack() of the file, which take the operator's parameters and the kind; and the row. */
+#define QRT_DSP_TILED(name, kind)                                                                                      \
+    static int covers_##name(const void *params) { return covers(params, kind); }                                      \
+    static size_t packed_size_##name(const void *params) { return packed_size(params, kind); }                         \
+    static void pack_##name(const void *params, void *packed) { pack(params, kind, packed); }
+#define QRT_DSP_TILED_ROW(kind_name, function, scratch, reads, next)                                                   \
+    {.run = function,                                                                                                  \
+     .packed_size = packed_size_##kind_name,                                                                           \
+     .pack = pack_##kind_name,                                                                                         \
+     .scratch_size = scratch,                                                                                          \
+     .reading = reads,                                                                                                 \
+     .name = #function,                                                                                                \
+     .covers = covers_##kind_name,                                                                                     \
+     .otherwise = next,                                                                                                \
+     .packs_all = 1}
 
 #endif

@@ -52,6 +52,22 @@ static inline const uint32_t *qrt_dsp_sums(const qrt_dsp_tile *t, const uint32_t
     return packed;
 }
 
+/* The products of 1 or 4 positions, in C: each pair has `end_words` behind its weights, of which `code` makes a code of
+ * the sum of its first or second channel. */
+static inline void qrt_dsp_tile_run(const qrt_dsp_tile *t, int32_t positions, int32_t end_words,
+                                    int8_t (*code)(int32_t sum, int32_t second, const uint32_t *end)) {
+    const uint32_t *packed = t->packed;
+    for (int8_t *output = t->output; output < t->end; output += 2, packed += end_words) {
+        int32_t sums[2 * QRT_DSP_POSITIONS];
+        packed = qrt_dsp_sums(t, packed, positions, sums);
+        for (int32_t i = 0; i < positions; i++) {
+            int8_t *y = output + (ptrdiff_t)i * t->stride;
+            y[0] = code(sums[i], 0, packed);
+            if (output + 1 < t->end) y[1] = code(sums[positions + i], 1, packed);
+        }
+    }
+}
+
 #if QRT_DSP_ASSEMBLY
 
 /* Compiles to nothing, or not at all. */

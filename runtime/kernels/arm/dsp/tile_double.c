@@ -32,23 +32,15 @@ __attribute__((naked)) static void qrt_dsp_double_one(__attribute__((unused)) co
 
 #else
 
-static void tile(const qrt_dsp_tile *t, int32_t positions) {
-    const uint32_t *packed = t->packed;
-    for (int8_t *output = t->output; output < t->end; output += 2) {
-        int32_t sums[2 * QRT_DSP_POSITIONS];
-        packed = qrt_dsp_sums(t, packed, positions, sums);
-        for (int32_t i = 0; i < positions; i++) {
-            int8_t *y = output + (ptrdiff_t)i * t->stride;
-            y[0] = qrt_dsp_double(sums[i], (int32_t)packed[0], (int32_t)packed[1], (int32_t)packed[4]);
-            if (output + 1 == t->end) continue;
-            y[1] = qrt_dsp_double(sums[positions + i] >> 8, (int32_t)packed[2], (int32_t)packed[3], (int32_t)packed[4]);
-        }
-        packed += QRT_DSP_DOUBLE_END;
-    }
+static int8_t code(int32_t sum, int32_t second, const uint32_t *end) {
+    const uint32_t *own = end + 2 * second;
+    return qrt_dsp_double(second ? sum >> 8 : sum, (int32_t)own[0], (int32_t)own[1], (int32_t)end[4]);
 }
 
-static void qrt_dsp_double_four(const qrt_dsp_tile *t) { tile(t, QRT_DSP_POSITIONS); }
-static void qrt_dsp_double_one(const qrt_dsp_tile *t) { tile(t, 1); }
+static void qrt_dsp_double_four(const qrt_dsp_tile *t) {
+    qrt_dsp_tile_run(t, QRT_DSP_POSITIONS, QRT_DSP_DOUBLE_END, code);
+}
+static void qrt_dsp_double_one(const qrt_dsp_tile *t) { qrt_dsp_tile_run(t, 1, QRT_DSP_DOUBLE_END, code); }
 
 #endif
 

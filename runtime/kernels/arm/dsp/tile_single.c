@@ -24,23 +24,15 @@ __attribute__((naked)) static void qrt_dsp_single_one(__attribute__((unused)) co
 
 #else
 
-static void tile(const qrt_dsp_tile *t, int32_t positions) {
-    const uint32_t *packed = t->packed;
-    for (int8_t *output = t->output; output < t->end; output += 2) {
-        int32_t sums[2 * QRT_DSP_POSITIONS];
-        packed = qrt_dsp_sums(t, packed, positions, sums);
-        for (int32_t i = 0; i < positions; i++) {
-            int8_t *y = output + (ptrdiff_t)i * t->stride;
-            y[0] = qrt_dsp_single(sums[i], (int32_t)packed[0], packed[1], (int32_t)packed[2]);
-            if (output + 1 == t->end) continue;
-            y[1] = qrt_dsp_single(sums[positions + i], (int32_t)packed[3], packed[4], (int32_t)packed[5]);
-        }
-        packed += QRT_DSP_SINGLE_END;
-    }
+static int8_t code(int32_t sum, int32_t second, const uint32_t *end) {
+    const uint32_t *own = end + 3 * second;
+    return qrt_dsp_single(sum, (int32_t)own[0], own[1], (int32_t)own[2]);
 }
 
-static void qrt_dsp_single_four(const qrt_dsp_tile *t) { tile(t, QRT_DSP_POSITIONS); }
-static void qrt_dsp_single_one(const qrt_dsp_tile *t) { tile(t, 1); }
+static void qrt_dsp_single_four(const qrt_dsp_tile *t) {
+    qrt_dsp_tile_run(t, QRT_DSP_POSITIONS, QRT_DSP_SINGLE_END, code);
+}
+static void qrt_dsp_single_one(const qrt_dsp_tile *t) { qrt_dsp_tile_run(t, 1, QRT_DSP_SINGLE_END, code); }
 
 #endif
 

@@ -53,8 +53,7 @@ static inline int dwconv2d_in_place(const qrt_conv2d_params *p) {
            p->out_channels % DWCONV2D_BLOCK == 0;
 }
 
-/* Scratch: where each tap lies, then the ring of rows, or a blank one. Blocks read behind the end of their rows.
- * Pointers have room for 64 bits, so that a host counts what a device takes. */
+/* Scratch: where each tap lies, then the ring of rows, or a blank one. Blocks read behind the end of their rows. */
 static inline size_t dwconv2d_taps_size(const qrt_conv2d_params *p) {
     return (size_t)dwconv2d_taps(p) * QRT_ADDRESS_SIZE;
 }
