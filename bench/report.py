@@ -55,20 +55,29 @@ def show(document: Document) -> None:
     for line in head(document):
         click.echo(line)
     for table in tables(document):
-        click.echo()
-        click.secho(table.title, bold=True)
-        first, *rest = table.lines()
-        click.secho(first, underline=True)
-        for line in (*rest, *table.notes):
-            click.echo(line)
-    missing = list(not_run(document))
+        show_table(table)
+    show_not_run(list(not_run(document)))
+    for text in document["disagreements"]:
+        click.secho(f"DISAGREES, not counted: {text}", fg="red", bold=True)
+
+
+def show_table(table: Table) -> None:
+    """Prints a table with its title and notes."""
+    click.echo()
+    click.secho(table.title, bold=True)
+    first, *rest = table.lines()
+    click.secho(first, underline=True)
+    for line in (*rest, *table.notes):
+        click.echo(line)
+
+
+def show_not_run(missing: Sequence[str]) -> None:
+    """Prints what is missing, if anything is."""
     if missing:
         click.echo()
         click.secho("Not run", bold=True)
     for line in missing:
         click.echo(line)
-    for text in document["disagreements"]:
-        click.secho(f"DISAGREES, not counted: {text}", fg="red", bold=True)
 
 
 def not_run(document: Document) -> Iterator[str]:

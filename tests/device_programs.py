@@ -33,6 +33,9 @@ ROOTS = [
     *("constant", "call_at", "steps", "count_down", "undefined"),
 ]
 COMPILERS = {"zig": None, "gcc": "arm-none-eabi-gcc", "clang": "clang"}
+# A core of each kernel set, and its emulator: QEMU refuses the unaligned accesses that the processor refuses, those to
+# several registers.
+SET_CORES = {"portable": ("cortex-m3", "unicorn"), "dsp": ("cortex-m4", "qemu"), "mve": ("cortex-m55", "qemu")}
 # For each target the emulators that have it.
 PLACES = [
     *((name, "unicorn") for name, target in TARGETS.items() if target.emulator == "unicorn"),

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bench.device import recorded
-from bench.report import NOTHING, README, Table
+from bench.report import NOTHING, README, Table, show_not_run, show_table
 
 DOCS = README.parent / "docs" / "benchmark.md"
 MARK = re.compile(r"<!-- bench device table: begin -->\n(?P<table>.*?)<!-- bench device table: end -->", re.DOTALL)
@@ -31,21 +31,11 @@ def show(document: Document) -> None:
     for name, title in document["targets"].items():
         table = target_table(document, name, title)
         if table.rows:
-            click.echo()
-            click.secho(table.title, bold=True)
-            first, *rest = table.lines()
-            click.secho(first, underline=True)
-            for line in rest:
-                click.echo(line)
+            show_table(table)
     click.echo()
     for line in NOTES:
         click.echo(line)
-    missing = list(not_run(document))
-    if missing:
-        click.echo()
-        click.secho("Not run", bold=True)
-    for line in missing:
-        click.echo(line)
+    show_not_run(list(not_run(document)))
     for text in document["disagreements"]:
         click.secho(f"OTHER BYTES, not counted: {text}", fg="red", bold=True)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from c_programs import PORTABLE, compiler
-from device_programs import place
+from device_programs import SET_CORES, place
 from drawn_networks import draw_network
 from expected import Expected, every_case, expect
 from hypothesis import given, settings
@@ -39,9 +39,6 @@ BUILDS = {
     # As 32-bit Arm and RISC-V lay out their structs.
     "32 bits, UBSan": ["-O1", "-m32", "-malign-double", "-fsanitize=undefined", "-fno-sanitize-recover=all"],
 }
-# A core of each kernel set, and its emulator: QEMU refuses the unaligned accesses that the processor refuses, those to
-# several registers.
-CORES = {"portable": ("cortex-m3", "unicorn"), "dsp": ("cortex-m4", "qemu"), "mve": ("cortex-m55", "qemu")}
 # For programs that take long to build or to run: every so manyth case, and of its codes so many.
 STRIDE = 4
 CODES = 6000
@@ -67,12 +64,12 @@ def need(*programs: str) -> None:
 
 # Of dsp and mve test_random_layers.py has AddressSanitizer look at the kernels, one by one.
 @pytest.mark.parametrize(
-    ("kernels", "name"), [("portable", "64 bits, ASan"), *((kernels, "32 bits, UBSan") for kernels in CORES)]
+    ("kernels", "name"), [("portable", "64 bits, ASan"), *((kernels, "32 bits, UBSan") for kernels in SET_CORES)]
 )
 def test_cases_on_this_machine(kernels: str, name: str, tmp_path: Path) -> None:
     """A selection, for a sanitizer to look at; the bytes of all are those on a device, below."""
     options = BUILDS[name]
-    some = networks_of([case.file for case in selection()], TARGETS[CORES[kernels][0]])
+    some = networks_of([case.file for case in selection()], TARGETS[SET_CORES[kernels][0]])
     done = host_program(some, tmp_path, compiler(), options)
     if done.returncode != 0 and re.search(r"cannot find|bits/|unrecognized|unsupported", done.stderr):
         pytest.skip(f"the C compiler builds nothing with {' '.join(options)}")
@@ -80,9 +77,9 @@ def test_cases_on_this_machine(kernels: str, name: str, tmp_path: Path) -> None:
     assert differ_on_host(tmp_path / "run_networks", selection()) == []
 
 
-@pytest.mark.parametrize("kernels", CORES)
+@pytest.mark.parametrize("kernels", SET_CORES)
 def test_every_case_on_a_device(kernels: str, tmp_path: Path) -> None:
-    target = place(*CORES[kernels])
+    target = place(*SET_CORES[kernels])
     networks = networks_of([case.file for case in every_case()], target)
     image = device_image(networks, tmp_path, target, find_compiler(target))
     assert differ_on_device(image, target, networks, every_case(), aligned=False) == []
@@ -96,11 +93,11 @@ def test_no_access_is_unaligned(tmp_path: Path) -> None:
     assert differ_on_device(image, target, some, selection(), aligned=True) == []
 
 
-@pytest.mark.parametrize("kernels", CORES)
+@pytest.mark.parametrize("kernels", SET_CORES)
 @pytest.mark.parametrize("command", ["gcc", "clang"])
 def test_c99_without_warnings(command: str, kernels: str, tmp_path: Path) -> None:
     need(command)
-    some = networks_of([case.file for case in selection()], TARGETS[CORES[kernels][0]])
+    some = networks_of([case.file for case in selection()], TARGETS[SET_CORES[kernels][0]])
     sources = write_sources(some, tmp_path)
     subprocess.run([command, *STRICT, "-fsyntax-only", f"-I{tmp_path}", *sources], check=True)
 
@@ -156,7 +153,7 @@ def test_drawn_networks_on_this_machine(kernels: Path, data: st.DataObject) -> N
 @settings(max_examples=2)
 @given(data=st.data())
 def test_drawn_networks_on_a_device(data: st.DataObject) -> None:
-    target = place(*CORES["dsp"])
+    target = place(*SET_CORES["dsp"])
     case = drawn(data)
     some = networks_of([case.file], target)
     with tempfile.TemporaryDirectory() as name:

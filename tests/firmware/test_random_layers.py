@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from c_programs import ARM, FLAGS, PORTABLE, compiler
-from device_programs import COMPILERS, place
+from device_programs import COMPILERS, SET_CORES, place
 from places import ROOT
 
 from qrt.firmware.emulators import Call, Settings, execute
@@ -15,11 +15,10 @@ from qrt.firmware.toolchain.compilers import find_compiler, link
 
 PROGRAM = ROOT / "tests/firmware/random_layers.c"
 INCLUDE = [ROOT / "runtime", ROOT / "runtime/kernels"]
-CORES = {"dsp": ("cortex-m4", "qemu"), "mve": ("cortex-m55", "qemu")}
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
-@pytest.mark.parametrize("kernels", CORES)
+@pytest.mark.parametrize("kernels", ARM)
 def test_here(kernels: str, tmp_path: Path) -> None:
     """Plain C stands in for the processor's instructions, and a sanitizer looks at every access."""
     program = tmp_path / "random_layers"
@@ -34,9 +33,9 @@ def test_here(kernels: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("assembly", [True, False])
 @pytest.mark.parametrize("name", ["zig", "gcc"])
-@pytest.mark.parametrize("kernels", CORES)
+@pytest.mark.parametrize("kernels", ARM)
 def test_on_a_core(kernels: str, name: str, assembly: bool) -> None:
-    target = place(*CORES[kernels])
+    target = place(*SET_CORES[kernels])
     found = find_compiler(target, COMPILERS[name])
     defines = [f"KERNELS=qrt_kernels_{kernels}", *([] if assembly else ["QRT_NO_ASSEMBLY"])]
     image = link(target, found, [PROGRAM, *ARM[kernels], *PORTABLE], INCLUDE, ["random_layers"], defines=defines)
