@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qrt.compiler.integers.channels import CHANNEL_AXIS, Requant
+from qrt.compiler.integers.elementwise import ELEMENTWISE
 from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.schema.operators import ANY_INPUTS, OPERATORS, Operator
 
@@ -37,37 +38,19 @@ SOURCE_ATTRS: dict[str, dict[str, object]] = {
     "dequantize": {},
     "batch_norm": {"epsilon": float},
     "softmax": {"axis": int},
-    "mean": {"axes": tuple, "keepdims": bool},
+    "log_softmax": {"axis": int},
+    "layer_norm": {"epsilon": float},
+    **{kind: {"axes": tuple, "keepdims": bool} for kind in ("mean", "sum", "reduce_max", "reduce_min")},
+    **{kind: {"axis": int, "keepdims": bool} for kind in ("arg_max", "arg_min")},
     "clip": {},
+    "slice": {"begin": tuple, "stride": tuple},
+    "gather": {"axis": int, "indices": np.ndarray},
+    "where": {"condition": np.ndarray},
+    "prelu": {},
+    "resize_linear": dict.fromkeys(("rows", "columns", "row_weight", "column_weight"), np.ndarray),
+    "transpose_conv2d": {"stride": PAIR, "dilation": PAIR, "padding": tuple, "groups": int},
 }
-SOURCE_KINDS = frozenset(
-    {
-        "quantize",
-        "dequantize",
-        "batch_norm",
-        "sub",
-        "div",
-        "relu",
-        "clip",
-        "sigmoid",
-        "tanh",
-        "hard_sigmoid",
-        "hard_swish",
-        "silu",
-        "leaky_relu",
-        "elu",
-        "gelu",
-        "exp",
-        "log",
-        "sqrt",
-        "neg",
-        "abs",
-        "reciprocal",
-        "softplus",
-        "erf",
-        "pow",
-    }
-)
+SOURCE_KINDS = {*SOURCE_ATTRS, *ELEMENTWISE}
 # Lowered: attributes that hold the operator's integers.
 LOWERED_ATTRS: dict[str, dict[str, object]] = {
     **{kind: {"requant": Requant} for kind, facts in OPERATORS.items() if facts.has("requant")},

@@ -317,9 +317,11 @@ def _lower_matmul(op: Op) -> None:
 
 
 def _lower_mean(op: Op) -> None:
+    """The attribute ``total`` makes it the sum."""
     x = op.inputs[0]
     positions = x.shape[1] * x.shape[2]
-    _single_requant(op, x.scale / (positions * op.output.scale), 255 * positions)
+    divisor = 1 if op.attrs.get("total", False) else positions
+    _single_requant(op, x.scale / (divisor * op.output.scale), 255 * positions)
 
 
 def _lower_add(op: Op, report: Report) -> None:

@@ -202,8 +202,10 @@ def _last(samples: _Samples, op: Op) -> int:
     return _across(samples, op, op.attrs.get("axis", -1) % len(op.inputs[0].shape))
 
 
-def _mean(samples: _Samples, op: Op) -> int:
-    axes = op.attrs.get("axes", (1, 2))
+def _reduced(samples: _Samples, op: Op) -> int:
+    """An operator over axes, which it keeps as axes of length 1 or drops."""
+    axes = (op.attrs["axis"],) if "axis" in op.attrs else op.attrs.get("axes", (1, 2))
+    axes = tuple(k % len(op.inputs[0].shape) for k in axes)
     axis = _across(samples, op, *axes)
     return axis if op.attrs.get("keepdims", True) else axis - sum(k < axis for k in axes)
 
@@ -217,6 +219,23 @@ def _matmul(samples: _Samples, op: Op) -> int:
     if any(samples.axes.get(tensor, 0) >= row for tensor in op.inputs):
         raise _mixed(op, "multiplies along the axis that holds the samples")
     return _entrywise(samples, op)
+
+
+def _arg_max(samples: _Samples, op: Op) -> int:
+    """In a source graph over any axis, as the attribute says; on codes over the last, which it keeps."""
+    return _reduced(samples, op) if "axis" in op.attrs else _last(samples, op)
+
+
+def _where(samples: _Samples, op: Op) -> int:
+    axis, condition = _entrywise(samples, op), op.attrs["condition"]
+    own = axis - len(op.output.shape) + np.ndim(condition)
+    if own >= 0 and condition.shape[own] != 1:
+        raise _mixed(op, "has a condition for each sample")
+    return axis
+
+
+def _gather(samples: _Samples, op: Op) -> int:
+    return _across(samples, op, op.attrs["axis"] % len(op.inputs[0].shape))
 
 
 def _concat(samples: _Samples, op: Op) -> int:
@@ -263,11 +282,14 @@ def _reshape(samples: _Samples, op: Op) -> int:
 RULES: dict[str, Rule] = {
     **dict.fromkeys(ELEMENTWISE, _entrywise),
     **dict.fromkeys(("quantize", "dequantize", "requantize", "requantize_sum", "clamp", "lut"), _entrywise),
-    **dict.fromkeys(("maximum", "minimum"), _entrywise),
+    **dict.fromkeys(("maximum", "minimum", "prelu"), _entrywise),
+    **dict.fromkeys(("mean", "sum", "reduce_max", "reduce_min", "arg_min"), _reduced),
     **dict.fromkeys(("conv2d", "dwconv2d", "transpose_conv2d", "batch_norm"), _image),
-    **dict.fromkeys(("average_pool2d", "max_pool2d", "resize2d"), _image),
-    **dict.fromkeys(("linear", "softmax", "arg_max", "l2_norm"), _last),
-    "mean": _mean,
+    **dict.fromkeys(("average_pool2d", "max_pool2d", "resize2d", "resize_linear"), _image),
+    **dict.fromkeys(("linear", "softmax", "log_softmax", "l2_norm", "layer_norm"), _last),
+    "arg_max": _arg_max,
+    "gather": _gather,
+    "where": _where,
     "matmul": _matmul,
     "concat": _concat,
     "pad": _pad,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from qrt.compiler.integers.singles import WRITTEN
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor, unique_name
 
 NCHW_TO_NHWC = (0, 2, 3, 1)
 NHWC_TO_NCHW = (0, 3, 1, 2)
+Shape = tuple[int, ...]
 
 
 class Emitter:
@@ -20,6 +25,9 @@ class Emitter:
         self.result = Graph(graph.name)
         self.problems: dict[Op, str] = {}
         self.names = {tensor.name for tensor in graph.tensors()}
+        # For each result of gathers: what they gather from, and the entries of each axis.
+        self.gathered: dict[Tensor, tuple[Tensor, dict[int, np.ndarray]]] = {}
+        self.made: dict[Tensor, Op] = {}
 
     def emit(
         self,
@@ -33,9 +41,9 @@ class Emitter:
     ) -> Tensor:
         """Appends an operator and returns its output: codes, or accumulators if there is no quantization."""
         output = Tensor(name, shape, "int8" if quantization is not None else "int32", quantization)
-        self.result.ops.append(
-            Op(kind, source.name if source is not None and source.name else name, inputs, output, attrs)
-        )
+        op = Op(kind, source.name if source is not None and source.name else name, inputs, output, attrs)
+        self.result.ops.append(op)
+        self.made[output] = op
         return output
 
     def fresh(self, name: str) -> str:
@@ -46,6 +54,52 @@ class Emitter:
         shape = tuple(tensor.shape[k] for k in permutation)
         name = name or self.fresh(f"{tensor.name}_transposed")
         return self.emit("transpose", name, [tensor], shape, tensor.quantization, {"permutation": permutation})
+
+    def reshaped(self, tensor: Tensor, shape: Shape) -> Tensor:
+        """`tensor` with `shape`, which has as many entries."""
+        if tensor.shape == shape:
+            return tensor
+        if tensor.data is not None:
+            return replace(tensor, name=self.fresh(tensor.name), shape=shape, data=tensor.data.reshape(shape))
+        return self.emit("reshape", self.fresh(tensor.name), [tensor], shape, tensor.quantization, {})
+
+    def ranked(self, tensor: Tensor, rank: int) -> Tensor:
+        """`tensor` with leading axes of length 1, as for broadcasting."""
+        return self.reshaped(tensor, (1,) * (rank - len(tensor.shape)) + tensor.shape)
+
+    def is_image(self, tensor: Tensor) -> bool:
+        """Whether rank-4 codes come from an operator on NHWC images, transposed to the source's NCHW."""
+        op = self.made.get(tensor)
+        while op is not None and op.kind in ("clamp", "lut", "requantize"):
+            op = self.made.get(op.inputs[0])
+        return op is not None and op.kind == "transpose" and op.attrs["permutation"] == NHWC_TO_NCHW
+
+    def together(self, x: Tensor, axes: Shape) -> Tensor:
+        """`x` as [outer, reduced, 1, inner] for an operator that reduces `axes`; the others keep their order."""
+        if self.is_image(x):
+            x = self.transposed(x, NCHW_TO_NHWC)
+            axes = tuple(sorted(NCHW_TO_NHWC.index(k) for k in axes))
+        if axes != tuple(range(axes[0], axes[-1] + 1)):
+            others = [k for k in range(len(x.shape)) if k not in axes]
+            order = (*(k for k in others if k < axes[-1]), *axes, *(k for k in others if k > axes[-1]))
+            x = self.transposed(x, order)
+            axes = tuple(range(axes[-1] + 1 - len(axes), axes[-1] + 1))
+        outer, inner = math.prod(x.shape[: axes[0]]), math.prod(x.shape[axes[-1] + 1 :])
+        return self.reshaped(x, (outer, math.prod(x.shape[k] for k in axes), 1, inner))
+
+    def apart(self, y: Tensor, x: Tensor, axes: Shape, shape: Shape) -> Tensor:
+        """The result of reducing `axes` of `x` as `together` has it, with the shape of the source's result."""
+        kept = [1 if k in axes else n for k, n in enumerate(x.shape)]
+        if self.is_image(x):
+            y = self.reshaped(y, tuple(kept[k] for k in NCHW_TO_NHWC))
+            y = self.transposed(y, NHWC_TO_NCHW)
+        return self.reshaped(y, shape)
+
+    def called(self, tensor: Tensor, name: str) -> Tensor:
+        """`tensor`, called `name` if it is one that was just made."""
+        if self.result.ops and self.result.ops[-1].output is tensor:
+            tensor.name = name
+        return tensor
 
     def image(
         self,

@@ -16,11 +16,12 @@ def float32(op: Op) -> dict[str, Any]:
     return {"float32": op.attrs["float32"]} if "float32" in op.attrs else {}
 
 
-def mean(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+def mean(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor:
+    """The mean or the sum over any axes."""
     x = inputs[0]
     rank = len(x.shape)
     axes = tuple(sorted(axis % rank for axis in op.attrs["axes"]))
-    if rank == 4 and axes in ((2, 3), (1, 2)):
+    if op.kind == "mean" and rank == 4 and axes in ((2, 3), (1, 2)):
         layout = "NCHW" if axes == (2, 3) else "NHWC"
         kept = tuple(1 if k in axes else length for k, length in enumerate(x.shape))
         whole = Op("mean", op.name, op.inputs, Tensor(op.output.name, kept), {"layout": layout})
@@ -33,10 +34,11 @@ def mean(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, n
         else:
             y = a.image("mean", whole, [x], quantization, float32(op), kept_name)
         return y if same else a.emit("reshape", name, [y], op.output.shape, quantization, {}, op)
-    a.refuse(
-        op, f"takes the mean of a rank-{rank} tensor over axes {list(axes)}; supported are height and width of images"
-    )
-    return None
+    extra = float32(op) if op.kind == "mean" else a.unmodeled() | {"total": True}
+    flat = a.together(x, axes)
+    shape = (flat.shape[0], 1, 1, flat.shape[3])
+    y = a.emit("mean", a.fresh(f"{name}_kept"), [flat], shape, quantization, extra, op)
+    return a.called(a.apart(y, x, axes, op.output.shape), name)
 
 
 def average_pool2d(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:

@@ -6,14 +6,11 @@ layer of the source gets a transpose before and after it, which `to_nhwc` remove
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.integers.codes import activation_codes
 from qrt.compiler.integers.elementwise import ELEMENTWISE, leaves, table
 from qrt.compiler.integers.singles import (
     WRITTEN,
@@ -21,11 +18,15 @@ from qrt.compiler.integers.singles import (
     is_qlinear,
     product_codes,
     quantized,
+    requantized,
     sum_codes,
 )
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
-from qrt.compiler.passes.absorb import pools
+from qrt.compiler.passes.absorb.affine import of_constant
+from qrt.compiler.passes.absorb.computed import COMPUTED, DATA_INPUTS
 from qrt.compiler.passes.absorb.emitter import NCHW_TO_NHWC, NHWC_TO_NCHW, Emitter
+from qrt.compiler.passes.absorb.layers import layer
+from qrt.compiler.passes.absorb.moves import MOVES
 from qrt.compiler.report import Report
 
 EVERY = np.arange(-128, 128)
@@ -175,11 +176,13 @@ class Absorber(Emitter):
         if known is not None:
             if quantization.same_as(known.quantization):
                 return known
+            if known.data is not None:
+                return self._constant(known, quantization)
             attrs = {"float32": WRITTEN[self.source.engine]} if self.source.engine in WRITTEN else {}
             return self.emit("requantize", name, [known], known.shape, quantization, attrs)
         op = self.producers.get(tensor)
         if op is None:
-            return None
+            return self._constant(tensor, quantization) if tensor.data is not None else None
         if op.kind in MOVES:
             inputs = [self._quantized(t, quantization, t.name) for t in op.inputs]
             if any(t is None for t in inputs):
@@ -191,6 +194,8 @@ class Absorber(Emitter):
             return MOVES[op.kind](self, op, [t for t in inputs if t is not None])
         if op.kind in ELEMENTWISE:
             codes = self._table(op, quantization, name)
+            if codes is None:
+                codes = self._of_constant(op, quantization, name)
             if codes is not None:
                 return codes
         if op.kind not in COMPUTED:
@@ -208,6 +213,17 @@ class Absorber(Emitter):
                 self._record_inputs(op)
             return total
         return COMPUTED[op.kind](self, op, [t for t in inputs if t is not None], quantization, name)
+
+    def _constant(self, tensor: Tensor, quantization: Quantization) -> Tensor:
+        """A constant, float or codes, as codes with `quantization`."""
+        assert tensor.data is not None
+        way = WRITTEN.get(self.source.engine, "DIVIDE")
+        known = tensor.quantization
+        if known is not None and not known.per_channel:
+            data = requantized(known, quantization, way)[tensor.data.astype(np.int64) + 128]
+        else:
+            data = quantized(tensor.real(), quantization, way)
+        return Tensor(self.fresh(tensor.name), tensor.shape, "int8", quantization, data.astype(np.int8))
 
     def _input(self, tensor: Tensor, quantization: Quantization) -> Tensor | None:
         if tensor not in self.codes:
@@ -246,6 +262,14 @@ class Absorber(Emitter):
             self.report.deviation(op, near, len(entries), "codes")
         return self.emit("lut", name, [codes], codes.shape, quantization, {"table": entries}, op)
 
+    def _of_constant(self, op: Op, quantization: Quantization, name: str) -> Tensor | None:
+        """add, sub, mul or div of codes and a constant that is not quantized, or None."""
+        known = [self._known(tensor) for tensor in op.inputs]
+        codes = [tensor for tensor in known if tensor is not None and not tensor.is_constant]
+        if len(codes) != 1 or (op.kind != "div" and None not in known):
+            return None
+        return of_constant(self, op, codes, quantization, name)
+
     def _accumulated(self, tensor: Tensor) -> Tensor | None:
         """The int32 NHWC accumulators of a layer on codes whose float result is `tensor`, or None."""
         op = self.producers.get(tensor)
@@ -255,7 +279,7 @@ class Absorber(Emitter):
             x, weights = (self._known(t) for t in op.inputs[:2])
             if x is None or weights is None:
                 return None
-            wide = _layer(self, op, [x, weights], None, self.fresh(f"{tensor.name}_acc"))
+            wide = layer(self, op, [x, weights], None, self.fresh(f"{tensor.name}_acc"))
             if wide is None:
                 return None
             self.accumulators[tensor] = wide
@@ -263,14 +287,14 @@ class Absorber(Emitter):
 
     def _layer_plus_codes(self, op: Op, quantization: Quantization, name: str) -> Tensor | None:
         """The sum of a layer's float result and of codes, rounded once; None for other sums."""
-        for layer, other in (op.inputs, op.inputs[::-1]):
+        for wide, other in (op.inputs, op.inputs[::-1]):
             b = self._known(other)
             if b is None or b.is_constant or b.shape != op.output.shape:
                 continue
-            acc = self._accumulated(layer)
+            acc = self._accumulated(wide)
             if acc is None:
                 continue
-            producer = self.producers[layer]
+            producer = self.producers[wide]
             if producer.kind == "linear" or producer.attrs.get("layout", "NHWC") == "NHWC":
                 return self.emit("requantize_sum", name, [acc, b], acc.shape, quantization, self.unmodeled(), op)
             b = self.transposed(b, NCHW_TO_NHWC)
@@ -303,154 +327,3 @@ class Absorber(Emitter):
                     self.problems.setdefault(op, f"reads the input {tensor.name} in float; quantize the input first")
                 else:
                     self._record_unquantized(tensor)
-
-
-# Data movement: the codes do not change.
-
-
-def _reshape(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
-    return a.emit("reshape", op.output.name, inputs, op.output.shape, inputs[0].quantization, {}, op)
-
-
-def _transpose(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
-    attrs = {"permutation": op.attrs["permutation"]}
-    return a.emit("transpose", op.output.name, inputs, op.output.shape, inputs[0].quantization, attrs, op)
-
-
-def _concat(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
-    attrs = {"axis": op.attrs["axis"]}
-    return a.emit("concat", op.output.name, inputs, op.output.shape, inputs[0].quantization, attrs, op)
-
-
-def _max_pool2d(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
-    attrs = {key: op.attrs[key] for key in ("filter", "stride", "padding")}
-    return a.image("max_pool2d", op, inputs, inputs[0].quantization, attrs, op.output.name)
-
-
-def _clip(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
-    low, high = (0.0, None) if op.kind == "relu" else (op.attrs.get("min"), op.attrs.get("max"))
-    quantization = inputs[0].quantization
-    assert quantization is not None
-    attrs = activation_codes(low, high, quantization)
-    if a.source.engine in WRITTEN:
-        for key, bound in (("output_min", low), ("output_max", high)):
-            if bound is not None:
-                attrs[key] = int(quantized(bound, quantization, WRITTEN[a.source.engine]))
-    return a.emit("clamp", op.output.name, inputs, op.output.shape, quantization, attrs, op)
-
-
-def _pad(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor | None:
-    x = inputs[0]
-    code = round(op.attrs["value"] / x.scale) + x.zero_point
-    if not -128 <= code <= 127 or (code - x.zero_point) * x.scale != op.attrs["value"]:
-        a.refuse(op, f"pads with {op.attrs['value']}, which no code of its input represents; pad with 0")
-        return None
-    attrs = {"before": op.attrs["before"], "after": op.attrs["after"], "value": code}
-    return a.emit("pad", op.output.name, inputs, op.output.shape, x.quantization, attrs, op)
-
-
-MOVES: dict[str, Callable[[Emitter, Op, list[Tensor]], Tensor | None]] = {
-    "reshape": _reshape,
-    "transpose": _transpose,
-    "concat": _concat,
-    "max_pool2d": _max_pool2d,
-    "relu": _clip,
-    "clip": _clip,
-    "pad": _pad,
-}
-
-
-# Operators that compute new values.
-
-
-def _weights(a: Emitter, op: Op, codes: Tensor) -> Tensor | None:
-    """Constant int8 weights with zero point 0, in the layout of the IR."""
-    quantization = codes.quantization
-    if codes.data is None or quantization is None:
-        a.refuse(op, f"its weights {op.inputs[1].name} are not constant")
-        return None
-    shape = [1] * codes.data.ndim
-    if quantization.axis is not None:
-        shape[quantization.axis] = -1
-    data = codes.data.astype(np.int16) - np.asarray(quantization.zero_point).reshape(shape)
-    if np.abs(data + 0.5).max() > 127.5:
-        a.refuse(op, f"its weights {codes.name} minus zero point do not fit into int8; quantize them symmetrically")
-        return None
-    axis = quantization.axis
-    if op.kind == "conv2d" and op.attrs["layout"] == "NCHW":
-        data = data.transpose(0, 2, 3, 1)
-        axis = None if axis is None else (0, 3, 1, 2)[axis]
-    if axis not in (None, 0):
-        a.refuse(op, f"its weights {codes.name} are quantized along axis {quantization.axis}, not per output channel")
-        return None
-    zero = np.zeros_like(quantization.zero_point)
-    centered = replace(quantization, zero_point=zero, axis=axis)
-    return Tensor(a.fresh(codes.name), data.shape, "int8", centered, np.ascontiguousarray(data.astype(np.int8)))
-
-
-def _layer(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization | None, name: str) -> Tensor | None:
-    x, codes = inputs
-    weights = _weights(a, op, codes)
-    if weights is None:
-        return None
-    arguments = [x, weights]
-    if len(op.inputs) > 2:
-        source = a.producers.get(op.inputs[2])
-        bias = source.inputs[0] if source is not None and source.kind == "dequantize" else op.inputs[2]
-        if bias.data is None:
-            a.refuse(op, f"its bias {op.inputs[2].name} is not constant")
-            return None
-        arguments.append(bias)
-    extra: dict[str, Any] = {key: op.attrs[key] for key in ("float_bias", "engine") if key in op.attrs}
-    if quantization is not None and "engine" not in extra:
-        extra |= a.unmodeled()
-    if op.kind == "linear":
-        return a.emit("linear", name, arguments, op.output.shape, quantization, extra, op)
-    attrs = {key: op.attrs[key] for key in ("stride", "dilation", "padding", "groups")} | extra
-    return a.image("conv2d", op, arguments, quantization, attrs, name)
-
-
-def _binary(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
-    rank = len(op.output.shape)
-    aligned = [_ranked(a, tensor, rank) for tensor in inputs]
-    if any(tensor.quantization is None or tensor.quantization.per_channel for tensor in aligned):
-        a.refuse(op, "has a constant operand that is quantized per channel; quantize it per tensor")
-        return None
-    if all(tensor.is_constant for tensor in aligned):
-        a.refuse(op, "both operands are constant; fold them in the source")
-        return None
-    extra: dict[str, Any] = {key: op.attrs[key] for key in ("engine", "float32") if key in op.attrs}
-    return a.emit(op.kind, name, aligned, op.output.shape, quantization, extra, op)
-
-
-def _ranked(a: Emitter, tensor: Tensor, rank: int) -> Tensor:
-    """`tensor` with leading axes of length 1, as for broadcasting."""
-    shape = (1,) * (rank - len(tensor.shape)) + tensor.shape
-    if shape == tensor.shape:
-        return tensor
-    if tensor.data is not None:
-        return replace(tensor, name=a.fresh(tensor.name), shape=shape, data=tensor.data.reshape(shape))
-    return a.emit("reshape", a.fresh(tensor.name), [tensor], shape, tensor.quantization, {})
-
-
-def _softmax(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
-    x = inputs[0]
-    axis, last = op.attrs["axis"] % len(x.shape), len(x.shape) - 1
-    if axis == last:
-        return a.emit("softmax", name, [x], x.shape, quantization, a.unmodeled(), op)
-    order = (*(k for k in range(len(x.shape)) if k != axis), axis)
-    moved = a.transposed(x, order)
-    y = a.emit("softmax", a.fresh(f"{name}_last"), [moved], moved.shape, quantization, a.unmodeled(), op)
-    return a.transposed(y, tuple(int(k) for k in np.argsort(order)), name)
-
-
-COMPUTED: dict[str, Callable[[Emitter, Op, list[Tensor], Quantization, str], Tensor | None]] = {
-    "conv2d": _layer,
-    "linear": _layer,
-    "add": _binary,
-    "mul": _binary,
-    "mean": pools.mean,
-    "average_pool2d": pools.average_pool2d,
-    "softmax": _softmax,
-}
-DATA_INPUTS = {"conv2d": 2, "linear": 2, "add": 2, "mul": 2, "sub": 2, "div": 2, "concat": None}

@@ -139,6 +139,11 @@ def _sink_past(graph: Graph, transpose: Op, reader: Op) -> bool:
             reader.attrs[key] = tuple(sides[k] for k in inverse(permutation))
         _swap(graph, reader, [transpose.inputs[0]], permutation)
         return True
+    if reader.kind == "slice":
+        for key in ("begin", "stride"):
+            reader.attrs[key] = tuple(reader.attrs[key][k] for k in inverse(permutation))
+        _swap(graph, reader, [transpose.inputs[0]], permutation)
+        return True
     if reader.kind in BINARY or reader.kind == "concat":
         inputs = _aligned(graph, reader, permutation)
         if inputs is None:

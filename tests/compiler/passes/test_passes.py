@@ -337,12 +337,12 @@ def test_scalars_and_functions_of_one_tensor_become_one_table() -> None:
 
 def test_what_is_left_in_float_is_named_all_at_once() -> None:
     source = Source()
-    x = source.input((1, 8), 0.05, 128)
-    y = source.op("mul", [x, constant("per_entry", np.arange(8))], x.shape)
+    x = source.input((1, 2, 4), 0.05, 128)
+    y = source.op("mul", [x, constant("per_entry", np.arange(8).reshape(2, 4))], x.shape)
     source.output(source.op("softmax", [source.qdq(y, 0.1, 0)], x.shape, axis=1))
     with pytest.raises(CompileError) as caught:
         run_passes(source.graph, Report())
     found = {problem.kind: problem.reason for problem in caught.value.problems}
     assert set(found) == {"mul", "softmax"}
-    assert "its constant operand per_entry is not quantized" in found["mul"]
+    assert "varies along several axes and is not quantized" in found["mul"]
     assert "is not quantized" in found["softmax"]
