@@ -37,6 +37,7 @@ SOURCE_ATTRS: dict[str, dict[str, object]] = {
     "quantize": {},
     "dequantize": {},
     "batch_norm": {"epsilon": float},
+    "affine": {"factor": np.ndarray, "summand": np.ndarray},
     "softmax": {"axis": int},
     "log_softmax": {"axis": int},
     "layer_norm": {"epsilon": float},

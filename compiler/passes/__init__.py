@@ -17,9 +17,8 @@ from qrt.compiler.passes.quantized.simplify import simplify
 from qrt.compiler.passes.quantized.to_dwconv2d import to_dwconv2d
 from qrt.compiler.passes.quantized.to_nhwc import to_nhwc
 from qrt.compiler.passes.remove_dead import remove_dead
-from qrt.compiler.passes.source.fold_batch_norm import fold_batch_norm
+from qrt.compiler.passes.source.fold_affine import fold_affine
 from qrt.compiler.passes.source.fold_constants import fold_constants
-from qrt.compiler.passes.source.fuse_bias import fuse_bias
 from qrt.compiler.passes.source.standardize import standardize
 from qrt.compiler.report import Report
 from qrt.compiler.verify import verify
@@ -31,8 +30,7 @@ PASSES: tuple[tuple[Pass, str], ...] = (
     (remove_dead, "source"),
     (standardize, "source"),
     (fold_constants, "source"),
-    (fold_batch_norm, "source"),
-    (fuse_bias, "source"),
+    (fold_affine, "source"),
     (absorb_qdq, "quantized"),
     (to_nhwc, "quantized"),
     (simplify, "quantized"),

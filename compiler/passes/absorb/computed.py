@@ -87,6 +87,10 @@ def _prelu(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization,
     return a.emit("add", name, [kept, sloped], x.shape, quantization, exact, op)
 
 
+def _affine(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
+    return affine(a, op, inputs[0], (op.attrs["factor"], op.attrs["summand"]), quantization, name)
+
+
 def _softmax(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
     """softmax or log_softmax, which work along the last axis."""
     x = inputs[0]
@@ -131,6 +135,7 @@ COMPUTED: dict[str, Callable[[Emitter, Op, list[Tensor], Quantization, str], Ten
     "mul": _binary,
     "mean": pools.mean,
     "average_pool2d": pools.average_pool2d,
+    "affine": _affine,
     "sum": pools.mean,
     "softmax": _softmax,
     "log_softmax": _softmax,

@@ -305,7 +305,7 @@ def test_fold_batch_norm_refuses_a_sign_that_leaves_int8() -> None:
     y = source.op("conv2d", [x, w], (1, 4, 4, 1), **attrs)
     parameters = [constant(n, [v]) for n, v in (("gamma", -1), ("beta", 0), ("mean", 0), ("var", 1))]
     source.output(source.qdq(source.op("batch_norm", [y, *parameters], y.shape, epsilon=0.0, layout="NHWC"), 0.1, 10))
-    with pytest.raises(CompileError, match="gamma is negative where conv2d"):
+    with pytest.raises(CompileError, match="factor is negative where conv2d"):
         run_passes(source.graph, Report())
 
 
