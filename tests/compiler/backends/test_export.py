@@ -23,7 +23,7 @@ pytest.importorskip("tflite")
 
 from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.backends.tflite.writer import to_tflite
-from qrt.compiler.frontends.tflite.operators import mean_requant
+from qrt.compiler.frontends.tflite.reductions import mean_requant
 
 Rng = np.random.Generator
 

@@ -1,0 +1,142 @@
+"""TensorFlow Lite's operators that slide a window or have weights: convolutions, fully-connected layers, pools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.tflite.engine import Translation, activation, requantization
+from qrt.compiler.frontends.tflite.importer import Importer
+from qrt.compiler.frontends.tflite.node import Node
+from qrt.compiler.ir import Quantization, Tensor
+
+
+def padding(
+    importer: Importer, options: Any, x: Tensor, size: tuple[int, ...], dilation: tuple[int, int]
+) -> tuple[int, ...]:
+    """(top, bottom, left, right) of padding SAME or VALID; an odd total has one more at the end."""
+    if options.Padding() == importer.tflite.Padding.VALID:
+        return (0, 0, 0, 0)
+    sides = []
+    for k, stride in enumerate((options.StrideH(), options.StrideW())):
+        length, span = x.shape[1 + k], (size[k] - 1) * dilation[k] + 1
+        total = max((-(-length // stride) - 1) * stride + span - length, 0)
+        sides += [total // 2, total - total // 2]
+    return tuple(sides)
+
+
+def weights(tensor: Tensor, axis: int) -> Tensor:
+    """Constant int8 weights, per channel along `axis` or per tensor."""
+    quantization = tensor.quantization
+    if tensor.data is None or tensor.dtype != "int8" or quantization is None:
+        raise Unsupported(f"its weights {tensor.name!r} are not constant int8")
+    if np.any(quantization.zero_point):
+        raise Unsupported(f"its weights {tensor.name!r} have a zero point")
+    if quantization.per_channel and quantization.axis != axis:
+        raise Unsupported(f"its weights {tensor.name!r} are quantized along axis {quantization.axis}")
+    return tensor
+
+
+def layer(x: Tensor, w: Tensor, inputs: list[Tensor]) -> list[Tensor]:
+    """Inputs of a layer: the scale of the bias is x_scale * w_scale, regardless of the scale in the file."""
+    if len(inputs) < 3:
+        return [x, w]
+    bias = inputs[2]
+    if bias.data is None or bias.dtype != "int32":
+        raise Unsupported(f"its bias {bias.name!r} is not constant int32")
+    assert w.quantization is not None
+    count = bias.data.size
+    unit = np.broadcast_to(x.scale * np.asarray(w.quantization.scale, np.float64), (count,))
+    quantization = Quantization(unit, np.zeros(count, np.int32), 0)
+    return [x, w, Tensor(bias.name, (count,), "int32", quantization, bias.data.reshape(-1))]
+
+
+def convolution(kind: str, option_table: str, channel_axis: int) -> Translation:
+    def translate(importer: Importer, node: Node) -> None:
+        options = importer.options(node, option_table)
+        x, w = node.inputs[0], weights(node.inputs[1], channel_axis)
+        dilation = (options.DilationHFactor(), options.DilationWFactor())
+        attrs = activation(importer, node, options.FusedActivationFunction())
+        if kind == "conv2d":
+            attrs["groups"] = x.shape[3] // w.shape[3]
+        importer.emit(
+            kind,
+            node,
+            layer(x, w, node.inputs),
+            stride=(options.StrideH(), options.StrideW()),
+            dilation=dilation,
+            padding=padding(importer, options, x, w.shape[1:3], dilation),
+            **requantization(importer),
+            **attrs,
+        )
+
+    return translate
+
+
+def fully_connected(importer: Importer, node: Node) -> None:
+    options = importer.options(node, "FullyConnectedOptions")
+    x, w = node.inputs[0], weights(node.inputs[1], 0)
+    rows = x.size // w.shape[1]
+    flat = importer.between(node, x, (rows, w.shape[1]))
+    attrs: dict[str, Any] = {"rounding": "DOUBLE"}
+    if importer.match != "tflm":  # LiteRT multiplies by a float here, unlike in convolutions
+        attrs = {"rounding": "SINGLE", "engine": importer.match}
+    direct = node.output.shape == (rows, w.shape[0])
+    y = node.output if direct else Tensor(f"{node.name}_rows", (rows, w.shape[0]), "int8", node.output.quantization)
+    importer.emit(
+        "linear",
+        node,
+        layer(flat, w, node.inputs),
+        y,
+        **(attrs | activation(importer, node, options.FusedActivationFunction())),
+    )
+    if not direct:
+        importer.emit("reshape", node, [y])
+
+
+def transpose_conv(importer: Importer, node: Node) -> None:
+    options = importer.options(node, "TransposeConvOptions")
+    x, w, y = node.inputs[2], weights(node.inputs[1], 0), node.output
+    stride, size = (options.StrideH(), options.StrideW()), w.shape[1:3]
+    same = options.Padding() == importer.tflite.Padding.SAME
+    sides: list[int] = []
+    for k in range(2):
+        out = y.shape[1 + k]
+        total = max((-(-out // stride[k]) - 1) * stride[k] + size[k] - out, 0) if same else 0
+        before = total // 2
+        after = (x.shape[1 + k] - 1) * stride[k] + size[k] - before - out
+        if after <= -stride[k]:
+            raise Unsupported("has a larger output than its stride and filter produce")
+        sides += [before, max(after, 0)]
+    importer.emit(
+        "transpose_conv2d",
+        node,
+        layer(x, w, [x, w, *node.inputs[3:]]),
+        stride=stride,
+        padding=tuple(sides),
+        # Filters smaller than the stride are computed by LiteRT, not by XNNPACK; LiteRT rounds twice.
+        **({"rounding": "DOUBLE"} if min(size[k] - stride[k] for k in range(2)) < 0 else requantization(importer)),
+        **activation(importer, node, options.FusedActivationFunction()),
+    )
+
+
+def pool(kind: str) -> Translation:
+    def translate(importer: Importer, node: Node) -> None:
+        options = importer.options(node, "Pool2DOptions")
+        x, y = node.inputs[0], node.output
+        if x.quantization is None or not x.quantization.same_as(y.quantization):
+            raise Unsupported("changes the scale, which TensorFlow Lite's pools do not support")
+        size = (options.FilterHeight(), options.FilterWidth())
+        importer.emit(
+            kind,
+            node,
+            [x],
+            filter=size,
+            stride=(options.StrideH(), options.StrideW()),
+            padding=padding(importer, options, x, size, (1, 1)),
+            **activation(importer, node, options.FusedActivationFunction(), by_litert=kind == "average_pool2d"),
+        )
+
+    return translate
