@@ -7,6 +7,7 @@ import numpy as np
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
+from qrt.compiler.integers.codes import half_away
 from qrt.compiler.integers.functions import double, eight_bits, in_eight_bits
 from qrt.compiler.ir import Edge, Quantization, Tensor
 
@@ -16,15 +17,11 @@ FEWEST_SHIFTS, MOST_SHIFTS = 16, 55
 
 def quantize(importer: Importer, node: Node) -> None:
     x, y = node.inputs[0], node.output
-    if y.dtype == "uint8" and x.dtype == "int8":
-        lower = _as_int8(y, f"{y.name}_less_128")
-        _requantize(importer, node, x, lower)
-        importer.leaving[y] = Edge(lower, source_dtype="UINT8")
-        return
-    if y.dtype != "int8":
-        raise Unsupported(f"outputs {y.dtype}; only int8 networks are supported")
     if x.dtype == "int8":
         _requantize(importer, node, x, y)
+        return
+    if x in importer.leaving:
+        _requantize_by_float(importer, node, importer.leaving[x].tensor)
         return
     edge = next((edge for edge in importer.graph.inputs if edge.tensor is x), None)
     if edge is None:
@@ -33,9 +30,6 @@ def quantize(importer: Importer, node: Node) -> None:
         # The model input quantizes; its tensor is the result.
         rule = "MULTIPLY_RECIPROCAL" if importer.match == "xnnpack" else "DIVIDE_HALF_AWAY"
         edge.tensor, edge.quantize_rule, y.name = y, rule, x.name
-    elif x.dtype == "uint8":
-        edge.tensor, edge.source_dtype = _as_int8(x, x.name), "UINT8"
-        _requantize(importer, node, edge.tensor, y)
     elif x.dtype == "int16" and x.quantization is not None and x.zero_point == 0:
         requant = double(x.scale / y.scale)
         if not FEWEST_SHIFTS <= requant.shift[0] <= MOST_SHIFTS:
@@ -45,23 +39,36 @@ def quantize(importer: Importer, node: Node) -> None:
         raise Unsupported(f"reads {x.dtype}; int16 needs a scale and zero point 0")
 
 
-def _as_int8(tensor: Tensor, name: str) -> Tensor:
-    """A uint8 tensor as int8: codes and zero_point are 128 lower."""
-    old = tensor.quantization
-    if old is None:
-        raise Unsupported(f"the scale of {tensor.name!r} is missing")
-    return Tensor(name, tensor.shape, "int8", Quantization(old.scale, np.asarray(old.zero_point - 128)))
-
-
 def _requantize(importer: Importer, node: Node, x: Tensor, y: Tensor) -> None:
     ratio = float(np.float32(x.scale) / np.float32(y.scale))
     by_xnnpack = importer.match == "xnnpack"
-    if by_xnnpack and in_eight_bits(ratio) and node.inputs[0].dtype == node.output.dtype:
+    if by_xnnpack and in_eight_bits(ratio) and (x in importer.unsigned) == (y in importer.unsigned):
         importer.emit("requantize", node, [x], y, requant=eight_bits(ratio))
         return
     # LiteRT computes conversions between int8 and uint8 itself, with vectors whose rounding depends on the position.
     attrs = {"float32": "BY_POSITION"} if by_xnnpack and ratio != 1 else {}
     importer.emit("requantize", node, [x], y, rounding="DOUBLE", **attrs)
+
+
+def _requantize_by_float(importer: Importer, node: Node, x: Tensor) -> None:
+    """QUANTIZE of a DEQUANTIZE: the real value of each code, in float32, is rounded to a code."""
+    assert x.quantization is not None and node.output.quantization is not None
+    codes = quantized(dequantized(np.arange(-128, 128), x.quantization), node.output.quantization)
+    importer.emit("lut", node, [x], table=codes.astype(np.int8))
+
+
+def dequantized(codes: np.ndarray, quantization: Quantization) -> np.ndarray:
+    """The float32 values of codes as DEQUANTIZE computes them; per channel along the last axis of `codes`."""
+    steps = (codes.astype(np.int64) - quantization.zero_point).astype(np.float32)
+    real: np.ndarray = steps * np.float32(quantization.scale)
+    return real
+
+
+def quantized(real: np.ndarray, quantization: Quantization) -> np.ndarray:
+    """The codes of float32 values as QUANTIZE computes them."""
+    codes = half_away(np.float32(real) / np.float32(quantization.scale)) + int(quantization.zero_point)
+    clipped: np.ndarray = np.clip(codes, -128, 127)
+    return clipped
 
 
 def dequantize(importer: Importer, node: Node) -> None:

@@ -17,13 +17,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from qrt.compiler.errors import CompileError, Problem, understanding
 from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.tflite import folding
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.frontends.tflite.operators import OF_OTHER_TYPES, OPERATORS
-from qrt.compiler.ir import Edge, Graph
+from qrt.compiler.frontends.tflite.refusals import each_once, of_file, of_kind, of_subgraphs, of_types
+from qrt.compiler.ir import Edge, Graph, Tensor
 from qrt.compiler.libraries import load
 
 
@@ -49,44 +52,90 @@ def to_graph(source: str | os.PathLike[str], match: str = "tflm") -> Graph:
     if len(content) < 8 or content[4:8] != b"TFL3":
         raise CompileError([Problem(str(path), "file", "is not a TensorFlow Lite file")])
     with understanding(str(path), "convert it again"):
-        count = tflite.Model.GetRootAsModel(content, 0).SubgraphsLength()
-        if count != 1:
-            raise CompileError([Problem(str(path), "file", f"has {count} subgraphs; only one is supported")])
-        return _translated(Importer(tflite, content, path.stem, match))
+        importer = Importer(tflite, content, path.stem, match)
+        if (count := importer.model.SubgraphsLength()) != 1:
+            reason = of_subgraphs([_kinds(importer, k) for k in range(count)])
+            raise CompileError([Problem(str(path), "file", reason)])
+        return _translated(importer, str(path))
 
 
-def _translated(importer: Importer) -> Graph:
+def _kinds(importer: Importer, subgraph: int) -> set[str]:
+    source = importer.model.Subgraphs(subgraph)
+    return {importer.kind(source.Operators(i)) for i in range(source.OperatorsLength())}
+
+
+def _translated(importer: Importer, path: str) -> Graph:
     """Converts the whole subgraph."""
-    graph, subgraph = importer.graph, importer.subgraph
-    for index in subgraph.InputsAsNumpy().tolist():
-        graph.inputs.append(Edge(importer.tensor(index)))
-    kinds = {v: k for k, v in vars(importer.tflite.BuiltinOperator).items() if isinstance(v, int)}
-    for i in range(subgraph.OperatorsLength()):
-        code = importer.model.OperatorCodes(subgraph.Operators(i).OpcodeIndex())
-        _translate(importer, i, kinds.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "?"))
-    for index in subgraph.OutputsAsNumpy().tolist():
-        tensor = importer.tensor(index)
-        graph.outputs.append(importer.leaving.get(tensor) or Edge(tensor))
+    graph, subgraph = importer.graph, importer.model.Subgraphs(0)
+    inputs, outputs = (
+        [importer.tensor(entry(k)) for k in range(count)]
+        for entry, count in ((subgraph.Inputs, subgraph.InputsLength()), (subgraph.Outputs, subgraph.OutputsLength()))
+    )
+    graph.inputs += [_edge(importer, tensor) for tensor in inputs]
+    nodes = [_node(importer, i, subgraph.Operators(i)) for i in range(subgraph.OperatorsLength())]
+    if reason := of_file(nodes):
+        raise CompileError([Problem(path, "file", reason)])
+    for node in nodes:
+        _translate(importer, node)
+    graph.outputs += [importer.leaving.get(tensor) or _edge(importer, tensor) for tensor in outputs]
+    importer.problems += of_types(importer.other_types, path)
     for edge in (*graph.inputs, *graph.outputs):
         if edge.tensor.dtype != "int8" and not importer.problems:
             reason = f"is {edge.tensor.dtype}, and no QUANTIZE or DEQUANTIZE converts between it and int8"
             importer.problems.append(Problem(edge.tensor.name, "tensor", reason))
     if importer.problems:
-        raise CompileError(importer.problems)
+        raise CompileError(each_once(importer.problems))
     return graph
 
 
-def _translate(importer: Importer, index: int, kind: str) -> None:
+def _edge(importer: Importer, tensor: Tensor) -> Edge:
+    return Edge(tensor, source_dtype="UINT8" if tensor in importer.unsigned else "INT8")
+
+
+def _node(importer: Importer, index: int, source: Any) -> Node:
     """Operator `index` of the file; its kind is spelled as in the schema."""
-    source = importer.subgraph.Operators(index)
-    inputs = [importer.tensor(i) for i in source.InputsAsNumpy().tolist() if i >= 0]
-    outputs = [importer.tensor(i) for i in source.OutputsAsNumpy().tolist()]
-    node = Node(kind, outputs[0].name, source, inputs, outputs)
+    inputs = [source.Inputs(k) for k in range(source.InputsLength())]
+    outputs = [importer.tensor(source.Outputs(k)) for k in range(source.OutputsLength())]
+    kind, custom = importer.kind(source), importer.model.OperatorCodes(source.OpcodeIndex()).CustomCode() or b""
+    return Node(
+        kind,
+        outputs[0].name if outputs else f"operator {index}",
+        source,
+        [importer.tensor(k) for k in inputs if k >= 0],
+        outputs,
+        custom.decode("utf-8", "replace") if kind == "CUSTOM" else "",
+    )
+
+
+def _translate(importer: Importer, node: Node) -> None:
+    """Appends the operators of a node, or records why there are none.
+
+    A node that reads the result of a refused one is refused too, and said only if its kind is not supported anyway.
+    """
+    reads_refused = any(tensor in importer.refused for tensor in node.inputs)
     try:
-        if kind not in OPERATORS:
-            raise Unsupported("this operator is not supported yet")
-        if kind not in OF_OTHER_TYPES and any(t.dtype != "int8" for t in (*node.activations, *outputs)):
-            raise Unsupported("is not int8; quantize the whole network to int8")
-        OPERATORS[kind](importer, node)
+        if reason := of_kind(node):
+            raise Unsupported(reason)
+        if folding.fold(importer, node):
+            return
+        other = _other_type(node)
+        if other is not None and not reads_refused:
+            importer.other_types.setdefault(other, []).append(node)
+        if other is not None or (reads_refused and node.kind in OPERATORS):
+            importer.refused.update(node.outputs)
+            return
+        if node.kind not in OPERATORS:
+            raise Unsupported("this operator is not supported; replace it, or end the network before it")
+        OPERATORS[node.kind](importer, node)
     except Unsupported as reason:
-        importer.problems.append(Problem(node.name, kind, str(reason)))
+        importer.refuse(node, str(reason))
+
+
+def _other_type(node: Node) -> str | None:
+    """The type of the node's activations if it computes in another one than int8."""
+    types = [tensor.dtype for tensor in (*node.activations, *node.outputs)]
+    if node.kind not in OPERATORS:
+        return None if "int8" in types else next(iter(types), None)
+    if node.kind in OF_OTHER_TYPES and not (node.kind == "QUANTIZE" and node.output.dtype != "int8"):
+        return None
+    return next((dtype for dtype in types if dtype != "int8"), None)

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.errors import Problem
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite.node import Node
-from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
-from qrt.compiler.untrusted import too_large
+from qrt.compiler.frontends.tflite.tensors import as_int8, read
+from qrt.compiler.ir import Edge, Graph, Op, Tensor
+from qrt.compiler.untrusted import RATIO
 
-DTYPES = {0: "float32", 2: "int32", 3: "uint8", 4: "int64", 7: "int16", 9: "int8"}
-NUMPY = {name: np.dtype(name) for name in DTYPES.values()}
+# Bytes of constants that a file of any size may make the compiler compute.
+ROOM = 1 << 26
 
 
 class Importer:
@@ -27,41 +28,49 @@ class Importer:
         self.graph = Graph(name)
         self.problems: list[Problem] = []
         self.tensors: dict[int, Tensor] = {}
-        # For each model output that is not int8, the edge with the int8 tensor before it.
+        # For each float result of a DEQUANTIZE, the edge that it makes of a model output.
         self.leaving: dict[Tensor, Edge] = {}
-        self.subgraph = self.model.Subgraphs(0)
+        # Tensors that are uint8 in the file, and those of rank 0, which have rank 1 here.
+        self.unsigned: set[Tensor] = set()
+        self.scalars: set[Tensor] = set()
+        # Results of nodes that cannot be converted, and such nodes by the type that is not supported.
+        self.refused: set[Tensor] = set()
+        self.other_types: dict[str, list[Node]] = {}
+        self.room = max(ROOM, RATIO * len(content))
+        self.kinds = {k: name for name, k in vars(tflite.BuiltinOperator).items() if isinstance(k, int)}
+
+    def kind(self, source: Any) -> str:
+        """The kind of an operator of the file, spelled as in the schema."""
+        code = self.model.OperatorCodes(source.OpcodeIndex())
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        return self.kinds.get(number, f"builtin operator {number}")
 
     def tensor(self, index: int) -> Tensor:
         """Tensor `index` of the file, always the same object."""
         if index not in self.tensors:
-            self.tensors[index] = self._read(self.subgraph.Tensors(index))
+            self.tensors[index] = self._read(index)
         return self.tensors[index]
 
-    def _read(self, source: Any) -> Tensor:
-        name = (source.Name() or b"").decode("utf-8", "replace")
-        shape = tuple(source.ShapeAsNumpy().tolist()) if source.ShapeLength() else ()
-        if problems := too_large(name, shape):
-            raise CompileError(problems)
-        dtype = DTYPES.get(source.Type())
-        if dtype is None:
-            raise CompileError([Problem(name, "tensor", "has an unsupported type; only int8 networks are supported")])
-        content = self.model.Buffers(source.Buffer())
-        data = None
-        if content.DataLength():
-            # Several tensors may share one buffer, so none of them is a copy.
-            data = np.frombuffer(content.DataAsNumpy(), NUMPY[dtype].newbyteorder("<")).reshape(shape)
-        return Tensor(name, shape, dtype, self._quantization(source), data)
+    def _read(self, index: int) -> Tensor:
+        tensor = read(self.tflite, self.model, self.model.Subgraphs(0).Tensors(index))
+        if tensor.dtype == "uint8" and tensor.quantization is not None:
+            tensor = as_int8(tensor)
+            self.unsigned.add(tensor)
+        if tensor.dtype == "int8" and not tensor.shape and tensor.data is None:
+            tensor.shape = (1,)
+            self.scalars.add(tensor)
+        return tensor
 
-    @staticmethod
-    def _quantization(source: Any) -> Quantization | None:
-        stated = source.Quantization()
-        if stated is None or stated.ScaleLength() == 0:
-            return None
-        scale = stated.ScaleAsNumpy().astype(np.float32)
-        zero_point = stated.ZeroPointAsNumpy().astype(np.int32) if stated.ZeroPointLength() else np.zeros(len(scale))
-        if len(scale) == 1:
-            return Quantization(scale.reshape(()), np.asarray(zero_point, np.int32).reshape(()))
-        return Quantization(scale, np.asarray(zero_point, np.int32), int(stated.QuantizedDimension()))
+    def reserve(self, count: int, dtype: np.dtype[Any]) -> None:
+        """Raises `Unsupported` if constants that are computed here would take far more memory than the file."""
+        self.room -= count * dtype.itemsize
+        if self.room < 0:
+            raise Unsupported("computes constants that are far larger than the file; store them in the file")
+
+    def refuse(self, node: Node, reason: str) -> None:
+        """Records why a node cannot be converted; the nodes behind it are not checked."""
+        self.problems.append(Problem(node.name, node.title, reason))
+        self.refused.update(node.outputs)
 
     def options(self, node: Node, name: str) -> Any:
         """The operator's option table, called `name` in the schema."""

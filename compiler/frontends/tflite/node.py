@@ -27,13 +27,19 @@ ACTIVATIONS = {
 
 @dataclass(frozen=True)
 class Node:
-    """One operator of the file: its kind, name, flatbuffer table, and tensors."""
+    """One operator of the file: its kind, name, flatbuffer table, tensors, and the name of a custom operator."""
 
     kind: str
     name: str
     source: Any
     inputs: list[Tensor]
     outputs: list[Tensor]
+    custom: str = ""
+
+    @property
+    def title(self) -> str:
+        """What messages call the kind."""
+        return self.custom or self.kind
 
     @property
     def output(self) -> Tensor:
