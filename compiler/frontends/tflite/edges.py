@@ -9,6 +9,7 @@ from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.integers.codes import half_away
 from qrt.compiler.integers.functions import double, eight_bits, in_eight_bits
+from qrt.compiler.integers.singles import dequantized
 from qrt.compiler.ir import Edge, Quantization, Tensor
 
 # Shifts that SPEC.md's V61 allows.
@@ -55,13 +56,6 @@ def _requantize_by_float(importer: Importer, node: Node, x: Tensor) -> None:
     assert x.quantization is not None and node.output.quantization is not None
     codes = quantized(dequantized(np.arange(-128, 128), x.quantization), node.output.quantization)
     importer.emit("lut", node, [x], table=codes.astype(np.int8))
-
-
-def dequantized(codes: np.ndarray, quantization: Quantization) -> np.ndarray:
-    """The float32 values of codes as DEQUANTIZE computes them; per channel along the last axis of `codes`."""
-    steps = (codes.astype(np.int64) - quantization.zero_point).astype(np.float32)
-    real: np.ndarray = steps * np.float32(quantization.scale)
-    return real
 
 
 def quantized(real: np.ndarray, quantization: Quantization) -> np.ndarray:

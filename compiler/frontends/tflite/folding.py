@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
-from qrt.compiler.frontends.tflite.edges import dequantized, quantized
+from qrt.compiler.frontends.tflite.edges import quantized
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.frontends.tflite.tensors import NUMPY
@@ -220,8 +220,11 @@ def _dequantize(importer: Importer, node: Node, values: Arrays) -> np.ndarray:
     x = node.inputs[0]
     if x.quantization is None:
         return values[0]
-    axis = -1 if x.quantization.axis is None else x.quantization.axis
-    return np.moveaxis(dequantized(np.moveaxis(values[0], axis, -1), x.quantization), -1, axis)
+    shape = [1] * values[0].ndim
+    if x.quantization.axis is not None:
+        shape[x.quantization.axis] = -1
+    steps = values[0].astype(np.int64) - x.quantization.zero_point.reshape(shape)
+    return steps.astype(np.float32) * np.float32(x.quantization.scale.reshape(shape))
 
 
 def _quantize(importer: Importer, node: Node, values: Arrays) -> np.ndarray:

@@ -14,10 +14,8 @@ from qrt.compiler.ir import Quantization, Tensor
 from qrt.compiler.untrusted import too_large
 
 # Types whose constants numpy can hold; int4 constants are unpacked to int8.
-NUMPY = {
-    np.dtype(kind).name: np.dtype(kind)
-    for kind in ["f2", "f4", "f8", "?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"]
-}
+KINDS = ("f2", "f4", "f8", "?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8")
+NUMPY = {np.dtype(kind).name: np.dtype(kind) for kind in KINDS}
 
 
 def read(tflite: ModuleType, model: Any, source: Any) -> Tensor:
