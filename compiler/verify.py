@@ -178,11 +178,8 @@ RULES = (
     ),
     Rule(INTEGER, "its tensors are int8 with one scale", lambda op: any(_not_codes(t) for t in _activations(op))),
     Rule(INTEGER, "adds accumulators", lambda op: op.kind == "requantize_sum" and op.inputs[0].dtype != "int32"),
-    Rule(
-        INTEGER,
-        "its weights are constant int8",
-        lambda op: op.kind in CHANNEL_AXIS and (op.inputs[1].data is None or op.inputs[1].data.dtype != np.int8),
-    ),
+    Rule(("quantized",), "its weights are constant int8 or int16", lambda op: _other_weights(op, np.int8, np.int16)),
+    Rule(("lowered",), "its weights are constant int8", lambda op: _other_weights(op, np.int8)),
     Rule(INTEGER, "its output has the shape that follows from its inputs", lambda op: _shape(op) != op.output.shape),
     Rule(INTEGER, "keeps the numbers of its input", _other_numbers),
     Rule(
@@ -191,6 +188,10 @@ RULES = (
         lambda op: not -128 <= op.attrs.get("output_min", -128) <= op.attrs.get("output_max", 127) <= 127,
     ),
 )
+
+
+def _other_weights(op: Op, *dtypes: type) -> bool:
+    return op.kind in CHANNEL_AXIS and (op.inputs[1].data is None or op.inputs[1].data.dtype not in dtypes)
 
 
 def _takes(facts: Operator, count: int) -> bool:

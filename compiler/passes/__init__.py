@@ -14,6 +14,7 @@ from qrt.compiler.passes.lowered.remove_channels import remove_channels
 from qrt.compiler.passes.quantized.fuse_activation import fuse_activation
 from qrt.compiler.passes.quantized.fuse_pad import fuse_pad
 from qrt.compiler.passes.quantized.simplify import simplify
+from qrt.compiler.passes.quantized.split_weights import split_weights
 from qrt.compiler.passes.quantized.to_dwconv2d import to_dwconv2d
 from qrt.compiler.passes.quantized.to_nhwc import to_nhwc
 from qrt.compiler.passes.remove_dead import remove_dead
@@ -37,6 +38,7 @@ PASSES: tuple[tuple[Pass, str], ...] = (
     (to_dwconv2d, "quantized"),
     (fuse_pad, "quantized"),
     (fuse_activation, "quantized"),
+    (split_weights, "quantized"),
     (remove_dead, "quantized"),
 )
 

@@ -10,6 +10,7 @@ from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite.engine import Translation, activation, requantization
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
+from qrt.compiler.integers.codes import centered
 from qrt.compiler.ir import Quantization, Tensor
 
 
@@ -28,15 +29,13 @@ def padding(
 
 
 def weights(tensor: Tensor, axis: int) -> Tensor:
-    """Constant int8 weights, per channel along `axis` or per tensor."""
+    """Constant weights with zero point 0, per channel along `axis` or per tensor."""
     quantization = tensor.quantization
     if tensor.data is None or tensor.dtype != "int8" or quantization is None:
         raise Unsupported(f"its weights {tensor.name!r} are not constant int8")
-    if np.any(quantization.zero_point):
-        raise Unsupported(f"its weights {tensor.name!r} have a zero point")
     if quantization.per_channel and quantization.axis != axis:
         raise Unsupported(f"its weights {tensor.name!r} are quantized along axis {quantization.axis}")
-    return tensor
+    return centered(tensor)
 
 
 def layer(x: Tensor, w: Tensor, inputs: list[Tensor]) -> list[Tensor]:

@@ -7,41 +7,33 @@ from typing import Any
 
 import numpy as np
 
+from qrt.compiler.integers.codes import centered
 from qrt.compiler.ir import Op, Quantization, Tensor
 from qrt.compiler.passes.absorb.emitter import Emitter
 
 
 def _centered(a: Emitter, op: Op, codes: Tensor) -> Tensor | None:
-    """Constant int8 weights with zero point 0, in the source's layout."""
-    quantization = codes.quantization
-    if codes.data is None or quantization is None:
+    """Constant weights with zero point 0, in the source's layout."""
+    if codes.data is None or codes.quantization is None:
         a.refuse(op, f"its weights {op.inputs[1].name} are not constant")
         return None
-    shape = [1] * codes.data.ndim
-    if quantization.axis is not None:
-        shape[quantization.axis] = -1
-    data = codes.data.astype(np.int16) - np.asarray(quantization.zero_point).reshape(shape)
-    if np.abs(data + 0.5).max() > 127.5:
-        a.refuse(op, f"its weights {codes.name} minus zero point do not fit into int8; quantize them symmetrically")
-        return None
-    zero = np.zeros_like(quantization.zero_point)
-    return replace(codes, dtype="int8", quantization=replace(quantization, zero_point=zero), data=data.astype(np.int8))
+    return centered(codes)
 
 
 def _weights(a: Emitter, op: Op, codes: Tensor) -> Tensor | None:
-    """Constant int8 weights with zero point 0, in the layout of the IR."""
-    centered = _centered(a, op, codes)
-    if centered is None or centered.data is None or centered.quantization is None:
+    """Constant weights with zero point 0, in the layout of the IR."""
+    weights = _centered(a, op, codes)
+    if weights is None or weights.data is None or weights.quantization is None:
         return None
-    data, axis = centered.data, centered.quantization.axis
+    data, axis = weights.data, weights.quantization.axis
     if op.kind == "conv2d" and op.attrs["layout"] == "NCHW":
         data = data.transpose(0, 2, 3, 1)
         axis = None if axis is None else (0, 3, 1, 2)[axis]
     if axis not in (None, 0):
         a.refuse(op, f"its weights {codes.name} are quantized along axis {axis}, not per output channel")
         return None
-    known = replace(centered.quantization, axis=axis)
-    return Tensor(a.fresh(codes.name), data.shape, "int8", known, np.ascontiguousarray(data))
+    known = replace(weights.quantization, axis=axis)
+    return Tensor(a.fresh(codes.name), data.shape, weights.dtype, known, np.ascontiguousarray(data))
 
 
 def _with_bias(a: Emitter, op: Op, arguments: list[Tensor]) -> list[Tensor] | None:
@@ -83,7 +75,8 @@ def transpose_conv2d(a: Emitter, op: Op, inputs: list[Tensor], quantization: Qua
         return None
     groups, (spread_y, spread_x) = op.attrs["groups"], op.attrs["dilation"]
     inside, outside, height, width = weights.shape
-    data = np.zeros((outside * groups, (height - 1) * spread_y + 1, (width - 1) * spread_x + 1, inside), np.int8)
+    shape = (outside * groups, (height - 1) * spread_y + 1, (width - 1) * spread_x + 1, inside)
+    data = np.zeros(shape, weights.dtype)
     for group in range(groups):
         channels = slice(group * inside // groups, (group + 1) * inside // groups)
         rows = slice(group * outside, (group + 1) * outside)
@@ -95,7 +88,7 @@ def transpose_conv2d(a: Emitter, op: Op, inputs: list[Tensor], quantization: Qua
     if known.axis == 1:
         scale = np.tile(known.scale, groups)
         known = Quantization(scale, np.zeros(len(scale), np.int32), 0)
-    arguments = _with_bias(a, op, [x, Tensor(a.fresh(codes.name), data.shape, "int8", known, data)])
+    arguments = _with_bias(a, op, [x, Tensor(a.fresh(codes.name), data.shape, weights.dtype, known, data)])
     if arguments is None:
         return None
     top, bottom, left, right = op.attrs["padding"]

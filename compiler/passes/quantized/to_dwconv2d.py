@@ -21,7 +21,7 @@ def to_dwconv2d(graph: Graph, report: Report) -> Graph:
         if quantization.axis is not None:
             quantization = replace(quantization, axis=3)
         data = np.ascontiguousarray(weights.data.transpose(3, 1, 2, 0))
-        op.inputs[1] = Tensor(weights.name, data.shape, "int8", quantization, data)
+        op.inputs[1] = Tensor(weights.name, data.shape, weights.dtype, quantization, data)
         op.kind = "dwconv2d"
         del op.attrs["groups"]
     return graph

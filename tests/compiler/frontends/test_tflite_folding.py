@@ -155,9 +155,7 @@ def test_shapes_from_values_are_refused(tmp_path: Path) -> None:
     f.operator("RESHAPE", [x, f.computed("CAST", [shape], (2,), "CastOptions")], [y])
     path = tmp_path / "net.tflite"
     path.write_bytes(f.to_bytes([x, shape], [y]))
-    with pytest.raises(
-        CompileError, match=r"computes integers inside of the network: n3 \(CAST\)"
-    ):
+    with pytest.raises(CompileError, match=r"computes integers inside of the network: n3 \(CAST\)"):
         build(path)
 
 
