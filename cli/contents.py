@@ -109,8 +109,10 @@ def _names(enum: type) -> dict[int, str]:
 
 
 # The integers of the arithmetic, which `qrt explain` shows.
+SCALE_DOWNS = {f"{name}_{part}" for name in "aby" for part in ("multiplier", "shift")}
 ARITHMETIC = {
-    "add": {"shift", *(f"{name}_{part}" for name in "aby" for part in ("multiplier", "shift"))},
+    "add": {"shift", *SCALE_DOWNS},
+    "squared_difference": SCALE_DOWNS,
     "softmax": {"numerator"},
 }
 

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qrt.compiler.builder_parts import Activation, Padding, Pair, Parts
+from qrt.compiler.builder_parts import Activation, Padding, Pair
+from qrt.compiler.builder_rows import Rows
 from qrt.compiler.integers.codes import FUNCTIONS, per_tensor
 from qrt.compiler.ir import Edge, Tensor
 
 
-class GraphBuilder(Parts):
+class GraphBuilder(Rows):
     """Builds a quantized graph, one operator a call.
 
     Every method takes and returns `qrt.compiler.ir.Tensor`; an operator that computes new numbers takes
@@ -261,6 +262,21 @@ class GraphBuilder(Parts):
         """The smaller entries, broadcasting; both have the same scale and zero_point."""
         return self.elementwise("minimum", a, b, name=name)
 
+    def squared_difference(
+        self,
+        a: Tensor,
+        b: Tensor,
+        *,
+        scale: float,
+        zero_point: int = 0,
+        activation: Activation = None,
+        name: str = "",
+    ) -> Tensor:
+        """(a - b)^2 as TensorFlow Lite computes it, broadcasting; the ranks are equal."""
+        return self._computed(
+            "squared_difference", [a, b], self._broadcast(a, b), scale, zero_point, activation, {}, name
+        )
+
     def requantize_sum(
         self,
         a: Tensor,
@@ -456,20 +472,6 @@ class GraphBuilder(Parts):
     ) -> Tensor:
         """The same real values under another scale and zero_point."""
         return self._computed("requantize", [x], x.shape, scale, zero_point, activation, {"rounding": rounding}, name)
-
-    def arg_max(self, x: Tensor, *, name: str = "") -> Tensor:
-        """Index of the largest entry along the last axis, at most 256 long: scale 1, zero_point -128."""
-        if x.shape[-1] > 256:
-            raise ValueError(f"arg_max of {x.name!r}: {x.shape[-1]} entries do not fit into codes, at most 256 do")
-        return self._append("arg_max", [x], (*x.shape[:-1], 1), per_tensor(1.0, -128), {}, name)
-
-    def l2_norm(self, x: Tensor, *, name: str = "") -> Tensor:
-        """Each row of the last axis divided by its length: scale 1/128, zero_point 0."""
-        return self._append("l2_norm", [x], x.shape, per_tensor(1 / 128, 0), {}, name)
-
-    def softmax(self, x: Tensor, *, scale: float = 1 / 256, zero_point: int = -128, name: str = "") -> Tensor:
-        """Softmax over the last axis."""
-        return self._computed("softmax", [x], x.shape, scale, zero_point, None, {}, name)
 
     def lut(
         self,

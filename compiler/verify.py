@@ -57,6 +57,7 @@ LOWERED_ATTRS: dict[str, dict[str, object]] = {
     **{kind: {"requant": Requant} for kind, facts in OPERATORS.items() if facts.has("requant")},
     "requantize_sum": {"requant": Requant, "b_multiplier": np.ndarray},
     "add": {"a_multiplier": int, "b_multiplier": int},
+    "squared_difference": {f"{name}_{part}": int for name in "aby" for part in ("multiplier", "shift")},
     "softmax": {"exponential": np.ndarray, "numerator": int, "shift": int},
 }
 

@@ -287,6 +287,26 @@ cdef void add(const void *params, const int8_t *const *inputs, int8_t *output, v
 reference.add.run = add
 
 
+cdef void squared_difference(const void *params, const int8_t *const *inputs, int8_t *output,
+                             void *scratch) noexcept nogil:
+    cdef const qrt_add_params *p = <const qrt_add_params *>params
+    cdef const qrt_broadcast *s = &p.broadcast
+    cdef int64_t i, a, b, d
+    for i in range(broadcast_size(s)):
+        a = inputs[0][source_of(i, s.rank, s.shape, s.a_stride)]
+        b = inputs[1][source_of(i, s.rank, s.shape, s.b_stride)]
+        # SPEC: d = scale_down((a - a_zero_point) * 2^7, a_multiplier, a_shift)
+        # SPEC: - scale_down((b - b_zero_point) * 2^7, b_multiplier, b_shift)
+        d = scale_down((a - p.a_zero_point) * power_of_two(7), p.a_multiplier, p.a_shift)
+        d -= scale_down((b - p.b_zero_point) * power_of_two(7), p.b_multiplier, p.b_shift)
+        # SPEC: y = clamp(scale_down(d * d, y_multiplier, y_shift) + y_zero_point)
+        d = scale_down(d * d, p.y_multiplier, p.y_shift) + p.y_zero_point
+        output[i] = clamp(d, p.output_min, p.output_max)
+
+
+reference.squared_difference.run = squared_difference
+
+
 cdef void mul(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
     cdef const qrt_binary_params *p = <const qrt_binary_params *>params
     cdef const qrt_broadcast *s = &p.broadcast

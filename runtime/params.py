@@ -216,4 +216,5 @@ PARAMS: dict[str, str] = {
     "matmul": "qrt_matmul_params",
     "l2_norm": "qrt_l2_norm_params",
     "requantize_sum": "qrt_requantize_sum_params",
+    "squared_difference": "qrt_add_params",
 }

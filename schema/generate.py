@@ -239,7 +239,7 @@ def _operator_params(schema: Schema, union: str) -> dict[str, str]:
     named = {word: struct for struct, _, comment in found for word in re.findall(r"\w+", comment)}
     shared = {1: own["unary"], 2: own["binary"]}
     return {
-        name: own.get(name) or (shared[operator.inputs[0]] if operator.elementwise else named[name])
+        name: own.get(name) or named.get(name) or shared[operator.inputs[0]]
         for name, operator in schema.operators.items()
     }
 

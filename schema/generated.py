@@ -76,6 +76,7 @@ class Options(object):
     MatMul = 23
     L2Norm = 24
     RequantizeSum = 25
+    SquaredDifference = 26
 
 
 class Lifetime(object):
@@ -1814,6 +1815,96 @@ def RequantizeSumAddRequant(builder, requant): builder.PrependUOffsetTRelativeSl
 def RequantizeSumAddBMultiplier(builder, bMultiplier): builder.PrependUOffsetTRelativeSlot(1, flatbuffers.number_types.UOffsetTFlags.py_type(bMultiplier), 0)
 def RequantizeSumStartBMultiplierVector(builder, numElems): return builder.StartVector(8, numElems, 8)
 def RequantizeSumEnd(builder): return builder.EndObject()
+
+
+class SquaredDifference(object):
+    __slots__ = ['_tab']
+
+    @classmethod
+    def GetRootAs(cls, buf, offset=0):
+        n = flatbuffers.encode.Get(flatbuffers.packer.uoffset, buf, offset)
+        x = SquaredDifference()
+        x.Init(buf, n + offset)
+        return x
+
+    @classmethod
+    def GetRootAsSquaredDifference(cls, buf, offset=0):
+        """This method is deprecated. Please switch to GetRootAs."""
+        return cls.GetRootAs(buf, offset)
+    @classmethod
+    def SquaredDifferenceBufferHasIdentifier(cls, buf, offset, size_prefixed=False):
+        return flatbuffers.util.BufferHasIdentifier(buf, offset, b"\x51\x52\x54\x31", size_prefixed=size_prefixed)
+
+    # SquaredDifference
+    def Init(self, buf, pos):
+        self._tab = flatbuffers.table.Table(buf, pos)
+
+    # SquaredDifference
+    def AMultiplier(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(4))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int32Flags, o + self._tab.Pos)
+        return 0
+
+    # SquaredDifference
+    def BMultiplier(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(6))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int32Flags, o + self._tab.Pos)
+        return 0
+
+    # SquaredDifference
+    def AShift(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(8))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
+    # SquaredDifference
+    def BShift(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(10))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
+    # SquaredDifference
+    def YMultiplier(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(12))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int32Flags, o + self._tab.Pos)
+        return 0
+
+    # SquaredDifference
+    def YShift(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(14))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
+    # SquaredDifference
+    def OutputMin(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(16))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int8Flags, o + self._tab.Pos)
+        return -128
+
+    # SquaredDifference
+    def OutputMax(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(18))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int8Flags, o + self._tab.Pos)
+        return 127
+
+def SquaredDifferenceStart(builder): builder.StartObject(8)
+def SquaredDifferenceAddAMultiplier(builder, aMultiplier): builder.PrependInt32Slot(0, aMultiplier, 0)
+def SquaredDifferenceAddBMultiplier(builder, bMultiplier): builder.PrependInt32Slot(1, bMultiplier, 0)
+def SquaredDifferenceAddAShift(builder, aShift): builder.PrependUint8Slot(2, aShift, 0)
+def SquaredDifferenceAddBShift(builder, bShift): builder.PrependUint8Slot(3, bShift, 0)
+def SquaredDifferenceAddYMultiplier(builder, yMultiplier): builder.PrependInt32Slot(4, yMultiplier, 0)
+def SquaredDifferenceAddYShift(builder, yShift): builder.PrependUint8Slot(5, yShift, 0)
+def SquaredDifferenceAddOutputMin(builder, outputMin): builder.PrependInt8Slot(6, outputMin, -128)
+def SquaredDifferenceAddOutputMax(builder, outputMax): builder.PrependInt8Slot(7, outputMax, 127)
+def SquaredDifferenceEnd(builder): return builder.EndObject()
 
 
 class Operator(object):

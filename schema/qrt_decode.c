@@ -141,6 +141,17 @@ static void read_add(const uint8_t *bytes, uint32_t table, qrt_add_data *add) {
     add->subtract = ubyte_field(bytes, table, ADD_SUBTRACT);
 }
 
+/* Its numbers have the places of add's in form TFLITE. */
+static void read_squared_difference(const uint8_t *bytes, uint32_t table, qrt_add_data *add) {
+    add->form = QRT_TFLITE;
+    add->a_multiplier = int_field(bytes, table, SQUARED_DIFFERENCE_A_MULTIPLIER);
+    add->b_multiplier = int_field(bytes, table, SQUARED_DIFFERENCE_B_MULTIPLIER);
+    add->y_multiplier = int_field(bytes, table, SQUARED_DIFFERENCE_Y_MULTIPLIER);
+    add->a_shift = ubyte_field(bytes, table, SQUARED_DIFFERENCE_A_SHIFT);
+    add->b_shift = ubyte_field(bytes, table, SQUARED_DIFFERENCE_B_SHIFT);
+    add->y_shift = ubyte_field(bytes, table, SQUARED_DIFFERENCE_Y_SHIFT);
+}
+
 static void read_output_range(const uint8_t *bytes, uint32_t table, uint32_t output_min, qrt_operator *op) {
     op->output_min = byte_field(bytes, table, output_min, INT8_MIN);
     op->output_max = byte_field(bytes, table, output_min + 1, INT8_MAX);
@@ -165,6 +176,9 @@ static void read_special(const uint8_t *bytes, uint32_t options, qrt_operator *o
         break;
     case QRT_ADD:
         read_add(bytes, options, &op->add);
+        break;
+    case QRT_SQUARED_DIFFERENCE:
+        read_squared_difference(bytes, options, &op->add);
         break;
     case QRT_AVERAGE_POOL2D:
         op->pool_rounding = ubyte_field(bytes, options, AVERAGE_POOL2D_ROUNDING);

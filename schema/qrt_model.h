@@ -154,7 +154,7 @@ typedef struct qrt_operator {
     int32_t output_min, output_max;
     int32_t groups;                        /* CONV2D */
     int32_t pool_rounding;                 /* AVERAGE_POOL2D: enum qrt_pool_rounding */
-    qrt_add_data add;                      /* ADD */
+    qrt_add_data add;                      /* ADD, SQUARED_DIFFERENCE */
     const int32_t *pad_before, *pad_after; /* PAD: [rank] */
     int32_t pad_value;                     /* PAD */
     int32_t axis;                          /* CONCAT */

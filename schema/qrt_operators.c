@@ -246,6 +246,18 @@ static int32_t check_add(qrt_check *check, const node *n) {
     return QRT_OK;
 }
 
+/* V65: both scaled operands are at most 255 * 2^6, so that the square of their difference fits into an int32. */
+static int32_t check_squared_difference(qrt_check *check, const node *n) {
+    const qrt_add_data *p = &n->op.add;
+    RULE(65, p->a_multiplier >= 0 && p->b_multiplier >= 0 && p->y_multiplier >= 0);
+    RULE(65, p->a_shift >= 31 && p->a_shift <= MAX_SHIFT);
+    RULE(65, p->b_shift >= 31 && p->b_shift <= MAX_SHIFT);
+    RULE(65, p->y_shift >= 31 && p->y_shift <= MAX_SHIFT);
+    RULE(65, p->a_multiplier <= (int64_t)1 << (p->a_shift - 1));
+    RULE(65, p->b_multiplier <= (int64_t)1 << (p->b_shift - 1));
+    return QRT_OK;
+}
+
 static int32_t check_pool2d(qrt_check *check, const node *n) {
     const qrt_window *w = &n->op.window;
     RULE(32, n->x.rank == 4 && n->y.rank == 4 && n->x.shape[3] == n->y.shape[3]);
@@ -458,6 +470,8 @@ static int32_t check_special(qrt_check *check, const node *n) {
         return check_linear(check, n);
     case QRT_ADD:
         return check_add(check, n);
+    case QRT_SQUARED_DIFFERENCE:
+        return check_squared_difference(check, n);
     case QRT_AVERAGE_POOL2D:
     case QRT_MAX_POOL2D:
         return check_pool2d(check, n);

@@ -45,7 +45,8 @@ X(31, "A window has filter, stride and dilation of at least 1; it fits into the 
   "are below 2^31; y has x's batch, and out_height and out_width as in section 1.2.")
 X(32, "A pool has rank 4, as many channels in y as in x, dilation 1, each padding less than the filter's extent along"
   " that axis, and a filter of at most 2^22 positions.")
-X(33, "add, mul, maximum and minimum: a and b have the rank of y, and along each axis y's length or 1.")
+X(33, "add, mul, maximum, minimum and squared_difference: a and b have the rank of y, and along each axis y's length "
+  "or 1.")
 X(34, "mean: x is [N, H, W, C] and y is [N, 1, 1, C].")
 X(35, "pad: before and after have one entry, not negative, for each axis, and y's length is before + x's length + "
   "after along each.")
@@ -98,3 +99,5 @@ X(62, "Only outputs of conv2d, dwconv2d and linear are int32; they have zero_poi
 X(63, "With an int32 y: rounding is SINGLE, there is no addend, the only multiplier is 1 and its shift 0.")
 X(64, "requantize_sum: a, b and y have the same shape; multiplier, shift, addend and b_multiplier have one entry, or "
   "one for each entry of the last axis; 2^31 * multiplier + 2^7 * |b_multiplier| + |addend| is below 2^63.")
+X(65, "squared_difference: a_multiplier, b_multiplier and y_multiplier are not negative; a_shift, b_shift and y_shift"
+  " are from 31 to 62; a_multiplier * 2^-a_shift and b_multiplier * 2^-b_shift are at most 1/2.")

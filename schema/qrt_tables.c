@@ -112,6 +112,16 @@ static const qrt_field_type requantize_sum_fields[] = {
     [REQUANTIZE_SUM_REQUANT] = TABLE,
     [REQUANTIZE_SUM_B_MULTIPLIER] = VECTOR(8, 1),
 };
+static const qrt_field_type squared_difference_fields[] = {
+    [SQUARED_DIFFERENCE_A_MULTIPLIER] = SCALAR(4),
+    [SQUARED_DIFFERENCE_B_MULTIPLIER] = SCALAR(4),
+    [SQUARED_DIFFERENCE_A_SHIFT] = SCALAR(1),
+    [SQUARED_DIFFERENCE_B_SHIFT] = SCALAR(1),
+    [SQUARED_DIFFERENCE_Y_MULTIPLIER] = SCALAR(4),
+    [SQUARED_DIFFERENCE_Y_SHIFT] = SCALAR(1),
+    [SQUARED_DIFFERENCE_OUTPUT_MIN] = SCALAR(1),
+    [SQUARED_DIFFERENCE_OUTPUT_MAX] = SCALAR(1),
+};
 static const qrt_field_type operator_fields[] = {
     [OPERATOR_NAME] = TEXT,
     [OPERATOR_INPUTS] = VECTOR(4, 1),
@@ -183,6 +193,7 @@ const qrt_table_type qrt_option_tables[QRT_OPERATOR_KIND_END] = {
     [QRT_MATMUL] = FIELDS(matmul_fields),
     [QRT_L2_NORM] = {NULL, 0},
     [QRT_REQUANTIZE_SUM] = FIELDS(requantize_sum_fields),
+    [QRT_SQUARED_DIFFERENCE] = FIELDS(squared_difference_fields),
 };
 
 const qrt_facts qrt_operator_facts[QRT_OPERATOR_KIND_END] = {
@@ -211,6 +222,7 @@ const qrt_facts qrt_operator_facts[QRT_OPERATOR_KIND_END] = {
     [QRT_MATMUL] = {.least_inputs = 2, .most_inputs = 2, .requant = FIELD(MATMUL_REQUANT)},
     [QRT_L2_NORM] = {.least_inputs = 1, .most_inputs = 1, .in_place = 1},
     [QRT_REQUANTIZE_SUM] = {.least_inputs = 2, .most_inputs = 2, .requant = FIELD(REQUANTIZE_SUM_REQUANT)},
+    [QRT_SQUARED_DIFFERENCE] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .in_place = 1, .output_min = FIELD(SQUARED_DIFFERENCE_OUTPUT_MIN)},
 };
 
 const char *const qrt_operator_names[QRT_OPERATOR_KIND_END] = {
@@ -239,4 +251,5 @@ const char *const qrt_operator_names[QRT_OPERATOR_KIND_END] = {
     [QRT_MATMUL] = "matmul",
     [QRT_L2_NORM] = "l2_norm",
     [QRT_REQUANTIZE_SUM] = "requantize_sum",
+    [QRT_SQUARED_DIFFERENCE] = "squared_difference",
 };

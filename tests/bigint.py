@@ -145,6 +145,20 @@ def add(op: Op, a: Array, b: Array) -> Array:
     return each(clamp, codes, attrs.get("output_min", -128), attrs.get("output_max", 127))
 
 
+def squared_difference(op: Op, a: Array, b: Array) -> Array:
+    attrs, zero_points = op.attrs, [tensor.zero_point for tensor in op.inputs]
+
+    def scale_down(v: int, operand: str) -> int:
+        high = high_mul(fits(v, 32), attrs[f"{operand}_multiplier"])
+        return rounding_shift(high, attrs[f"{operand}_shift"] - 31)
+
+    def code(a: int, b: int) -> int:
+        d = scale_down((a - zero_points[0]) * 2**7, "a") - scale_down((b - zero_points[1]) * 2**7, "b")
+        return fits(scale_down(fits(d * d, 32), "y") + op.output.zero_point, 32)
+
+    return each(clamp, each(code, a, b), attrs.get("output_min", -128), attrs.get("output_max", 127))
+
+
 def transpose_conv2d(op: Op, x: Array, weights: Array) -> Array:
     stride_y, stride_x = op.attrs["stride"]
     top, _, left, _ = op.attrs["padding"]
@@ -360,6 +374,7 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "matmul": matmul,
     "l2_norm": l2_norm,
     "requantize_sum": requantize_sum,
+    "squared_difference": squared_difference,
 }
 
 

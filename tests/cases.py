@@ -6,58 +6,16 @@ A case is a graph and its critical inputs: all codes at the minimum, at the maxi
 from __future__ import annotations
 
 import math
-import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import graphs
-import numpy as np
-from graphs import PER_TENSOR, Array, Numbers, Rng, Shape, Sum, Window, codes
+from case import Case, case
+from graphs import PER_TENSOR, Numbers, Shape, Sum, Window
 
-from qrt.compiler.ir import Graph
 from qrt.schema.operators import OPERATORS
-
-
-@dataclass(frozen=True)
-class Case:
-    """One graph, by name.
-
-    Attributes
-    ----------
-    name : str
-        Unique; seeds the weights and inputs.
-    build : callable
-        Makes the graph, with random numbers from the generator it is given.
-    """
-
-    name: str
-    build: Callable[[Rng], Graph]
-
-    def graph(self) -> Graph:
-        return self.build(self._rng(0))
-
-    def inputs(self, graph: Graph) -> Iterator[list[Array]]:
-        """What to run the graph on: for each hazard, the codes of all inputs."""
-        return hazards(graph, self._rng(1))
-
-    def _rng(self, purpose: int) -> Rng:
-        return np.random.default_rng([zlib.crc32(self.name.encode()), purpose])
-
-
-def hazards(graph: Graph, rng: Rng) -> Iterator[list[Array]]:
-    tensors = [edge.tensor for edge in graph.inputs]
-    yield [np.full(t.shape, -128, np.int8) for t in tensors]
-    yield [np.full(t.shape, 127, np.int8) for t in tensors]
-    yield [np.full(t.shape, t.zero_point, np.int8) for t in tensors]
-    for _ in range(2):
-        yield [codes(rng, t.shape) for t in tensors]
-
-
-def case(name: str, build: Callable[..., Graph], *arguments: Any, **options: Any) -> Case:
-    return Case(name, lambda rng: build(rng, *arguments, **options))
-
 
 CHANNELS = (1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65)
 SHIFTS = (0, 1, 30, 31, 32, 55, 62)
@@ -455,6 +413,23 @@ def pair_cases() -> Iterator[Case]:
             yield case(name, graphs.matmul, a, b, numbers=numbers, constant=constant)
 
 
+def squared_difference_cases() -> Iterator[Case]:
+    half = Sum(
+        a_multiplier=2**30, a_shift=31, b_multiplier=1_503_238_554, b_shift=33, y_multiplier=2**30 + 5, y_shift=52
+    )
+    for (a, b), constant in product(BROADCASTS, (False, True)):
+        name = f"squared_difference {a} and {'constant ' if constant else ''}{b}"
+        yield case(name, graphs.squared_difference, a, b, half, constant=constant)
+    for (a, a_shift), (b, b_shift), y_shift in product(
+        ((2**30, 31), (2**31 - 1, 32), (2**31 - 1, 62), (0, 31)), ((2**30, 31), (2**30 + 1, 33)), (31, 32, 53, 62)
+    ):
+        numbers = Sum(a_multiplier=a, a_shift=a_shift, b_multiplier=b, b_shift=b_shift, y_shift=y_shift)
+        name = f"squared_difference {a} {a_shift} {b} {b_shift} {y_shift}"
+        yield case(name, graphs.squared_difference, (2, 99), (2, 99), numbers, zero_points=(-128, 127))
+    clamped = replace(half, output_min=-30, output_max=41, y_zero_point=127)
+    yield case("squared_difference clamped", graphs.squared_difference, (300,), (300,), clamped)
+
+
 def row_cases() -> Iterator[Case]:
     for shape in ((1,), (7,), (3, 256), (2, 3, 5)):
         yield case(f"arg_max {shape}", graphs.arg_max, shape)
@@ -591,6 +566,7 @@ CASES: tuple[Case, ...] = (
     *movement_cases(),
     *transpose_conv2d_cases(),
     *pair_cases(),
+    *squared_difference_cases(),
     *row_cases(),
     *place_cases(),
     *accumulator_cases(),

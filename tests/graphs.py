@@ -282,6 +282,20 @@ def add(rng: Rng, a_shape: Shape, b_shape: Shape, numbers: Sum, *, constant: boo
     )
 
 
+def squared_difference(
+    rng: Rng, a_shape: Shape, b_shape: Shape, numbers: Sum, *, constant: bool = False, zero_points: Shape = (7, -9)
+) -> Graph:
+    unread = ("form", "shift", "subtract", "y_zero_point")
+    a, b = operands(rng, a_shape, b_shape, constant)
+    a.quantization, b.quantization = (tensor("", (1,), zero_point).quantization for zero_point in zero_points)
+    return one_operator(
+        "squared_difference",
+        [a, b],
+        tensor("y", np.broadcast_shapes(a_shape, b_shape), numbers.y_zero_point),
+        **{key: getattr(numbers, key) for key in Sum.__dataclass_fields__ if key not in unread},
+    )
+
+
 def elementwise(
     rng: Rng,
     kind: str,

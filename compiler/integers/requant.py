@@ -324,16 +324,29 @@ def _lower_mean(op: Op) -> None:
     _single_requant(op, x.scale / (divisor * op.output.scale), 255 * positions)
 
 
+def _scale_downs(op: Op, reals: tuple[float, float, float], remedy: str) -> None:
+    """Multiplier and shift of a, b and y for SPEC.md's ``scale_down``, which makes no number larger."""
+    for key, real in zip("aby", reals, strict=True):
+        multiplier, shift = quantize_multiplier(real)
+        if shift < 31 and multiplier > 0:
+            reason = f"its input scales are too large for its output scale{remedy}"
+            raise CompileError([Problem(op.name, op.kind, reason)])
+        op.attrs[f"{key}_multiplier"], op.attrs[f"{key}_shift"] = multiplier, max(shift, 31)
+
+
+def _lower_squared_difference(op: Op) -> None:
+    a, b, y = op.inputs[0], op.inputs[1], op.output
+    twice_max = 2 * max(a.scale, b.scale)
+    real = twice_max * twice_max / (2**14 * y.scale)
+    _scale_downs(op, (a.scale / twice_max, b.scale / twice_max, real), "; give it a larger output scale")
+
+
 def _lower_add(op: Op, report: Report) -> None:
     a, b, y = op.inputs[0], op.inputs[1], op.output
     if op.attrs.get("form", "COMMON_SHIFT") == "TFLITE":
         twice_max = 2 * max(a.scale, b.scale)
-        for key, real in (("a", a.scale / twice_max), ("b", b.scale / twice_max), ("y", twice_max / (2**20 * y.scale))):
-            multiplier, shift = quantize_multiplier(real)
-            if shift < 31 and multiplier > 0:
-                reason = "its input scales are too large for its output scale in the TFLITE form; use COMMON_SHIFT"
-                raise CompileError([Problem(op.name, op.kind, reason)])
-            op.attrs[f"{key}_multiplier"], op.attrs[f"{key}_shift"] = multiplier, max(shift, 31)
+        remedy = " in the TFLITE form; use COMMON_SHIFT"
+        _scale_downs(op, (a.scale / twice_max, b.scale / twice_max, twice_max / (2**20 * y.scale)), remedy)
         return
     reals = [a.scale / y.scale, b.scale / y.scale]
     if "engine" in op.attrs and RATIOS[0] <= max(reals) < RATIOS[1]:
@@ -371,6 +384,7 @@ def lower(graph: Graph, report: Report) -> Graph:
         "matmul": _lower_matmul,
         "mean": _lower_mean,
         "softmax": _lower_softmax,
+        "squared_difference": _lower_squared_difference,
     }
     problems: list[Problem] = []
     # For each int32 tensor, the real value of 1 in each channel, and the bias that it does not include.

@@ -282,7 +282,7 @@ def _reshape(samples: _Samples, op: Op) -> int:
 RULES: dict[str, Rule] = {
     **dict.fromkeys(ELEMENTWISE, _entrywise),
     **dict.fromkeys(("quantize", "dequantize", "requantize", "requantize_sum", "clamp", "lut"), _entrywise),
-    **dict.fromkeys(("maximum", "minimum", "prelu", "affine"), _entrywise),
+    **dict.fromkeys(("maximum", "minimum", "prelu", "affine", "squared_difference"), _entrywise),
     **dict.fromkeys(("mean", "sum", "reduce_max", "reduce_min", "arg_min"), _reduced),
     **dict.fromkeys(("conv2d", "dwconv2d", "transpose_conv2d", "batch_norm"), _image),
     **dict.fromkeys(("average_pool2d", "max_pool2d", "resize2d", "resize_linear"), _image),

@@ -127,6 +127,11 @@ OTHERS = {
     ],
     "arg_max": ["y = index of the first of the largest codes - 128"],
     "l2_norm": ["y = x / length of x, in units of 2^-7"],
+    "squared_difference": [
+        "d = scale_down((a - a_zero_point) * 2^7, a_multiplier, a_shift) - the same of b",
+        "y = clamp(scale_down(d * d, y_multiplier, y_shift) + y_zero_point)",
+        "scale_down(v, multiplier, shift) = rounding_shift(high_mul(v, multiplier), shift - 31)",
+    ],
 }
 SINGLE = [
     "y = clamp((acc * multiplier + addend) >> shift)",

@@ -86,12 +86,19 @@ def layer(a, b):
     y = (a.astype(np.int64) * a_multiplier + b.astype(np.int64) * b_multiplier + addend) >> shift
     return np.clip(y, output_min, output_max).astype(np.int8)
 """
-ADD_TFLITE = """
+SCALE_DOWN = """
 def scale_down(v, multiplier, shift):
     high, right = (v * multiplier + (1 << 30)) >> 31, shift - 31
     return (high + ((1 << right) >> 1) - ((high < 0) & (right > 0))) >> right
-
-
+"""
+SQUARED_DIFFERENCE = """
+def layer(a, b):
+    d = scale_down((a.astype(np.int64) - a_zero_point) << 7, a_multiplier, a_shift)
+    d = d - scale_down((b.astype(np.int64) - b_zero_point) << 7, b_multiplier, b_shift)
+    y = scale_down(d * d, y_multiplier, y_shift) + y_zero_point
+    return np.clip(y, output_min, output_max).astype(np.int8)
+"""
+ADD_TFLITE = """
 def layer(a, b):
     a = scale_down((a.astype(np.int64) - a_zero_point) << 20, a_multiplier, a_shift)
     b = scale_down((b.astype(np.int64) - b_zero_point) << 20, b_multiplier, b_shift)
@@ -296,13 +303,17 @@ def _weighted(op: Op) -> dict[str, Any]:
     return {"x_zero_point": op.inputs[0].zero_point, **window, **groups, "weights": op.inputs[1].data, **_requant(op)}
 
 
+def _scale_downs(op: Op) -> dict[str, Any]:
+    keys = [f"{name}_{part}" for name in "aby" for part in ("multiplier", "shift")]
+    zeros = dict(zip(("a_zero_point", "b_zero_point"), (tensor.zero_point for tensor in op.inputs), strict=True))
+    return {key: int(op.attrs[key]) for key in keys} | zeros | {"y_zero_point": op.output.zero_point} | _limits(op)
+
+
 def _add(op: Op) -> dict[str, Any]:
-    a, b, attrs = op.inputs[0], op.inputs[1], op.attrs
+    attrs = op.attrs
     sign = -1 if attrs["subtract"] else 1
     if attrs["form"] == "TFLITE":
-        keys = [f"{name}_{part}" for name in "aby" for part in ("multiplier", "shift")]
-        zeros = {"a_zero_point": a.zero_point, "b_zero_point": b.zero_point, "y_zero_point": op.output.zero_point}
-        return {key: int(attrs[key]) for key in keys} | zeros | {"sign": sign} | _limits(op)
+        return _scale_downs(op) | {"sign": sign}
     numbers = {"a_multiplier": int(attrs["a_multiplier"]), "b_multiplier": sign * int(attrs["b_multiplier"])}
     return numbers | {"shift": int(attrs["shift"]), "addend": add_addend(op)} | _limits(op)
 
@@ -374,6 +385,7 @@ KINDS: dict[str, tuple[Callable[[Op], dict[str, Any]], list[str]]] = {
     "mean": (_one, [MEAN]),
     "requantize": (_elementwise, [REQUANTIZE]),
     "add": (_add, [ADD]),
+    "squared_difference": (_scale_downs, [SCALE_DOWN, SQUARED_DIFFERENCE]),
     "requantize_sum": (_sum, [REQUANTIZE_SUM]),
     "max_pool2d": (_pool, [PATCHES, MAX_POOL2D]),
     "average_pool2d": (_pool, [PATCHES, AVERAGE_POOL2D]),
@@ -397,9 +409,10 @@ KINDS: dict[str, tuple[Callable[[Op], dict[str, Any]], list[str]]] = {
 REAL: dict[str, Callable[..., Any]] = {
     "maximum": np.maximum,
     "minimum": np.minimum,
+    "squared_difference": lambda a, b: np.square(a - b),
 }
 # The second form of kinds that have two.
-TFLITE_FORMS = {"add": [ADD_TFLITE], "softmax": [HIGH_MUL, SOFTMAX_TFLITE]}
+TFLITE_FORMS = {"add": [SCALE_DOWN, ADD_TFLITE], "softmax": [HIGH_MUL, SOFTMAX_TFLITE]}
 
 
 def functions(op: Op) -> list[str]:

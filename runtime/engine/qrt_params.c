@@ -99,6 +99,7 @@ static void fill_broadcast(const qrt_node *n, qrt_broadcast *broadcast) {
     if (broadcast->rank == 0) add_axis(broadcast, 1, 1, 1);
 }
 
+/* add and squared_difference. */
 static void fill_add(const qrt_node *n, void *params, int32_t *runs) {
     const qrt_add_data *add = &n->op.add;
     qrt_add_params *p = params;
@@ -347,6 +348,7 @@ FILLER(arg_max, QRT_ARG_MAX, arg_max, fill_arg_max);
 FILLER(matmul, QRT_MATMUL, matmul, fill_matmul);
 FILLER(l2_norm, QRT_L2_NORM, l2_norm, fill_l2_norm);
 FILLER(requantize_sum, QRT_REQUANTIZE_SUM, requantize_sum, fill_requantize_sum);
+FILLER(squared_difference, QRT_SQUARED_DIFFERENCE, add, fill_add);
 
 void qrt_pack(const qrt_filler *filler, const qrt_kernel *kernel, void *params, void *packed) {
     const void *place = packed;

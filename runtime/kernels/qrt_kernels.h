@@ -76,6 +76,7 @@ typedef struct qrt_broadcast {
     int32_t b_stride[QRT_KERNEL_MAX_RANK];
 } qrt_broadcast;
 
+/* add, and squared_difference, which has what form TFLITE has. */
 typedef struct qrt_add_params {
     qrt_broadcast broadcast;
     int32_t form; /* 0 COMMON_SHIFT, 1 TFLITE */
@@ -96,7 +97,7 @@ typedef struct qrt_unary_params {
     qrt_requant requant; /* step 0, no bias; of operators without requant: y_zero_point, output_min, output_max */
 } qrt_unary_params;
 
-/* Elementwise operators on two tensors, but for add. */
+/* Elementwise operators on two tensors, but for add and squared_difference. */
 typedef struct qrt_binary_params {
     qrt_broadcast broadcast;
     int32_t a_zero_point, b_zero_point;
@@ -206,7 +207,7 @@ typedef struct qrt_reshape_params {
 typedef union qrt_params {
     qrt_conv2d_params conv2d; /* and dwconv2d, transpose_conv2d */
     qrt_linear_params linear;
-    qrt_add_params add;
+    qrt_add_params add;       /* and squared_difference */
     qrt_unary_params unary;   /* elementwise, of one tensor; `size` is the first member of lut's too */
     qrt_binary_params binary; /* elementwise, of two; `broadcast` is the first member of add's too */
     qrt_pool2d_params pool2d; /* average_pool2d, max_pool2d */

@@ -214,6 +214,7 @@ cdef extern from "qrt_kernels.h" nogil:
         qrt_kernel matmul
         qrt_kernel l2_norm
         qrt_kernel requantize_sum
+        qrt_kernel squared_difference
 
     const qrt_kernel *qrt_kernel_row(const qrt_kernels *kernels, int32_t number)
     const qrt_kernel *qrt_kernel_covering(const qrt_kernel *kernel, const void *params)

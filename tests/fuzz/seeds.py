@@ -52,6 +52,7 @@ SINGLE = (
     models.l2_norm,
     models.accumulators,
     models.requantize_sum,
+    models.squared_difference,
 )
 
 

@@ -38,16 +38,6 @@ typedef struct buffer {
     int read_only;
 } buffer;
 
-/* By enum qrt_operator_kind. */
-static const char *const kinds[QRT_OPERATOR_KIND_END] = {
-    "",          "conv2d",        "dwconv2d",       "linear",
-    "add",       "mul",           "average_pool2d", "max_pool2d",
-    "mean",      "pad",           "concat",         "reshape",
-    "transpose", "requantize",    "clamp",          "softmax",
-    "lut",       "slice",         "resize2d",       "transpose_conv2d",
-    "maximum",   "minimum",       "arg_max",        "matmul",
-    "l2_norm",   "requantize_sum"};
-
 static buffer buffers[MAX_BUFFERS];
 static int buffer_count;
 static sigjmp_buf after_fault;
@@ -398,7 +388,7 @@ static void run_model(const qrt_model *model, const qrt_program *portable, const
         int8_t *expected = need(malloc((size_t)qrt_tensor_bytes(&tensor)));
         portable->operators[i].kernel->run(&portable->operators[i].params, inputs, expected, scratch);
         now.op = i;
-        now.kind = kinds[op.kind];
+        now.kind = qrt_operator_names[op.kind];
         const qrt_stage *parts = parts_of(&split, i);
         for (int behind = 0; behind < 2; behind++) {
             run_guarded(model, &op, &tested->operators[i], inputs, expected, behind);

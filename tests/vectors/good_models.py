@@ -139,9 +139,22 @@ def accumulators_file() -> bytes:
     )
 
 
+def squared_difference_file() -> bytes:
+    """Both operands become halves in units of 2^-7, so that y is (a - 3 - b)^2 / 32, rounded, less 100."""
+    net = Net(name="squared difference", producer="make_vectors.py")
+    a, b = net.input((1, 5), zero_point=3, name="a"), net.input((1, 5), name="b")
+    options = Table("SquaredDifference", a_multiplier=1 << 30, a_shift=31, b_multiplier=1 << 30, b_shift=31)
+    options.fields.update(y_multiplier=1 << 30, y_shift=47, output_max=120)
+    net.output(net.op(options, [a, b], (1, 5), -100))
+    # The differences are 0, 4 (a tie), -12, 83, 252.
+    given = [codes(3, 7, -10, 88, 127), codes(0, 0, -1, 2, -128)]
+    return encode(net.model(test_vectors=vectors((given, [codes(-100, -99, -95, 115, 120)]))))
+
+
 GOOD: dict[str, Callable[[], bytes]] = {
     "format1_linear_3_to_2": linear_3_to_2,
     "format1_every_operator": every_operator,
     "format1_more_operators": more_operators,
     "format1_accumulators": accumulators_file,
+    "format1_squared_difference": squared_difference_file,
 }

@@ -120,6 +120,11 @@ def tflite_add(**fields: Any) -> Table:
     return add(**{"form": 1, "a_shift": 31, "b_shift": 31, "y_shift": 31, **fields})
 
 
+def squared_difference(**fields: Any) -> Table:
+    options = Table("SquaredDifference", **{"a_shift": 31, "b_shift": 31, "y_shift": 31, **fields})
+    return single(options, (1, 4), (1, 4), (1, 4))
+
+
 def mean(x: Any = (1, 2, 2, 2), y: Any = (1, 1, 1, 2), **fields: Any) -> Table:
     return single(Table("Mean", requant=requant(**fields)), x, y)
 

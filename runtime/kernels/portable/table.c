@@ -31,6 +31,7 @@ ROW(arg_max)
 ROW(matmul)
 ROW(l2_norm)
 ROW(requantize_sum)
+ROW(squared_difference)
 
 void qrt_kernels_portable(qrt_kernels *kernels) {
     kernels->name = "portable";

@@ -1,0 +1,25 @@
+"""The operators of GraphBuilder that compute with whole rows of the last axis."""
+
+from __future__ import annotations
+
+from qrt.compiler.builder_parts import Parts
+from qrt.compiler.integers.codes import per_tensor
+from qrt.compiler.ir import Tensor
+
+
+class Rows(Parts):
+    """Operators over the last axis."""
+
+    def arg_max(self, x: Tensor, *, name: str = "") -> Tensor:
+        """Index of the largest entry along the last axis, at most 256 long: scale 1, zero_point -128."""
+        if x.shape[-1] > 256:
+            raise ValueError(f"arg_max of {x.name!r}: {x.shape[-1]} entries do not fit into codes, at most 256 do")
+        return self._append("arg_max", [x], (*x.shape[:-1], 1), per_tensor(1.0, -128), {}, name)
+
+    def l2_norm(self, x: Tensor, *, name: str = "") -> Tensor:
+        """Each row of the last axis divided by its length: scale 1/128, zero_point 0."""
+        return self._append("l2_norm", [x], x.shape, per_tensor(1 / 128, 0), {}, name)
+
+    def softmax(self, x: Tensor, *, scale: float = 1 / 256, zero_point: int = -128, name: str = "") -> Tensor:
+        """Softmax over the last axis."""
+        return self._computed("softmax", [x], x.shape, scale, zero_point, None, {}, name)
