@@ -1,8 +1,8 @@
 """ONNX's node tests as int8 networks, compiled and compared with onnxruntime.
 
-Each test of one operator becomes a network of this operator between quantize and dequantize, in two ways: by nodes that
-are put around it here (int8 codes, parameters in float), and by onnxruntime's static quantizer (uint8 codes, int8 weights,
-parameters behind DequantizeLinear). The tests' own data are the inputs, and what ranges are taken from.
+Each test of one operator becomes a network of this operator between quantize and dequantize, in two ways: by nodes
+that are put around it here (int8 codes, parameters in float), and by onnxruntime's static quantizer (uint8 codes, int8
+weights, parameters behind DequantizeLinear). The tests' own data are the inputs, and what ranges are taken from.
 
 ``PYTHONPATH=tests python tests/onnx_node_tests.py [PART_OF_A_NAME]`` prints what comes out of each test.
 """
@@ -35,14 +35,85 @@ Array = np.ndarray[Any, Any]
 # Operators that have a meaning between int8 codes. Left out are those of angles, logic, training, sequences, sampling
 # and recurrence, and those whose results depend on more than 256 values in other ways than sums and products.
 OPERATORS = frozenset(
-    """
-    Abs Add ArgMax ArgMin AveragePool BatchNormalization Ceil Celu Clip Concat Conv ConvTranspose DepthToSpace Div
-    Elu Erf Exp Expand Flatten Floor Gather GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool
-    GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization LayerNormalization LeakyRelu Log LogSoftmax
-    MatMul Max MaxPool Mean Min Mish Mul Neg PRelu Pad Pow Reciprocal ReduceMax ReduceMean ReduceMin ReduceSum Relu
-    Reshape Resize Round Selu Sigmoid Sign Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Swish
-    Tanh ThresholdedRelu Tile Transpose Unsqueeze Upsample Where
-    """.split()
+    [
+        "Abs",
+        "Add",
+        "ArgMax",
+        "ArgMin",
+        "AveragePool",
+        "BatchNormalization",
+        "Ceil",
+        "Celu",
+        "Clip",
+        "Concat",
+        "Conv",
+        "ConvTranspose",
+        "DepthToSpace",
+        "Div",
+        "Elu",
+        "Erf",
+        "Exp",
+        "Expand",
+        "Flatten",
+        "Floor",
+        "Gather",
+        "GatherElements",
+        "GatherND",
+        "Gelu",
+        "Gemm",
+        "GlobalAveragePool",
+        "GlobalMaxPool",
+        "GroupNormalization",
+        "HardSigmoid",
+        "HardSwish",
+        "Identity",
+        "InstanceNormalization",
+        "LayerNormalization",
+        "LeakyRelu",
+        "Log",
+        "LogSoftmax",
+        "MatMul",
+        "Max",
+        "MaxPool",
+        "Mean",
+        "Min",
+        "Mish",
+        "Mul",
+        "Neg",
+        "PRelu",
+        "Pad",
+        "Pow",
+        "Reciprocal",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceMin",
+        "ReduceSum",
+        "Relu",
+        "Reshape",
+        "Resize",
+        "Round",
+        "Selu",
+        "Sigmoid",
+        "Sign",
+        "Slice",
+        "Softmax",
+        "Softplus",
+        "Softsign",
+        "SpaceToDepth",
+        "Split",
+        "Sqrt",
+        "Squeeze",
+        "Sub",
+        "Sum",
+        "Swish",
+        "Tanh",
+        "ThresholdedRelu",
+        "Tile",
+        "Transpose",
+        "Unsqueeze",
+        "Upsample",
+        "Where",
+    ]
 )
 # The first input that is a parameter of the network, for operators that have some; integers always are.
 PARAMETERS = {"Div": 1, "Pow": 1, "Conv": 1, "ConvTranspose": 1, "Gemm": 1, "Pad": 1, "Resize": 1, "Upsample": 1} | (

@@ -18,7 +18,7 @@ from qrt.compiler.errors import CompileError, Problem, understanding
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.onnx.importer import Importer
 from qrt.compiler.frontends.onnx.kernels import state_kernels
-from qrt.compiler.frontends.onnx.nodes import NODES
+from qrt.compiler.frontends.onnx.nodes import NODES, REASONS
 from qrt.compiler.frontends.onnx.pairs import merge_pairs
 from qrt.compiler.frontends.onnx.qlinear import QLINEAR_NODES
 from qrt.compiler.ir import Edge, Graph
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import onnx
 
 TRANSLATORS = NODES | QLINEAR_NODES
+# Whose operators are known: ONNX's, and onnxruntime's own.
+DOMAINS = ("", "ai.onnx", "com.microsoft")
 DTYPES = {1: "float32", 2: "uint8", 3: "int8"}
 REMEDY = "save the model again, with its weights in the model or in one file next to it"
 
@@ -168,18 +170,23 @@ def _inputs(importer: Importer, graph: onnx.GraphProto) -> list[Problem]:
 
 
 def _translate(importer: Importer, node: onnx.NodeProto) -> None:
-    name = node.name or node.output[0]
     try:
-        if importer.fold(node):
-            return
         translate = TRANSLATORS.get(node.op_type)
-        if translate is None:
-            raise Unsupported("this operator is not supported")
-        translate(importer, node)
+        if node.domain not in DOMAINS:
+            raise Unsupported(f"is an operator of the domain {node.domain!r}, which is not supported")
+        if node.op_type in REASONS:
+            raise Unsupported(REASONS[node.op_type])
+        if importer.unknown.intersection(node.input) and translate is not None:
+            importer.unknown.update(node.output)
+            return
+        if importer.unknown.intersection(node.input) or not importer.fold(node):
+            if translate is None:
+                raise Unsupported("this operator is not supported")
+            translate(importer, node)
     except Unsupported as reason:
         importer.refuse(node, str(reason))
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        importer.refuse(node, f"cannot be read: {type(error).__name__}: {error} ({name})")
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+        importer.refuse(node, f"cannot be read: {type(error).__name__}: {error}")
 
 
 def _labels(graph: Graph, model: onnx.ModelProto) -> None:

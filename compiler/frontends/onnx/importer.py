@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +16,12 @@ from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
 if TYPE_CHECKING:
     import onnx
 
+Translator = Callable[["Importer", "onnx.NodeProto"], None]
+
 # Node types that stay in the graph even if all of their inputs are constant.
 KEPT = frozenset({"DequantizeLinear"})
+# Node types that a later pass moves in front of the dequantize of constant codes.
+MOVES_OF_CODES = frozenset({"QuantizeLinear", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity"})
 # Bytes of constants that may be computed from small ones, and the largest size of a constant that may define a shape.
 FOLDED = 32 << 20
 SHAPE_ELEMENTS = 64
@@ -29,6 +35,8 @@ class Importer:
     graph : Graph
     values : dict of str to Tensor
         Every value so far by its ONNX name.
+    unknown : set of str
+        Values that depend on unsupported nodes, so that nothing is known about them.
     problems : list of Problem
         Unsupported nodes.
     opset : int
@@ -40,9 +48,11 @@ class Importer:
     def __init__(self, name: str) -> None:
         self.graph = Graph(name)
         self.values: dict[str, Tensor] = {}
+        self.unknown: set[str] = set()
         self.problems: list[Problem] = []
         self.opset = 1
         self.allowance = FOLDED
+        self._constants: dict[Tensor, Tensor] = {}  # the codes of constants, by their real values
 
     # Values
 
@@ -57,7 +67,7 @@ class Importer:
         return tensor
 
     def tensor(self, name: str) -> Tensor:
-        """The value called `name`; for an unsupported node a placeholder, so that later nodes are checked too."""
+        """The value called `name`."""
         if name not in self.values:
             raise Unsupported(f"reads {name!r}, which no node writes")
         return self.values[name]
@@ -68,12 +78,37 @@ class Importer:
     def input(self, node: onnx.NodeProto, index: int = 0) -> Tensor:
         return self.tensor(node.input[index])
 
+    def known(self, tensor: Tensor) -> np.ndarray | None:
+        """The array of a constant, in float32 if it is dequantized from codes; None for an activation."""
+        codes = self._constants.get(tensor)
+        return tensor.data if codes is None else codes.real().astype(np.float32)
+
+    def codes(self, tensor: Tensor) -> Tensor | None:
+        """The constant codes whose real values `tensor` holds, if there are any."""
+        return self._constants.get(tensor)
+
     def constant(self, node: onnx.NodeProto, index: int, what: str) -> np.ndarray:
         """The array of an input that must be constant; `what` names it in the error."""
-        data = self.input(node, index).data
+        data = self.known(self.input(node, index))
         if data is None:
             raise Unsupported(f"its {what} is not constant")
         return data
+
+    def number(self, node: onnx.NodeProto, index: int, what: str) -> float:
+        """The number of an input that must be a constant of one element."""
+        data = self.constant(node, index, what)
+        if data.size != 1:
+            raise Unsupported(f"its {what} has {data.size} elements instead of one")
+        return float(data.reshape(()))
+
+    def integers(self, node: onnx.NodeProto, index: int, what: str) -> list[int]:
+        """The integers of an input that must be constant."""
+        return [int(n) for n in self.constant(node, index, what).reshape(-1)]
+
+    def parameter(self, name: str, data: np.ndarray) -> Tensor:
+        """A constant of the graph that is no value of the model."""
+        data = np.asarray(data, np.float32)
+        return Tensor(name, data.shape, "float32", None, data)
 
     def attributes(self, node: onnx.NodeProto) -> dict[str, Any]:
         import onnx
@@ -89,24 +124,36 @@ class Importer:
         inputs: list[Tensor],
         shape: tuple[int, ...],
         name: str | None = None,
+        dtype: str = "float32",
         **attrs: Any,
     ) -> Tensor:
         """Adds an operator with a float32 output, called `name` or like the node's first output."""
-        output = Tensor(name or node.output[0], tuple(int(n) for n in shape), "float32")
+        output = Tensor(name or node.output[0], tuple(int(n) for n in shape), dtype)
         self.graph.ops.append(Op(kind, node.name or node.output[0], inputs, output, {**attrs, "source": node.op_type}))
         if name is None:
             self.values[node.output[0]] = output
+        if (
+            inputs[0] in self._constants
+            and (codes := _moved(self._constants[inputs[0]], kind, output, attrs)) is not None
+        ):
+            self._constants[output] = codes
         return output
 
-    def quantize(self, node: onnx.NodeProto, x: Tensor, quantization: Quantization, dtype: str) -> Tensor:
-        output = Tensor(node.output[0], x.shape, dtype, quantization)
+    def quantize(
+        self, node: onnx.NodeProto, x: Tensor, quantization: Quantization, dtype: str, name: str | None = None
+    ) -> Tensor:
+        """Codes of `x`, the value called `name` or the node's first output."""
+        output = Tensor(name or node.output[0], x.shape, dtype, quantization)
         self.graph.ops.append(Op("quantize", node.name or output.name, [x], output, {"source": node.op_type}))
         self.values[output.name] = output
         return output
 
     def dequantize(self, node: onnx.NodeProto, codes: Tensor, quantization: Quantization, name: str) -> Tensor:
         """The real values of `codes`; codes without quantization get `quantization`."""
-        return add_dequantize(self.graph, node.name or name, node.op_type, codes, quantization, name)
+        real = add_dequantize(self.graph, node.name or name, node.op_type, codes, quantization, name)
+        if codes.is_constant:
+            self._constants[real] = self.graph.ops[-1].inputs[0]
+        return real
 
     def quantization(self, node: onnx.NodeProto, scale: int, zero_point: int, axis: int = 1) -> Quantization:
         """From two constant inputs of `node`; per channel along `axis` if the scale has several entries."""
@@ -123,11 +170,9 @@ class Importer:
         return Quantization(scales.astype(np.float32), zeros.astype(np.int32), axis)
 
     def refuse(self, node: onnx.NodeProto, reason: str) -> None:
-        """Records the problem; placeholders of the first input's shape take the place of the node's outputs."""
+        """Records the problem; nothing is known about the node's outputs."""
         self.problems.append(Problem(node.name or node.output[0], node.op_type, reason))
-        known = next((self.values[name] for name in node.input if name in self.values), None)
-        for name in node.output:
-            self.values[name] = Tensor(name, known.shape if known is not None else (1,), "float32")
+        self.unknown.update(node.output)
 
     # Constant folding
 
@@ -141,12 +186,14 @@ class Importer:
             return True
         if node.op_type in KEPT or node.domain not in ("", "ai.onnx"):
             return False
-        tensors = {name: self.values.get(name) for name in node.input if name}
-        if any(tensor is None or tensor.data is None for tensor in tensors.values()):
-            return False
-        given = {
-            name: tensor.data for name, tensor in tensors.items() if tensor is not None and tensor.data is not None
-        }
+        is_move = node.op_type in MOVES_OF_CODES
+        given: dict[str, np.ndarray] = {}
+        for name in filter(None, node.input):
+            tensor = self.tensor(name)
+            data = tensor.data if is_move else self.known(tensor)
+            if data is None:
+                return False
+            given[name] = data
         if node.op_type == "QuantizeLinear":
             return self._fold_quantize(node, given)
         infos = [
@@ -214,3 +261,18 @@ class Importer:
         name = node.output[0]
         self.values[name] = Tensor(name, data.shape, str(data.dtype), quantization, data)
         return True
+
+
+def _moved(codes: Tensor, kind: str, output: Tensor, attrs: dict[str, Any]) -> Tensor | None:
+    """Constant codes after a reshape or transpose, if this keeps their channels; else None."""
+    assert codes.data is not None
+    axis = None if codes.quantization is None else codes.quantization.axis
+    if kind == "transpose":
+        data = codes.data.transpose(attrs["permutation"])
+        axis = None if axis is None else attrs["permutation"].index(axis)
+    elif kind == "reshape" and (axis is None or codes.shape[: axis + 1] == output.shape[: axis + 1]):
+        data = codes.data.reshape(output.shape)
+    else:
+        return None
+    quantization = None if codes.quantization is None else replace(codes.quantization, axis=axis)
+    return Tensor(f"{output.name}_codes", output.shape, codes.dtype, quantization, data)

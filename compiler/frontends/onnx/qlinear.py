@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
-from qrt.compiler.frontends.onnx.importer import Importer
-from qrt.compiler.frontends.onnx.nodes import Translator, conv2d, linear, pool2d
+from qrt.compiler.frontends.onnx.convolutions import conv2d
+from qrt.compiler.frontends.onnx.importer import Importer, Translator
+from qrt.compiler.frontends.onnx.pools import pool2d
+from qrt.compiler.frontends.onnx.products import matmul, product
 from qrt.compiler.ir import Quantization, Tensor
 
 if TYPE_CHECKING:
@@ -61,21 +63,20 @@ def qlinear_conv(importer: Importer, node: onnx.NodeProto) -> None:
 
 
 def qlinear_mat_mul(importer: Importer, node: onnx.NodeProto) -> None:
-    y = linear(importer, node, [_real(importer, node, 0), _real(importer, node, 3)], False, _result(node))
-    _finish(importer, node, y, 6, 7)
+    a, b = _real(importer, node, 0), _real(importer, node, 3)
+    _finish(importer, node, matmul(importer, node, a, b, _result(node)), 6, 7)
 
 
 def qgemm(importer: Importer, node: onnx.NodeProto) -> None:
     attrs = importer.attributes(node)
-    if attrs.get("transA", 0) or attrs.get("alpha", 1.0) != 1.0:
-        raise Unsupported("has transA or alpha, which are not supported for quantized layers")
-    transposed = bool(attrs.get("transB", 0))
-    arguments = [_real(importer, node, 0), _real(importer, node, 3, 0 if transposed else 1)]
-    if importer.has(node, 6):
-        arguments.append(_int32_bias(importer, node, 6, 1, 4))
+    a = _real(importer, node, 0)
+    b = _real(importer, node, 3, 0 if attrs.get("transB", 0) else 1)
+    if attrs.get("transA", 0):
+        a = importer.emit("transpose", node, [a], a.shape[::-1], f"{node.output[0]}_turned", permutation=(1, 0))
+    bias = _int32_bias(importer, node, 6, 1, 4) if importer.has(node, 6) else None
     if not importer.has(node, 7):
         raise Unsupported("has a float output; quantize it with an output scale")
-    _finish(importer, node, linear(importer, node, arguments, transposed, _result(node)), 7, 8)
+    _finish(importer, node, product(importer, node, a, b, bias, _result(node)), 7, 8)
 
 
 def _binary(kind: str) -> Translator:

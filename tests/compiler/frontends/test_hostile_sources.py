@@ -175,7 +175,7 @@ BOMBS: dict[str, tuple[bytes, str]] = {
     ),
     "Loop": (
         network(add_of(loop()), [scalar("turns", 1 << 62), numbers("start", 1)]),
-        "has subgraphs, which are not supported",
+        "is control flow, which is not supported",
     ),
     "doubled activations": (
         network(

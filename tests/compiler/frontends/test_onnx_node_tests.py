@@ -1,4 +1,4 @@
-"""ONNX's node tests in int8 against onnxruntime: how many give its codes may only rise, and none may end in an error."""
+"""ONNX's node tests in int8 against onnxruntime: how many give its codes may only rise, and none ends in an error."""
 
 from __future__ import annotations
 
