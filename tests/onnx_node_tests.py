@@ -154,7 +154,8 @@ def _case(test: Any) -> Case | None:
     node = graph.node[0]
     given, _ = test.data_sets[0]
     names = [value.name for value in graph.input]
-    types = {value.type.tensor_type.elem_type for value in graph.output}
+    outputs = graph.output if node.op_type == "Split" else graph.output[:1]
+    types = {value.type.tensor_type.elem_type for value in outputs}
     first = 1 if node.op_type == "Where" else 0
     is_fit = all(isinstance(x, np.ndarray) for x in given) and given[first].dtype == np.float32 and given[first].size
     if not is_fit or types not in ({TensorProto.FLOAT}, {TensorProto.INT64}):
@@ -173,6 +174,7 @@ def _case(test: Any) -> Case | None:
     del model.graph.input[:]
     model.graph.input.extend(value for value in graph.input if value.name in feeds)
     model.graph.initializer.extend(parameters)
+    del model.graph.output[len(outputs) :], model.graph.node[0].output[len(outputs) :]
     model.ir_version = min(model.ir_version, 10)
     (imported,) = model.opset_import
     imported.version = min(imported.version, OPSET)

@@ -14,6 +14,9 @@ from qrt.compiler.ir import Tensor
 if TYPE_CHECKING:
     import onnx
 
+# Exponents besides the first that a Pow may have.
+MAX_EXPONENTS = 15
+
 
 # One input
 
@@ -104,16 +107,26 @@ def _binary(kind: str) -> Translator:
 
 
 def pow_(importer: Importer, node: onnx.NodeProto) -> None:
-    """An exponent of the same number everywhere is that number."""
+    """Constant exponents are numbers; where they differ, each power is chosen by its places."""
     x, b = importer.input(node, 0), importer.input(node, 1)
-    exponent = importer.known(b)
-    if exponent is None:
-        importer.emit("pow", node, [x, b], np.broadcast_shapes(x.shape, b.shape))
+    shape = np.broadcast_shapes(x.shape, b.shape)
+    given = importer.known(b)
+    if given is None:
+        importer.emit("pow", node, [x, b], shape)
         return
-    if not (exponent == exponent.flat[0]).all():
-        raise Unsupported("has different exponents; only one number is supported")
-    number = importer.parameter(f"{node.output[0]}_exponent", exponent.flat[0])
-    importer.emit("pow", node, [x, number], np.broadcast_shapes(x.shape, exponent.shape))
+    exponents = given.astype(np.float32)
+    first, *others = np.unique(exponents)
+    if len(others) > MAX_EXPONENTS:
+        raise Unsupported(f"has {len(others) + 1} different exponents; at most {MAX_EXPONENTS + 1} are supported")
+    f = _Formula(importer, node)
+    if not others and shape == x.shape:
+        f("pow", x, first, last=True)
+        return
+    y = f("pow", x, first)
+    for k, exponent in enumerate(others or [first], 1):
+        power = f("pow", x, exponent)
+        name = None if k == len(others or [first]) else f"{node.output[0]}_of{k}"
+        y = importer.emit("where", node, [power, y], shape, name, condition=exponents == exponent)
 
 
 def _chained(kind: str) -> Translator:

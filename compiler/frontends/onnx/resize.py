@@ -99,7 +99,7 @@ def resize(importer: Importer, node: onnx.NodeProto) -> None:
         raise Unsupported("has antialias, which is not supported; export without it")
     if where == "tf_crop_and_resize":
         _check_inside(axes)
-    moving = {k: axis for k, axis in enumerate(axes) if axis.length != axis.target or where == "tf_crop_and_resize"}
+    moving = {k: axis for k, axis in enumerate(axes) if axis != Axis(axis.length, axis.length, ONE)}
     if mode == "nearest":
         rounding = attrs.get("nearest_mode", b"round_prefer_floor").decode()
         if importer.opset < 11 or node.op_type == "Upsample":
@@ -133,10 +133,7 @@ def _axes(importer: Importer, node: onnx.NodeProto, x: Tensor, attrs: dict[str, 
         made = _by_size(lengths, importer.integers(node, 3, "sizes"), attrs)
     if has_roi:
         roi = importer.constant(node, 1, "roi").reshape(2, -1).astype(np.float32)
-        made = [
-            Axis(axis.length, axis.target, axis.scale, float(start), float(end))
-            for axis, start, end in zip(made, *roi, strict=True)
-        ]
+        made = [replace(axis, start=float(start), end=float(end)) for axis, start, end in zip(made, *roi, strict=True)]
     axes = [Axis(n, n, ONE) for n in x.shape]
     for axis, resized in zip(chosen, made, strict=True):
         axes[axis] = resized
