@@ -118,9 +118,10 @@ def _resize_linear(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quant
     """Bilinear interpolation with weights in 1/1024, then a requantization if the scale changes."""
     x = inputs[0]
     attrs: dict[str, Any] = {key: np.asarray(op.attrs[key], np.uint16) for key in ("rows", "columns")}
-    for key in ("row_weight", "column_weight"):
+    for entries, key in (("rows", "row_weight"), ("columns", "column_weight")):
         weight = np.rint(np.asarray(op.attrs[key], np.float64) * ONE).astype(np.uint16)
-        attrs[key] = weight if weight.any() else None
+        attrs[entries] = attrs[entries] + weight // ONE  # a weight that rounds to 1 is the next entry
+        attrs[key] = weight % ONE if (weight % ONE).any() else None
     same = quantization.same_as(x.quantization)
     y = a.image(
         "resize2d", op, [x], x.quantization, attrs | a.unmodeled(), name if same else a.fresh(f"{name}_resized")
