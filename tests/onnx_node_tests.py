@@ -123,6 +123,8 @@ PARAMETERS = {"Div": 1, "Pow": 1, "Conv": 1, "ConvTranspose": 1, "Gemm": 1, "Pad
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm"})
 # Operators of which onnxruntime's quantizer fails to quantize parameters per channel.
 PER_TENSOR = frozenset({"Gemm", "LayerNormalization"})
+# Tests whose quantized bias has another scale than the product of the others: onnxruntime's QGemm takes it for that.
+WRONG_WHEN_OPTIMIZED = frozenset({"gemm_beta"})
 # The newest operator set that onnxruntime implements whole.
 OPSET = 21
 VERDICTS = ("exact", "within one", "different", "refused", "internal error", "not quantized")
@@ -269,8 +271,10 @@ WAYS = {"wrapped": wrapped, "quantizer": through_quantizer}
 # Verdicts
 
 
-def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+def _session(model: onnx.ModelProto, optimized: bool = True) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
+    if not optimized:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -285,7 +289,8 @@ def verdict(case: Case, way: str) -> tuple[str, str]:
     """One of `VERDICTS`, and what there is to say about it."""
     try:
         model = WAYS[way](case)
-        theirs = None if model is None else _session(model).run(None, case.feeds)
+        optimized = case.name not in WRONG_WHEN_OPTIMIZED
+        theirs = None if model is None else _session(model, optimized).run(None, case.feeds)
     except Exception as error:
         return "not quantized", f"{type(error).__name__}: {error}"
     if model is None or theirs is None:

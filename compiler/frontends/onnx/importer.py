@@ -25,6 +25,7 @@ MOVES_OF_CODES = frozenset({"QuantizeLinear", "Reshape", "Flatten", "Squeeze", "
 # Bytes of constants that may be computed from small ones, and the largest size of a constant that may define a shape.
 FOLDED = 32 << 20
 SHAPE_ELEMENTS = 64
+MAX_RANK = 6
 
 
 class Importer:
@@ -127,8 +128,13 @@ class Importer:
         dtype: str = "float32",
         **attrs: Any,
     ) -> Tensor:
-        """Adds an operator with a float32 output, called `name` or like the node's first output."""
-        output = Tensor(name or node.output[0], tuple(int(n) for n in shape), dtype)
+        """Adds an operator with a float32 output, called `name` or like the node's first output.
+
+        A scalar becomes a vector of one entry, because the format has none.
+        """
+        if len(shape) > MAX_RANK:
+            raise Unsupported(f"has a tensor of rank {len(shape)}; at most {MAX_RANK} axes are supported")
+        output = Tensor(name or node.output[0], tuple(int(n) for n in shape) or (1,), dtype)
         self.graph.ops.append(Op(kind, node.name or node.output[0], inputs, output, {**attrs, "source": node.op_type}))
         if name is None:
             self.values[node.output[0]] = output

@@ -83,7 +83,7 @@ def nearest(axis: Axis, mode: str, rounding: str) -> np.ndarray:
 def between(axis: Axis, mode: str) -> tuple[np.ndarray, Singles]:
     """For each entry of the result the entry of the input before it, and the weight of the next one."""
     x = np.clip(positions(axis, mode), np.float32(0), np.float32(axis.length - 1))
-    first = np.minimum(x.astype(np.int64), max(axis.length - 2, 0))
+    first = x.astype(np.int64)
     return first, x - first.astype(np.float32)
 
 
