@@ -69,7 +69,15 @@ def _clip(op: Op, x: Reals) -> Reals:
 
 
 def _elu(op: Op, x: Reals) -> Reals:
-    return np.where(x < 0, np.float32(op.attrs.get("alpha", 1.0)) * np.expm1(x), x)
+    """With PyTorch's other factors, by which SELU and CELU are one too."""
+    scale, of_input = op.attrs.get("scale", 1.0), np.float32(op.attrs.get("input_scale", 1.0))
+    below = np.float32(op.attrs.get("alpha", 1.0) * scale)
+    return np.where(x < 0, below * np.expm1(x * of_input), np.float32(scale) * x)
+
+
+def _softplus(op: Op, x: Reals) -> Reals:
+    beta, linear = np.float32(op.attrs.get("beta", 1.0)), np.float32(op.attrs.get("threshold", 20.0))
+    return np.where(x * beta > linear, x, np.log1p(np.exp(x * beta)) / beta)
 
 
 def _leaky_relu(op: Op, x: Reals) -> Reals:
@@ -94,7 +102,9 @@ ELEMENTWISE: dict[str, Function] = {
     "neg": lambda op, x: -x,
     "abs": lambda op, x: np.abs(x),
     "reciprocal": lambda op, x: ONE / x,
-    "softplus": lambda op, x: np.log1p(np.exp(x)),
+    "softplus": _softplus,
+    "threshold": lambda op, x: np.where(x > np.float32(op.attrs["bound"]), x, np.float32(op.attrs["value"])),
+    "hard_shrink": lambda op, x: np.where(np.abs(x) > np.float32(op.attrs["bound"]), x, np.float32(0)),
     "erf": _erf,
     "sign": lambda op, x: np.sign(x),
     "floor": lambda op, x: np.floor(x),
@@ -154,12 +164,14 @@ def table(
 ) -> tuple[np.ndarray, int]:
     """The region's output codes for the 256 codes of `leaf`, int8; and how many depend on a function's last bits.
 
-    `way` is how the engine quantizes (`qrt.compiler.integers.singles`).
+    `way` is how the engine quantizes (`qrt.compiler.integers.singles`). PyTorch's kernels on codes, which have the
+    attribute ``on_codes``, dequantize in another way than float operators between codes.
     """
     x = codes.quantization
     assert x is not None
-    functions = ELEMENTWISE | (ON_CODES if way == "QUANTIZED" else {})
-    approximated = APPROXIMATED | ({"hard_swish"} if way == "QUANTIZED" else set())
+    on_codes = way == "QUANTIZED" and op.attrs.get("on_codes", False)
+    functions = ELEMENTWISE | (ON_CODES if on_codes else {})
+    approximated = APPROXIMATED | ({"hard_swish"} if on_codes else set())
 
     def real(given: Reals, apart: float) -> Reals:
         """The region's results if those of approximated functions have the relative error `apart`."""
@@ -184,7 +196,7 @@ def table(
 
     tables: list[np.ndarray] = []
     for apart in (0.0, -APART, APART):
-        if way == "QUANTIZED":
+        if on_codes:
             tables += codes_of_function(partial(real, apart=apart), x, quantization)
         else:
             tables.append(quantized(real(dequantized(np.arange(-128, 128), x), apart), quantization, way))

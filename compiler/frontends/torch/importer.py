@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,30 @@ class Node:
     label: str = ""
 
 
+def constant_array(value: Any, what: str) -> np.ndarray:
+    if isinstance(value, Tensor):
+        if value.data is None:
+            raise Unsupported(f"its {what} is not constant")
+        return value.data
+    return np.asarray(value)
+
+
+class Refused:
+    """The value of a node that is not supported. Nodes that read it are not reported, unless there is a `reason`."""
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+
+
+def nested(values: Any) -> Iterator[Any]:
+    """What lists and tuples hold."""
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            yield from nested(value)
+        else:
+            yield value
+
+
 class Importer:
     """A source graph under construction.
 
@@ -47,12 +71,15 @@ class Importer:
         Unsupported nodes.
     node : Node
         The node that is being translated.
+    on_codes : bool
+        Whether the operators that are added run on codes in PyTorch, not on floats between codes.
     """
 
     def __init__(self, name: str) -> None:
         self.graph = Graph(name)
         self.problems: list[Problem] = []
         self.node = Node("", "")
+        self.on_codes = False
         self._names: set[str] = set()
         self._real: dict[Tensor, Tensor] = {}
 
@@ -60,20 +87,25 @@ class Importer:
         return unique_name(name, self._names)
 
     def translate(self, translators: dict[str, Callable[..., Any]], node: Node) -> Any:
-        """The result of `node`; for an unsupported node a placeholder of its first input's shape."""
+        """The result of `node`; `Refused` for an unsupported node and for those that read one."""
+        translator = translators.get(node.target) or translators.get(node.target.rstrip("_"))
+        read = [v for v in nested((*node.args, *node.kwargs.values())) if isinstance(v, Refused)]
+        if translator is not None and read:
+            self._report(node, *[value.reason for value in read if value.reason][:1])
+            return Refused()
         self.node = node
-        values = [v for v in (*node.args, *node.kwargs.values()) if isinstance(v, Tensor)]
         try:
-            translator = translators.get(node.target) or translators.get(node.target.rstrip("_"))
             if translator is None:
                 raise Unsupported("this operator is not supported")
             return translator(self, *node.args, **node.kwargs)
         except Unsupported as reason:
-            self.problems.append(Problem(node.name, node.label or node.target, str(reason)))
-        except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
-            text = f"cannot be read: {type(error).__name__}: {error}"
-            self.problems.append(Problem(node.name, node.label or node.target, text))
-        return Tensor(self.unique(node.name), values[0].shape if values else (1,), "float32")
+            self._report(node, str(reason))
+        except (AttributeError, AssertionError, LookupError, TypeError, ValueError, ArithmeticError) as error:
+            self._report(node, f"cannot be read: {type(error).__name__}: {error}")
+        return Refused()
+
+    def _report(self, node: Node, *reasons: str) -> None:
+        self.problems += [Problem(node.name, node.label or node.target, reason) for reason in reasons]
 
     # Values
 
@@ -92,12 +124,30 @@ class Importer:
         """`x` itself, or a constant made from a Python number."""
         return x if isinstance(x, Tensor) else self.constant(np.array(x, np.float32))
 
+    def constant_value(self, x: Tensor, what: str) -> np.ndarray:
+        """The real values of a constant, which may be dequantized."""
+        producer = None if x.is_constant else self.graph.producer(x)
+        codes = producer.inputs[0] if producer is not None and producer.kind == "dequantize" else x
+        if codes.data is None:
+            raise Unsupported(f"its {what} is not constant")
+        return codes.real()
+
     # Operators
 
-    def emit(self, kind: str, inputs: list[Tensor], shape: Sequence[int], name: str = "", **attrs: Any) -> Tensor:
-        """Adds an operator with a float32 output, called `name` or like the node."""
-        output = Tensor(self.unique(name or self.node.name), tuple(int(n) for n in shape), "float32")
+    def emit(
+        self,
+        kind: str,
+        inputs: list[Tensor],
+        shape: Sequence[int],
+        name: str = "",
+        dtype: str = "float32",
+        **attrs: Any,
+    ) -> Tensor:
+        """Adds an operator whose output is called `name` or like the node."""
+        output = Tensor(self.unique(name or self.node.name), tuple(int(n) for n in shape), dtype)
         attrs["source"] = self.node.label or self.node.target
+        if self.on_codes:
+            attrs["on_codes"] = True
         self.graph.ops.append(Op(kind, self.node.name, inputs, output, attrs))
         return output
 
@@ -133,7 +183,7 @@ class Importer:
             self._real[codes] = self.dequantize(codes, codes.quantization)
         return self._real[codes]
 
-    def finish(self, outputs: Sequence[Tensor], match: str) -> Graph:
+    def finish(self, outputs: Sequence[Any], match: str) -> Graph:
         """The graph, after every node has been translated.
 
         `match` is the engine to match bit for bit: one of `qrt.compiler.integers.thresholds.TORCH`, or
@@ -145,13 +195,19 @@ class Importer:
         CompileError
             Lists all unsupported nodes.
         """
+        for index, output in enumerate(outputs):
+            if isinstance(output, Refused) and output.reason:
+                self.problems.append(Problem(f"output {index}", "output", output.reason))
+            elif not isinstance(output, (Tensor, Refused)):
+                reason = f"is {type(output).__name__}, not a tensor; let forward return tensors only"
+                self.problems.append(Problem(f"output {index}", "output", reason))
         if self.problems:
             raise CompileError(self.problems)
         producers = {op.output: op for op in self.graph.ops}
         for op in self.graph.ops:
             if match == "pytorch" and op.kind in ("add", "sub", "mul"):
                 op.attrs["float32"] = "RECIPROCAL"
-            if op.kind in ("conv2d", "linear"):
+            if op.kind in ("conv2d", "transpose_conv2d", "linear"):
                 source = producers.get(op.inputs[2]) if len(op.inputs) > 2 else None
                 int32 = source is not None and source.kind == "dequantize"
                 op.attrs["float_bias"] = not int32 if match == "pytorch" else match != "qnnpack"

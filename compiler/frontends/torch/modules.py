@@ -13,8 +13,9 @@ from torch.ao.nn.intrinsic import quantized as intrinsic_quantized
 from torch.ao.nn.quantized import reference
 
 from qrt.compiler.frontends.importer import Unsupported
-from qrt.compiler.frontends.torch.importer import Importer, quantization
-from qrt.compiler.frontends.torch.nodes import ATEN, constant_array
+from qrt.compiler.frontends.torch.importer import Importer, constant_array, quantization
+from qrt.compiler.frontends.torch.nodes import ATEN
+from qrt.compiler.frontends.torch.scalars import scalar
 from qrt.compiler.ir import Tensor
 
 
@@ -43,8 +44,32 @@ def _batch_norm(m: Any) -> list[Call]:
     return [Call("batch_norm", [*((k, getattr(m, k)) for k in names), ("cudnn", False)])]
 
 
-def _pad(m: Any) -> list[Call]:
-    return [Call("pad", [("pad", list(m.padding)), ("mode", "constant"), ("value", float(getattr(m, "value", 0.0)))])]
+def _transposed(target: str) -> Callable[[nn.Module], list[Call]]:
+    return _plain(target, "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
+
+
+def _pad(mode: str) -> Callable[[Any], list[Call]]:
+    def calls(m: Any) -> list[Call]:
+        value = float(getattr(m, "value", 0.0))
+        return [Call("pad", [("pad", list(m.padding)), ("mode", mode), ("value", value)])]
+
+    return calls
+
+
+def _upsample(m: Any) -> list[Call]:
+    names = ("size", "scale_factor", "mode", "align_corners", "recompute_scale_factor")
+    return [Call("interpolate", [(k, getattr(m, k)) for k in names])]
+
+
+def _instance_norm(m: Any) -> list[Call]:
+    given = m.training or m.running_mean is None
+    names = ("weight", "bias", "running_mean", "running_var")
+    return [
+        Call(
+            "instance_norm",
+            [*((k, getattr(m, k)) for k in names), ("given", given), ("momentum", m.momentum), ("eps", m.eps)],
+        )
+    ]
 
 
 # Float modules, which also work on quantized tensors, by name of the class.
@@ -57,6 +82,8 @@ MODULES: dict[str, Callable[[Any], list[Call]]] = {
     "Linear": _plain("linear", "weight", "bias"),
     "Conv1d": _convolution("conv1d"),
     "Conv2d": _convolution("conv2d"),
+    "ConvTranspose1d": _transposed("conv_transpose1d"),
+    "ConvTranspose2d": _transposed("conv_transpose2d"),
     "ReLU": _plain("relu"),
     "ReLU6": _plain("relu6"),
     "Hardtanh": _plain("hardtanh", "min_val", "max_val"),
@@ -66,37 +93,73 @@ MODULES: dict[str, Callable[[Any], list[Call]]] = {
     "Hardswish": _plain("hardswish"),
     "SiLU": _plain("silu"),
     "LeakyReLU": _plain("leaky_relu", "negative_slope"),
+    "RReLU": _plain("rrelu", "lower", "upper"),
+    "PReLU": _plain("prelu", "weight"),
     "ELU": _plain("elu", "alpha"),
+    "SELU": _plain("selu"),
+    "CELU": _plain("celu", "alpha"),
     "GELU": _plain("gelu", "approximate"),
+    "Mish": _plain("mish"),
+    "Softplus": _plain("softplus", "beta", "threshold"),
+    "Softsign": _plain("softsign"),
+    "Tanhshrink": _plain("tanhshrink"),
+    "Hardshrink": _plain("hardshrink", "lambd"),
+    "Softshrink": _plain("softshrink", "lambd"),
+    "LogSigmoid": _plain("log_sigmoid"),
+    "Threshold": _plain("threshold", "threshold", "value"),
+    "GLU": _plain("glu", "dim"),
     "Softmax": _plain("softmax", "dim"),
+    "Softmin": lambda m: [Call("neg", []), Call("softmax", [("dim", m.dim)])],
+    "LogSoftmax": _plain("log_softmax", "dim"),
     "MaxPool1d": _pool("max_pool1d", "dilation", "ceil_mode", "return_indices"),
     "MaxPool2d": _pool("max_pool2d", "dilation", "ceil_mode", "return_indices"),
     "AvgPool1d": _pool("avg_pool1d", "ceil_mode", "count_include_pad"),
     "AvgPool2d": _pool("avg_pool2d", "ceil_mode", "count_include_pad", "divisor_override"),
     "AdaptiveAvgPool1d": _plain("adaptive_avg_pool1d", "output_size"),
     "AdaptiveAvgPool2d": _plain("adaptive_avg_pool2d", "output_size"),
+    "AdaptiveMaxPool1d": _plain("adaptive_max_pool1d", "output_size", "return_indices"),
+    "AdaptiveMaxPool2d": _plain("adaptive_max_pool2d", "output_size", "return_indices"),
     "Flatten": _plain("flatten", "start_dim", "end_dim"),
-    "ZeroPad2d": _pad,
-    "ConstantPad2d": _pad,
-    "BatchNorm2d": _batch_norm,
-    "Identity": _plain("contiguous"),
-    "Dropout": _plain("dropout"),
-    "Dropout2d": _plain("dropout"),
+    "Unflatten": _plain("unflatten", "dim", "unflattened_size"),
+    "PixelShuffle": _plain("pixel_shuffle", "upscale_factor"),
+    "PixelUnshuffle": _plain("pixel_unshuffle", "downscale_factor"),
+    "ChannelShuffle": _plain("channel_shuffle", "groups"),
+    **dict.fromkeys(("Upsample", "UpsamplingNearest2d", "UpsamplingBilinear2d"), _upsample),
+    **dict.fromkeys(("ZeroPad1d", "ZeroPad2d", "ConstantPad1d", "ConstantPad2d"), _pad("constant")),
+    **dict.fromkeys(("ReflectionPad1d", "ReflectionPad2d"), _pad("reflect")),
+    **dict.fromkeys(("ReplicationPad1d", "ReplicationPad2d"), _pad("replicate")),
+    **dict.fromkeys(("CircularPad1d", "CircularPad2d"), _pad("circular")),
+    **dict.fromkeys(("BatchNorm1d", "BatchNorm2d"), _batch_norm),
+    **dict.fromkeys(("InstanceNorm1d", "InstanceNorm2d"), _instance_norm),
+    "LayerNorm": _plain("layer_norm", "normalized_shape", "weight", "bias", "eps"),
+    "GroupNorm": _plain("group_norm", "num_groups", "weight", "bias", "eps"),
+    **dict.fromkeys(("Identity", "Dropout", "Dropout1d", "Dropout2d", "AlphaDropout"), _plain("dropout")),
 }
 
 
 # Layers with weights
 
 
+def _window(target: str) -> tuple[str, ...]:
+    """The attributes of a convolution, in the order of ATen's arguments."""
+    if "transpose" in target:
+        return "stride", "padding", "output_padding", "groups", "dilation"
+    return "stride", "padding", "dilation", "groups"
+
+
 def _quantized_layer(target: str, relu: bool) -> Callable[[Any], list[Call]]:
     def calls(m: Any) -> list[Call]:
         arguments: list[tuple[str, Any]] = [("weight", m.weight()), ("bias", m.bias())]
         if target != "linear":
-            if m.padding_mode != "zeros":
-                raise Unsupported(f"has padding mode {m.padding_mode}; only constant padding is supported")
-            arguments += [(k, getattr(m, k)) for k in ("stride", "padding", "dilation", "groups")]
+            arguments += [(k, getattr(m, k)) for k in _window(target)]
         arguments += [("relu", relu), ("scale", float(m.scale)), ("zero_point", int(m.zero_point))]
-        return [Call(f"quantized_{target}", arguments)]
+        layer = Call(f"quantized_{target}", arguments)
+        if target == "linear" or m.padding_mode == "zeros":
+            return [layer]
+        # As PyTorch does, the codes are padded before a convolution without padding.
+        arguments[2 + _window(target).index("padding")] = ("padding", 0)
+        padding = list(m._reversed_padding_repeated_twice)
+        return [Call("pad", [("pad", padding), ("mode", m.padding_mode)]), layer]
 
     return calls
 
@@ -105,7 +168,7 @@ def _reference_layer(target: str) -> Callable[[Any], list[Call]]:
     def calls(m: Any) -> list[Call]:
         arguments: list[tuple[str, Any]] = [("weight", m.get_quantized_weight()), ("bias", m.bias)]
         if target != "linear":
-            arguments += [(k, getattr(m, k)) for k in ("stride", "padding", "dilation", "groups")]
+            arguments += [(k, getattr(m, k)) for k in _window(target)]
         return [Call(f"reference_{target}", arguments)]
 
     return calls
@@ -119,6 +182,17 @@ def _quantized_activation(target: str, *names: str, prefix: str = "") -> Callabl
     return calls
 
 
+def _scaled(target: str, *names: str) -> Callable[[Any], list[Call]]:
+    """A module that calls ``torch.ops.quantized``'s `target` with its attributes `names`, scale and zero point."""
+
+    def calls(m: Any) -> list[Call]:
+        known = [("scale", float(m.scale)), ("zero_point", int(m.zero_point))]
+        return [Call(f"quantized_{target}", [*((k, getattr(m, k)) for k in names), *known])]
+
+    return calls
+
+
+NORM = ("weight", "bias", "running_mean", "running_var", "eps")
 WEIGHTED: dict[type, Callable[[Any], list[Call]]] = {
     quantized.Conv1d: _quantized_layer("conv1d", False),
     quantized.Conv2d: _quantized_layer("conv2d", False),
@@ -126,6 +200,18 @@ WEIGHTED: dict[type, Callable[[Any], list[Call]]] = {
     intrinsic_quantized.ConvReLU1d: _quantized_layer("conv1d", True),
     intrinsic_quantized.ConvReLU2d: _quantized_layer("conv2d", True),
     intrinsic_quantized.LinearReLU: _quantized_layer("linear", True),
+    quantized.ConvTranspose1d: _quantized_layer("conv_transpose1d", False),
+    quantized.ConvTranspose2d: _quantized_layer("conv_transpose2d", False),
+    reference.ConvTranspose1d: _reference_layer("conv_transpose1d"),
+    reference.ConvTranspose2d: _reference_layer("conv_transpose2d"),
+    quantized.BatchNorm2d: _scaled("batch_norm2d", *NORM),
+    intrinsic_quantized.BNReLU2d: _scaled("batch_norm2d_relu", *NORM),
+    quantized.LayerNorm: _scaled("layer_norm", "normalized_shape", "weight", "bias", "eps"),
+    quantized.GroupNorm: _scaled("group_norm", "num_groups", "weight", "bias", "eps"),
+    quantized.InstanceNorm1d: _scaled("instance_norm", "weight", "bias", "eps"),
+    quantized.InstanceNorm2d: _scaled("instance_norm", "weight", "bias", "eps"),
+    quantized.PReLU: _scaled("prelu", "weight"),
+    quantized.Dropout: MODULES["Dropout"],
     reference.Conv1d: _reference_layer("conv1d"),
     reference.Conv2d: _reference_layer("conv2d"),
     reference.Linear: _reference_layer("linear"),
@@ -169,12 +255,14 @@ def _computed(
 ) -> Tensor:
     """Codes of the float operator `target`, followed by relu if `relu`; the last is named after the node."""
     name = n.node.name
+    n.on_codes = True
     if relu:
         n.node.name = f"{name}_{target}"
     y = ATEN[target](n, *arguments)
     n.node.name = name
     if relu:
         y = ATEN["relu"](n, y)
+    n.on_codes = False
     limits = np.iinfo(dtype)
     known = quantization(constant_array(scale, "scale"), constant_array(zero_point, "zero point"))
     return n.quantize(y, known, dtype, limits.min, limits.max, f"{name}_codes")
@@ -210,8 +298,9 @@ def _packed(target: str, relu: bool = False) -> Callable[..., Tensor]:
         weight, bias = packed.unpack()
         codes = constant_codes(n, weight, f"{n.node.name}_weight")
         known = None if bias is None else n.constant(bias.detach().numpy(), f"{n.node.name}_bias")
-        window = [] if target == "linear" else [list(packed.stride()), list(packed.padding()), list(packed.dilation())]
-        window += [] if target == "linear" else [packed.groups()]
+        window = [] if target == "linear" else [getattr(packed, k)() for k in _window(target)]
+        if target.endswith("1d"):  # packed as an image of height 1
+            codes = n.constant(constant_array(codes, "weight")[:, :, 0], f"{n.node.name}_filter", codes.quantization)
         return _layer(target)(n, x, codes, known, *window, relu, scale, zero_point)
 
     return translate
@@ -229,15 +318,49 @@ def _activation(n: Importer, x: Tensor, target: str, scale: float, zero_point: i
     return _quantized(target)(n, x, *rest, scale, zero_point)
 
 
-def _scalar(n: Importer, x: Tensor, other: float) -> Tensor:
-    """add_scalar and mul_scalar, which PyTorch computes by changing scale and zero point only."""
-    raise Unsupported("adds or multiplies a Python number, which is not supported; quantize the number")
+def _binary(target: str, relu: bool = False) -> Callable[..., Tensor]:
+    """add and mul; with a number, PyTorch changes scale and zero point only (`scalar`)."""
+
+    def translate(n: Importer, *args: Any, **kwargs: Any) -> Tensor:
+        a, b = args[:2] if len(args) > 1 else (*args, kwargs.pop("other"))
+        for x, number in ((a, b), (b, a)):
+            if not isinstance(number, Tensor):
+                return scalar(n, target, x, float(number), relu)
+        return _quantized(target, 2, relu)(n, a, b, *args[2:], **kwargs)
+
+    return translate
 
 
+def _norm(target: str, relu: bool = False) -> Callable[..., Tensor]:
+    """``op(x, ..., eps, scale, zero_point)``, with names or without."""
+
+    def translate(n: Importer, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        args = (*args, *kwargs.values())
+        *window, eps, scale, zero_point = args
+        more = [False, 0.1, eps, False] if target == "batch_norm" else [eps]
+        if target == "instance_norm":
+            more = [None, None, True, 0.1, eps]
+        return _computed(n, target, [n.real(x), *window, *more], relu, scale, zero_point, x.dtype)
+
+    return translate
+
+
+def _cat(n: Importer, tensors: Any, dim: int = 0, scale: Any = None, zero_point: Any = None) -> Tensor:
+    """Without scale and zero point, those of the first tensor are kept."""
+    known = tensors[0].quantization
+    scale, zero_point = known.scale if scale is None else scale, known.zero_point if zero_point is None else zero_point
+    return _quantized("cat")(n, tensors, dim, scale, zero_point)
+
+
+LAYERS = ("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "linear")
 MODULE_CALLS: dict[str, Callable[..., Tensor]] = {
-    **{f"quantized_{name}": _layer(name) for name in ("conv1d", "conv2d", "linear")},
-    **{f"reference_{name}": _reference(name) for name in ("conv1d", "conv2d", "linear")},
+    **{f"quantized_{name}": _layer(name) for name in LAYERS},
+    **{f"reference_{name}": _reference(name) for name in LAYERS},
     "quantized_activation": _activation,
+    "quantized_batch_norm2d": _norm("batch_norm"),
+    "quantized_batch_norm2d_relu": _norm("batch_norm", True),
+    **{f"quantized_{name}": _norm(name) for name in ("layer_norm", "group_norm", "instance_norm")},
+    "quantized_prelu": _quantized("prelu"),
 }
 
 QUANTIZED: dict[str, Callable[..., Any]] = {
@@ -247,11 +370,11 @@ QUANTIZED: dict[str, Callable[..., Any]] = {
     "conv2d_relu": _packed("conv2d", True),
     "linear": _packed("linear"),
     "linear_relu": _packed("linear", True),
-    "add": _quantized("add", 2),
-    "add_relu": _quantized("add", 2, True),
-    "mul": _quantized("mul", 2),
-    "mul_relu": _quantized("mul", 2, True),
-    "cat": _quantized("cat"),
+    "conv_transpose1d": _packed("conv_transpose1d"),
+    "conv_transpose2d": _packed("conv_transpose2d"),
+    **{f"{name}{scalar_}": _binary(name) for name in ("add", "mul") for scalar_ in ("", "_scalar")},
+    **{f"{name}{scalar_}_relu": _binary(name, True) for name in ("add", "mul") for scalar_ in ("", "_scalar")},
+    "cat": _cat,
     "cat_relu": _quantized("cat", relu=True),
     "hardswish": _quantized("hardswish"),
     "sigmoid": _quantized("sigmoid"),
@@ -260,5 +383,10 @@ QUANTIZED: dict[str, Callable[..., Any]] = {
     ),
     "elu": lambda n, x, scale, zero_point, alpha=1.0, *rest: _quantized("elu")(n, x, alpha, scale, zero_point),
     "softmax": _quantized("softmax"),
-    **dict.fromkeys(("add_scalar", "mul_scalar", "add_scalar_relu", "mul_scalar_relu"), _scalar),
+    "celu": lambda n, x, scale, zero_point, alpha=1.0: _quantized("celu")(n, x, alpha, scale, zero_point),
+    "prelu": _quantized("prelu"),
+    "matmul": _quantized("matmul", 2),
+    **{f"{name}_norm": _norm(f"{name}_norm") for name in ("layer", "group", "instance")},
+    **{f"batch_norm{rank}": _norm("batch_norm") for rank in ("", "1d", "2d")},
+    **{f"batch_norm{rank}_relu": _norm("batch_norm", True) for rank in ("", "1d", "2d")},
 }

@@ -8,14 +8,16 @@ says whether PyTorch calls QNNPACK for an average of uint8 codes if QNNPACK is t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.torch.importer import Importer
+from qrt.compiler.frontends.torch.indexing import narrow
 from qrt.compiler.frontends.windows import ceil_out, out, pair
 from qrt.compiler.ir import Tensor
 
 Sizes = int | Sequence[int]
+INDICES = "outputs indices, which are not supported; set return_indices to False"
 
 
 def _pool(
@@ -57,7 +59,7 @@ def max_pool2d(
     if pair(dilation) != (1, 1):
         raise Unsupported("has a dilated window, which is not supported for pooling; use dilation 1")
     if return_indices:
-        raise Unsupported("outputs indices, which are not supported; set return_indices to False")
+        raise Unsupported(INDICES)
     return _pool(n, "max_pool2d", input, kernel_size, stride, padding, ceil_mode, name)
 
 
@@ -81,17 +83,84 @@ def avg_pool2d(
     return _pool(n, "average_pool2d", input, kernel_size, stride, padding, ceil_mode, name, **attrs)
 
 
-def adaptive_avg_pool2d(n: Importer, input: Tensor, output_size: Any, name: str = "") -> Tensor:
+# Adaptive pools: windows of equal size and distance are one pool of a slice.
+
+
+class Run(NamedTuple):
+    """Adjacent windows along an axis: `count` of `size` entries, `stride` apart, from entry `first`."""
+
+    first: int
+    size: int
+    stride: int
+    count: int
+
+
+def _runs(length: int, out: int) -> list[Run]:
+    runs: list[Run] = []
+    for k in range(out):
+        first, size = k * length // out, -(-(k + 1) * length // out) - k * length // out
+        last = runs[-1] if runs else None
+        if last is not None and last.size == size:
+            step = first - last.first - (last.count - 1) * last.stride
+            if last.count == 1 or step == last.stride:
+                runs[-1] = Run(last.first, size, step, last.count + 1)
+                continue
+        runs.append(Run(first, size, 1, 1))
+    return runs
+
+
+def _target(x: Tensor, output_size: Any) -> tuple[int, int]:
+    if len(x.shape) != 4:
+        raise Unsupported(f"pools a rank-{len(x.shape)} tensor; only [N, C, H, W] and [N, C, L] are supported")
     wanted = pair(output_size) if isinstance(output_size, int) else tuple(output_size)
-    spatial = input.shape[2:4]
-    target = tuple(s if w is None else int(w) for s, w in zip(spatial, wanted, strict=True))
+    height, width = (s if w is None else int(w) for s, w in zip(x.shape[2:4], wanted, strict=True))
+    return height, width
+
+
+def _adaptive(n: Importer, kind: str, x: Tensor, target: tuple[int, int], name: str, **attrs: Any) -> Tensor:
+    called = name or n.node.name
+    rows, columns = (_runs(length, out) for length, out in zip(x.shape[2:4], target, strict=True))
+    only = len(rows) * len(columns) == 1
+    bands = []
+    for row in rows:
+        pools = []
+        for column in columns:
+            part = _window_of(n, x, row, column)
+            place = name if only else f"{called}_part"
+            size, stride = (row.size, column.size), (row.stride, column.stride)
+            pools.append(_pool(n, kind, part, size, stride, 0, False, place, **attrs))
+        bands.append(_joined(n, pools, 3, name if len(rows) == 1 else f"{called}_row"))
+    return _joined(n, bands, 2, name)
+
+
+def _window_of(n: Importer, x: Tensor, row: Run, column: Run) -> Tensor:
+    for axis, run in ((2, row), (3, column)):
+        x = narrow(n, x, axis, run.first, (run.count - 1) * run.stride + run.size, f"{n.node.name}_slice")
+    return x
+
+
+def _joined(n: Importer, parts: list[Tensor], axis: int, name: str) -> Tensor:
+    if len(parts) == 1:
+        return parts[0]
+    shape = list(parts[0].shape)
+    shape[axis] = sum(part.shape[axis] for part in parts)
+    return n.emit("concat", parts, shape, name, axis=axis)
+
+
+def adaptive_avg_pool2d(n: Importer, input: Tensor, output_size: Any, name: str = "") -> Tensor:
+    target = _target(input, output_size)
     attrs: dict[str, Any] = {"adaptive": True, "qnnpack": True}
     if target == (1, 1):
         return n.emit("mean", [input], (*input.shape[:2], 1, 1), name, axes=(2, 3), keepdims=True, **attrs)
-    if any(s % t for s, t in zip(spatial, target, strict=True)):
-        raise Unsupported(f"pools {list(spatial)} to {list(target)}, with windows of several sizes; use avg_pool2d")
-    size = [s // t for s, t in zip(spatial, target, strict=True)]
-    return _pool(n, "average_pool2d", input, size, size, 0, False, name, counted=(0, 0, 0, 0), **attrs)
+    return _adaptive(n, "average_pool2d", input, target, name, counted=(0, 0, 0, 0), **attrs)
+
+
+def adaptive_max_pool2d(
+    n: Importer, input: Tensor, output_size: Any, return_indices: bool = False, name: str = ""
+) -> Tensor:
+    if return_indices:
+        raise Unsupported(INDICES)
+    return _adaptive(n, "max_pool2d", input, _target(input, output_size), name)
 
 
 # 1-D pools: like PyTorch, these pool an image of height 1.
@@ -143,6 +212,10 @@ def adaptive_avg_pool1d(n: Importer, input: Tensor, output_size: Sizes) -> Tenso
     return _along_length(n, input, adaptive_avg_pool2d, _wide(output_size, 1))
 
 
+def adaptive_max_pool1d(n: Importer, input: Tensor, output_size: Sizes, return_indices: bool = False) -> Tensor:
+    return _along_length(n, input, adaptive_max_pool2d, _wide(output_size, 1), return_indices)
+
+
 POOLS: dict[str, Callable[..., Any]] = {
     "max_pool1d": max_pool1d,
     "max_pool2d": max_pool2d,
@@ -150,4 +223,8 @@ POOLS: dict[str, Callable[..., Any]] = {
     "avg_pool2d": avg_pool2d,
     "adaptive_avg_pool1d": adaptive_avg_pool1d,
     "adaptive_avg_pool2d": adaptive_avg_pool2d,
+    "_adaptive_avg_pool2d": adaptive_avg_pool2d,
+    "adaptive_max_pool1d": adaptive_max_pool1d,
+    "adaptive_max_pool2d": adaptive_max_pool2d,
+    "max_pool2d_with_indices": max_pool2d,
 }

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem, understanding
-from qrt.compiler.frontends.torch.importer import Importer, Node
+from qrt.compiler.frontends.torch.importer import Importer, Node, Refused
 from qrt.compiler.frontends.torch.nodes import ATEN, DTYPES
 from qrt.compiler.ir import Graph, Tensor
 from qrt.compiler.untrusted import RATIO
@@ -202,10 +202,10 @@ class _Reader:
         else:
             short = target
         result = self.importer.translate(ATEN, Node(outputs[0] if outputs else name, short, (), kwargs, target))
-        if outputs:
-            self.values[outputs[0]] = result
-        for other in outputs[1:]:
-            self.values[other] = Tensor(self.importer.unique(other), (1,), "float32")
+        results = result if isinstance(result, list) else [result]
+        reason = "" if isinstance(result, Refused) else f"reads a result of {name} that is not supported"
+        results += [Refused(reason)] * (len(outputs) - len(results))
+        self.values.update(zip(outputs, results, strict=False))
 
     @staticmethod
     def _written(output: dict[str, Any]) -> list[dict[str, Any]]:
