@@ -55,6 +55,8 @@ LITERT = [
     "ai-edge-litert>=2.0; python_version < '3.15' and (sys_platform == 'linux' and platform_machine in 'x86_64 aarch64'"
     " or sys_platform == 'darwin' and platform_machine == 'arm64')"
 ]
+# LiteRT's quantizer, which runs networks in LiteRT.
+TFLITE_CALIBRATE = [*TFLITE, f"litert-quantizer>=0.11;{LITERT[0].split(';')[1]}"]
 TFLM = [
     "tflite-micro==0.dev20261023182759;"
     " python_version < '3.15' and sys_platform == 'linux' and platform_machine == 'x86_64'"
@@ -110,6 +112,7 @@ setup(
         "torch": ["torch>=2.13", "torchao>=0.18"],
         "plot": PLOT,
         "tflite": TFLITE,
+        "tflite-calibrate": TFLITE_CALIBRATE,
         "device": DEVICE,
         "test": [
             "pytest>=8",
@@ -121,7 +124,7 @@ setup(
             "pyyaml>=6",
             *BUILD,
             *ONNX,
-            *TFLITE,
+            *TFLITE_CALIBRATE,
             *DEVICE,
             *LITERT,
             *TFLM,

@@ -1,58 +1,52 @@
-"""qrt compile --calibrate: quantizes a float ONNX network on samples, and measures the accuracy."""
+"""qrt compile --calibrate: quantizes a float network on samples, and measures the accuracy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import qrt
 from qrt.cli.console import Progress, note, progressing
-from qrt.cli.failure import Failure
 from qrt.cli.samples import Samples, read_samples
 from qrt.model import NCHW_TO_NHWC
+
+if TYPE_CHECKING:
+    from qrt.compiler.calibration import Quantized
+    from qrt.compiler.frontends.float_network import FloatNetwork
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Result of a calibration.
+    """Result of a calibration: the float network, the quantized one, and the samples."""
 
-    Attributes
-    ----------
-    model : onnx.ModelProto
-        The quantized network.
-    samples : Samples
-    """
-
-    model: Any
+    network: FloatNetwork
+    quantized: Quantized
     samples: Samples
 
 
 def calibrate(source: Path, data: Path, method: str) -> Calibration:
     """Quantizes `source` on the samples of `data`, with a progress bar."""
-    from qrt.compiler.frontends.onnx.calibrate import float_inputs, quantize
+    from qrt.compiler.calibration import Quantized, float_network
 
-    if source.suffix != ".onnx":
-        raise Failure(f"{source}: --calibrate takes a float .onnx network")
-    inputs = float_inputs(source)
-    samples = read_samples(data, [name for name, _ in inputs], [shape for _, shape in inputs])
-    named = dict(zip((name for name, _ in inputs), samples.inputs, strict=True))
+    network = float_network(source)
+    names = [name for name, _ in network.inputs]
+    samples = read_samples(data, names, [shape for _, shape in network.inputs])
+    named = dict(zip(names, samples.inputs, strict=True))
     with Progress(samples.runs, "calibrating") as progress:
-        return Calibration(quantize(source, named, method, progress.done), samples)
+        content = network.quantize(named, method, progress.done)
+    return Calibration(network, Quantized(source, content), samples)
 
 
-def accuracies(source: Path, model: qrt.Model, samples: Samples) -> dict[str, float]:
+def accuracies(calibrated: Calibration, model: qrt.Model) -> dict[str, float]:
     """Accuracy of the float and of the compiled network on the samples; empty without labels."""
+    network, samples = calibrated.network, calibrated.samples
     if samples.labels is None:
         return {}
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(source), providers=["CPUExecutionProvider"])
-    names = [entry.name for entry in session.get_inputs()]
     right = {"float": 0, "qrt": 0}
     for i in progressing(samples.runs, "accuracy"):
         taken = samples.run(i)
-        theirs = session.run(None, dict(zip(names, taken, strict=True)))[0]
+        theirs = network.run(taken)
         turned = [
             x.transpose(NCHW_TO_NHWC) if info.source_layout == "NCHW" else x
             for x, info in zip(taken, model.inputs, strict=True)
@@ -61,7 +55,7 @@ def accuracies(source: Path, model: qrt.Model, samples: Samples) -> dict[str, fl
         for name, outputs in (("float", theirs), ("qrt", ours[0] if isinstance(ours, list) else ours)):
             count = samples.right(i, outputs)
             if count is None:
-                note(f"{source}: does not give one output per sample, so no accuracy can be computed")
+                note(f"{network.path}: does not give one output per sample, so no accuracy can be computed")
                 return {}
             right[name] += count
     return {name: count / samples.count for name, count in right.items()}

@@ -73,14 +73,14 @@ def switches(command: Callable[..., int]) -> Callable[..., int]:
     "data",
     metavar="DATA",
     type=click.Path(path_type=Path),
-    help="Quantize a float .onnx first, on samples: an .npz or a folder of .npy. With labels the accuracy is shown.",
+    help="Quantize a float network first, on samples: an .npz or a folder of .npy. With labels the accuracy is shown.",
 )
 @click.option(
     "--calibration",
-    type=click.Choice(["minmax", "entropy", "percentile"]),
+    type=click.Choice(["minmax", "entropy", "percentile", "histogram"]),
     default="minmax",
     show_default=True,
-    help="How --calibrate chooses the range of each activation.",
+    help="How --calibrate chooses the range of each activation: entropy, percentile for .onnx; histogram for .pt2.",
 )
 @click.option(
     "--test-vectors",
@@ -133,6 +133,7 @@ def compile_model(
       qrt compile model.onnx -o model.qfb
       qrt compile model.tflite --match litert
       qrt compile float.onnx --calibrate samples.npz
+      qrt compile float.tflite --calibrate samples.npz
       qrt compile model.tflite --target cortex-m4 --max-ram 64k --max-flash 256k
     """
     from qrt.compiler import CompileError, build
@@ -145,8 +146,7 @@ def compile_model(
     try:
         labels = read_labels(labels_path) if labels_path else None
         calibrated = calibrate(source, data, calibration) if data else None
-        given = calibrated.model if calibrated else source
-        name = name or (source.stem if calibrated else None)
+        given = calibrated.quantized if calibrated else source
         compiled = build(given, name=name, labels=labels, match=match, bias=bias, batch=batch, skip=skip)
     except CompileError as error:
         if not as_json:
@@ -171,7 +171,7 @@ def compile_model(
     summary = Summary(source, source_size, output, len(content), test_vectors, compiled.report)
     if calibrated is not None:
         text = f"on {calibrated.samples.count} samples of {data}, {calibration}"
-        accuracy = accuracies(source, qrt.load(content), calibrated.samples)
+        accuracy = accuracies(calibrated, qrt.load(content))
         summary = replace(summary, calibrated=text, accuracy=accuracy)
     if as_json:
         device = {} if verdict is None else {"device": asdict(verdict.footprint)}

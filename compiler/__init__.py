@@ -16,6 +16,7 @@ from typing import Any
 
 from qrt.compiler.backends.qfb.writer import TestVector, write
 from qrt.compiler.builder import GraphBuilder
+from qrt.compiler.calibration import Quantized, quantize
 from qrt.compiler.errors import CompileError, Problem, understanding
 from qrt.compiler.integers.requant import lower
 from qrt.compiler.integers.thresholds import TORCH
@@ -28,7 +29,20 @@ from qrt.compiler.report import WEIGHTED, Report
 from qrt.compiler.untrusted import check, refuse_device
 from qrt.compiler.verify import verify
 
-__all__ = ["CompileError", "Compiled", "Graph", "GraphBuilder", "Problem", "Report", "build", "compile", "from_torch"]
+__all__ = [
+    "CompileError",
+    "Compiled",
+    "Graph",
+    "GraphBuilder",
+    "Problem",
+    "Quantized",
+    "Report",
+    "build",
+    "compile",
+    "from_torch",
+    "quantize",
+    "quantize_torch",
+]
 
 # For each suffix of a source file, the module of qrt.compiler.frontends that reads it.
 FRONTENDS = {".onnx": "onnx.graph", ".tflite": "tflite.graph", ".pt2": "torch.pt2"}
@@ -78,8 +92,9 @@ def build(
 
     Parameters
     ----------
-    source : path, ModelProto, Graph or GraphBuilder
-        An .onnx or .tflite file, an ONNX model in memory, or a network built in Python.
+    source : path, Quantized, ModelProto, Graph or GraphBuilder
+        An .onnx, .tflite or .pt2 file, what `quantize` made of a float file, an ONNX model in memory, or a network
+        built in Python.
     name : str, optional
         Name of the network; by default the source's.
     labels : sequence of str, optional
@@ -236,9 +251,9 @@ def _graph(source: Any, match: str | None, batch: int | None, report: Report) ->
 
 
 def _read(source: Any, match: str | None, report: Report) -> Graph:
-    """The network of a file or of an ONNX model in memory."""
-    if isinstance(source, str | os.PathLike):
-        path = Path(source)
+    """The network of a file, of a file quantized in memory, or of an ONNX model in memory."""
+    if isinstance(source, str | os.PathLike | Quantized):
+        path = Path(source.path if isinstance(source, Quantized) else source)
         if path.suffix not in FRONTENDS:
             known = " or ".join(FRONTENDS)
             raise CompileError([Problem(str(path), "file", f"its suffix is not supported; give {known}")])
@@ -247,7 +262,11 @@ def _read(source: Any, match: str | None, report: Report) -> Graph:
         report.match = _engine(str(path), kind, match)
         frontend = importlib.import_module(f"qrt.compiler.frontends.{kind}")
         with understanding(path):
-            graph: Graph = frontend.to_graph(path, report.match)
+            if isinstance(source, Quantized):
+                graph: Graph = frontend.to_graph(source.content, report.match)
+                graph.name = path.stem
+            else:
+                graph = frontend.to_graph(path, report.match)
             check(graph)
             # A file may be inconsistent, for example in its shapes. A rule broken after this is a compiler error.
             check_source(graph)
@@ -259,7 +278,8 @@ def _read(source: Any, match: str | None, report: Report) -> Graph:
         graph = to_graph(source, report.match)
         check(graph)
         return graph
-    raise TypeError(f"source must be a path, ONNX ModelProto, Graph or GraphBuilder, got {type(source).__name__}")
+    kinds = "a path, Quantized, ONNX ModelProto, Graph or GraphBuilder"
+    raise TypeError(f"source must be {kinds}, got {type(source).__name__}")
 
 
 def _engine(source: str, frontend: str, match: str | None) -> str:

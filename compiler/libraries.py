@@ -10,6 +10,7 @@ NEEDED = {
     "onnx": ("reading .onnx files", "onnx"),
     "onnxruntime": ("calibration of .onnx files", "onnx"),
     "tflite": ("reading and writing .tflite files", "tflite"),
+    "litert_quantizer": ("calibration of .tflite files", "tflite-calibrate"),
     "torch": ("reading PyTorch modules", "torch"),
     "torchao": ("quantizing with PyTorch", "torch"),
 }
@@ -26,5 +27,5 @@ def load(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
-        purpose, extra = NEEDED[name]
-        raise ImportError(f'{purpose} needs the package {name}: pip install "qrt[{extra}]"') from None
+        (purpose, extra), package = NEEDED[name], name.replace("_", "-")
+        raise ImportError(f'{purpose} needs the package {package}: pip install "qrt[{extra}]"') from None

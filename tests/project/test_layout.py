@@ -68,6 +68,7 @@ LAW: dict[str, set[str]] = {
     "compiler": {
         *GRAPH,
         *(f"compiler/{part}" for part in ("builder", "untrusted.py", "verify.py", "integers", "passes", "plan")),
+        "compiler/frontends",
         *(f"compiler/frontends/{kind}" for kind in ("onnx", "torch")),
         "compiler/backends/qfb",
     },
@@ -105,7 +106,7 @@ LAW: dict[str, set[str]] = {
         "compiler/study",
         "compiler/backends/qfb",
         "compiler/backends/tflite",
-        "compiler/frontends/onnx",
+        "compiler/frontends",
         "firmware",
         *(f"firmware/{part}" for part in ("errors.py", "targets.py", "limits.py", "toolchain", "generate", "projects")),
     },
@@ -120,14 +121,26 @@ THROUGH_THE_FRONT_DOOR = {
 LIBRARIES = {
     "schema": {"flatbuffers", "numpy"},
     "runtime": {"numpy", "cython"},
-    "compiler": {"numpy", "flatbuffers", "onnx", "onnxruntime", "tflite", "torch", "torchao"},
+    "compiler": {
+        "numpy",
+        "flatbuffers",
+        "onnx",
+        "onnxruntime",
+        "tflite",
+        "ai_edge_litert",
+        "litert_quantizer",
+        "torch",
+        "torchao",
+    },
     "firmware": {"numpy", "ziglang", "unicorn", "elftools", "capstone"},
-    "cli": {"numpy", "click", "rich", "flatbuffers", "matplotlib", "onnxruntime"},
+    "cli": {"numpy", "click", "rich", "flatbuffers", "matplotlib"},
 }
 # Where a library, or a package, is imported only when a function needs it, and in which files.
 ONLY_WHEN_NEEDED = {
     ("compiler", "onnx"): ("compiler/frontends/onnx/*",),
     ("compiler", "onnxruntime"): ("compiler/frontends/onnx/calibrate.py",),
+    ("compiler", "ai_edge_litert"): ("compiler/frontends/tflite/calibrate.py",),
+    ("compiler", "litert_quantizer"): ("compiler/frontends/tflite/calibrate.py",),
     ("compiler", "torch"): ("compiler/frontends/torch/*",),
     ("compiler", "torchao"): ("compiler/frontends/torch/*",),
     ("compiler", "tflite"): (),
@@ -136,7 +149,6 @@ ONLY_WHEN_NEEDED = {
     ("firmware", "elftools"): ("firmware/toolchain/image.py",),
     ("firmware", "capstone"): ("firmware/emulators/cycles.py",),
     ("cli", "matplotlib"): ("cli/plots.py",),
-    ("cli", "onnxruntime"): ("cli/calibration.py",),
     ("cli", "qrt.compiler"): tuple(
         f"cli/{verb}.py"
         for verb in ("budget", "compile", "export", "explain", "compare", "calibration", "summary", "plots")

@@ -30,12 +30,12 @@ from qrt.compiler.ir import Edge, Graph, Tensor
 from qrt.compiler.libraries import load
 
 
-def to_graph(source: str | os.PathLike[str], match: str = "tflm") -> Graph:
+def to_graph(source: str | os.PathLike[str] | bytes, match: str = "tflm") -> Graph:
     """The quantized graph of a .tflite file.
 
     Parameters
     ----------
-    source : path
+    source : path or bytes
     match : {"tflm", "litert", "xnnpack"}
         The engine to match bit for bit.
 
@@ -47,8 +47,8 @@ def to_graph(source: str | os.PathLike[str], match: str = "tflm") -> Graph:
         The package tflite is missing.
     """
     tflite = load("tflite")
-    path = Path(source)
-    content = path.read_bytes()
+    path = Path("network" if isinstance(source, bytes) else source)
+    content = source if isinstance(source, bytes) else path.read_bytes()
     if len(content) < 8 or content[4:8] != b"TFL3":
         raise CompileError([Problem(str(path), "file", "is not a TensorFlow Lite file")])
     with understanding(str(path), "convert it again"):

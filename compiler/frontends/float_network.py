@@ -1,0 +1,75 @@
+"""What the calibration of every kind of float file has in common."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from qrt.compiler.errors import CompileError, Problem
+
+Array = np.ndarray[Any, Any]
+# For each input, in order: float32 [runs, *the input's shape].
+Samples = Mapping[str, Array]
+# Is called with the number of samples that were run.
+Seen = Callable[[int], None]
+
+
+class FloatNetwork(ABC):
+    """A network whose activations are float32, before it is quantized on samples.
+
+    Attributes
+    ----------
+    path : str
+        The file, for messages.
+    inputs : list of (name, shape)
+        In the layout of the file; an unknown batch is 1.
+    library : str
+        What quantizes it, for messages.
+    methods : tuple of str
+        How the range of an activation may follow from its values; the first is the default.
+    """
+
+    library: ClassVar[str]
+    methods: ClassVar[tuple[str, ...]]
+    path: str
+    inputs: list[tuple[str, tuple[int, ...]]]
+
+    @abstractmethod
+    def quantized(self, samples: Samples, method: str, seen: Seen) -> bytes:
+        """The content of the quantized file, of the same kind; the same samples give the same network."""
+
+    @abstractmethod
+    def run(self, inputs: Sequence[Array]) -> Array:
+        """The first output of the float network for one run."""
+
+    def quantize(self, samples: Samples, method: str, seen: Seen) -> bytes:
+        """`quantized`; what the library says becomes one line.
+
+        Raises
+        ------
+        CompileError
+            The library cannot quantize the network, or does not know the method; the message has its reason.
+        ImportError
+            The library is missing.
+        """
+        if method not in self.methods:
+            reason = f"cannot be calibrated by {method}; this kind of file supports {', '.join(self.methods)}"
+            raise CompileError([Problem(self.path, "file", reason)])
+        try:
+            return self.quantized(samples, method, seen)
+        except (CompileError, ImportError, MemoryError):
+            raise
+        except Exception as error:
+            first = str(error).strip().splitlines()
+            reason = f"{self.library} cannot quantize it: {first[0] if first else type(error).__name__}"
+            raise CompileError([Problem(self.path, "file", reason)]) from None
+
+
+def already_quantized(path: str | os.PathLike[str]) -> CompileError:
+    """The error for a network that calibration would quantize a second time."""
+    reason = "is already quantized; compile it without --calibrate"
+    return CompileError([Problem(os.fspath(path), "file", reason)])
