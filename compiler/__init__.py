@@ -12,12 +12,13 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qrt.compiler.backends.qfb.writer import TestVector, write
 from qrt.compiler.builder import GraphBuilder
 from qrt.compiler.calibration import Quantized, quantize
 from qrt.compiler.errors import CompileError, Problem, understanding
+from qrt.compiler.frontends.float_network import Seen
 from qrt.compiler.integers.requant import lower
 from qrt.compiler.integers.thresholds import TORCH
 from qrt.compiler.ir import Graph
@@ -28,6 +29,9 @@ from qrt.compiler.plan.schedule import schedule
 from qrt.compiler.report import WEIGHTED, Report
 from qrt.compiler.untrusted import check, refuse_device
 from qrt.compiler.verify import verify
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 __all__ = [
     "CompileError",
@@ -174,6 +178,47 @@ def from_torch(
     graph = set_batch(frontend.to_graph(module, example_inputs, match), batch, report)
     report.match = graph.engine
     return _compiled(graph, report, start, name, labels, bias, skip)
+
+
+def quantize_torch(
+    module: Any,
+    example_inputs: Sequence[Any],
+    samples: Sequence[Any],
+    method: str = "minmax",
+    seen: Seen = lambda count: None,
+) -> ExportedProgram:
+    """Quantizes a float PyTorch module on samples, by PT2E with `QrtQuantizer`; `from_torch` compiles the result.
+
+    Parameters
+    ----------
+    module : torch.nn.Module or torch.export.ExportedProgram
+        A float module in evaluation mode.
+    example_inputs : sequence of torch.Tensor
+        One for each argument of forward; their shapes are the network's.
+    samples : sequence of torch.Tensor
+        For each argument, samples along the first axis.
+    method : {"minmax", "histogram"}
+        How the range of each activation follows from its values: minimum and maximum, or the least squared error.
+    seen : function
+        Called with the number of runs that are done.
+
+    Returns
+    -------
+    torch.export.ExportedProgram
+        For `from_torch`, or for ``torch.export.save`` and ``qrt compile``.
+
+    Raises
+    ------
+    CompileError
+        The module cannot be exported or quantized; the message has PyTorch's reason.
+    ValueError
+        Samples that do not fit the inputs.
+    ImportError
+        PyTorch or torchao is missing; the message says what to install.
+    """
+    from qrt.compiler.frontends.torch.calibrate import quantize_module
+
+    return quantize_module(module, example_inputs, samples, method, seen)
 
 
 def _check_options(bias: str | None, batch: int | None, skip: Collection[str]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -56,11 +57,17 @@ class FloatNetwork(ABC):
         ImportError
             The library is missing.
         """
+        with self.quantizing(method):
+            return self.quantized(samples, method, seen)
+
+    @contextmanager
+    def quantizing(self, method: str) -> Iterator[None]:
+        """Checks the method; what the library raises inside of the block becomes a CompileError of one line."""
         if method not in self.methods:
             reason = f"cannot be calibrated by {method}; this kind of file supports {', '.join(self.methods)}"
             raise CompileError([Problem(self.path, "file", reason)])
         try:
-            return self.quantized(samples, method, seen)
+            yield
         except (CompileError, ImportError, MemoryError):
             raise
         except Exception as error:

@@ -33,7 +33,7 @@ def to_graph(module: Any, example_inputs: Sequence[Any], match: str | None = Non
     """
     torch = load("torch")
     inputs = tuple(example_inputs)
-    if isinstance(module, torch.nn.Module) and _is_pt2e(module):
+    if isinstance(module, torch.nn.Module) and is_pt2e(module):
         module = torch.export.export(module, _of_its_batch(module, inputs))
     if isinstance(module, torch.export.ExportedProgram):
         stream = io.BytesIO()
@@ -58,7 +58,7 @@ def _of_its_batch(module: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     )
 
 
-def _is_pt2e(module: Any) -> bool:
+def is_pt2e(module: Any) -> bool:
     """Whether a module is a graph with PT2E's decomposed operators."""
     graph = getattr(module, "graph", None)
     nodes = getattr(graph, "nodes", ())

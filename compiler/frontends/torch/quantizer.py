@@ -9,6 +9,7 @@ from torch import Tensor, fx
 from torchao.quantization.pt2e import (
     FakeQuantize,
     HistogramObserver,
+    MinMaxObserver,
     MovingAverageMinMaxObserver,
     MovingAveragePerChannelMinMaxObserver,
     PerChannelMinMaxObserver,
@@ -24,6 +25,8 @@ from torchao.quantization.pt2e.quantizer import (
 ANNOTATION = "quantization_annotation"
 # Lower limit of weight scales, so that the bias of a channel whose weights are all zero fits into int32.
 MIN_WEIGHT_SCALE = 2.0**-12
+
+OBSERVERS = {"histogram": HistogramObserver, "minmax": MinMaxObserver}
 
 LAYERS = frozenset({"conv1d", "conv2d", "linear"})
 # Two operands, new scale.
@@ -101,17 +104,22 @@ class QrtQuantizer(Quantizer):  # type: ignore[misc]
         norm have float biases, because the norm is folded later.
     is_qat : bool
         For ``prepare_qat_pt2e``.
+    ranges : {"histogram", "minmax"}
+        How the range of an activation follows from the values that calibration sees: the least squared error of
+        their histogram, or their minimum and maximum. Quantization-aware training takes moving averages.
     """
 
-    def __init__(self, *, bias: str = "int32", is_qat: bool = False) -> None:
+    def __init__(self, *, bias: str = "int32", is_qat: bool = False, ranges: str = "histogram") -> None:
         super().__init__()
         if bias not in ("int32", "float"):
             raise ValueError(f"bias must be 'int32' or 'float', got {bias!r}")
+        if ranges not in OBSERVERS:
+            raise ValueError(f"ranges must be {' or '.join(map(repr, OBSERVERS))}, got {ranges!r}")
         self.bias = bias
         self.is_qat = is_qat
         self.activation = QuantizationSpec(
             dtype=torch.int8,
-            observer_or_fake_quant_ctr=self._observer(HistogramObserver, MovingAverageMinMaxObserver, 2.0**-12),
+            observer_or_fake_quant_ctr=self._observer(OBSERVERS[ranges], MovingAverageMinMaxObserver, 2.0**-12),
             quant_min=-128,
             quant_max=127,
             qscheme=torch.per_tensor_affine,
