@@ -130,6 +130,9 @@ def build(
     _check_options(bias, batch, skip)
     report = Report()
     graph = _graph(source, match, batch, report)
+    if isinstance(source, str | os.PathLike) and _is_float(graph):
+        reason = f"is a float network; quantize it: qrt compile {os.fspath(source)} --calibrate DATA"
+        raise CompileError([Problem(os.fspath(source), "file", reason)])
     with understanding(source):
         return _compiled(graph, report, start, name, labels, bias, skip)
 
@@ -176,6 +179,9 @@ def from_torch(
 
     report = Report()
     graph = set_batch(frontend.to_graph(module, example_inputs, match), batch, report)
+    if _is_float(graph):
+        reason = "is a float module; quantize it with qrt.compiler.quantize_torch"
+        raise CompileError([Problem(type(module).__name__, "module", reason)])
     report.match = graph.engine
     return _compiled(graph, report, start, name, labels, bias, skip)
 
@@ -219,6 +225,12 @@ def quantize_torch(
     from qrt.compiler.frontends.torch.calibrate import quantize_module
 
     return quantize_module(module, example_inputs, samples, method, seen)
+
+
+def _is_float(graph: Graph) -> bool:
+    """Whether a source graph has only float activations."""
+    inputs = all(edge.tensor.dtype == "float32" for edge in graph.inputs)
+    return inputs and not any(op.kind == "quantize" for op in graph.ops)
 
 
 def _check_options(bias: str | None, batch: int | None, skip: Collection[str]) -> None:

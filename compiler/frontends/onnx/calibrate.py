@@ -16,18 +16,21 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.frontends.float_network import Array, FloatNetwork, Samples, Seen, already_quantized
-from qrt.compiler.frontends.onnx.graph import to_graph
+from qrt.compiler.frontends.onnx.dynamic import undone
+from qrt.compiler.frontends.onnx.graph import load_model, to_graph
 from qrt.compiler.libraries import load
 
 
 class OnnxNetwork(FloatNetwork):
-    """A float .onnx file."""
+    """An .onnx file with float activations, or with activations that are quantized while it runs."""
 
     library = "onnxruntime"
     methods = ("minmax", "entropy", "percentile")
 
     def __init__(self, path: Path) -> None:
-        graph = to_graph(path)
+        loaded, _ = load_model(path)
+        self.model = undone(loaded)
+        graph = to_graph(self.model)
         if any(op.kind == "quantize" for op in graph.ops):
             raise already_quantized(path)
         self.path = os.fspath(path)
@@ -44,7 +47,7 @@ class OnnxNetwork(FloatNetwork):
         # onnxruntime prints progress, which must not appear in the caller's output.
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
             prepared, target = Path(folder, "prepared.onnx"), Path(folder, "quantized.onnx")
-            quant_pre_process(self.path, prepared)
+            quant_pre_process(self.model, prepared)
             quantization.quantize_static(
                 prepared,
                 target,
@@ -60,7 +63,9 @@ class OnnxNetwork(FloatNetwork):
     def run(self, inputs: Sequence[Array]) -> Array:
         if self._session is None:
             onnxruntime = load("onnxruntime")
-            self._session = onnxruntime.InferenceSession(self.path, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                self.model.SerializeToString(), providers=["CPUExecutionProvider"]
+            )
         named = dict(zip((name for name, _ in self.inputs), inputs, strict=True))
         return np.asarray(self._session.run(None, named)[0])
 

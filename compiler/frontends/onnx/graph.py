@@ -16,6 +16,7 @@ import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem, understanding
 from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.onnx.dynamic import is_dynamic
 from qrt.compiler.frontends.onnx.importer import Importer
 from qrt.compiler.frontends.onnx.kernels import state_kernels
 from qrt.compiler.frontends.onnx.nodes import NODES, REASONS
@@ -52,7 +53,7 @@ def to_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto, match: st
     ImportError
         The package onnx is missing.
     """
-    model, where = _load(source)
+    model, where = load_model(source)
     with understanding(where, "export it again"):
         graph = _import(model, where)
     if isinstance(source, str | os.PathLike):
@@ -61,6 +62,9 @@ def to_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto, match: st
 
 
 def _import(model: onnx.ModelProto, where: str) -> Graph:
+    if is_dynamic(model):
+        reason = f"is quantized dynamically, with float activations; quantize it: qrt compile {where} --calibrate DATA"
+        raise CompileError([Problem(where, "file", reason)])
     graph = model.graph
     importer = Importer(graph.name or "model")
     importer.opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1)
@@ -86,7 +90,8 @@ def _import(model: onnx.ModelProto, where: str) -> Graph:
     return importer.graph
 
 
-def _load(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
+def load_model(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
+    """A model with the tensors of its external files, checked, and its name for messages."""
     onnx = load("onnx")
     if isinstance(source, onnx.ModelProto):
         _load_external(source, None)
