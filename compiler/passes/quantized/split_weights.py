@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from qrt.compiler.integers.channels import CHANNEL_AXIS
 from qrt.compiler.ir import Graph, Op, Tensor, unique_name
 from qrt.compiler.report import Report, macs
+from qrt.schema.operators import OPERATORS
 
 # The slices of an input that a layer may need at most for each part of its weights.
 MOST_SLICES = 4
@@ -28,7 +28,8 @@ def split_weights(graph: Graph, report: Report) -> Graph:
     """
     splitting = _Splitting(graph, report)
     for op in graph.ops:
-        if op.kind in CHANNEL_AXIS and op.inputs[1].data is not None and op.inputs[1].data.dtype != np.int8:
+        weights = op.inputs[1].data if OPERATORS[op.kind].channels is not None else None
+        if weights is not None and weights.dtype != np.int8:
             splitting.split(op)
         splitting.ops.append(op)
     graph.ops = splitting.ops
