@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qrt.compiler.backends.qfb.writer import TestVector, write
 from qrt.compiler.builder import GraphBuilder
@@ -29,9 +29,6 @@ from qrt.compiler.plan.schedule import schedule
 from qrt.compiler.report import WEIGHTED, Report
 from qrt.compiler.untrusted import check, refuse_device
 from qrt.compiler.verify import verify
-
-if TYPE_CHECKING:
-    from torch.export import ExportedProgram
 
 __all__ = [
     "CompileError",
@@ -178,12 +175,14 @@ def from_torch(
     from qrt.compiler.frontends.torch import graph as frontend
 
     report = Report()
-    graph = set_batch(frontend.to_graph(module, example_inputs, match), batch, report)
+    with understanding(type(module).__name__):
+        graph = set_batch(frontend.to_graph(module, example_inputs, match), batch, report)
     if _is_float(graph):
         reason = "is a float module; quantize it with qrt.compiler.quantize_torch"
         raise CompileError([Problem(type(module).__name__, "module", reason)])
     report.match = graph.engine
-    return _compiled(graph, report, start, name, labels, bias, skip)
+    with understanding(type(module).__name__):
+        return _compiled(graph, report, start, name, labels, bias, skip)
 
 
 def quantize_torch(
@@ -192,7 +191,7 @@ def quantize_torch(
     samples: Sequence[Any],
     method: str = "minmax",
     seen: Seen = lambda count: None,
-) -> ExportedProgram:
+) -> Any:
     """Quantizes a float PyTorch module on samples, by PT2E with `QrtQuantizer`; `from_torch` compiles the result.
 
     Parameters
