@@ -331,8 +331,10 @@ def _read(source: Any, match: str | None, report: Report) -> Graph:
         from qrt.compiler.frontends.onnx.graph import to_graph
 
         report.match = _engine("model", "onnx.graph", match)
-        graph = to_graph(source, report.match)
-        check(graph)
+        with understanding(source):
+            graph = to_graph(source, report.match)
+            check(graph)
+            check_source(graph)
         return graph
     kinds = "a path, Quantized, ONNX ModelProto, Graph or GraphBuilder"
     raise TypeError(f"source must be {kinds}, got {type(source).__name__}")

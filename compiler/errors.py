@@ -48,13 +48,15 @@ class CompileError(ValueError):
 def understanding(source: Any, remedy: str = REMEDY) -> Iterator[None]:
     """Converts exceptions that a damaged file causes inside of the block to CompileError.
 
-    `source` is the file's path or name. For any other object exceptions are not converted.
+    `source` is the file's path or name, or an ONNX model in memory. For any other object exceptions are not converted.
     """
     try:
         yield
     except (CompileError, ImportError, OSError, MemoryError):
         raise
     except Exception as error:
+        if type(source).__name__ == "ModelProto":
+            source = "model"
         if not isinstance(source, str | os.PathLike):
             raise
         reason = f"cannot be read ({type(error).__name__}: {' '.join(str(error).split())}); {remedy}"
