@@ -220,7 +220,7 @@ ARITHMETIC: dict[str, Case] = {
     "mean over channels": Case(called(lambda x: x.mean(1, keepdim=True))),
     "mean over height": Case(called(lambda x: x.mean(2))),
     "sum": Case(called(lambda x: x.sum(1))),
-    "argmax": Case(called(lambda x: x.flatten(1).argmax(1))),
+    "argmax": Case(called(lambda x: x.argmax(1))),
     "clamp": Case(called(lambda x: x.clamp(-0.3, 0.4))),
     "abs": Case(called(torch.abs)),
     "exp": Case(called(torch.exp)),

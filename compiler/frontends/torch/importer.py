@@ -168,10 +168,16 @@ class Importer:
         return output
 
     def dequantize(self, codes: Tensor, quantization: Quantization, name: str = "") -> Tensor:
-        """The real values of `codes`; codes without quantization get `quantization`."""
+        """The real values of `codes`; codes without quantization get `quantization`.
+
+        All readers of codes get the same tensor, although PT2E writes one dequantize for each.
+        """
+        if codes in self._real and quantization.same_as(codes.quantization):
+            return self._real[codes]
         called = self.unique(name or f"{codes.name}_real")
         source = self.node.label or self.node.target
-        return add_dequantize(self.graph, self.node.name, source, codes, quantization, called)
+        real = add_dequantize(self.graph, self.node.name, source, codes, quantization, called)
+        return self._real.setdefault(codes, real)
 
     def real(self, codes: Tensor) -> Tensor:
         """The real values of codes with quantization; float values are returned as they are."""
@@ -179,9 +185,7 @@ class Importer:
             return codes
         if codes.quantization is None:
             raise Unsupported(f"reads the integers {codes.name!r}, whose scale is unknown")
-        if codes not in self._real:
-            self._real[codes] = self.dequantize(codes, codes.quantization)
-        return self._real[codes]
+        return self.dequantize(codes, codes.quantization)
 
     def finish(self, outputs: Sequence[Any], match: str) -> Graph:
         """The graph, after every node has been translated.

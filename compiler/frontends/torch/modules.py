@@ -158,7 +158,7 @@ def _quantized_layer(target: str, relu: bool) -> Callable[[Any], list[Call]]:
             return [layer]
         # As PyTorch does, the codes are padded before a convolution without padding.
         arguments[2 + _window(target).index("padding")] = ("padding", 0)
-        padding = list(m._reversed_padding_repeated_twice)
+        padding = [side for pad in reversed(m.padding) for side in (pad, pad)]
         return [Call("pad", [("pad", padding), ("mode", m.padding_mode)]), layer]
 
     return calls
