@@ -31,6 +31,7 @@ UNMODELED = {
     "SUMMED": "summed in float32 by the engine",
     "ROUNDED": "rounded in float32 by the engine",
     "BY_POSITION": "rounded by the engine depending on a code's position",
+    "UINT8": "rounded in another way by the engine's kernel for uint8",
 }
 # Quantization by the engines that compute functions, softmax and changes of scale in float32.
 WRITTEN = {"onnxruntime": "DIVIDE", "pytorch": "RECIPROCAL"} | dict.fromkeys(TORCH, "QUANTIZED")

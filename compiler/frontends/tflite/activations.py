@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
-from qrt.compiler.frontends.tflite.engine import Translation, activation, float32
+from qrt.compiler.frontends.tflite.engine import Translation, activation, float32, of_uint8
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.integers import functions
@@ -68,4 +68,4 @@ def l2_normalization(importer: Importer, node: Node) -> None:
         raise Unsupported("needs an output scale of 1/128 and zero point 0")
     if importer.options(node, "L2NormOptions").FusedActivationFunction():
         raise Unsupported("has a fused activation, which is not supported")
-    importer.emit("l2_norm", node, node.inputs)
+    importer.emit("l2_norm", node, node.inputs, **of_uint8(importer, node.inputs[0]))

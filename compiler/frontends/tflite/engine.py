@@ -11,6 +11,7 @@ from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.integers.codes import half_away
+from qrt.compiler.ir import Tensor
 
 Translation = Callable[[Importer, Node], None]
 
@@ -23,6 +24,11 @@ def rounding(importer: Importer) -> str:
 def float32(importer: Importer, way: str) -> dict[str, Any]:
     """The attribute ``float32`` (`qrt.compiler.integers.singles`) of an operator that XNNPACK computes in float32."""
     return {"float32": way} if importer.match == "xnnpack" else {}
+
+
+def of_uint8(importer: Importer, x: Tensor) -> dict[str, Any]:
+    """The attribute ``float32`` of an operator whose kernel for uint8 is another one than that for int8."""
+    return {"float32": "UINT8"} if x in importer.unsigned else {}
 
 
 def requantization(importer: Importer) -> dict[str, Any]:

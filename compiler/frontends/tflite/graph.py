@@ -10,6 +10,8 @@ to match:
   all but a few codes in a million. Operators that may differ are named in the report, and counted where every case
   can be checked.
 
+TensorFlow 1's uint8 networks run on LiteRT only. Their codes become int8, and ``tflm`` means ``litert`` for them.
+
 `qrt.compiler.frontends.tflite.operators` has a function for each operator.
 """
 
@@ -75,6 +77,8 @@ def _translated(importer: Importer, path: str) -> Graph:
     nodes = [_node(importer, i, subgraph.Operators(i)) for i in range(subgraph.OperatorsLength())]
     if reason := of_file(nodes):
         raise CompileError([Problem(path, "file", reason)])
+    if importer.match == "tflm" and any(_is_uint8(importer, node) for node in nodes):
+        importer.match = "litert"  # TFLM has no kernels for uint8
     for node in nodes:
         _translate(importer, node)
     graph.outputs += [importer.leaving.get(tensor) or _edge(importer, tensor) for tensor in outputs]
@@ -105,6 +109,12 @@ def _node(importer: Importer, index: int, source: Any) -> Node:
         outputs,
         custom.decode("utf-8", "replace") if kind == "CUSTOM" else "",
     )
+
+
+def _is_uint8(importer: Importer, node: Node) -> bool:
+    """Whether a node computes in uint8; the edges of int8 networks only convert to it."""
+    activations = [tensor for tensor in (*node.activations, *node.outputs) if tensor.data is None]
+    return node.kind != "QUANTIZE" and any(tensor in importer.unsigned for tensor in activations)
 
 
 def _translate(importer: Importer, node: Node) -> None:

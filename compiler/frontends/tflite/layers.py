@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.tflite.averages import half_up
 from qrt.compiler.frontends.tflite.engine import Translation, activation, requantization
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
@@ -38,6 +40,17 @@ def weights(tensor: Tensor, axis: int) -> Tensor:
     return centered(tensor)
 
 
+def convolved(importer: Importer, x: Tensor, tensor: Tensor, axis: int) -> Tensor:
+    """The weights of a convolution, whose kernel for uint8 multiplies the scales of input and weights in float32."""
+    w = weights(tensor, axis)
+    if tensor not in importer.unsigned or importer.match == "xnnpack" or w.quantization is None:
+        return w
+    product = np.float64(np.float32(x.scale) * np.float32(w.quantization.scale))
+    nearest = product / x.scale
+    scale = next((s for s in (nearest, *np.nextafter(nearest, (0, 1))) if s * x.scale == product), nearest)
+    return replace(w, quantization=replace(w.quantization, scale=np.array(scale)))
+
+
 def layer(x: Tensor, w: Tensor, inputs: list[Tensor]) -> list[Tensor]:
     """Inputs of a layer: the scale of the bias is x_scale * w_scale, regardless of the scale in the file."""
     if len(inputs) < 3:
@@ -55,7 +68,7 @@ def layer(x: Tensor, w: Tensor, inputs: list[Tensor]) -> list[Tensor]:
 def convolution(kind: str, option_table: str, channel_axis: int) -> Translation:
     def translate(importer: Importer, node: Node) -> None:
         options = importer.options(node, option_table)
-        x, w = node.inputs[0], weights(node.inputs[1], channel_axis)
+        x, w = node.inputs[0], convolved(importer, node.inputs[0], node.inputs[1], channel_axis)
         dilation = (options.DilationHFactor(), options.DilationWFactor())
         attrs = activation(importer, node, options.FusedActivationFunction())
         if kind == "conv2d":
@@ -97,7 +110,7 @@ def fully_connected(importer: Importer, node: Node) -> None:
 
 def transpose_conv(importer: Importer, node: Node) -> None:
     options = importer.options(node, "TransposeConvOptions")
-    x, w, y = node.inputs[2], weights(node.inputs[1], 0), node.output
+    x, w, y = node.inputs[2], convolved(importer, node.inputs[2], node.inputs[1], 0), node.output
     stride, size = (options.StrideH(), options.StrideW()), w.shape[1:3]
     same = options.Padding() == importer.tflite.Padding.SAME
     sides: list[int] = []
@@ -128,14 +141,13 @@ def pool(kind: str) -> Translation:
         if x.quantization is None or not x.quantization.same_as(y.quantization):
             raise Unsupported("changes the scale, which TensorFlow Lite's pools do not support")
         size = (options.FilterHeight(), options.FilterWidth())
-        importer.emit(
-            kind,
-            node,
-            [x],
-            filter=size,
-            stride=(options.StrideH(), options.StrideW()),
-            padding=padding(importer, options, x, size, (1, 1)),
-            **activation(importer, node, options.FusedActivationFunction(), by_litert=kind == "average_pool2d"),
-        )
+        window: dict[str, Any] = {"filter": size, "stride": (options.StrideH(), options.StrideW())}
+        window["padding"] = padding(importer, options, x, size, (1, 1))
+        average = kind == "average_pool2d"
+        bounds = activation(importer, node, options.FusedActivationFunction(), by_litert=average)
+        if average and x in importer.unsigned:
+            half_up(importer, node, window, bounds)
+        else:
+            importer.emit(kind, node, [x], **window, **bounds)
 
     return translate

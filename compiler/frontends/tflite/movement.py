@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.tflite.engine import of_uint8
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.integers.resize import bilinear, nearest
@@ -128,7 +129,7 @@ def resize_bilinear(importer: Importer, node: Node) -> None:
     if importer.match == "xnnpack":
         raise Unsupported("XNNPACK's interpolation is not supported; use --match litert")
     x, y = node.inputs[0].shape, node.output.shape
-    attrs: dict[str, Any] = {}
+    attrs: dict[str, Any] = of_uint8(importer, node.inputs[0])
     for axis, name in ((1, "row"), (2, "column")):
         places, weight = bilinear(x[axis], y[axis], options.AlignCorners(), options.HalfPixelCenters())
         attrs |= {f"{name}s": places, f"{name}_weight": weight if weight.any() else None}
