@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from qrt.compiler.ir import Graph, Op
@@ -35,8 +37,14 @@ def _merge(producer: Op, clamp: Op) -> bool:
     if producer.kind == "lut":
         producer.attrs["table"] = np.clip(producer.attrs["table"], low, high).astype(np.int8)
     elif producer.kind in CLAMPING:
+        # A frontend may have set the integers already, with the bounds among them.
+        requant = producer.attrs.get("requant")
         for key, default in (("output_min", -128), ("output_max", 127)):
-            producer.attrs[key] = min(max(producer.attrs.get(key, default), low), high)
+            bound = producer.attrs.get(key, default) if requant is None else getattr(requant, key)
+            producer.attrs[key] = min(max(bound, low), high)
+        if requant is not None:
+            bounds = {key: producer.attrs.pop(key) for key in ("output_min", "output_max")}
+            producer.attrs["requant"] = replace(requant, **bounds)
     else:
         return False
     producer.output = clamp.output

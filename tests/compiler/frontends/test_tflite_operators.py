@@ -370,6 +370,23 @@ def test_every_byte(name: str, match: str, tmp_path: Path) -> None:
             np.testing.assert_array_equal(got.reshape(expected.shape), expected)
 
 
+@pytest.mark.parametrize("match", ENGINES)
+def test_relu_behind_a_mean(match: str, tmp_path: Path) -> None:
+    """The mean has its integers from the frontend; the activation becomes their bounds."""
+    m = Model(np.random.default_rng(4))
+    x, numbers = m.x((1, 4, 4, 8)), {"scale": 0.05, "zero_point": 10}
+    average = m.file.tensor("average", (1, 1, 1, 8), **numbers)
+    m.file.operator("MEAN", [x, m.constant([1, 2])], [average], "ReducerOptions", keep_dims=True)
+    m.file.operator("RELU", [average], [m.y((1, 1, 1, 8), **numbers)])
+    content = m.to_bytes()
+    for _ in range(TRIALS):
+        given = m.rng.integers(-128, 128, (1, 4, 4, 8)).astype(np.int8)
+        (expected,) = ENGINES[match](content, [given], 1)
+        (got,) = ours(tmp_path / "one.tflite", content, match, [given])
+        assert expected.min() >= 10
+        np.testing.assert_array_equal(got, expected)
+
+
 def edges(in_type: str, out_type: str) -> bytes:
     """A ReLU in int8 between a QUANTIZE from `in_type` and one to `out_type`, or a DEQUANTIZE."""
     file = TfliteFile("edges")
