@@ -79,9 +79,10 @@ def quantized(
     *,
     style: str = "QDQ",
     activations: str = "QUInt8",
+    weights: str = "QInt8",
     per_channel: bool = True,
 ) -> onnx.ModelProto:
-    """What onnxruntime's static quantizer makes of `model`, weights int8."""
+    """What onnxruntime's static quantizer makes of `model`."""
     shape = tuple(d.dim_value or d.dim_param for d in model.graph.input[0].type.tensor_type.shape.dim)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "quantized.onnx")
@@ -91,7 +92,7 @@ def quantized(
             _Calibration(samples(shape)),
             quant_format=QuantFormat[style],
             activation_type=QuantType[activations],
-            weight_type=QuantType.QInt8,
+            weight_type=QuantType[weights],
             per_channel=per_channel,
         )
         return onnx.load(target)

@@ -275,15 +275,30 @@ def test_labels_from_metadata(text: str) -> None:
 
 
 def test_uint8_weights_with_a_zero_point() -> None:
-    """Weights around 128 become int8; others leave int8 and are refused."""
+    """Weights around 128 become int8; others are split."""
     for zero_point in (128, 100):
-        model = hand_quantized(np.arange(64, 196, 11, dtype=np.uint8).reshape(4, 3), zero_point)
-        if zero_point == 128:
-            constant = build(model).graph.ops[-1].inputs[1]
-            assert constant.data is not None
-            assert constant.data.min() == 64 - 128
-        else:
-            assert problems(hand_quantized(np.full((4, 3), 250, np.uint8), zero_point)) == [("gemm", "Gemm")]
+        weights = np.arange(64, 196, 11, dtype=np.uint8).reshape(4, 3) if zero_point == 128 else np.full((4, 3), 250)
+        compiled = build(hand_quantized(weights, zero_point))
+        constant = compiled.graph.ops[-1].inputs[1]
+        assert constant.data is not None
+        assert constant.data.min() == (64 - 128 if zero_point == 128 else 150 - 127)
+        assert ("concat" in compiled.report.operators) == (zero_point != 128)
+
+
+@pytest.mark.parametrize("style", ["QDQ", "QOperator"])
+@pytest.mark.parametrize("name", ["residual", "depthwise"])
+def test_asymmetric_weights(name: str, style: str) -> None:
+    """onnxruntime's quantizer with QUInt8 weights."""
+    n = Net((1, 6, 8, 8), seed=3)
+    x = n.node("Relu", n.conv("x", 12, 6))
+    if name == "depthwise":
+        weights, bias = np.abs(n.rng.normal(size=(12, 1, 3, 3))), n.constant(n.rng.normal(size=12) * 0.2)
+        x = n.node("Relu", n.node("Conv", x, n.constant(weights), bias, kernel_shape=[3, 3], group=12))
+    compiled, ours, theirs = both(
+        quantized(n.model(n.conv(x, 4, 12)), style=style, weights="QUInt8", per_channel=False)
+    )
+    assert any(pass_name == "split_weights" for pass_name, _ in compiled.report.notes)
+    assert np.mean(ours == theirs) >= 0.999
 
 
 def test_scales_that_are_no_scales_are_refused() -> None:
