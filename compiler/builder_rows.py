@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from qrt.compiler.builder_parts import Parts
 from qrt.compiler.integers.codes import per_tensor
 from qrt.compiler.ir import Tensor
@@ -23,3 +26,24 @@ class Rows(Parts):
     def softmax(self, x: Tensor, *, scale: float = 1 / 256, zero_point: int = -128, name: str = "") -> Tensor:
         """Softmax over the last axis."""
         return self._computed("softmax", [x], x.shape, scale, zero_point, None, {}, name)
+
+    def layer_norm(
+        self,
+        x: Tensor,
+        gamma: ArrayLike,
+        beta: ArrayLike,
+        *,
+        epsilon: float = 1e-5,
+        scale: float,
+        zero_point: int = 0,
+        name: str = "",
+    ) -> Tensor:
+        """Each row of the last axis less its mean, divided by its standard deviation, times `gamma` plus `beta`.
+
+        `gamma` and `beta` have an entry for each entry of the last axis; `epsilon` is added to the variance.
+        """
+        attrs = {"gamma": np.asarray(gamma, np.float64), "beta": np.asarray(beta, np.float64), "epsilon": epsilon}
+        for key in ("gamma", "beta"):
+            if attrs[key].shape not in ((), x.shape[-1:]):
+                raise ValueError(f"layer_norm of {x.name!r}: {key} has shape {attrs[key].shape}, not {x.shape[-1:]}")
+        return self._computed("layer_norm", [x], x.shape, scale, zero_point, None, attrs, name)

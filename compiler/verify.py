@@ -58,6 +58,7 @@ LOWERED_ATTRS: dict[str, dict[str, object]] = {
     "requantize_sum": {"requant": Requant, "b_multiplier": np.ndarray},
     "add": {"a_multiplier": int, "b_multiplier": int},
     "squared_difference": {f"{name}_{part}": int for name in "aby" for part in ("multiplier", "shift")},
+    "layer_norm": {"multiplier": np.ndarray, "addend": np.ndarray, "epsilon": int, "epsilon_bits": int, "shift": int},
     "softmax": {"exponential": np.ndarray, "numerator": int, "shift": int},
 }
 

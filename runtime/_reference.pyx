@@ -22,6 +22,7 @@ from qrt_kernels cimport (
     qrt_conv2d_params,
     qrt_kernels,
     qrt_l2_norm_params,
+    qrt_layer_norm_params,
     qrt_linear_params,
     qrt_lut_params,
     qrt_matmul_params,

@@ -1,4 +1,4 @@
-"""Reference kernels over the rows of the last axis: softmax, arg_max, l2_norm; a part of _reference.pyx."""
+"""Reference kernels over the rows of the last axis: softmax, arg_max, l2_norm, layer_norm; a part of _reference.pyx."""
 
 
 cdef int64_t inverse(int64_t a) noexcept nogil:
@@ -146,3 +146,51 @@ cdef void l2_norm(const void *params, const int8_t *const *inputs, int8_t *outpu
 
 
 reference.l2_norm.run = l2_norm
+
+
+cdef uint64_t square_root(uint64_t t) noexcept nogil:
+    """floor(sqrt(t)), a bit at a time."""
+    cdef uint64_t q = 0, bit
+    cdef int32_t place
+    for place in range(31, -1, -1):
+        bit = <uint64_t>power_of_two(place)
+        if (q + bit) * (q + bit) <= t:
+            q += bit
+    return q
+
+
+cdef void layer_norm(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_layer_norm_params *p = <const qrt_layer_norm_params *>params
+    cdef int32_t row, i, h, k
+    cdef int64_t first, sum, d, n, r
+    cdef uint64_t t
+    for row in range(p.rows):
+        first = <int64_t>row * p.channels
+        sum = 0
+        for i in range(p.channels):
+            sum += inputs[0][first + i]
+        # SPEC: d[i] = C * x[i] - sum of x
+        # SPEC: t = max(2^epsilon_bits * sum of d[i]^2 + epsilon, 2^epsilon_bits)
+        t = 0
+        for i in range(p.channels):
+            d = <int64_t>p.channels * inputs[0][first + i] - sum
+            t += <uint64_t>(d * d)
+        t = max(t * <uint64_t>power_of_two(p.epsilon_bits) + p.epsilon, <uint64_t>power_of_two(p.epsilon_bits))
+        # SPEC: h = the number for which 2^62 <= t * 4^h < 2^64
+        h = 0
+        while t < <uint64_t>power_of_two(62):
+            t *= 4
+            h += 1
+        # SPEC: r = floor(2^62 / floor(sqrt(t * 4^h)))
+        r = power_of_two(62) / <int64_t>square_root(t)
+        # SPEC: k = 32 - h - epsilon_bits / 2
+        k = 32 - h - p.epsilon_bits / 2
+        for i in range(p.channels):
+            d = <int64_t>p.channels * inputs[0][first + i] - sum
+            # SPEC: n[i] = (d[i] * r + 2^(k - 1)) >> k
+            n = (d * r + power_of_two(k - 1)) >> k
+            # SPEC: y[i] = min(max((n[i] * multiplier[i] + addend[i]) >> shift, -128), 127)          int64
+            output[first + i] = clamp((n * p.multiplier[i] + p.addend[i]) >> p.shift, -128, 127)
+
+
+reference.layer_norm.run = layer_norm

@@ -180,6 +180,15 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
         ("channels", "int32_t", 1),
         ("x_zero_point", "int32_t", 1),
     ),
+    "qrt_layer_norm_params": (
+        ("rows", "int32_t", 1),
+        ("channels", "int32_t", 1),
+        ("epsilon_bits", "int32_t", 1),
+        ("shift", "int32_t", 1),
+        ("epsilon", "uint64_t", 1),
+        ("multiplier", "const int32_t *", 1),
+        ("addend", "const int64_t *", 1),
+    ),
     "qrt_requantize_sum_params": (
         ("rows", "int32_t", 1),
         ("channels", "int32_t", 1),
@@ -217,4 +226,5 @@ PARAMS: dict[str, str] = {
     "l2_norm": "qrt_l2_norm_params",
     "requantize_sum": "qrt_requantize_sum_params",
     "squared_difference": "qrt_add_params",
+    "layer_norm": "qrt_layer_norm_params",
 }

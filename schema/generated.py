@@ -77,6 +77,7 @@ class Options(object):
     L2Norm = 24
     RequantizeSum = 25
     SquaredDifference = 26
+    LayerNorm = 27
 
 
 class Lifetime(object):
@@ -1905,6 +1906,114 @@ def SquaredDifferenceAddYShift(builder, yShift): builder.PrependUint8Slot(5, ySh
 def SquaredDifferenceAddOutputMin(builder, outputMin): builder.PrependInt8Slot(6, outputMin, -128)
 def SquaredDifferenceAddOutputMax(builder, outputMax): builder.PrependInt8Slot(7, outputMax, 127)
 def SquaredDifferenceEnd(builder): return builder.EndObject()
+
+
+class LayerNorm(object):
+    __slots__ = ['_tab']
+
+    @classmethod
+    def GetRootAs(cls, buf, offset=0):
+        n = flatbuffers.encode.Get(flatbuffers.packer.uoffset, buf, offset)
+        x = LayerNorm()
+        x.Init(buf, n + offset)
+        return x
+
+    @classmethod
+    def GetRootAsLayerNorm(cls, buf, offset=0):
+        """This method is deprecated. Please switch to GetRootAs."""
+        return cls.GetRootAs(buf, offset)
+    @classmethod
+    def LayerNormBufferHasIdentifier(cls, buf, offset, size_prefixed=False):
+        return flatbuffers.util.BufferHasIdentifier(buf, offset, b"\x51\x52\x54\x31", size_prefixed=size_prefixed)
+
+    # LayerNorm
+    def Init(self, buf, pos):
+        self._tab = flatbuffers.table.Table(buf, pos)
+
+    # LayerNorm
+    def Epsilon(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(4))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint64Flags, o + self._tab.Pos)
+        return 0
+
+    # LayerNorm
+    def EpsilonBits(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(6))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
+    # LayerNorm
+    def Multiplier(self, j):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(8))
+        if o != 0:
+            a = self._tab.Vector(o)
+            return self._tab.Get(flatbuffers.number_types.Int32Flags, a + flatbuffers.number_types.UOffsetTFlags.py_type(j * 4))
+        return 0
+
+    # LayerNorm
+    def MultiplierAsNumpy(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(8))
+        if o != 0:
+            return self._tab.GetVectorAsNumpy(flatbuffers.number_types.Int32Flags, o)
+        return 0
+
+    # LayerNorm
+    def MultiplierLength(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(8))
+        if o != 0:
+            return self._tab.VectorLen(o)
+        return 0
+
+    # LayerNorm
+    def MultiplierIsNone(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(8))
+        return o == 0
+
+    # LayerNorm
+    def Addend(self, j):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(10))
+        if o != 0:
+            a = self._tab.Vector(o)
+            return self._tab.Get(flatbuffers.number_types.Int64Flags, a + flatbuffers.number_types.UOffsetTFlags.py_type(j * 8))
+        return 0
+
+    # LayerNorm
+    def AddendAsNumpy(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(10))
+        if o != 0:
+            return self._tab.GetVectorAsNumpy(flatbuffers.number_types.Int64Flags, o)
+        return 0
+
+    # LayerNorm
+    def AddendLength(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(10))
+        if o != 0:
+            return self._tab.VectorLen(o)
+        return 0
+
+    # LayerNorm
+    def AddendIsNone(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(10))
+        return o == 0
+
+    # LayerNorm
+    def Shift(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(12))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
+def LayerNormStart(builder): builder.StartObject(5)
+def LayerNormAddEpsilon(builder, epsilon): builder.PrependUint64Slot(0, epsilon, 0)
+def LayerNormAddEpsilonBits(builder, epsilonBits): builder.PrependUint8Slot(1, epsilonBits, 0)
+def LayerNormAddMultiplier(builder, multiplier): builder.PrependUOffsetTRelativeSlot(2, flatbuffers.number_types.UOffsetTFlags.py_type(multiplier), 0)
+def LayerNormStartMultiplierVector(builder, numElems): return builder.StartVector(4, numElems, 4)
+def LayerNormAddAddend(builder, addend): builder.PrependUOffsetTRelativeSlot(3, flatbuffers.number_types.UOffsetTFlags.py_type(addend), 0)
+def LayerNormStartAddendVector(builder, numElems): return builder.StartVector(8, numElems, 8)
+def LayerNormAddShift(builder, shift): builder.PrependUint8Slot(4, shift, 0)
+def LayerNormEnd(builder): return builder.EndObject()
 
 
 class Operator(object):

@@ -25,6 +25,12 @@ static uint32_t uint_field(const uint8_t *bytes, uint32_t table, uint32_t number
     return field == 0 ? absent : qrt_read_u32(bytes, field);
 }
 
+static uint64_t ulong_at(const uint8_t *bytes, uint32_t field) {
+    uint64_t value = 0;
+    if (field != 0) memcpy(&value, bytes + field, sizeof value);
+    return value;
+}
+
 static int32_t int_field(const uint8_t *bytes, uint32_t table, uint32_t number) {
     return (int32_t)uint_field(bytes, table, number, 0);
 }
@@ -162,9 +168,17 @@ static void read_softmax(const uint8_t *bytes, uint32_t table, qrt_operator *op)
     qrt_vector exponential = qrt_vector_field(bytes, table, SOFTMAX_EXPONENTIAL);
     op->exponential = elements(bytes, exponential);
     op->exponential_count = exponential.count;
-    if (numerator != 0) memcpy(&op->numerator, bytes + numerator, sizeof op->numerator);
+    op->numerator = ulong_at(bytes, numerator);
     op->shift = ubyte_field(bytes, table, SOFTMAX_SHIFT);
     op->softmax_form = ubyte_field(bytes, table, SOFTMAX_FORM);
+}
+
+static void read_layer_norm(const uint8_t *bytes, uint32_t table, qrt_operator *op) {
+    op->epsilon = ulong_at(bytes, qrt_field(bytes, table, LAYER_NORM_EPSILON));
+    op->epsilon_bits = ubyte_field(bytes, table, LAYER_NORM_EPSILON_BITS);
+    op->multiplier = vector_field(bytes, table, LAYER_NORM_MULTIPLIER);
+    op->addend = vector_field(bytes, table, LAYER_NORM_ADDEND);
+    op->shift = ubyte_field(bytes, table, LAYER_NORM_SHIFT);
 }
 
 /* The fields of `op` that only its kind has, out of the table `options`. */
@@ -179,6 +193,9 @@ static void read_special(const uint8_t *bytes, uint32_t options, qrt_operator *o
         break;
     case QRT_SQUARED_DIFFERENCE:
         read_squared_difference(bytes, options, &op->add);
+        break;
+    case QRT_LAYER_NORM:
+        read_layer_norm(bytes, options, op);
         break;
     case QRT_AVERAGE_POOL2D:
         op->pool_rounding = ubyte_field(bytes, options, AVERAGE_POOL2D_ROUNDING);

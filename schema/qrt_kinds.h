@@ -29,6 +29,7 @@ enum qrt_operator_kind {
     QRT_L2_NORM = 24,
     QRT_REQUANTIZE_SUM = 25,
     QRT_SQUARED_DIFFERENCE = 26,
+    QRT_LAYER_NORM = 27,
     QRT_OPERATOR_KIND_END,
 };
 

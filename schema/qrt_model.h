@@ -162,11 +162,15 @@ typedef struct qrt_operator {
     const uint32_t *exponential;           /* SOFTMAX: [exponential_count] */
     uint32_t exponential_count;            /* SOFTMAX: 1 to 256; the table goes on with 0 */
     uint64_t numerator;                    /* SOFTMAX */
-    int32_t shift;                         /* SOFTMAX */
+    int32_t shift;                         /* SOFTMAX, LAYER_NORM */
     int32_t softmax_form;                  /* SOFTMAX: enum qrt_softmax_form */
     const int8_t *lut;                     /* LUT: [256] */
     const int64_t *b_multiplier;           /* REQUANTIZE_SUM: [b_multiplier_count] */
     uint32_t b_multiplier_count;
+    uint64_t epsilon;               /* LAYER_NORM */
+    int32_t epsilon_bits;           /* LAYER_NORM */
+    const int32_t *multiplier;      /* LAYER_NORM: [channels] */
+    const int64_t *addend;          /* LAYER_NORM: [channels] */
     const int32_t *begin, *stride;  /* SLICE: [rank] */
     const uint16_t *rows, *columns; /* RESIZE2D: [out_height], [out_width] */
     const uint16_t *row_weight;     /* RESIZE2D: [out_height], or NULL */

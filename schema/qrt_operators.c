@@ -421,6 +421,21 @@ static int32_t check_l2_norm(qrt_check *check, const node *n) {
     return QRT_OK;
 }
 
+/* The sum of squares of a row of C entries is less than 2^14 * C^3: C^3 times the variance of codes, at most 127.5^2.
+ */
+static int32_t check_layer_norm(qrt_check *check, const node *n) {
+    uint64_t channels = (uint64_t)n->x.shape[n->x.rank - 1];
+    int32_t bits = n->op.epsilon_bits;
+    RULE(39, same_shape(&n->x, &n->y));
+    RULE(66, channels <= 32768 && option_count(check, n, LAYER_NORM_MULTIPLIER) == channels);
+    RULE(66, option_count(check, n, LAYER_NORM_ADDEND) == channels && n->op.shift <= MAX_SHIFT);
+    for (uint64_t i = 0; i < channels; i++) RULE(66, magnitude(n->op.addend[i]) < INT64_LIMIT >> 1);
+    RULE(66, bits % 2 == 0 && bits <= MAX_SHIFT);
+    uint64_t squares = channels * channels * channels << 14;
+    RULE(66, squares <= (INT64_LIMIT - 1) >> bits && n->op.epsilon < INT64_LIMIT - (squares << bits));
+    return QRT_OK;
+}
+
 /* V64; the three terms are below 2^62, below 2^62 and at most 2^63, so that their sum fits into uint64. */
 static int32_t check_requantize_sum(qrt_check *check, const node *n) {
     const qrt_requant_data *requant = &n->op.requant;
@@ -501,6 +516,8 @@ static int32_t check_special(qrt_check *check, const node *n) {
         return check_matmul(check, n);
     case QRT_L2_NORM:
         return check_l2_norm(check, n);
+    case QRT_LAYER_NORM:
+        return check_layer_norm(check, n);
     case QRT_REQUANTIZE_SUM:
         return check_requantize_sum(check, n);
     default: /* elementwise, and nothing more */

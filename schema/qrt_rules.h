@@ -55,7 +55,7 @@ X(36, "concat: axis is below the rank, the inputs have y's shape but along axis,
 X(37, "reshape: x and y have equally many elements.")
 X(38, "transpose: permutation names each axis of x once, and y's length along axis k is x's along axis "
   "permutation[k].")
-X(39, "requantize, clamp, softmax, lut and l2_norm: y has the shape of x.")
+X(39, "requantize, clamp, softmax, lut, l2_norm and layer_norm: y has the shape of x.")
 X(40, "pools, pad, concat, reshape, transpose, clamp, slice, resize2d, maximum and minimum: all inputs and y have the"
   " same numbers.")
 X(41, "conv2d, dwconv2d, transpose_conv2d and linear: weights are constant, with zero_point 0.")
@@ -101,3 +101,6 @@ X(64, "requantize_sum: a, b and y have the same shape; multiplier, shift, addend
   "one for each entry of the last axis; 2^31 * multiplier + 2^7 * |b_multiplier| + |addend| is below 2^63.")
 X(65, "squared_difference: a_multiplier, b_multiplier and y_multiplier are not negative; a_shift, b_shift and y_shift"
   " are from 31 to 62; a_multiplier * 2^-a_shift and b_multiplier * 2^-b_shift are at most 1/2.")
+X(66, "layer_norm: the last axis has C <= 32768 entries, multiplier and addend have as many, |addend| is below 2^62 "
+  "and shift at most 62; epsilon_bits is even and at most 62, and 2^(14 + epsilon_bits) * C^3 + epsilon is below "
+  "2^63.")

@@ -122,6 +122,13 @@ static const qrt_field_type squared_difference_fields[] = {
     [SQUARED_DIFFERENCE_OUTPUT_MIN] = SCALAR(1),
     [SQUARED_DIFFERENCE_OUTPUT_MAX] = SCALAR(1),
 };
+static const qrt_field_type layer_norm_fields[] = {
+    [LAYER_NORM_EPSILON] = SCALAR(8),
+    [LAYER_NORM_EPSILON_BITS] = SCALAR(1),
+    [LAYER_NORM_MULTIPLIER] = VECTOR(4, 1),
+    [LAYER_NORM_ADDEND] = VECTOR(8, 1),
+    [LAYER_NORM_SHIFT] = SCALAR(1),
+};
 static const qrt_field_type operator_fields[] = {
     [OPERATOR_NAME] = TEXT,
     [OPERATOR_INPUTS] = VECTOR(4, 1),
@@ -194,6 +201,7 @@ const qrt_table_type qrt_option_tables[QRT_OPERATOR_KIND_END] = {
     [QRT_L2_NORM] = {NULL, 0},
     [QRT_REQUANTIZE_SUM] = FIELDS(requantize_sum_fields),
     [QRT_SQUARED_DIFFERENCE] = FIELDS(squared_difference_fields),
+    [QRT_LAYER_NORM] = FIELDS(layer_norm_fields),
 };
 
 const qrt_facts qrt_operator_facts[QRT_OPERATOR_KIND_END] = {
@@ -223,6 +231,7 @@ const qrt_facts qrt_operator_facts[QRT_OPERATOR_KIND_END] = {
     [QRT_L2_NORM] = {.least_inputs = 1, .most_inputs = 1, .in_place = 1},
     [QRT_REQUANTIZE_SUM] = {.least_inputs = 2, .most_inputs = 2, .requant = FIELD(REQUANTIZE_SUM_REQUANT)},
     [QRT_SQUARED_DIFFERENCE] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .in_place = 1, .output_min = FIELD(SQUARED_DIFFERENCE_OUTPUT_MIN)},
+    [QRT_LAYER_NORM] = {.least_inputs = 1, .most_inputs = 1, .in_place = 1},
 };
 
 const char *const qrt_operator_names[QRT_OPERATOR_KIND_END] = {
@@ -252,4 +261,5 @@ const char *const qrt_operator_names[QRT_OPERATOR_KIND_END] = {
     [QRT_L2_NORM] = "l2_norm",
     [QRT_REQUANTIZE_SUM] = "requantize_sum",
     [QRT_SQUARED_DIFFERENCE] = "squared_difference",
+    [QRT_LAYER_NORM] = "layer_norm",
 };

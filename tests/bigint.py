@@ -221,6 +221,21 @@ def l2_norm(op: Op, x: Array) -> Array:
     return np.array([row(codes) for codes in x.reshape(-1, x.shape[-1])], dtype=object).reshape(x.shape)
 
 
+def layer_norm(op: Op, x: Array) -> Array:
+    attrs, bits = op.attrs, op.attrs["epsilon_bits"]
+
+    def row(codes: Array) -> list[int]:
+        d = [len(codes) * int(code) - sum(codes) for code in codes]
+        t = max(2**bits * sum(v * v for v in d) + attrs["epsilon"], 2**bits)
+        h = (64 - fits(t, 64).bit_length()) // 2
+        r = 2**62 // math.isqrt(t * 4**h)
+        n = [fits(v * r + 2 ** (32 - h - bits // 2 - 1), 64) // 2 ** (32 - h - bits // 2) for v in d]
+        sums = zip(n, attrs["multiplier"].tolist(), attrs["addend"].tolist(), strict=True)
+        return [clamp(fits(v * m + fits(a, 63), 64) // 2 ** attrs["shift"], -128, 127) for v, m, a in sums]
+
+    return np.array([row(codes) for codes in x.reshape(-1, x.shape[-1])], dtype=object).reshape(x.shape)
+
+
 def resize2d(op: Op, x: Array) -> Array:
     attrs = op.attrs
     top, left = [int(i) for i in attrs["rows"]], [int(i) for i in attrs["columns"]]
@@ -375,6 +390,7 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "l2_norm": l2_norm,
     "requantize_sum": requantize_sum,
     "squared_difference": squared_difference,
+    "layer_norm": layer_norm,
 }
 
 

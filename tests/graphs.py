@@ -367,6 +367,24 @@ def l2_norm(rng: Rng, shape: Shape, x_zero_point: int = 0) -> Graph:
     return one_operator("l2_norm", [tensor("x", shape, x_zero_point)], tensor("y", shape))
 
 
+def layer_norm(rng: Rng, shape: Shape, epsilon: int, epsilon_bits: int, shift: int = 50, edge: bool = False) -> Graph:
+    count = shape[-1]
+    multiplier = rng.integers(-(2**31), 2**31, count)
+    addend = rng.integers(-(2 ** min(shift + 7, 62)) + 1, 2 ** min(shift + 7, 62), count)
+    if edge:
+        multiplier, addend = rng.choice([-(2**31), 2**31 - 1], count), rng.choice([1, -1], count) * (2**62 - 1)
+    return one_operator(
+        "layer_norm",
+        [tensor("x", shape)],
+        tensor("y", shape),
+        epsilon=epsilon,
+        epsilon_bits=epsilon_bits,
+        multiplier=multiplier.astype(np.int32),
+        addend=addend.astype(np.int64),
+        shift=shift,
+    )
+
+
 def slice_of(rng: Rng, shape: Shape, begin: Shape, stride: Shape, out_shape: Shape) -> Graph:
     return one_operator("slice", [tensor("x", shape)], tensor("y", out_shape), begin=begin, stride=stride)
 

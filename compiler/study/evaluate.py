@@ -234,6 +234,13 @@ def _l2_norm(op: Op, x: Array) -> Array:
     return np.asarray(x / np.maximum(np.sqrt((x * x).sum(axis=-1, keepdims=True)), 1e-6))
 
 
+def _layer_norm(op: Op, x: Array, *parameters: Array) -> Array:
+    """gamma and beta are inputs in the source, attributes of a quantized operator."""
+    gamma, beta = parameters or (op.attrs["gamma"], op.attrs["beta"])
+    d = x - x.mean(axis=-1, keepdims=True)
+    return np.asarray(d / np.sqrt((d * d).mean(axis=-1, keepdims=True) + op.attrs["epsilon"]) * gamma + beta)
+
+
 def _add(op: Op, a: Array, b: Array) -> Array:
     return np.asarray(a - b if op.attrs.get("subtract", False) else a + b)
 
@@ -261,6 +268,7 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "resize2d": _resize2d,
     "arg_max": _arg_max,
     "l2_norm": _l2_norm,
+    "layer_norm": _layer_norm,
     "add": _add,
     "matmul": lambda op, a, b: a @ np.swapaxes(b, -1, -2),
 }

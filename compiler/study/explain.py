@@ -126,6 +126,11 @@ OTHERS = {
         "y = clamp(((e * floor(numerator / sum of e) + round) >> shift) + y_zero_point)",
     ],
     "arg_max": ["y = index of the first of the largest codes - 128"],
+    "layer_norm": [
+        "d = C * x - sum of x, n = d / sqrt(sum of d^2 + epsilon * 2^-epsilon_bits) in units of 2^-30",
+        "y = clamp((n * multiplier + addend) >> shift), multiplier and addend of each entry of the last axis",
+        "multiplier * 2^(30 - shift) = gamma * sqrt(C) / y_scale",
+    ],
     "l2_norm": ["y = x / length of x, in units of 2^-7"],
     "squared_difference": [
         "d = scale_down((a - a_zero_point) * 2^7, a_multiplier, a_shift) - the same of b",

@@ -264,6 +264,28 @@ def layer(x):
     return np.clip(np.array(rows), -128, 127).astype(np.int8).reshape(x.shape)
 """
 
+LAYER_NORM = """
+def square_root(t):
+    # The largest integer whose square is not above t.
+    q = 0
+    for bit in range(31, -1, -1):
+        q += ((q + (1 << bit)) ** 2 <= t) << bit
+    return q
+
+
+def layer(x):
+    count, rows = x.shape[-1], []
+    for row in x.astype(np.int64).reshape(-1, count):
+        d = count * row - row.sum()
+        t = max((int((d * d).sum()) << epsilon_bits) + epsilon, 1 << epsilon_bits)
+        h = (64 - t.bit_length()) // 2
+        r = (1 << 62) // square_root(t << (2 * h))
+        k = 32 - h - epsilon_bits // 2
+        n = (d * r + (1 << (k - 1))) >> k  # in units of 2^-30
+        rows.append((n * multiplier + addend) >> shift)
+    return np.clip(np.array(rows), -128, 127).astype(np.int8).reshape(x.shape)
+"""
+
 
 def _window(op: Op) -> dict[str, Any]:
     size = op.attrs["filter"] if "filter" in op.attrs else tuple(op.inputs[1].shape[1:3])
@@ -363,6 +385,11 @@ def _resize2d(op: Op) -> dict[str, Any]:
     return places
 
 
+def _layer_norm(op: Op) -> dict[str, Any]:
+    arrays = {key: op.attrs[key].astype(np.int64) for key in ("multiplier", "addend")}
+    return {key: int(op.attrs[key]) for key in ("epsilon", "epsilon_bits", "shift")} | arrays
+
+
 def _softmax(op: Op) -> dict[str, Any]:
     table = {"exponential": op.attrs["exponential"]}
     if op.attrs["form"] == "TFLITE":
@@ -393,6 +420,7 @@ KINDS: dict[str, tuple[Callable[[Op], dict[str, Any]], list[str]]] = {
     "lut": (lambda op: {"table": op.attrs["table"]}, [LUT]),
     "softmax": (_softmax, [SOFTMAX]),
     "l2_norm": (lambda op: {"x_zero_point": op.inputs[0].zero_point}, [HIGH_MUL, L2_NORM]),
+    "layer_norm": (_layer_norm, [LAYER_NORM]),
     "arg_max": (_attrs(), [ARG_MAX]),
     "matmul": (_two, [MATMUL]),
     "transpose_conv2d": (_transpose_conv2d, [TRANSPOSE_CONV2D]),

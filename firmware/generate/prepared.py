@@ -136,12 +136,17 @@ def _channels(op: Op) -> int:
     return op.output.shape[-1]
 
 
+def _entries(p: Any, op: Op) -> int:
+    """Entries of a multiplier: one for each channel, unless it is a requantization's of which one serves all."""
+    return _channels(op) if getattr(p, "step", 1) else 1
+
+
 # How many elements a pointer of that name points to; qrt_kernels.h says so too.
 LENGTHS: dict[str, Callable[[Any, Op], int]] = {
     "weights": lambda p, op: math.prod(op.inputs[1].shape),
-    "multiplier": lambda p, op: _channels(op) if p.step else 1,
-    "shift": lambda p, op: _channels(op) if p.step else 1,
-    "addend": lambda p, op: _channels(op) if p.step else 1,
+    "multiplier": _entries,
+    "shift": _entries,
+    "addend": _entries,
     "bias": lambda p, op: _channels(op),
     "b_multiplier": lambda p, op: _channels(op) if p.requant.step else 1,
     "run_size": lambda p, op: p.input_count,

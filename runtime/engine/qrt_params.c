@@ -317,6 +317,18 @@ static void fill_requantize_sum(const qrt_node *n, void *params, int32_t *runs) 
     fill_requant(&n->op.requant, &n->y, &p->requant);
 }
 
+static void fill_layer_norm(const qrt_node *n, void *params, int32_t *runs) {
+    qrt_layer_norm_params *p = params;
+    (void)runs;
+    p->rows = product(n->y.shape, 0, n->y.rank - 1);
+    p->channels = n->y.shape[n->y.rank - 1];
+    p->epsilon_bits = n->op.epsilon_bits;
+    p->shift = n->op.shift;
+    p->epsilon = n->op.epsilon;
+    p->multiplier = n->op.multiplier;
+    p->addend = n->op.addend;
+}
+
 #define FILLER(name, kind, params, fill)                                                                               \
     const qrt_filler qrt_##name##_filler = {kind, 0, sizeof(qrt_##params##_params), 0, fill}
 #define PACKED_FILLER(name, kind, params, fill)                                                                        \
@@ -349,6 +361,7 @@ FILLER(matmul, QRT_MATMUL, matmul, fill_matmul);
 FILLER(l2_norm, QRT_L2_NORM, l2_norm, fill_l2_norm);
 FILLER(requantize_sum, QRT_REQUANTIZE_SUM, requantize_sum, fill_requantize_sum);
 FILLER(squared_difference, QRT_SQUARED_DIFFERENCE, add, fill_add);
+FILLER(layer_norm, QRT_LAYER_NORM, layer_norm, fill_layer_norm);
 
 void qrt_pack(const qrt_filler *filler, const qrt_kernel *kernel, void *params, void *packed) {
     const void *place = packed;

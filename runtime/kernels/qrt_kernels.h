@@ -191,6 +191,15 @@ typedef struct qrt_l2_norm_params {
     int32_t x_zero_point;
 } qrt_l2_norm_params;
 
+typedef struct qrt_layer_norm_params {
+    int32_t rows, channels; /* channels: at most 2^15 */
+    int32_t epsilon_bits;   /* even */
+    int32_t shift;
+    uint64_t epsilon;
+    const int32_t *multiplier; /* [channels] */
+    const int64_t *addend;     /* [channels] */
+} qrt_layer_norm_params;
+
 /* a int32 [rows, channels], b [rows, channels]: y = clamp((a * multiplier + b * b_multiplier + addend) >> shift) */
 typedef struct qrt_requantize_sum_params {
     int32_t rows, channels;
@@ -224,6 +233,7 @@ typedef union qrt_params {
     qrt_matmul_params matmul;
     qrt_l2_norm_params l2_norm;
     qrt_requantize_sum_params requantize_sum;
+    qrt_layer_norm_params layer_norm;
 } qrt_params;
 
 /* How a kernel with windows reads its input: what a row of output needs, perhaps while it writes that row; all that a

@@ -146,6 +146,14 @@ cdef extern from "qrt_kernels.h" nogil:
         int32_t rows, channels
         int32_t x_zero_point
 
+    ctypedef struct qrt_layer_norm_params:
+        int32_t rows, channels
+        int32_t epsilon_bits
+        int32_t shift
+        uint64_t epsilon
+        const int32_t *multiplier
+        const int64_t *addend
+
     ctypedef struct qrt_requantize_sum_params:
         int32_t rows, channels
         const int64_t *b_multiplier
@@ -174,6 +182,7 @@ cdef extern from "qrt_kernels.h" nogil:
         qrt_matmul_params matmul
         qrt_l2_norm_params l2_norm
         qrt_requantize_sum_params requantize_sum
+        qrt_layer_norm_params layer_norm
 
     ctypedef struct qrt_kernel:
         void (*run)(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil
@@ -215,6 +224,7 @@ cdef extern from "qrt_kernels.h" nogil:
         qrt_kernel l2_norm
         qrt_kernel requantize_sum
         qrt_kernel squared_difference
+        qrt_kernel layer_norm
 
     const qrt_kernel *qrt_kernel_row(const qrt_kernels *kernels, int32_t number)
     const qrt_kernel *qrt_kernel_covering(const qrt_kernel *kernel, const void *params)

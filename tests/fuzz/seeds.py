@@ -53,6 +53,7 @@ SINGLE = (
     models.accumulators,
     models.requantize_sum,
     models.squared_difference,
+    models.layer_norm,
 )
 
 

@@ -325,6 +325,14 @@ LARGEST = (1 << 31) - 1
         models.add(a_multiplier=LARGEST, b_multiplier=LARGEST, shift=62),
         models.tflite_add(a_multiplier=LARGEST, y_shift=62),
         models.softmax(largest=2**32 - 1, numerator=(1 << 62) - 1, shift=62),
+        models.squared_difference(a_multiplier=1 << 30, b_multiplier=LARGEST, b_shift=32, y_multiplier=LARGEST),
+        models.layer_norm(
+            multiplier=(-(1 << 31),) * 3,
+            addend=((1 << 62) - 1, 1 - (1 << 62), 0),
+            shift=62,
+            epsilon_bits=44,
+            epsilon=(1 << 63) - 1 - (27 << 58),
+        ),
         models.pool((1, 2048, 2048, 1), (1, 1, 1, 1), filter=(2048, 2048)),
         models.pool(y=(1, 3, 3, 2), padding=(1, 1, 1, 1)),
         models.conv(weights=(3, 1, 1, 2), y=(1, 9, 9, 3), padding=(2, 3, 5, 0)),
@@ -374,6 +382,11 @@ def test_number_of_inputs(reader: Reader, count: int, rule: int) -> None:
         net.input((1,))
     net.output(0)
     assert reader.rule(net.model()) == rule
+
+
+@pytest.mark.parametrize(("count", "rule"), [(32768, 0), (32769, 66)])
+def test_length_of_a_normalized_row(reader: Reader, count: int, rule: int) -> None:
+    assert reader.rule(models.layer_norm((count,), (count,), range(count), range(count))) == rule
 
 
 def named_at_length() -> Table:

@@ -151,10 +151,24 @@ def squared_difference_file() -> bytes:
     return encode(net.model(test_vectors=vectors((given, [codes(-100, -99, -95, 115, 120)]))))
 
 
+def layer_norm_file() -> bytes:
+    """y is n * (20, -40, 10, 0) + (3, 3, 3, -50), rounded half up, where n is d / sqrt(sum of d^2 + 768)."""
+    net = Net(name="layer norm", producer="make_vectors.py")
+    x = net.input((3, 4), zero_point=9, name="x")
+    multiplier, addend = ints(20 << 24, -40 << 24, 10 << 24, 0), longs(7 << 53, 7 << 53, 7 << 53, -99 << 53)
+    options = Table("LayerNorm", epsilon=768 << 8, epsilon_bits=8, multiplier=multiplier, addend=addend, shift=54)
+    net.output(net.op(options, [x], (3, 4), 3))
+    # d is (4, 4, -4, -4), then 0, then (400, 400, -400, -400): n is 0.1387, 0 and 0.4997, and the same below 0.
+    given = codes(10, 10, 8, 8, 7, 7, 7, 7, 100, 100, -100, -100)
+    expected = codes(6, -3, 2, -50, 3, 3, 3, -50, 13, -17, -2, -50)
+    return encode(net.model(test_vectors=vectors(([given], [expected]))))
+
+
 GOOD: dict[str, Callable[[], bytes]] = {
     "format1_linear_3_to_2": linear_3_to_2,
     "format1_every_operator": every_operator,
     "format1_more_operators": more_operators,
     "format1_accumulators": accumulators_file,
     "format1_squared_difference": squared_difference_file,
+    "format1_layer_norm": layer_norm_file,
 }

@@ -206,6 +206,12 @@ def l2_norm(x: Any = (2, 5), y: Any = (2, 5), zero_point: int = 0) -> Table:
     return single(Table("L2Norm"), x, y, zero_point=zero_point)
 
 
+def layer_norm(
+    x: Any = (2, 3), y: Any = (2, 3), multiplier: Any = (1, 2, 3), addend: Any = (4, 5, 6), **fields: Any
+) -> Table:
+    return single(Table("LayerNorm", multiplier=ints(*multiplier), addend=longs(*addend), **fields), x, y)
+
+
 def accumulators(scales: Any = (0.5, 0.25), dtype: int = 1, **fields: Any) -> Table:
     """A Linear whose output, tensor 2, is int32."""
     net = Net()

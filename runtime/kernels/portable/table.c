@@ -32,6 +32,7 @@ ROW(matmul)
 ROW(l2_norm)
 ROW(requantize_sum)
 ROW(squared_difference)
+ROW(layer_norm)
 
 void qrt_kernels_portable(qrt_kernels *kernels) {
     kernels->name = "portable";
