@@ -13,6 +13,8 @@ from qrt.compiler.ir import Graph
 MAX_ELEMENTS = 2**31 - 1
 # Memory that a file may take, as a multiple of its size.
 RATIO = 16
+# Inputs, and outputs, of a network: the format's limit.
+MAX_EDGES = 256
 # Elements that a pool's window may have regardless of the size of its input.
 SMALL_WINDOW = 1 << 20
 
@@ -40,6 +42,10 @@ def check(graph: Graph) -> None:
         Lists all problems.
     """
     problems = []
+    for what, edges in (("input", graph.inputs), ("output", graph.outputs)):
+        if not 1 <= len(edges) <= MAX_EDGES:
+            reason = f"has {len(edges)} {what}s; 1 to {MAX_EDGES} are supported"
+            problems.append(Problem(graph.name, "file", reason))
     known = {edge.tensor for edge in graph.inputs}
     for op in graph.ops:
         for tensor in op.inputs:

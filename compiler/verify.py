@@ -122,7 +122,7 @@ def _sliced(op: Op) -> bool:
     return all(s != 0 and 0 <= b < size and 0 <= b + (count - 1) * s < size for size, count, b, s in places)
 
 
-def _shape(op: Op) -> tuple[int, ...]:
+def implied_shape(op: Op) -> tuple[int, ...]:
     """Shape of the output that follows from the inputs."""
     x = op.inputs[0].shape
     if OPERATORS[op.kind].elementwise:
@@ -182,7 +182,11 @@ RULES = (
     Rule(INTEGER, "adds accumulators", lambda op: op.kind == "requantize_sum" and op.inputs[0].dtype != "int32"),
     Rule(("quantized",), "its weights are constant int8 or int16", lambda op: _other_weights(op, np.int8, np.int16)),
     Rule(("lowered",), "its weights are constant int8", lambda op: _other_weights(op, np.int8)),
-    Rule(INTEGER, "its output has the shape that follows from its inputs", lambda op: _shape(op) != op.output.shape),
+    Rule(
+        INTEGER,
+        "its output has the shape that follows from its inputs",
+        lambda op: implied_shape(op) != op.output.shape,
+    ),
     Rule(INTEGER, "keeps the numbers of its input", _other_numbers),
     Rule(
         INTEGER,

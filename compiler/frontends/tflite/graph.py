@@ -28,6 +28,7 @@ from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.frontends.tflite.operators import OF_OTHER_TYPES, OPERATORS
 from qrt.compiler.frontends.tflite.refusals import each_once, of_file, of_kind, of_subgraphs, of_types
+from qrt.compiler.frontends.tflite.tensors import check_numbers
 from qrt.compiler.ir import Edge, Graph, Tensor
 from qrt.compiler.libraries import load
 
@@ -136,6 +137,8 @@ def _translate(importer: Importer, node: Node) -> None:
             return
         if node.kind not in OPERATORS:
             raise Unsupported("this operator is not supported; replace it, or end the network before it")
+        for tensor in (*node.inputs, *node.outputs):
+            check_numbers(tensor)
         OPERATORS[node.kind](importer, node)
     except Unsupported as reason:
         importer.refuse(node, str(reason))

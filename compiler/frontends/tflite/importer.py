@@ -13,6 +13,7 @@ from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.frontends.tflite.tensors import as_int8, read
 from qrt.compiler.ir import Edge, Graph, Op, Tensor
 from qrt.compiler.untrusted import RATIO
+from qrt.compiler.verify import RULES, implied_shape
 
 # Bytes of constants that a file of any size may make the compiler compute.
 ROOM = 1 << 26
@@ -33,6 +34,8 @@ class Importer:
         # Tensors that are uint8 in the file, and those of rank 0, which have rank 1 here.
         self.unsigned: set[Tensor] = set()
         self.scalars: set[Tensor] = set()
+        # Tensors whose shape depends on that of the inputs, which the file leaves open.
+        self.dynamic: set[Tensor] = set()
         # Results of nodes that cannot be converted, and such nodes by the type that is not supported.
         self.refused: set[Tensor] = set()
         self.other_types: dict[str, list[Node]] = {}
@@ -52,13 +55,16 @@ class Importer:
         return self.tensors[index]
 
     def _read(self, index: int) -> Tensor:
-        tensor = read(self.tflite, self.model, self.model.Subgraphs(0).Tensors(index))
+        source = self.model.Subgraphs(0).Tensors(index)
+        tensor = read(self.tflite, self.model, source)
         if tensor.dtype == "uint8" and tensor.quantization is not None:
             tensor = as_int8(tensor)
             self.unsigned.add(tensor)
         if tensor.dtype == "int8" and not tensor.shape and tensor.data is None:
             tensor.shape = (1,)
             self.scalars.add(tensor)
+        if source.ShapeSignatureLength() and -1 in source.ShapeSignatureAsNumpy():
+            self.dynamic.add(tensor)
         return tensor
 
     def reserve(self, count: int, dtype: np.dtype[Any]) -> None:
@@ -83,8 +89,26 @@ class Importer:
 
     def emit(self, kind: str, node: Node, inputs: list[Tensor], output: Tensor | None = None, **attrs: Any) -> Tensor:
         y = output if output is not None else node.output
-        self.graph.ops.append(Op(kind, node.name, inputs, y, attrs))
+        op = Op(kind, node.name, inputs, y, attrs)
+        self._check(op)
+        self.graph.ops.append(op)
         return y
+
+    def _check(self, op: Op) -> None:
+        """Raises `Unsupported` if an operator is not valid; a shape that the file leaves open is that which follows."""
+        try:
+            shape = implied_shape(op)
+        except (ValueError, IndexError):
+            raise Unsupported(
+                f"its inputs have shapes {_shapes(op)}, which do not fit; convert the file again"
+            ) from None
+        if op.output in self.dynamic and shape:
+            op.output.shape = shape
+        if shape != op.output.shape:
+            reason = f"its output has shape {list(op.output.shape)}, which does not follow from {_shapes(op)}"
+            raise Unsupported(f"{reason}; convert the file again")
+        if broken := next((rule for rule in RULES if "quantized" in rule.stages and rule.broken(op)), None):
+            raise Unsupported(f"breaks the rule that {broken.message}; convert the file again")
 
     def new(self, node: Node, suffix: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """A tensor that the file does not have, with the quantization of `like`."""
@@ -96,3 +120,8 @@ class Importer:
             return tensor
         name = f"{tensor.name}_as_{'x'.join(map(str, shape))}"
         return self.emit("reshape", node, [tensor], Tensor(name, shape, "int8", tensor.quantization))
+
+
+def _shapes(op: Op) -> str:
+    """The shapes of an operator's inputs, for messages."""
+    return " and ".join(str(list(tensor.shape)) for tensor in op.inputs)

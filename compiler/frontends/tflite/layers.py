@@ -43,7 +43,12 @@ def weights(tensor: Tensor, axis: int) -> Tensor:
 def convolved(importer: Importer, x: Tensor, tensor: Tensor, axis: int) -> Tensor:
     """The weights of a convolution, whose kernel for uint8 multiplies the scales of input and weights in float32."""
     w = weights(tensor, axis)
-    if tensor not in importer.unsigned or importer.match == "xnnpack" or w.quantization is None:
+    assert w.quantization is not None and tensor.quantization is not None
+    if tensor not in importer.unsigned:
+        if np.any(tensor.quantization.zero_point):
+            raise Unsupported(f"its weights {tensor.name!r} have a zero point, which kernels for int8 ignore")
+        return w
+    if importer.match == "xnnpack":
         return w
     product = np.float64(np.float32(x.scale) * np.float32(w.quantization.scale))
     nearest = product / x.scale

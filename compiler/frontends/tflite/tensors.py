@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.importer import Unsupported, check_scales
 from qrt.compiler.ir import Quantization, Tensor
 from qrt.compiler.untrusted import too_large
 
@@ -33,9 +33,12 @@ def read(tflite: ModuleType, model: Any, source: Any) -> Tensor:
         sparsity = source.Sparsity()
         if sparsity is not None:
             data = _dense(name, shape, stored, sparsity)
-        elif dtype == "int4":
-            data, dtype = _unpacked(stored)[: math.prod(shape)].reshape(shape), "int8"
         else:
+            if dtype == "int4":
+                stored, dtype = _unpacked(stored)[: math.prod(shape)], "int8"
+            if stored.size != math.prod(shape):
+                reason = f"has {stored.size} values for shape {list(shape)}; convert the file again"
+                raise CompileError([Problem(name, "tensor", reason)])
             data = stored.reshape(shape)
     return Tensor(name, shape, dtype, _quantization(source), data)
 
@@ -54,6 +57,18 @@ def _quantization(source: Any) -> Quantization | None:
     if len(scale) == 1:
         return Quantization(scale.reshape(()), np.asarray(zero_point, np.int32).reshape(()))
     return Quantization(scale, np.asarray(zero_point, np.int32), int(stated.QuantizedDimension()))
+
+
+def check_numbers(tensor: Tensor) -> None:
+    """Raises `Unsupported` unless the codes of an int8 tensor mean numbers."""
+    if tensor.dtype != "int8":
+        return
+    if tensor.quantization is None:
+        raise Unsupported(f"{tensor.name!r} has no scale; quantize the network again")
+    check_scales(tensor.quantization.scale)
+    zero_point = tensor.quantization.zero_point
+    if np.min(zero_point) < -128 or np.max(zero_point) > 127:
+        raise Unsupported(f"the zero point of {tensor.name!r} is not one of its codes; quantize the network again")
 
 
 def as_int8(tensor: Tensor) -> Tensor:

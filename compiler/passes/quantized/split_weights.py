@@ -59,7 +59,7 @@ class _Splitting:
         else:
             what = self._repeat_channels(op, parts)
         text = f"{op.name} reads {what} again, because its weights minus their zero point exceed int8"
-        self.report.note("split_weights", f"{text}: {macs(op) / before - 1:.1%} more products")
+        self.report.note("split_weights", f"{text}: {macs(op) / before - 1:.1%} more products, on a copy of its input")
 
     def _read(self, op: Op, x: Tensor, data: np.ndarray) -> None:
         weights = op.inputs[1]

@@ -314,7 +314,7 @@ def test_tflite_networks_out_of_order(cli: Cli, tflite_file: bytearray) -> None:
         (6, own, "which no earlier node writes"),
         (6, 10**6, ""),
         (6, -(2**31), ""),
-        (8, int(graph.InputsAsNumpy()[0]), "which already has a value"),
+        (8, int(graph.InputsAsNumpy()[0]), "which does not follow from"),
     ):
         changed = tflite_file.copy()
         struct.pack_into("<i", changed, vector_of(changed, 1, slot), value)
