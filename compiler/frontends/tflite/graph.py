@@ -142,6 +142,10 @@ def _translate(importer: Importer, node: Node) -> None:
         OPERATORS[node.kind](importer, node)
     except Unsupported as reason:
         importer.refuse(node, str(reason))
+    except CompileError:
+        raise
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError):
+        importer.refuse(node, "its inputs, options and shapes do not fit together; convert the file again")
 
 
 def _other_type(node: Node) -> str | None:

@@ -28,19 +28,23 @@ def read(tflite: ModuleType, model: Any, source: Any) -> Tensor:
     content = model.Buffers(source.Buffer())
     data = None
     if content.DataLength() and (dtype in NUMPY or dtype == "int4"):
-        # Several tensors may share one buffer, so none of them is a copy.
-        stored = np.frombuffer(content.DataAsNumpy(), NUMPY.get(dtype, np.dtype("int8")).newbyteorder("<"))
-        sparsity = source.Sparsity()
-        if sparsity is not None:
-            data = _dense(name, shape, stored, sparsity)
-        else:
-            if dtype == "int4":
-                stored, dtype = _unpacked(stored)[: math.prod(shape)], "int8"
-            if stored.size != math.prod(shape):
-                reason = f"has {stored.size} values for shape {list(shape)}; convert the file again"
-                raise CompileError([Problem(name, "tensor", reason)])
-            data = stored.reshape(shape)
+        data = _values(name, shape, dtype, content.DataAsNumpy(), source.Sparsity())
+        dtype = data.dtype.name
     return Tensor(name, shape, dtype, _quantization(source), data)
+
+
+def _values(name: str, shape: tuple[int, ...], dtype: str, content: np.ndarray, sparsity: Any) -> np.ndarray:
+    """The value of a constant; several tensors may share one buffer, so only what is packed or sparse is a copy."""
+    kind = NUMPY.get(dtype, np.dtype("int8")).newbyteorder("<")
+    stored = np.frombuffer(content, kind, len(content) // kind.itemsize)
+    if sparsity is not None:
+        return _dense(name, shape, stored, sparsity)
+    if dtype == "int4":
+        stored = _unpacked(stored)[: math.prod(shape)]
+    if stored.size != math.prod(shape) or len(content) % kind.itemsize:
+        reason = f"has {len(content)} bytes for {dtype} values of shape {list(shape)}; convert the file again"
+        raise CompileError([Problem(name, "tensor", reason)])
+    return stored.reshape(shape)
 
 
 def _type_name(tflite: ModuleType, number: int) -> str:
@@ -66,6 +70,9 @@ def check_numbers(tensor: Tensor) -> None:
     if tensor.quantization is None:
         raise Unsupported(f"{tensor.name!r} has no scale; quantize the network again")
     check_scales(tensor.quantization.scale)
+    axis, count = tensor.quantization.axis, tensor.quantization.scale.size
+    if axis is not None and (tensor.data is None or not 0 <= axis < len(tensor.shape) or count != tensor.shape[axis]):
+        raise Unsupported(f"{tensor.name!r} has {count} scales for shape {list(tensor.shape)}; convert the file again")
     zero_point = tensor.quantization.zero_point
     if np.min(zero_point) < -128 or np.max(zero_point) > 127:
         raise Unsupported(f"the zero point of {tensor.name!r} is not one of its codes; quantize the network again")
