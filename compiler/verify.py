@@ -182,6 +182,7 @@ RULES = (
     Rule(INTEGER, "adds accumulators", lambda op: op.kind == "requantize_sum" and op.inputs[0].dtype != "int32"),
     Rule(("quantized",), "its weights are constant int8 or int16", lambda op: _other_weights(op, np.int8, np.int16)),
     Rule(("lowered",), "its weights are constant int8", lambda op: _other_weights(op, np.int8)),
+    Rule(INTEGER, "its operands have the same channels", lambda op: _other_channels(op)),
     Rule(
         INTEGER,
         "its output has the shape that follows from its inputs",
@@ -198,6 +199,17 @@ RULES = (
 
 def _other_weights(op: Op, *dtypes: type) -> bool:
     return op.kind in CHANNEL_AXIS and (op.inputs[1].data is None or op.inputs[1].data.dtype not in dtypes)
+
+
+def _other_channels(op: Op) -> bool:
+    """Whether the sums of products of `op` have operands of different lengths."""
+    if op.kind not in CHANNEL_AXIS and op.kind != "matmul":
+        return False
+    x, w = op.inputs[0].shape, op.inputs[1].shape
+    if op.kind == "dwconv2d":
+        return w[0] != 1 or w[3] % x[3] != 0
+    groups = op.attrs.get("groups", 1)
+    return w[-1] * groups != x[-1] or w[0] % groups != 0
 
 
 def _takes(facts: Operator, count: int) -> bool:

@@ -76,9 +76,16 @@ def scaling(x_scale: float, integer_bits: int) -> tuple[int, int, int]:
     Returns
     -------
     multiplier, left, radius : int
-        A difference d becomes ``high_mul(d * 2^left, multiplier)``. The scale is at least 2^(integer_bits - 32).
+        A difference d becomes ``high_mul(d * 2^left, multiplier)``.
+
+    Raises
+    ------
+    ValueError
+        The scale is below 2^(integer_bits - 32).
     """
     mantissa, left = math.frexp(min(x_scale * 2 ** (31 - integer_bits), 2.0**31 - 1))
+    if left < 0:
+        raise ValueError(f"an input scale of {x_scale:g} is too small for fixed point")
     multiplier = math.floor(mantissa * 2**31 + 0.5)
     if multiplier == 2**31:
         multiplier, left = 2**30, left + 1

@@ -412,6 +412,8 @@ def lower(graph: Graph, report: Report) -> Graph:
                 match_float32(op, report)
         except CompileError as error:
             problems += error.problems
+        except ValueError as error:  # a factor or a scale beyond what integers can express
+            problems.append(Problem(op.name, op.kind, f"{error}; quantize the network again"))
     if problems:
         raise CompileError(problems)
     for edge in graph.outputs:

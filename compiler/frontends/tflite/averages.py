@@ -10,7 +10,7 @@ from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.integers.arithmetic import implied_addend
 from qrt.compiler.integers.channels import Requant, quantize_multiplier
-from qrt.compiler.ir import Quantization, Tensor
+from qrt.compiler.ir import Op, Quantization, Tensor
 
 
 class Stretch(NamedTuple):
@@ -42,6 +42,7 @@ def half_up(importer: Importer, node: Node, window: dict[str, Any], bounds: dict
     number has no ties. For an even one a convolution with ones rounds once, half up.
     """
     x, y = node.inputs[0], node.output
+    importer.check(Op("average_pool2d", node.name, [x], y, window))
     top, _, left, _ = window["padding"]
     rows, columns = (
         stretches(x.shape[1 + k], window["filter"][k], window["stride"][k], before, y.shape[1 + k])

@@ -28,6 +28,7 @@ from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.frontends.tflite.operators import OF_OTHER_TYPES, OPERATORS
 from qrt.compiler.frontends.tflite.refusals import each_once, of_file, of_kind, of_subgraphs, of_types
+from qrt.compiler.frontends.tflite.shapes import check_stated
 from qrt.compiler.frontends.tflite.tensors import check_numbers
 from qrt.compiler.ir import Edge, Graph, Tensor
 from qrt.compiler.libraries import load
@@ -139,6 +140,9 @@ def _translate(importer: Importer, node: Node) -> None:
             raise Unsupported("this operator is not supported; replace it, or end the network before it")
         for tensor in (*node.inputs, *node.outputs):
             check_numbers(tensor)
+        if _is_mixed(importer, node):
+            raise Unsupported("has uint8 and int8 codes, which only QUANTIZE converts")
+        check_stated(importer, node)
         OPERATORS[node.kind](importer, node)
     except Unsupported as reason:
         importer.refuse(node, str(reason))
@@ -146,6 +150,11 @@ def _translate(importer: Importer, node: Node) -> None:
         raise
     except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError):
         importer.refuse(node, "its inputs, options and shapes do not fit together; convert the file again")
+
+
+def _is_mixed(importer: Importer, node: Node) -> bool:
+    codes = [tensor for tensor in (*node.activations, *node.outputs) if tensor.dtype == "int8"]
+    return node.kind != "QUANTIZE" and len({tensor in importer.unsigned for tensor in codes}) > 1
 
 
 def _other_type(node: Node) -> str | None:

@@ -90,11 +90,11 @@ class Importer:
     def emit(self, kind: str, node: Node, inputs: list[Tensor], output: Tensor | None = None, **attrs: Any) -> Tensor:
         y = output if output is not None else node.output
         op = Op(kind, node.name, inputs, y, attrs)
-        self._check(op)
+        self.check(op)
         self.graph.ops.append(op)
         return y
 
-    def _check(self, op: Op) -> None:
+    def check(self, op: Op) -> None:
         """Raises `Unsupported` if an operator is not valid; a shape that the file leaves open is that which follows."""
         try:
             shape = implied_shape(op)

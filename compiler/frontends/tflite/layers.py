@@ -22,6 +22,8 @@ def padding(
     """(top, bottom, left, right) of padding SAME or VALID; an odd total has one more at the end."""
     if options.Padding() == importer.tflite.Padding.VALID:
         return (0, 0, 0, 0)
+    if options.Padding() != importer.tflite.Padding.SAME:
+        raise Unsupported("has a padding that is neither SAME nor VALID")
     sides = []
     for k, stride in enumerate((options.StrideH(), options.StrideW())):
         length, span = x.shape[1 + k], (size[k] - 1) * dilation[k] + 1
