@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.onnx.channels import into_weights
 from qrt.compiler.frontends.onnx.importer import Importer, Translator
 from qrt.compiler.frontends.windows import out
 from qrt.compiler.ir import Tensor
@@ -88,7 +89,9 @@ def conv2d(importer: Importer, node: onnx.NodeProto, x: Tensor, arguments: list[
     """A convolution of rank-3 or rank-4 `x` with float weights and bias `arguments`; the float output."""
     attrs = importer.attributes(node)
     x, flat = on_image(importer, node, x, "convolves")
+    groups = int(attrs.get("group", 1))
     weights = _filter(importer, node, arguments[0], flat)
+    x, weights = into_weights(importer, node, x, weights, groups)
     size = (weights.shape[2], weights.shape[3])
     stride, dilation, padding = window(attrs, x.shape[2:], size)
     top, bottom, left, right = padding
@@ -107,7 +110,7 @@ def conv2d(importer: Importer, node: onnx.NodeProto, x: Tensor, arguments: list[
         stride=stride,
         dilation=dilation,
         padding=padding,
-        groups=int(attrs.get("group", 1)),
+        groups=groups,
     )
 
 

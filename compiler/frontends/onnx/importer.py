@@ -42,6 +42,10 @@ class Importer:
         Unsupported nodes.
     opset : int
         Version of the default operator set.
+    per_channel : dict of Tensor to Quantization
+        What the source states of codes of an activation with a scale for each channel.
+    scaled : dict of Tensor to (Tensor, Tensor)
+        For their real values, the ones with a single scale and the factors of the channels.
     allowance : int
         Bytes left for constants that are still to be computed.
     """
@@ -52,6 +56,8 @@ class Importer:
         self.unknown: set[str] = set()
         self.problems: list[Problem] = []
         self.opset = 1
+        self.per_channel: dict[Tensor, Quantization] = {}
+        self.scaled: dict[Tensor, tuple[Tensor, Tensor]] = {}
         self.allowance = FOLDED
         self._constants: dict[Tensor, Tensor] = {}  # the codes of constants, by their real values
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.onnx.channels import dequantize_channels, quantize_channels
 from qrt.compiler.frontends.onnx.convolutions import CONVOLUTIONS
 from qrt.compiler.frontends.onnx.elementwise import ELEMENTWISE
 from qrt.compiler.frontends.onnx.importer import Importer, Translator
@@ -39,9 +40,10 @@ def quantize_linear(importer: Importer, node: onnx.NodeProto) -> None:
     dtype = importer.input(node, 2).dtype if importer.has(node, 2) else dtype
     if dtype not in CODES:
         raise Unsupported(f"quantizes to {dtype}; only int8 and uint8 are supported")
-    quantization = importer.quantization(node, 1, 2, attrs.get("axis", 1))
+    quantization = importer.quantization(node, 1, 2, attrs.get("axis", 1) % max(len(importer.input(node).shape), 1))
     if quantization.per_channel:
-        raise Unsupported("quantizes an activation per channel; quantize activations per tensor")
+        quantize_channels(importer, node, quantization, dtype)
+        return
     importer.quantize(node, importer.input(node), quantization, dtype)
 
 
@@ -51,6 +53,9 @@ def dequantize_linear(importer: Importer, node: onnx.NodeProto) -> None:
     if codes.dtype not in (*CODES, *(["int32"] if codes.is_constant else [])):
         raise Unsupported(f"reads codes of type {codes.dtype}; only int8 and uint8 are supported")
     quantization = importer.quantization(node, 1, 2, axis % max(len(codes.shape), 1))
+    if quantization.per_channel and not codes.is_constant:
+        dequantize_channels(importer, node, codes, quantization)
+        return
     importer.values[node.output[0]] = importer.dequantize(node, codes, quantization, node.output[0])
 
 
