@@ -56,14 +56,15 @@ def dequantized(codes: Any, quantization: Quantization) -> Singles:
 
 
 def scaled(real: Any, quantization: Quantization, way: str) -> Singles:
-    """`real` in units of the scale, before rounding to codes."""
+    """`real` in units of the scale, before rounding to codes; onnxruntime makes the least code of what is no number."""
     real = np.asarray(real, np.float32)
     with np.errstate(all="ignore"):
         if way == "RECIPROCAL":
             steps = real * np.float32(1.0 / float(quantization.scale))
         else:
             steps = real / np.float32(quantization.scale)
-    result: Singles = np.clip(np.nan_to_num(steps, nan=0.0, posinf=FAR, neginf=-FAR), -FAR, FAR)
+    missing = -FAR if way == "DIVIDE" else 0.0
+    result: Singles = np.clip(np.nan_to_num(steps, nan=missing, posinf=FAR, neginf=-FAR), -FAR, FAR)
     return result
 
 
