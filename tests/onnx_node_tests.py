@@ -16,8 +16,8 @@ import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -235,7 +235,7 @@ def _pair(
     return y or f"{name}_real"
 
 
-def through_quantizer(case: Case) -> onnx.ModelProto | None:
+def through_quantizer(case: Case, style: str) -> onnx.ModelProto | None:
     """What onnxruntime's static quantizer makes of the operator; None if it fails or changes nothing."""
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
@@ -252,7 +252,7 @@ def through_quantizer(case: Case) -> onnx.ModelProto | None:
                 onnx.shape_inference.infer_shapes(case.model),
                 target,
                 Reader(),
-                quant_format=quantization.QuantFormat.QDQ,
+                quant_format=quantization.QuantFormat[style],
                 op_types_to_quantize=[case.operator],
                 activation_type=quantization.QuantType.QUInt8,
                 weight_type=quantization.QuantType.QInt8,
@@ -265,7 +265,11 @@ def through_quantizer(case: Case) -> onnx.ModelProto | None:
     return model if any(node.op_type == "QuantizeLinear" for node in model.graph.node) else None
 
 
-WAYS = {"wrapped": wrapped, "quantizer": through_quantizer}
+WAYS: dict[str, Callable[[Case], onnx.ModelProto | None]] = {
+    "wrapped": wrapped,
+    "QDQ": partial(through_quantizer, style="QDQ"),
+    "QOperator": partial(through_quantizer, style="QOperator"),
+}
 
 
 # Verdicts

@@ -144,14 +144,18 @@ def _chained(kind: str) -> Translator:
     return translate
 
 
-def mean_of_inputs(importer: Importer, node: onnx.NodeProto) -> None:
-    """The sum divided by the number of inputs."""
+def sum_of_inputs(importer: Importer, node: onnx.NodeProto) -> None:
+    """One rounding of the sum of two activations is exact; of more there is no such operator."""
     inputs = [importer.tensor(name) for name in node.input]
-    f = _Formula(importer, node)
-    total = inputs[0]
-    for tensor in inputs[1:]:
-        total = f("add", total, tensor)
-    f("div", total, float(len(inputs)), last=True)
+    if len(inputs) > 2:
+        raise Unsupported(f"adds {len(inputs)} tensors; use Add, and quantize what it gives")
+    _chained("add")(importer, node)
+
+
+def mean_of_inputs(importer: Importer, node: onnx.NodeProto) -> None:
+    if len(node.input) > 1:
+        raise Unsupported(f"averages {len(node.input)} tensors; use Add and Div, and quantize what they give")
+    importer.values[node.output[0]] = importer.input(node)
 
 
 def p_relu(importer: Importer, node: onnx.NodeProto) -> None:
@@ -179,7 +183,7 @@ ELEMENTWISE: dict[str, Translator] = {
     "Mul": _binary("mul"),
     "Div": _binary("div"),
     "Pow": pow_,
-    "Sum": _chained("add"),
+    "Sum": sum_of_inputs,
     "Mean": mean_of_inputs,
     "Max": _chained("maximum"),
     "Min": _chained("minimum"),

@@ -12,6 +12,7 @@ from qrt.compiler.frontends.onnx.convolutions import conv2d
 from qrt.compiler.frontends.onnx.importer import Importer, Translator
 from qrt.compiler.frontends.onnx.pools import pool2d
 from qrt.compiler.frontends.onnx.products import matmul, product
+from qrt.compiler.frontends.onnx.reductions import reduced
 from qrt.compiler.ir import Quantization, Tensor
 
 if TYPE_CHECKING:
@@ -35,17 +36,21 @@ def _result(node: onnx.NodeProto) -> str:
     return f"{node.output[0]}_real"
 
 
-def _int32_bias(importer: Importer, node: onnx.NodeProto, index: int, x_scale: int, w_scale: int) -> Tensor:
-    """Real values of an int32 bias in steps of x_scale * w_scale."""
+def _int32_bias(
+    importer: Importer, node: onnx.NodeProto, index: int, x_scale: int, w_scale: int, factor: float = 1.0
+) -> Tensor:
+    """Real values of an int32 bias in steps of x_scale * w_scale * factor, of one or of each output channel."""
     bias = importer.input(node, index)
     if bias.data is None:
         raise Unsupported("its bias is not constant")
     x = importer.constant(node, x_scale, "scale").astype(np.float64).reshape(-1)
     w = importer.constant(node, w_scale, "scale").astype(np.float64).reshape(-1)
-    scale = np.broadcast_to(x * w, bias.data.reshape(-1).shape).copy()
-    data = bias.data.reshape(-1).astype(np.int32)
+    data = bias.data.reshape(bias.data.shape or (1,)).astype(np.int32)
+    steps = x * w * factor
+    axis = None if len(steps) == 1 else data.ndim - 1
+    scale = steps.reshape(()) if axis is None else steps
     codes = Tensor(bias.name, data.shape, "int32", None, data)
-    quantization = Quantization(scale, np.zeros(len(scale), np.int32), 0)
+    quantization = Quantization(scale, np.zeros(scale.shape, np.int32), axis)
     return importer.dequantize(node, codes, quantization, f"{node.output[0]}_bias")
 
 
@@ -73,7 +78,8 @@ def qgemm(importer: Importer, node: onnx.NodeProto) -> None:
     b = _real(importer, node, 3, 0 if attrs.get("transB", 0) else 1)
     if attrs.get("transA", 0):
         a = importer.emit("transpose", node, [a], a.shape[::-1], f"{node.output[0]}_turned", permutation=(1, 0))
-    bias = _int32_bias(importer, node, 6, 1, 4) if importer.has(node, 6) else None
+    # onnxruntime adds the bias before it multiplies by alpha.
+    bias = _int32_bias(importer, node, 6, 1, 4, attrs.get("alpha", 1.0)) if importer.has(node, 6) else None
     if not importer.has(node, 7):
         raise Unsupported("has a float output; quantize it with an output scale")
     _finish(importer, node, product(importer, node, a, b, bias, _result(node)), 7, 8)
@@ -133,6 +139,17 @@ def qlinear_concat(importer: Importer, node: onnx.NodeProto) -> None:
     _finish(importer, node, importer.emit("concat", node, inputs, tuple(shape), _result(node), axis=axis), 0, 1)
 
 
+def qlinear_where(importer: Importer, node: onnx.NodeProto) -> None:
+    condition = importer.constant(node, 0, "condition").astype(bool)
+    a, b = _real(importer, node, 1), _real(importer, node, 4)
+    shape = np.broadcast_shapes(condition.shape, a.shape, b.shape)
+    _finish(importer, node, importer.emit("where", node, [a, b], shape, _result(node), condition=condition), 7, 8)
+
+
+def _reduce_mean(importer: Importer, node: onnx.NodeProto, x: Tensor) -> Tensor:
+    return reduced(importer, node, x, "mean", importer.attributes(node).get("axes"), _result(node))
+
+
 QLINEAR_NODES: dict[str, Translator] = {
     "QLinearConv": qlinear_conv,
     "QLinearMatMul": qlinear_mat_mul,
@@ -145,4 +162,6 @@ QLINEAR_NODES: dict[str, Translator] = {
     "QLinearLeakyRelu": _unary(_leaky_relu),
     "QLinearSoftmax": _unary(_softmax),
     "QLinearConcat": qlinear_concat,
+    "QLinearWhere": qlinear_where,
+    "QLinearReduceMean": _unary(_reduce_mean),
 }

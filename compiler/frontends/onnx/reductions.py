@@ -13,24 +13,26 @@ if TYPE_CHECKING:
     import onnx
 
 
+def reduced(
+    importer: Importer, node: onnx.NodeProto, x: Tensor, kind: str, given: list[int] | None, name: str | None
+) -> Tensor:
+    """`x` reduced along the axes that are given, by default all."""
+    attrs, rank = importer.attributes(node), len(x.shape)
+    if not given:
+        given = [] if attrs.get("noop_with_empty_axes", 0) else list(range(rank))
+    axes = tuple(sorted(axis % rank for axis in given))
+    keepdims = bool(attrs.get("keepdims", 1))
+    kept = [1 if k in axes else n for k, n in enumerate(x.shape)]
+    shape = tuple(kept if keepdims else [n for k, n in enumerate(x.shape) if k not in axes])
+    if not axes:
+        return importer.emit("reshape", node, [x], shape, name)
+    return importer.emit(kind, node, [x], shape, name, axes=axes, keepdims=keepdims)
+
+
 def _reduction(kind: str) -> Translator:
     def translate(importer: Importer, node: onnx.NodeProto) -> None:
-        attrs, x = importer.attributes(node), importer.input(node)
-        rank = len(x.shape)
-        given = axes_of(importer, node)
-        if not given:
-            given = [] if attrs.get("noop_with_empty_axes", 0) else list(range(rank))
-        axes = tuple(sorted(axis % rank for axis in given))
-        keepdims = bool(attrs.get("keepdims", 1))
-        kept = [1 if k in axes else n for k, n in enumerate(x.shape)]
-        shape = tuple(kept if keepdims else [n for k, n in enumerate(x.shape) if k not in axes])
-
-        def reduced(real: Tensor, name: str | None) -> Tensor:
-            if not axes:
-                return importer.emit("reshape", node, [real], shape, name)
-            return importer.emit(kind, node, [real], shape, name, axes=axes, keepdims=keepdims)
-
-        on_codes(importer, node, reduced)
+        axes = axes_of(importer, node)
+        on_codes(importer, node, lambda real, name: reduced(importer, node, real, kind, axes, name))
 
     return translate
 
