@@ -9,6 +9,7 @@ import numpy as np
 
 from qrt.compiler.ir import Op, Quantization, Tensor
 from qrt.compiler.passes.absorb.emitter import NCHW_TO_NHWC, NHWC_TO_NCHW, Emitter
+from qrt.compiler.passes.absorb.regions import averaged_by_region
 
 
 def float32(op: Op) -> dict[str, Any]:
@@ -60,8 +61,7 @@ def average_pool2d(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quant
             window["padding"] = tuple(p - c for p, c in zip(padding, counted, strict=True))
         return _averaged(a, op, x, window, name)
     if divisor is None and counted != padding:
-        a.refuse(op, "excludes padding from the average and changes the scale; use the same scale for input and output")
-        return None
+        return averaged_by_region(a, op, x, float32(op), quantization, name)
     if same and divisor is not None and divisor % 2 == 0:
         reason = "whose rounding of ties is not supported; use an odd divisor, or the size of the window"
         a.refuse(op, f"divides by {divisor}, {reason}")
