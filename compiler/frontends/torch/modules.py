@@ -15,7 +15,7 @@ from torch.ao.nn.quantized import reference
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.torch.importer import Importer, constant_array, quantization
 from qrt.compiler.frontends.torch.nodes import ATEN
-from qrt.compiler.frontends.torch.scalars import scalar
+from qrt.compiler.frontends.torch.scalars import prelu, scalar
 from qrt.compiler.ir import Tensor
 
 
@@ -360,7 +360,7 @@ MODULE_CALLS: dict[str, Callable[..., Tensor]] = {
     "quantized_batch_norm2d": _norm("batch_norm"),
     "quantized_batch_norm2d_relu": _norm("batch_norm", True),
     **{f"quantized_{name}": _norm(name) for name in ("layer_norm", "group_norm", "instance_norm")},
-    "quantized_prelu": _quantized("prelu"),
+    "quantized_prelu": prelu,
 }
 
 QUANTIZED: dict[str, Callable[..., Any]] = {
@@ -384,7 +384,7 @@ QUANTIZED: dict[str, Callable[..., Any]] = {
     "elu": lambda n, x, scale, zero_point, alpha=1.0, *rest: _quantized("elu")(n, x, alpha, scale, zero_point),
     "softmax": _quantized("softmax"),
     "celu": lambda n, x, scale, zero_point, alpha=1.0: _quantized("celu")(n, x, alpha, scale, zero_point),
-    "prelu": _quantized("prelu"),
+    "prelu": prelu,
     "matmul": _quantized("matmul", 2),
     **{f"{name}_norm": _norm(f"{name}_norm") for name in ("layer", "group", "instance")},
     **{f"batch_norm{rank}": _norm("batch_norm") for rank in ("", "1d", "2d")},

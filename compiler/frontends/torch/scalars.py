@@ -1,13 +1,18 @@
-"""Sums and products of codes and a number, for which PyTorch changes scale and zero point rather than codes."""
+"""PyTorch's operators on codes that are not float operators between dequantize and quantize.
+
+Sums and products with a number change scale and zero point rather than codes. PReLU's slope for positive numbers is
+the quantized 1 of its weights.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
-from qrt.compiler.frontends.torch.importer import Importer, quantization
+from qrt.compiler.frontends.torch.importer import Importer, constant_array, quantization
 from qrt.compiler.ir import Op, Quantization, Tensor
 
 EVERY = np.arange(256)
@@ -63,3 +68,31 @@ def _sum(x: Quantization, codes: np.ndarray, number: float, least: int, most: in
     values = (codes - zero_point + steps).astype(np.float32) * multiplier
     rounded = np.rint(values).astype(np.int64) + moved
     return quantization(float(changed), moved), np.clip(rounded, least, most)
+
+
+def prelu(n: Importer, x: Tensor, weight: Tensor, scale: Any, zero_point: Any) -> Tensor:
+    """``torch.ops.quantized.prelu``: ``(max(x, 0) * one + min(x, 0) * weight)`` in the codes of `weight`.
+
+    Where the weights' scale does not reach 1, `one` is their largest code, and less.
+    """
+    slopes, known = constant_array(weight, "slope").astype(np.int64).reshape(-1), weight.quantization
+    if known is None or x.quantization is None:
+        raise Unsupported("has slopes or an input whose scale is unknown")
+    limits = np.iinfo(weight.dtype)
+    zero, unit = int(known.zero_point), np.float32(known.scale)
+    one = int(np.clip(np.rint(np.float32(1) / unit) + zero, limits.min, limits.max)) - zero
+    y = quantization(constant_array(scale, "scale"), constant_array(zero_point, "zero point"))
+    most = np.iinfo(x.dtype)
+    if len(slopes) == 1:
+        centered = EVERY + most.min - int(x.quantization.zero_point)
+        products = np.maximum(centered, 0) * one + np.minimum(centered, 0) * int(slopes[0] - zero)
+        multiplier = np.float32(x.quantization.scale) * unit * (np.float32(1) / np.float32(y.scale))
+        codes = np.rint(products.astype(np.float32) * multiplier).astype(np.int64) + int(y.zero_point)
+        return _looked_up(n, x, np.clip(codes, most.min, most.max) - most.min - 128, y)
+    # one * prelu(x, weight / one), of which the factor goes into the scale.
+    factor = one * float(unit)
+    ratio = n.constant(((slopes - zero) / one).astype(np.float32).reshape(-1, *[1] * (len(x.shape) - 2)))
+    real = n.emit("prelu", [n.real(x), ratio], x.shape, f"{n.node.name}_real")
+    scaled = quantization(float(y.scale) / factor, y.zero_point)
+    scaled_codes = n.quantize(real, scaled, x.dtype, most.min, most.max, f"{n.node.name}_scaled")
+    return _looked_up(n, scaled_codes, EVERY - 128, y)
