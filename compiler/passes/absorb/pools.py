@@ -38,7 +38,13 @@ def mean(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, n
     extra = float32(op) if op.kind == "mean" else a.unmodeled() | {"total": True}
     flat = a.together(x, axes)
     shape = (flat.shape[0], 1, 1, flat.shape[3])
-    y = a.emit("mean", a.fresh(f"{name}_kept"), [flat], shape, quantization, extra, op)
+    if op.kind == "mean" and "rounding" in op.attrs and quantization.same_as(x.quantization):
+        size = (flat.shape[1], 1)
+        window = {"filter": size, "stride": size, "padding": (0, 0, 0, 0)}
+        whole = replace(op, output=Tensor(f"{name}_kept", shape))
+        y = _averaged(a, whole, flat, window, a.fresh(f"{name}_kept"))
+    else:
+        y = a.emit("mean", a.fresh(f"{name}_kept"), [flat], shape, quantization, extra, op)
     return a.called(a.apart(y, x, axes, op.output.shape), name)
 
 
