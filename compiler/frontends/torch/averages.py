@@ -43,9 +43,14 @@ def _stated(op: Op, engine: str, unsigned: bool, channels_last: bool) -> dict[st
         return {"rounding": "HALF_EVEN", "counted": padding, "divisor": None, "float32": "QLINEAR_SUM"}
     vectors = op.kind == "average_pool2d" and channels_last and not op.attrs.get("adaptive", False)
     # ATen has a kernel of codes for means over axes that are innermost in memory, other means are taken in float32.
-    in_float = op.kind == "mean" and channels_last and not op.attrs.get("adaptive", False)
+    in_float = op.kind == "mean" and not op.attrs.get("adaptive", False) and (channels_last or not _is_innermost(op))
     way = "SUMMED" if in_float else "QUANTIZED"
     return {"rounding": "HALF_EVEN_RAW", "float32": way} | ({"vector": VECTOR} if vectors else {})
+
+
+def _is_innermost(mean: Op) -> bool:
+    rank, axes = len(mean.inputs[0].shape), mean.attrs["axes"]
+    return tuple(axes) == tuple(range(rank - len(axes), rank))
 
 
 def _is_channels_last(x: Tensor, order: tuple[int, ...]) -> bool:

@@ -33,7 +33,7 @@ def _reduce(n: Importer, kind: str, x: Tensor, dim: Axes, keepdim: bool, name: s
 def mean(n: Importer, input: Tensor, dim: Axes = None, keepdim: bool = False, dtype: Any = None, **rest: Any) -> Tensor:
     # PyTorch calls QNNPACK's mean only if the axes are given as exactly these numbers.
     qnnpack = len(input.shape) == 4 and _given(input, dim) == [2, 3]
-    return _reduce(n, "mean", input, dim, keepdim, qnnpack=qnnpack, named=dim is not None)
+    return _reduce(n, "mean", input, dim, keepdim, qnnpack=qnnpack)
 
 
 def total(
