@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.frontends.torch import pt2
 from qrt.compiler.ir import Graph
 from qrt.compiler.libraries import load
@@ -33,6 +34,9 @@ def to_graph(module: Any, example_inputs: Sequence[Any], match: str | None = Non
     """
     torch = load("torch")
     inputs = tuple(example_inputs)
+    if isinstance(module, torch.jit.ScriptModule):
+        reason = "is traced or scripted by torch.jit, which hides its modules; give the module that it was made from"
+        raise CompileError([Problem(getattr(module, "original_name", "module"), "module", reason)])
     if isinstance(module, torch.nn.Module) and is_pt2e(module):
         module = torch.export.export(module, _of_its_batch(module, inputs))
     if isinstance(module, torch.export.ExportedProgram):
