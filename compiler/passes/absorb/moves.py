@@ -46,13 +46,15 @@ def _clip(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
     return a.emit("clamp", op.output.name, inputs, op.output.shape, quantization, attrs, op)
 
 
-def _pad(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor | None:
+def _pad_code(a: Emitter, op: Op, x: Tensor) -> int:
+    """The code that the engine quantizes a pad's value to."""
+    assert x.quantization is not None
+    return int(quantized(op.attrs["value"], x.quantization, WRITTEN.get(a.source.engine, "DIVIDE")))
+
+
+def _pad(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
     x = inputs[0]
-    code = round(op.attrs["value"] / x.scale) + x.zero_point
-    if not -128 <= code <= 127 or (code - x.zero_point) * x.scale != op.attrs["value"]:
-        a.refuse(op, f"pads with {op.attrs['value']}, which no code of its input represents; pad with 0")
-        return None
-    attrs = {"before": op.attrs["before"], "after": op.attrs["after"], "value": code}
+    attrs = {"before": op.attrs["before"], "after": op.attrs["after"], "value": _pad_code(a, op, x)}
     return a.emit("pad", op.output.name, inputs, op.output.shape, x.quantization, attrs, op)
 
 

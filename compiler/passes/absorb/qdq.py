@@ -147,7 +147,7 @@ class Absorber(Emitter):
         if op.kind == "dequantize":
             source = op.inputs[0]
             codes = source if source.is_constant else self.codes.get(source, source)
-        elif op.kind in MOVES and (op.kind != "clip" or self._is_clip_of_codes(op)):
+        elif op.kind in MOVES and self._has_real_values_of_codes(op):
             inputs = [self._known(t) for t in op.inputs]
             known = [t for t in inputs if t is not None]
             if len(known) == len(inputs) and all(
@@ -158,12 +158,16 @@ class Absorber(Emitter):
             self.codes[tensor] = codes
         return codes
 
-    def _is_clip_of_codes(self, op: Op) -> bool:
-        """Whether the bounds of a clip are real values of its input's codes, or have no effect on them."""
+    def _has_real_values_of_codes(self, op: Op) -> bool:
+        """Whether the bounds of a clip and a pad's value are values of its input's codes, or bounds without effect."""
+        if op.kind not in ("clip", "pad"):
+            return True
         codes = self._known(op.inputs[0])
         if codes is None or codes.quantization is None:
             return False
         values = dequantized(EVERY, codes.quantization)
+        if op.kind == "pad":
+            return np.float32(op.attrs["value"]) in values
         low, high = (None if op.attrs.get(key) is None else np.float32(op.attrs[key]) for key in ("min", "max"))
         is_low = low is None or low <= values[0] or low in values
         return is_low and (high is None or high >= values[-1] or high in values)
