@@ -107,6 +107,7 @@ class Comparer:
     def __init__(self, graph: Graph, outputs: Sequence[str]) -> None:
         self.ops = graph.ops
         self.outputs = {edge.tensor: name for edge, name in zip(graph.outputs, outputs, strict=False)}
+        self.turned = {edge.tensor for edge in graph.outputs if edge.source_layout == "NCHW"}
         self.meters: dict[Op, _Meter] = {}
         self.missing: list[str] = []
 
@@ -127,11 +128,12 @@ class Comparer:
             if op.output.dtype == "int32":  # nothing was rounded
                 continue
             name = _source_name(op.output, self.outputs, real)
-            theirs = None if name is None else _as_nhwc(real[name], op.output, q)
+            turned = op.output in self.turned or op.output.name == f"{name}_nhwc"
+            theirs = None if name is None else _as_nhwc(real[name], op, q, turned)
             if name is None or theirs is None or not op.output.scale:
                 self.missing.append(op.output.name)
                 continue
-            exact = None if written is None or name not in written else _as_nhwc(written[name], op.output, q)
+            exact = None if written is None or name not in written else _as_nhwc(written[name], op, q, turned)
             self.meters.setdefault(op, _Meter(name)).add(op, q, theirs, exact)
 
     def result(self) -> Comparison:
@@ -147,9 +149,16 @@ def _source_name(tensor: Tensor, outputs: dict[Tensor, str], real: dict[str, Arr
     return None
 
 
-def _as_nhwc(values: Array, tensor: Tensor, codes: Array) -> Array | None:
-    """The source's values in the layout of the file; None if their shape is ambiguous or does not match."""
-    turned = values.ndim == 4 and tensor.name.endswith("_nhwc")
+def _as_nhwc(values: Array, op: Op, codes: Array, turned: bool) -> Array | None:
+    """The source's values in the layout of the file; None if their shape does not match.
+
+    `turned` says that the file has NHWC where the source has NCHW.
+    """
+    if turned and op.kind == "reshape" and values.ndim == 2 and values.shape == codes.shape:
+        # Flattened in the order of NHWC: the weights of the linear layer behind it are permuted.
+        n, height, width, channels = op.inputs[0].shape
+        return values.reshape(n, channels, height, width).transpose(0, 2, 3, 1).reshape(codes.shape)
+    turned = turned and values.ndim == 4
     if values.shape == codes.shape and not turned:
         return values
     if values.ndim == 4 and values.transpose(0, 2, 3, 1).shape == codes.shape:

@@ -248,4 +248,5 @@ def _into_weights(graph: Graph, transpose: Op, reshape: Op) -> bool:
         assert weights.data is not None
         op.inputs[1] = replace(weights, data=np.ascontiguousarray(weights.data[:, order]))
     reshape.inputs = [source]
+    flat.name = _called(flat.name, permutation)
     return True

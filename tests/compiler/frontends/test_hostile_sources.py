@@ -393,7 +393,7 @@ PROGRAMS: dict[str, tuple[bytes, str]] = {
     "no object": (zipped(program(members={MODEL: b"[]"})), ""),
     "two models": (zipped(program(members={"q/models/model.json": b"{}"})), "was not written by torch.export.save"),
     "not a zip": (b"PK\x03\x04" + bytes(100), "is not a zip archive"),
-    "nothing computed": (zipped(program()), "is a model input or output of type float32 that no operator quantizes"),
+    "nothing computed": (zipped(program()), "is a float network; quantize it"),
 }
 
 

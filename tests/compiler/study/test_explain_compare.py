@@ -111,6 +111,39 @@ def test_compare_layer_by_layer(cli: Cli, digits: Path, tmp_path: Path) -> None:
     assert_refused(cli(*arguments, "--plot", "x.gif"), "qrt compare: x.gif: plots are written as .png or .html")
 
 
+def test_compare_knows_the_order_behind_a_flatten(cli: Cli) -> None:
+    """The file flattens NHWC, and has the weights behind permuted; the source flattens NCHW."""
+    pytest.importorskip("onnxruntime")
+    onnx_models = pytest.importorskip("onnx_models")
+    net = onnx_models.Net((1, 3, 9, 7))
+    pool = net.node("MaxPool", net.conv("x", 5, 3), kernel_shape=[2, 2], strides=[2, 2])
+    model = onnx_models.quantized(net.model(net.gemm(net.node("Flatten", pool), 4, 5 * 3 * 2)))
+    Path("net.onnx").write_bytes(model.SerializeToString())
+    assert cli("compile", "net.onnx").exit_code == 0
+    np.save("x.npy", onnx_models.samples((1, 3, 9, 7), seed=2))
+    document = json.loads(cli("compare", "net.qfb", "--against", "net.onnx", "--inputs", "x.npy", "--json").stdout)
+    assert document["missing"] == []
+    assert document["first_differing"] is None
+    assert {"conv2d", "reshape", "linear"} <= {layer["kind"] for layer in document["layers"]}
+    assert all(layer["sqnr"] > 25 for layer in document["layers"])
+
+
+def test_compare_knows_the_layout_of_cubes(cli: Cli) -> None:
+    """Outputs and inner images with as many channels as rows and columns, whose shape fits both layouts."""
+    pytest.importorskip("onnxruntime")
+    onnx_models = pytest.importorskip("onnx_models")
+    net = onnx_models.Net((1, 4, 4, 4))
+    inner = net.node("Relu", net.conv("x", 4, 4, pads=[1, 1, 1, 1]))
+    model = onnx_models.quantized(net.model(net.conv(inner, 4, 4, pads=[1, 1, 1, 1])))
+    Path("net.onnx").write_bytes(model.SerializeToString())
+    assert cli("compile", "net.onnx").exit_code == 0
+    np.save("x.npy", onnx_models.samples((1, 4, 4, 4), seed=2))
+    arguments = ("compare", "net.qfb", "--against", "net.onnx", "--inputs", "x.npy", "--layout", "NCHW", "--json")
+    document = json.loads(cli(*arguments).stdout)
+    assert (document["missing"], document["first_differing"]) == ([], None)
+    assert all(layer["sqnr"] > 25 for layer in document["layers"])
+
+
 def test_calibration_is_deterministic_and_accurate(cli: Cli, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     rng = np.random.default_rng(0)
