@@ -29,6 +29,8 @@ ACTIVATIONS: dict[int, tuple[float | None, float | None]] = {
     2: (-1.0, 1.0),
     3: (0.0, 6.0),
 }
+# Scale and zero point of the output of functions for which the format allows no others.
+FIXED = {"SOFTMAX": (1 / 256, -128), "LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}
 # A weight scale whose product with any other scales is below every multiplier: the engines treat it as 0.
 VANISHING = 1e-30
 
@@ -171,6 +173,14 @@ class _Exporter:
         self.file.operator(kind, inputs, [output], table, **options)
         if not whole:
             self.cut(output, low, high, y)
+
+    def fixed(self, op: Op, kind: str, table: str | None = None, **options: Any) -> None:
+        """Writes a function whose output has one scale in .tflite, and a QUANTIZE to that of `op`: rounded twice."""
+        scale, zero_point = FIXED[kind]
+        between = self.file.tensor(f"{op.output.name}_{kind}", op.output.shape, scale=scale, zero_point=zero_point)
+        self.file.operator(kind, [self.at(op.inputs[0])], [between], table, **options)
+        self.emit(op, "QUANTIZE", [between], "QuantizeOptions", fused=False)
+        self.differs(op, "tflm", "litert")
 
     def cut(self, source: int, low: int, high: int, y: Tensor) -> None:
         """A clamp as MAXIMUM and MINIMUM with constants."""
@@ -349,7 +359,14 @@ def _resize2d(e: _Exporter, op: Op) -> None:
 def _softmax(e: _Exporter, op: Op) -> None:
     if op.attrs.get("form", "EXACT") != "TFLITE":
         e.differs(op, "tflm", "litert")
-    e.emit(op, "SOFTMAX", [e.at(op.inputs[0])], "SoftmaxOptions", fused=False, beta=1.0)
+    scale, zero_point = FIXED["SOFTMAX"]
+    y = op.output
+    if (y.scale, y.zero_point) == (scale, zero_point):
+        e.emit(op, "SOFTMAX", [e.at(op.inputs[0])], "SoftmaxOptions", fused=False, beta=1.0)
+    elif y.scale < scale:
+        raise _NotExpressible(f"its output has the scale {y.scale:.6g}, and .tflite's SOFTMAX none below 1/256")
+    else:
+        e.fixed(op, "SOFTMAX", "SoftmaxOptions", beta=1.0)
 
 
 def _requantize(e: _Exporter, op: Op) -> None:
@@ -364,11 +381,13 @@ def _clamp(e: _Exporter, op: Op) -> None:
 def _lut(e: _Exporter, op: Op) -> None:
     x, y = op.inputs[0], op.output
     numbers = (y.scale, y.zero_point)
-    kinds: list[tuple[str, Callable[[str], np.ndarray], str | None]] = []
-    if numbers == (1 / 256, -128):
-        kinds.append(("LOGISTIC", lambda engine: functions.logistic(x, engine), None))
-    if numbers == (1 / 128, 0):
-        kinds.append(("TANH", lambda engine: functions.tanh(x, engine), None))
+    fixed: dict[str, Callable[[str], np.ndarray]] = {
+        "LOGISTIC": lambda engine: functions.logistic(x, engine),
+        "TANH": lambda engine: functions.tanh(x, engine),
+    }
+    kinds: list[tuple[str, Callable[[str], np.ndarray], str | None]] = [
+        (kind, codes_of, None) for kind, codes_of in fixed.items() if numbers == FIXED[kind]
+    ]
     kinds.append(("HARD_SWISH", lambda engine: functions.hard_swish(x, y, engine), "HardSwishOptions"))
     for kind, codes_of, table in kinds:
         same = {engine: np.array_equal(codes_of(engine), op.attrs["table"]) for engine in ("tflm", "litert", "xnnpack")}
@@ -376,7 +395,14 @@ def _lut(e: _Exporter, op: Op) -> None:
             e.differs(op, *(engine for engine in e.differing if not same[engine]))
             e.emit(op, kind, [e.at(x)], table, fused=False)
             return
-    raise _NotExpressible("its table is not that of LOGISTIC, TANH or HARD_SWISH")
+    for kind, codes_of in fixed.items():
+        scale, zero_point = FIXED[kind]
+        real = (codes_of("litert").astype(np.float64) - zero_point) * scale
+        codes = np.clip(np.rint(real / y.scale) + y.zero_point, -128, 127)
+        if np.abs(codes - op.attrs["table"]).max() <= 1:
+            e.fixed(op, kind)
+            return
+    raise _NotExpressible("its table is not that of LOGISTIC, TANH or HARD_SWISH, the functions that .tflite has")
 
 
 def _matmul(e: _Exporter, op: Op) -> None:

@@ -237,6 +237,45 @@ def test_what_tflite_cannot_say_is_refused_whole(tmp_path: Path) -> None:
     assert not (tmp_path / "model.tflite").exists()
 
 
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+@pytest.mark.parametrize(
+    "kind, scale, zero_point, reason",
+    [
+        ("LOGISTIC", 1 / 255, -128, ""),
+        ("LOGISTIC", 0.9 / 256, -120, ""),
+        ("LOGISTIC", 1 / 100, 3, ""),
+        ("LOGISTIC", 1 / 900, -128, "its table is not that of LOGISTIC"),
+        ("TANH", 1 / 127, -1, ""),
+        ("TANH", 1 / 100, 3, ""),
+        ("TANH", 1 / 255, -128, "its table is not that of LOGISTIC, TANH"),
+        ("SOFTMAX", 1 / 255, -128, ""),
+        ("SOFTMAX", 1 / 100, 3, ""),
+        ("SOFTMAX", 1 / 300, -128, "SOFTMAX none below 1/256"),
+    ],
+)
+def test_functions_whose_scale_the_format_fixes(kind: str, scale: float, zero_point: int, reason: str) -> None:
+    """The engines accept the file, and what is said to differ does so by one code at most."""
+    g = GraphBuilder("scaled")
+    x = g.input("x", (1, 256), scale=0.04, zero_point=3)
+    if kind == "SOFTMAX":
+        g.output(g.softmax(x, scale=scale, zero_point=zero_point, name="f"))
+    else:
+        g.output(g.lut(x, sigmoid if kind == "LOGISTIC" else np.tanh, scale=scale, zero_point=zero_point, name="f"))
+    if reason:  # two codes apart would be possible
+        with pytest.raises(CompileError, match=reason):
+            exported(g.graph, ())
+        return
+    model, content, differing = exported(g.graph, ())
+    assert differing == {"tflm": ["f"], "litert": ["f"]}
+    codes = np.arange(-128, 128).astype(np.int8)[np.newaxis]
+    for peer in (engines.Tflm(content), engines.Litert(content)):
+        apart = peer.run([codes])[0].astype(int) - model.run(codes)
+        assert np.abs(apart).max() <= 1
+
+
 def test_the_verb_says_who_will_differ(tmp_path: Path) -> None:
     g = GraphBuilder("once")
     x = g.input("x", (1, 4), scale=0.1)
