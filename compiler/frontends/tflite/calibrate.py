@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,12 +89,14 @@ class TfliteNetwork(FloatNetwork):
         """LiteRT with the network, on one thread so that float sums have one order; `keep` all activations."""
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-        interpreter = Interpreter(
-            model_content=self.content,
-            num_threads=1,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            experimental_preserve_all_tensors=keep,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that keeping activations takes memory
+            interpreter = Interpreter(
+                model_content=self.content,
+                num_threads=1,
+                experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+                experimental_preserve_all_tensors=keep,
+            )
         interpreter.allocate_tensors()
         return interpreter
 

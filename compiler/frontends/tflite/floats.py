@@ -55,6 +55,7 @@ class Floats:
             try:
                 if dequantizes and self._stored(op.inputs[0]) is not None:
                     self._set(op.outputs[0], self._real(op.inputs[0]))
+                    self.subgraph.tensors[op.inputs[0]].quantization = None
                     continue
                 self._undo_operator(op)
             except ValueError as error:
