@@ -84,7 +84,7 @@ def test_outputs_of_the_engine(path: Path) -> None:
 def compared(model: qrt.Model, path: Path, theirs: Array) -> tuple[int, float]:
     """How many codes differ, and by how many steps at most."""
     of_codes = theirs.dtype in (np.int8, np.uint8)
-    channels_first = not path.suffix == ".tflite"
+    channels_first = path.suffix != ".tflite"
     layout = "NCHW" if channels_first and any(edge.source_layout == "NCHW" for edge in model.inputs) else None
     edge = model.outputs[0]
     ours = []
