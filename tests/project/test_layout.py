@@ -158,7 +158,9 @@ ONLY_WHEN_NEEDED = {
     ),
 }
 # Files about live modules, which others import only in functions.
-WITH_TORCH = tuple(f"compiler/frontends/torch/{file}.py" for file in ("live", "modules", "backend", "quantizer"))
+WITH_TORCH = tuple(
+    f"compiler/frontends/torch/{file}.py" for file in ("live", "modules", "backend", "quantizer", "decompose")
+)
 
 C_HEADERS = {"stdint.h", "stddef.h", "string.h"}
 # Beyond these: the instructions of a CPU, and the system, for what asks what the machine is, for threads, and in
