@@ -114,6 +114,7 @@ ARITHMETIC = {
     "add": {"shift", *SCALE_DOWNS},
     "squared_difference": SCALE_DOWNS,
     "softmax": {"numerator"},
+    "log_softmax": {"multiplier", "log_multiplier", "addend", "shift"},
     "layer_norm": {"epsilon", "epsilon_bits", "shift"},
 }
 

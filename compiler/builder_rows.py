@@ -27,6 +27,12 @@ class Rows(Parts):
         """Softmax over the last axis."""
         return self._computed("softmax", [x], x.shape, scale, zero_point, None, {}, name)
 
+    def log_softmax(
+        self, x: Tensor, *, scale: float = 1 / 16, zero_point: int = 127, form: str = "EXACT", name: str = ""
+    ) -> Tensor:
+        """Logarithm of softmax over the last axis; `form` TFLITE is TensorFlow Lite's, for the default scale only."""
+        return self._computed("log_softmax", [x], x.shape, scale, zero_point, None, {"form": form}, name)
+
     def layer_norm(
         self,
         x: Tensor,
@@ -42,8 +48,9 @@ class Rows(Parts):
 
         `gamma` and `beta` have an entry for each entry of the last axis; `epsilon` is added to the variance.
         """
-        attrs = {"gamma": np.asarray(gamma, np.float64), "beta": np.asarray(beta, np.float64), "epsilon": epsilon}
-        for key in ("gamma", "beta"):
-            if attrs[key].shape not in ((), x.shape[-1:]):
-                raise ValueError(f"layer_norm of {x.name!r}: {key} has shape {attrs[key].shape}, not {x.shape[-1:]}")
+        parameters = {"gamma": np.asarray(gamma, np.float64), "beta": np.asarray(beta, np.float64)}
+        for key, array in parameters.items():
+            if array.shape not in ((), x.shape[-1:]):
+                raise ValueError(f"layer_norm of {x.name!r}: {key} has shape {array.shape}, not {x.shape[-1:]}")
+        attrs = {**parameters, "epsilon": epsilon}
         return self._computed("layer_norm", [x], x.shape, scale, zero_point, None, attrs, name)

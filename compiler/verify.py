@@ -59,6 +59,7 @@ LOWERED_ATTRS: dict[str, dict[str, object]] = {
     "add": {"a_multiplier": int, "b_multiplier": int},
     "squared_difference": {f"{name}_{part}": int for name in "aby" for part in ("multiplier", "shift")},
     "layer_norm": {"multiplier": np.ndarray, "addend": np.ndarray, "epsilon": int, "epsilon_bits": int, "shift": int},
+    "log_softmax": {"exponential": np.ndarray, "multiplier": int, "log_multiplier": int, "addend": int, "shift": int},
     "softmax": {"exponential": np.ndarray, "numerator": int, "shift": int},
 }
 

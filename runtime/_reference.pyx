@@ -24,6 +24,7 @@ from qrt_kernels cimport (
     qrt_l2_norm_params,
     qrt_layer_norm_params,
     qrt_linear_params,
+    qrt_log_softmax_params,
     qrt_lut_params,
     qrt_matmul_params,
     qrt_mean_params,

@@ -1,4 +1,4 @@
-"""Reference kernels over the rows of the last axis: softmax, arg_max, l2_norm, layer_norm; a part of _reference.pyx."""
+"""Reference kernels over the rows of the last axis: softmax, arg_max, l2_norm, layer_norm, log_softmax; a part of _reference.pyx."""
 
 
 cdef int64_t inverse(int64_t a) noexcept nogil:
@@ -14,24 +14,25 @@ cdef int64_t inverse(int64_t a) noexcept nogil:
     return min(2 * v, power_of_two(31) - 1)
 
 
-cdef uint32_t exponential(const qrt_softmax_params *p, int32_t d) noexcept nogil:
+cdef uint32_t exponential(const uint32_t *table, int32_t count, int32_t d) noexcept nogil:
     # SPEC: and is 0 beyond the table's end
-    return p.exponential[d] if d < p.exponential_count else 0
+    return table[d] if d < count else 0
 
 
 cdef void softmax_tflite(const qrt_softmax_params *p, const int8_t *x, int32_t largest, int8_t *y) noexcept nogil:
-    cdef int64_t sum = 0
+    cdef int64_t e, sum = 0
     cdef int32_t i, bits = 0
     # SPEC: sum = sum of rounding_shift(e[i], 12)
     for i in range(p.channels):
-        sum += rounding_shift(exponential(p, largest - x[i]), 12)
+        sum += rounding_shift(exponential(p.exponential, p.exponential_count, largest - x[i]), 12)
     # SPEC: bits = number of zero bits in front of the highest one of sum, as a 32-bit number
     while sum * power_of_two(bits) < power_of_two(31):
         bits += 1
     cdef int64_t r = inverse(sum * power_of_two(bits) - power_of_two(31))
     for i in range(p.channels):
         # SPEC: y[i] = min(rounding_shift(high_mul(inverse(sum * 2^bits - 2^31), e[i]), 35 - bits) - 128, 127)
-        y[i] = clamp(rounding_shift(high_mul(r, exponential(p, largest - x[i])), 35 - bits) - 128, -128, 127)
+        e = exponential(p.exponential, p.exponential_count, largest - x[i])
+        y[i] = clamp(rounding_shift(high_mul(r, e), 35 - bits) - 128, -128, 127)
 
 
 cdef void softmax_exact(const qrt_softmax_params *p, const int8_t *x, int32_t largest, int8_t *y) noexcept nogil:
@@ -40,11 +41,11 @@ cdef void softmax_exact(const qrt_softmax_params *p, const int8_t *x, int32_t la
     # SPEC: e[i] = exponential[max - x[i]]
     # SPEC: reciprocal = floor(numerator / sum of e)
     for i in range(p.channels):
-        sum += exponential(p, largest - x[i])
+        sum += exponential(p.exponential, p.exponential_count, largest - x[i])
     reciprocal = p.numerator / sum
     for i in range(p.channels):
         # SPEC: y[i] = min(max(y_zero_point + ((e[i] * reciprocal + round) >> shift), -128), 127)     uint64 product
-        product = exponential(p, largest - x[i]) * reciprocal
+        product = exponential(p.exponential, p.exponential_count, largest - x[i]) * reciprocal
         product = (product + <uint64_t>round_of(p.shift)) >> p.shift
         code = <int32_t>min(product, <uint64_t>256) + p.y_zero_point
         y[i] = clamp(code, -128, 127)
@@ -194,3 +195,102 @@ cdef void layer_norm(const void *params, const int8_t *const *inputs, int8_t *ou
 
 
 reference.layer_norm.run = layer_norm
+
+
+cdef int64_t log2_of(uint64_t s) noexcept nogil:
+    cdef int64_t l = 0
+    cdef int32_t place
+    # SPEC: l = 0, v = s
+    cdef uint64_t v = s
+    # SPEC: while v >= 2^32: v = floor(v / 2), l = l + 2^26
+    while v >= <uint64_t>power_of_two(32):
+        v = v / 2
+        l += power_of_two(26)
+    for place in range(25, -1, -1):
+        # SPEC: v = floor(v * v / 2^31); if v >= 2^32: v = floor(v / 2), l = l + bit
+        v = v * v / <uint64_t>power_of_two(31)
+        if v >= <uint64_t>power_of_two(32):
+            v = v / 2
+            l += power_of_two(place)
+    return l
+
+
+cdef int32_t zeros_of(int64_t v) noexcept nogil:
+    # SPEC: zeros(v): the zero bits in front of the highest one of v, as a 32-bit number
+    cdef int32_t zeros = 0
+    while v * power_of_two(zeros) < power_of_two(31):
+        zeros += 1
+    return zeros
+
+
+cdef int64_t log_of(int64_t s) noexcept nogil:
+    # SPEC: a = zeros(s) - 1, v = min(2 * high_mul(s * 2^a, 1518500250), 2^31 - 1)
+    cdef int32_t a = zeros_of(s) - 1
+    cdef int64_t v = min(2 * high_mul(s * power_of_two(a), 1518500250), power_of_two(31) - 1)
+    # SPEC: b = zeros(high_mul(s, 1518500250)) - 1, w = min(s * 2^b, 2^31 - 1)
+    cdef int32_t b = zeros_of(high_mul(s, 1518500250)) - 1
+    cdef int64_t w = min(s * power_of_two(b), power_of_two(31) - 1)
+    # SPEC: r = min(v, w), z = max((11 - a) * 2^25 + 2^23, (12 - b) * 2^25 - 2^23)
+    cdef int64_t r = min(v, w)
+    cdef int64_t z = max((11 - a) * power_of_two(25) + power_of_two(23), (12 - b) * power_of_two(25) - power_of_two(23))
+    # SPEC: p = (r + 1805811302) >> 1, q = 2 * (r - 1805811301), c = high_mul(q, q)
+    cdef int64_t p = (r + 1805811302) >> 1
+    cdef int64_t q = 2 * (r - 1805811301)
+    cdef int64_t c = high_mul(q, q)
+    # SPEC: n = high_mul(q, r) + high_mul(high_mul(q, c), 117049297)
+    cdef int64_t n = high_mul(q, r) + high_mul(high_mul(q, c), 117049297)
+    # SPEC: d = high_mul(p, 1057819769 + q + high_mul(127690142, c)) + high_mul(638450708, q)
+    cdef int64_t d = high_mul(p, 1057819769 + q + high_mul(127690142, c)) + high_mul(638450708, q)
+    # SPEC: log = 2 * (high_mul(z, 1488522236) + high_mul(rounding_shift(n, 6), inverse(d)))
+    return 2 * (high_mul(z, 1488522236) + high_mul(rounding_shift(n, 6), inverse(d)))
+
+
+cdef void log_softmax_exact(const qrt_log_softmax_params *p, const int8_t *x, int32_t largest,
+                            int8_t *y) noexcept nogil:
+    cdef uint64_t sum = 0
+    cdef int64_t l
+    cdef int32_t i
+    for i in range(p.channels):
+        sum += exponential(p.exponential, p.exponential_count, largest - x[i])
+    l = log2_of(sum)
+    for i in range(p.channels):
+        # SPEC: y[i] = min(max((addend - (max - x[i]) * multiplier
+        # SPEC: - log2(sum of e) * log_multiplier) >> shift, -128), 127)      int64
+        y[i] = clamp((p.addend - (largest - x[i]) * p.multiplier - l * p.log_multiplier) >> p.shift, -128, 127)
+
+
+cdef void log_softmax_tflite(const qrt_log_softmax_params *p, const int8_t *x, int32_t largest,
+                             int8_t *y) noexcept nogil:
+    cdef int64_t l, v, sum = 0
+    cdef int32_t i
+    for i in range(p.channels):
+        sum += rounding_shift(exponential(p.exponential, p.exponential_count, largest - x[i]), 12)
+    l = log_of(sum)
+    for i in range(p.channels):
+        # SPEC: y[i] is -128 where max - x[i] is beyond the table's end
+        if largest - x[i] >= p.exponential_count:
+            y[i] = -128
+            continue
+        # SPEC: v[i] = max(high_mul(-(max - x[i]) * 2^(31 - shift), multiplier), -2^30)
+        # SPEC: - log(sum of rounding_shift(e[i], 12))
+        v = max(high_mul(-(largest - x[i]) * power_of_two(31 - p.shift), p.multiplier), -power_of_two(30)) - l
+        # SPEC: y[i] = min(max(rounding_shift(v[i], 22) + 127, -128), 127)
+        y[i] = clamp(rounding_shift(v, 22) + 127, -128, 127)
+
+
+cdef void log_softmax(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
+    cdef const qrt_log_softmax_params *p = <const qrt_log_softmax_params *>params
+    cdef const int8_t *x
+    cdef int32_t row, i, largest
+    for row in range(p.rows):
+        x = inputs[0] + <int64_t>row * p.channels
+        largest = -128
+        for i in range(p.channels):
+            largest = max(largest, x[i])
+        if p.form == EXACT:
+            log_softmax_exact(p, x, largest, output + <int64_t>row * p.channels)
+        else:
+            log_softmax_tflite(p, x, largest, output + <int64_t>row * p.channels)
+
+
+reference.log_softmax.run = log_softmax

@@ -195,6 +195,17 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
         ("b_multiplier", "const int64_t *", 1),
         ("requant", "qrt_requant", 1),
     ),
+    "qrt_log_softmax_params": (
+        ("rows", "int32_t", 1),
+        ("channels", "int32_t", 1),
+        ("form", "int32_t", 1),
+        ("shift", "int32_t", 1),
+        ("multiplier", "int64_t", 1),
+        ("addend", "int64_t", 1),
+        ("exponential", "const uint32_t *", 1),
+        ("exponential_count", "int32_t", 1),
+        ("log_multiplier", "int32_t", 1),
+    ),
     "qrt_reshape_params": (("size", "int32_t", 1),),
 }
 
@@ -227,4 +238,5 @@ PARAMS: dict[str, str] = {
     "requantize_sum": "qrt_requantize_sum_params",
     "squared_difference": "qrt_add_params",
     "layer_norm": "qrt_layer_norm_params",
+    "log_softmax": "qrt_log_softmax_params",
 }

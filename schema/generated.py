@@ -78,6 +78,7 @@ class Options(object):
     RequantizeSum = 25
     SquaredDifference = 26
     LayerNorm = 27
+    LogSoftmax = 28
 
 
 class Lifetime(object):
@@ -2014,6 +2015,101 @@ def LayerNormAddAddend(builder, addend): builder.PrependUOffsetTRelativeSlot(3, 
 def LayerNormStartAddendVector(builder, numElems): return builder.StartVector(8, numElems, 8)
 def LayerNormAddShift(builder, shift): builder.PrependUint8Slot(4, shift, 0)
 def LayerNormEnd(builder): return builder.EndObject()
+
+
+class LogSoftmax(object):
+    __slots__ = ['_tab']
+
+    @classmethod
+    def GetRootAs(cls, buf, offset=0):
+        n = flatbuffers.encode.Get(flatbuffers.packer.uoffset, buf, offset)
+        x = LogSoftmax()
+        x.Init(buf, n + offset)
+        return x
+
+    @classmethod
+    def GetRootAsLogSoftmax(cls, buf, offset=0):
+        """This method is deprecated. Please switch to GetRootAs."""
+        return cls.GetRootAs(buf, offset)
+    @classmethod
+    def LogSoftmaxBufferHasIdentifier(cls, buf, offset, size_prefixed=False):
+        return flatbuffers.util.BufferHasIdentifier(buf, offset, b"\x51\x52\x54\x31", size_prefixed=size_prefixed)
+
+    # LogSoftmax
+    def Init(self, buf, pos):
+        self._tab = flatbuffers.table.Table(buf, pos)
+
+    # LogSoftmax
+    def Exponential(self, j):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(4))
+        if o != 0:
+            a = self._tab.Vector(o)
+            return self._tab.Get(flatbuffers.number_types.Uint32Flags, a + flatbuffers.number_types.UOffsetTFlags.py_type(j * 4))
+        return 0
+
+    # LogSoftmax
+    def ExponentialAsNumpy(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(4))
+        if o != 0:
+            return self._tab.GetVectorAsNumpy(flatbuffers.number_types.Uint32Flags, o)
+        return 0
+
+    # LogSoftmax
+    def ExponentialLength(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(4))
+        if o != 0:
+            return self._tab.VectorLen(o)
+        return 0
+
+    # LogSoftmax
+    def ExponentialIsNone(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(4))
+        return o == 0
+
+    # LogSoftmax
+    def Multiplier(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(6))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int64Flags, o + self._tab.Pos)
+        return 0
+
+    # LogSoftmax
+    def LogMultiplier(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(8))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int32Flags, o + self._tab.Pos)
+        return 0
+
+    # LogSoftmax
+    def Addend(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(10))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int64Flags, o + self._tab.Pos)
+        return 0
+
+    # LogSoftmax
+    def Shift(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(12))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
+    # LogSoftmax
+    def Form(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(14))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
+def LogSoftmaxStart(builder): builder.StartObject(6)
+def LogSoftmaxAddExponential(builder, exponential): builder.PrependUOffsetTRelativeSlot(0, flatbuffers.number_types.UOffsetTFlags.py_type(exponential), 0)
+def LogSoftmaxStartExponentialVector(builder, numElems): return builder.StartVector(4, numElems, 4)
+def LogSoftmaxAddMultiplier(builder, multiplier): builder.PrependInt64Slot(1, multiplier, 0)
+def LogSoftmaxAddLogMultiplier(builder, logMultiplier): builder.PrependInt32Slot(2, logMultiplier, 0)
+def LogSoftmaxAddAddend(builder, addend): builder.PrependInt64Slot(3, addend, 0)
+def LogSoftmaxAddShift(builder, shift): builder.PrependUint8Slot(4, shift, 0)
+def LogSoftmaxAddForm(builder, form): builder.PrependUint8Slot(5, form, 0)
+def LogSoftmaxEnd(builder): return builder.EndObject()
 
 
 class Operator(object):

@@ -163,6 +163,17 @@ static void read_output_range(const uint8_t *bytes, uint32_t table, uint32_t out
     op->output_max = byte_field(bytes, table, output_min + 1, INT8_MAX);
 }
 
+static void read_log_softmax(const uint8_t *bytes, uint32_t table, qrt_operator *op) {
+    qrt_vector exponential = qrt_vector_field(bytes, table, LOG_SOFTMAX_EXPONENTIAL);
+    op->exponential = elements(bytes, exponential);
+    op->exponential_count = exponential.count;
+    op->row_multiplier = (int64_t)ulong_at(bytes, qrt_field(bytes, table, LOG_SOFTMAX_MULTIPLIER));
+    op->log_multiplier = int_field(bytes, table, LOG_SOFTMAX_LOG_MULTIPLIER);
+    op->row_addend = (int64_t)ulong_at(bytes, qrt_field(bytes, table, LOG_SOFTMAX_ADDEND));
+    op->shift = ubyte_field(bytes, table, LOG_SOFTMAX_SHIFT);
+    op->softmax_form = ubyte_field(bytes, table, LOG_SOFTMAX_FORM);
+}
+
 static void read_softmax(const uint8_t *bytes, uint32_t table, qrt_operator *op) {
     uint32_t numerator = qrt_field(bytes, table, SOFTMAX_NUMERATOR);
     qrt_vector exponential = qrt_vector_field(bytes, table, SOFTMAX_EXPONENTIAL);
@@ -196,6 +207,9 @@ static void read_special(const uint8_t *bytes, uint32_t options, qrt_operator *o
         break;
     case QRT_LAYER_NORM:
         read_layer_norm(bytes, options, op);
+        break;
+    case QRT_LOG_SOFTMAX:
+        read_log_softmax(bytes, options, op);
         break;
     case QRT_AVERAGE_POOL2D:
         op->pool_rounding = ubyte_field(bytes, options, AVERAGE_POOL2D_ROUNDING);

@@ -30,6 +30,7 @@ enum qrt_operator_kind {
     QRT_REQUANTIZE_SUM = 25,
     QRT_SQUARED_DIFFERENCE = 26,
     QRT_LAYER_NORM = 27,
+    QRT_LOG_SOFTMAX = 28,
     QRT_OPERATOR_KIND_END,
 };
 

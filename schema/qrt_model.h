@@ -159,11 +159,13 @@ typedef struct qrt_operator {
     int32_t pad_value;                     /* PAD */
     int32_t axis;                          /* CONCAT */
     const uint8_t *permutation;            /* TRANSPOSE: [rank] */
-    const uint32_t *exponential;           /* SOFTMAX: [exponential_count] */
-    uint32_t exponential_count;            /* SOFTMAX: 1 to 256; the table goes on with 0 */
+    const uint32_t *exponential;           /* SOFTMAX, LOG_SOFTMAX: [exponential_count] */
+    uint32_t exponential_count;            /* 1 to 256; the table goes on with 0 */
     uint64_t numerator;                    /* SOFTMAX */
-    int32_t shift;                         /* SOFTMAX, LAYER_NORM */
-    int32_t softmax_form;                  /* SOFTMAX: enum qrt_softmax_form */
+    int32_t shift;                         /* SOFTMAX, LAYER_NORM, LOG_SOFTMAX */
+    int32_t softmax_form;                  /* SOFTMAX, LOG_SOFTMAX: enum qrt_softmax_form */
+    int64_t row_multiplier, row_addend;    /* LOG_SOFTMAX: `multiplier` and `addend` */
+    int32_t log_multiplier;                /* LOG_SOFTMAX */
     const int8_t *lut;                     /* LUT: [256] */
     const int64_t *b_multiplier;           /* REQUANTIZE_SUM: [b_multiplier_count] */
     uint32_t b_multiplier_count;

@@ -469,6 +469,27 @@ static int32_t check_softmax(qrt_check *check, const node *n) {
     return QRT_OK;
 }
 
+static int32_t check_log_softmax_tflite(qrt_check *check, const node *n) {
+    RULE(67, n->op.exponential[0] == INT32_MAX && n->op.row_multiplier <= INT32_MAX && n->op.shift <= 31);
+    RULE(67, (uint64_t)(n->op.exponential_count - 1) << (31 - n->op.shift) < INT32_LIMIT);
+    RULE(67, n->y.shape[n->y.rank - 1] <= 4095 && n->y.zero_point == 127);
+    return QRT_OK;
+}
+
+/* The logarithm of a sum of fewer than 2^31 exponentials is below 31 * 2^26. */
+static int32_t check_log_softmax(qrt_check *check, const node *n) {
+    RULE(39, same_shape(&n->x, &n->y));
+    RULE(67, n->op.exponential_count >= 1 && n->op.exponential_count <= 256);
+    for (uint32_t i = 1; i < n->op.exponential_count; i++) RULE(67, n->op.exponential[i] <= n->op.exponential[0]);
+    RULE(67, n->op.row_multiplier >= 0 && n->op.log_multiplier >= 0);
+    if (n->op.softmax_form == QRT_SOFTMAX_TFLITE) return check_log_softmax_tflite(check, n);
+    RULE(67,
+         n->op.exponential[0] == INT32_LIMIT && n->op.shift <= MAX_SHIFT && n->op.row_multiplier < (int64_t)1 << 54);
+    uint64_t products = ((uint64_t)n->op.log_multiplier << 31) + ((uint64_t)n->op.row_multiplier << 8);
+    RULE(67, products + magnitude(n->op.row_addend) < INT64_LIMIT);
+    return QRT_OK;
+}
+
 static int32_t check_lut(qrt_check *check, const node *n) {
     RULE(53, option_count(check, n, LUT_TABLE) == 256);
     return QRT_OK;
@@ -502,6 +523,8 @@ static int32_t check_special(qrt_check *check, const node *n) {
         return check_transpose(check, n);
     case QRT_SOFTMAX:
         return check_softmax(check, n);
+    case QRT_LOG_SOFTMAX:
+        return check_log_softmax(check, n);
     case QRT_LUT:
         return check_lut(check, n);
     case QRT_SLICE:

@@ -55,7 +55,7 @@ X(36, "concat: axis is below the rank, the inputs have y's shape but along axis,
 X(37, "reshape: x and y have equally many elements.")
 X(38, "transpose: permutation names each axis of x once, and y's length along axis k is x's along axis "
   "permutation[k].")
-X(39, "requantize, clamp, softmax, lut, l2_norm and layer_norm: y has the shape of x.")
+X(39, "requantize, clamp, softmax, lut, l2_norm, layer_norm and log_softmax: y has the shape of x.")
 X(40, "pools, pad, concat, reshape, transpose, clamp, slice, resize2d, maximum and minimum: all inputs and y have the"
   " same numbers.")
 X(41, "conv2d, dwconv2d, transpose_conv2d and linear: weights are constant, with zero_point 0.")
@@ -104,3 +104,8 @@ X(65, "squared_difference: a_multiplier, b_multiplier and y_multiplier are not n
 X(66, "layer_norm: the last axis has C <= 32768 entries, multiplier and addend have as many, |addend| is below 2^62 "
   "and shift at most 62; epsilon_bits is even and at most 62, and 2^(14 + epsilon_bits) * C^3 + epsilon is below "
   "2^63.")
+X(67, "log_softmax: exponential has 1 to 256 entries, of which none is above the first; multiplier and log_multiplier"
+  " are not negative. Form EXACT: the first exponential is 2^31, shift at most 62, multiplier below 2^54, and "
+  "2^31 * log_multiplier + 2^8 * multiplier + |addend| below 2^63. Form TFLITE: the first exponential is 2^31 - "
+  "1, multiplier below 2^31, shift at most 31, 2^(31 - shift) times the number of entries less 1 below 2^31, the "
+  "last axis has at most 4095 entries, and y_zero_point is 127.")

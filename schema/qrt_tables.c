@@ -129,6 +129,14 @@ static const qrt_field_type layer_norm_fields[] = {
     [LAYER_NORM_ADDEND] = VECTOR(8, 1),
     [LAYER_NORM_SHIFT] = SCALAR(1),
 };
+static const qrt_field_type log_softmax_fields[] = {
+    [LOG_SOFTMAX_EXPONENTIAL] = VECTOR(4, 1),
+    [LOG_SOFTMAX_MULTIPLIER] = SCALAR(8),
+    [LOG_SOFTMAX_LOG_MULTIPLIER] = SCALAR(4),
+    [LOG_SOFTMAX_ADDEND] = SCALAR(8),
+    [LOG_SOFTMAX_SHIFT] = SCALAR(1),
+    [LOG_SOFTMAX_FORM] = ENUMERATION(1),
+};
 static const qrt_field_type operator_fields[] = {
     [OPERATOR_NAME] = TEXT,
     [OPERATOR_INPUTS] = VECTOR(4, 1),
@@ -202,6 +210,7 @@ const qrt_table_type qrt_option_tables[QRT_OPERATOR_KIND_END] = {
     [QRT_REQUANTIZE_SUM] = FIELDS(requantize_sum_fields),
     [QRT_SQUARED_DIFFERENCE] = FIELDS(squared_difference_fields),
     [QRT_LAYER_NORM] = FIELDS(layer_norm_fields),
+    [QRT_LOG_SOFTMAX] = FIELDS(log_softmax_fields),
 };
 
 const qrt_facts qrt_operator_facts[QRT_OPERATOR_KIND_END] = {
@@ -232,6 +241,7 @@ const qrt_facts qrt_operator_facts[QRT_OPERATOR_KIND_END] = {
     [QRT_REQUANTIZE_SUM] = {.least_inputs = 2, .most_inputs = 2, .requant = FIELD(REQUANTIZE_SUM_REQUANT)},
     [QRT_SQUARED_DIFFERENCE] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .in_place = 1, .output_min = FIELD(SQUARED_DIFFERENCE_OUTPUT_MIN)},
     [QRT_LAYER_NORM] = {.least_inputs = 1, .most_inputs = 1, .in_place = 1},
+    [QRT_LOG_SOFTMAX] = {.least_inputs = 1, .most_inputs = 1, .in_place = 1},
 };
 
 const char *const qrt_operator_names[QRT_OPERATOR_KIND_END] = {
@@ -262,4 +272,5 @@ const char *const qrt_operator_names[QRT_OPERATOR_KIND_END] = {
     [QRT_REQUANTIZE_SUM] = "requantize_sum",
     [QRT_SQUARED_DIFFERENCE] = "squared_difference",
     [QRT_LAYER_NORM] = "layer_norm",
+    [QRT_LOG_SOFTMAX] = "log_softmax",
 };

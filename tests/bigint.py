@@ -225,7 +225,8 @@ def layer_norm(op: Op, x: Array) -> Array:
     attrs, bits = op.attrs, op.attrs["epsilon_bits"]
 
     def row(codes: Array) -> list[int]:
-        d = [len(codes) * int(code) - sum(codes) for code in codes]
+        total = sum(codes)
+        d = [len(codes) * int(code) - total for code in codes]
         t = max(2**bits * sum(v * v for v in d) + attrs["epsilon"], 2**bits)
         h = (64 - fits(t, 64).bit_length()) // 2
         r = 2**62 // math.isqrt(t * 4**h)
@@ -346,6 +347,51 @@ def softmax(op: Op, x: Array) -> Array:
     return np.array(rows, dtype=object).reshape(x.shape)
 
 
+def binary_logarithm(s: int) -> int:
+    above = s.bit_length() - 32
+    v, result = s >> above, above * 2**26
+    for place in range(25, -1, -1):
+        v = fits(v * v, 65) // 2**31
+        if v >= 2**32:
+            v, result = v // 2, result + 2**place
+    return result
+
+
+def logarithm(s: int) -> int:
+    a, b = 31 - s.bit_length(), 31 - high_mul(s, 1518500250).bit_length()
+    r = min(2 * high_mul(fits(s * 2**a, 32), 1518500250), s * 2**b, 2**31 - 1)
+    z = max((11 - a) * 2**25 + 2**23, (12 - b) * 2**25 - 2**23)
+    p, q = (r + 1805811302) >> 1, fits(2 * (r - 1805811301), 32)
+    c = high_mul(q, q)
+    n = high_mul(q, r) + high_mul(high_mul(q, c), 117049297)
+    d = high_mul(p, fits(1057819769 + q + high_mul(127690142, c), 32)) + high_mul(638450708, q)
+    assert 0 <= d < 2**31
+    return fits(2 * (high_mul(z, 1488522236) + high_mul(rounding_shift(n, 6), inverse(d))), 32)
+
+
+def log_softmax(op: Op, x: Array) -> Array:
+    attrs, count = op.attrs, len(op.attrs["exponential"])
+    exponential = [int(e) for e in attrs["exponential"]] + [0] * (256 - count)
+    multiplier, shift = attrs["multiplier"], attrs["shift"]
+
+    def tflite(d: int, log: int) -> int:
+        v = max(high_mul(fits(-d * 2 ** (31 - shift), 32), multiplier), -(2**30)) - log if d < count else -(2**31)
+        return rounding_shift(fits(v, 32), 22) + 127
+
+    def row(codes: Array) -> list[int]:
+        largest = max(codes)
+        distances = [largest - int(code) for code in codes]
+        e = [exponential[d] for d in distances]
+        if attrs.get("form", "EXACT") == "TFLITE":
+            log = logarithm(fits(sum(rounding_shift(v, 12) for v in e), 32))
+            return [clamp(tflite(d, log), -128, 127) for d in distances]
+        log = fits(binary_logarithm(sum(e)) * attrs["log_multiplier"], 64)
+        sums = [fits(attrs["addend"] - fits(d * multiplier, 64) - log, 64) for d in distances]
+        return [clamp(v // 2**shift, -128, 127) for v in sums]
+
+    return np.array([row(codes) for codes in x.reshape(-1, x.shape[-1])], dtype=object).reshape(x.shape)
+
+
 def lut(op: Op, x: Array) -> Array:
     return each(lambda code: int(op.attrs["table"][code + 128]), x)
 
@@ -391,6 +437,7 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "requantize_sum": requantize_sum,
     "squared_difference": squared_difference,
     "layer_norm": layer_norm,
+    "log_softmax": log_softmax,
 }
 
 

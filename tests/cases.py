@@ -14,6 +14,7 @@ from typing import Any
 import graphs
 from case import Case, case
 from graphs import PER_TENSOR, Numbers, Shape, Sum, Window
+from row_cases import row_cases
 
 from qrt.schema.operators import OPERATORS
 
@@ -428,23 +429,6 @@ def squared_difference_cases() -> Iterator[Case]:
         yield case(name, graphs.squared_difference, (2, 99), (2, 99), numbers, zero_points=(-128, 127))
     clamped = replace(half, output_min=-30, output_max=41, y_zero_point=127)
     yield case("squared_difference clamped", graphs.squared_difference, (300,), (300,), clamped)
-
-
-def row_cases() -> Iterator[Case]:
-    for shape in ((1,), (7,), (3, 256), (2, 3, 5)):
-        yield case(f"arg_max {shape}", graphs.arg_max, shape)
-    for x_zero_point, channels in product((-128, 0, 127), (1, 2, 17, 600)):
-        yield case(f"l2_norm {channels} zero point {x_zero_point}", graphs.l2_norm, (3, channels), x_zero_point)
-    # Of epsilon: none, little, and the most that the rules allow.
-    for channels, bits in ((1, 48), (1, 0), (2, 44), (7, 30), (64, 30), (65, 0), (768, 18), (768, 20)):
-        for epsilon in (0, 1, 2**63 - 1 - (channels**3 << (14 + bits))):
-            name = f"layer_norm {channels} epsilon {epsilon} bits {bits}"
-            yield case(name, graphs.layer_norm, (3, channels), epsilon, bits)
-    for shift in (0, 1, 31, 32, 55, 62):
-        yield case(f"layer_norm shift {shift}", graphs.layer_norm, (2, 3, 33), 1000, 20, shift)
-    yield case("layer_norm at the edge", graphs.layer_norm, (2, 40), 0, 30, 62, edge=True)
-    yield case("layer_norm of many", graphs.layer_norm, (1, 32768), 2**61, 2)
-    yield case("l2_norm of many", graphs.l2_norm, (1, 32768), -128)
 
 
 def place_cases() -> Iterator[Case]:

@@ -469,6 +469,24 @@ def softmax_tflite(rng: Rng, shape: Shape, exponential: Sequence[int]) -> Graph:
     return graph
 
 
+def log_softmax(
+    rng: Rng, shape: Shape, exponential: Sequence[int], numbers: tuple[int, int, int, int], form: str = "EXACT"
+) -> Graph:
+    """`numbers`: multiplier, log_multiplier, addend, shift."""
+    multiplier, log_multiplier, addend, shift = numbers
+    return one_operator(
+        "log_softmax",
+        [tensor("x", shape)],
+        tensor("y", shape, 127),
+        exponential=np.array([2**31 if form == "EXACT" else 2**31 - 1, *exponential], np.uint32),
+        multiplier=multiplier,
+        log_multiplier=log_multiplier,
+        addend=addend,
+        shift=shift,
+        form=form,
+    )
+
+
 def lut(rng: Rng, shape: Shape) -> Graph:
     return one_operator("lut", [tensor("x", shape)], tensor("y", shape), table=codes(rng, (256,)))
 

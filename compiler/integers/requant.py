@@ -29,6 +29,7 @@ from qrt.compiler.integers.channels import (
 from qrt.compiler.integers.fitting import match_float32
 from qrt.compiler.integers.gemmlowp import softmax_exponential
 from qrt.compiler.integers.layer_norm import lower_layer_norm
+from qrt.compiler.integers.log_softmax import lower_log_softmax
 from qrt.compiler.integers.sums import RATIOS, engine_sum
 from qrt.compiler.integers.thresholds import STATED, engine_codes, match_engine, single_precision, thresholds
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
@@ -386,6 +387,7 @@ def lower(graph: Graph, report: Report) -> Graph:
         "mean": _lower_mean,
         "softmax": _lower_softmax,
         "layer_norm": lower_layer_norm,
+        "log_softmax": lower_log_softmax,
         "squared_difference": _lower_squared_difference,
     }
     problems: list[Problem] = []

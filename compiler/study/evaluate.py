@@ -234,6 +234,12 @@ def _l2_norm(op: Op, x: Array) -> Array:
     return np.asarray(x / np.maximum(np.sqrt((x * x).sum(axis=-1, keepdims=True)), 1e-6))
 
 
+def _log_softmax(op: Op, x: Array) -> Array:
+    axis = op.attrs.get("axis", -1)
+    below = x - x.max(axis=axis, keepdims=True)
+    return np.asarray(below - np.log(np.exp(below).sum(axis=axis, keepdims=True)))
+
+
 def _layer_norm(op: Op, x: Array, *parameters: Array) -> Array:
     """gamma and beta are inputs in the source, attributes of a quantized operator."""
     gamma, beta = parameters or (op.attrs["gamma"], op.attrs["beta"])
@@ -269,6 +275,7 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "arg_max": _arg_max,
     "l2_norm": _l2_norm,
     "layer_norm": _layer_norm,
+    "log_softmax": _log_softmax,
     "add": _add,
     "matmul": lambda op, a, b: a @ np.swapaxes(b, -1, -2),
 }

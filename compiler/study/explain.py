@@ -125,6 +125,11 @@ OTHERS = {
         "e = exponential[max - x]",
         "y = clamp(((e * floor(numerator / sum of e) + round) >> shift) + y_zero_point)",
     ],
+    "log_softmax": [
+        "e = exponential[max - x]",
+        "y = clamp((addend - (max - x) * multiplier - log2(sum of e) * log_multiplier) >> shift)",
+        "multiplier * 2^-shift = x_scale / y_scale, log_multiplier * 2^(26 - shift) = ln(2) / y_scale",
+    ],
     "arg_max": ["y = index of the first of the largest codes - 128"],
     "layer_norm": [
         "d = C * x - sum of x, n = d / sqrt(sum of d^2 + epsilon * 2^-epsilon_bits) in units of 2^-30",

@@ -214,15 +214,15 @@ def zero_bits(n):
     # Leading zero bits of a 32-bit number.
     return sum((n < (1 << k)).astype(np.int64) for k in range(32))
 """
-SOFTMAX_TFLITE = """
+INVERSE = """
 def inverse(a):
     h = (a + (1 << 31)) >> 1
     v = 1515870810 + high_mul(h, -1010580540)
     for _ in range(3):
         v = v + 4 * high_mul(v, (1 << 29) - high_mul(h, v))
     return np.minimum(2 * v, (1 << 31) - 1)
-
-
+"""
+SOFTMAX_TFLITE = """
 def layer(x):
     below = x.max(axis=-1, keepdims=True).astype(np.int64) - x
     e = np.append(exponential, 0)[np.minimum(below, len(exponential))].astype(np.int64)
@@ -284,6 +284,47 @@ def layer(x):
         n = (d * r + (1 << (k - 1))) >> k  # in units of 2^-30
         rows.append((n * multiplier + addend) >> shift)
     return np.clip(np.array(rows), -128, 127).astype(np.int8).reshape(x.shape)
+"""
+
+LOG_SOFTMAX = """
+def log2(s):
+    # Of s / 2^31 in units of 2^-26: each squaring shows the next bit.
+    log, s = np.zeros_like(s), s.copy()
+    while (s >= 1 << 32).any():
+        log, s = log + ((s >= 1 << 32) << 26), s >> (s >= 1 << 32)
+    for bit in range(25, -1, -1):
+        s = ((s.astype(np.uint64) * s.astype(np.uint64)) >> np.uint64(31)).astype(np.int64)
+        log, s = log + ((s >> 32) << bit), s >> (s >> 32)
+    return log
+
+
+def layer(x):
+    below = x.max(axis=-1, keepdims=True).astype(np.int64) - x
+    e = np.append(exponential, 0)[np.minimum(below, len(exponential))].astype(np.int64)
+    log = log2(e.sum(axis=-1, keepdims=True))
+    y = (addend - below * multiplier - log * log_multiplier) >> shift
+    return np.clip(y, -128, 127).astype(np.int8)
+"""
+LOGARITHM = """
+def logarithm(s):
+    # Of s / 2^19 in units of 2^-26, as gemmlowp computes it.
+    a, b = zero_bits(s) - 1, zero_bits(high_mul(s, 1518500250)) - 1
+    r = np.minimum(np.minimum(2 * high_mul(s << a, 1518500250), s << b), (1 << 31) - 1)
+    z = np.maximum(((11 - a) << 25) + (1 << 23), ((12 - b) << 25) - (1 << 23))
+    p, q = (r + 1805811302) >> 1, 2 * (r - 1805811301)
+    c = high_mul(q, q)
+    n = high_mul(q, r) + high_mul(high_mul(q, c), 117049297)
+    d = high_mul(p, 1057819769 + q + high_mul(127690142, c)) + high_mul(638450708, q)
+    return 2 * (high_mul(z, 1488522236) + high_mul(rounding_shift(n, 6), inverse(d)))
+"""
+LOG_SOFTMAX_TFLITE = """
+def layer(x):
+    below = x.max(axis=-1, keepdims=True).astype(np.int64) - x
+    e = np.append(exponential, 0)[np.minimum(below, len(exponential))].astype(np.int64)
+    log = logarithm(rounding_shift(e, 12).sum(axis=-1, keepdims=True))
+    v = np.maximum(high_mul(-below << (31 - shift), multiplier), -(1 << 30)) - log
+    y = np.where(below < len(exponential), rounding_shift(v, 22) + 127, -128)
+    return np.clip(y, -128, 127).astype(np.int8)
 """
 
 
@@ -390,6 +431,11 @@ def _layer_norm(op: Op) -> dict[str, Any]:
     return {key: int(op.attrs[key]) for key in ("epsilon", "epsilon_bits", "shift")} | arrays
 
 
+def _log_softmax(op: Op) -> dict[str, Any]:
+    keys = ("multiplier", "shift", *(() if op.attrs["form"] == "TFLITE" else ("log_multiplier", "addend")))
+    return {"exponential": op.attrs["exponential"], **{key: int(op.attrs[key]) for key in keys}}
+
+
 def _softmax(op: Op) -> dict[str, Any]:
     table = {"exponential": op.attrs["exponential"]}
     if op.attrs["form"] == "TFLITE":
@@ -421,6 +467,7 @@ KINDS: dict[str, tuple[Callable[[Op], dict[str, Any]], list[str]]] = {
     "softmax": (_softmax, [SOFTMAX]),
     "l2_norm": (lambda op: {"x_zero_point": op.inputs[0].zero_point}, [HIGH_MUL, L2_NORM]),
     "layer_norm": (_layer_norm, [LAYER_NORM]),
+    "log_softmax": (_log_softmax, [LOG_SOFTMAX]),
     "arg_max": (_attrs(), [ARG_MAX]),
     "matmul": (_two, [MATMUL]),
     "transpose_conv2d": (_transpose_conv2d, [TRANSPOSE_CONV2D]),
@@ -440,7 +487,11 @@ REAL: dict[str, Callable[..., Any]] = {
     "squared_difference": lambda a, b: np.square(a - b),
 }
 # The second form of kinds that have two.
-TFLITE_FORMS = {"add": [SCALE_DOWN, ADD_TFLITE], "softmax": [HIGH_MUL, SOFTMAX_TFLITE]}
+TFLITE_FORMS = {
+    "add": [SCALE_DOWN, ADD_TFLITE],
+    "softmax": [HIGH_MUL, INVERSE, SOFTMAX_TFLITE],
+    "log_softmax": [HIGH_MUL, INVERSE, LOGARITHM, LOG_SOFTMAX_TFLITE],
+}
 
 
 def functions(op: Op) -> list[str]:

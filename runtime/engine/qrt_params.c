@@ -329,6 +329,20 @@ static void fill_layer_norm(const qrt_node *n, void *params, int32_t *runs) {
     p->addend = n->op.addend;
 }
 
+static void fill_log_softmax(const qrt_node *n, void *params, int32_t *runs) {
+    qrt_log_softmax_params *p = params;
+    (void)runs;
+    p->rows = product(n->y.shape, 0, n->y.rank - 1);
+    p->channels = n->y.shape[n->y.rank - 1];
+    p->form = n->op.softmax_form;
+    p->shift = n->op.shift;
+    p->multiplier = n->op.row_multiplier;
+    p->addend = n->op.row_addend;
+    p->exponential = n->op.exponential;
+    p->exponential_count = (int32_t)n->op.exponential_count;
+    p->log_multiplier = n->op.log_multiplier;
+}
+
 #define FILLER(name, kind, params, fill)                                                                               \
     const qrt_filler qrt_##name##_filler = {kind, 0, sizeof(qrt_##params##_params), 0, fill}
 #define PACKED_FILLER(name, kind, params, fill)                                                                        \
@@ -362,6 +376,7 @@ FILLER(l2_norm, QRT_L2_NORM, l2_norm, fill_l2_norm);
 FILLER(requantize_sum, QRT_REQUANTIZE_SUM, requantize_sum, fill_requantize_sum);
 FILLER(squared_difference, QRT_SQUARED_DIFFERENCE, add, fill_add);
 FILLER(layer_norm, QRT_LAYER_NORM, layer_norm, fill_layer_norm);
+FILLER(log_softmax, QRT_LOG_SOFTMAX, log_softmax, fill_log_softmax);
 
 void qrt_pack(const qrt_filler *filler, const qrt_kernel *kernel, void *params, void *packed) {
     const void *place = packed;

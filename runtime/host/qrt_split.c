@@ -90,6 +90,8 @@ static rows find_rows(int32_t kind, qrt_params *p) {
         return rows_of(&p->softmax.rows, p->softmax.channels, 0, p->softmax.channels, 1);
     case QRT_L2_NORM:
         return rows_of(&p->l2_norm.rows, p->l2_norm.channels, 0, p->l2_norm.channels, 1);
+    case QRT_LOG_SOFTMAX:
+        return rows_of(&p->log_softmax.rows, p->log_softmax.channels, 0, p->log_softmax.channels, 1);
     case QRT_LAYER_NORM:
         return rows_of(&p->layer_norm.rows, p->layer_norm.channels, 0, p->layer_norm.channels, 1);
     case QRT_REQUANTIZE_SUM:
@@ -122,6 +124,7 @@ static int64_t work_of(int32_t kind, const qrt_params *p, int64_t out_size) {
     case QRT_SOFTMAX:
     case QRT_L2_NORM:
     case QRT_LAYER_NORM:
+    case QRT_LOG_SOFTMAX:
         return out_size * 512;
     default:
         return out_size * 32;

@@ -207,6 +207,17 @@ typedef struct qrt_requantize_sum_params {
     qrt_requant requant;         /* SINGLE, with addend */
 } qrt_requantize_sum_params;
 
+typedef struct qrt_log_softmax_params {
+    int32_t rows, channels;
+    int32_t form; /* 0 EXACT, 1 TFLITE */
+    int32_t shift;
+    int64_t multiplier;          /* EXACT: below 2^54; TFLITE: below 2^31 */
+    int64_t addend;              /* EXACT */
+    const uint32_t *exponential; /* [exponential_count], then 0 */
+    int32_t exponential_count;   /* 1 to 256 */
+    int32_t log_multiplier;      /* EXACT */
+} qrt_log_softmax_params;
+
 /* reshape: the bytes move, if they move at all, unchanged. */
 typedef struct qrt_reshape_params {
     int32_t size;
@@ -234,6 +245,7 @@ typedef union qrt_params {
     qrt_l2_norm_params l2_norm;
     qrt_requantize_sum_params requantize_sum;
     qrt_layer_norm_params layer_norm;
+    qrt_log_softmax_params log_softmax;
 } qrt_params;
 
 /* How a kernel with windows reads its input: what a row of output needs, perhaps while it writes that row; all that a

@@ -159,6 +159,16 @@ cdef extern from "qrt_kernels.h" nogil:
         const int64_t *b_multiplier
         qrt_requant requant
 
+    ctypedef struct qrt_log_softmax_params:
+        int32_t rows, channels
+        int32_t form
+        int32_t shift
+        int64_t multiplier
+        int64_t addend
+        const uint32_t *exponential
+        int32_t exponential_count
+        int32_t log_multiplier
+
     ctypedef struct qrt_reshape_params:
         int32_t size
 
@@ -183,6 +193,7 @@ cdef extern from "qrt_kernels.h" nogil:
         qrt_l2_norm_params l2_norm
         qrt_requantize_sum_params requantize_sum
         qrt_layer_norm_params layer_norm
+        qrt_log_softmax_params log_softmax
 
     ctypedef struct qrt_kernel:
         void (*run)(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil
@@ -225,6 +236,7 @@ cdef extern from "qrt_kernels.h" nogil:
         qrt_kernel requantize_sum
         qrt_kernel squared_difference
         qrt_kernel layer_norm
+        qrt_kernel log_softmax
 
     const qrt_kernel *qrt_kernel_row(const qrt_kernels *kernels, int32_t number)
     const qrt_kernel *qrt_kernel_covering(const qrt_kernel *kernel, const void *params)

@@ -54,6 +54,8 @@ SINGLE = (
     models.requantize_sum,
     models.squared_difference,
     models.layer_norm,
+    models.log_softmax,
+    models.log_softmax_tflite,
 )
 
 

@@ -204,6 +204,10 @@ static void place_parameters(const qrt_model *model, const qrt_operator *op, qrt
         p->layer_norm.multiplier = place_copy("multiplier", -1, op->multiplier, channels * 4u, 4, behind);
         p->layer_norm.addend = place_copy("addend", -1, op->addend, channels * 8u, 8, behind);
         break;
+    case QRT_LOG_SOFTMAX:
+        p->log_softmax.exponential =
+            place_copy("exponential", -1, op->exponential, op->exponential_count * 4u, 4, behind);
+        break;
     case QRT_SOFTMAX:
         p->softmax.exponential = place_copy("exponential", -1, op->exponential, op->exponential_count * 4u, 4, behind);
         break;

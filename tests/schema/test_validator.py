@@ -333,6 +333,8 @@ LARGEST = (1 << 31) - 1
             epsilon_bits=44,
             epsilon=(1 << 63) - 1 - (27 << 58),
         ),
+        models.log_softmax(log_multiplier=LARGEST, multiplier=(1 << 54) - 1, addend=(1 << 31) + (1 << 8) - 1, shift=62),
+        models.log_softmax_tflite(multiplier=LARGEST, shift=1, channels=4095),
         models.pool((1, 2048, 2048, 1), (1, 1, 1, 1), filter=(2048, 2048)),
         models.pool(y=(1, 3, 3, 2), padding=(1, 1, 1, 1)),
         models.conv(weights=(3, 1, 1, 2), y=(1, 9, 9, 3), padding=(2, 3, 5, 0)),

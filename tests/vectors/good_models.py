@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -164,6 +165,22 @@ def layer_norm_file() -> bytes:
     return encode(net.model(test_vectors=vectors(([given], [expected]))))
 
 
+def log_softmax_file() -> bytes:
+    """A step of x is a factor of 2; y is in quarters of octaves, and in units of 1/16 as gemmlowp computes it."""
+    net = Net(name="log softmax", producer="make_vectors.py")
+    x = net.input((2, 4), zero_point=9, name="x")
+    options = Table("LogSoftmax", exponential=np.array([1 << 31, 1 << 30], "<u4"), multiplier=4 << 40, shift=40)
+    options.fields.update(log_multiplier=4 << 14, addend=255 << 39)
+    net.output(net.op(options, [x], (2, 4), 127))
+    options = Table("LogSoftmax", exponential=np.array([(1 << 31) - 1, 1 << 30], "<u4"), shift=5, form=1)
+    options.fields.update(multiplier=round(2**31 * math.log(2)))
+    net.output(net.op(options, [x], (2, 4), 127))
+    # The sums are 3 and 2: 4 * log2(3) is 6.34, 16 * ln(3) is 17.58, 16 * ln(2) is 11.09.
+    octaves, sixteenths = codes(121, 121, 117, 117, 123, 119, 119, -128), codes(109, 109, 98, 98, 116, 105, 105, -128)
+    given = codes(5, 5, 4, 4, 5, 4, 4, -128)
+    return encode(net.model(test_vectors=vectors(([given], [octaves, sixteenths]))))
+
+
 GOOD: dict[str, Callable[[], bytes]] = {
     "format1_linear_3_to_2": linear_3_to_2,
     "format1_every_operator": every_operator,
@@ -171,4 +188,5 @@ GOOD: dict[str, Callable[[], bytes]] = {
     "format1_accumulators": accumulators_file,
     "format1_squared_difference": squared_difference_file,
     "format1_layer_norm": layer_norm_file,
+    "format1_log_softmax": log_softmax_file,
 }

@@ -14,7 +14,7 @@ from typing import Any
 from vectors.bad_models import BAD_MODELS
 from vectors.encode import encode, longs, patch, root, seal
 from vectors.good_models import GOOD, linear_3_to_2
-from vectors.models import linear, reshapes
+from vectors.models import linear, log_softmax, reshapes
 
 from qrt.schema import generated
 
@@ -99,6 +99,14 @@ def with_odd_vtable() -> bytes:
     return seal(patch(content, table.Pos, "<i", table.Pos - (vector_of(root(content), 3) + 5)))
 
 
+def with_exponentials_behind_an_empty_vector() -> bytes:
+    """A table of no entries, behind which there is one that would do."""
+    content, options = encode(log_softmax()), generated.LogSoftmax()
+    table = root(content).Operators(0).Options()
+    options.Init(table.Bytes, table.Pos)
+    return seal(patch(content, vector_of(options, 0), "<I", 0))
+
+
 def with_cut_name() -> bytes:
     """A text that ends within a character, whose rest stands behind it."""
     content = encode(reshapes(name="caf\u00e9"))
@@ -131,6 +139,7 @@ BAD_BYTES: dict[str, Callable[[], bytes]] = {
     "v06_bytes_after_the_end": lambda: seal(linear_3_to_2() + bytes(16), size=560),
     "v07_crc": with_other_crc,
     "v10_cut_within_a_character": with_cut_name,
+    "v67_no_entries": with_exponentials_behind_an_empty_vector,
 }
 
 BAD: dict[str, Callable[[], bytes]] = {

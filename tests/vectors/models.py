@@ -212,6 +212,18 @@ def layer_norm(
     return single(Table("LayerNorm", multiplier=ints(*multiplier), addend=longs(*addend), **fields), x, y)
 
 
+def log_softmax(first: int = 1 << 31, rest: Any = (1,), shape: Any = (1, 4), y: Any = (1, 4), **fields: Any) -> Table:
+    return single(Table("LogSoftmax", exponential=np.array([first, *rest], "<u4"), **fields), shape, y)
+
+
+def log_softmax_tflite(
+    first: int = (1 << 31) - 1, rest: Any = (1,), channels: int = 4, zero_point: int = 127, **fields: Any
+) -> Table:
+    fields = {"form": 1, "shift": 31, **fields}
+    model = log_softmax(first, rest, (1, channels), (1, channels), **fields)
+    return but(model, tensors__1__zero_point=zero_point)
+
+
 def accumulators(scales: Any = (0.5, 0.25), dtype: int = 1, **fields: Any) -> Table:
     """A Linear whose output, tensor 2, is int32."""
     net = Net()

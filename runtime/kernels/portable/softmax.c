@@ -1,20 +1,7 @@
 /* softmax.c: softmax in plain C99. */
+#include "portable/softmax.h"
+
 #include "portable/portable.h"
-#include "qrt_math.h"
-
-/* inverse(a) of SPEC.md: 1 / (1 + a) in units of 2^-31, where `sum` is 1 + a in these units, by Newton's method. */
-static int32_t softmax_inverse(uint32_t sum) {
-    int32_t h = (int32_t)(sum >> 1);
-    int32_t v = 1515870810 + qrt_high_mul(h, -1010580540);
-    for (int32_t i = 0; i < 3; i++) v += 4 * qrt_high_mul((1 << 29) - qrt_high_mul(h, v), v);
-    return v < 1 << 30 ? 2 * v : INT32_MAX;
-}
-
-/* Without a branch, which nothing could predict. */
-static uint32_t exponential(const uint32_t *table, int32_t count, int32_t distance) {
-    int32_t inside = (distance - count) >> 31; /* all bits or none */
-    return table[distance & inside] & (uint32_t)inside;
-}
 
 static void softmax_tflite_row(const qrt_softmax_params *p, const int8_t *x, int32_t max, int8_t *y) {
     const uint32_t *table = p->exponential;
@@ -47,8 +34,7 @@ void qrt_softmax_s8(const void *params, const int8_t *const *inputs, int8_t *out
     const int8_t *x = inputs[0];
     (void)scratch;
     for (int32_t row = 0; row < p->rows; row++, x += p->channels, output += p->channels) {
-        int32_t max = -128;
-        for (int32_t i = 0; i < p->channels; i++) max = x[i] > max ? x[i] : max;
+        int32_t max = row_maximum(x, p->channels);
         if (p->form == 0) {
             softmax_exact_row(p, x, max, output);
         } else {

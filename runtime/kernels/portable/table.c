@@ -33,6 +33,7 @@ ROW(l2_norm)
 ROW(requantize_sum)
 ROW(squared_difference)
 ROW(layer_norm)
+ROW(log_softmax)
 
 void qrt_kernels_portable(qrt_kernels *kernels) {
     kernels->name = "portable";
