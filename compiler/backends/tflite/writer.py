@@ -436,6 +436,18 @@ def _arg_max(e: _Exporter, op: Op) -> None:
     raise _NotExpressible("ARG_MAX outputs int32, qrt's arg_max int8 codes")
 
 
+def _log_softmax(e: _Exporter, op: Op) -> None:
+    if (op.output.scale, op.output.zero_point) != (1 / 16, 127):
+        raise _NotExpressible("LOG_SOFTMAX has an output scale of 1/16 and zero point 127")
+    if op.attrs.get("form", "EXACT") != "TFLITE":
+        e.differs(op, "tflm", "litert")
+    e.emit(op, "LOG_SOFTMAX", [e.at(op.inputs[0])], "LogSoftmaxOptions", fused=False)
+
+
+def _layer_norm(e: _Exporter, op: Op) -> None:
+    raise _NotExpressible("it has no layer normalization")
+
+
 OPERATORS: dict[str, Callable[[_Exporter, Op], None]] = {
     "conv2d": _conv2d,
     "dwconv2d": _conv2d,
@@ -460,5 +472,8 @@ OPERATORS: dict[str, Callable[[_Exporter, Op], None]] = {
     "minimum": _plain("MINIMUM", "MaximumMinimumOptions"),
     "arg_max": _arg_max,
     "matmul": _matmul,
+    "squared_difference": _plain("SQUARED_DIFFERENCE", "SquaredDifferenceOptions"),
+    "log_softmax": _log_softmax,
+    "layer_norm": _layer_norm,
     "l2_norm": _plain("L2_NORMALIZATION", "L2NormOptions"),
 }

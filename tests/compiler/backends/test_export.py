@@ -222,6 +222,32 @@ def test_the_reader_is_the_writers_inverse() -> None:
         assert writer.write(again, memory.plan(again)) == content
 
 
+def normalized(scale: float = 1 / 16, *, layer_norm: bool = False) -> Graph:
+    g = GraphBuilder("normalized")
+    a, b = (g.input(name, (2, 30), scale=0.1, zero_point=5) for name in "ab")
+    y = g.squared_difference(a, b, scale=0.5, zero_point=-120, activation="relu6")
+    if layer_norm:
+        y = g.layer_norm(y, 1.0, 0.0, scale=0.05)
+    g.output(g.log_softmax(y, scale=scale, form="TFLITE" if scale == 1 / 16 else "EXACT"))
+    return build(g).graph
+
+
+@pytest.mark.parametrize("engine", ["tflm", "litert"])
+def test_squared_difference_and_log_softmax(engine: str) -> None:
+    graph = normalized()
+    exported = to_tflite(graph)
+    assert exported.differing == {"tflm": [], "litert": []}
+    inputs = [codes(np.random.default_rng(i), (2, 30)) for i in range(2)]
+    (expected,) = {"tflm": engines.Tflm, "litert": engines.Litert}[engine](exported.content).run(inputs)
+    np.testing.assert_array_equal(qrt.load(writer.write(graph, memory.plan(graph))).run(*inputs), expected)
+
+
+@pytest.mark.parametrize(("layer_norm", "text"), [(True, "it has no layer normalization"), (False, "scale of 1/16")])
+def test_normalizations_that_tflite_has_not(layer_norm: bool, text: str) -> None:
+    with pytest.raises(CompileError, match=text):
+        to_tflite(normalized(0.1, layer_norm=layer_norm))
+
+
 def test_what_tflite_cannot_say_is_refused_whole(tmp_path: Path) -> None:
     g = GraphBuilder("unsayable")
     x = g.input("x", (1, 8, 8, 2), scale=0.1)
