@@ -24,6 +24,7 @@ from qrt.compiler.integers.singles import (
     requantized,
     sum_codes,
 )
+from qrt.compiler.integers.thresholds import MOST_SHIFT
 
 if TYPE_CHECKING:
     from qrt.compiler.ir import Op, Tensor
@@ -36,8 +37,6 @@ CODES = np.arange(-128, 128, dtype=np.int64)
 REACH = 128
 # Changes of each multiplier in a search over two of them.
 COARSE = np.unique(np.concatenate([np.arange(-8, 9), np.arange(-REACH, REACH + 1, 8)]))
-# Up to this shift, shifted codes fit into int64 with a margin; above it, real multipliers are below 2^-19.
-MOST_SHIFT = 50
 # Largest number of sums of a window that are checked.
 MOST_SUMS = 2**22
 
@@ -150,10 +149,18 @@ def _fitted_average(op: Op, report: Report) -> None:
         return
     sums = _sums(x, count)
     divisor = count if op.kind == "mean" else round(1 / op.inputs[1].scale)
+    if op.attrs.get("total", False):
+        divisor = 1
     wanted, sure = average_codes(op, sums, count, divisor)
     wanted = _bounded(op, wanted)
     left = _fit(op, sums[sure], wanted[sure])
-    if left and op.kind == "mean" and y.quantization is not None and y.quantization.same_as(x.quantization):
+    if (
+        left
+        and op.kind == "mean"
+        and divisor == count
+        and y.quantization is not None
+        and y.quantization.same_as(x.quantization)
+    ):
         bounds = {key: getattr(op.attrs["requant"], key) for key in ("output_min", "output_max")}
         window = {"filter": size, "stride": size, "padding": (0, 0, 0, 0), "rounding": "HALF_EVEN"}
         pool = replace(op, kind="average_pool2d", attrs=window | bounds | {"float32": op.attrs["float32"]})

@@ -6,6 +6,7 @@ uses by default ("xnnpack"). Scales are float32, as in files.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -58,12 +59,12 @@ def _fixed_point(function: Callable[[int], int], x: Tensor, bits: int, zero_poin
     return _table(np.array(codes))
 
 
-def _of_reals(real: np.ndarray, y_scale: float, zero_point: int, engine: str) -> np.ndarray:
-    """Codes of float32 numbers; `y_scale` is a power of two."""
-    scaled = real.astype(np.float32) * np.float32(1 / y_scale)
-    if engine == "xnnpack":
-        return _table(np.rint(scaled + np.float32(zero_point)))
-    return _table(half_away(scaled) + zero_point)
+def _of_reals(real: np.ndarray, y: Tensor, half_to_even: bool = False) -> np.ndarray:
+    """Codes of float32 numbers: LiteRT rounds half away from zero, XNNPACK half to even and with the zero point."""
+    scaled = np.clip(real.astype(np.float32) * (np.float32(1) / np.float32(y.scale)), -1024, 1024)
+    if half_to_even:
+        return _table(np.rint(scaled + np.float32(y.zero_point)))
+    return _table(half_away(scaled) + y.zero_point)
 
 
 def _reals(x: Tensor) -> np.ndarray:
@@ -71,19 +72,19 @@ def _reals(x: Tensor) -> np.ndarray:
     return (np.float32(x.scale) * (CODES - x.zero_point).astype(np.float32)).astype(np.float64)
 
 
-def logistic(x: Tensor, engine: str) -> np.ndarray:
-    """1 / (1 + exp(-x)) in 1/256, zero point -128: in fixed point in TFLM, in float32 in LiteRT and XNNPACK."""
+def logistic(x: Tensor, y: Tensor, engine: str) -> np.ndarray:
+    """1 / (1 + exp(-x)): in fixed point in TFLM, always in 1/256, zero point -128; in float32 in LiteRT and XNNPACK."""
     if engine == "tflm":
         return _fixed_point(gemmlowp.logistic, x, 8, -128)
     with np.errstate(over="ignore"):
         power = np.exp(-_reals(x))
         if engine == "litert":
             power = power.astype(np.float32)
-    return _of_reals(1 / (1 + power), 1 / 256, -128, engine)
+    return _of_reals(1 / (1 + power), y, engine == "xnnpack")
 
 
-def tanh(x: Tensor, engine: str) -> np.ndarray:
-    """tanh(x) in 1/128, zero point 0: in fixed point in TFLM, in float32 in LiteRT and XNNPACK."""
+def tanh(x: Tensor, y: Tensor, engine: str) -> np.ndarray:
+    """tanh(x): in fixed point in TFLM, always in 1/128, zero point 0; in float32 in LiteRT and XNNPACK."""
     if engine == "tflm":
         return _fixed_point(gemmlowp.tanh, x, 7, 0)
     # As in glibc: by expm1, rounded to float32 after each step.
@@ -92,7 +93,7 @@ def tanh(x: Tensor, engine: str) -> np.ndarray:
         above = one - two / (np.expm1(2 * np.abs(real)).astype(np.float32) + two)
     power = np.expm1(-2 * np.abs(real)).astype(np.float32)
     near = -power / (power + two)
-    return _of_reals(np.copysign(np.where(np.abs(real) >= 1, above, near), real), 1 / 128, 0, engine)
+    return _of_reals(np.copysign(np.where(np.abs(real) >= 1, above, near), real), y, engine == "xnnpack")
 
 
 def leaky_relu(x: Tensor, y: Tensor, alpha: float, engine: str) -> np.ndarray:
@@ -155,3 +156,73 @@ def hard_swish(x: Tensor, y: Tensor, engine: str) -> np.ndarray:
 def clamp_raw(low: int, high: int) -> np.ndarray:
     """The codes themselves, clamped to a range."""
     return _table(np.clip(CODES, low, high))
+
+
+def absolute(x: Tensor, y: Tensor) -> np.ndarray:
+    """|x|: requantized where the scale changes."""
+    steps = np.abs(CODES - x.zero_point)
+    if x.scale != y.scale:
+        steps = _requantized(steps, x.scale / y.scale)
+    return _table(steps + y.zero_point)
+
+
+def _requantized(steps: np.ndarray, real: float) -> np.ndarray:
+    return requantize(steps, replace(double(real), output_min=-WIDE, output_max=WIDE), 0)
+
+
+def above(x: Tensor, y: Tensor) -> np.ndarray:
+    """max(x, 0), requantized: the part of a PRELU whose slope is 1."""
+    return _table(_requantized(np.maximum(CODES - x.zero_point, 0), x.scale / y.scale) + y.zero_point)
+
+
+def inverse_root(x: Tensor, y: Tensor) -> np.ndarray:
+    """1 / sqrt(x) in fixed point; the engines refuse x < 0, for which this gives what they give for 0."""
+    real = 1 / float(np.sqrt(np.float32(x.scale)) * np.float32(y.scale))
+    multiplier, shift = quantize_multiplier(real)
+    codes = []
+    for d in range(-128 - x.zero_point, 128 - x.zero_point):
+        if d <= 0:
+            codes.append(127)
+            continue
+        root, exponent = gemmlowp.inverse_root(d)
+        # The root has 20 more bits than its real value until the last step.
+        fine = _scaled(1, root, exponent + 11)
+        codes.append(_scaled(fine, multiplier, shift + 20) + y.zero_point)
+    return _table(np.array(codes))
+
+
+def _scaled(v: int, multiplier: int, shift: int) -> int:
+    return int(rounding_shift(high_mul(v << max(31 - shift, 0), multiplier), max(shift - 31, 0)))
+
+
+def exponential(x: Tensor, y: Tensor) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return _of_reals(np.exp(_reals(x)).astype(np.float32), y)
+
+
+def elu(x: Tensor, y: Tensor) -> np.ndarray:
+    real = _reals(x)
+    return _of_reals(np.where(real < 0, np.expm1(np.minimum(real, 0)), real), y)
+
+
+def logarithm(x: Tensor, y: Tensor) -> np.ndarray:
+    """log(x), the lowest code where x <= 0."""
+    real = _reals(x)
+    least = np.float32(-128 - y.zero_point) * np.float32(y.scale)
+    return _of_reals(np.where(real > 0, np.log(np.where(real > 0, real, 1)), least), y)
+
+
+def gelu(x: Tensor, y: Tensor, approximate: bool) -> np.ndarray:
+    """x * P(X <= x), rounded to float32 after each step; by tanh if `approximate`."""
+    real = _reals(x).astype(np.float32)
+    half = np.float32(0.5) * real
+    if approximate:
+        inner = np.float32(math.sqrt(2 / math.pi)) * (real + np.float32(0.044715) * real * real * real)
+        return _of_reals(half * (1 + np.tanh(inner.astype(np.float64)).astype(np.float32)), y)
+    tails = [math.erfc(r) for r in (real * np.float32(-math.sqrt(0.5))).tolist()]
+    return _of_reals(half * np.array(tails, np.float32), y)
+
+
+def negated(x: Tensor, y: Tensor) -> np.ndarray:
+    """-code, whatever the codes mean; -128 stays."""
+    return (-CODES).astype(np.int8)

@@ -70,6 +70,27 @@ def tanh(a: int) -> int:
     return above if a > 0 else -above
 
 
+def _saturated(v: int) -> int:
+    return min(max(v, -(2**31)), ONE)
+
+
+def inverse_root(s: int) -> tuple[int, int]:
+    """(m, e) with 1 / sqrt(s) about m * 2^-(31 + e), for s > 0: five steps of Newton's method."""
+    if s <= 1:
+        return ONE, 0
+    e = 11
+    while s >= 2**29:
+        s, e = s // 4, e + 1
+    pairs = (32 - s.bit_length() - 1) // 2 - 1
+    t, e = s << (2 * pairs), e - pairs
+    half, v = rounding_shift(t >> 1, 1), 2**28
+    for _ in range(5):
+        cube = _saturated(high_mul(high_mul(v, v), v) << 6)
+        v = _saturated((high_mul(402653184, v) - high_mul(half, cube)) << 3)
+    m = int(high_mul(v, 1518500250))
+    return (m << max(-e, 0)), max(e, 0)
+
+
 def scaling(x_scale: float, integer_bits: int) -> tuple[int, int, int]:
     """Multiplier and left shift that scale a difference of codes to its integer bits, and the largest one that fits.
 

@@ -365,7 +365,7 @@ def _lower_softmax(op: Op) -> None:
         if op.output.zero_point != -128 or op.output.scale != 1 / 256:
             reason = "the TFLITE form of softmax needs an output scale of 1/256 and zero point -128"
             raise CompileError([Problem(op.name, op.kind, reason)])
-        exponential = np.array(softmax_exponential(op.inputs[0].scale), np.uint32)
+        exponential = np.array(softmax_exponential(op.attrs.get("beta", 1.0) * op.inputs[0].scale), np.uint32)
         op.attrs.update(exponential=exponential, numerator=0, shift=0)
         return
     mantissa, exponent = math.frexp(1 / op.output.scale)

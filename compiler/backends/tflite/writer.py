@@ -382,8 +382,8 @@ def _lut(e: _Exporter, op: Op) -> None:
     x, y = op.inputs[0], op.output
     numbers = (y.scale, y.zero_point)
     fixed: dict[str, Callable[[str], np.ndarray]] = {
-        "LOGISTIC": lambda engine: functions.logistic(x, engine),
-        "TANH": lambda engine: functions.tanh(x, engine),
+        "LOGISTIC": lambda engine: functions.logistic(x, y, engine),
+        "TANH": lambda engine: functions.tanh(x, y, engine),
     }
     kinds: list[tuple[str, Callable[[str], np.ndarray], str | None]] = [
         (kind, codes_of, None) for kind, codes_of in fixed.items() if numbers == FIXED[kind]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite.engine import Translation, activation, float32, rounding
+from qrt.compiler.frontends.tflite.gathers import broadcast
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.ir import Tensor
@@ -42,13 +42,14 @@ def mul(importer: Importer, node: Node) -> None:
     importer.emit("mul", node, pair(importer, node), **attrs)
 
 
+def squared_difference(importer: Importer, node: Node) -> None:
+    importer.emit("squared_difference", node, pair(importer, node))
+
+
 def keeping(kind: str) -> Translation:
-    """An elementwise operator on one or two tensors that keeps the scale."""
+    """An elementwise operator on the codes of one or two tensors, whatever they mean."""
 
     def translate(importer: Importer, node: Node) -> None:
-        quantization = node.output.quantization
-        if quantization is None or not all(quantization.same_as(t.quantization) for t in node.inputs[:2]):
-            raise Unsupported("changes the scale, which TensorFlow Lite's kernels ignore; requantize its inputs")
         importer.emit(kind, node, pair(importer, node))
 
     return translate
@@ -60,14 +61,12 @@ def batch_matmul(importer: Importer, node: Node) -> None:
     turned = (*range(rank - 2), rank - 1, rank - 2)
     operands = []
     for tensor, wanted in zip(pair(importer, node), (not options.AdjX(), options.AdjY()), strict=True):
-        if not wanted:
-            shape = tuple(tensor.shape[k] for k in turned)
-            turned_tensor = Tensor(f"{tensor.name}_turned", shape, "int8", tensor.quantization)
-            tensor = importer.emit("transpose", node, [tensor], turned_tensor, permutation=turned)
-        operands.append(tensor)
+        operands.append(tensor if wanted else importer.transposed(node, tensor, turned, "turned"))
     a, b = operands
-    if a.shape[:-2] != node.output.shape[:-2] or (b.shape[:-2] != a.shape[:-2] and set(b.shape[:-2]) != {1}):
-        raise Unsupported("broadcasts its first operand; only the second operand can be broadcast")
+    lead = node.output.shape[:-2]
+    operands[0] = broadcast(importer, node, a, (*lead, *a.shape[-2:]))
+    if set(b.shape[:-2]) != {1}:
+        operands[1] = broadcast(importer, node, b, (*lead, *b.shape[-2:]))
     a, b = node.inputs[:2]
     attrs: dict[str, Any] = {"rounding": "DOUBLE"}
     if importer.match != "tflm":

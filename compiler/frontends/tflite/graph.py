@@ -21,16 +21,18 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from qrt.compiler.errors import CompileError, Problem, understanding
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite import folding
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
-from qrt.compiler.frontends.tflite.operators import OF_OTHER_TYPES, OPERATORS
+from qrt.compiler.frontends.tflite.operators import OF_OTHER_TYPES, ON_CODES, OPERATORS
 from qrt.compiler.frontends.tflite.refusals import each_once, of_file, of_kind, of_subgraphs, of_types
 from qrt.compiler.frontends.tflite.shapes import check_stated
 from qrt.compiler.frontends.tflite.tensors import check_numbers
-from qrt.compiler.ir import Edge, Graph, Tensor
+from qrt.compiler.ir import Edge, Graph, Quantization, Tensor
 from qrt.compiler.libraries import load
 
 
@@ -84,6 +86,9 @@ def _translated(importer: Importer, path: str) -> Graph:
     for node in nodes:
         _translate(importer, node)
     graph.outputs += [importer.leaving.get(tensor) or _edge(importer, tensor) for tensor in outputs]
+    for tensor in outputs:
+        if tensor.is_constant and not importer.problems:
+            importer.problems.append(Problem(tensor.name, "output", "is a constant; remove it from the outputs"))
     importer.problems += of_types(importer.other_types, path)
     for edge in (*graph.inputs, *graph.outputs):
         if edge.tensor.dtype != "int8" and not importer.problems:
@@ -138,6 +143,8 @@ def _translate(importer: Importer, node: Node) -> None:
             return
         if node.kind not in OPERATORS:
             raise Unsupported("this operator is not supported; replace it, or end the network before it")
+        if node.kind in ON_CODES:
+            _give_numbers([tensor for tensor in (*node.inputs, *node.outputs) if tensor.dtype == "int8"])
         for tensor in (*node.inputs, *node.outputs):
             check_numbers(tensor)
         if _is_mixed(importer, node):
@@ -165,3 +172,12 @@ def _other_type(node: Node) -> str | None:
     if node.kind in OF_OTHER_TYPES and not (node.kind == "QUANTIZE" and node.output.dtype != "int8"):
         return None
     return next((dtype for dtype in types if dtype != "int8"), None)
+
+
+def _give_numbers(tensors: list[Tensor]) -> None:
+    """Codes without a scale that are only moved or compared get the scale of the others, or 1."""
+    plain = Quantization(np.array(1, np.float32), np.array(0, np.int32))
+    stated = next((tensor.quantization for tensor in tensors if tensor.quantization is not None), plain)
+    for tensor in tensors:
+        if tensor.quantization is None:
+            tensor.quantization = stated

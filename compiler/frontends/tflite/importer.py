@@ -14,6 +14,7 @@ from qrt.compiler.frontends.tflite.tensors import as_int8, read
 from qrt.compiler.ir import Edge, Graph, Op, Tensor
 from qrt.compiler.untrusted import RATIO
 from qrt.compiler.verify import RULES, implied_shape
+from qrt.schema.operators import OPERATORS
 
 # Bytes of constants that a file of any size may make the compiler compute.
 ROOM = 1 << 26
@@ -89,10 +90,22 @@ class Importer:
 
     def emit(self, kind: str, node: Node, inputs: list[Tensor], output: Tensor | None = None, **attrs: Any) -> Tensor:
         y = output if output is not None else node.output
+        if OPERATORS[kind].keeps_numbers:
+            inputs = [self.recoded(node, tensor, y) for tensor in inputs]
         op = Op(kind, node.name, inputs, y, attrs)
         self.check(op)
         self.graph.ops.append(op)
         return y
+
+    def recoded(self, node: Node, tensor: Tensor, like: Tensor) -> Tensor:
+        """The codes of `tensor` as those of `like`: kernels that move or compare codes ignore what they mean."""
+        assert like.quantization is not None
+        if like.quantization.same_as(tensor.quantization):
+            return tensor
+        recoded = Tensor(f"{node.name}_of_{tensor.name}", tensor.shape, "int8", like.quantization, tensor.data)
+        if tensor.is_constant:
+            return recoded
+        return self.emit("lut", node, [tensor], recoded, table=np.arange(-128, 128).astype(np.int8))
 
     def check(self, op: Op) -> None:
         """Raises `Unsupported` if an operator is not valid; a shape that the file leaves open is that which follows."""
@@ -114,11 +127,24 @@ class Importer:
         """A tensor that the file does not have, with the quantization of `like`."""
         return Tensor(f"{node.name}_{suffix}", shape, "int8", like.quantization)
 
+    def transposed(self, node: Node, tensor: Tensor, order: tuple[int, ...], suffix: str) -> Tensor:
+        """`tensor` with its axes in another order, for an operator that needs it so."""
+        if order == tuple(range(len(order))):
+            return tensor
+        name, shape = f"{tensor.name}_{suffix}", tuple(tensor.shape[k] for k in order)
+        if tensor.data is not None:
+            data = np.ascontiguousarray(tensor.data.transpose(order))
+            return Tensor(name, shape, tensor.dtype, tensor.quantization, data)
+        turned = Tensor(name, shape, "int8", tensor.quantization)
+        return self.emit("transpose", node, [tensor], turned, permutation=order)
+
     def between(self, node: Node, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
         """`tensor` reshaped for an operator that needs another rank."""
         if tensor.shape == shape:
             return tensor
         name = f"{tensor.name}_as_{'x'.join(map(str, shape))}"
+        if tensor.data is not None:
+            return Tensor(name, shape, tensor.dtype, tensor.quantization, tensor.data.reshape(shape))
         return self.emit("reshape", node, [tensor], Tensor(name, shape, "int8", tensor.quantization))
 
 

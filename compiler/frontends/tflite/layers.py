@@ -145,8 +145,7 @@ def pool(kind: str) -> Translation:
     def translate(importer: Importer, node: Node) -> None:
         options = importer.options(node, "Pool2DOptions")
         x, y = node.inputs[0], node.output
-        if x.quantization is None or not x.quantization.same_as(y.quantization):
-            raise Unsupported("changes the scale, which TensorFlow Lite's pools do not support")
+        x = importer.recoded(node, x, y)
         size = (options.FilterHeight(), options.FilterWidth())
         window: dict[str, Any] = {"filter": size, "stride": (options.StrideH(), options.StrideW())}
         window["padding"] = padding(importer, options, x, size, (1, 1))

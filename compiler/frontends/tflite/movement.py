@@ -1,7 +1,8 @@
-"""TensorFlow Lite's operators that move codes: slice, pad, reshape, resize."""
+"""TensorFlow Lite's operators that move codes: slice, pad, reshape, resize, blocks, pack."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,12 @@ def constant(node: Node, index: int, what: str) -> np.ndarray:
 def to_last(importer: Importer, node: Node, x: Tensor, axis: int) -> Tensor:
     """`x` with `axis` moved to the end."""
     order = (*(k for k in range(len(x.shape)) if k != axis), axis)
-    if order == tuple(range(len(x.shape))):
-        return x
-    moved = importer.new(node, "moved", tuple(x.shape[k] for k in order), x)
-    return importer.emit("transpose", node, [x], moved, permutation=order)
+    return importer.transposed(node, x, order, f"moved_for_{node.name}")
 
 
 def pad(importer: Importer, node: Node) -> None:
     pads = constant(node, 1, "paddings").reshape(-1, 2)
-    value = int(constant(node, 2, "value").reshape(-1)[0]) if len(node.inputs) > 2 else node.inputs[0].zero_point
+    value = int(constant(node, 2, "value").reshape(-1)[0]) if len(node.inputs) > 2 else node.output.zero_point
     before, after = tuple(pads[:, 0].tolist()), tuple(pads[:, 1].tolist())
     importer.emit("pad", node, node.inputs[:1], before=before, after=after, value=value)
 
@@ -138,11 +136,8 @@ def resize_bilinear(importer: Importer, node: Node) -> None:
 
 def _blocks(importer: Importer, node: Node, split_shape: tuple[int, ...]) -> None:
     """reshape to `split_shape`, transpose axes 2 and 3, reshape to the output."""
-    x = node.inputs[0]
-    cut = importer.between(node, x, split_shape)
-    order = (0, 1, 3, 2, 4, 5)
-    turned = importer.new(node, "turned", tuple(split_shape[k] for k in order), x)
-    importer.emit("transpose", node, [cut], turned, permutation=order)
+    cut = importer.between(node, node.inputs[0], split_shape)
+    turned = importer.transposed(node, cut, (0, 1, 3, 2, 4, 5), f"turned_for_{node.name}")
     importer.emit("reshape", node, [turned])
 
 
@@ -156,3 +151,65 @@ def depth_to_space(importer: Importer, node: Node) -> None:
     block = importer.options(node, "DepthToSpaceOptions").BlockSize()
     batch, height, width, channels = node.inputs[0].shape
     _blocks(importer, node, (batch, height, width, block, block, channels // block**2))
+
+
+def _spatial(node: Node) -> tuple[list[int], np.ndarray]:
+    """The block shape and the pads or crops of the axes behind the batch, always two of them."""
+    block = [int(b) for b in constant(node, 1, "block shape").reshape(-1)]
+    sides = constant(node, 2, "paddings").reshape(-1, 2)
+    if len(block) > 2:
+        raise Unsupported(f"has blocks of {len(block)} axes; at most 2 are supported")
+    missing = 2 - len(block)
+    return block + [1] * missing, np.concatenate([sides, np.zeros((missing, 2), sides.dtype)])
+
+
+def _as_image(shape: tuple[int, ...], blocks: int) -> tuple[int, int, int, int]:
+    """A shape as [batch, rows, columns, rest], where `blocks` axes behind the batch are cut into blocks."""
+    rows, columns = (*shape[1 : 1 + blocks], 1)[:2]
+    return shape[0], rows, columns, math.prod(shape[1 + blocks :])
+
+
+def space_to_batch_nd(importer: Importer, node: Node) -> None:
+    x, count = node.inputs[0], constant(node, 1, "block shape").size
+    block, sides = _spatial(node)
+    x = importer.between(node, x, _as_image(x.shape, count))
+    if sides.any():
+        before, after = ((0, *(int(n) for n in sides[:, k]), 0) for k in range(2))
+        shape = tuple(b + n + a for b, n, a in zip(before, x.shape, after, strict=True))
+        padded = importer.new(node, "padded", shape, node.output)
+        value = 0 if importer.match == "tflm" else node.output.zero_point  # TFLM leaves it unset: 0 in a fresh arena
+        x = importer.emit("pad", node, [x], padded, before=before, after=after, value=value)
+    batch, height, width, rest = x.shape
+    cut = importer.between(node, x, (batch, height // block[0], block[0], width // block[1], block[1], rest))
+    turned = importer.transposed(node, cut, (2, 4, 0, 1, 3, 5), f"turned_for_{node.name}")
+    importer.emit("reshape", node, [turned])
+
+
+def batch_to_space_nd(importer: Importer, node: Node) -> None:
+    x, count = node.inputs[0], constant(node, 1, "block shape").size
+    block, sides = _spatial(node)
+    batch, height, width, rest = _as_image(x.shape, count)
+    cut = importer.between(node, x, (*block, batch // math.prod(block), height, width, rest))
+    turned = importer.transposed(node, cut, (2, 3, 0, 4, 1, 5), f"turned_for_{node.name}")
+    whole = importer.between(node, turned, (cut.shape[2], height * block[0], width * block[1], rest))
+    if sides.any():
+        begin = (0, *(int(n) for n in sides[:, 0]), 0)
+        cropped = importer.new(node, "cropped", _as_image(node.output.shape, count), x)
+        whole = importer.emit("slice", node, [whole], cropped, begin=begin, stride=(1, 1, 1, 1))
+    importer.emit("reshape", node, [whole])
+
+
+def pack(importer: Importer, node: Node) -> None:
+    axis = importer.options(node, "PackOptions").Axis() % len(node.output.shape)
+    shape = (*node.output.shape[:axis], 1, *node.output.shape[axis + 1 :])
+    importer.emit("concat", node, [importer.between(node, x, shape) for x in node.inputs], axis=axis)
+
+
+def unpack(importer: Importer, node: Node) -> None:
+    x = node.inputs[0]
+    axis = importer.options(node, "UnpackOptions").Axis() % len(x.shape)
+    for at, y in enumerate(node.outputs):
+        begin = tuple(at if k == axis else 0 for k in range(len(x.shape)))
+        part = importer.new(node, f"part{at}", (*x.shape[:axis], 1, *x.shape[axis + 1 :]), x)
+        importer.emit("slice", node, [x], part, begin=begin, stride=(1,) * len(begin))
+        importer.emit("reshape", node, [part], y)

@@ -1,4 +1,4 @@
-"""TensorFlow Lite's operators that reduce axes: means, the place of the maximum."""
+"""TensorFlow Lite's operators that reduce axes: means, sums, extremes and their places."""
 
 from __future__ import annotations
 
@@ -8,36 +8,86 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
-from qrt.compiler.frontends.tflite.engine import float32
+from qrt.compiler.frontends.tflite.engine import Translation, float32
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.movement import constant, to_last
 from qrt.compiler.frontends.tflite.node import Node
+from qrt.compiler.integers import functions
 from qrt.compiler.integers.channels import Requant, quantize_multiplier
 from qrt.compiler.ir import Quantization, Tensor
 
+# The table of codes in the opposite order.
+BACKWARDS = np.arange(127, -129, -1).astype(np.int8)
 
-def mean(importer: Importer, node: Node) -> None:
-    """Mean over any axes: they are moved together and become the height of [outer, reduced, 1, inner]."""
+
+def reduced(importer: Importer, node: Node) -> tuple[Tensor, Tensor]:
+    """The input with all axes to reduce as the height of [outer, reduced, 1, inner], and the output kept so."""
     x, y = node.inputs[0], node.output
     rank = len(x.shape)
     axes = sorted({int(a) % rank for a in constant(node, 1, "axes").reshape(-1)})
+    if not axes:
+        raise Unsupported("reduces no axis")
     if axes != list(range(axes[0], axes[-1] + 1)):
         others = [k for k in range(rank) if k not in axes]
         order = tuple([k for k in others if k < axes[-1]] + axes + [k for k in others if k > axes[-1]])
-        moved = importer.new(node, "moved", tuple(x.shape[k] for k in order), x)
-        x = importer.emit("transpose", node, [x], moved, permutation=order)
+        x = importer.transposed(node, x, order, f"moved_for_{node.name}")
         axes = list(range(axes[-1] + 1 - len(axes), axes[-1] + 1))
     outer, inner = math.prod(x.shape[: axes[0]]), math.prod(x.shape[axes[-1] + 1 :])
     count = math.prod(x.shape[k] for k in axes)
-    attrs: dict[str, Any] = {"rounding": "SINGLE"} | float32(importer, "XNNPACK")
-    if importer.match != "xnnpack":
-        attrs = {"requant": mean_requant(x, y, count)}
     flat = importer.between(node, x, x.shape if rank == 4 and axes == [1, 2] else (outer, count, 1, inner))
     kept = (outer, 1, 1, inner)
-    whole = y if y.shape == kept else importer.new(node, "kept", kept, y)
-    importer.emit("mean", node, [flat], whole, **attrs)
-    if whole is not y:
+    return flat, y if y.shape == kept else importer.new(node, "kept", kept, y)
+
+
+def _write(importer: Importer, node: Node, whole: Tensor) -> None:
+    if whole is not node.output:
         importer.emit("reshape", node, [whole])
+
+
+def mean(importer: Importer, node: Node) -> None:
+    """Mean over any axes."""
+    flat, whole = reduced(importer, node)
+    attrs: dict[str, Any] = {"rounding": "SINGLE"} | float32(importer, "XNNPACK")
+    if importer.match != "xnnpack":
+        attrs = {"requant": mean_requant(flat, whole, flat.shape[1] * flat.shape[2])}
+    importer.emit("mean", node, [flat], whole, **attrs)
+    _write(importer, node, whole)
+
+
+def total(importer: Importer, node: Node) -> None:
+    """Sum over any axes: a mean without the division."""
+    if importer.match == "litert":
+        raise Unsupported("LiteRT's reference kernel reads its codes as uint8; use --match tflm or xnnpack")
+    flat, whole = reduced(importer, node)
+    attrs: dict[str, Any] = {"total": True, "rounding": "SINGLE"} | float32(importer, "XNNPACK")
+    if importer.match != "xnnpack":
+        attrs = {"requant": functions.double(flat.scale / whole.scale)}
+    importer.emit("mean", node, [flat], whole, **attrs)
+    _write(importer, node, whole)
+
+
+def extreme(greatest: bool) -> Translation:
+    """The largest or the smallest code over any axes: the largest of a window, or of the codes counted backwards."""
+
+    def translate(importer: Importer, node: Node) -> None:
+        flat, whole = reduced(importer, node)
+        flat = importer.recoded(node, flat, whole)
+        size = (flat.shape[1], flat.shape[2])
+        window: dict[str, Any] = {"filter": size, "stride": size, "padding": (0, 0, 0, 0)}
+        if greatest:
+            importer.emit("max_pool2d", node, [flat], whole, **window)
+        else:
+            least = importer.new(node, "least", whole.shape, whole)
+            importer.emit("max_pool2d", node, [_backwards(importer, node, flat)], least, **window)
+            importer.emit("lut", node, [least], whole, table=BACKWARDS)
+        _write(importer, node, whole)
+
+    return translate
+
+
+def _backwards(importer: Importer, node: Node, x: Tensor) -> Tensor:
+    """Codes in the opposite order: -1 - code."""
+    return importer.emit("lut", node, [x], importer.new(node, "backwards", x.shape, x), table=BACKWARDS)
 
 
 def mean_requant(x: Tensor, y: Tensor, count: int) -> Requant:
@@ -48,18 +98,24 @@ def mean_requant(x: Tensor, y: Tensor, count: int) -> Requant:
     return Requant(np.array([multiplier], np.int32), np.array([shift], np.uint8), rounding="DOUBLE")
 
 
-def arg_max(importer: Importer, node: Node) -> None:
-    """The index becomes a code: index - 128."""
-    x, y = node.inputs[0], node.output
-    rank = len(x.shape)
-    axis = int(constant(node, 1, "axis").reshape(-1)[0]) % rank
-    if x.shape[axis] > 256:
-        reason = f"selects among {x.shape[axis]} entries; at most 256 are supported; end the network before it"
-        raise Unsupported(reason)
-    x = to_last(importer, node, x, axis)
-    y.dtype, y.quantization = "int8", Quantization(np.array(1, np.float32), np.array(-128, np.int32))
-    kept = (*x.shape[:-1], 1)
-    whole = y if y.shape == kept else importer.new(node, "kept", kept, y)
-    importer.emit("arg_max", node, [x], whole)
-    if whole is not y:
-        importer.emit("reshape", node, [whole])
+def arg_extreme(greatest: bool) -> Translation:
+    """The place of the largest or the smallest code, as a code: index - 128."""
+
+    def translate(importer: Importer, node: Node) -> None:
+        x, y = node.inputs[0], node.output
+        rank = len(x.shape)
+        axis = int(constant(node, 1, "axis").reshape(-1)[0]) % rank
+        if x.shape[axis] > 256:
+            reason = f"selects among {x.shape[axis]} entries; at most 256 are supported; end the network before it"
+            raise Unsupported(reason)
+        x = to_last(importer, node, x if greatest else _backwards(importer, node, x), axis)
+        if not y.shape:
+            y.shape = (1,)
+            importer.scalars.add(y)
+        y.dtype, y.quantization = "int8", Quantization(np.array(1, np.float32), np.array(-128, np.int32))
+        kept = (*x.shape[:-1], 1)
+        whole = y if y.shape == kept else importer.new(node, "kept", kept, y)
+        importer.emit("arg_max", node, [x], whole)
+        _write(importer, node, whole)
+
+    return translate
