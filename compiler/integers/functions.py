@@ -7,7 +7,7 @@ uses by default ("xnnpack"). Scales are float32, as in files.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -226,3 +226,26 @@ def gelu(x: Tensor, y: Tensor, approximate: bool) -> np.ndarray:
 def negated(x: Tensor, y: Tensor) -> np.ndarray:
     """-code, whatever the codes mean; -128 stays."""
     return (-CODES).astype(np.int8)
+
+
+def _quotient(a: int, b: int, multiplier: int, shift: int) -> int:
+    """The requantized quotient of two differences of codes, b not 0: by the reciprocal of b in fixed point."""
+    a, b = (a, b) if b > 0 else (-a, -b)
+    inverse, above_one = gemmlowp.reciprocal(b)
+    # Bits by which the dividend can be shifted left in 32 bits.
+    room = 31 - (a if a >= 0 else -a - 1).bit_length()
+    fine = int(high_mul(a << room, inverse))
+    fine, right = int(high_mul(fine, multiplier)), shift - 31 + above_one + room
+    if right < 32:
+        return int(rounding_shift(fine, right))
+    # Beyond 31 bits C leaves the shift open: processors take it modulo 32, and the kernels' rounding adds 1 from 0 on.
+    return (fine >> right % 32) + (fine >= 0)
+
+
+def quotients(dividends: Iterable[int], divisors: Iterable[int], real: float, zero_point: int) -> np.ndarray:
+    """A table of quotients; where the divisor is 0, for which the kernels give none, the largest code."""
+    multiplier, shift = quantize_multiplier(real)
+    codes = [
+        _quotient(a, b, multiplier, shift) + zero_point if b else 127 for a, b in zip(dividends, divisors, strict=True)
+    ]
+    return _table((np.array(codes) + WIDE) % (2 * WIDE) - WIDE)  # int32 wraps

@@ -46,10 +46,16 @@ def exp_on_negative(a: int, integer_bits: int) -> int:
 def _reciprocal(a: int) -> int:
     """1 / (1 + a) for a >= 0, in units of 2^-30: three steps of Newton's method."""
     half = (a + ONE + 1) >> 1
-    x = 1515870810 - high_mul(half, 1010580540)  # 48 / 17 - 32 / 17 * half in units of 2^-29
+    x = 1515870810 + high_mul(half, -1010580540)  # 48 / 17 - 32 / 17 * half in units of 2^-29
     for _ in range(3):
         x += high_mul(x, 2**29 - high_mul(half, x)) << 2
     return int(x)
+
+
+def reciprocal(b: int) -> tuple[int, int]:
+    """(m, e) with 1 / b about m * 2^-(31 + e), for b > 0."""
+    zeros = 32 - b.bit_length()
+    return min(2 * _reciprocal((b << zeros) - 2**31), ONE), 31 - zeros
 
 
 def logistic(a: int) -> int:

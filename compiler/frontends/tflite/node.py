@@ -17,6 +17,7 @@ ACTIVATIONS = {
     "ADD": slice(0, 2),
     "BATCH_MATMUL": slice(0, 2),
     "CONCATENATION": slice(None),
+    "DIV": slice(0, 2),
     "FILL": slice(1, 2),
     "MUL": slice(0, 2),
     "PACK": slice(None),

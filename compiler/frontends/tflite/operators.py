@@ -40,6 +40,7 @@ OPERATORS: dict[str, Translation] = {
     "DEPTHWISE_CONV_2D": layers.convolution("dwconv2d", "DepthwiseConv2DOptions", 3),
     "DEPTH_TO_SPACE": movement.depth_to_space,
     "DEQUANTIZE": dequantize,
+    "DIV": arithmetic.div,
     "ELU": activations.table(functions.elu),
     "EXP": activations.table(functions.exponential),
     "EXPAND_DIMS": movement.reshape,

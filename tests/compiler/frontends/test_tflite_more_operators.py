@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from single_operators import Array, Make, Model, Shape, ours, same
 
+from qrt.compiler import CompileError, build
+
 pytest.importorskip("tflite")
 
 TRIALS = 4
@@ -214,6 +216,21 @@ def difference(a: Shape, b: Shape) -> Make:
     return make
 
 
+def div(divisor: Shape) -> Make:
+    """By a constant."""
+
+    def make(m: Model) -> None:
+        x = m.x((2, 4, 32, 3))
+        scale, zero_point = m.scale(), m.zero_point()
+        codes = m.rng.integers(-128, 128, divisor)
+        codes = np.where(codes == zero_point, zero_point ^ 1, codes)
+        other = m.constant(codes, "int8", scale=scale, zero_point=zero_point)
+        y = m.y((2, 4, 32, 3), m.scales[0] / scale * float(m.rng.choice([1, 0.1, 0.01])))
+        m.file.operator("DIV", [x, other], [y], "DivOptions", fused_activation_function=int(m.rng.choice(4)))
+
+    return make
+
+
 def filled(m: Model) -> None:
     x, scale, zero_point = same(m, (2, 3))
     numbers = {"scale": scale, "zero_point": zero_point}
@@ -255,6 +272,9 @@ MODELS: dict[str, Make] = {
     "BATCH_TO_SPACE_ND rank 3": moved("BATCH_TO_SPACE_ND", (6, 4, 3), (2, 11, 3), [[3], [[1, 0]]]),
     "BROADCAST_TO": moved("BROADCAST_TO", (1, 4, 1), (3, 4, 5), [[3, 4, 5]]),
     "BROADCAST_TO rank": moved("BROADCAST_TO", (5,), (2, 1, 4, 5), [[2, 1, 4, 5]]),
+    "DIV": div(()),
+    "DIV channels": div((3,)),
+    "DIV rows": div((1, 4, 1)),
     "ELU": every_code("ELU"),
     "EXP": every_code("EXP", "ExpOptions"),
     "FILL": filled,
@@ -366,3 +386,11 @@ def test_every_byte(name: str, match: str, tmp_path: Path) -> None:
             if expected.dtype != np.int8:
                 expected = (expected - 128).astype(np.int8)
             np.testing.assert_array_equal(got.reshape(expected.shape), expected)
+
+
+def test_a_quotient_of_two_activations_is_refused(tmp_path: Path) -> None:
+    m = Odd(np.random.default_rng(1))
+    m.file.operator("DIV", [m.x((2, 3)), m.x((2, 3))], [m.y((2, 3))], "DivOptions")
+    (tmp_path / "div.tflite").write_bytes(m.to_bytes())
+    with pytest.raises(CompileError, match="divides two activations"):
+        build(tmp_path / "div.tflite")
