@@ -274,7 +274,7 @@ MODELS: dict[str, Make] = {
     "BROADCAST_TO rank": moved("BROADCAST_TO", (5,), (2, 1, 4, 5), [[2, 1, 4, 5]]),
     "DIV": div(()),
     "DIV channels": div((3,)),
-    "DIV rows": div((1, 4, 1)),
+    "DIV rows": div((4, 1, 1)),
     "ELU": every_code("ELU"),
     "EXP": every_code("EXP", "ExpOptions"),
     "FILL": filled,
