@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import engines
+import flatbuffers
 import numpy as np
 import pytest
 
@@ -203,3 +204,182 @@ def test_rank_0(match: str, tmp_path: Path) -> None:
     results = ours(tmp_path / "net.tflite", content, [given], match=match)
     for expected, got in zip(engine.run([given], 2), results, strict=True):
         np.testing.assert_array_equal(got.reshape(expected.shape), expected)
+
+
+# Sparse and quantized constants
+
+
+def repacked(content: bytes, change: Callable[[Any, Any], None]) -> bytes:
+    """A file after `change`, which takes LiteRT's schema and the model as objects."""
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    change(schema, model)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def level(schema: Any, size: int = 0, segments: Sequence[int] = (), indices: Sequence[int] = (), bits: int = 32) -> Any:
+    """A dense level of this size, or a sparse one with numbers of 8, 16 or 32 bits."""
+    made = schema.DimensionMetadataT()
+    made.format, made.denseSize = int(bool(len(segments))), size
+    if len(segments):
+        vector, kind = {
+            32: (schema.Int32VectorT, schema.SparseIndexVector.Int32Vector),
+            16: (schema.Uint16VectorT, schema.SparseIndexVector.Uint16Vector),
+            8: (schema.Uint8VectorT, schema.SparseIndexVector.Uint8Vector),
+        }[bits]
+        for name, numbers in (("Segments", segments), ("Indices", indices)):
+            one = vector()
+            one.values = list(numbers)
+            setattr(made, f"array{name}", one)
+            setattr(made, f"array{name}Type", kind)
+    return made
+
+
+def sparse_form(schema: Any, dense: Array, form: str) -> tuple[list[int], list[int], list[Any], list[int]]:
+    """Traversal order, block map, levels and values of a matrix."""
+    rows, columns = dense.shape
+    if form.startswith("rows"):
+        counts, places = [np.count_nonzero(row) for row in dense], [np.flatnonzero(row) for row in dense]
+        segments, bits = np.cumsum([0, *counts]), int(form.split()[1])
+        levels = [level(schema, rows), level(schema, 0, segments, np.concatenate(places), bits)]
+        return [0, 1], [], levels, [v for row, place in zip(dense, places, strict=True) for v in row[place]]
+    if form == "columns":
+        order, _, levels, values = sparse_form(schema, dense.T, "rows 32")
+        return order[::-1], [], levels, values
+    # Blocks of 2 rows and 4 columns.
+    blocks = dense.reshape(rows // 2, 2, columns // 4, 4).transpose(0, 2, 1, 3)
+    kept = [[j for j in range(columns // 4) if blocks[i, j].any()] for i in range(rows // 2)]
+    segments = np.cumsum([0, *map(len, kept)])
+    indices = [j for row in kept for j in row]
+    levels = [level(schema, rows // 2), level(schema, 0, segments, indices), level(schema, 2), level(schema, 4)]
+    values = [v for i, row in enumerate(kept) for j in row for v in blocks[i, j].reshape(-1)]
+    return [0, 1, 2, 3], [0, 1], levels, values
+
+
+def sparse_network(form: str, change: Callable[[Any, Any], None] = lambda schema, sparsity: None) -> bytes:
+    """A layer whose weights are sparse and made dense by DENSIFY."""
+    rng = np.random.default_rng(6)
+    dense = rng.integers(-128, 128, (8, 16)) * (rng.random((4, 4)) < 0.4).repeat(2, 0).repeat(4, 1)
+    f = File("sparse")
+    x = f.tensor("x", (3, 16), scale=0.1, zero_point=4)
+    stored = f.constant(dense, "int8", scale=0.02)
+    weights = f.tensor("weights", dense.shape, scale=0.02)
+    f.operator("DENSIFY", [stored], [weights], "DensifyOptions")
+    y = f.tensor("y", (3, 8), scale=0.5, zero_point=-7)
+    f.operator("FULLY_CONNECTED", [x, weights], [y], "FullyConnectedOptions")
+
+    def sparsify(schema: Any, model: Any) -> None:
+        tensor = model.subgraphs[0].tensors[1]
+        made = schema.SparsityParametersT()
+        made.traversalOrder, made.blockMap, made.dimMetadata, values = sparse_form(schema, dense, form)
+        change(schema, made)
+        tensor.sparsity = made
+        model.buffers[tensor.buffer].data = list(np.array(values, np.int8).view(np.uint8))
+
+    return repacked(f.to_bytes([x], [y]), sparsify)
+
+
+@pytest.mark.parametrize("form", ["rows 32", "rows 16", "rows 8", "columns", "blocks"])
+def test_sparse_weights(form: str, tmp_path: Path) -> None:
+    content = sparse_network(form)
+    x = np.random.default_rng(7).integers(-128, 128, (3, 16)).astype(np.int8)
+    (expected,) = engines.Litert(content).run([x])
+    (got,) = ours(tmp_path / "net.tflite", content, [x], match="litert")
+    np.testing.assert_array_equal(got, expected)
+
+
+HOSTILE: dict[str, Callable[[Any, Any], None]] = {
+    "order": lambda schema, s: setattr(s, "traversalOrder", [0, 0]),
+    "a missing level": lambda schema, s: setattr(s, "dimMetadata", s.dimMetadata[:1]),
+    "an axis of blocks": lambda schema, s: (setattr(s, "blockMap", [7, 1]), setattr(s, "traversalOrder", [0, 1, 2, 3])),
+    "an immense level": lambda schema, s: setattr(s.dimMetadata[0], "denseSize", 2**31 - 1),
+    "a negative level": lambda schema, s: setattr(s.dimMetadata[0], "denseSize", -5),
+    "segments": lambda schema, s: setattr(s.dimMetadata[1].arraySegments, "values", [0, 2**31 - 1] + [0] * 7),
+    "few segments": lambda schema, s: setattr(s.dimMetadata[1].arraySegments, "values", [0, 1]),
+    "no segments": lambda schema, s: setattr(s.dimMetadata[1], "arraySegments", None),
+    "indices": lambda schema, s: s.dimMetadata[1].arrayIndices.values.__setitem__(0, 10**9),
+    "negative indices": lambda schema, s: s.dimMetadata[1].arrayIndices.values.__setitem__(0, -1),
+    "few indices": lambda schema, s: setattr(s.dimMetadata[1].arrayIndices, "values", [1]),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_sparse_weights_that_lie(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(sparse_network("rows 32", HOSTILE[name]))
+    with pytest.raises(CompileError, match="is sparse, and the description of its entries is invalid"):
+        build(path)
+
+
+@pytest.mark.parametrize("match", ["tflm", "litert"])
+def test_constants_between_types(match: str, tmp_path: Path) -> None:
+    """Constants behind QUANTIZE, and behind DEQUANTIZE and QUANTIZE."""
+    rng = np.random.default_rng(8)
+    f = File("constants")
+    x = f.image((1, 2, 3, 32))
+    real, first = f.constant(rng.normal(size=(1, 1, 1, 32)), "float32"), f.tensor("first", (1, 1, 1, 32), **NUMBERS)
+    f.operator("QUANTIZE", [real], [first], "QuantizeOptions")
+    total = f.tensor("total", (1, 2, 3, 32), scale=0.2, zero_point=9)
+    f.operator("ADD", [x, first], [total], "AddOptions")
+    stored = f.constant(rng.integers(-128, 128, (1, 1, 1, 32)), "int8", scale=0.03, zero_point=5)
+    again, second = f.tensor("again", (1, 1, 1, 32), "float32"), f.tensor("second", (1, 1, 1, 32), **NUMBERS)
+    f.operator("DEQUANTIZE", [stored], [again])
+    f.operator("QUANTIZE", [again], [second], "QuantizeOptions")
+    y = f.tensor("y", (1, 2, 3, 32), scale=0.5, zero_point=3)
+    f.operator("MUL", [total, second], [y], "MulOptions")
+    content = f.to_bytes([x], [y])
+    given = rng.integers(-128, 128, (1, 2, 3, 32)).astype(np.int8)
+    engine = engines.Tflm(content) if match == "tflm" else engines.Litert(content)
+    (expected,) = engine.run([given])
+    (got,) = ours(tmp_path / "net.tflite", content, [given], match=match)
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_int4_weights(tmp_path: Path) -> None:
+    """Two codes in each byte."""
+    rng = np.random.default_rng(9)
+    codes = rng.integers(-8, 8, (5, 12))
+    f = File("int4")
+    x = f.tensor("x", (3, 12), scale=0.1, zero_point=4)
+    weights = f.constant(codes, "int8", scale=0.1)
+    y = f.tensor("y", (3, 5), scale=0.3, zero_point=-7)
+    f.operator("FULLY_CONNECTED", [x, weights], [y], "FullyConnectedOptions")
+
+    def pack(schema: Any, model: Any) -> None:
+        tensor = model.subgraphs[0].tensors[1]
+        tensor.type = schema.TensorType.INT4
+        pairs = codes.reshape(-1, 2) & 15
+        model.buffers[tensor.buffer].data = [int(low | high << 4) for low, high in pairs]
+
+    content = repacked(f.to_bytes([x], [y]), pack)
+    given = rng.integers(-128, 128, (3, 12)).astype(np.int8)
+    (expected,) = engines.Tflm(content).run([given])
+    (got,) = ours(tmp_path / "net.tflite", content, [given])
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_shapes_that_the_file_leaves_open(tmp_path: Path) -> None:
+    """Behind a RESHAPE the file has 1 for every length that depends on the batch."""
+    f = File("open")
+    x = f.image((1, 4, 4, 2))
+    shape = f.computed(
+        "PACK", [f.entry(f.shape_of(x, 4), 0), f.constant(32)], (2,), "PackOptions", values_count=2, axis=0
+    )
+    flat = f.image((1, 1))
+    f.operator("RESHAPE", [x, shape], [flat])
+    y = f.image((1, 1))
+    f.operator("RELU", [flat], [y])
+
+    def leave_open(schema: Any, model: Any) -> None:
+        tensors = model.subgraphs[0].tensors
+        tensors[x].shapeSignature = [-1, 4, 4, 2]
+        tensors[flat].shapeSignature = tensors[y].shapeSignature = [-1, -1]
+
+    content = repacked(f.to_bytes([x], [y]), leave_open)
+    given = np.random.default_rng(2).integers(-128, 128, (1, 4, 4, 2)).astype(np.int8)
+    (expected,) = engines.Litert(content).run([given])
+    (got,) = ours(tmp_path / "net.tflite", content, [given], match="litert")
+    assert expected.shape == (1, 32)
+    np.testing.assert_array_equal(got, expected)
