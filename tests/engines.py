@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flatbuffers
@@ -47,14 +47,25 @@ class Litert:
         return [self.interpreter.get_tensor(one["index"]) for one in details]
 
 
-def exposed(content: bytes) -> tuple[bytes, list[str]]:
-    """A .tflite file of which every int8 result is an output, and their names; the engines then show all."""
+def repacked(content: bytes, change: Callable[[Any, Any], None]) -> bytes:
+    """A .tflite file after `change`, which takes LiteRT's schema and the model as objects."""
     schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
     model = schema.ModelT.InitFromPackedBuf(content, 0)
-    (subgraph,) = model.subgraphs
-    results = [int(index) for op in subgraph.operators for index in op.outputs]
-    subgraph.outputs = [index for index in results if subgraph.tensors[index].type == schema.TensorType.INT8]
-    model.signatureDefs = []
+    change(schema, model)
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output()), [subgraph.tensors[index].name.decode() for index in subgraph.outputs]
+    return bytes(builder.Output())
+
+
+def exposed(content: bytes) -> tuple[bytes, list[str]]:
+    """A .tflite file of which every int8 result is an output, and their names; the engines then show all."""
+    names: list[str] = []
+
+    def expose(schema: Any, model: Any) -> None:
+        (subgraph,) = model.subgraphs
+        results = [int(index) for op in subgraph.operators for index in op.outputs]
+        subgraph.outputs = [index for index in results if subgraph.tensors[index].type == schema.TensorType.INT8]
+        model.signatureDefs = []
+        names.extend(subgraph.tensors[index].name.decode() for index in subgraph.outputs)
+
+    return repacked(content, expose), names

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import engines
-import flatbuffers
 import numpy as np
 import pytest
 
@@ -209,16 +208,6 @@ def test_rank_0(match: str, tmp_path: Path) -> None:
 # Sparse and quantized constants
 
 
-def repacked(content: bytes, change: Callable[[Any, Any], None]) -> bytes:
-    """A file after `change`, which takes LiteRT's schema and the model as objects."""
-    schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    change(schema, model)
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
-
-
 def level(schema: Any, size: int = 0, segments: Sequence[int] = (), indices: Sequence[int] = (), bits: int = 32) -> Any:
     """A dense level of this size, or a sparse one with numbers of 8, 16 or 32 bits."""
     made = schema.DimensionMetadataT()
@@ -278,7 +267,7 @@ def sparse_network(form: str, change: Callable[[Any, Any], None] = lambda schema
         tensor.sparsity = made
         model.buffers[tensor.buffer].data = list(np.array(values, np.int8).view(np.uint8))
 
-    return repacked(f.to_bytes([x], [y]), sparsify)
+    return engines.repacked(f.to_bytes([x], [y]), sparsify)
 
 
 @pytest.mark.parametrize("form", ["rows 32", "rows 16", "rows 8", "columns", "blocks"])
@@ -353,7 +342,7 @@ def test_int4_weights(tmp_path: Path) -> None:
         pairs = codes.reshape(-1, 2) & 15
         model.buffers[tensor.buffer].data = [int(low | high << 4) for low, high in pairs]
 
-    content = repacked(f.to_bytes([x], [y]), pack)
+    content = engines.repacked(f.to_bytes([x], [y]), pack)
     given = rng.integers(-128, 128, (3, 12)).astype(np.int8)
     (expected,) = engines.Tflm(content).run([given])
     (got,) = ours(tmp_path / "net.tflite", content, [given])
@@ -377,7 +366,7 @@ def test_shapes_that_the_file_leaves_open(tmp_path: Path) -> None:
         tensors[x].shapeSignature = [-1, 4, 4, 2]
         tensors[flat].shapeSignature = tensors[y].shapeSignature = [-1, -1]
 
-    content = repacked(f.to_bytes([x], [y]), leave_open)
+    content = engines.repacked(f.to_bytes([x], [y]), leave_open)
     given = np.random.default_rng(2).integers(-128, 128, (1, 4, 4, 2)).astype(np.int8)
     (expected,) = engines.Litert(content).run([given])
     (got,) = ours(tmp_path / "net.tflite", content, [given], match="litert")
