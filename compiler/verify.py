@@ -208,9 +208,9 @@ def _other_channels(op: Op) -> bool:
         return False
     x, w = op.inputs[0].shape, op.inputs[1].shape
     if op.kind == "dwconv2d":
-        return w[0] != 1 or w[3] % x[3] != 0
+        return bool(w[0] != 1 or w[3] % x[3] != 0)
     groups = op.attrs.get("groups", 1)
-    return w[-1] * groups != x[-1] or w[0] % groups != 0
+    return bool(w[-1] * groups != x[-1] or w[0] % groups != 0)
 
 
 def _takes(facts: Operator, count: int) -> bool:

@@ -103,5 +103,6 @@ def half_up_requant(count: int, zero_point: int, bounds: dict[str, int]) -> Requ
         np.array([multiplier], np.int32),
         np.array([shift], np.uint8),
         addend=np.array([addend], np.int64),
-        **bounds,
+        output_min=bounds["output_min"],
+        output_max=bounds["output_max"],
     )

@@ -60,7 +60,7 @@ def _requantize_by_float(importer: Importer, node: Node, x: Tensor) -> None:
 
 def quantized(real: np.ndarray, quantization: Quantization) -> np.ndarray:
     """The codes of float32 values as QUANTIZE computes them."""
-    codes = half_away(np.float32(real) / np.float32(quantization.scale)) + int(quantization.zero_point)
+    codes = half_away(np.asarray(real, np.float32) / np.float32(quantization.scale)) + int(quantization.zero_point)
     clipped: np.ndarray = np.clip(codes, -128, 127)
     return clipped
 

@@ -224,7 +224,8 @@ def _dequantize(importer: Importer, node: Node, values: Arrays) -> np.ndarray:
     if x.quantization.axis is not None:
         shape[x.quantization.axis] = -1
     steps = values[0].astype(np.int64) - x.quantization.zero_point.reshape(shape)
-    return steps.astype(np.float32) * np.float32(x.quantization.scale.reshape(shape))
+    real: np.ndarray = steps.astype(np.float32) * x.quantization.scale.astype(np.float32).reshape(shape)
+    return real
 
 
 def _quantize(importer: Importer, node: Node, values: Arrays) -> np.ndarray:

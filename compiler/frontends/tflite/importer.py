@@ -41,7 +41,7 @@ class Importer:
         self.refused: set[Tensor] = set()
         self.other_types: dict[str, list[Node]] = {}
         self.room = max(ROOM, RATIO * len(content))
-        self.kinds = {k: name for name, k in vars(tflite.BuiltinOperator).items() if isinstance(k, int)}
+        self.kinds: dict[int, str] = {k: name for name, k in vars(tflite.BuiltinOperator).items() if isinstance(k, int)}
 
     def kind(self, source: Any) -> str:
         """The kind of an operator of the file, spelled as in the schema."""

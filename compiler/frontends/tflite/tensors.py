@@ -48,8 +48,8 @@ def _values(name: str, shape: tuple[int, ...], dtype: str, content: np.ndarray, 
 
 
 def _type_name(tflite: ModuleType, number: int) -> str:
-    names = {value: name.lower() for name, value in vars(tflite.TensorType).items() if isinstance(value, int)}
-    return names.get(number, f"type {number}")
+    names = (name for name, value in vars(tflite.TensorType).items() if value == number)
+    return next(names, f"type {number}").lower()
 
 
 def _quantization(source: Any) -> Quantization | None:

@@ -45,7 +45,8 @@ class _Splitting:
     def split(self, op: Op) -> None:
         data, before = op.inputs[1].data, macs(op)
         assert data is not None
-        parts, rest = [], data.astype(np.int64)
+        parts: list[np.ndarray] = []
+        rest = data.astype(np.int64)
         while rest.any() or not parts:
             parts.append(np.clip(rest, -128, 127).astype(np.int8))
             rest = rest - parts[-1]

@@ -247,3 +247,52 @@ def test_every_byte(name: str, match: str, tmp_path: Path) -> None:
         within = name.split()[0] in WITHIN_ONE
         assert len(compiled.report.deviations) == within
         np.testing.assert_allclose(codes.astype(int), expected.astype(int), rtol=0, atol=int(within))
+
+
+LAYERS: dict[str, tuple[str, tuple[int, ...], tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
+    "CONV_2D": ("Conv2DOptions", (1, 8, 8, 8), (16, 1, 1, 8), (1, 8, 8, 16), {"padding": 1}),
+    "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", (1, 8, 8, 16), (1, 3, 3, 16), (1, 6, 6, 16), {"padding": 1}),
+    "FULLY_CONNECTED": ("FullyConnectedOptions", (64, 8), (16, 8), (64, 16), {}),
+}
+
+
+@pytest.mark.parametrize("match", ["tflm", "litert"])
+@pytest.mark.parametrize("kind", LAYERS)
+def test_ties_of_layers(kind: str, match: str, tmp_path: Path) -> None:
+    """Half of the accumulators lie at ties, which the rounding of the real multiplier decides."""
+    table, shape, w_shape, out, options = LAYERS[kind]
+    if kind != "FULLY_CONNECTED":
+        options = options | {"stride_h": 1, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
+    for trial in range(30):
+        net = Net(f"{kind} ties", trial)
+        rng = net.rng
+        x = net.x(shape, scale=float(np.float32(rng.uniform(0.01, 0.2))), zero_point=int(rng.integers(100, 150)))
+        scale = float(np.float32(rng.uniform(0.002, 0.01)))
+        weights = net.constant(rng.integers(120, 136, w_shape), "uint8", scale=scale, zero_point=128)
+        unit = np.float32(net.scales[0]) * np.float32(scale)
+        bias = net.constant(rng.integers(-5, 5, out[-1]), scale=unit)
+        y = net.y(out, scale=net.scales[0] * scale * 2 * int(rng.choice([1, 2, 3, 5])), zero_point=128)
+        net.operator(kind, [x, weights, bias], [y], table, **options)
+        content, path = net.content(), tmp_path / "net.tflite"
+        path.write_bytes(content)
+        given = np.clip(rng.normal(128, 8, shape), 0, 255).astype(np.uint8)
+        (expected,) = engines.Litert(content).run([given])
+        codes = qrt.load(build(path, match=match).to_bytes()).run(given).view(np.uint8) ^ np.uint8(128)
+        np.testing.assert_array_equal(codes.reshape(expected.shape), expected)
+
+
+def test_edges_of_int8_networks_stay_tflms(tmp_path: Path) -> None:
+    """uint8 at the edges of an int8 network does not make it one of LiteRT's."""
+    file = TfliteFile("net")
+    x, y = file.tensor("x", (1, 64), "uint8", scale=0.07, zero_point=99), file.tensor("y", (1, 64), scale=0.07)
+    z, out = file.tensor("z", (1, 64), scale=0.05), file.tensor("out", (1, 64), "uint8", scale=0.05, zero_point=128)
+    file.operator("QUANTIZE", [x], [y], "QuantizeOptions")
+    file.operator("RELU6", [y], [z])  # TFLM does not change the scale here, LiteRT does
+    file.operator("QUANTIZE", [z], [out], "QuantizeOptions")
+    content, path = file.to_bytes([x], [out]), tmp_path / "net.tflite"
+    path.write_bytes(content)
+    given = np.random.default_rng(3).integers(0, 256, (1, 64), np.uint8)
+    for match, engine in (("tflm", engines.Tflm), ("litert", engines.Litert)):
+        (expected,) = engine(content).run([given])
+        codes = qrt.load(build(path, match=match).to_bytes()).run(given).view(np.uint8) ^ np.uint8(128)
+        np.testing.assert_array_equal(codes, expected)
