@@ -127,9 +127,11 @@ def build(
     _check_options(bias, batch, skip)
     report = Report()
     graph = _graph(source, match, batch, report)
-    if isinstance(source, str | os.PathLike) and _is_float(graph):
-        reason = f"is a float network; quantize it: qrt compile {os.fspath(source)} --calibrate DATA"
-        raise CompileError([Problem(os.fspath(source), "file", reason)])
+    if not isinstance(source, GraphBuilder | Graph) and _is_float(graph):
+        is_path = isinstance(source, str | os.PathLike)
+        where, file = (os.fspath(source),) * 2 if is_path else ("model", "FILE.onnx")
+        reason = f"is a float network; quantize it: qrt compile {file} --calibrate DATA"
+        raise CompileError([Problem(where, "file", reason)])
     with understanding(source):
         return _compiled(graph, report, start, name, labels, bias, skip)
 

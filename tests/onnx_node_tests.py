@@ -159,7 +159,7 @@ def _case(test: Any) -> Case | None:
     outputs = graph.output if node.op_type == "Split" else graph.output[:1]
     types = {value.type.tensor_type.elem_type for value in outputs}
     first = 1 if node.op_type == "Where" else 0
-    is_fit = all(isinstance(x, np.ndarray) for x in given) and given[first].dtype == np.float32 and given[first].size
+    is_fit = len(given) > first and all(isinstance(x, np.ndarray) for x in given) and given[first].dtype == np.float32
     if not is_fit or types not in ({TensorProto.FLOAT}, {TensorProto.INT64}):
         return None
     if any(np.size(x) == 0 for x in given) or (types == {TensorProto.INT64} and not node.op_type.startswith("Arg")):

@@ -79,10 +79,9 @@ def _import(model: onnx.ModelProto, where: str) -> Graph:
         raise CompileError(problems)
     for node in graph.node:
         _translate(importer, node)
+    _outputs(importer, graph)
     if importer.problems:
         raise CompileError(importer.problems)
-    for output in graph.output:
-        importer.graph.outputs.append(Edge(importer.tensor(output.name)))
     importer.graph.engine = "onnxruntime"
     merge_pairs(importer.graph)
     state_kernels(importer.graph)
@@ -172,6 +171,19 @@ def _inputs(importer: Importer, graph: onnx.GraphProto) -> list[Problem]:
             continue
         importer.add_input(value.name, tuple(d for d in dims if d is not None), DTYPES[tensor_type.elem_type])
     return problems
+
+
+def _outputs(importer: Importer, graph: onnx.GraphProto) -> None:
+    """Adds the outputs that are known, and records a problem for those that no input reaches."""
+    for name in (output.name for output in graph.output if output.name not in importer.unknown):
+        tensor = importer.values.get(name)
+        if tensor is None:
+            importer.problems.append(Problem(name, "output", "is written by no node"))
+        elif importer.known(tensor) is not None:
+            reason = "is constant: it depends on no input; remove it from the outputs"
+            importer.problems.append(Problem(name, "output", reason))
+        else:
+            importer.graph.outputs.append(Edge(tensor))
 
 
 def _translate(importer: Importer, node: onnx.NodeProto) -> None:
