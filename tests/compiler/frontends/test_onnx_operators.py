@@ -139,6 +139,12 @@ OPERATORS: dict[str, tuple[Callable[[Drawn], str], float]] = {
         lambda n: n.node("BatchNormalization", n.x(*IMAGE), *(n.qdq(n.real(4), 0.02, 0) for _ in range(4))),
         1,
     ),
+    "LayerNormalization": (lambda n: n.node("LayerNormalization", n.x(1, 5, 16), n.real(16), n.real(16)), 0.5),
+    "LayerNormalization of an image": (
+        lambda n: n.node("LayerNormalization", n.x(*IMAGE), n.real(4, 6, 5), n.real(4, 6, 5), axis=1),
+        0.5,
+    ),
+    "InstanceNormalization": (lambda n: n.node("InstanceNormalization", n.x(*IMAGE), n.real(4), n.real(4)), 0.5),
     **{
         kind: (_unary(kind), 1)
         for kind in (
