@@ -20,6 +20,12 @@ from qrt.compiler.frontends.onnx.dynamic import undone
 from qrt.compiler.frontends.onnx.graph import load_model, to_graph
 from qrt.compiler.libraries import load
 
+# Operators that work on several numbers at once and that onnxruntime quantizes only when told.
+SEVERAL = (
+    *("Sub", "Max", "Min", "PRelu", "Where", "Slice", "Expand", "Tile", "DepthToSpace", "SpaceToDepth", "GatherND"),
+    *("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "LogSoftmax", "GroupNormalization", "Upsample"),
+)
+
 
 class OnnxNetwork(FloatNetwork):
     """An .onnx file with float activations, or with activations that are quantized while it runs."""
@@ -52,6 +58,7 @@ class OnnxNetwork(FloatNetwork):
                 prepared,
                 target,
                 _reader(quantization.CalibrationDataReader, samples, seen),
+                op_types_to_quantize=_types(prepared),
                 quant_format=quantization.QuantFormat.QDQ,
                 activation_type=quantization.QuantType.QUInt8,
                 weight_type=quantization.QuantType.QInt8,
@@ -68,6 +75,23 @@ class OnnxNetwork(FloatNetwork):
             )
         named = dict(zip((name for name, _ in self.inputs), inputs, strict=True))
         return np.asarray(self._session.run(None, named)[0])
+
+
+def _types(path: Path) -> list[str]:
+    """The operators to quantize: onnxruntime's own choice, and what would else be left between floats.
+
+    That is what works on several numbers at once, and what is at the edges of the network. Functions of one number
+    elsewhere stay float, and become one table with the scales around them.
+    """
+    import onnx
+    from onnxruntime.quantization import registry
+
+    graph = onnx.load(path).graph
+    inputs, outputs = {entry.name for entry in graph.input}, {entry.name for entry in graph.output}
+    at_edges = {
+        node.op_type for node in graph.node if inputs.intersection(node.input) or outputs.intersection(node.output)
+    }
+    return sorted({*registry.QDQRegistry, *registry.QLinearOpsRegistry, *SEVERAL, *at_edges})
 
 
 def float_network(path: Path) -> OnnxNetwork:

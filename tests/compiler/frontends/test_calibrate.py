@@ -39,6 +39,7 @@ def agrees(path: Path, shape: tuple[int, ...]) -> float:
     meant = np.stack([network.run([one]) for one in x])
     layout = "NCHW" if model.inputs[0].source_layout == "NCHW" else None
     got = np.stack([model.run(one, layout=layout, dequantize=True) for one in x])
+    got = np.moveaxis(got, -1, 2) if model.outputs[0].source_layout == "NCHW" else got
     return sqnr(meant, got.reshape(meant.shape))
 
 
@@ -113,6 +114,28 @@ def test_dynamic_onnx(weights: str, per_channel: bool, tmp_path: Path) -> None:
     undone, meant = float_network(path), float_network(tmp_path / "float.onnx")
     x = samples((1, 3, 6, 6))
     assert sqnr(np.stack([meant.run([one]) for one in x]), np.stack([undone.run([one]) for one in x])) > 30
+
+
+@pytest.mark.parametrize("last", ["PRelu", "Max", "Softsign", "ReduceMean"])
+def test_onnx_with_operators_that_onnxruntime_leaves_float(last: str, tmp_path: Path) -> None:
+    """At the beginning what normalizes images, between layers a difference, at the end one of several."""
+    onnx_models = pytest.importorskip("onnx_models")
+    n = onnx_models.Net((1, 3, 24, 24))
+    x = n.node("Div", n.node("Sub", "x", n.constant(np.full((3, 1, 1), 0.4))), n.constant(np.full((3, 1, 1), 0.5)))
+    x = n.node("Sub", n.conv(x, 4, 3), n.conv(x, 4, 3))
+    x = n.conv(n.node("Relu", n.node("PRelu", x, n.constant(np.full((4, 1, 1), 0.2)))), 5, 4)
+    match last:
+        case "PRelu":
+            y = n.node(last, x, n.constant(np.full((5, 1, 1), 0.3)))
+        case "Max":
+            y = n.node(last, x, n.constant(0.1))
+        case "ReduceMean":
+            y = n.node(last, x, axes=[1])
+        case _:
+            y = n.node(last, x)
+    path = tmp_path / "net.onnx"
+    path.write_bytes(n.model(y).SerializeToString())
+    assert agrees(path, (1, 3, 24, 24)) > SQNR
 
 
 def test_dynamic_onnx_as_onnxruntime_fuses_it(tmp_path: Path) -> None:
