@@ -121,8 +121,8 @@ class _Undo:
         if isinstance(operands[1], tuple):
             codes, zero = operands[1]
             axis = 0 if node.op_type == "ConvInteger" else codes.ndim - 1
-            operands[1] = f"{end}_weights"
-            self._add_constant(operands[1], self._weights(codes, factor, zero, axis))
+            weights = operands[1] = f"{end}_weights"
+            self._add_constant(weights, self._weights(codes, factor, zero, axis))
         elif not np.all(factor == 1):
             raise _Strange("scales a product of two activations by more than their scales")
         made = onnx.helper.make_node(PRODUCTS[node.op_type], operands, [end], name=node.name)

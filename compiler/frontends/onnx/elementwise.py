@@ -62,7 +62,7 @@ class _Formula:
         self.count += 1
         name = f"{self.node.output[0]}_{self.count}_{kind}"
         tensors = [
-            operand if isinstance(operand, Tensor) else self.importer.parameter(f"{name}_{k}", np.float32(operand))
+            operand if isinstance(operand, Tensor) else self.importer.parameter(f"{name}_{k}", np.asarray(operand))
             for k, operand in enumerate(operands)
         ]
         shape = np.broadcast_shapes(*(tensor.shape for tensor in tensors))

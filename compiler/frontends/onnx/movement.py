@@ -329,7 +329,7 @@ def pad(importer: Importer, node: onnx.NodeProto) -> None:
     for k, n in enumerate(x.shape):
         cropped = np.arange(n)[max(-before[k], 0) : n - max(-after[k], 0)]
         sides: Any = (max(before[k], 0), max(after[k], 0))
-        chosen[k] = np.pad(cropped, sides, mode=mode)  # type: ignore[call-overload]
+        chosen[k] = np.pad(cropped, sides, mode=mode)
     on_codes(importer, node, lambda real, name: take_along(importer, node, real, chosen, name))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.onnx.convolutions import on_image, pair, window
@@ -35,7 +35,7 @@ def pool2d(importer: Importer, node: onnx.NodeProto, x: Tensor, kind: str, name:
     # If padding is counted, onnxruntime's QLinearAveragePool, which also replaces AveragePool, divides by the size of
     # the whole window, even where ceil_mode makes it exceed the padding.
     counted = tuple(sides) if attrs.get("count_include_pad", 0) else (0, 0, 0, 0)
-    extra = {"counted": counted} if kind == "average_pool2d" else {}
+    extra: dict[str, Any] = {"counted": counted} if kind == "average_pool2d" else {}
     y = importer.emit(
         kind,
         node,
@@ -76,7 +76,7 @@ def global_max_pool(importer: Importer, node: onnx.NodeProto) -> None:
             lambda real, name: importer.emit("reduce_max", node, [real], shape, name, axes=axes, keepdims=True),
         )
         return
-    whole = {"layout": "NCHW", "filter": x.shape[2:], "stride": (1, 1), "padding": (0, 0, 0, 0)}
+    whole: dict[str, Any] = {"layout": "NCHW", "filter": x.shape[2:], "stride": (1, 1), "padding": (0, 0, 0, 0)}
     on_codes(importer, node, lambda real, name: importer.emit("max_pool2d", node, [real], shape, name, **whole))
 
 

@@ -167,7 +167,7 @@ def _linear(importer: Importer, node: onnx.NodeProto, axes: list[Axis], moving: 
     height, width = (axes[1], axes[2]) if is_nhwc else ([Axis(1, 1, ONE), *axes][-2], axes[-1])
     rows, row_weight = between(height, where)
     columns, column_weight = between(width, where)
-    attrs = {"rows": rows, "columns": columns, "row_weight": row_weight, "column_weight": column_weight}
+    attrs: dict[str, Any] = {"rows": rows, "columns": columns, "row_weight": row_weight, "column_weight": column_weight}
     shape = tuple(axis.target for axis in axes)
 
     def interpolated(real: Tensor, result: str | None) -> Tensor:

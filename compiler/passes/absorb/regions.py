@@ -26,7 +26,7 @@ class Run(NamedTuple):
     end: int
     before: int
     after: int
-    count: int
+    positions: int
     covered: int
 
 
@@ -68,7 +68,7 @@ def averaged_by_region(
             part = a.emit("slice", a.fresh(f"{name}_of"), [image], taken, x.quantization, begin, op)
             window = {"stride": stride, "dilation": (1, 1)} | extra
             window["padding"] = (row.before, row.after, column.before, column.after)
-            region = (shape[0], row.count, column.count, shape[3])
+            region = (shape[0], row.positions, column.positions, shape[3])
             parts.append(a.emit("dwconv2d", a.fresh(f"{name}_part"), [part, weights], region, quantization, window, op))
         bands.append(_joined(a, op, parts, 2, name))
     y = _joined(a, op, bands, 1, name)
