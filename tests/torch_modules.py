@@ -22,7 +22,7 @@ import qrt
 from qrt.compiler import CompileError, from_torch
 
 WAYS = ("fx", "eager", "pt2e")
-SAMPLES = 3
+SAMPLES = 2
 # Parts of messages that no user should see.
 INTERNAL = ("cannot be read", "cannot be understood")
 
@@ -313,7 +313,7 @@ def _pt2e(network: nn.Module, x: torch.Tensor, engine: str) -> nn.Module:
     from qrt.compiler.frontends.torch import QrtQuantizer
 
     exported = torch.export.export(network, (x[:1],)).module(check_guards=False)
-    prepared = prepare_pt2e(exported, QrtQuantizer())
+    prepared = prepare_pt2e(exported, QrtQuantizer(ranges="minmax"))
     for one in x:
         prepared(one[None])
     return convert_pt2e(prepared)

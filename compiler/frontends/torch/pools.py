@@ -149,7 +149,9 @@ def _joined(n: Importer, parts: list[Tensor], axis: int, name: str) -> Tensor:
 
 def adaptive_avg_pool2d(n: Importer, input: Tensor, output_size: Any, name: str = "") -> Tensor:
     target = _target(input, output_size)
-    attrs: dict[str, Any] = {"adaptive": True, "qnnpack": True}
+    # QNNPACK has windows of one size only.
+    divisible = not any(length % out for length, out in zip(input.shape[2:4], target, strict=True))
+    attrs: dict[str, Any] = {"adaptive": True, "qnnpack": divisible}
     if target == (1, 1):
         return n.emit("mean", [input], (*input.shape[:2], 1, 1), name, axes=(2, 3), keepdims=True, **attrs)
     return _adaptive(n, "average_pool2d", input, target, name, counted=(0, 0, 0, 0), **attrs)
