@@ -11,6 +11,7 @@ import numpy as np
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.frontends.importer import Unsupported, add_dequantize, check_scales
 from qrt.compiler.frontends.torch.averages import state_averages
+from qrt.compiler.frontends.torch.refusals import REFUSED
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor, unique_name
 
 
@@ -88,7 +89,8 @@ class Importer:
 
     def translate(self, translators: dict[str, Callable[..., Any]], node: Node) -> Any:
         """The result of `node`; `Refused` for an unsupported node and for those that read one."""
-        translator = translators.get(node.target) or translators.get(node.target.rstrip("_"))
+        name = node.target.rstrip("_")
+        translator = translators.get(node.target) or translators.get(name)
         read = [v for v in nested((*node.args, *node.kwargs.values())) if isinstance(v, Refused)]
         if translator is not None and read:
             self._report(node, *[value.reason for value in read if value.reason][:1])
@@ -96,7 +98,7 @@ class Importer:
         self.node = node
         try:
             if translator is None:
-                raise Unsupported("this operator is not supported")
+                raise Unsupported(REFUSED.get(name, "this operator is not supported"))
             return translator(self, *node.args, **node.kwargs)
         except Unsupported as reason:
             self._report(node, str(reason))

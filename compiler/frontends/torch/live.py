@@ -297,5 +297,4 @@ LIVE: dict[str, Callable[..., Any]] = {
 ON_QUANTIZED = {
     **QUANTIZED,
     **{name: LIVE[name] for name in ("relu6", "clamp", "max_pool1d", "max_pool2d", "threshold", "dropout")},
-    **{name: LIVE[name] for name in ("conv3d",)},
 }

@@ -123,32 +123,6 @@ def _nothing(n: Importer, *args: Any, **kwargs: Any) -> None:
     return None
 
 
-def refusal(reason: str) -> Translator:
-    """Operators that no network of qrt has, with the reason."""
-
-    def translate(n: Importer, *args: Any, **kwargs: Any) -> Any:
-        raise Unsupported(reason)
-
-    return translate
-
-
-THREE_D = "works on volumes; only images [N, C, H, W] and sequences [N, C, L] are supported"
-RECURRENT = "is recurrent; networks of qrt have no state. Unroll it, or use convolutions"
-SORTED = "sorts or sums up along an axis, which has no operator in qrt; compute it after the network"
-LOOKED_UP = "looks up a table by integers; do this before the network, and give it the vectors"
-ATTENDED = "is attention in float; quantize it with PT2E and QrtQuantizer, which splits it into products and a softmax"
-REFUSED: dict[str, Translator] = {
-    **dict.fromkeys(("conv3d", "conv_transpose3d", "convtranspose3d"), refusal(THREE_D)),
-    **dict.fromkeys(("max_pool3d", "max_pool3d_with_indices", "maxpool3d"), refusal(THREE_D)),
-    **dict.fromkeys(("avg_pool3d", "avgpool3d", "adaptive_avg_pool3d", "adaptive_max_pool3d"), refusal(THREE_D)),
-    **dict.fromkeys(("upsample_nearest3d", "upsample_trilinear3d", "batchnorm3d"), refusal(THREE_D)),
-    **dict.fromkeys(("reflection_pad3d", "replication_pad3d"), refusal(THREE_D)),
-    **dict.fromkeys(("lstm", "gru", "rnn", "rnn_tanh", "rnn_relu"), refusal(RECURRENT)),
-    **dict.fromkeys(("lstmcell", "grucell", "rnncell"), refusal(RECURRENT)),
-    **dict.fromkeys(("topk", "sort", "argsort", "cumsum", "cumprod", "kthvalue", "median"), refusal(SORTED)),
-    **dict.fromkeys(("embedding", "embedding_bag", "embeddingbag"), refusal(LOOKED_UP)),
-    **dict.fromkeys(("multiheadattention", "multi_head_attention_forward"), refusal(ATTENDED)),
-}
 ATEN: dict[str, Translator] = {
     "quantize_per_tensor": quantize_per_tensor,
     "dequantize_per_tensor": dequantize_per_tensor,
@@ -173,5 +147,4 @@ ATEN: dict[str, Translator] = {
     "size": _size,
     "sym_size": _size,
     "_assert_tensor_metadata": _nothing,
-    **REFUSED,
 }

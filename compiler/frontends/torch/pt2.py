@@ -160,7 +160,8 @@ class _Reader:
         if dtype not in ("float32", "int8", "uint8") or not sizes or None in sizes:
             reason = f"has dtype {dtype or 'unknown'} and sizes {sizes}; export with float32 and fixed sizes"
             self.importer.problems.append(Problem(name, "input", reason))
-            sizes, dtype = [size or 1 for size in sizes], "float32"
+            self.values[name] = Refused()
+            return
         self.values[name] = self.importer.add_input(name, tuple(sizes), dtype)
 
     def _array(self, entry: dict[str, Any], folder: str, key: str) -> np.ndarray:
@@ -201,7 +202,9 @@ class _Reader:
                 break
         else:
             short = target
-        result = self.importer.translate(ATEN, Node(outputs[0] if outputs else name, short, (), kwargs, target))
+        result = self.importer.translate(
+            ATEN, Node(outputs[0] if len(outputs) == 1 else name, short, (), kwargs, target)
+        )
         results = result if isinstance(result, list) else [result]
         reason = "" if isinstance(result, Refused) else f"reads a result of {name} that is not supported"
         results += [Refused(reason)] * (len(outputs) - len(results))
