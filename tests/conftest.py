@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import engines
 import not_run
 import pytest
 from command_line import Cli, qrt_in_process, residual
@@ -68,5 +69,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         write(f"kernel set not tested: {name}: {reason}")
     if SANITIZERS:
         write(f"sanitizers of the extensions: {', '.join(sorted(SANITIZERS))}")
+    for line in engines.newer():
+        write(line)
     for line in not_run.lines(terminalreporter.stats.get("skipped", [])):
         write(line)

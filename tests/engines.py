@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from importlib import metadata
 from typing import Any
 
 import flatbuffers
 import numpy as np
 import pytest
+from packaging.version import Version
+
+from qrt.compiler.engines import VERSIONS
 
 Array = np.ndarray[Any, Any]
 ARENA_SIZE = 20_000_000
+
+
+def newer() -> Iterator[str]:
+    """A line for each package that is newer than the version whose bytes the project states."""
+    for package, stated in sorted({(one.package, one.version) for one in VERSIONS.values()}):
+        try:
+            installed = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+        if Version(Version(installed).public) > Version(stated):
+            yield f"newer engine: {package} {installed}; docs/compile.md and all figures are of {stated}"
+
+
+def version_table() -> str:
+    """The packages whose bytes `--match` gives, for docs/compile.md."""
+    rows = [f"| `{name}` | {one.what} | {one.package} {one.version} |" for name, one in VERSIONS.items()]
+    return "\n".join(["| `--match` | computed by | version |", "|---|---|---|", *rows]) + "\n"
 
 
 class Tflm:

@@ -26,6 +26,7 @@ import pytest
 from c_programs import ARM, DEVICE
 from click import Command as Verb
 from command_line import qrt_in_process
+from engines import version_table
 from places import ROOT
 
 import qrt
@@ -47,6 +48,7 @@ from qrt.firmware.toolchain.image import Image
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 KERNELS_PAGE, OPERATORS_PAGE = ROOT / "docs" / "kernels.md", ROOT / "docs" / "operators.md"
+COMPILE_PAGE = ROOT / "docs" / "compile.md"
 DEVICE_PAGE = ROOT / "docs" / "device.md"
 # For those who use qrt, and for those who change it too.
 PAGES = [README, *DOCS, ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", ROOT / "examples" / "forum" / "README.md"]
@@ -138,6 +140,10 @@ def test_kernel_table_is_what_the_code_says() -> None:
 
 def test_source_operators_are_what_the_code_says() -> None:
     assert between_marks(OPERATORS_PAGE, "source operators") == source_operators(), REWRITE
+
+
+def test_engine_versions_are_what_the_code_says() -> None:
+    assert between_marks(COMPILE_PAGE, "engine versions") == version_table(), REWRITE
 
 
 def device_targets() -> str:
@@ -354,6 +360,7 @@ def files() -> dict[str, bytes]:
 @pytest.fixture
 def folder(files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder of a reader."""
+    from float_tflite import float_tflite
     from onnx_models import Net, samples
 
     for name, content in files.items():
@@ -363,6 +370,7 @@ def folder(files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "float.onnx").write_bytes(net.model(net.conv("x", 4, 2)).SerializeToString())
     np.save(tmp_path / "samples.npy", samples(net.shape))
     np.savez(tmp_path / "data.npz", x=np.stack(samples(net.shape)))
+    (tmp_path / "float.tflite").write_bytes(float_tflite(shape=net.shape))
     np.save(tmp_path / "inputs.npy", np.zeros((2, 8, 8, 1), np.float32))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -493,7 +501,7 @@ def test_commands_run(page: Path, folder: Path) -> None:
     ran = [words for words in lines_of_shell(page) if {"qrt", "-C"} & {*words} and "model.pt2" not in words]
     left_out = []
     if any("model.tflite" in words for words in ran):
-        pytest.importorskip("tflite")
+        pytest.importorskip("litert_quantizer")
         from qrt.compiler.backends.qfb.reader import read
         from qrt.compiler.backends.tflite.writer import to_tflite
 
@@ -574,6 +582,7 @@ def test_readme_names_every_page() -> None:
 
 if __name__ == "__main__":
     write_table(OPERATORS_PAGE, "source operators", source_operators())
+    write_table(COMPILE_PAGE, "engine versions", version_table())
     write_table(DEVICE_PAGE, "device targets", device_targets())
     write_table(DEVICE_PAGE, "device kernels", device_kernels())
     write_table(DEVICE_PAGE, "device figures", device_figures())
