@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
+import flatbuffers
 import numpy as np
 
 from qrt.compiler.errors import Problem
@@ -46,7 +47,10 @@ class Importer:
     def kind(self, source: Any) -> str:
         """The kind of an operator of the file, spelled as in the schema."""
         code = self.model.OperatorCodes(source.OpcodeIndex())
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        # The package's BuiltinCode() answers from the older field below 127; litert-quantizer writes only the newer.
+        place = code._tab.Offset(10)
+        newer = code._tab.Get(flatbuffers.number_types.Int32Flags, place + code._tab.Pos) if place else 0
+        number = max(int(newer), code.DeprecatedBuiltinCode())
         return self.kinds.get(number, f"builtin operator {number}")
 
     def tensor(self, index: int) -> Tensor:
