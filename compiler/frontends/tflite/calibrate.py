@@ -19,6 +19,7 @@ import numpy as np
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.frontends.float_network import Array, FloatNetwork, Samples, Seen, already_quantized
 from qrt.compiler.frontends.tflite.floats import Floats
+from qrt.compiler.frontends.tflite.islands import Islands
 from qrt.compiler.libraries import load
 
 # Name of the one signature that the network gets; its inputs are called as the tensors.
@@ -38,7 +39,7 @@ class TfliteNetwork(FloatNetwork):
         load("litert_quantizer")
         from ai_edge_litert import schema_py_generated as schema
 
-        model = schema.ModelT.InitFromPackedBuf(content, 0)
+        model = _unpacked(schema, content)
         if len(model.subgraphs) != 1:
             reason = f"has {len(model.subgraphs)} subgraphs; only one is supported"
             raise CompileError([Problem(str(path), "file", reason)])
@@ -71,7 +72,16 @@ class TfliteNetwork(FloatNetwork):
             known[name] = {"min": np.full(rank, low, np.float32), "max": np.full(rank, high, np.float32)}
         with _silence():
             result = Quantizer(self.content, recipe.static_wi8_ai8()).quantize(known, enable_progress_report=False)
-        return bytes(result.quantized_model)
+        return self._closed(bytes(result.quantized_model), {self.activations[i]: held for i, held in ranges.items()})
+
+    @staticmethod
+    def _closed(content: bytes, ranges: dict[str, tuple[float, float]]) -> bytes:
+        """The quantized file, in which no operator that TFLite has in int8 is left in float."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        model = _unpacked(schema, content)
+        Islands(schema, model, ranges).close()
+        return _packed(schema, model)
 
     def _refuse_infinite(self, ranges: dict[int, tuple[float, float]]) -> None:
         infinite = [self.activations[index] for index, bounds in ranges.items() if not np.isfinite(bounds).all()]
@@ -103,6 +113,16 @@ class TfliteNetwork(FloatNetwork):
 
 def float_network(path: Path) -> TfliteNetwork:
     return TfliteNetwork(path)
+
+
+def _unpacked(schema: Any, content: bytes) -> Any:
+    """The file as objects; constants behind the flatbuffer, where the quantizer writes 256 KiB or more, are in it."""
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    for buffer in model.buffers:
+        if buffer.offset > 1:
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
 
 
 def _inputs(schema: Any, model: Any) -> list[tuple[str, tuple[int, ...]]]:

@@ -67,6 +67,65 @@ def test_tflite_gives_the_bytes_of_tflm(tmp_path: Path) -> None:
         np.testing.assert_array_equal(model.run(codes), peer.run([codes])[0])
 
 
+def one_operator(kind: str, shape: tuple[int, ...], table: str | None = None, inputs: int = 1, **options: Any) -> bytes:
+    """Inputs, an addition of a constant to each, and the operator on the sums."""
+    pytest.importorskip("tflite")
+    from qrt.compiler.backends.tflite.file import TfliteFile
+
+    rng, file = np.random.default_rng(0), TfliteFile("net")
+    given = [file.tensor(f"x{k}", SHAPE, "float32") for k in range(inputs)]
+    sums = [file.tensor(f"sum{k}", SHAPE, "float32") for k in range(inputs)]
+    for k in range(inputs):
+        constant = file.tensor(f"c{k}", SHAPE[-1:], "float32", data=rng.normal(size=SHAPE[-1]))
+        file.operator("ADD", [given[k], constant], [sums[k]], "AddOptions")
+    y = file.tensor("y", shape, "float32")
+    file.operator(kind, sums, [y], table, **options)
+    return file.to_bytes(given, [y])
+
+
+LEFT_IN_FLOAT: dict[str, Callable[[], bytes]] = {
+    "RELU6": lambda: one_operator("RELU6", SHAPE),
+    "LEAKY_RELU": lambda: one_operator("LEAKY_RELU", SHAPE, "LeakyReluOptions", alpha=0.1),
+    "MINIMUM": lambda: one_operator("MINIMUM", SHAPE, "MaximumMinimumOptions", inputs=2),
+    "L2_NORMALIZATION": lambda: one_operator("L2_NORMALIZATION", SHAPE, "L2NormOptions"),
+}
+
+
+@pytest.mark.parametrize("kind", LEFT_IN_FLOAT)
+def test_operators_that_the_quantizer_leaves_in_float(kind: str, tmp_path: Path) -> None:
+    """They become the int8 operators that TFLite has, with the bytes of its reference kernels."""
+    pytest.importorskip("litert_quantizer")
+    path = tmp_path / "net.tflite"
+    path.write_bytes(LEFT_IN_FLOAT[kind]())
+    network = float_network(path)
+    names = [name for name, _ in network.inputs]
+    quantized = quantize(path, {name: samples(SHAPE, seed=k) for k, name in enumerate(names)})
+    model, peer = qrt.load(build(quantized, match="litert").to_bytes()), engines.Litert(quantized.content)
+    meant, got = [], []
+    for run in zip(*(samples(SHAPE, seed=9 + k) for k in range(len(names))), strict=True):
+        codes = [info.quantize(x) for info, x in zip(model.inputs, run, strict=True)]
+        np.testing.assert_array_equal(model.run(*codes), peer.run(codes)[0])
+        meant.append(network.run(run))
+        got.append(model.run(*run, dequantize=True))
+    assert sqnr(np.stack(meant), np.stack(got)) > SQNR
+
+
+def test_constants_behind_the_flatbuffer(tmp_path: Path) -> None:
+    """The quantizer writes constants there, as soon as there are 256 KiB of them."""
+    pytest.importorskip("litert_quantizer")
+    pytest.importorskip("tflite")
+    from qrt.compiler.backends.tflite.file import TfliteFile
+
+    rng, file = np.random.default_rng(0), TfliteFile("net")
+    x, y = file.tensor("x", (1, 600), "float32"), file.tensor("y", (1, 500), "float32")
+    w = file.tensor("w", (500, 600), "float32", data=rng.normal(size=(500, 600)) / 30)
+    b = file.tensor("b", (500,), "float32", data=rng.normal(size=500))
+    file.operator("FULLY_CONNECTED", [x, w, b], [y], "FullyConnectedOptions")
+    path = tmp_path / "net.tflite"
+    path.write_bytes(file.to_bytes([x], [y]))
+    assert agrees(path, (1, 600)) > SQNR
+
+
 def test_what_the_quantizer_prints_is_not_seen(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("litert_quantizer")
     Path("net.tflite").write_bytes(float_tflite())
