@@ -10,8 +10,9 @@ import importlib
 import os
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from qrt.compiler.backends.qfb.writer import TestVector, write
@@ -321,8 +322,7 @@ def _read(source: Any, match: str | None, report: Report) -> Graph:
         frontend = importlib.import_module(f"qrt.compiler.frontends.{kind}")
         with understanding(path):
             if isinstance(source, Quantized):
-                graph: Graph = frontend.to_graph(source.content, report.match)
-                graph.name = path.stem
+                graph = _read_quantized(frontend, source, report.match)
             else:
                 graph = frontend.to_graph(path, report.match)
             check(graph)
@@ -340,6 +340,17 @@ def _read(source: Any, match: str | None, report: Report) -> Graph:
         return graph
     kinds = "a path, Quantized, ONNX ModelProto, Graph or GraphBuilder"
     raise TypeError(f"source must be {kinds}, got {type(source).__name__}")
+
+
+def _read_quantized(frontend: ModuleType, source: Quantized, match: str) -> Graph:
+    """The network of a file in memory; problems that concern all of it have the name of the float file."""
+    try:
+        graph: Graph = frontend.to_graph(source.content, match)
+    except CompileError as error:
+        named = [replace(p, name=str(source.path)) if p.kind == "file" else p for p in error.problems]
+        raise CompileError(named) from None
+    graph.name = source.path.stem
+    return graph
 
 
 def _engine(source: str, frontend: str, match: str | None) -> str:

@@ -119,9 +119,9 @@ class _Undo:
                 raise _Strange("has an operand that is neither a constant nor quantized by DynamicQuantizeLinear")
         end, factor = self._scaled(node, scales)
         if isinstance(operands[1], tuple):
-            codes, zero = operands[1]
+            (codes, zero), weights = operands[1], f"{end}_weights"
             axis = 0 if node.op_type == "ConvInteger" else codes.ndim - 1
-            weights = operands[1] = f"{end}_weights"
+            operands[1] = weights
             self._add_constant(weights, self._weights(codes, factor, zero, axis))
         elif not np.all(factor == 1):
             raise _Strange("scales a product of two activations by more than their scales")

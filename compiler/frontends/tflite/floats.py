@@ -30,7 +30,9 @@ class Floats:
     def __init__(self, schema: Any, model: Any) -> None:
         self.schema, self.model = schema, model
         self.subgraph = model.subgraphs[0]
-        self.types = {number: name for name, number in vars(schema.TensorType).items() if isinstance(number, int)}
+        self.types: dict[int, str] = {
+            number: name for name, number in vars(schema.TensorType).items() if isinstance(number, int)
+        }
 
     def activations_are_float(self) -> bool:
         """Whether no operator reads or writes codes that are not constant."""
@@ -76,7 +78,7 @@ class Floats:
             op.builtinOptions.asymmetricQuantizeInputs = False
 
     def _name(self, index: int) -> str:
-        return (self.subgraph.tensors[index].name or b"").decode("utf-8", "replace")
+        return str((self.subgraph.tensors[index].name or b"").decode("utf-8", "replace"))
 
     def _type(self, index: int) -> str:
         return self.types.get(self.subgraph.tensors[index].type, "?")

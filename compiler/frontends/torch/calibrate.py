@@ -149,4 +149,4 @@ def _in_runs(x: Any, shape: tuple[int, ...], index: int) -> Array:
         )
     if not np.isfinite(values).all():
         raise ValueError(f"samples[{index}] contains NaN or infinity")
-    return values[: runs * batch].reshape(runs, *shape).astype(np.float32)
+    return np.asarray(values[: runs * batch].reshape(runs, *shape), np.float32)
