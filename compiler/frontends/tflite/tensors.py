@@ -30,6 +30,8 @@ def read(tflite: ModuleType, model: Any, source: Any) -> Tensor:
     if content.DataLength() and (dtype in NUMPY or dtype == "int4"):
         data = _values(name, shape, dtype, content.DataAsNumpy(), source.Sparsity())
         dtype = data.dtype.name
+    elif dtype in NUMPY and 0 in shape:
+        data = np.zeros(shape, NUMPY[dtype])  # an empty list, as of the axes of a scalar
     return Tensor(name, shape, dtype, _quantization(source), data)
 
 

@@ -113,11 +113,21 @@ def transposed(f: File, x: int, n: int) -> tuple[int, int]:
     return y, n * 32
 
 
+def tiled(f: File, x: int, n: int) -> tuple[int, int]:
+    """A sum with a constant that is repeated for each sample."""
+    codes = f.constant(np.arange(32).reshape(1, 4, 4, 2) * 5 - 80, "int8", **NUMBERS)
+    times = [f.entry(f.shape_of(x, 4), 0), *(f.constant(1) for _ in range(3))]
+    spread, y = f.image((n, 4, 4, 2)), f.tensor("y", (n, 4, 4, 2), scale=0.2, zero_point=7)
+    f.operator("TILE", [codes, f.computed("PACK", times, (4,), "PackOptions", values_count=4)], [spread])
+    f.operator("ADD", [x, spread], [y], "AddOptions")
+    return y, n * 32
+
+
 MAKE: dict[str, Callable[[File, int, int], tuple[int, int]]] = {
-    make.__name__: make for make in (packed, multiplied, resized, sliced, transposed)
+    make.__name__: make for make in (packed, multiplied, resized, sliced, tiled, transposed)
 }
 # What TFLM has no kernel for, or not for these types.
-NOT_IN_TFLM = {"multiplied", "resized", "sliced", "transposed"}
+NOT_IN_TFLM = {"multiplied", "resized", "sliced", "tiled", "transposed"}
 
 
 def network(name: str, n: int) -> bytes:
@@ -195,8 +205,13 @@ def test_rank_0(match: str, tmp_path: Path) -> None:
     f.operator("MEAN", [x, f.constant([0, 1, 2, 3])], [mean], "ReducerOptions", keep_dims=False)
     product = f.tensor("product", (1, 4, 4, 2), scale=0.07, zero_point=1)
     f.operator("MUL", [x, mean], [product], "MulOptions")
+    again, flat = f.tensor("again", (1, 1), scale=0.05, zero_point=4), f.tensor("flat", (), scale=0.05, zero_point=4)
+    f.operator("RESHAPE", [mean, f.constant([1, 1])], [again])
+    f.operator("RESHAPE", [again, f.constant([])], [flat])
+    more = f.tensor("more", (1, 4, 4, 2), scale=0.09, zero_point=1)
+    f.operator("ADD", [product, flat], [more], "AddOptions")
     total = f.tensor("total", (1, 4, 4, 2), scale=0.2, zero_point=-9)
-    f.operator("ADD", [product, f.constant(77, "int8", scale=0.03, zero_point=5)], [total], "AddOptions")
+    f.operator("ADD", [more, f.constant(77, "int8", scale=0.03, zero_point=5)], [total], "AddOptions")
     content = f.to_bytes([x], [total, mean])
     given = np.random.default_rng(5).integers(-128, 128, (1, 4, 4, 2)).astype(np.int8)
     engine = engines.Tflm(content) if match == "tflm" else engines.Litert(content)
