@@ -179,7 +179,7 @@ def _outputs(importer: Importer, graph: onnx.GraphProto) -> None:
         tensor = importer.values.get(name)
         if tensor is None:
             importer.problems.append(Problem(name, "output", "is written by no node"))
-        elif importer.known(tensor) is not None:
+        elif importer.is_known(tensor):
             reason = "is constant: it depends on no input; remove it from the outputs"
             importer.problems.append(Problem(name, "output", reason))
         else:

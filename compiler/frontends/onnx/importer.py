@@ -90,6 +90,9 @@ class Importer:
         codes = self._constants.get(tensor)
         return tensor.data if codes is None else codes.real().astype(np.float32)
 
+    def is_known(self, tensor: Tensor) -> bool:
+        return tensor.is_constant or tensor in self._constants
+
     def codes(self, tensor: Tensor) -> Tensor | None:
         """The constant codes whose real values `tensor` holds, if there are any."""
         return self._constants.get(tensor)

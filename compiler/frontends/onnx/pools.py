@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qrt.compiler.frontends.importer import Unsupported
-from qrt.compiler.frontends.onnx.convolutions import on_image, pair, window
+from qrt.compiler.frontends.onnx.convolutions import Pair, on_image, pair, window
 from qrt.compiler.frontends.onnx.importer import Importer, Translator
 from qrt.compiler.frontends.onnx.movement import on_codes
 from qrt.compiler.frontends.windows import ceil_out, out
@@ -14,16 +14,21 @@ from qrt.compiler.ir import Tensor
 if TYPE_CHECKING:
     import onnx
 
+# Entries of a dilated window.
+MAX_SLICES = 64
+
 
 def pool2d(importer: Importer, node: onnx.NodeProto, x: Tensor, kind: str, name: str | None = None) -> Tensor:
     attrs = importer.attributes(node)
     x, flat = on_image(importer, node, x, "pools")
     size = pair(attrs["kernel_shape"])
     stride, dilation, (top, bottom, left, right) = window(attrs, x.shape[2:], size)
-    if dilation != (1, 1):
-        raise Unsupported("has a dilated window, which is not supported for pooling")
     if len(node.output) > 1 and node.output[1]:
         raise Unsupported("outputs indices, which are not supported")
+    if dilation != (1, 1):
+        if kind != "max_pool2d" or any((top, bottom, left, right)) or flat or attrs.get("ceil_mode", 0):
+            raise Unsupported("has a dilated window, which is supported for MaxPool of images without padding alone")
+        return _dilated(importer, node, x, (size, stride, dilation), name)
     spatial, sides = [], []
     for k, (before, after) in enumerate(((top, bottom), (left, right))):
         length = x.shape[2 + k]
@@ -49,6 +54,27 @@ def pool2d(importer: Importer, node: onnx.NodeProto, x: Tensor, kind: str, name:
         **extra,
     )
     return importer.emit("reshape", node, [y], (*x.shape[:2], spatial[1]), name) if flat else y
+
+
+def _dilated(
+    importer: Importer, node: onnx.NodeProto, x: Tensor, window: tuple[Pair, Pair, Pair], name: str | None
+) -> Tensor:
+    """The largest of as many slices as the window has entries."""
+    size, stride, dilation = window
+    if size[0] * size[1] > MAX_SLICES:
+        raise Unsupported(f"has a dilated window of more than {MAX_SLICES} entries")
+    counts = [out(x.shape[2 + k], size[k], stride[k], dilation[k], 0) for k in range(2)]
+    shape, called = (*x.shape[:2], *counts), node.output[0]
+    y: Tensor | None = None
+    for place in range(size[0] * size[1]):
+        row, column = divmod(place, size[1])
+        begin = (0, 0, row * dilation[0], column * dilation[1])
+        part = importer.emit("slice", node, [x], shape, f"{called}_at{place}", begin=begin, stride=(1, 1, *stride))
+        is_last = place == size[0] * size[1] - 1
+        result = name if is_last else f"{called}_of{place}"
+        y = part if y is None else importer.emit("maximum", node, [y, part], shape, result)
+    assert y is not None
+    return y
 
 
 def max_pool(importer: Importer, node: onnx.NodeProto) -> None:

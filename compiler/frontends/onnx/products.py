@@ -31,7 +31,7 @@ def linear(
 
 def matmul(importer: Importer, node: onnx.NodeProto, a: Tensor, b: Tensor, name: str | None = None) -> Tensor:
     """numpy's matmul of float tensors; a layer if `b` is a constant matrix."""
-    if importer.known(b) is not None and len(b.shape) == 2 and importer.known(a) is None:
+    if importer.is_known(b) and len(b.shape) == 2 and not importer.is_known(a):
         return linear(importer, node, [a, b], False, name)
     shape = _product_shape(a.shape, b.shape)
     result = node.output[0]
@@ -73,7 +73,7 @@ def product(
     """``alpha * a @ b + beta * bias`` by the attributes of `node`, which turn `b`; a float tensor."""
     attrs = importer.attributes(node)
     transposed = bool(attrs.get("transB", 0))
-    if importer.known(b) is None:
+    if not importer.is_known(b):
         if attrs.get("alpha", 1.0) != 1.0 or bias is not None:
             raise Unsupported("multiplies two activations with alpha or a bias; use MatMul, Mul and Add instead")
         if transposed:

@@ -106,6 +106,10 @@ OPERATORS: dict[str, tuple[Callable[[Drawn], str], float]] = {
     "GlobalAveragePool, 1-D": (lambda n: n.node("GlobalAveragePool", n.x(1, 7, 9)), 1),
     "GlobalMaxPool, 1-D": (lambda n: n.node("GlobalMaxPool", n.x(1, 7, 9)), 1),
     "MaxPool, 1-D": (lambda n: n.node("MaxPool", n.x(1, 4, 9), kernel_shape=[3], strides=[2]), 1),
+    "MaxPool, dilated": (
+        lambda n: n.node("MaxPool", n.x(*IMAGE), kernel_shape=[3, 2], dilations=[2, 3], strides=[1, 2]),
+        1,
+    ),
     "AveragePool without padding": (
         lambda n: n.node("AveragePool", n.x(*IMAGE), kernel_shape=[3, 2], pads=[1, 1, 1, 0], strides=[2, 1]),
         1,
@@ -204,6 +208,30 @@ REFUSED: dict[str, tuple[Callable[[Drawn], str], str]] = {
     "Resize": (_resized("cubic", "half_pixel"), "has mode cubic, which is not supported"),
     "Sum": (lambda n: n.node("Sum", n.x(1, 4), n.x(1, 4), n.x(1, 4)), "adds 3 tensors"),
     "LSTM": (lambda n: n.node("LSTM", n.x(5, 1, 4), n.real(1, 12, 4), n.real(1, 12, 3), hidden_size=3), "is recurrent"),
+}
+
+
+def _branches(n: Drawn) -> str:
+    output = onnx.helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, (1, 4))
+    branch = onnx.helper.make_graph([onnx.helper.make_node("Identity", [n.x(1, 4)], ["z"])], "branch", [], [output])
+    return n.node("If", n.constant(True, bool), then_branch=branch, else_branch=branch)
+
+
+REFUSED |= {
+    "If": (_branches, "is control flow, which is not supported"),
+    "SplitToSequence": (lambda n: n.node("SplitToSequence", n.x(1, 4), axis=1), "works on sequences"),
+    "Detect": (
+        lambda n: n.node("Detect", n.x(1, 4), domain="acme.vision"),
+        "is an operator of the domain 'acme.vision', which is not supported",
+    ),
+    "DequantizeLinear": (
+        lambda n: n.node("DequantizeLinear", n.constant([1, 2], np.int16), n.constant(0.1), n.constant(0, np.int16)),
+        "reads codes of type int16; only int8 and uint8 are supported",
+    ),
+    "QuantizeLinear": (
+        lambda n: n.node("QuantizeLinear", n.x(1, 4), n.constant(0.1), n.constant(0, np.uint16)),
+        "quantizes to uint16; only int8 and uint8 are supported",
+    ),
 }
 
 
