@@ -21,7 +21,7 @@ from torch.nn import functional as F
 import qrt
 from qrt.compiler import CompileError, from_torch
 
-WAYS = ("fx", "eager", "pt2e")
+WAYS = ("fx", "eager", "pt2e", "reference")
 SAMPLES = 2
 # Parts of messages that no user should see.
 INTERNAL = ("cannot be read", "cannot be understood")
@@ -259,19 +259,22 @@ CASES = {**LAYERS, **ACTIVATIONS, **POOLS, **MOVEMENT, **ARITHMETIC}
 # Quantization
 
 
-def _fx(network: nn.Module, x: torch.Tensor, engine: str) -> nn.Module:
+def _fx(network: nn.Module, x: torch.Tensor, engine: str, reference: bool = False) -> nn.Module:
     from torch.ao.quantization import get_default_qconfig_mapping
-    from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
+    from torch.ao.quantization.quantize_fx import convert_fx, convert_to_reference_fx, prepare_fx
+
+    from qrt.compiler.frontends.torch import get_qrt_backend_config
 
     network = nn.Sequential(network).eval()  # a layer on its own would be traced into its functions
-    prepared = prepare_fx(network, get_default_qconfig_mapping(engine), (x[:1],))
+    config = get_qrt_backend_config() if reference else None
+    prepared = prepare_fx(network, get_default_qconfig_mapping(engine), (x[:1],), backend_config=config)
     for one in x:
         prepared(one[None])
-    module = convert_fx(prepared)
+    module = convert_to_reference_fx(prepared, backend_config=config) if reference else convert_fx(prepared)
     *_, last = (node for node in module.graph.nodes if node.op == "output")
     if isinstance(network[0], _Ended) or _is_quantized(last.args[0]):
         return module
-    return _fx(_Ended(network, network(x[:1])), x, engine)
+    return _fx(_Ended(network, network(x[:1])), x, engine, reference)
 
 
 def _is_quantized(node: Any) -> bool:
@@ -319,7 +322,11 @@ def _pt2e(network: nn.Module, x: torch.Tensor, engine: str) -> nn.Module:
     return convert_pt2e(prepared)
 
 
-QUANTIZE = {"fx": _fx, "eager": _eager, "pt2e": _pt2e}
+def _reference(network: nn.Module, x: torch.Tensor, engine: str) -> nn.Module:
+    return _fx(network, x, engine, reference=True)
+
+
+QUANTIZE = {"fx": _fx, "eager": _eager, "pt2e": _pt2e, "reference": _reference}
 
 
 def verdict(name: str, way: str, engine: str = "fbgemm") -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 
 import torch
+import torch.ao.quantization.backend_config.utils  # PyTorch reads it without importing it
 import torch.nn.functional as F
 from torch import nn
 from torch.ao.nn import intrinsic, qat
@@ -15,11 +16,15 @@ from torch.ao.quantization.backend_config import BackendConfig, get_fbgemm_backe
 LAYERS = {
     nn.Conv1d,
     nn.Conv2d,
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
     nn.Linear,
     nn.BatchNorm1d,
     nn.BatchNorm2d,
     F.conv1d,
     F.conv2d,
+    F.conv_transpose1d,
+    F.conv_transpose2d,
     F.linear,
     *(getattr(intrinsic, name) for name in ("ConvReLU1d", "ConvReLU2d", "LinearReLU", "ConvBn1d", "ConvBn2d")),
     *(getattr(intrinsic, name) for name in ("ConvBnReLU1d", "ConvBnReLU2d")),
@@ -36,7 +41,14 @@ OTHERS = {
     nn.Tanh,
     nn.ELU,
     nn.LeakyReLU,
+    nn.PReLU,
     nn.Softmax,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.InstanceNorm1d,
+    nn.InstanceNorm2d,
+    nn.PixelShuffle,
+    nn.PixelUnshuffle,
     nn.MaxPool1d,
     nn.MaxPool2d,
     nn.AvgPool1d,
@@ -56,6 +68,12 @@ OTHERS = {
     F.elu,
     F.leaky_relu,
     F.softmax,
+    F.layer_norm,
+    F.group_norm,
+    F.instance_norm,
+    F.interpolate,
+    F.pixel_shuffle,
+    F.pixel_unshuffle,
     F.max_pool1d,
     F.max_pool2d,
     F.avg_pool1d,
@@ -71,6 +89,10 @@ OTHERS = {
     torch.cat,
     torch.flatten,
     torch.mean,
+    torch.matmul,
+    torch.stack,
+    torch.narrow,
+    torch.repeat_interleave,
     torch.clamp,
     torch.squeeze,
     torch.unsqueeze,
@@ -84,6 +106,8 @@ OTHERS = {
     "mean",
     "permute",
     "relu",
+    "repeat",
+    "repeat_interleave",
     "reshape",
     "sigmoid",
     "size",

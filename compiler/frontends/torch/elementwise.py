@@ -67,7 +67,8 @@ def larger(kind: str) -> Translator:
         a, b = n.value(input), n.value(other)
         x, number = (b, a) if a.is_constant else (a, b)
         if number.data is not None and number.size == 1 and len(number.shape) <= len(x.shape):
-            return n.emit("clip", [x], x.shape, **{bound: float(number.data.reshape(()))})
+            attrs: dict[str, Any] = {bound: float(number.data.reshape(()))}
+            return n.emit("clip", [x], x.shape, **attrs)
         return n.emit(kind, [a, b], np.broadcast_shapes(a.shape, b.shape))
 
     return translate
@@ -124,7 +125,7 @@ def elu(
     **rest: Any,
 ) -> Tensor:
     attrs = {"alpha": float(alpha), "scale": float(scale), "input_scale": float(input_scale)}
-    used = {name: value for name, value in attrs.items() if name == "alpha" or value != 1}
+    used: dict[str, Any] = {name: value for name, value in attrs.items() if name == "alpha" or value != 1}
     return n.emit("elu", [input], input.shape, **used)
 
 

@@ -139,14 +139,15 @@ def getitem(n: Importer, input: Tensor, index: Any) -> Tensor:
 # Resizing
 
 
-def _ratio(scale: float | None, length: int, out: int) -> Singles:
+def _ratio(scale: float | None, length: int, out: int) -> np.float32:
     """Input entries for each output entry, as ATen rounds them."""
     return np.float32(1.0 / scale) if scale is not None and scale > 0 else np.float32(length) / np.float32(out)
 
 
 def _nearest(length: int, out: int, scale: float | None, exact: bool) -> np.ndarray:
     places = np.arange(out, dtype=np.float32) + (HALF if exact else np.float32(0))
-    return np.minimum(np.floor(places * _ratio(scale, length, out)).astype(np.int64), length - 1)
+    result: np.ndarray = np.minimum(np.floor(places * _ratio(scale, length, out)).astype(np.int64), length - 1)
+    return result
 
 
 def _linear(length: int, out: int, scale: float | None, aligned: bool) -> tuple[np.ndarray, Singles]:
@@ -190,7 +191,7 @@ def _resized(n: Importer, x: Tensor, size: Any, scales: Any, mode: str, aligned:
     if len(axes) == 1:
         axes.insert(0, (np.zeros(1, np.int64), np.zeros(1, np.float32)))
     (rows, row_weight), (columns, column_weight) = axes
-    attrs = {"rows": rows, "columns": columns, "row_weight": row_weight, "column_weight": column_weight}
+    attrs: dict[str, Any] = {"rows": rows, "columns": columns, "row_weight": row_weight, "column_weight": column_weight}
     shape = (*image.shape[:2], len(rows), len(columns))
     y = n.emit("resize_linear", [image], shape, "" if image is x else f"{n.node.name}_image", layout="NCHW", **attrs)
     return y if image is x else n.emit("reshape", [y], (*x.shape[:2], len(columns)))

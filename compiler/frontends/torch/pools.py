@@ -87,12 +87,12 @@ def avg_pool2d(
 
 
 class Run(NamedTuple):
-    """Adjacent windows along an axis: `count` of `size` entries, `stride` apart, from entry `first`."""
+    """Adjacent windows along an axis: `windows` of `size` entries, `stride` apart, from entry `first`."""
 
     first: int
     size: int
     stride: int
-    count: int
+    windows: int
 
 
 def _runs(length: int, out: int) -> list[Run]:
@@ -101,9 +101,9 @@ def _runs(length: int, out: int) -> list[Run]:
         first, size = k * length // out, -(-(k + 1) * length // out) - k * length // out
         last = runs[-1] if runs else None
         if last is not None and last.size == size:
-            step = first - last.first - (last.count - 1) * last.stride
-            if last.count == 1 or step == last.stride:
-                runs[-1] = Run(last.first, size, step, last.count + 1)
+            step = first - last.first - (last.windows - 1) * last.stride
+            if last.windows == 1 or step == last.stride:
+                runs[-1] = Run(last.first, size, step, last.windows + 1)
                 continue
         runs.append(Run(first, size, 1, 1))
     return runs
@@ -135,7 +135,7 @@ def _adaptive(n: Importer, kind: str, x: Tensor, target: tuple[int, int], name: 
 
 def _window_of(n: Importer, x: Tensor, row: Run, column: Run) -> Tensor:
     for axis, run in ((2, row), (3, column)):
-        x = narrow(n, x, axis, run.first, (run.count - 1) * run.stride + run.size, f"{n.node.name}_slice")
+        x = narrow(n, x, axis, run.first, (run.windows - 1) * run.stride + run.size, f"{n.node.name}_slice")
     return x
 
 

@@ -59,7 +59,7 @@ def expected(name: str, way: str) -> tuple[set[str], str]:
     return {"exact"}, ""
 
 
-@pytest.mark.parametrize("way", torch_modules.WAYS)
+@pytest.mark.parametrize("way", ["fx", "eager", "pt2e"])
 @pytest.mark.parametrize("group", list(GROUPS))
 def test_modules(group: str, way: str, engine_as_before: Any) -> None:  # noqa: F811
     wrong = []
@@ -76,6 +76,41 @@ def test_enough_modules_run() -> None:
     names = list(torch_modules.CASES)
     assert len(names) >= 140
     assert torch_modules.verdict("AvgPool2d ceil", "fx", "qnnpack") == ("exact", "")
+
+
+def test_reference_models(engine_as_before: Any) -> None:  # noqa: F811
+    """FX's reference models with qrt's BackendConfig, which leaves none of these in float."""
+    for name in ("Conv2d", "ConvTranspose2d", "PReLU", "InstanceNorm2d", "PixelShuffle", "Upsample nearest", "matmul"):
+        result, text = torch_modules.verdict(name, "reference")
+        assert result == "exact", f"{name}: {result} {text}"
+
+
+def test_causes_only(engine_as_before: Any) -> None:  # noqa: F811
+    """What reads the output of a refused node is not reported; a node that is refused for itself is."""
+    from qrt.compiler import CompileError, from_torch
+
+    class Two(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, x: Any) -> Any:
+            values, _ = torch.relu(x).topk(2, 1)
+            return (values[:, :1] + 1).reshape(-1), torch.cumsum(values, 1)
+
+    edge = torch.ao.nn.quantized.Quantize(0.1, 3, torch.quint8)
+    module = torch.nn.Sequential(edge, Two())
+    with pytest.raises(CompileError) as caught:
+        from_torch(module, (torch.zeros(1, 4),))
+    assert [(problem.kind, "sorts" in problem.reason) for problem in caught.value.problems] == [
+        ("Tensor.topk", True),
+        ("torch.cumsum", True),
+    ]
+
+
+def test_torch_jit() -> None:
+    from qrt.compiler import CompileError, from_torch
+
+    x = torch.zeros(1, 4)
+    traced = torch.jit.trace(torch.nn.Sequential(torch.nn.Linear(4, 2)), (x,))
+    with pytest.raises(CompileError, match=r"torch\.jit"):
+        from_torch(traced, (x,))
 
 
 @pytest.mark.parametrize("name", ["Conv2d", "add", "AvgPool2d ceil padded", "mean", "cat", "mul negative", "x[:, :2]"])
