@@ -27,6 +27,7 @@ from c_programs import ARM, DEVICE
 from click import Command as Verb
 from command_line import qrt_in_process
 from engines import version_table
+from marked_tables import between_marks, columns, write_table
 from places import ROOT
 
 import qrt
@@ -98,12 +99,6 @@ def kernel_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def columns(table: str) -> dict[str, list[str]]:
-    """The columns of a table by title."""
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
-    return {title: cells for title, *cells in zip(*rows, strict=True)}
-
-
 def source_operators() -> str:
     """What each frontend reads."""
     lists = {
@@ -114,21 +109,6 @@ def source_operators() -> str:
     }
     rows = [f"| {source} | {', '.join(f'`{name}`' for name in sorted(names))} |" for source, names in lists.items()]
     return "\n".join(["| source | operators |", "|---|---|", *rows]) + "\n"
-
-
-def mark(title: str) -> re.Pattern[str]:
-    return re.compile(rf"(<!-- {title}: begin -->\n)(.*?)(<!-- {title}: end -->)", re.DOTALL)
-
-
-def between_marks(page: Path, title: str) -> str:
-    found = mark(title).search(page.read_text(encoding="utf-8"))
-    assert found, f"{name_of(page)} lacks the marks of its {title}"
-    return found[2]
-
-
-def write_table(page: Path, title: str, table: str) -> None:
-    text = page.read_text(encoding="utf-8")
-    page.write_text(mark(title).sub(lambda match: match[1] + table + match[3], text), encoding="utf-8")
 
 
 def test_kernel_table_is_what_the_code_says() -> None:

@@ -1,0 +1,26 @@
+"""docs/operators.md says of each operator and source what compiles and what the engine's codes are."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("tflite")
+pytest.importorskip("tflite_micro")
+pytest.importorskip("ai_edge_litert")
+pytest.importorskip("torchao")
+source_operators = pytest.importorskip("source_operators")
+
+from marked_tables import between_marks, columns  # noqa: E402
+
+REWRITE = "run: PYTHONPATH=.:tests python tests/source_operators.py"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("column", list(source_operators.CELLS))
+def test_cells_are_what_the_engines_say(column: str) -> None:
+    shown = columns(between_marks(source_operators.PAGE, source_operators.TITLE))
+    assert shown["operator"] == list(source_operators.OPERATORS), REWRITE
+    said = dict(zip(shown["operator"], shown[column], strict=True))
+    found = source_operators.CELLS[column]()
+    assert {name: (said[name], cell) for name, cell in found.items() if said[name] != cell} == {}, REWRITE
