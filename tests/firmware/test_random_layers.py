@@ -31,8 +31,7 @@ def test_here(kernels: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("assembly", [True, False])
-@pytest.mark.parametrize("name", ["zig", "gcc"])
+@pytest.mark.parametrize(("name", "assembly"), [("zig", True), ("gcc", True), ("zig", False)])
 @pytest.mark.parametrize("kernels", ARM)
 def test_on_a_core(kernels: str, name: str, assembly: bool) -> None:
     target = place(*SET_CORES[kernels])
