@@ -110,7 +110,8 @@ def reverse(importer: Importer, node: Node) -> None:
 
 def mirror_pad(importer: Importer, node: Node) -> None:
     mode = importer.options(node, "MirrorPadOptions").Mode()
-    how = {importer.tflite.MirrorPadMode.REFLECT: "reflect", importer.tflite.MirrorPadMode.SYMMETRIC: "symmetric"}[mode]
+    kinds = importer.tflite.MirrorPadMode
+    how: Any = {kinds.REFLECT: "reflect", kinds.SYMMETRIC: "symmetric"}[mode]
     x, pads = node.inputs[0], constant(node, 1, "paddings").reshape(-1, 2)
     places = [np.pad(np.arange(n), tuple(side), how) for n, side in zip(x.shape, pads.tolist(), strict=True)]
     _each_axis(importer, node, x, places)

@@ -19,6 +19,8 @@ Permutation = tuple[int, ...]
 NCHW_TO_NHWC = (0, 2, 3, 1)
 NHWC_TO_NCHW = (0, 3, 1, 2)
 UNARY = {kind for kind, facts in OPERATORS.items() if facts.elementwise and facts.inputs == (1, 1)}
+# Operators on rows along the last axis.
+ROWS = {"softmax", "log_softmax", "layer_norm", "l2_norm"}
 BINARY = {kind for kind, facts in OPERATORS.items() if facts.elementwise and facts.inputs == (2, 2)}
 
 
@@ -130,7 +132,7 @@ def _sink_past(graph: Graph, transpose: Op, reader: Op) -> bool:
     if reader.kind in UNARY:
         _swap(graph, reader, [transpose.inputs[0]], permutation)
         return True
-    if reader.kind == "softmax" and permutation[-1] == len(permutation) - 1:
+    if reader.kind in ROWS and permutation[-1] == len(permutation) - 1:
         _swap(graph, reader, [transpose.inputs[0]], permutation)
         return True
     if reader.kind == "pad":
