@@ -37,6 +37,12 @@ def softmax(importer: Importer, node: Node) -> None:
     _recode(importer, node, codes)
 
 
+def log_softmax(importer: Importer, node: Node) -> None:
+    if (node.output.scale, node.output.zero_point) != (1 / 16, 127):
+        raise Unsupported("needs an output scale of 1/16 and zero point 127")
+    importer.emit("log_softmax", node, node.inputs, form="TFLITE")
+
+
 def squashing(function: Callable[[Tensor, Tensor, str], np.ndarray]) -> Translation:
     """LOGISTIC and TANH."""
 

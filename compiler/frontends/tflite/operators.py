@@ -54,6 +54,7 @@ OPERATORS: dict[str, Translation] = {
     "LEAKY_RELU": activations.leaky_relu,
     "LOG": activations.table(functions.logarithm),
     "LOGISTIC": activations.squashing(functions.logistic),
+    "LOG_SOFTMAX": activations.log_softmax,
     "MAX_POOL_2D": layers.pool("max_pool2d"),
     "MEAN": reductions.mean,
     "MIRROR_PAD": gathers.mirror_pad,

@@ -290,6 +290,7 @@ MODELS: dict[str, Make] = {
     "GELU approximate": every_code("GELU", "GeluOptions", approximate=True),
     "L2_NORMALIZATION recoded": fixed("L2_NORMALIZATION", 0.0, None, "L2NormOptions"),
     "LOG": every_code("LOG"),
+    "LOG_SOFTMAX": fixed("LOG_SOFTMAX", 1 / 16, 127, "LogSoftmaxOptions"),
     "LOGISTIC zero": fixed("LOGISTIC", 1 / 256, None),
     "LOGISTIC scale": fixed("LOGISTIC", 0.0, -128),
     "LOGISTIC any": fixed("LOGISTIC", 0.0, None),
