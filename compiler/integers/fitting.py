@@ -24,7 +24,6 @@ from qrt.compiler.integers.singles import (
     requantized,
     sum_codes,
 )
-from qrt.compiler.integers.thresholds import MOST_SHIFT
 
 if TYPE_CHECKING:
     from qrt.compiler.ir import Op, Tensor
@@ -37,6 +36,8 @@ CODES = np.arange(-128, 128, dtype=np.int64)
 REACH = 128
 # Changes of each multiplier in a search over two of them.
 COARSE = np.unique(np.concatenate([np.arange(-8, 9), np.arange(-REACH, REACH + 1, 8)]))
+# Up to this shift, shifted codes fit into int64 with a margin; above it, real multipliers are below 2^-19.
+MOST_SHIFT = 50
 # Largest number of sums of a window that are checked.
 MOST_SUMS = 2**22
 

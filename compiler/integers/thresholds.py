@@ -9,14 +9,13 @@ layer equals the engine's for every input.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qrt.compiler.integers.arithmetic import implied_addend
-from qrt.compiler.integers.channels import Channels, Requant, quantize_multiplier
+from qrt.compiler.integers.channels import Channels
 from qrt.compiler.integers.codes import half_away
 
 if TYPE_CHECKING:
@@ -35,8 +34,6 @@ ONEDNN = ("x86", "onednn")
 INT32_BIAS = ("qnnpack", "onnxruntime", "litert", "xnnpack")
 # Largest change of a 31-bit multiplier, in steps, to find an engine's thresholds: below float32's rounding error.
 REACH = 256
-# Up to this shift, shifted codes fit into int64 with a margin; above it, real multipliers are below 2^-19.
-MOST_SHIFT = 50
 ONE = np.float32(1)
 
 
@@ -108,29 +105,6 @@ def thresholds(codes_of: Any, acc_max: Ints, codes: Ints) -> Ints:
         # Finished rows do not change.
         low = np.minimum(low, high)
     return low
-
-
-def fitted(codes_of: Callable[[Ints], Ints], acc_max: int, real: float) -> Requant | None:
-    """A requantization with the thresholds of a function of the accumulator; None if none has them all.
-
-    Parameters
-    ----------
-    codes_of : function
-        Maps accumulators to codes, which need not be clamped; it rises.
-    acc_max : int
-        The largest magnitude of an accumulator.
-    real : float
-        About the slope of the function.
-    """
-    codes = np.arange(-127, 128, dtype=np.int64)
-    (least,) = thresholds(codes_of, np.array([acc_max], np.int64), codes)
-    multiplier, shift = quantize_multiplier(real)
-    if shift > MOST_SHIFT:
-        return None
-    found = _nearest(least, acc_max, codes, (multiplier, 0), shift)
-    if found is None:
-        return None
-    return Requant(np.array(found[:1], np.int32), np.array([shift], np.uint8), None, np.array(found[1:], np.int64))
 
 
 def addend_ranges(least: Ints, acc_max: int, codes: Ints, multipliers: Ints, shift: int) -> tuple[Ints, Ints]:
