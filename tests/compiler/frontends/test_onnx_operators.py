@@ -143,6 +143,7 @@ OPERATORS: dict[str, tuple[Callable[[Drawn], str], float]] = {
         lambda n: n.node("BatchNormalization", n.x(*IMAGE), *(n.qdq(n.real(4), 0.02, 0) for _ in range(4))),
         1,
     ),
+    "LogSoftmax": (lambda n: n.node("LogSoftmax", n.x(1, 9), axis=-1), 3),
     "LayerNormalization": (lambda n: n.node("LayerNormalization", n.x(1, 5, 16), n.real(16), n.real(16)), 0.5),
     "LayerNormalization of an image": (
         lambda n: n.node("LayerNormalization", n.x(*IMAGE), n.real(4, 6, 5), n.real(4, 6, 5), axis=1),
