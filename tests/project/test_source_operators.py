@@ -5,9 +5,6 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("onnxruntime")
-pytest.importorskip("tflite")
-pytest.importorskip("tflite_micro")
-pytest.importorskip("ai_edge_litert")
 pytest.importorskip("torchao")
 source_operators = pytest.importorskip("source_operators")
 
