@@ -36,6 +36,8 @@ REFUSED = {
     "20_prelu": "not quantized",
     "custom_op_unnamed": "Vela",
 }
+# Of which an engine's kernel computes something else than the file says.
+REFUSED_FOR = {("sum_int8", ".litert.npy"): "reads its codes as uint8"}
 # Ties that the engine's float32 decides, and the summary names: how many codes differ at most, and by how many steps.
 TIES = {
     "01_avgpool_ceil.pt2": (86, 2),
@@ -74,6 +76,10 @@ def test_outputs_of_the_engine(path: Path) -> None:
             build(path)
         return
     for end, theirs in stored(path).items():
+        if (path.stem, end) in REFUSED_FOR:
+            with pytest.raises(CompileError, match=REFUSED_FOR[path.stem, end]):
+                build(path, match=ENGINES[end])
+            continue
         compiled = build(path, match=ENGINES[end] or MATCH.get(path.stem))
         differ, apart = compared(qrt.load(compiled.to_bytes()), path, theirs)
         codes, steps = TIES.get(path.name, (0, 0))
@@ -90,7 +96,8 @@ def compared(model: qrt.Model, path: Path, theirs: Array) -> tuple[int, float]:
     ours = []
     for given in inputs(path, [edge.shape for edge in model.inputs]):
         y = model.run(*given, dequantize=not of_codes, layout=layout)
-        y = y[0] if isinstance(y, list) else y
+        if isinstance(y, list):
+            y = np.concatenate(y)
         ours.append(np.moveaxis(y, -1, 1) if edge.source_layout == "NCHW" else y)
     got = np.concatenate([y.reshape(-1) for y in ours]).astype(np.float64) + (128 if theirs.dtype == np.uint8 else 0)
     assert got.size == theirs.size, (got.shape, theirs.shape)
