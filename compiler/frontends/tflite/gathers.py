@@ -6,6 +6,7 @@ A nearest resize takes any rows of [outer, n, 1, inner] in any order, so it gath
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 

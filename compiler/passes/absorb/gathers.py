@@ -13,6 +13,8 @@ from qrt.compiler.passes.absorb.emitter import NCHW_TO_NHWC, NHWC_TO_NCHW, Emitt
 Indices = NDArray[np.int64]
 # A gather of at most so many runs becomes slices and a concat.
 RUNS = 4
+# The format's indices are 16 bits wide.
+MOST_ENTRIES = 2**16
 
 
 def slice_of(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
@@ -20,10 +22,13 @@ def slice_of(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
     return a.emit("slice", op.output.name, inputs, op.output.shape, inputs[0].quantization, attrs, op)
 
 
-def gather(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
+def gather(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor | None:
     """Entries of one axis in any order; gathers in a row are joined, as enlarging an image writes them."""
     source, chosen = a.gathered.get(inputs[0], (inputs[0], {}))
     axis, indices = op.attrs["axis"], np.asarray(op.attrs["indices"], np.int64)
+    if len(runs(indices)) > RUNS and indices.max(initial=0) >= MOST_ENTRIES:
+        a.refuse(op, f"gathers from {inputs[0].shape[axis]} entries; at most {MOST_ENTRIES} are supported")
+        return None
     chosen = {**chosen, axis: chosen[axis][indices] if axis in chosen else indices}
     if a.is_image(source) and set(chosen) <= {2, 3} and any(len(runs(one)) > RUNS for one in chosen.values()):
         y = _of_image(a, op, source, chosen)
