@@ -6,7 +6,7 @@ A nearest resize takes any rows of [outer, n, 1, inner] in any order, so it gath
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
@@ -110,9 +110,8 @@ def reverse(importer: Importer, node: Node) -> None:
 
 
 def mirror_pad(importer: Importer, node: Node) -> None:
-    mode = importer.options(node, "MirrorPadOptions").Mode()
-    kinds = importer.tflite.MirrorPadMode
-    how: Any = {kinds.REFLECT: "reflect", kinds.SYMMETRIC: "symmetric"}[mode]
+    mirrors_edge = importer.options(node, "MirrorPadOptions").Mode() == importer.tflite.MirrorPadMode.SYMMETRIC
+    how: Literal["symmetric", "reflect"] = "symmetric" if mirrors_edge else "reflect"
     x, pads = node.inputs[0], constant(node, 1, "paddings").reshape(-1, 2)
     places = [np.pad(np.arange(n), tuple(side), how) for n, side in zip(x.shape, pads.tolist(), strict=True)]
     _each_axis(importer, node, x, places)
