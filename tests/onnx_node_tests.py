@@ -26,6 +26,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import quantization
+from onnxruntime.quantization.registry import QLinearOpsRegistry
 
 import qrt
 from qrt.compiler import CompileError, compile
@@ -237,6 +238,9 @@ def _pair(
 
 def through_quantizer(case: Case, style: str) -> onnx.ModelProto | None:
     """What onnxruntime's static quantizer makes of the operator; None if it fails or changes nothing."""
+
+    if style == "QOperator" and case.operator not in QLinearOpsRegistry:
+        return None
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
