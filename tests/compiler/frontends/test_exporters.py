@@ -1,27 +1,19 @@
-"""What exporters and quantizers write around the operators: casts that change nothing, and fake quantization of QAT.
-
-Also kinds of .tflite files that are refused as a whole, each in one line that says why.
-"""
+"""What exporters and quantizers write around the operators: casts that change nothing, and fake quantization of QAT."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import CompileError, build
 from qrt.compiler import compile as qrt_compile
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
-pytest.importorskip("tflite")
 qdq = pytest.importorskip("qdq")
-
-from qrt.compiler.backends.tflite.file import TfliteFile  # noqa: E402
 
 UINT8, INT32 = onnx.TensorProto.UINT8, onnx.TensorProto.INT32
 
@@ -81,92 +73,3 @@ def test_codes_of_onnxruntime(make: Callable[[Any], str]) -> None:
         assert len(np.unique(theirs)) > 10
         ours = runtime.run(x, dequantize=True, layout="NCHW").transpose(0, 3, 1, 2)
         np.testing.assert_allclose(ours, theirs, atol=0.01 * runtime.outputs[0].scale)
-
-
-# .tflite files
-
-
-def recurrent(kind: str, table: str) -> Callable[[TfliteFile], list[int]]:
-    def make(file: TfliteFile) -> list[int]:
-        y = file.tensor("y", (1, 3), scale=0.1)
-        file.operator(kind, [file.tensor("x", (1, 4), scale=0.1)], [y], table)
-        return [0, y]
-
-    return make
-
-
-def layer_16x8(file: TfliteFile) -> list[int]:
-    x = file.tensor("x", (1, 4), "int16", scale=0.01)
-    w = file.tensor("w", (3, 4), scale=0.01, data=np.ones((3, 4), np.int8))
-    y = file.tensor("y", (1, 3), "int16", scale=0.02)
-    file.operator("FULLY_CONNECTED", [x, w, -1], [y], "FullyConnectedOptions")
-    return [x, y]
-
-
-def layer_16x8_inside(file: TfliteFile) -> list[int]:
-    x, wide = file.tensor("x", (1, 4), scale=0.1), file.tensor("wide", (1, 4), "int16", scale=0.01)
-    file.operator("QUANTIZE", [x], [wide], "QuantizeOptions")
-    w = file.tensor("w", (3, 4), scale=0.01, data=np.ones((3, 4), np.int8))
-    y = file.tensor("y", (1, 3), "int16", scale=0.02)
-    file.operator("FULLY_CONNECTED", [wide, w, -1], [y], "FullyConnectedOptions")
-    return [x, y]
-
-
-def variable(file: TfliteFile) -> list[int]:
-    x, handle = file.tensor("x", (1, 4), scale=0.1), file.tensor("handle", (1,), "int32")
-    y = file.tensor("y", (1, 4), scale=0.1)
-    file.operator("VAR_HANDLE", [], [handle], "VarHandleOptions")
-    file.operator("ASSIGN_VARIABLE", [handle, x], [], "AssignVariableOptions")
-    file.operator("READ_VARIABLE", [handle], [y], "ReadVariableOptions")
-    return [x, y]
-
-
-def many_outputs(file: TfliteFile) -> list[int]:
-    x = file.tensor("x", (1, 4), scale=0.1)
-    y = file.tensor("y", (1, 4), scale=0.1)
-    file.operator("RELU", [x], [y])
-    return [x, *[y] * 300]
-
-
-REFUSED: dict[str, tuple[Callable[[TfliteFile], list[int]], str]] = {
-    "SVDF": (recurrent("SVDF", "SVDFOptions"), r"y \(SVDF\): keeps state"),
-    "LSTM": (
-        recurrent("UNIDIRECTIONAL_SEQUENCE_LSTM", "UnidirectionalSequenceLSTMOptions"),
-        r"y \(UNIDIRECTIONAL_SEQUENCE_LSTM\): keeps state",
-    ),
-    "variable": (variable, "VAR_HANDLE"),
-    "16x8": (layer_16x8, "has int16 activations"),
-    "16x8 inside": (layer_16x8_inside, "computes int16 activations inside of the network: wide"),
-    "300 outputs": (many_outputs, "has 300 outputs; 1 to 256 are supported"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_refused_in_one_line(name: str, tmp_path: Path) -> None:
-    make, reason = REFUSED[name]
-    file = TfliteFile(name)
-    x, *outputs = make(file)
-    path = tmp_path / "net.tflite"
-    path.write_bytes(file.to_bytes([x], outputs))
-    with pytest.raises(CompileError, match=reason) as caught:
-        build(path)
-    assert len(caught.value.problems) <= len(file.operators)
-
-
-def test_custom_operators_are_named(tmp_path: Path) -> None:
-    schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
-    flatbuffers = pytest.importorskip("flatbuffers")
-    file = TfliteFile("npu")
-    x, y = file.tensor("x", (1, 4), scale=0.1), file.tensor("y", (1, 4), scale=0.1)
-    file.operator("RELU", [x], [y])
-    model = schema.ModelT.InitFromPackedBuf(file.to_bytes([x], [y]), 0)
-    (code,) = model.operatorCodes
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
-    for name, reason in {"ethos-u": "was compiled by Vela", "MyOp": r"y \(MyOp\)"}.items():
-        code.customCode = name
-        builder = flatbuffers.Builder(1024)
-        builder.Finish(model.Pack(builder), b"TFL3")
-        path = tmp_path / "npu.tflite"
-        path.write_bytes(bytes(builder.Output()))
-        with pytest.raises(CompileError, match=reason):
-            build(path)
