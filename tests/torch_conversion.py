@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import warnings
 from typing import Any
 
@@ -22,11 +23,16 @@ def engine_as_before() -> Any:
 
 
 def converted(kind: str, engine: str) -> Any:
-    """A trained network, quantized by FX for an engine."""
+    """A trained network, quantized by FX for an engine, which becomes PyTorch's; several tests look at each."""
+    torch.backends.quantized.engine = engine
+    return _converted(kind, engine)
+
+
+@functools.cache
+def _converted(kind: str, engine: str) -> Any:
     from torch.ao.quantization import get_default_qconfig_mapping
     from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 
-    torch.backends.quantized.engine = engine
     images = torch_networks.digits()[0][:256]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -46,6 +52,7 @@ def differing(compiled: Any, module: Any) -> tuple[int, float]:
     return int((apart > 1e-3).sum()), float(apart.max())
 
 
+@functools.cache
 def program(kind: str, bias: str) -> Any:
     """A trained network, quantized by PT2E with QrtQuantizer."""
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
