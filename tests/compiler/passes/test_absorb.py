@@ -59,6 +59,7 @@ RNG = np.random.default_rng(5)
 CONDITION = RNG.random((3, 6)) < 0.5
 SLOPES = RNG.normal(size=(5, 1, 1)).astype(np.float32)
 FACTORS = RNG.normal(size=(1, 5, 1, 1)).astype(np.float32)
+GAMMA, BETA = RNG.normal(size=(2, 6)).astype(np.float32)
 MANY = np.array([3, 0, 5, 5, 1, 0, 4, 2, 2])
 FULL = (1, 5, 4, 6)
 
@@ -71,6 +72,12 @@ def axes(kind: str, over: tuple[int, ...], keepdims: bool, function: Callable[..
         lambda x: function(x, over, keepdims=keepdims),
         name,
     )
+
+
+def normalized(x: Reals) -> Reals:
+    centred = x - x.mean(-1, keepdims=True)
+    result: Reals = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * GAMMA + BETA
+    return result
 
 
 def cases() -> list[tuple[str, Graph, Callable[..., Any], str]]:
@@ -116,6 +123,11 @@ def cases() -> list[tuple[str, Graph, Callable[..., Any], str]]:
     for kind, function in (("add", np.add), ("sub", np.subtract), ("mul", np.multiply), ("div", np.divide)):
         graph = network(kind, [FULL], [constant(FACTORS)], FULL, "y")
         found.append((f"{kind} per channel", graph, lambda x, f=function: f(x, FACTORS.astype(np.float64)), "y"))
+    graph = network("layer_norm", [(1, 7, 6)], [constant(GAMMA), constant(BETA)], (1, 7, 6), "y", epsilon=1e-5)
+    found.append(("layer_norm", graph, normalized, "y"))
+    for k in (1, 2):
+        graph = network("log_softmax", [(1, 7, 6)], [], (1, 7, 6), "y", axis=k)
+        found.append((f"log_softmax {k}", graph, lambda x, k=k: x - np.log(np.exp(x).sum(k, keepdims=True)), "y"))
     for kind, function in (("arg_max", np.argmax), ("arg_min", np.argmin)):
         for k in (1, 3):
             shape = (*FULL[:k], 1, *FULL[k + 1 :])
