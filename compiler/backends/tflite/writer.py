@@ -8,7 +8,8 @@ rounds; `Exported.differing` names the operators that an engine may not compute 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from qrt.compiler.backends.tflite.file import TfliteFile
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.integers import functions
 from qrt.compiler.integers.channels import Requant, quantize_multiplier
+from qrt.compiler.integers.codes import per_tensor
 from qrt.compiler.integers.requant import rounds_as_litert
 from qrt.compiler.integers.resize import bilinear, nearest
 from qrt.compiler.ir import Graph, Op, Tensor
@@ -381,12 +383,9 @@ def _clamp(e: _Exporter, op: Op) -> None:
 def _lut(e: _Exporter, op: Op) -> None:
     x, y = op.inputs[0], op.output
     numbers = (y.scale, y.zero_point)
-    fixed: dict[str, Callable[[str], np.ndarray]] = {
-        "LOGISTIC": lambda engine: functions.logistic(x, y, engine),
-        "TANH": lambda engine: functions.tanh(x, y, engine),
-    }
+    fixed = {"LOGISTIC": functions.logistic, "TANH": functions.tanh}
     kinds: list[tuple[str, Callable[[str], np.ndarray], str | None]] = [
-        (kind, codes_of, None) for kind, codes_of in fixed.items() if numbers == FIXED[kind]
+        (kind, partial(function, x, y), None) for kind, function in fixed.items() if numbers == FIXED[kind]
     ]
     kinds.append(("HARD_SWISH", lambda engine: functions.hard_swish(x, y, engine), "HardSwishOptions"))
     for kind, codes_of, table in kinds:
@@ -395,9 +394,10 @@ def _lut(e: _Exporter, op: Op) -> None:
             e.differs(op, *(engine for engine in e.differing if not same[engine]))
             e.emit(op, kind, [e.at(x)], table, fused=False)
             return
-    for kind, codes_of in fixed.items():
+    for kind, function in fixed.items():
         scale, zero_point = FIXED[kind]
-        real = (codes_of("litert").astype(np.float64) - zero_point) * scale
+        standard = replace(y, quantization=per_tensor(scale, zero_point))
+        real = (function(x, standard, "litert").astype(np.float64) - zero_point) * scale
         codes = np.clip(np.rint(real / y.scale) + y.zero_point, -128, 127)
         if np.abs(codes - op.attrs["table"]).max() <= 1:
             e.fixed(op, kind)

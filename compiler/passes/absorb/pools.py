@@ -22,7 +22,8 @@ def mean(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, n
     x = inputs[0]
     rank = len(x.shape)
     axes = tuple(sorted(axis % rank for axis in op.attrs["axes"]))
-    if op.kind == "mean" and rank == 4 and axes in ((2, 3), (1, 2)):
+    is_sum = op.kind == "sum"  # else a mean, or the average of a window that covers the whole image
+    if not is_sum and rank == 4 and axes in ((2, 3), (1, 2)):
         layout = "NCHW" if axes == (2, 3) else "NHWC"
         kept = tuple(1 if k in axes else length for k, length in enumerate(x.shape))
         whole = Op("mean", op.name, op.inputs, Tensor(op.output.name, kept), {"layout": layout})
@@ -35,10 +36,10 @@ def mean(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, n
         else:
             y = a.image("mean", whole, [x], quantization, float32(op), kept_name)
         return y if same else a.emit("reshape", name, [y], op.output.shape, quantization, {}, op)
-    extra = float32(op) if op.kind == "mean" else a.unmodeled() | {"total": True}
+    extra = a.unmodeled() | {"total": True} if is_sum else float32(op)
     flat = a.together(x, axes)
     shape = (flat.shape[0], 1, 1, flat.shape[3])
-    if op.kind == "mean" and "rounding" in op.attrs and quantization.same_as(x.quantization):
+    if not is_sum and "rounding" in op.attrs and quantization.same_as(x.quantization):
         size = (flat.shape[1], 1)
         window = {"filter": size, "stride": size, "padding": (0, 0, 0, 0)}
         whole = replace(op, output=Tensor(f"{name}_kept", shape))
