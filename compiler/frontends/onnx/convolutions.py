@@ -147,7 +147,8 @@ def transpose_conv2d(importer: Importer, node: onnx.NodeProto, x: Tensor, argume
 def _cut(attrs: dict[str, Any], spatial: tuple[int, ...], full: list[int], stride: Pair, flat: bool) -> Sides:
     """What the attributes of ConvTranspose cut from the sides of an output of size `full`.
 
-    `spatial` is the height and width of the input. Like onnxruntime's, the last entries of output_shape count.
+    `spatial` is the height and width of the input. As in onnxruntime, the last entries of output_shape count, and
+    auto_pad adds nothing to an output that is too small.
     """
     auto = attrs.get("auto_pad", b"NOTSET").decode()
     added = [0, 0, *attrs.get("output_padding", [])][-2:]
@@ -160,7 +161,8 @@ def _cut(attrs: dict[str, Any], spatial: tuple[int, ...], full: list[int], strid
     elif auto == "VALID":
         wanted = [length + more for length, more in zip(full, added, strict=True)]
     else:
-        wanted = [length * s for length, s in zip(spatial, stride, strict=True)]
+        same = (length * s for length, s in zip(spatial, stride, strict=True))
+        wanted = [min(length, whole + more) for length, whole, more in zip(same, full, added, strict=True)]
     sides: list[int] = []
     for length, more, target in zip(full, added, wanted, strict=True):
         total = max(length + more - target, 0)

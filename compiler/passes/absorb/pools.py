@@ -59,7 +59,8 @@ def average_pool2d(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quant
         divisor, counted = None, padding
     if divisor is None and tuple(size) == (x.shape[2:4] if nchw else x.shape[1:3]) and not any(padding):
         axes = (2, 3) if nchw else (1, 2)
-        return mean(a, replace(op, attrs={**op.attrs, "axes": axes, "keepdims": True}), inputs, quantization, name)
+        whole = replace(op, kind="mean", attrs={**op.attrs, "axes": axes, "keepdims": True})
+        return mean(a, whole, inputs, quantization, name)
     same = quantization.same_as(x.quantization)
     if same and divisor is None:
         window = {key: op.attrs[key] for key in ("filter", "stride", "padding")}

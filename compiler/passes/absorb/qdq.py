@@ -70,12 +70,21 @@ def absorb_qdq(graph: Graph, report: Report) -> Graph:
 
 
 class Absorber(Emitter):
-    """The rewriting of one graph. `codes` maps a float or source tensor to the codes that stand for it."""
+    """The rewriting of one graph.
+
+    Attributes
+    ----------
+    codes : dict of Tensor to Tensor
+        For a float or source tensor, the codes that stand for it.
+    rounded : dict of Tensor to Tensor
+        For a float input, the codes that it is quantized to. They do not stand for it: it has more values.
+    """
 
     def __init__(self, graph: Graph, report: Report) -> None:
         super().__init__(graph)
         self.report = report
         self.codes: dict[Tensor, Tensor] = {}
+        self.rounded: dict[Tensor, Tensor] = {}
         self.accumulators: dict[Tensor, Tensor] = {}
         self.edges = {edge.tensor: edge for edge in graph.inputs}
         self.given = {edge.tensor.name for edge in graph.inputs}
@@ -93,7 +102,8 @@ class Absorber(Emitter):
                 self.result.ops.append(op)
                 self.codes[op.output] = op.output
         for edge in self.source.outputs:
-            tensor = edge.tensor if edge.tensor.dtype == "int8" else self._known(edge.tensor)
+            tensor = self.rounded.get(edge.tensor, edge.tensor)
+            tensor = tensor if tensor.dtype == "int8" else self._known(tensor)
             if tensor is None and (wide := self._accumulated(edge.tensor)) is not None:
                 wide.name = edge.tensor.name
                 layout = "NCHW" if wide.shape != edge.tensor.shape else edge.source_layout
@@ -230,16 +240,16 @@ class Absorber(Emitter):
         return Tensor(self.fresh(tensor.name), tensor.shape, "int8", quantization, data.astype(np.int8))
 
     def _input(self, tensor: Tensor, quantization: Quantization) -> Tensor | None:
-        if tensor not in self.codes:
+        if tensor not in self.rounded:
             codes = Tensor(tensor.name, tensor.shape, "int8", quantization)
-            self.codes[tensor] = codes
+            self.rounded[tensor] = codes
             for edge in self.result.inputs:
                 if edge.tensor is tensor:
                     edge.tensor = codes
-        codes = self.codes[tensor]
+        codes = self.rounded[tensor]
         if quantization.same_as(codes.quantization):
             return codes
-        op = next(op for op in self.source.ops if op.kind == "quantize" and op.inputs[0] is tensor)
+        op = next(op for op in self.source.ops if tensor in op.inputs)
         self.problems[op] = f"input {tensor.name} is quantized in two ways; use the same scale for all of its readers"
         return None
 

@@ -114,6 +114,8 @@ OPERATORS: dict[str, tuple[Callable[[Drawn], str], float]] = {
         lambda n: n.node("AveragePool", n.x(*IMAGE), kernel_shape=[3, 2], pads=[1, 1, 1, 0], strides=[2, 1]),
         1,
     ),
+    "AveragePool of the whole image": (lambda n: n.node("AveragePool", n.x(*IMAGE), kernel_shape=[6, 5]), 0.5),
+    "AveragePool of the whole row": (lambda n: n.node("AveragePool", n.x(1, 4, 9), kernel_shape=[9]), 0.5),
     "MatMul": (lambda n: n.node("MatMul", n.x(1, 5, 7), n.x(1, 7, 6)), 3),
     "MatMul, broadcast": (lambda n: n.node("MatMul", n.x(3, 5, 7), n.x(2, 1, 7, 6)), 3),
     "MatMul, rank 1": (lambda n: n.node("MatMul", n.x(1, 3, 5, 7), n.x(7)), 3),
@@ -129,6 +131,15 @@ OPERATORS: dict[str, tuple[Callable[[Drawn], str], float]] = {
         2,
     ),
     "ConvTranspose, 1-D": (lambda n: n.node("ConvTranspose", n.x(1, 4, 9), n.weights((4, 3, 3)), strides=[2]), 2),
+    **{
+        f"ConvTranspose, {pad} of filters shorter than the stride": (
+            lambda n, pad=pad: n.node(
+                "ConvTranspose", n.x(*IMAGE), n.weights((4, 2, 1, 2)), strides=[3, 3], auto_pad=pad
+            ),
+            2,
+        )
+        for pad in ("SAME_UPPER", "SAME_LOWER")
+    },
     "ConvTranspose, groups": (
         lambda n: n.node("ConvTranspose", n.x(*IMAGE), n.weights((4, 2, 3, 2)), group=2, dilations=[2, 1]),
         2,
@@ -139,6 +150,10 @@ OPERATORS: dict[str, tuple[Callable[[Drawn], str], float]] = {
         for rounding in ("floor", "ceil", "round_prefer_floor", "round_prefer_ceil")
     },
     "BatchNormalization": (lambda n: n.node("BatchNormalization", n.x(*IMAGE), *(n.real(4) for _ in range(4))), 1),
+    "BatchNormalization of one channel": (
+        lambda n: n.node("BatchNormalization", n.x(1, 1, 6, 5), *(n.real(1) for _ in range(4))),
+        1,
+    ),
     "BatchNormalization, quantized": (
         lambda n: n.node("BatchNormalization", n.x(*IMAGE), *(n.qdq(n.real(4), 0.02, 0) for _ in range(4))),
         1,
@@ -182,6 +197,23 @@ def test_codes_of_onnxruntime(name: str) -> None:
         scale, zero_point = size * float(n.rng.choice(SCALES)), int(n.rng.integers(-60, 60))
         report, apart = outcome(n, n.qdq(y, scale, zero_point))
         assert apart < 0.5 or (apart < 1.5 and report.deviations), (seed, apart)
+
+
+def test_an_input_read_in_float_and_quantized() -> None:
+    """Its codes do not stand for it, whichever reader comes first."""
+    for first in ("Clip", "Sigmoid"):
+        n = Drawn(0)
+        x = n.float_input("x", (1, 8))
+        if first == "Clip":
+            ys = [n.qdq(n.node("Clip", x, n.constant(0.0), n.constant(6.0)), 0.0236, -128)]
+            ys.append(n.qdq(n.node("Reshape", x, n.numbers(2, 4)), 0.05, 0))
+            reason = "input x is quantized in two ways"
+        else:
+            ys = [n.qdq(x, 0.05, 0), n.qdq(n.node("Sigmoid", x), 0.004, -128)]
+            reason = "reads the input x in float"
+        for outputs in (ys, ys[::-1]):
+            with pytest.raises(CompileError, match=reason):
+                build(n.model(*outputs))
 
 
 @pytest.mark.parametrize("where", ["asymmetric", "half_pixel", "align_corners", "pytorch_half_pixel"])
