@@ -23,8 +23,8 @@ def fold_affine(graph: Graph, report: Report) -> Graph:
 
     With ``f = gamma / sqrt(var + epsilon)`` per channel, ``batch_norm(conv2d(x, w, b))`` equals the layer with weights
     ``f * w`` and bias ``(b - mean) * f + beta``. Quantized weights keep their codes: only their scale is multiplied by
-    |f|, and codes change sign where f is negative, which is exact unless a code is -128. All are float operators here,
-    with one rounding after them.
+    |f|, and codes are mirrored where f is negative, which is exact. All are float operators here, with one rounding
+    after them.
 
     After anything else, batch normalization and constants of several entries become one ``affine``.
     """
@@ -83,10 +83,8 @@ class _Folding:
         if before is not None and (before.kind == "affine" or before.kind in ("add", "sub", "mul", "div")):
             before_found = self._constant(before)
         lines = [line] if before_found is None else [before_found[1], line]
-        if all(part.size == 1 for one in lines for part in one):
-            return
-        if op.kind != "batch_norm" and len(lines) == 1:
-            return  # absorb_qdq knows a single constant, quantized or not
+        if op.kind != "batch_norm" and (len(lines) == 1 or all(part.size == 1 for one in lines for part in one)):
+            return  # absorb_qdq knows a single constant, quantized or not, and functions of one code
         if before_found is not None and before is not None:
             (first, shift), (second, add) = lines
             x, line = before_found[0], (first * second, shift * second + add)
@@ -171,7 +169,7 @@ def _fold(graph: Graph, layer: Op, line: Line, name: str) -> str | None:
     if not (factor == 1).all():
         scaled = _scaled(weights, factor)
         if scaled is None:
-            return f"its factor is negative where {layer.name} has a weight of -128; quantize weights to [-127, 127]"
+            return f"the weights of {layer.name} are quantized per input channel; quantize them per output channel"
         if scaled.quantization is not None:
             real = Tensor(scaled.name + "_real", scaled.shape, "float32")
             graph.ops.insert(graph.ops.index(layer), Op("dequantize", layer.name, [scaled], real))
@@ -184,22 +182,25 @@ def _fold(graph: Graph, layer: Op, line: Line, name: str) -> str | None:
 
 
 def _scaled(weights: Tensor, factor: Reals) -> Tensor | None:
-    """`weights` times `factor` along its first axis; None if the codes' signs cannot change."""
+    """`weights` times `factor` along its first axis; None if they are quantized along another one.
+
+    Where the factor is negative, codes and zero point are mirrored, ``-1 - code``: every difference of the two changes
+    its sign, also that of the least code.
+    """
     assert weights.data is not None
     column = factor.reshape(-1, *[1] * (weights.data.ndim - 1))
     quantization = weights.quantization
     name = weights.name + "_folded"
     if quantization is None:
         return Tensor(name, weights.shape, weights.dtype, None, weights.data * column)
-    if ((weights.data == -128) & (column < 0)).any() or quantization.axis not in (0, None):
+    if quantization.axis not in (0, None):
         return None
     zero = np.broadcast_to(quantization.zero_point, factor.shape)
-    if ((zero != 0) & (factor < 0)).any():
-        return None
+    zero = np.where(factor < 0, -1 - zero, zero)
     scale = np.asarray(quantization.scale, np.float64) * np.abs(factor)
-    codes = np.where(column < 0, -weights.data.astype(np.int16), weights.data).astype(weights.data.dtype)
     scale = np.where(scale == 0, 1.0, scale)
+    codes = np.where(column < 0, -1 - weights.data.astype(np.int16), weights.data)
     codes = np.where(column == 0, zero.reshape(column.shape), codes).astype(weights.data.dtype)
     return Tensor(
-        name, weights.shape, weights.dtype, replace(quantization, scale=scale, zero_point=zero.copy(), axis=0), codes
+        name, weights.shape, weights.dtype, replace(quantization, scale=scale, zero_point=zero, axis=0), codes
     )

@@ -297,16 +297,25 @@ def test_batch_norm_of_codes_is_a_depthwise_convolution() -> None:
     assert np.array_equal(outputs(compiled, x_codes)[0], expected)
 
 
-def test_fold_batch_norm_refuses_a_sign_that_leaves_int8() -> None:
+@pytest.mark.parametrize("zero_point", [0, 7, -128])
+def test_fold_batch_norm_with_a_negative_factor_mirrors_any_weights(zero_point: int) -> None:
+    """Also the least code, whose negative is not int8, and asymmetric weights."""
     source = Source()
     x = source.input((1, 4, 4, 1), 0.05, 120)
-    w = source.weights(np.array([-128], np.int8).reshape(1, 1, 1, 1), np.array([0.1], np.float32))
+    w = constant("w", np.array([[-128], [127], [1]], np.int8).reshape(3, 1, 1, 1))
+    w.quantization = Quantization(np.array([0.1, 0.2, 0.3]), np.full(3, zero_point, np.int32), 0)
+    w = source.op("dequantize", [w], w.shape)
     attrs = {"layout": "NHWC", "stride": (1, 1), "dilation": (1, 1), "padding": (0, 0, 0, 0), "groups": 1}
-    y = source.op("conv2d", [x, w], (1, 4, 4, 1), **attrs)
-    parameters = [constant(n, [v]) for n, v in (("gamma", -1), ("beta", 0), ("mean", 0), ("var", 1))]
-    source.output(source.qdq(source.op("batch_norm", [y, *parameters], y.shape, epsilon=0.0, layout="NHWC"), 0.1, 10))
-    with pytest.raises(CompileError, match="factor is negative where conv2d"):
-        run_passes(source.graph, Report())
+    y = source.op("conv2d", [x, w], (1, 4, 4, 3), **attrs)
+    gamma = np.array([-1.0, -0.5, 2.0])
+    parameters = [constant(n, v) for n, v in (("gamma", gamma), ("beta", [0.0] * 3), ("mean", [0.0] * 3))]
+    y = source.op("batch_norm", [y, *parameters, constant("var", [1.0] * 3)], y.shape, epsilon=0.0, layout="NHWC")
+    source.output(source.qdq(y, 0.7301, 130))
+    x_codes = codes((1, 4, 4, 1))
+    weights = np.array([0.1, 0.2, 0.3]) * (np.array([-128, 127, 1]) - zero_point)
+    real = 0.05 * (x_codes + 8.0) * weights * gamma
+    expected = np.clip(np.rint(real / 0.7301) + 2, -128, 127)
+    assert np.array_equal(outputs(run_passes(source.graph, Report()), x_codes)[0], expected)
 
 
 def test_equal_q_dq_pairs_vanish_and_others_become_one_requantize() -> None:
