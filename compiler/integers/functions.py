@@ -145,12 +145,18 @@ def hard_swish(x: Tensor, y: Tensor, engine: str) -> np.ndarray:
     if gate_exponent > 0:
         gate = np.clip(gate * 2, -(2**15), 2**15 - 1)
     elif gate_exponent < 0:
-        gate = rounding_shift(gate, -gate_exponent)
+        gate = _rounding_shift16(gate, -gate_exponent)
     gate = (gate + (1 << 15)) >> 1
     product = np.trunc(gate * scaled / (1 << 15)).astype(np.int64)
     if out_exponent > 0:
         product = product << out_exponent
-    return _table(rounding_shift(product, max(-out_exponent, 0)) + y.zero_point)
+    return _table(_rounding_shift16(product, max(-out_exponent, 0)) + y.zero_point)
+
+
+def _rounding_shift16(v: np.ndarray, n: int) -> np.ndarray:
+    """The rounding shift in int16: by 16 bits or more, gemmlowp's mask is -1, and only the sign is left."""
+    shifted: np.ndarray = np.where(v < 0, -1, 1) if n >= 16 else rounding_shift(v, n)
+    return shifted
 
 
 def clamp_raw(low: int, high: int) -> np.ndarray:

@@ -60,7 +60,9 @@ def _flat(importer: Importer, node: Node, axes: int, places: np.ndarray) -> None
 def gather(importer: Importer, node: Node) -> None:
     options = importer.options(node, "GatherOptions")
     x, indices = node.inputs[0], constant(node, 1, "indices")
-    axis, batch_dims = options.Axis() % len(x.shape), options.BatchDims() % max(indices.ndim, 1)
+    axis, batch_dims = options.Axis() % len(x.shape), options.BatchDims()
+    if batch_dims < 0:
+        batch_dims += indices.ndim
     if batch_dims == 0:
         _write(importer, node, taken(importer, node, x, axis, indices.reshape(-1)))
         return

@@ -284,6 +284,7 @@ MODELS: dict[str, Make] = {
     "GATHER matrix": moved("GATHER", (2, 6, 3), (2, 2, 2, 3), [[[1, 5], [4, 4]]], GATHER, axis=1),
     "GATHER one": moved("GATHER", (2, 6, 3), (2, 3), [np.array(4)], GATHER, axis=1),
     "GATHER each": moved("GATHER", (2, 6, 3), (2, 2, 3), [[[1, 5], [4, 0]]], GATHER, axis=1, batch_dims=1),
+    "GATHER one each": moved("GATHER", (2, 6, 3), (2, 3), [[5, 1]], GATHER, axis=1, batch_dims=1),
     "GATHER_ND": moved("GATHER_ND", (2, 4, 3), (3, 3), [[[1, 2], [0, 3], [1, 2]]], "GatherNdOptions"),
     "GATHER_ND entries": moved("GATHER_ND", (2, 4, 3), (2,), [[[1, 2, 0], [0, 3, 2]]], "GatherNdOptions"),
     "GELU": every_code("GELU", "GeluOptions"),

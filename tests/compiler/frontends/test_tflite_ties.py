@@ -180,6 +180,13 @@ def hard_swish(rng: Rng) -> File:
     return unary("HARD_SWISH", "HardSwishOptions", numbers)
 
 
+def hard_swish_far(rng: Rng) -> File:
+    """Scales so far apart that a shift in 16 bits leaves only the sign."""
+    x_scale = single(2.0 ** rng.uniform(-26, 3))
+    y_scale = single(x_scale * 2.0 ** rng.uniform(-6, 20))
+    return unary("HARD_SWISH", "HardSwishOptions", (x_scale, drawn_zero_point(rng), y_scale, drawn_zero_point(rng)))
+
+
 def relu6_bound(rng: Rng) -> File:
     x_scale = single(6 / (int(rng.integers(250)) + 0.5))
     return unary("RELU6", None, (x_scale, -128, single(x_scale * rng.uniform(0.5, 2)), -128))
@@ -207,6 +214,7 @@ def to_uint8(rng: Rng) -> File:
 
 UNARY: dict[str, Callable[[Rng], File]] = {
     "HARD_SWISH": hard_swish,
+    "HARD_SWISH far": hard_swish_far,
     "LEAKY_RELU": leaky_relu,
     "LEAKY_RELU exact": leaky_relu_exact,
     "QUANTIZE": ratio("QUANTIZE", "QuantizeOptions"),
