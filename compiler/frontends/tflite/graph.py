@@ -79,7 +79,7 @@ def _translated(importer: Importer, path: str) -> Graph:
     )
     graph.inputs += [_edge(importer, tensor) for tensor in inputs]
     nodes = [_node(importer, i, subgraph.Operators(i)) for i in range(subgraph.OperatorsLength())]
-    if reason := of_file(nodes):
+    if reason := of_file(nodes, path):
         raise CompileError([Problem(path, "file", reason)])
     if importer.match == "tflm" and any(_is_uint8(importer, node) for node in nodes):
         importer.match = "litert"  # TFLM has no kernels for uint8

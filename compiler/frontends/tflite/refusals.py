@@ -65,7 +65,7 @@ def of_subgraphs(kinds: Sequence[Iterable[str]]) -> str:
     return f"{what}; only one is supported: convert each signature to a file of its own"
 
 
-def of_file(nodes: Sequence[Node]) -> str | None:
+def of_file(nodes: Sequence[Node], path: str) -> str | None:
     """Why a network without any int8 activations is refused."""
     activations = [tensor for node in nodes for tensor in (*node.inputs, *node.outputs) if tensor.data is None]
     constants = [tensor for node in nodes for tensor in node.inputs if tensor.data is not None]
@@ -82,7 +82,7 @@ def of_file(nodes: Sequence[Node]) -> str | None:
         what = "is a float network with float16 weights"
     else:
         what = "is a float network"
-    return f"{what}; quantize it by --calibrate with samples, or convert it with full-integer quantization"
+    return f"{what}; quantize it: qrt compile {path} --calibrate DATA"
 
 
 def of_types(others: dict[str, list[Node]], path: str) -> list[Problem]:
