@@ -105,3 +105,16 @@ class Channels:
         """Largest |acc| of each channel over all inputs."""
         low, high = channel_range(self.weights, self.x_zero_point)
         return np.maximum(high, -low)
+
+
+def dense_filters(weights: np.ndarray, groups: int, dilation: tuple[int, int]) -> np.ndarray:
+    """Weights [in, out / groups, height, width] as OHWI of one group without dilation, with zeros among them."""
+    inside, outside, height, width = weights.shape
+    spread_y, spread_x = dilation
+    shape = (outside * groups, (height - 1) * spread_y + 1, (width - 1) * spread_x + 1, inside)
+    dense = np.zeros(shape, weights.dtype)
+    for group in range(groups):
+        channels = slice(group * inside // groups, (group + 1) * inside // groups)
+        rows = slice(group * outside, (group + 1) * outside)
+        dense[rows, ::spread_y, ::spread_x, channels] = weights[channels].transpose(1, 2, 3, 0)
+    return dense

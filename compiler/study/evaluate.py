@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrt.compiler.integers.channels import dense_filters
 from qrt.compiler.integers.elementwise import ELEMENTWISE
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
 from qrt.compiler.study.program_kernels import REAL
@@ -136,8 +137,10 @@ def _dwconv2d(op: Op, x: Array, weights: Array, bias: Array | None = None) -> Ar
 
 
 def _transpose_conv2d(op: Op, x: Array, weights: Array, bias: Array | None = None) -> Array:
+    if "groups" in op.attrs:
+        weights = dense_filters(weights, op.attrs["groups"], op.attrs["dilation"])
     (step_y, step_x), (top, _, left, _) = op.attrs["stride"], op.attrs["padding"]
-    _, high, wide, _ = op.output.shape
+    high, wide = op.output.shape[2:] if op.attrs.get("layout") == "NCHW" else op.output.shape[1:3]
     size_y, size_x = weights.shape[1:3]
     rows, columns = x.shape[1:3]
     shape = (len(x), max((rows - 1) * step_y + size_y, high + top), max((columns - 1) * step_x + size_x, wide + left))
@@ -174,9 +177,26 @@ def _average_pool2d(op: Op, x: Array) -> Array:
     return np.asarray(total / _windows(beyond, counted, size, 0.0).sum(axis=(-2, -1)))
 
 
-def _mean(op: Op, x: Array) -> Array:
-    axes, keep = op.attrs.get("axes", (1, 2)), op.attrs.get("keepdims", True)
-    return np.asarray(x.mean(axis=axes, keepdims=keep))
+def _matmul(op: Op, a: Array, b: Array) -> Array:
+    """The source's product, or that of codes, whose second operand has its rows along the last axis."""
+    return np.asarray(a @ (b if op.output.dtype == "float32" else np.swapaxes(b, -1, -2)))
+
+
+def _over_axes(function: Callable[..., Any]) -> Callable[[Op, Array], Array]:
+    """A function over the axes of the source's operator, or over the rows and columns of an image."""
+
+    def call(op: Op, x: Array) -> Array:
+        return np.asarray(function(x, axis=op.attrs.get("axes", (1, 2)), keepdims=op.attrs.get("keepdims", True)))
+
+    return call
+
+
+def _position(function: Callable[..., Any]) -> Callable[[Op, Array], Array]:
+    def call(op: Op, x: Array) -> Array:
+        y = function(x, axis=op.attrs.get("axis", -1), keepdims=op.attrs.get("keepdims", True))
+        return np.asarray(y, np.float32)
+
+    return call
 
 
 def _softmax(op: Op, x: Array) -> Array:
@@ -226,8 +246,14 @@ def _resize2d(op: Op, x: Array) -> Array:
     return x
 
 
-def _arg_max(op: Op, x: Array) -> Array:
-    return np.asarray(x.argmax(axis=-1, keepdims=True).astype(np.float32))
+def _resize_linear(op: Op, x: Array) -> Array:
+    """The source's operator, whose weights are real."""
+    for axis, name in ((1, "row"), (2, "column")):
+        places = np.asarray(op.attrs[f"{name}s"]).astype(int)
+        share = np.asarray(op.attrs[f"{name}_weight"], np.float32).reshape([-1 if k == axis else 1 for k in range(4)])
+        behind = np.take(x, np.minimum(places + 1, x.shape[axis] - 1), axis)
+        x = np.take(x, places, axis) * (1 - share) + behind * share
+    return x
 
 
 def _l2_norm(op: Op, x: Array) -> Array:
@@ -258,11 +284,14 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "clamp": lambda op, x: x,
     "conv2d": _on_nhwc(_conv2d),
     "dwconv2d": _dwconv2d,
-    "transpose_conv2d": _transpose_conv2d,
+    "transpose_conv2d": _on_nhwc(_transpose_conv2d),
     "linear": _linear,
     "max_pool2d": _on_nhwc(_max_pool2d),
     "average_pool2d": _on_nhwc(_average_pool2d),
-    "mean": _mean,
+    "mean": _over_axes(np.mean),
+    "sum": _over_axes(np.sum),
+    "reduce_max": _over_axes(np.max),
+    "reduce_min": _over_axes(np.min),
     "softmax": _softmax,
     "batch_norm": _batch_norm,
     "reshape": lambda op, x: x.reshape(op.output.shape),
@@ -272,10 +301,16 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "lut": _lut,
     "slice": _slice,
     "resize2d": _resize2d,
-    "arg_max": _arg_max,
+    "resize_linear": _on_nhwc(_resize_linear),
+    "gather": lambda op, x: np.take(x, op.attrs["indices"], op.attrs["axis"]),
+    "where": lambda op, a, b: np.where(op.attrs["condition"], a, b),
+    "prelu": lambda op, x, slope: np.where(x < 0, x * slope, x),
+    "affine": lambda op, x: x * op.attrs["factor"] + op.attrs["summand"],
+    "arg_max": _position(np.argmax),
+    "arg_min": _position(np.argmin),
     "l2_norm": _l2_norm,
     "layer_norm": _layer_norm,
     "log_softmax": _log_softmax,
     "add": _add,
-    "matmul": lambda op, a, b: a @ np.swapaxes(b, -1, -2),
+    "matmul": _matmul,
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from qrt.compiler.integers.channels import dense_filters
 from qrt.compiler.integers.codes import centered
 from qrt.compiler.ir import Op, Quantization, Tensor
 from qrt.compiler.passes.absorb.emitter import Emitter
@@ -68,19 +69,13 @@ def layer(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization |
 
 
 def transpose_conv2d(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
-    """Weights [in, out / groups, height, width] become OHWI; groups and dilations as zeros among them."""
+    """A transposed convolution with dense filters in OHWI."""
     x, codes = inputs
     weights = _centered(a, op, codes)
     if weights is None or weights.data is None or weights.quantization is None:
         return None
-    groups, (spread_y, spread_x) = op.attrs["groups"], op.attrs["dilation"]
-    inside, outside, height, width = weights.shape
-    shape = (outside * groups, (height - 1) * spread_y + 1, (width - 1) * spread_x + 1, inside)
-    data = np.zeros(shape, weights.dtype)
-    for group in range(groups):
-        channels = slice(group * inside // groups, (group + 1) * inside // groups)
-        rows = slice(group * outside, (group + 1) * outside)
-        data[rows, ::spread_y, ::spread_x, channels] = weights.data[channels].transpose(1, 2, 3, 0)
+    groups = op.attrs["groups"]
+    data = dense_filters(weights.data, groups, op.attrs["dilation"])
     known = weights.quantization
     if known.axis not in (None, 1):
         a.refuse(op, f"its weights {codes.name} are quantized along axis {known.axis}, not per output channel")
