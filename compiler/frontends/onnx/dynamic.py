@@ -61,7 +61,9 @@ class _Undo:
         self.model = onnx.ModelProto()
         self.model.CopyFrom(model)
         self.graph = self.model.graph
-        self.constants = {entry.name: onnx.numpy_helper.to_array(entry) for entry in self.graph.initializer}
+        self.constants: dict[str, Array] = {
+            entry.name: onnx.numpy_helper.to_array(entry) for entry in self.graph.initializer
+        }
         self.makers = {name: node for node in self.graph.node for name in node.output}
         # Outputs of nodes that are part of a product, and come after it.
         self.replaced: set[str] = set()

@@ -102,8 +102,8 @@ class Absorber(Emitter):
                 self.result.ops.append(op)
                 self.codes[op.output] = op.output
         for edge in self.source.outputs:
-            tensor = self.rounded.get(edge.tensor, edge.tensor)
-            tensor = tensor if tensor.dtype == "int8" else self._known(tensor)
+            made = self.rounded.get(edge.tensor, edge.tensor)
+            tensor = made if made.dtype == "int8" else self._known(made)
             if tensor is None and (wide := self._accumulated(edge.tensor)) is not None:
                 wide.name = edge.tensor.name
                 layout = "NCHW" if wide.shape != edge.tensor.shape else edge.source_layout
