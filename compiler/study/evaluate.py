@@ -191,6 +191,10 @@ def _over_axes(function: Callable[..., Any]) -> Callable[[Op, Array], Array]:
     return call
 
 
+def _where(op: Op, a: Array, b: Array) -> Array:
+    return np.where(op.attrs["condition"], a, b)
+
+
 def _position(function: Callable[..., Any]) -> Callable[[Op, Array], Array]:
     def call(op: Op, x: Array) -> Array:
         y = function(x, axis=op.attrs.get("axis", -1), keepdims=op.attrs.get("keepdims", True))
@@ -303,7 +307,7 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "resize2d": _resize2d,
     "resize_linear": _on_nhwc(_resize_linear),
     "gather": lambda op, x: np.take(x, op.attrs["indices"], op.attrs["axis"]),
-    "where": lambda op, a, b: np.where(op.attrs["condition"], a, b),
+    "where": _where,
     "prelu": lambda op, x, slope: np.where(x < 0, x * slope, x),
     "affine": lambda op, x: x * op.attrs["factor"] + op.attrs["summand"],
     "arg_max": _position(np.argmax),
