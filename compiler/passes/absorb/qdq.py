@@ -102,8 +102,7 @@ class Absorber(Emitter):
                 self.result.ops.append(op)
                 self.codes[op.output] = op.output
         for edge in self.source.outputs:
-            made = self.rounded.get(edge.tensor, edge.tensor)
-            tensor = made if made.dtype == "int8" else self._known(made)
+            tensor = edge.tensor if edge.tensor.dtype == "int8" else self._known(edge.tensor)
             if tensor is None and (wide := self._accumulated(edge.tensor)) is not None:
                 wide.name = edge.tensor.name
                 layout = "NCHW" if wide.shape != edge.tensor.shape else edge.source_layout
@@ -321,6 +320,9 @@ class Absorber(Emitter):
 
     def _record_unquantized(self, tensor: Tensor) -> None:
         """Records why `tensor` has no codes."""
+        if tensor in self.edges:
+            reason = f"is the input {tensor.name} in float; quantize it first, or leave it out"
+            self.problems[Op("output", tensor.name, [], tensor)] = reason
         op = self.producers.get(tensor)
         if op is None or op.kind in ("quantize", "dequantize") or op in self.problems:
             return

@@ -216,6 +216,13 @@ def test_an_input_read_in_float_and_quantized() -> None:
                 build(n.model(*outputs))
 
 
+def test_an_output_that_is_the_input_in_float() -> None:
+    n = Drawn(0)
+    x = n.float_input("x", (1, 8))
+    with pytest.raises(CompileError, match="is the input x in float"):
+        build(n.model(n.qdq(x, 0.05, 0), n.node("Identity", x)))
+
+
 @pytest.mark.parametrize("where", ["asymmetric", "half_pixel", "align_corners", "pytorch_half_pixel"])
 def test_linear_resize_of_equal_scale(where: str) -> None:
     for seed in range(4):
