@@ -228,6 +228,11 @@ ARITHMETIC: dict[str, Case] = {
     "sqrt": Case(called(lambda x: torch.sqrt(torch.relu(x)))),
     "where": Case(lambda: Masked(False)),
     "masked_fill": Case(lambda: Masked(True)),
+    "mask made in forward": Case(called(lambda x: x.masked_fill(torch.ones(9, 8).triu(1) == 0, 0.0))),
+    "mask added": Case(called(lambda x: x + torch.triu(torch.ones(8, 8), 1)[:1] * -2.0)),
+    "F.leaky_relu": Case(called(lambda x: F.leaky_relu(x, 0.2))),
+    "F.elu": Case(called(lambda x: F.elu(x, 0.7))),
+    "mean of everything": Case(called(lambda x: x.mean().reshape(1))),
     "attention": Case(called(attention)),
     "MultiheadAttention": Case(
         lambda: Call(lambda self, x: self.layer(x, x, x)[0], layer=nn.MultiheadAttention(12, 3, batch_first=True)),

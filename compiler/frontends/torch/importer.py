@@ -14,6 +14,19 @@ from qrt.compiler.frontends.torch.averages import state_averages
 from qrt.compiler.frontends.torch.refusals import REFUSED
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor, unique_name
 
+# Numbers of element types in PyTorch's files (torch.export) -> numpy's names.
+DTYPES = {
+    1: "uint8",
+    2: "int8",
+    3: "int16",
+    4: "int32",
+    5: "int64",
+    6: "float16",
+    7: "float32",
+    8: "float64",
+    12: "bool",
+}
+
 
 @dataclass
 class Node:
@@ -44,6 +57,26 @@ def constant_array(value: Any, what: str) -> np.ndarray:
             raise Unsupported(f"its {what} is not constant")
         return value.data
     return np.asarray(value)
+
+
+def _moved(kind: str, inputs: list[Tensor], shape: Sequence[int], attrs: dict[str, Any]) -> np.ndarray | None:
+    """The result of data movement of plain constants, or None for other operators and operands."""
+    if any(tensor.data is None or tensor.quantization is not None for tensor in inputs):
+        return None
+    arrays = [np.asarray(tensor.data) for tensor in inputs]
+    x = arrays[0]
+    if kind == "reshape":
+        return x.reshape(shape)
+    if kind == "transpose":
+        return x.transpose(attrs["permutation"])
+    if kind == "concat":
+        return np.concatenate(arrays, attrs["axis"])
+    if kind == "gather":
+        return x.take(attrs["indices"], attrs["axis"])
+    if kind == "slice":
+        places = zip(attrs["begin"], attrs["stride"], shape, strict=True)
+        return x[np.ix_(*(begin + step * np.arange(count) for begin, step, count in places))]
+    return None
 
 
 class Refused:
@@ -145,8 +178,14 @@ class Importer:
         dtype: str = "float32",
         **attrs: Any,
     ) -> Tensor:
-        """Adds an operator whose output is called `name` or like the node."""
-        output = Tensor(self.unique(name or self.node.name), tuple(int(n) for n in shape), dtype)
+        """Adds an operator whose output is called `name` or like the node; of rank 0, it has rank 1 here.
+
+        Constants that are only moved are moved at once: masks and indices must be known while reading.
+        """
+        moved = _moved(kind, inputs, shape, attrs)
+        if moved is not None:
+            return self.constant(moved, name or self.node.name)
+        output = Tensor(self.unique(name or self.node.name), tuple(int(n) for n in shape) or (1,), dtype)
         attrs["source"] = self.node.label or self.node.target
         if self.on_codes:
             attrs["on_codes"] = True

@@ -352,6 +352,24 @@ def _cat(n: Importer, tensors: Any, dim: int = 0, scale: Any = None, zero_point:
     return _quantized("cat")(n, tensors, dim, scale, zero_point)
 
 
+def _leaky_relu(
+    n: Importer, input: Tensor, negative_slope: float, inplace: bool, output_scale: Any, output_zero_point: Any
+) -> Tensor:
+    return _quantized("leaky_relu")(n, input, negative_slope, output_scale, output_zero_point)
+
+
+def _elu(
+    n: Importer,
+    input: Tensor,
+    output_scale: Any,
+    output_zero_point: Any,
+    alpha: float = 1.0,
+    scale: float = 1.0,
+    input_scale: float = 1.0,
+) -> Tensor:
+    return _quantized("elu")(n, input, alpha, scale, input_scale, output_scale, output_zero_point)
+
+
 LAYERS = ("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "linear")
 MODULE_CALLS: dict[str, Callable[..., Tensor]] = {
     **{f"quantized_{name}": _layer(name) for name in LAYERS},
@@ -378,12 +396,12 @@ QUANTIZED: dict[str, Callable[..., Any]] = {
     "cat_relu": _quantized("cat", relu=True),
     "hardswish": _quantized("hardswish"),
     "sigmoid": _quantized("sigmoid"),
-    "leaky_relu": lambda n, x, slope, inplace, scale, zero_point: _quantized("leaky_relu")(
-        n, x, slope, scale, zero_point
-    ),
-    "elu": lambda n, x, scale, zero_point, alpha=1.0, *rest: _quantized("elu")(n, x, alpha, scale, zero_point),
+    "leaky_relu": _leaky_relu,
+    "elu": _elu,
     "softmax": _quantized("softmax"),
-    "celu": lambda n, x, scale, zero_point, alpha=1.0: _quantized("celu")(n, x, alpha, scale, zero_point),
+    "celu": lambda n, input, output_scale, output_zero_point, alpha=1.0: _quantized("celu")(
+        n, input, alpha, output_scale, output_zero_point
+    ),
     "prelu": prelu,
     "matmul": _quantized("matmul", 2),
     **{f"{name}_norm": _norm(f"{name}_norm") for name in ("layer", "group", "instance")},

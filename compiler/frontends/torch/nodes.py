@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.torch.constants import CONSTANTS
 from qrt.compiler.frontends.torch.convolutions import CONVOLUTIONS
 from qrt.compiler.frontends.torch.elementwise import ELEMENTWISE
-from qrt.compiler.frontends.torch.importer import Importer, constant_array, quantization
+from qrt.compiler.frontends.torch.importer import DTYPES, Importer, constant_array, quantization
 from qrt.compiler.frontends.torch.indexing import INDEXING
 from qrt.compiler.frontends.torch.movement import MOVEMENT
 from qrt.compiler.frontends.torch.pools import POOLS
@@ -21,18 +22,6 @@ from qrt.compiler.frontends.torch.reductions import REDUCTIONS
 from qrt.compiler.ir import Tensor
 
 Translator = Callable[..., Any]
-# Numbers of element types in PyTorch's files (torch.export) -> numpy's names.
-DTYPES = {
-    1: "uint8",
-    2: "int8",
-    3: "int16",
-    4: "int32",
-    5: "int64",
-    6: "float16",
-    7: "float32",
-    8: "float64",
-    12: "bool",
-}
 
 
 # Quantize and dequantize
@@ -134,6 +123,7 @@ ATEN: dict[str, Translator] = {
     **ELEMENTWISE,
     **MOVEMENT,
     **INDEXING,
+    **CONSTANTS,
     "contiguous": _same,
     "clone": _same,
     "alias": _same,

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem, understanding
-from qrt.compiler.frontends.torch.importer import Importer, Node, Refused
-from qrt.compiler.frontends.torch.nodes import ATEN, DTYPES
+from qrt.compiler.frontends.torch.importer import DTYPES, Importer, Node, Refused
+from qrt.compiler.frontends.torch.nodes import ATEN
 from qrt.compiler.ir import Graph, Tensor
 from qrt.compiler.untrusted import RATIO
 

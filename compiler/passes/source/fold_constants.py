@@ -12,7 +12,7 @@ from qrt.compiler.report import Report
 
 
 def fold_constants(graph: Graph, report: Report) -> Graph:
-    """Evaluates float functions of constants, and transpose and reshape of constants, also after a dequantize.
+    """Evaluates float functions, transpose and reshape of constants, also after a dequantize.
 
     Transpose and reshape commute with dequantize, so ``transpose(dequantize(codes))`` is
     ``dequantize(transpose(codes))``; a per-channel axis is permuted too. A reshape that splits or merges the axis of
@@ -23,6 +23,10 @@ def fold_constants(graph: Graph, report: Report) -> Graph:
     for op in graph.ops:
         if op.kind == "dequantize" and op.inputs[0].is_constant:
             dequantized[op.output] = op
+        computed = _computed(op, dequantized)
+        if computed is not None:
+            graph.redirect(op.output, computed)
+            continue
         source = dequantized[op.inputs[0]].inputs[0] if op.inputs[0] in dequantized else op.inputs[0]
         moved = _moved(op, source) if source.is_constant else None
         if moved is None:
@@ -39,14 +43,24 @@ def fold_constants(graph: Graph, report: Report) -> Graph:
     return graph
 
 
+def _computed(op: Op, dequantized: dict[Tensor, Op]) -> Tensor | None:
+    """The constant that a float function of constants gives, or None for other operators."""
+    if op.kind not in ELEMENTWISE:
+        return None
+    sources = [dequantized[tensor].inputs[0] if tensor in dequantized else tensor for tensor in op.inputs]
+    plain = [t.data is not None and (t.dtype == "float32" or t.quantization is not None) for t in sources]
+    if not all(plain):
+        return None
+    with np.errstate(all="ignore"):
+        data = ELEMENTWISE[op.kind](op, *(tensor.real().astype(np.float32) for tensor in sources)).astype(np.float32)
+    return Tensor(op.output.name, data.shape, "float32", None, data)
+
+
 def _moved(op: Op, source: Tensor) -> Tensor | None:
-    """The constant after `op`, or None if `op` is neither data movement nor a function of constants."""
+    """The constant after `op`, or None if `op` is not data movement."""
     quantization = source.quantization
     assert source.data is not None
-    if op.kind in ELEMENTWISE and all(tensor.data is not None and tensor.dtype == "float32" for tensor in op.inputs):
-        with np.errstate(all="ignore"):
-            data = ELEMENTWISE[op.kind](op, *(tensor.data for tensor in op.inputs)).astype(np.float32)
-    elif op.kind == "transpose":
+    if op.kind == "transpose":
         permutation = op.attrs["permutation"]
         if quantization is not None and quantization.axis is not None:
             quantization = replace(quantization, axis=permutation.index(quantization.axis))
