@@ -300,7 +300,7 @@ def _repeated(
 
 def tile(importer: Importer, node: onnx.NodeProto) -> None:
     x = importer.input(node)
-    repeats = importer.integers(node, 1, "repeats")
+    repeats = importer.integers(node, 1, "repeats") or [1]  # none for rank 0, which has rank 1 here
     if min(repeats, default=1) < 1:
         raise Unsupported("has an empty result")
     chosen = {k: np.tile(np.arange(n), r) for k, (n, r) in enumerate(zip(x.shape, repeats, strict=True)) if r != 1}
@@ -321,6 +321,8 @@ def pad(importer: Importer, node: onnx.NodeProto) -> None:
         before[axis], after[axis] = pads[k], pads[len(pads) // 2 + k]
     if mode == "constant":
         value = importer.number(node, 2, "value") if importer.has(node, 2) else attrs.get("value", 0.0)
+        if x.dtype != "float32" and x.quantization is not None:  # the value is a code too
+            value = (value - int(x.quantization.zero_point)) * float(x.quantization.scale)
         _pad_constant(importer, node, before, after, value)
         return
     if mode not in ("reflect", "edge", "wrap"):

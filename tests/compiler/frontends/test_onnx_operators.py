@@ -216,6 +216,19 @@ def test_an_input_read_in_float_and_quantized() -> None:
                 build(n.model(*outputs))
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+@pytest.mark.parametrize("value", [None, 0, 5, 100])
+def test_pad_of_codes_with_a_code(dtype: type, value: int | None) -> None:
+    """As QOperator models have it; by default the code 0, whatever number that is."""
+    n = Drawn(0)
+    numbers = n.constant(0.05), n.constant(7, dtype)
+    n.feeds["x"] = n.rng.normal(size=(2, 5)).astype(np.float32)
+    codes = n.node("QuantizeLinear", n.float_input("x", (2, 5)), *numbers)
+    filled = [] if value is None else [n.constant(value, dtype)]
+    y = n.node("DequantizeLinear", n.node("Pad", codes, n.numbers(0, 1, 1, 2), *filled), *numbers)
+    assert outcome(n, y)[1] == 0
+
+
 def test_an_output_that_is_the_input_in_float() -> None:
     n = Drawn(0)
     x = n.float_input("x", (1, 8))
