@@ -8,7 +8,7 @@ import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.onnx.importer import Importer, Translator
-from qrt.compiler.frontends.onnx.movement import on_codes
+from qrt.compiler.frontends.onnx.movement import on_codes, real_number
 from qrt.compiler.ir import Tensor
 
 if TYPE_CHECKING:
@@ -37,11 +37,18 @@ def clip(importer: Importer, node: onnx.NodeProto) -> None:
     for index, name in ((1, "min"), (2, "max")):
         if importer.has(node, index):
             bounds[name] = importer.number(node, index, name)
+    bounds = {name: real_number(x, bound) for name, bound in bounds.items()}
     on_codes(importer, node, lambda real, called: importer.emit("clip", node, [real], x.shape, called, **bounds))
 
 
 def relu(importer: Importer, node: onnx.NodeProto) -> None:
-    on_codes(importer, node, lambda real, name: importer.emit("relu", node, [real], real.shape, name))
+    """Of codes, it is the larger of a code and the code 0, whatever number that is."""
+    x = importer.input(node)
+    if x.dtype != "float32":
+        zero = real_number(x, 0)
+        on_codes(importer, node, lambda real, name: importer.emit("clip", node, [real], x.shape, name, min=zero))
+        return
+    importer.emit("relu", node, [x], x.shape)
 
 
 def gelu(importer: Importer, node: onnx.NodeProto) -> None:

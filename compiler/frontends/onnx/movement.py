@@ -31,6 +31,12 @@ def on_codes(importer: Importer, node: onnx.NodeProto, move: Callable[[Tensor, s
     importer.quantize(node, move(real, f"{node.output[0]}_real"), x.quantization, x.dtype)
 
 
+def real_number(x: Tensor, number: float) -> float:
+    """The real value of a number that a node has beside `x`: it is a code where `x` is codes."""
+    known = x.quantization
+    return number if known is None else (number - int(known.zero_point)) * float(known.scale)
+
+
 def move(importer: Importer, node: onnx.NodeProto, kind: str, shape: tuple[int, ...], **attrs: Any) -> None:
     """Movement of the first input by one operator."""
     on_codes(importer, node, lambda real, name: importer.emit(kind, node, [real], shape, name, **attrs))
@@ -321,9 +327,7 @@ def pad(importer: Importer, node: onnx.NodeProto) -> None:
         before[axis], after[axis] = pads[k], pads[len(pads) // 2 + k]
     if mode == "constant":
         value = importer.number(node, 2, "value") if importer.has(node, 2) else attrs.get("value", 0.0)
-        if x.dtype != "float32" and x.quantization is not None:  # the value is a code too
-            value = (value - int(x.quantization.zero_point)) * float(x.quantization.scale)
-        _pad_constant(importer, node, before, after, value)
+        _pad_constant(importer, node, before, after, real_number(x, value))
         return
     if mode not in ("reflect", "edge", "wrap"):
         raise Unsupported(f"has padding mode {mode}, which is not supported")

@@ -229,6 +229,16 @@ def test_pad_of_codes_with_a_code(dtype: type, value: int | None) -> None:
     assert outcome(n, y)[1] == 0
 
 
+def test_clip_and_relu_of_codes() -> None:
+    for kind, bounds in (("Clip", (10, 40)), ("Relu", ())):
+        n = Drawn(0)
+        numbers = n.constant(0.05), n.constant(7, np.int8)
+        n.feeds["x"] = n.rng.normal(size=(2, 5)).astype(np.float32)
+        codes = n.node("QuantizeLinear", n.float_input("x", (2, 5)), *numbers)
+        y = n.node(kind, codes, *(n.constant(bound, np.int8) for bound in bounds))
+        assert outcome(n, n.node("DequantizeLinear", y, *numbers))[1] == 0
+
+
 def test_an_output_that_is_the_input_in_float() -> None:
     n = Drawn(0)
     x = n.float_input("x", (1, 8))
