@@ -89,9 +89,11 @@ def _turn_inputs(graph: Graph) -> None:
 
 
 def _at_outputs(graph: Graph) -> bool:
-    """Replaces a model output that is the transpose of NHWC codes by those codes."""
+    """Replaces a model output that is the transpose of NHWC codes by those codes, once for each output."""
     changed = False
     for edge in graph.outputs:
+        if edge.source_layout == "NCHW":
+            continue
         op = graph.producer(edge.tensor)
         if op is None or op.kind != "transpose" or op.attrs["permutation"] != NHWC_TO_NCHW:
             continue

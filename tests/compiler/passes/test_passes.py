@@ -210,6 +210,18 @@ def test_to_nhwc_at_an_output() -> None:
     assert np.array_equal(before.transpose(0, 2, 3, 1), after)
 
 
+def test_to_nhwc_takes_one_transpose_from_an_output() -> None:
+    """The second, which a turned input leaves, is none of the source's layout."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 4, 3, 4), scale=0.05, zero_point=3)
+    g.output(g.transpose(g.pad(x, (0, 0, 0, 0), (0, 0, 0, 1)), (0, 3, 1, 2)))
+    changed = to_nhwc(g.graph.copy(), Report())
+    assert [edge.source_layout for edge in (*changed.inputs, *changed.outputs)] == ["NHWC", "NCHW"]
+    given = codes((1, 4, 3, 4))
+    (before,), (after,) = outputs(g.graph, given), outputs(changed, given)
+    assert np.array_equal(before.transpose(0, 2, 3, 1), after)
+
+
 # Source graphs
 
 
