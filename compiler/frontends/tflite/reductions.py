@@ -56,7 +56,7 @@ def mean(importer: Importer, node: Node) -> None:
 
 def total(importer: Importer, node: Node) -> None:
     """Sum over any axes: a mean without the division."""
-    if importer.match == "litert":
+    if importer.match == "litert" and node.inputs[0] not in importer.unsigned:
         raise Unsupported("LiteRT's reference kernel reads its codes as uint8; use --match tflm or xnnpack")
     flat, whole = reduced(importer, node)
     attrs: dict[str, Any] = {"total": True, "rounding": "SINGLE"} | float32(importer, "XNNPACK")

@@ -172,12 +172,12 @@ def moved(kind: str, out: tuple[int, ...], constants: Sequence[Any], table: str 
     return make
 
 
-def mean(axes: Sequence[int], keep_dims: bool) -> Make:
+def mean(axes: Sequence[int], keep_dims: bool, kind: str = "MEAN") -> Make:
     def make(n: Net) -> None:
         x = n.x((1, 4, 5, 6))
         out = tuple(1 if k in axes else size for k, size in enumerate((1, 4, 5, 6)) if keep_dims or k not in axes)
         y = n.y(out, **n.numbers(n.scales[0] * float(n.rng.uniform(0.3, 1))))
-        n.operator("MEAN", [x, n.constant(axes)], [y], "ReducerOptions", keep_dims=keep_dims)
+        n.operator(kind, [x, n.constant(axes)], [y], "ReducerOptions", keep_dims=keep_dims)
 
     return make
 
@@ -220,6 +220,7 @@ NETS: dict[str, Make] = {
     "SOFTMAX": unary("SOFTMAX", "SoftmaxOptions", (1 / 256, 0), beta=1.0),
     "SQUEEZE": moved("SQUEEZE", (4, 6, 8), [], "SqueezeOptions", squeeze_dims=[0]),
     "SUB": binary("SUB", "SubOptions"),
+    "SUM": mean((1, 2), True, "SUM"),
     "TANH": unary("TANH", None, (1 / 128, 128)),
     "TRANSPOSE_CONV": transpose_conv,
 }
