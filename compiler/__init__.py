@@ -179,7 +179,9 @@ def from_torch(
 
     report = Report()
     with understanding(type(module).__name__):
-        graph = set_batch(frontend.to_graph(module, example_inputs, match), batch, report)
+        graph = frontend.to_graph(module, example_inputs, match)
+        check(graph)
+        graph = set_batch(graph, batch, report)
     if _is_float(graph):
         reason = "is a float module; quantize it with qrt.compiler.quantize_torch"
         raise CompileError([Problem(type(module).__name__, "module", reason)])

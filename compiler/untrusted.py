@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.ir import Graph
+from qrt.compiler.ir import Graph, Op
 
 # Elements of an activation: the format's limit, below 2 GiB.
 MAX_ELEMENTS = 2**31 - 1
+# Axes of an activation: the format's limit.
+MAX_RANK = 6
 # Memory that a file may take, as a multiple of its size.
 RATIO = 16
 # Inputs, and outputs, of a network: the format's limit.
@@ -33,8 +35,12 @@ def too_large(name: str, shape: Sequence[int]) -> list[Problem]:
     return [Problem(name, "tensor", f"has shape {list(shape)}; at most 2^31 - 1 elements are supported")]
 
 
+def _rank(op: Op) -> int:
+    return max(len(tensor.shape) for tensor in (*op.inputs, op.output))
+
+
 def check(graph: Graph) -> None:
-    """Rejects invalid networks: values read before they are written, written twice, or too large.
+    """Rejects invalid networks: values read before they are written, written twice, too large, or of too many axes.
 
     Raises
     ------
@@ -61,6 +67,9 @@ def check(graph: Graph) -> None:
     for tensor in graph.tensors():
         if not tensor.is_constant:
             problems += too_large(tensor.name, tensor.shape)
+    for deep in [op for op in graph.ops if _rank(op) > MAX_RANK][:1]:
+        reason = f"has a tensor of rank {_rank(deep)}; at most {MAX_RANK} axes are supported"
+        problems.append(Problem(deep.name, str(deep.attrs.get("source", deep.kind)), reason))
     for op in graph.ops:
         x = op.inputs[0].shape
         if "filter" in op.attrs and math.prod(op.attrs["filter"]) * max(x) > max(RATIO * math.prod(x), SMALL_WINDOW):

@@ -12,6 +12,7 @@ import numpy as np
 from qrt.compiler.errors import Problem
 from qrt.compiler.frontends.importer import Unsupported, add_dequantize, check_scales
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
+from qrt.compiler.untrusted import MAX_RANK
 
 if TYPE_CHECKING:
     import onnx
@@ -25,7 +26,6 @@ MOVES_OF_CODES = frozenset({"QuantizeLinear", "Reshape", "Flatten", "Squeeze", "
 # Bytes of constants that may be computed from small ones, and the largest size of a constant that may define a shape.
 FOLDED = 32 << 20
 SHAPE_ELEMENTS = 64
-MAX_RANK = 6
 
 
 class Importer:

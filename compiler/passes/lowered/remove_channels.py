@@ -49,6 +49,8 @@ def remove_channels(graph: Graph, report: Report) -> Graph:
     needed = _needed(graph, known)
     for op in graph.ops:
         kept = needed[op.output]
+        if _is_fixed(op):
+            continue
         if op.kind in CHANNEL_AXIS:
             if not kept.all():
                 report.removal(op.name, op.kind, tuple(np.flatnonzero(~kept).tolist()), len(kept))
@@ -101,6 +103,11 @@ def _ties(op: Op) -> list[_Tie] | None:
     return None
 
 
+def _is_fixed(op: Op) -> bool:
+    """Whether a layer computes from a constant alone: it keeps all of its channels."""
+    return op.kind in CHANNEL_AXIS and op.inputs[0].is_constant
+
+
 def _reads(op: Op, x: Interval, kept: Mask) -> Mask:
     """Which input channels an operator that mixes them needs for the output channels `kept`."""
     foldable = x.constant
@@ -117,7 +124,7 @@ def _needed(graph: Graph, known: dict[Tensor, Interval]) -> dict[Tensor, Mask]:
         needed[edge.tensor][:] = True
     ties: list[tuple[Op, list[_Tie]]] = []
     for op in graph.ops:
-        found = [] if _mixes(op) else _ties(op)
+        found = None if _is_fixed(op) else [] if _mixes(op) else _ties(op)
         if found is None:
             for tensor in (*op.inputs, op.output):
                 if tensor in needed:

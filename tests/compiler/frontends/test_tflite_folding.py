@@ -341,6 +341,32 @@ def test_constants_between_types(match: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.parametrize("match", ["tflm", "litert"])
+@pytest.mark.parametrize("kind", ["Conv2D", "DepthwiseConv2D"])
+def test_layers_of_constants(kind: str, match: str, tmp_path: Path) -> None:
+    """A layer whose input is a constant, in front of one that reads some of its channels only."""
+    rng = np.random.default_rng(9)
+    f, window = File("constants"), {"stride_h": 1, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
+    x, made, total, y = f.image((1, 3, 3, 4)), f.image((1, 3, 3, 4)), f.image((1, 3, 3, 4)), f.image((1, 3, 3, 2))
+    given = f.constant(rng.integers(-128, 128, (1, 3, 3, 4)), "int8", **NUMBERS)
+    weights = f.constant(rng.integers(-127, 128, (1, 3, 3, 4) if kind[0] == "D" else (4, 1, 1, 4)), "int8", scale=0.01)
+    bias = f.constant(np.zeros(4), "int32", scale=0.001)
+    options = {"depth_multiplier": 1} if kind[0] == "D" else {}
+    name = {"Conv2D": "CONV_2D", "DepthwiseConv2D": "DEPTHWISE_CONV_2D"}[kind]
+    f.operator(name, [given, weights, bias], [made], f"{kind}Options", **window, **options)
+    f.operator("ADD", [x, made], [total], "AddOptions")
+    few = rng.integers(-127, 128, (2, 1, 1, 4))
+    few[..., 1:3] = 0
+    inputs = [total, f.constant(few, "int8", scale=0.01), f.constant(np.zeros(2), "int32", scale=0.001)]
+    f.operator("CONV_2D", inputs, [y], "Conv2DOptions", **window)
+    content = f.to_bytes([x], [y])
+    codes = rng.integers(-128, 128, (1, 3, 3, 4)).astype(np.int8)
+    engine = engines.Tflm(content) if match == "tflm" else engines.Litert(content)
+    (expected,) = engine.run([codes])
+    (got,) = ours(tmp_path / "net.tflite", content, [codes], match=match)
+    np.testing.assert_array_equal(got, expected)
+
+
 def test_int4_weights(tmp_path: Path) -> None:
     """Two codes in each byte."""
     rng = np.random.default_rng(9)

@@ -61,6 +61,13 @@ def fully_connected(x_type: str, w_type: str, y_type: str) -> bytes:
     return file.to_bytes([x], [y])
 
 
+def of_rank(rank: int) -> bytes:
+    file = TfliteFile("net")
+    x, y = (file.tensor(name, (2,) * rank, **NUMBERS) for name in "xy")
+    file.operator("RELU", [x], [y])
+    return file.to_bytes([x], [y])
+
+
 def island() -> bytes:
     """int8, then floats, then int8."""
     file = TfliteFile("net")
@@ -127,6 +134,7 @@ CASES: dict[str, tuple[Callable[[], bytes], list[tuple[str, str, str]]]] = {
         lambda: chain("COS", "COS", "RELU", "COS", "FLOOR"),
         [("t1", "COS", "2 more of this kind"), ("t5", "FLOOR", "is not supported")],
     ),
+    "rank 7": (lambda: of_rank(7), [("y", "clamp", "has a tensor of rank 7; at most 6 axes are supported")]),
     "SVDF": (lambda: chain("SVDF", "RELU"), [("t1", "SVDF", "keeps state from run to run")]),
     "LSTM": (
         lambda: chain("UNIDIRECTIONAL_SEQUENCE_LSTM"),
