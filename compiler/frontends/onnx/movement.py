@@ -16,14 +16,18 @@ if TYPE_CHECKING:
     import onnx
 
 
+# Types of what ArgMax and ArgMin give.
+POSITIONS = ("int32", "int64")
+
+
 def on_codes(importer: Importer, node: onnx.NodeProto, move: Callable[[Tensor, str | None], Tensor]) -> None:
-    """Movement of floats, or of codes as source graphs have it: dequantize, move, quantize with the same parameters.
+    """Movement of floats and positions, or of codes: dequantize, move, quantize with the same parameters.
 
     `move` takes the float tensor and the name of its result, None for the node's output.
     """
     x = importer.input(node)
-    if x.dtype == "float32":
-        move(x, None)
+    if x.dtype == "float32" or (x.dtype in POSITIONS and not x.is_constant):
+        move(x, None).dtype = x.dtype
         return
     if x.quantization is None:
         raise Unsupported(f"moves codes {x.name!r}, whose scale is unknown")

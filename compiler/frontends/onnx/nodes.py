@@ -11,7 +11,7 @@ from qrt.compiler.frontends.onnx.channels import dequantize_channels, quantize_c
 from qrt.compiler.frontends.onnx.convolutions import CONVOLUTIONS
 from qrt.compiler.frontends.onnx.elementwise import ELEMENTWISE
 from qrt.compiler.frontends.onnx.importer import Importer, Translator
-from qrt.compiler.frontends.onnx.movement import MOVEMENT
+from qrt.compiler.frontends.onnx.movement import MOVEMENT, POSITIONS
 from qrt.compiler.frontends.onnx.normalizations import NORMALIZATIONS
 from qrt.compiler.frontends.onnx.pools import POOLS
 from qrt.compiler.frontends.onnx.products import PRODUCTS
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import onnx
 
 CODES = ("int8", "uint8")
-POSITIONS = ("int32", "int64")
 
 
 def _type_name(number: int) -> str:

@@ -29,6 +29,7 @@ from qrt.compiler.frontends.tflite import folding
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.frontends.tflite.operators import OF_OTHER_TYPES, ON_CODES, OPERATORS
+from qrt.compiler.frontends.tflite.reductions import moved_position
 from qrt.compiler.frontends.tflite.refusals import each_once, of_file, of_kind, of_subgraphs, of_types
 from qrt.compiler.frontends.tflite.shapes import check_stated
 from qrt.compiler.frontends.tflite.tensors import check_numbers
@@ -133,7 +134,7 @@ def _translate(importer: Importer, node: Node) -> None:
     try:
         if reason := of_kind(node):
             raise Unsupported(reason)
-        if folding.fold(importer, node):
+        if folding.fold(importer, node) or moved_position(importer, node):
             return
         other = _other_type(node)
         if other is not None and not reads_refused:

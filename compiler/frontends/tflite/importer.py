@@ -36,6 +36,8 @@ class Importer:
         # Tensors that are uint8 in the file, and those of rank 0, which have rank 1 here.
         self.unsigned: set[Tensor] = set()
         self.scalars: set[Tensor] = set()
+        # Positions that ARG_MAX and ARG_MIN find, and what only changes their type or shape.
+        self.positions: set[Tensor] = set()
         # Tensors whose shape depends on that of the inputs, which the file leaves open.
         self.dynamic: set[Tensor] = set()
         # Results of nodes that cannot be converted, and such nodes by the type that is not supported.

@@ -112,10 +112,24 @@ def arg_extreme(greatest: bool) -> Translation:
         if not y.shape:
             y.shape = (1,)
             importer.scalars.add(y)
-        y.dtype, y.quantization = "int8", Quantization(np.array(1, np.float32), np.array(-128, np.int32))
+        _hold_position(importer, y)
         kept = (*x.shape[:-1], 1)
         whole = y if y.shape == kept else importer.new(node, "kept", kept, y)
         importer.emit("arg_max", node, [x], whole)
         _write(importer, node, whole)
 
     return translate
+
+
+def _hold_position(importer: Importer, tensor: Tensor) -> None:
+    tensor.dtype, tensor.quantization = "int8", Quantization(np.array(1, np.float32), np.array(-128, np.int32))
+    importer.positions.add(tensor)
+
+
+def moved_position(importer: Importer, node: Node) -> bool:
+    """Whether a node only changes the type or the shape of a position, which is then the same code."""
+    if node.kind not in ("CAST", "RESHAPE", "SQUEEZE", "EXPAND_DIMS") or node.inputs[0] not in importer.positions:
+        return False
+    _hold_position(importer, node.output)
+    importer.emit("reshape", node, node.inputs[:1])
+    return True

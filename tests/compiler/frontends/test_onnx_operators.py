@@ -239,6 +239,19 @@ def test_clip_and_relu_of_codes() -> None:
         assert outcome(n, n.node("DequantizeLinear", y, *numbers))[1] == 0
 
 
+def test_a_position_changes_its_type_and_shape() -> None:
+    n = Drawn(0)
+    y = n.node("ArgMax", n.x(1, 5, 4, 3), axis=1, keepdims=0)
+    y = n.node("Cast", n.node("Unsqueeze", y, n.numbers(3)), to=onnx.TensorProto.INT32)
+    model = n.model(y)
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.INT32
+    (theirs,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, n.feeds)
+    runtime = qrt.load(build(model).to_bytes())
+    layout = "NCHW" if runtime.inputs[0].source_layout == "NCHW" else None
+    ours = runtime.run(*n.feeds.values(), dequantize=True, layout=layout)
+    assert np.array_equal(np.reshape(ours, theirs.shape), theirs)
+
+
 def test_an_output_that_is_the_input_in_float() -> None:
     n = Drawn(0)
     x = n.float_input("x", (1, 8))

@@ -146,12 +146,18 @@ def mean(shape: Shape, axes: Sequence[int], keep_dims: bool) -> Make:
     return make
 
 
-def arg_max(shape: Shape, axis: int) -> Make:
+def arg_max(shape: Shape, axis: int, moved: bool = False) -> Make:
+    """With an axis of its own and in another type, if `moved`."""
+
     def make(m: Model) -> None:
         out = tuple(n for k, n in enumerate(shape) if k != axis % len(shape))
         x = m.x(shape)
-        y = m.y(out, dtype="int32")
+        y = m.file.tensor("position", out, "int32") if moved else m.y(out, dtype="int32")
         m.file.operator("ARG_MAX", [x, m.constant([axis])], [y], "ArgMaxOptions", output_type=2)
+        if moved:
+            whole = m.file.tensor("whole", (*out, 1), "int32")
+            m.file.operator("RESHAPE", [y, m.constant((*out, 1))], [whole], "ReshapeOptions", new_shape=(*out, 1))
+            m.file.operator("CAST", [whole], [m.y((*out, 1), dtype="float32")])
 
     return make
 
@@ -213,6 +219,7 @@ MODELS: dict[str, Make] = {
     "ADD broadcast": binary("ADD", "AddOptions", ((1, 4, 5, 6), (6,))),
     "ARG_MAX": arg_max((1, 5, 20), -1),
     "ARG_MAX axis 1": arg_max((1, 5, 3), 1),
+    "ARG_MAX, RESHAPE, CAST": arg_max((1, 5, 20), -1, True),
     "AVERAGE_POOL_2D": pool("AVERAGE_POOL_2D"),
     "BATCH_MATMUL": batch_matmul((1, 3, 4), (1, 4, 5)),
     "BATCH_MATMUL adj_y": batch_matmul((2, 3, 4), (2, 5, 4), adj_y=True),
