@@ -343,6 +343,17 @@ def _lower_squared_difference(op: Op) -> None:
     _scale_downs(op, (a.scale / twice_max, b.scale / twice_max, real), "; give it a larger output scale")
 
 
+def _check_stated(op: Op) -> None:
+    """Raises if integers that a frontend has set let a sum overflow."""
+    requant, x = op.attrs.get("requant"), op.inputs[0]
+    if op.kind != "mean" or requant.rounding != "DOUBLE":
+        return
+    reach = max(128 + x.zero_point, 127 - x.zero_point)
+    if not _fits_double(x.shape[1] * x.shape[2] * reach, int(requant.shift[0])):
+        reason = "its sums can overflow with DOUBLE rounding: the scales of its input and output are too far apart"
+        raise CompileError([Problem(op.name, op.kind, reason)])
+
+
 def _lower_add(op: Op, report: Report) -> None:
     a, b, y = op.inputs[0], op.inputs[1], op.output
     if op.attrs.get("form", "COMMON_SHIFT") == "TFLITE":
@@ -394,9 +405,10 @@ def lower(graph: Graph, report: Report) -> Graph:
     # For each int32 tensor, the real value of 1 in each channel, and the bias that it does not include.
     wide: dict[Tensor, tuple[Reals, Reals]] = {}
     for op in graph.ops:
-        if "requant" in op.attrs or "a_multiplier" in op.attrs:
-            continue  # a frontend has set the integers
         try:
+            if "requant" in op.attrs or "a_multiplier" in op.attrs:
+                _check_stated(op)
+                continue
             if op.output.dtype == "int32":
                 keep_bias = graph.is_output(op.output) or not op.attrs.get("float_bias", False)
                 wide[op.output] = _lower_accumulators(op, report, keep_bias)

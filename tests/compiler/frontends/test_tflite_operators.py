@@ -425,3 +425,13 @@ def test_int16_edges(match: str, tmp_path: Path) -> None:
         assert (model.inputs[0].name, model.inputs[0].source_dtype) == ("x", "INT16")
         np.testing.assert_array_equal(model.inputs[0].requantize(given), codes)
         np.testing.assert_array_equal(model.run(given), squashed)
+
+
+def test_a_mean_whose_sums_overflow_is_refused(tmp_path: Path) -> None:
+    m = Model(np.random.default_rng(4))
+    x = m.x((1, 4, 4, 8), 1e5, 0)
+    m.file.operator("MEAN", [x, m.constant([1, 2])], [m.y((1, 8), 1e-4)], "ReducerOptions", keep_dims=False)
+    path = tmp_path / "far.tflite"
+    path.write_bytes(m.to_bytes())
+    with pytest.raises(CompileError, match="sums can overflow"):
+        build(path)
