@@ -15,9 +15,9 @@ FOUND = sorted((ROOT / "tests/fuzz/found").iterdir())
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
 def test_what_was_found_is_refused(path: Path) -> None:
     """Each of these files once ended in another error than a refusal."""
-    reason = READERS[path.suffix[1:]](path)
-    assert ";" in reason  # a remedy, behind what is wrong with the file or one of its parts
-    assert "\n" not in reason
+    first, *more = READERS[path.suffix[1:]](path).splitlines()
+    for reason in more or [first]:
+        assert ";" in reason  # a remedy, behind what is wrong with the file or one of its parts
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -178,7 +178,7 @@ def _outputs(importer: Importer, graph: onnx.GraphProto) -> None:
     for name in (output.name for output in graph.output if output.name not in importer.unknown):
         tensor = importer.values.get(name)
         if tensor is None:
-            importer.problems.append(Problem(name, "output", "is written by no node"))
+            importer.problems.append(Problem(name, "output", "is written by no node; export it again"))
         elif importer.is_known(tensor):
             reason = "is constant: it depends on no input; remove it from the outputs"
             importer.problems.append(Problem(name, "output", reason))
@@ -190,7 +190,8 @@ def _translate(importer: Importer, node: onnx.NodeProto) -> None:
     try:
         translate = TRANSLATORS.get(node.op_type)
         if node.domain not in DOMAINS:
-            raise Unsupported(f"is an operator of the domain {node.domain!r}, which is not supported")
+            remedy = "replace it, or end the network before it"
+            raise Unsupported(f"is an operator of the domain {node.domain!r}, which is not supported; {remedy}")
         if node.op_type in REASONS:
             raise Unsupported(REASONS[node.op_type])
         if importer.unknown.intersection(node.input) and translate is not None:
