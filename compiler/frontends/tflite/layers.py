@@ -9,7 +9,7 @@ import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite.averages import half_up
-from qrt.compiler.frontends.tflite.engine import Translation, activation, requantization
+from qrt.compiler.frontends.tflite.engine import Translation, activation, of_uint8, requantization
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.integers.codes import centered
@@ -80,6 +80,8 @@ def convolution(kind: str, option_table: str, channel_axis: int) -> Translation:
         attrs = activation(importer, node, options.FusedActivationFunction())
         if kind == "conv2d":
             attrs["groups"] = x.shape[3] // w.shape[3]
+        elif importer.match == "xnnpack":
+            attrs |= of_uint8(importer, x)
         importer.emit(
             kind,
             node,
@@ -138,6 +140,7 @@ def transpose_conv(importer: Importer, node: Node) -> None:
         # Filters smaller than the stride are computed by LiteRT, not by XNNPACK; LiteRT rounds twice.
         **({"rounding": "DOUBLE"} if min(size[k] - stride[k] for k in range(2)) < 0 else requantization(importer)),
         **activation(importer, node, options.FusedActivationFunction()),
+        **(of_uint8(importer, x) if importer.match == "xnnpack" else {}),
     )
 
 

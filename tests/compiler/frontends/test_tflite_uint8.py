@@ -250,6 +250,22 @@ def test_every_byte(name: str, match: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(codes.astype(int), expected.astype(int), rtol=0, atol=int(within))
 
 
+@pytest.mark.parametrize("name", ["DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"])
+def test_layers_that_xnnpack_may_round_otherwise_are_named(name: str, tmp_path: Path) -> None:
+    for trial in range(TRIALS):
+        net = Net(name, trial)
+        NETS[name](net)
+        content = net.content()
+        inputs = [net.rng.integers(0, 256, shape).astype(np.uint8) for shape in net.shapes]
+        (expected,) = engines.Litert(content, reference=False).run(inputs)
+        path = tmp_path / "net.tflite"
+        path.write_bytes(content)
+        compiled = build(path, match="xnnpack")
+        codes = (qrt.load(compiled.to_bytes()).run(*inputs).view(np.uint8) ^ np.uint8(128)).reshape(expected.shape)
+        assert compiled.report.deviations
+        np.testing.assert_allclose(codes.astype(int), expected.astype(int), rtol=0, atol=1)
+
+
 LAYERS: dict[str, tuple[str, tuple[int, ...], tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "CONV_2D": ("Conv2DOptions", (1, 8, 8, 8), (16, 1, 1, 8), (1, 8, 8, 16), {"padding": 1}),
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", (1, 8, 8, 16), (1, 3, 3, 16), (1, 6, 6, 16), {"padding": 1}),
