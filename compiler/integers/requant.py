@@ -345,9 +345,9 @@ def _lower_squared_difference(op: Op) -> None:
 
 def _check_stated(op: Op) -> None:
     """Raises if integers that a frontend has set let a sum overflow."""
-    requant, x = op.attrs.get("requant"), op.inputs[0]
-    if op.kind != "mean" or requant.rounding != "DOUBLE":
+    if op.kind != "mean" or op.attrs["requant"].rounding != "DOUBLE":
         return
+    requant, x = op.attrs["requant"], op.inputs[0]
     reach = max(128 + x.zero_point, 127 - x.zero_point)
     if not _fits_double(x.shape[1] * x.shape[2] * reach, int(requant.shift[0])):
         reason = "its sums can overflow with DOUBLE rounding: the scales of its input and output are too far apart"

@@ -72,7 +72,7 @@ def _moved(kind: str, inputs: list[Tensor], shape: Sequence[int], attrs: dict[st
     if kind == "concat":
         return np.concatenate(arrays, attrs["axis"])
     if kind == "gather":
-        return x.take(attrs["indices"], attrs["axis"])
+        return np.asarray(x.take(attrs["indices"], attrs["axis"]))
     if kind == "slice":
         places = zip(attrs["begin"], attrs["stride"], shape, strict=True)
         return x[np.ix_(*(begin + step * np.arange(count) for begin, step, count in places))]
