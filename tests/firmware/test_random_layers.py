@@ -27,7 +27,7 @@ def test_here(kernels: str, tmp_path: Path) -> None:
     if built.returncode != 0 and "sanitize" in built.stderr:
         pytest.skip("the C compiler has no sanitizers")
     assert built.returncode == 0, built.stderr
-    done = subprocess.run([program, "1", "1000"], capture_output=True, text=True)
+    done = subprocess.run([program, "1", "600"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

@@ -224,9 +224,12 @@ def fine_tuned(prepared: Any, images: Any) -> Any:
     return prepared
 
 
-@pytest.mark.parametrize("which", ["qrt", "xnnpack", "cortex_m"])
-@pytest.mark.parametrize(("kind", "is_qat"), [("residual", False), ("mobile", False), ("residual", True)])
-def test_quantizers(kind: str, which: str, is_qat: bool) -> None:
+# Training takes most of the time; one quantizer shows what it leaves.
+QUANTIZED = [(which, kind, False) for which in ("qrt", "xnnpack", "cortex_m") for kind in ("residual", "mobile")]
+
+
+@pytest.mark.parametrize(("which", "kind", "is_qat"), [*QUANTIZED, ("qrt", "residual", True)])
+def test_quantizers(which: str, kind: str, is_qat: bool) -> None:
     """QrtQuantizer, XNNPACKQuantizer and executorch's CortexMQuantizer, after training and while training."""
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e, prepare_qat_pt2e
 
