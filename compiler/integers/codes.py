@@ -18,6 +18,8 @@ FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "silu": lambda x: x / (1 + np.exp(-x)),
     "leaky_relu": lambda x: np.where(x < 0, 0.01 * x, x),
 }
+# The table of -1 - code: the codes in the opposite order.
+OPPOSITE = np.arange(127, -129, -1).astype(np.int8)
 
 
 def half_away(real: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ import numpy as np
 
 # Weights of bilinear interpolation are in units of 1 / ONE.
 ONE = 1024
+# Entries that the format's 16-bit indices can number.
+MOST_ENTRIES = 2**16
 
 
 def nearest(size: int, out_size: int, align_corners: bool, half_pixel: bool) -> np.ndarray:

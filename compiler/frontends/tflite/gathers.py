@@ -14,10 +14,8 @@ from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.movement import constant
 from qrt.compiler.frontends.tflite.node import Node
+from qrt.compiler.integers.resize import MOST_ENTRIES
 from qrt.compiler.ir import Tensor
-
-# The format's indices are 16 bits wide.
-MOST_ENTRIES = 2**16
 
 
 def taken(importer: Importer, node: Node, x: Tensor, axis: int, places: np.ndarray) -> Tensor:

@@ -14,10 +14,8 @@ from qrt.compiler.frontends.tflite.movement import constant, to_last
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.integers import functions
 from qrt.compiler.integers.channels import Requant, quantize_multiplier
+from qrt.compiler.integers.codes import OPPOSITE
 from qrt.compiler.ir import Quantization, Tensor
-
-# The table of codes in the opposite order.
-BACKWARDS = np.arange(127, -129, -1).astype(np.int8)
 
 
 def reduced(importer: Importer, node: Node) -> tuple[Tensor, Tensor]:
@@ -79,7 +77,7 @@ def extreme(greatest: bool) -> Translation:
         else:
             least = importer.new(node, "least", whole.shape, whole)
             importer.emit("max_pool2d", node, [_backwards(importer, node, flat)], least, **window)
-            importer.emit("lut", node, [least], whole, table=BACKWARDS)
+            importer.emit("lut", node, [least], whole, table=OPPOSITE)
         _write(importer, node, whole)
 
     return translate
@@ -87,7 +85,7 @@ def extreme(greatest: bool) -> Translation:
 
 def _backwards(importer: Importer, node: Node, x: Tensor) -> Tensor:
     """Codes in the opposite order: -1 - code."""
-    return importer.emit("lut", node, [x], importer.new(node, "backwards", x.shape, x), table=BACKWARDS)
+    return importer.emit("lut", node, [x], importer.new(node, "backwards", x.shape, x), table=OPPOSITE)
 
 
 def mean_requant(x: Tensor, y: Tensor, count: int) -> Requant:

@@ -5,56 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qrt.compiler.integers.lines import Line, constant_values, line_of
 from qrt.compiler.ir import Op, Quantization, Tensor
 from qrt.compiler.passes.absorb.emitter import Emitter
 
-Reals = NDArray[np.float64]
+
+def of_constant(a: Emitter, op: Op, codes: Tensor, quantization: Quantization, name: str) -> Tensor | None:
+    """add, sub, mul or div of `codes` and a constant that varies along one axis at most; None for other operands."""
+    found = line_of(op, [constant_values(tensor, a.producers.get(tensor)) for tensor in op.inputs])
+    return None if found is None else affine(a, op, codes, found[1], quantization, name)
 
 
-def constant_values(a: Emitter, tensor: Tensor) -> Reals | None:
-    """The real values of a constant, also behind a dequantize; None for other tensors."""
-    op = a.producers.get(tensor)
-    source = op.inputs[0] if op is not None and op.kind == "dequantize" else tensor
-    return source.real() if source.data is not None else None
-
-
-def of_constant(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
-    """add, sub, mul or div of codes and a constant that varies along one axis at most; None for other operands."""
-    values = [constant_values(a, tensor) for tensor in op.inputs]
-    if len(values) != 2 or (values[0] is None) == (values[1] is None):
-        return None
-    first = values[1] is None
-    constant = values[0] if first else values[1]
-    assert constant is not None
-    if op.kind == "div" and (first or not constant.all()):
-        return None
-    codes = inputs[0]
-    if codes.shape != op.output.shape or codes.is_constant:
-        return None
-    one = np.ones(1)
-    factor, summand = {
-        "add": (one, constant),
-        "sub": (-one, constant) if first else (one, -constant),
-        "mul": (constant, None),
-        "div": (1 / constant, None) if op.kind == "div" else (one, None),
-    }[op.kind]
-    return affine(a, op, codes, (factor, summand), quantization, name)
-
-
-def affine(
-    a: Emitter, op: Op, x: Tensor, line: tuple[Reals, Reals | None], quantization: Quantization, name: str
-) -> Tensor | None:
+def affine(a: Emitter, op: Op, x: Tensor, line: Line, quantization: Quantization, name: str) -> Tensor | None:
     """factor * x + summand as a depthwise convolution of one position, whose codes are 1 and -1.
 
     Both broadcast to x and vary along one axis at most, else the result is None and the reason is recorded.
     """
     rank = len(x.shape)
-    parts = [np.ones((1,) * rank), np.zeros((1,) * rank)]
-    for k, given in enumerate(line):
-        if given is not None:
-            parts[k] = np.asarray(given, np.float64).reshape((1,) * (rank - given.ndim) + given.shape)
+    parts = [part.reshape((1,) * (rank - part.ndim) + part.shape) for part in line]
     shape = np.broadcast_shapes(*(part.shape for part in parts))
     long = [k for k, length in enumerate(shape) if length != 1]
     if len(long) > 1:

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from qrt.compiler.integers.lines import constant_values
 from qrt.compiler.integers.resize import ONE
 from qrt.compiler.ir import Op, Quantization, Tensor
 from qrt.compiler.passes.absorb import pools
-from qrt.compiler.passes.absorb.affine import affine, constant_values
+from qrt.compiler.passes.absorb.affine import affine
 from qrt.compiler.passes.absorb.emitter import Emitter
 from qrt.compiler.passes.absorb.gathers import taken
 from qrt.compiler.passes.absorb.layers import layer, transpose_conv2d
@@ -72,7 +73,7 @@ def _repeated(a: Emitter, op: Op, x: Tensor, leading: tuple[int, ...]) -> Tensor
 def _prelu(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
     """The codes above zero requantized, plus those below zero times the slopes: one of the two is always 0."""
     x = inputs[0]
-    slopes = constant_values(a, op.inputs[1])
+    slopes = constant_values(op.inputs[1], a.producers.get(op.inputs[1]))
     if slopes is None:
         a.refuse(op, "its slopes are not constant")
         return None
@@ -80,7 +81,7 @@ def _prelu(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization,
     above = a.emit("clamp", a.fresh(f"{name}_above"), [x], x.shape, x.quantization, {"output_min": zero}, op)
     below = a.emit("clamp", a.fresh(f"{name}_below"), [x], x.shape, x.quantization, {"output_max": zero}, op)
     kept = a.emit("requantize", a.fresh(f"{name}_kept"), [above], x.shape, quantization, a.unmodeled(), op)
-    sloped = affine(a, op, below, (slopes, None), quantization, a.fresh(f"{name}_sloped"))
+    sloped = affine(a, op, below, (slopes, np.zeros(1)), quantization, a.fresh(f"{name}_sloped"))
     if sloped is None:
         return None
     exact = {"a_multiplier": 1 << 30, "b_multiplier": 1 << 30, "shift": 30}
@@ -105,7 +106,7 @@ def _softmax(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantizatio
 
 def _layer_norm(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, name: str) -> Tensor | None:
     x = inputs[0]
-    parameters = [constant_values(a, tensor) for tensor in op.inputs[1:3]]
+    parameters = [constant_values(tensor, a.producers.get(tensor)) for tensor in op.inputs[1:3]]
     if any(one is None for one in parameters):
         a.refuse(op, "its scale or bias is not constant")
         return None

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from qrt.compiler.integers.codes import OPPOSITE
 from qrt.compiler.ir import Op, Quantization, Tensor
 from qrt.compiler.passes.absorb.emitter import Emitter
 
 LEAST, LARGEST = -128, 127
-# What turns the order of codes around: -1 - code.
-TURNED = np.arange(127, -129, -1).astype(np.int8)
 
 
 def of_two(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
@@ -48,7 +47,7 @@ def _turned(a: Emitter, op: Op, x: Tensor) -> Tensor:
     """-1 - code: the real values with the opposite sign."""
     assert x.quantization is not None
     opposite = replace(x.quantization, zero_point=np.asarray(-1 - x.zero_point, np.int32))
-    return a.emit("lut", a.fresh(f"{op.output.name}_turned"), [x], x.shape, opposite, {"table": TURNED}, op)
+    return a.emit("lut", a.fresh(f"{op.output.name}_turned"), [x], x.shape, opposite, {"table": OPPOSITE}, op)
 
 
 def extreme_over_axes(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:

@@ -7,14 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from qrt.compiler.integers.resize import MOST_ENTRIES
 from qrt.compiler.ir import Op, Tensor
 from qrt.compiler.passes.absorb.emitter import NCHW_TO_NHWC, NHWC_TO_NCHW, Emitter
 
 Indices = NDArray[np.int64]
 # A gather of at most so many runs becomes slices and a concat.
 RUNS = 4
-# The format's indices are 16 bits wide.
-MOST_ENTRIES = 2**16
 
 
 def slice_of(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:

@@ -22,7 +22,7 @@ def mean(a: Emitter, op: Op, inputs: list[Tensor], quantization: Quantization, n
     x = inputs[0]
     rank = len(x.shape)
     axes = tuple(sorted(axis % rank for axis in op.attrs["axes"]))
-    is_sum = op.kind == "sum"  # else a mean, or the average of a window that covers the whole image
+    is_sum = op.kind == "sum"
     if not is_sum and rank == 4 and axes in ((2, 3), (1, 2)):
         layout = "NCHW" if axes == (2, 3) else "NHWC"
         kept = tuple(1 if k in axes else length for k, length in enumerate(x.shape))

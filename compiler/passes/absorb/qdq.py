@@ -281,7 +281,7 @@ class Absorber(Emitter):
         codes = [tensor for tensor in known if tensor is not None and not tensor.is_constant]
         if len(codes) != 1 or (op.kind != "div" and None not in known):
             return None
-        return of_constant(self, op, codes, quantization, name)
+        return of_constant(self, op, codes[0], quantization, name)
 
     def _accumulated(self, tensor: Tensor) -> Tensor | None:
         """The int32 NHWC accumulators of a layer on codes whose float result is `tensor`, or None."""

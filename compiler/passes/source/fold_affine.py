@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.integers.lines import KINDS, Line, Reals, constant_values, line_of
 from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.compiler.report import Report
 
-Reals = NDArray[np.float64]
-# factor * x + summand: both broadcast to x.
-Line = tuple[Reals, Reals]
 LAYERS = ("conv2d", "linear")
 NOT_CONSTANT = "its parameters are not constant"
 
@@ -79,9 +76,7 @@ class _Folding:
 
     def _join(self, op: Op, x: Tensor, line: Line, before: Op | None) -> None:
         """Makes `op` an affine, together with the one before it; a lone number stays what it is."""
-        before_found = None
-        if before is not None and (before.kind == "affine" or before.kind in ("add", "sub", "mul", "div")):
-            before_found = self._constant(before)
+        before_found = None if before is None else self._constant(before)
         lines = [line] if before_found is None else [before_found[1], line]
         if op.kind != "batch_norm" and (len(lines) == 1 or all(part.size == 1 for one in lines for part in one)):
             return  # absorb_qdq knows a single constant, quantized or not, and functions of one code
@@ -95,10 +90,7 @@ class _Folding:
     # What an operator computes
 
     def _values(self, tensor: Tensor) -> Reals | None:
-        """The real values of a constant, also of one behind a dequantize."""
-        producer = None if tensor.is_constant else self.graph.producer(tensor)
-        source = producer.inputs[0] if producer is not None and producer.kind == "dequantize" else tensor
-        return source.real() if source.data is not None else None
+        return constant_values(tensor, None if tensor.is_constant else self.graph.producer(tensor))
 
     def _norm(self, op: Op) -> tuple[Tensor, Line] | None:
         """factor and summand of a batch normalization, along its channel axis."""
@@ -117,25 +109,16 @@ class _Folding:
         """The same of add, sub, mul and div with a constant operand, and of an affine."""
         if op.kind == "affine":
             return op.inputs[0], (op.attrs["factor"], op.attrs["summand"])
-        if op.kind not in ("add", "sub", "mul", "div"):
+        if op.kind not in KINDS:
             return None
-        values = [self._values(tensor) for tensor in op.inputs]
-        if (values[0] is None) == (values[1] is None):
+        found = line_of(op, [self._values(tensor) for tensor in op.inputs])
+        if found is None:
             return None
-        first = values[1] is None  # whether the constant is the first operand
-        c = values[0] if first else values[1]
-        x = op.inputs[1] if first else op.inputs[0]
-        if c is None or x.shape != op.output.shape or not np.isfinite(c).all():
+        x, line = found
+        if not all(np.isfinite(part).all() for part in line):
             return None
-        c = c.reshape((1,) * (len(x.shape) - c.ndim) + c.shape)
-        one, none = np.ones((1,) * c.ndim), np.zeros((1,) * c.ndim)
-        if op.kind == "add":
-            return x, (one, c)
-        if op.kind == "sub":
-            return x, ((-one, c) if first else (one, -c))
-        if op.kind == "mul":
-            return x, (c, none)
-        return None if first or not c.all() else (x, (1 / c, none))
+        factor, summand = (part.reshape((1,) * (len(x.shape) - part.ndim) + part.shape) for part in line)
+        return x, (factor, summand)
 
     def _layer(self, producer: Op | None, line: Line) -> Op | None:
         """The layer that a line can go into: the producer, or before a reshape of a 1-D convolution's result."""

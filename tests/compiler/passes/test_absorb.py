@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 import qrt
-from qrt.compiler import build
+from qrt.compiler import CompileError, build
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
 
 Reals = NDArray[np.float64]
@@ -156,3 +156,8 @@ def test_operator_on_codes(label: str, graph: Graph, function: Callable[..., Any
     scale, zero_point = SCALES[name]
     steps = np.asarray(wanted, np.float64) / np.float64(np.float32(scale)) + zero_point
     assert np.abs(got - np.clip(steps, -128, 127)).max() <= 0.5 + 1e-4
+
+
+def test_a_power_for_each_channel_is_refused() -> None:
+    with pytest.raises(CompileError, match="its constant operand c is not quantized"):
+        build(network("pow", [FULL], [constant(FACTORS)], FULL, "y"))
