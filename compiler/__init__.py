@@ -258,7 +258,8 @@ def _compiled(
 ) -> Compiled:
     """Compiles a source graph; `start` is the time at which compilation began."""
     graph = run_passes(graph, report, skip)
-    floats = [edge.tensor for edge in (*graph.inputs, *graph.outputs) if edge.tensor.dtype not in ("int8", "int32")]
+    codes = ("int8", "int16", "int32")
+    floats = [edge.tensor for edge in (*graph.inputs, *graph.outputs) if edge.tensor.dtype not in codes]
     if floats:
         reason = "is a model input or output of type {} that no operator quantizes; quantize it, or remove it"
         raise CompileError([Problem(tensor.name, "tensor", reason.format(tensor.dtype)) for tensor in floats])

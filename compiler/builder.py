@@ -17,11 +17,12 @@ from numpy.typing import ArrayLike
 
 from qrt.compiler.builder_parts import Activation, Padding, Pair
 from qrt.compiler.builder_rows import Rows
+from qrt.compiler.builder_state import States
 from qrt.compiler.integers.codes import FUNCTIONS, per_tensor
 from qrt.compiler.ir import Edge, Tensor
 
 
-class GraphBuilder(Rows):
+class GraphBuilder(Rows, States):
     """Builds a quantized graph, one operator a call.
 
     Every method takes and returns `qrt.compiler.ir.Tensor`; an operator that computes new numbers takes
@@ -46,10 +47,11 @@ class GraphBuilder(Rows):
         scale: float,
         zero_point: int = 0,
         quantize_rule: str = "DIVIDE",
+        dtype: str = "int8",
     ) -> Tensor:
-        """A model input; `shape` begins with the batch, which is 1 as a rule."""
-        tensor = Tensor(self._unique(name), tuple(shape), "int8", per_tensor(scale, zero_point))
-        self.graph.inputs.append(Edge(tensor, quantize_rule))
+        """A model input of codes, ``"int8"`` or ``"int16"``; `shape` begins with the batch, which is 1 as a rule."""
+        tensor = Tensor(self._unique(name), tuple(shape), dtype, per_tensor(scale, zero_point))
+        self.graph.inputs.append(Edge(tensor, quantize_rule, source_dtype=dtype.upper()))
         return tensor
 
     def output(self, tensor: Tensor, labels: Sequence[str] = ()) -> None:
@@ -58,7 +60,8 @@ class GraphBuilder(Rows):
             raise ValueError(
                 f"{tensor.name!r} has {tensor.shape[-1]} entries on its last axis, got {len(labels)} labels"
             )
-        self.graph.outputs.append(Edge(tensor, labels=list(labels)))
+        source_dtype = "INT16" if tensor.dtype == "int16" else "INT8"
+        self.graph.outputs.append(Edge(tensor, source_dtype=source_dtype, labels=list(labels)))
 
     def constant(self, codes: ArrayLike, *, scale: float, zero_point: int = 0, name: str = "") -> Tensor:
         """int8 codes as an operand of add or mul."""

@@ -229,6 +229,12 @@ class Parts:
         name: str,
     ) -> Tensor:
         name = self._unique(name or kind)
-        output = Tensor(name, shape, "int8" if quantization is not None else "int32", quantization)
+        dtype = "int32" if quantization is None else inputs[0].dtype
+        output = Tensor(name, shape, dtype, quantization)
         self.graph.ops.append(Op(kind, name, inputs, output, attrs))
         return output
+
+    def _update(self, kind: str, x: Tensor, state: Tensor, attrs: dict[str, Any], name: str) -> Tensor:
+        """Adds the operator that gives `state` its new value."""
+        self.graph.ops.append(Op(kind, name or state.name, [x], state, attrs))
+        return state

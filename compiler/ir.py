@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from qrt.schema.operators import OPERATORS
+
 
 def unique_name(name: str, taken: set[str]) -> str:
     """`name`, or with a number behind it the first that is not in `taken`, to which it is added."""
@@ -68,11 +70,16 @@ class Tensor:
         Unique within a graph; frontends keep the source's names.
     shape : tuple of int
     dtype : str
-        ``"float32"``, ``"int8"``, ``"uint8"``, ``"int32"`` or ``"int64"``.
+        ``"float32"``, ``"int8"``, ``"int16"``, ``"uint8"``, ``"int32"``, ``"int64"``, or ``"int4"``, of constants whose
+        `data` are int8.
     quantization : Quantization or None
         Of integer codes; None for float tensors, plain integers, and int32 activations, which are accumulators.
     data : numpy.ndarray or None
         The value of a constant, shape `shape`; None for activations.
+    initial : numpy.ndarray or None
+        Of a state, which keeps its codes from one run to the next: those before the first run, shape `shape`. It is the
+        output of one push or assign, or one of the last inputs of one operator that has states. Operators in front of
+        that one read the codes that the last run left.
     """
 
     name: str
@@ -80,10 +87,15 @@ class Tensor:
     dtype: str = "int8"
     quantization: Quantization | None = None
     data: np.ndarray | None = None
+    initial: np.ndarray | None = None
 
     @property
     def is_constant(self) -> bool:
         return self.data is not None
+
+    @property
+    def is_state(self) -> bool:
+        return self.initial is not None
 
     @property
     def size(self) -> int:
@@ -92,7 +104,7 @@ class Tensor:
     @property
     def nbytes(self) -> int:
         """Bytes of an activation in the arena."""
-        return self.size * (4 if self.dtype == "int32" else 1)
+        return self.size * {"int32": 4, "int16": 2}.get(self.dtype, 1)
 
     @property
     def scale(self) -> float:
@@ -120,7 +132,7 @@ class Tensor:
         return real
 
     def __str__(self) -> str:
-        text = f"{self.name}: {self.dtype}{list(self.shape)}"
+        text = f"{self.name}: {'state ' if self.is_state else ''}{self.dtype}{list(self.shape)}"
         if self.quantization is not None and not self.quantization.per_channel:
             text += f" scale {self.scale:.6g} zero_point {self.zero_point}"
         elif self.quantization is not None:
@@ -149,6 +161,12 @@ class Op:
     inputs: list[Tensor]
     output: Tensor
     attrs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def states(self) -> list[Tensor]:
+        """Those of its inputs that are states which it updates."""
+        count = OPERATORS[self.kind].states if self.kind in OPERATORS else 0
+        return self.inputs[len(self.inputs) - count :]
 
     def __str__(self) -> str:
         attrs = ", ".join(f"{k}={v}" for k, v in self.attrs.items() if not isinstance(v, np.ndarray))
@@ -224,8 +242,12 @@ class Graph:
                 yield tensor
 
     def producer(self, tensor: Tensor) -> Op | None:
-        """The operator that writes `tensor`; None for inputs and constants."""
+        """The operator that writes `tensor`; None for inputs, constants, and states that an operator has as inputs."""
         return next((op for op in self.ops if op.output is tensor), None)
+
+    def states(self) -> list[Tensor]:
+        """The states, in the order of their first use."""
+        return [tensor for tensor in self.tensors() if tensor.is_state]
 
     def consumers(self, tensor: Tensor) -> list[Op]:
         """The operators that read `tensor`, in order."""

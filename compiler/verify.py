@@ -17,6 +17,8 @@ from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.schema.operators import ANY_INPUTS, OPERATORS, Operator
 
 PAIR, SIDES = "pair", "four sides"
+# The codes of activations.
+CODES = {"int8": (-128, 127), "int16": (-32768, 32767)}
 
 # Attributes that an operator must have, by kind: name -> what it is. A source graph has the same, with a
 # layout where it matters, and the kinds of SOURCE_ATTRS besides.
@@ -28,6 +30,7 @@ ATTRS: dict[str, dict[str, object]] = {
     "pad": {"before": tuple, "after": tuple},
     "concat": {"axis": int},
     "transpose": {"permutation": tuple},
+    "push": {"axis": int},
     "lut": {"table": np.ndarray},
     "slice": {"begin": tuple, "stride": tuple},
     "resize2d": {"rows": np.ndarray, "columns": np.ndarray},
@@ -154,6 +157,9 @@ def implied_shape(op: Op) -> tuple[int, ...]:
             return tuple(x[k] for k in op.attrs["permutation"])
         case "reshape":
             return op.output.shape if op.output.size == op.inputs[0].size else ()
+        case "push":
+            axis, y = op.attrs["axis"], op.output.shape
+            return (*x[:axis], y[axis], *x[axis + 1 :]) if x[axis] <= y[axis] else ()
         case _:
             return x
 
@@ -179,7 +185,10 @@ RULES = (
         "has as many inputs as its kind takes",
         lambda op: not _takes(OPERATORS[op.kind], len(op.inputs)),
     ),
-    Rule(INTEGER, "its tensors are int8 with one scale", lambda op: any(_not_codes(t) for t in _activations(op))),
+    Rule(INTEGER, "its tensors are codes with one scale", lambda op: any(_not_codes(t) for t in _activations(op))),
+    Rule(INTEGER, "its output is a state", lambda op: op.output.is_state != OPERATORS[op.kind].writes_state),
+    Rule(INTEGER, "its last inputs are states", lambda op: not all(tensor.is_state for tensor in op.states)),
+    Rule(INTEGER, "has 16-bit arithmetic", lambda op: _is_int16(op) and not _has_int16(OPERATORS[op.kind])),
     Rule(INTEGER, "adds accumulators", lambda op: op.kind == "requantize_sum" and op.inputs[0].dtype != "int32"),
     Rule(("quantized",), "its weights are constant int8 or int16", lambda op: _other_weights(op, np.int8, np.int16)),
     Rule(("lowered",), "its weights are constant int8", lambda op: _other_weights(op, np.int8)),
@@ -193,9 +202,22 @@ RULES = (
     Rule(
         INTEGER,
         "output_min and output_max are codes in order",
-        lambda op: not -128 <= op.attrs.get("output_min", -128) <= op.attrs.get("output_max", 127) <= 127,
+        lambda op: _bad_range(op),
     ),
 )
+
+
+def _is_int16(op: Op) -> bool:
+    return any(tensor.dtype == "int16" for tensor in (op.inputs[0], op.output))
+
+
+def _has_int16(facts: Operator) -> bool:
+    return facts.int16 or facts.moves or facts.states > 0
+
+
+def _bad_range(op: Op) -> bool:
+    low, high = CODES.get(op.output.dtype, CODES["int8"])
+    return not low <= op.attrs.get("output_min", low) <= op.attrs.get("output_max", high) <= high
 
 
 def _other_weights(op: Op, *dtypes: type) -> bool:
@@ -221,9 +243,10 @@ def _takes(facts: Operator, count: int) -> bool:
 
 def _not_codes(tensor: Tensor) -> bool:
     quantization = tensor.quantization
-    if tensor.dtype != "int8" or quantization is None or quantization.per_channel:
+    if tensor.dtype not in CODES or quantization is None or quantization.per_channel:
         return True
-    return not (-128 <= int(quantization.zero_point) <= 127 and float(quantization.scale) > 0)
+    low, high = CODES[tensor.dtype]
+    return not (low <= int(quantization.zero_point) <= high and float(quantization.scale) > 0)
 
 
 def verify(graph: Graph, stage: str, after: str = "") -> None:
@@ -238,7 +261,7 @@ def verify(graph: Graph, stage: str, after: str = "") -> None:
         What has just run, for the message.
     """
     where = f"after {after or stage}: "
-    known = {edge.tensor for edge in graph.inputs}
+    known = {edge.tensor for edge in graph.inputs} | set(graph.states())
     for op in graph.ops:
         for rule in RULES:
             if stage in rule.stages and rule.broken(op):
@@ -246,9 +269,12 @@ def verify(graph: Graph, stage: str, after: str = "") -> None:
         for tensor in op.inputs:
             if not tensor.is_constant and tensor not in known:
                 raise AssertionError(f"{where}{op.name}: reads {tensor.name}, which nothing has written yet")
-        if op.output in known or op.output.is_constant:
+        if (op.output in known and not op.output.is_state) or op.output.is_constant:
             raise AssertionError(f"{where}{op.name}: writes {op.output.name}, which has a value already")
         known.add(op.output)
+    updated = [tensor for op in graph.ops for tensor in ([op.output] if op.output.is_state else op.states)]
+    if sorted(map(id, updated)) != sorted(map(id, graph.states())):
+        raise AssertionError(f"{where}each state is updated by one operator")
     for edge in graph.outputs:
         if edge.tensor not in known:
             raise AssertionError(f"{where}output {edge.tensor.name} is written by nothing")

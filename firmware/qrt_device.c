@@ -31,9 +31,9 @@ static void *take(block *block, uint64_t size) {
     return block->used <= block->size ? block->memory + start : NULL;
 }
 
-static const qrt_device_operator *find(const qrt_device_operator *const *operators, size_t count, int32_t kind) {
+static const qrt_device_operator *find(const qrt_device_operator *const *operators, size_t count, int32_t row) {
     for (size_t i = 0; i < count; i++) {
-        if (operators[i]->filler->kind == kind) return operators[i];
+        if (operators[i]->filler->row == row) return operators[i];
     }
     return NULL;
 }
@@ -99,7 +99,7 @@ prepare(qrt_device *device, const qrt_device_operator *const *operators, size_t 
         qrt_device_step *step = steps != NULL ? &steps[i] : NULL;
         qrt_node node;
         qrt_node_read(&device->model, i, &node);
-        const qrt_device_operator *how = find(operators, operator_count, node.op.kind);
+        const qrt_device_operator *how = find(operators, operator_count, node.row);
         if (how == NULL) {
             device->kind = node.op.kind;
             device->problem.place = QRT_IN_OPERATOR;

@@ -54,6 +54,7 @@ from qrt_model cimport (
     qrt_model_open,
     qrt_model_output,
     qrt_model_output_label,
+    qrt_model_reset,
     qrt_model_tensor,
     qrt_model_test_input,
     qrt_model_test_output,
@@ -83,8 +84,9 @@ cnp.import_array()
 FORMAT_VERSION = QRT_FORMAT_VERSION
 REMEDY = "give each thread its own fork()"
 
-INT8, INT32 = np.dtype(np.int8), np.dtype(np.int32)
-SOURCE_DTYPES = ("INT8", "UINT8", "INT16")
+# By enum qrt_dtype, of which an input or output has the first three.
+DTYPES = (np.dtype(np.int8), np.dtype(np.int32), np.dtype(np.int16))
+SOURCE_DTYPES = ("INT8", "UINT8", "INT16", "UINT16")
 QUANTIZE_RULES = ("DIVIDE", "MULTIPLY_RECIPROCAL", "DIVIDE_HALF_AWAY")
 
 OPERATORS = tuple([qrt_operator_names[i].decode("ascii") for i in range(1, QRT_OPERATOR_KIND_END)])
@@ -304,7 +306,7 @@ cdef class Program:
             "scale": real(tensor.scale_bits),
             "zero_point": tensor.zero_point,
             "arena_offset": tensor.arena_offset,
-            "dtype": INT32 if tensor.dtype == QRT_INT32 else INT8,
+            "dtype": DTYPES[tensor.dtype],
             "scales": tuple([real(edge.scale_bits[k]) for k in range(edge.scale_count)]),
             "quantize_rule": QUANTIZE_RULES[edge.quantize_rule],
             "source_dtype": SOURCE_DTYPES[edge.source_dtype],
@@ -349,9 +351,11 @@ cdef copy_codes(const int8_t *codes, dict edge):
 
 
 cdef int missing_axes(x, cnp.ndarray view):
-    """0 for int8 codes as they lie in `view`, 1 when only the batch axis of length 1 is missing, else -1."""
+    """0 for codes as they lie in `view`, 1 when only the batch axis of length 1 is missing, else -1."""
     cdef int missing, i
-    if not cnp.PyArray_CheckExact(x) or cnp.PyArray_TYPE(x) != cnp.NPY_INT8 or not cnp.PyArray_IS_C_CONTIGUOUS(x):
+    if not cnp.PyArray_CheckExact(x) or cnp.PyArray_TYPE(x) != cnp.PyArray_TYPE(view):
+        return -1
+    if not cnp.PyArray_IS_C_CONTIGUOUS(x):
         return -1
     missing = cnp.PyArray_NDIM(view) - cnp.PyArray_NDIM(x)
     if missing != 0 and (missing != 1 or cnp.PyArray_DIM(view, 0) != 1):
@@ -423,6 +427,7 @@ cdef class Executor:
         self.scratch_start = address(self.scratch)
         self.memory = aligned(qrt_steps_size(&program.model))
         self.step_count = qrt_steps_init(&program.program, address(self.arena), address(self.memory), &self.steps)
+        qrt_model_reset(&program.model, address(self.arena))
         self.inputs = [self._view(edge) for edge in program.inputs]
         self.outputs = [self._view(edge) for edge in program.outputs]
         if threads > 1:

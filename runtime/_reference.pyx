@@ -30,6 +30,7 @@ from qrt_kernels cimport (
     qrt_mean_params,
     qrt_pad_params,
     qrt_pool2d_params,
+    qrt_push_params,
     qrt_requant,
     qrt_requantize_sum_params,
     qrt_reshape_params,
@@ -96,16 +97,20 @@ cdef int8_t requantize_single(int32_t acc, int64_t multiplier, int32_t shift, in
     return clamp((acc * multiplier + addend) >> shift, r.output_min, r.output_max)
 
 
-cdef int8_t requantize_double(int32_t acc, int64_t multiplier, int32_t shift, int64_t bias,
-                              const qrt_requant *r) noexcept nogil:
+cdef int64_t doubly_rounded(int64_t acc, int64_t multiplier, int32_t shift, int64_t bias) noexcept nogil:
     # SPEC: left = 31 - shift when shift < 31, else 0
     # SPEC: right = shift - 31 when shift > 31, else 0
     cdef int32_t left = 31 - shift if shift < 31 else 0
     cdef int32_t right = shift - 31 if shift > 31 else 0
     # SPEC: high = high_mul((acc + bias) * 2^left, multiplier)
     cdef int64_t high = high_mul((acc + bias) * power_of_two(left), multiplier)
+    return rounding_shift(high, right)
+
+
+cdef int8_t requantize_double(int32_t acc, int64_t multiplier, int32_t shift, int64_t bias,
+                              const qrt_requant *r) noexcept nogil:
     # SPEC: y = clamp(rounding_shift(high, right) + y_zero_point)
-    return clamp(rounding_shift(high, right) + r.y_zero_point, r.output_min, r.output_max)
+    return clamp(doubly_rounded(acc, multiplier, shift, bias) + r.y_zero_point, r.output_min, r.output_max)
 
 
 cdef int8_t requantize(int32_t acc, const qrt_requant *r, int32_t channel) noexcept nogil:
@@ -565,6 +570,8 @@ reference.requantize_sum.run = requantize_sum
 
 include "_reference_move.pxi"
 include "_reference_rows.pxi"
+include "_reference_state.pxi"
+include "_reference_16.pxi"
 
 
 # ------------------------------------------------------------------------------------------------ The table

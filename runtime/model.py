@@ -28,8 +28,6 @@ PEAK_ROUNDS = 10_000
 PEAK_REPEATS = 20
 # Long enough that the time to start a loop on a thread is negligible.
 SHARED_PEAK_SECONDS = 0.004
-# float32, as the values compared with them; otherwise numpy would convert them each time.
-LOWEST_CODE, HIGHEST_CODE = np.float32(-128), np.float32(127)
 MAX_THREADS = 256
 # Default limit of the arena, in bytes.
 DEFAULT_MAX_ARENA = 256 << 20
@@ -62,7 +60,7 @@ class TensorInfo:
     shape : tuple of int
         NHWC for images; the first axis is the batch.
     dtype : numpy.dtype
-        int8, or int32 for an output that is not requantized.
+        int8, int16, or int32 for an output that is not requantized.
     scale, zero_point : float, int
         ``real = scale * (code - zero_point)``; a scale of 0 means that the file does not state one.
     scales : tuple of float
@@ -103,14 +101,17 @@ class TensorInfo:
             scaled = np.asarray(
                 x * (np.float32(1) / scale) if self.quantize_rule == "MULTIPLY_RECIPROCAL" else x / scale
             )
+        limits = np.iinfo(self.dtype)
         # In place from here on: allocating memory costs more than the arithmetic.
         if self.quantize_rule == "DIVIDE_HALF_AWAY":
             scaled = half_away(scaled)
         else:
             np.rint(scaled, out=scaled)
         scaled += np.float32(self.zero_point)
-        np.minimum(np.maximum(scaled, LOWEST_CODE, out=scaled), HIGHEST_CODE, out=scaled)
-        return scaled.astype(np.int8)
+        # float32, as the values compared with them; otherwise numpy would convert them each time.
+        np.minimum(np.maximum(scaled, np.float32(limits.min), out=scaled), np.float32(limits.max), out=scaled)
+        codes: Codes = scaled.astype(self.dtype)
+        return codes
 
     def requantize(self, x: Array) -> Codes:
         """Codes of the source's int16 numbers; SPEC.md, sections 1.1 and 3."""
@@ -372,7 +373,7 @@ def _fits(x: Array, shape: tuple[int, ...]) -> bool:
 
 
 def _codes(info: TensorInfo, x: Array) -> Codes:
-    if x.dtype == np.int8:
+    if x.dtype == info.dtype:
         return x
     if np.issubdtype(x.dtype, np.floating):
         if x.dtype != np.float32:
@@ -381,10 +382,10 @@ def _codes(info: TensorInfo, x: Array) -> Codes:
         return info.quantize(x)
     if x.dtype == np.uint8 and info.source_dtype == "UINT8":
         return (x ^ np.uint8(128)).view(np.int8)
-    if x.dtype == np.int16 and info.source_dtype == "INT16":
+    if x.dtype == np.int16 and info.requant is not None:
         return info.requantize(x)
     hint = "; uint8 codes of the source model become int8 by subtracting 128" if x.dtype == np.uint8 else ""
-    raise ValueError(f"input {info.name!r}: expected int8 codes or floats, got dtype {x.dtype}{hint}")
+    raise ValueError(f"input {info.name!r}: expected {info.dtype} codes or floats, got dtype {x.dtype}{hint}")
 
 
 def load(

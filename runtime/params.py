@@ -13,6 +13,7 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
         ("output_min", "int32_t", 1),
         ("output_max", "int32_t", 1),
         ("wide", "int32_t", 1),
+        ("y_int16", "int32_t", 1),
     ),
     "qrt_part": (
         ("begin", "int32_t", 1),
@@ -53,9 +54,9 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
     ),
     "qrt_broadcast": (
         ("rank", "int32_t", 1),
-        ("shape", "int32_t", 6),
-        ("a_stride", "int32_t", 6),
-        ("b_stride", "int32_t", 6),
+        ("shape", "int32_t", 7),
+        ("a_stride", "int32_t", 7),
+        ("b_stride", "int32_t", 7),
     ),
     "qrt_add_params": (
         ("broadcast", "qrt_broadcast", 1),
@@ -79,6 +80,7 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
     "qrt_unary_params": (
         ("size", "int32_t", 1),
         ("x_zero_point", "int32_t", 1),
+        ("x_int16", "int32_t", 1),
         ("requant", "qrt_requant", 1),
     ),
     "qrt_binary_params": (
@@ -114,9 +116,9 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
     ),
     "qrt_pad_params": (
         ("rank", "int32_t", 1),
-        ("in_shape", "int32_t", 6),
-        ("before", "int32_t", 6),
-        ("out_shape", "int32_t", 6),
+        ("in_shape", "int32_t", 7),
+        ("before", "int32_t", 7),
+        ("out_shape", "int32_t", 7),
         ("value", "int32_t", 1),
     ),
     "qrt_concat_params": (
@@ -126,8 +128,8 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
     ),
     "qrt_transpose_params": (
         ("rank", "int32_t", 1),
-        ("out_shape", "int32_t", 6),
-        ("in_stride", "int32_t", 6),
+        ("out_shape", "int32_t", 7),
+        ("in_stride", "int32_t", 7),
     ),
     "qrt_softmax_params": (
         ("rows", "int32_t", 1),
@@ -145,8 +147,8 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
     ),
     "qrt_slice_params": (
         ("rank", "int32_t", 1),
-        ("out_shape", "int32_t", 6),
-        ("in_stride", "int32_t", 6),
+        ("out_shape", "int32_t", 7),
+        ("in_stride", "int32_t", 7),
         ("first", "int32_t", 1),
     ),
     "qrt_resize2d_params": (
@@ -207,6 +209,11 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
         ("log_multiplier", "int32_t", 1),
     ),
     "qrt_reshape_params": (("size", "int32_t", 1),),
+    "qrt_push_params": (
+        ("outer", "int32_t", 1),
+        ("kept", "int32_t", 1),
+        ("added", "int32_t", 1),
+    ),
 }
 
 # The struct of each operator.
@@ -239,4 +246,6 @@ PARAMS: dict[str, str] = {
     "squared_difference": "qrt_add_params",
     "layer_norm": "qrt_layer_norm_params",
     "log_softmax": "qrt_log_softmax_params",
+    "push": "qrt_push_params",
+    "assign": "qrt_reshape_params",
 }

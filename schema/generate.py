@@ -44,6 +44,8 @@ def _numbered(schema: Schema, fields: Iterable[Field]) -> list[tuple[str, Field 
 def kinds(schema: Schema) -> str:
     """qrt_kinds.h."""
     names = [f"    QRT_{name.upper()} = {operator.number}," for name, operator in schema.operators.items()]
+    first, *others = (f"    QRT_{name.upper()}" for name in schema.rows[len(schema.operators) :])
+    rows16 = [f"{first} = QRT_OPERATOR_KIND_END,", *(f"{name}," for name in others)]
     lines = [
         f"/* qrt_kinds.h: the numbers of the operators. Written {OPENING} qrt.fbs. */",
         "#ifndef QRT_KINDS_H",
@@ -52,6 +54,12 @@ def kinds(schema: Schema) -> str:
         "enum qrt_operator_kind {",
         *names,
         "    QRT_OPERATOR_KIND_END,",
+        "};",
+        "",
+        "/* The rows of a kernel set: those of the operators have their numbers, those of 16-bit arithmetic follow. */",
+        "enum qrt_row16 {",
+        *rows16,
+        "    QRT_ROW_END,",
         "};",
         "",
         "#endif",
@@ -112,8 +120,12 @@ def _facts(operator: Operator) -> str:
         "accumulates": int(operator.accumulates),
         "has_weights": int(operator.channels is not None),
         "acc": ACC[operator.acc] if operator.acc else 0,
+        "moves": int(operator.moves),
+        "writes_state": int(operator.writes_state),
+        "states": operator.states,
+        "row16": f"QRT_{operator.name.upper()}16" if operator.int16 else 0,
     }
-    for field in ("requant", "window", "output_min"):
+    for field in ("requant", "window", "output_min", "output_min16"):
         if operator.has(field):
             facts[field] = f"FIELD({operator.name.upper()}_{field.upper()})"
     return ", ".join(f".{name} = {value}" for name, value in facts.items() if value)
@@ -173,9 +185,9 @@ def rules(specification: str) -> str:
 def rows(schema: Schema) -> str:
     """qrt_kernel_rows.h."""
     lines = [
-        "/* qrt_kernel_rows.h: X(operator) for each row of a kernel set, in the order of the operators' numbers.",
+        "/* qrt_kernel_rows.h: X(row) for each row of a kernel set, in the order of their numbers.",
         f" * Written {OPENING} qrt.fbs. */",
-        *(f"X({name})" for name in schema.operators),
+        *(f"X({name})" for name in schema.rows),
     ]
     return "\n".join(lines) + "\n"
 
@@ -213,7 +225,7 @@ def declarations(schema: Schema, header: str) -> str:
         *(f"        {name}" for name in re.findall(r"^#define (QRT_\w+) \d+$", header, re.MULTILINE)),
     ]
     text = _without_comments(header)
-    listed = "".join(f"    qrt_kernel {name};\n" for name in schema.operators)
+    listed = "".join(f"    qrt_kernel {name};\n" for name in schema.rows)
     text = re.sub(r"^#define X\(name\) qrt_kernel name;\n#include .*\n#undef X\n", listed, text, flags=re.MULTILINE)
     for kind, body, name in _typedefs(text):
         lines += ["", f"    ctypedef {kind} {name}:", *(f"        {member}" for member in _members(body))]

@@ -9,6 +9,8 @@ np = import_numpy()
 class DType(object):
     INT8 = 0
     INT32 = 1
+    INT16 = 2
+    INT4 = 3
 
 
 class QuantizeRule(object):
@@ -21,6 +23,7 @@ class SourceDType(object):
     INT8 = 0
     UINT8 = 1
     INT16 = 2
+    UINT16 = 3
 
 
 class Layout(object):
@@ -79,6 +82,8 @@ class Options(object):
     SquaredDifference = 26
     LayerNorm = 27
     LogSoftmax = 28
+    Push = 29
+    Assign = 30
 
 
 class Lifetime(object):
@@ -248,7 +253,41 @@ class Tensor(object):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(18))
         return o == 0
 
-def TensorStart(builder): builder.StartObject(8)
+    # Tensor
+    def Initial(self, j):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(20))
+        if o != 0:
+            a = self._tab.Vector(o)
+            return self._tab.Get(flatbuffers.number_types.Int8Flags, a + flatbuffers.number_types.UOffsetTFlags.py_type(j * 1))
+        return 0
+
+    # Tensor
+    def InitialAsNumpy(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(20))
+        if o != 0:
+            return self._tab.GetVectorAsNumpy(flatbuffers.number_types.Int8Flags, o)
+        return 0
+
+    # Tensor
+    def InitialLength(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(20))
+        if o != 0:
+            return self._tab.VectorLen(o)
+        return 0
+
+    # Tensor
+    def InitialIsNone(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(20))
+        return o == 0
+
+    # Tensor
+    def ZeroPoint16(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(22))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int16Flags, o + self._tab.Pos)
+        return 0
+
+def TensorStart(builder): builder.StartObject(10)
 def TensorAddName(builder, name): builder.PrependUOffsetTRelativeSlot(0, flatbuffers.number_types.UOffsetTFlags.py_type(name), 0)
 def TensorAddShape(builder, shape): builder.PrependUOffsetTRelativeSlot(1, flatbuffers.number_types.UOffsetTFlags.py_type(shape), 0)
 def TensorStartShapeVector(builder, numElems): return builder.StartVector(4, numElems, 4)
@@ -259,6 +298,9 @@ def TensorAddArenaOffset(builder, arenaOffset): builder.PrependUint32Slot(5, are
 def TensorAddLifetime(builder, lifetime): builder.PrependStructSlot(6, flatbuffers.number_types.UOffsetTFlags.py_type(lifetime), 0)
 def TensorAddData(builder, data): builder.PrependUOffsetTRelativeSlot(7, flatbuffers.number_types.UOffsetTFlags.py_type(data), 0)
 def TensorStartDataVector(builder, numElems): return builder.StartVector(1, numElems, 1)
+def TensorAddInitial(builder, initial): builder.PrependUOffsetTRelativeSlot(8, flatbuffers.number_types.UOffsetTFlags.py_type(initial), 0)
+def TensorStartInitialVector(builder, numElems): return builder.StartVector(1, numElems, 1)
+def TensorAddZeroPoint16(builder, zeroPoint16): builder.PrependInt16Slot(9, zeroPoint16, 0)
 def TensorEnd(builder): return builder.EndObject()
 
 
@@ -413,7 +455,21 @@ class Requant(object):
             return self._tab.Get(flatbuffers.number_types.Int8Flags, o + self._tab.Pos)
         return 127
 
-def RequantStart(builder): builder.StartObject(7)
+    # Requant
+    def OutputMin16(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(18))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int16Flags, o + self._tab.Pos)
+        return -32768
+
+    # Requant
+    def OutputMax16(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(20))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int16Flags, o + self._tab.Pos)
+        return 32767
+
+def RequantStart(builder): builder.StartObject(9)
 def RequantAddMultiplier(builder, multiplier): builder.PrependUOffsetTRelativeSlot(0, flatbuffers.number_types.UOffsetTFlags.py_type(multiplier), 0)
 def RequantStartMultiplierVector(builder, numElems): return builder.StartVector(4, numElems, 4)
 def RequantAddShift(builder, shift): builder.PrependUOffsetTRelativeSlot(1, flatbuffers.number_types.UOffsetTFlags.py_type(shift), 0)
@@ -425,6 +481,8 @@ def RequantStartAddendVector(builder, numElems): return builder.StartVector(8, n
 def RequantAddRounding(builder, rounding): builder.PrependUint8Slot(4, rounding, 0)
 def RequantAddOutputMin(builder, outputMin): builder.PrependInt8Slot(5, outputMin, -128)
 def RequantAddOutputMax(builder, outputMax): builder.PrependInt8Slot(6, outputMax, 127)
+def RequantAddOutputMin16(builder, outputMin16): builder.PrependInt16Slot(7, outputMin16, -32768)
+def RequantAddOutputMax16(builder, outputMax16): builder.PrependInt16Slot(8, outputMax16, 32767)
 def RequantEnd(builder): return builder.EndObject()
 
 
@@ -715,7 +773,21 @@ class Add(object):
             return bool(self._tab.Get(flatbuffers.number_types.BoolFlags, o + self._tab.Pos))
         return False
 
-def AddStart(builder): builder.StartObject(11)
+    # Add
+    def OutputMin16(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(26))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int16Flags, o + self._tab.Pos)
+        return -32768
+
+    # Add
+    def OutputMax16(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(28))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int16Flags, o + self._tab.Pos)
+        return 32767
+
+def AddStart(builder): builder.StartObject(13)
 def AddAddForm(builder, form): builder.PrependUint8Slot(0, form, 0)
 def AddAddAMultiplier(builder, aMultiplier): builder.PrependInt32Slot(1, aMultiplier, 0)
 def AddAddBMultiplier(builder, bMultiplier): builder.PrependInt32Slot(2, bMultiplier, 0)
@@ -727,6 +799,8 @@ def AddAddYShift(builder, yShift): builder.PrependUint8Slot(7, yShift, 0)
 def AddAddOutputMin(builder, outputMin): builder.PrependInt8Slot(8, outputMin, -128)
 def AddAddOutputMax(builder, outputMax): builder.PrependInt8Slot(9, outputMax, 127)
 def AddAddSubtract(builder, subtract): builder.PrependBoolSlot(10, subtract, 0)
+def AddAddOutputMin16(builder, outputMin16): builder.PrependInt16Slot(11, outputMin16, -32768)
+def AddAddOutputMax16(builder, outputMax16): builder.PrependInt16Slot(12, outputMax16, 32767)
 def AddEnd(builder): return builder.EndObject()
 
 
@@ -820,11 +894,27 @@ class AveragePool2D(object):
             return self._tab.Get(flatbuffers.number_types.Int8Flags, o + self._tab.Pos)
         return 127
 
-def AveragePool2DStart(builder): builder.StartObject(4)
+    # AveragePool2D
+    def OutputMin16(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(12))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int16Flags, o + self._tab.Pos)
+        return -32768
+
+    # AveragePool2D
+    def OutputMax16(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(14))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int16Flags, o + self._tab.Pos)
+        return 32767
+
+def AveragePool2DStart(builder): builder.StartObject(6)
 def AveragePool2DAddWindow(builder, window): builder.PrependStructSlot(0, flatbuffers.number_types.UOffsetTFlags.py_type(window), 0)
 def AveragePool2DAddRounding(builder, rounding): builder.PrependUint8Slot(1, rounding, 0)
 def AveragePool2DAddOutputMin(builder, outputMin): builder.PrependInt8Slot(2, outputMin, -128)
 def AveragePool2DAddOutputMax(builder, outputMax): builder.PrependInt8Slot(3, outputMax, 127)
+def AveragePool2DAddOutputMin16(builder, outputMin16): builder.PrependInt16Slot(4, outputMin16, -32768)
+def AveragePool2DAddOutputMax16(builder, outputMax16): builder.PrependInt16Slot(5, outputMax16, 32767)
 def AveragePool2DEnd(builder): return builder.EndObject()
 
 
@@ -874,10 +964,26 @@ class MaxPool2D(object):
             return self._tab.Get(flatbuffers.number_types.Int8Flags, o + self._tab.Pos)
         return 127
 
-def MaxPool2DStart(builder): builder.StartObject(3)
+    # MaxPool2D
+    def OutputMin16(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(10))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int16Flags, o + self._tab.Pos)
+        return -32768
+
+    # MaxPool2D
+    def OutputMax16(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(12))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int16Flags, o + self._tab.Pos)
+        return 32767
+
+def MaxPool2DStart(builder): builder.StartObject(5)
 def MaxPool2DAddWindow(builder, window): builder.PrependStructSlot(0, flatbuffers.number_types.UOffsetTFlags.py_type(window), 0)
 def MaxPool2DAddOutputMin(builder, outputMin): builder.PrependInt8Slot(1, outputMin, -128)
 def MaxPool2DAddOutputMax(builder, outputMax): builder.PrependInt8Slot(2, outputMax, 127)
+def MaxPool2DAddOutputMin16(builder, outputMin16): builder.PrependInt16Slot(3, outputMin16, -32768)
+def MaxPool2DAddOutputMax16(builder, outputMax16): builder.PrependInt16Slot(4, outputMax16, 32767)
 def MaxPool2DEnd(builder): return builder.EndObject()
 
 
@@ -1198,9 +1304,25 @@ class Clamp(object):
             return self._tab.Get(flatbuffers.number_types.Int8Flags, o + self._tab.Pos)
         return 127
 
-def ClampStart(builder): builder.StartObject(2)
+    # Clamp
+    def OutputMin16(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(8))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int16Flags, o + self._tab.Pos)
+        return -32768
+
+    # Clamp
+    def OutputMax16(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(10))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int16Flags, o + self._tab.Pos)
+        return 32767
+
+def ClampStart(builder): builder.StartObject(4)
 def ClampAddOutputMin(builder, outputMin): builder.PrependInt8Slot(0, outputMin, -128)
 def ClampAddOutputMax(builder, outputMax): builder.PrependInt8Slot(1, outputMax, 127)
+def ClampAddOutputMin16(builder, outputMin16): builder.PrependInt16Slot(2, outputMin16, -32768)
+def ClampAddOutputMax16(builder, outputMax16): builder.PrependInt16Slot(3, outputMax16, 32767)
 def ClampEnd(builder): return builder.EndObject()
 
 
@@ -2112,6 +2234,66 @@ def LogSoftmaxAddForm(builder, form): builder.PrependUint8Slot(5, form, 0)
 def LogSoftmaxEnd(builder): return builder.EndObject()
 
 
+class Push(object):
+    __slots__ = ['_tab']
+
+    @classmethod
+    def GetRootAs(cls, buf, offset=0):
+        n = flatbuffers.encode.Get(flatbuffers.packer.uoffset, buf, offset)
+        x = Push()
+        x.Init(buf, n + offset)
+        return x
+
+    @classmethod
+    def GetRootAsPush(cls, buf, offset=0):
+        """This method is deprecated. Please switch to GetRootAs."""
+        return cls.GetRootAs(buf, offset)
+    @classmethod
+    def PushBufferHasIdentifier(cls, buf, offset, size_prefixed=False):
+        return flatbuffers.util.BufferHasIdentifier(buf, offset, b"\x51\x52\x54\x31", size_prefixed=size_prefixed)
+
+    # Push
+    def Init(self, buf, pos):
+        self._tab = flatbuffers.table.Table(buf, pos)
+
+    # Push
+    def Axis(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(4))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
+def PushStart(builder): builder.StartObject(1)
+def PushAddAxis(builder, axis): builder.PrependUint8Slot(0, axis, 0)
+def PushEnd(builder): return builder.EndObject()
+
+
+class Assign(object):
+    __slots__ = ['_tab']
+
+    @classmethod
+    def GetRootAs(cls, buf, offset=0):
+        n = flatbuffers.encode.Get(flatbuffers.packer.uoffset, buf, offset)
+        x = Assign()
+        x.Init(buf, n + offset)
+        return x
+
+    @classmethod
+    def GetRootAsAssign(cls, buf, offset=0):
+        """This method is deprecated. Please switch to GetRootAs."""
+        return cls.GetRootAs(buf, offset)
+    @classmethod
+    def AssignBufferHasIdentifier(cls, buf, offset, size_prefixed=False):
+        return flatbuffers.util.BufferHasIdentifier(buf, offset, b"\x51\x52\x54\x31", size_prefixed=size_prefixed)
+
+    # Assign
+    def Init(self, buf, pos):
+        self._tab = flatbuffers.table.Table(buf, pos)
+
+def AssignStart(builder): builder.StartObject(0)
+def AssignEnd(builder): return builder.EndObject()
+
+
 class Operator(object):
     __slots__ = ['_tab']
 
@@ -2455,11 +2637,19 @@ class TestVector(object):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(6))
         return o == 0
 
-def TestVectorStart(builder): builder.StartObject(2)
+    # TestVector
+    def Continues(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(8))
+        if o != 0:
+            return bool(self._tab.Get(flatbuffers.number_types.BoolFlags, o + self._tab.Pos))
+        return False
+
+def TestVectorStart(builder): builder.StartObject(3)
 def TestVectorAddInputs(builder, inputs): builder.PrependUOffsetTRelativeSlot(0, flatbuffers.number_types.UOffsetTFlags.py_type(inputs), 0)
 def TestVectorStartInputsVector(builder, numElems): return builder.StartVector(4, numElems, 4)
 def TestVectorAddOutputs(builder, outputs): builder.PrependUOffsetTRelativeSlot(1, flatbuffers.number_types.UOffsetTFlags.py_type(outputs), 0)
 def TestVectorStartOutputsVector(builder, numElems): return builder.StartVector(4, numElems, 4)
+def TestVectorAddContinues(builder, continues): builder.PrependBoolSlot(2, continues, 0)
 def TestVectorEnd(builder): return builder.EndObject()
 
 
@@ -2643,7 +2833,14 @@ class Model(object):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(22))
         return o == 0
 
-def ModelStart(builder): builder.StartObject(10)
+    # Model
+    def StateSize(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(24))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint32Flags, o + self._tab.Pos)
+        return 0
+
+def ModelStart(builder): builder.StartObject(11)
 def ModelAddFormatVersion(builder, formatVersion): builder.PrependUint16Slot(0, formatVersion, 0)
 def ModelAddSeal(builder, seal): builder.PrependStructSlot(1, flatbuffers.number_types.UOffsetTFlags.py_type(seal), 0)
 def ModelAddProducer(builder, producer): builder.PrependUOffsetTRelativeSlot(2, flatbuffers.number_types.UOffsetTFlags.py_type(producer), 0)
@@ -2659,6 +2856,7 @@ def ModelStartOutputsVector(builder, numElems): return builder.StartVector(4, nu
 def ModelAddArenaSize(builder, arenaSize): builder.PrependUint32Slot(8, arenaSize, 0)
 def ModelAddTestVectors(builder, testVectors): builder.PrependUOffsetTRelativeSlot(9, flatbuffers.number_types.UOffsetTFlags.py_type(testVectors), 0)
 def ModelStartTestVectorsVector(builder, numElems): return builder.StartVector(4, numElems, 4)
+def ModelAddStateSize(builder, stateSize): builder.PrependUint32Slot(10, stateSize, 0)
 def ModelEnd(builder): return builder.EndObject()
 
 

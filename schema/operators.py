@@ -66,6 +66,10 @@ class Operator:
         As qrt.fbs describes these attributes.
     acc : str
         The accumulator of an elementwise operator with a requant, ``"x"`` or ``"product"``; else "".
+    moves, int16, writes_state : bool
+        As qrt.fbs describes these attributes.
+    states : int
+        How many of its inputs, the last ones, are states.
     """
 
     number: int
@@ -80,6 +84,10 @@ class Operator:
     over_input: bool
     accumulates: bool
     acc: str
+    moves: bool
+    int16: bool
+    writes_state: bool
+    states: int
 
     def has(self, field: str) -> bool:
         return any(field == known.name for known in self.fields)
@@ -98,6 +106,11 @@ class Schema:
     structs: dict[str, tuple[Field, ...]]
     tables: dict[str, tuple[Field, ...]]
     operators: dict[str, Operator]
+
+    @property
+    def rows(self) -> list[str]:
+        """Names of a kernel set's rows: the operators', by their numbers, and behind them those of 16-bit arithmetic."""
+        return [*self.operators, *(f"{name}16" for name, operator in self.operators.items() if operator.int16)]
 
 
 def snake_case(name: str) -> str:
@@ -135,6 +148,10 @@ def _operator(number: int, table: str, fields: tuple[Field, ...], facts: dict[st
         over_input="over_input" in facts,
         accumulates="accumulates" in facts,
         acc=facts.get("acc", ""),
+        moves="moves" in facts,
+        int16="int16" in facts,
+        writes_state="writes_state" in facts,
+        states=int(facts.get("states", "0")),
     )
 
 

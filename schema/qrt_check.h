@@ -1,7 +1,7 @@
 /* qrt_check.h: how the validator's parts report a broken rule.
  *
  * Internal to the reader. The parts run in this order, and each relies on the ones before it:
- * qrt_structure.c (V1 to V12), qrt_graph.c (V13 to V27), qrt_operators.c (V28 on).
+ * qrt_structure.c (V1 to V12), qrt_graph.c (V13 to V27 and V68), qrt_operators*.c (V28 on).
  */
 #ifndef QRT_CHECK_H
 #define QRT_CHECK_H

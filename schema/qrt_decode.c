@@ -15,6 +15,11 @@ static int32_t byte_field(const uint8_t *bytes, uint32_t table, uint32_t number,
     return field == 0 ? absent : (int8_t)bytes[field];
 }
 
+static int32_t short_field(const uint8_t *bytes, uint32_t table, uint32_t number, int32_t absent) {
+    uint32_t field = qrt_field(bytes, table, number);
+    return field == 0 ? absent : (int16_t)qrt_read_u16(bytes, field);
+}
+
 static int32_t ubyte_field(const uint8_t *bytes, uint32_t table, uint32_t number) {
     uint32_t field = qrt_field(bytes, table, number);
     return field == 0 ? 0 : bytes[field];
@@ -66,6 +71,7 @@ void qrt_read_model(qrt_model *model) {
     uint32_t root = qrt_follow(bytes, 0);
     qrt_vector vector;
     model->arena_size = uint_field(bytes, root, MODEL_ARENA_SIZE, 0);
+    model->state_size = uint_field(bytes, root, MODEL_STATE_SIZE, 0);
     model->producer = text_field(bytes, root, MODEL_PRODUCER);
     model->name = text_field(bytes, root, MODEL_NAME);
     vector = qrt_vector_field(bytes, root, MODEL_TENSORS);
@@ -100,7 +106,8 @@ void qrt_model_tensor(const qrt_model *model, uint32_t index, qrt_tensor *tensor
         tensor->size *= length;
     }
     tensor->dtype = ubyte_field(bytes, table, TENSOR_DTYPE);
-    tensor->zero_point = byte_field(bytes, table, TENSOR_ZERO_POINT, 0);
+    tensor->zero_point = tensor->dtype == QRT_INT16 ? short_field(bytes, table, TENSOR_ZERO_POINT16, 0)
+                                                    : byte_field(bytes, table, TENSOR_ZERO_POINT, 0);
     tensor->scale_bits = uint_field(bytes, table, TENSOR_SCALE, 0);
     tensor->data = vector_field(bytes, table, TENSOR_DATA);
     tensor->arena_offset = uint_field(bytes, table, TENSOR_ARENA_OFFSET, 0);
@@ -108,9 +115,14 @@ void qrt_model_tensor(const qrt_model *model, uint32_t index, qrt_tensor *tensor
         tensor->first = qrt_read_u16(bytes, lifetime);
         tensor->last = qrt_read_u16(bytes, lifetime + 2);
     }
+    qrt_vector initial = qrt_vector_field(bytes, table, TENSOR_INITIAL);
+    tensor->initial = elements(bytes, initial);
+    tensor->initial_count = initial.count;
+    if (tensor->initial != NULL) tensor->last = model->operator_count + 1;
 }
 
-static void read_requant(const uint8_t *bytes, uint32_t table, qrt_requant_data *requant) {
+/* `int16`: whether the output is of that. */
+static void read_requant(const uint8_t *bytes, uint32_t table, int int16, qrt_requant_data *requant) {
     qrt_vector multiplier = qrt_vector_field(bytes, table, REQUANT_MULTIPLIER);
     requant->multiplier = elements(bytes, multiplier);
     requant->count = multiplier.count;
@@ -118,8 +130,10 @@ static void read_requant(const uint8_t *bytes, uint32_t table, qrt_requant_data 
     requant->bias = vector_field(bytes, table, REQUANT_BIAS);
     requant->addend = vector_field(bytes, table, REQUANT_ADDEND);
     requant->rounding = ubyte_field(bytes, table, REQUANT_ROUNDING);
-    requant->output_min = byte_field(bytes, table, REQUANT_OUTPUT_MIN, INT8_MIN);
-    requant->output_max = byte_field(bytes, table, REQUANT_OUTPUT_MAX, INT8_MAX);
+    requant->output_min = int16 ? short_field(bytes, table, REQUANT_OUTPUT_MIN16, INT16_MIN)
+                                : byte_field(bytes, table, REQUANT_OUTPUT_MIN, INT8_MIN);
+    requant->output_max = int16 ? short_field(bytes, table, REQUANT_OUTPUT_MAX16, INT16_MAX)
+                                : byte_field(bytes, table, REQUANT_OUTPUT_MAX, INT8_MAX);
 }
 
 static void read_window(const uint8_t *bytes, uint32_t position, qrt_window *window) {
@@ -158,9 +172,18 @@ static void read_squared_difference(const uint8_t *bytes, uint32_t table, qrt_ad
     add->y_shift = ubyte_field(bytes, table, SQUARED_DIFFERENCE_Y_SHIFT);
 }
 
-static void read_output_range(const uint8_t *bytes, uint32_t table, uint32_t output_min, qrt_operator *op) {
-    op->output_min = byte_field(bytes, table, output_min, INT8_MIN);
-    op->output_max = byte_field(bytes, table, output_min + 1, INT8_MAX);
+/* Of options that have such fields; `int16`: whether the output is of that. */
+static void read_output_range(const uint8_t *bytes, uint32_t table, const qrt_facts *facts, int int16,
+                              qrt_operator *op) {
+    op->output_min = int16 ? INT16_MIN : INT8_MIN;
+    op->output_max = int16 ? INT16_MAX : INT8_MAX;
+    if (int16 && facts->output_min16 != 0) {
+        op->output_min = short_field(bytes, table, facts->output_min16 - 1u, INT16_MIN);
+        op->output_max = short_field(bytes, table, facts->output_min16, INT16_MAX);
+    } else if (!int16 && facts->output_min != 0) {
+        op->output_min = byte_field(bytes, table, facts->output_min - 1u, INT8_MIN);
+        op->output_max = byte_field(bytes, table, facts->output_min, INT8_MAX);
+    }
 }
 
 static void read_log_softmax(const uint8_t *bytes, uint32_t table, qrt_operator *op) {
@@ -222,6 +245,9 @@ static void read_special(const uint8_t *bytes, uint32_t options, qrt_operator *o
     case QRT_CONCAT:
         op->axis = ubyte_field(bytes, options, CONCAT_AXIS);
         break;
+    case QRT_PUSH:
+        op->axis = ubyte_field(bytes, options, PUSH_AXIS);
+        break;
     case QRT_TRANSPOSE:
         op->permutation = vector_field(bytes, options, TRANSPOSE_PERMUTATION);
         break;
@@ -252,13 +278,11 @@ static void read_special(const uint8_t *bytes, uint32_t options, qrt_operator *o
 }
 
 /* What the table `options` of the operator's kind holds. */
-static void read_options(const uint8_t *bytes, uint32_t options, qrt_operator *op) {
+static void read_options(const uint8_t *bytes, uint32_t options, int int16, qrt_operator *op) {
     const qrt_facts *facts = &qrt_operator_facts[op->kind];
-    if (facts->requant != 0) read_requant(bytes, table_field(bytes, options, facts->requant - 1u), &op->requant);
+    if (facts->requant != 0) read_requant(bytes, table_field(bytes, options, facts->requant - 1u), int16, &op->requant);
     if (facts->window != 0) read_window(bytes, qrt_field(bytes, options, facts->window - 1u), &op->window);
-    op->output_min = INT8_MIN;
-    op->output_max = INT8_MAX;
-    if (facts->output_min != 0) read_output_range(bytes, options, facts->output_min - 1u, op);
+    read_output_range(bytes, options, facts, int16, op);
     read_special(bytes, options, op);
 }
 
@@ -284,7 +308,9 @@ void qrt_model_operator(const qrt_model *model, uint32_t index, qrt_operator *op
     op->input_count = operands.input_count;
     op->output = operands.output;
     op->overlap = ubyte_field(bytes, table, OPERATOR_OVERLAP);
-    read_options(bytes, table_field(bytes, table, OPERATOR_OPTIONS), op);
+    uint32_t output = qrt_follow(bytes, model->tensors + 4 * op->output);
+    int int16 = ubyte_field(bytes, output, TENSOR_DTYPE) == QRT_INT16;
+    read_options(bytes, table_field(bytes, table, OPERATOR_OPTIONS), int16, op);
 }
 
 static void read_edge(const qrt_model *model, uint32_t table, qrt_edge *edge) {
@@ -294,7 +320,7 @@ static void read_edge(const qrt_model *model, uint32_t table, qrt_edge *edge) {
     edge->source_dtype = ubyte_field(model->bytes, table, EDGE_SOURCE_DTYPE);
     memset(&edge->requant, 0, sizeof edge->requant);
     if (qrt_field(model->bytes, table, EDGE_REQUANT) != 0) {
-        read_requant(model->bytes, table_field(model->bytes, table, EDGE_REQUANT), &edge->requant);
+        read_requant(model->bytes, table_field(model->bytes, table, EDGE_REQUANT), 0, &edge->requant);
     }
     edge->label_count = qrt_vector_field(model->bytes, table, EDGE_LABELS).count;
     qrt_vector scales = qrt_vector_field(model->bytes, table, EDGE_SCALES);
@@ -331,4 +357,22 @@ const int8_t *qrt_model_test_input(const qrt_model *model, uint32_t index, uint3
 
 const int8_t *qrt_model_test_output(const qrt_model *model, uint32_t index, uint32_t edge) {
     return test_codes(model, index, TEST_VECTOR_OUTPUTS, edge);
+}
+
+int32_t qrt_model_test_continues(const qrt_model *model, uint32_t index) {
+    return ubyte_field(model->bytes, qrt_follow(model->bytes, model->test_vectors + 4 * index), TEST_VECTOR_CONTINUES);
+}
+
+void qrt_model_reset(const qrt_model *model, void *arena) {
+    for (uint32_t i = 0; i < model->tensor_count; i++) {
+        qrt_tensor tensor;
+        qrt_model_tensor(model, i, &tensor);
+        if (tensor.initial == NULL) continue;
+        uint8_t *place = (uint8_t *)arena + tensor.arena_offset;
+        if (tensor.initial_count == 1) {
+            memset(place, tensor.initial[0], (size_t)qrt_tensor_bytes(&tensor));
+        } else {
+            memcpy(place, tensor.initial, tensor.initial_count);
+        }
+    }
 }

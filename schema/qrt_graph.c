@@ -19,6 +19,18 @@ static int32_t check_shape(qrt_check *check, const qrt_tensor *tensor) {
     return QRT_OK;
 }
 
+/* V68 for a tensor in the arena, which ends at `end`. */
+static int32_t check_state(qrt_check *check, const qrt_tensor *tensor, uint64_t end) {
+    if (tensor->initial == NULL) {
+        RULE(68, tensor->arena_offset >= check->model->state_size);
+        return QRT_OK;
+    }
+    RULE(68, end <= check->model->state_size);
+    RULE(68, tensor->dtype == QRT_INT8 || tensor->dtype == QRT_INT16);
+    RULE(68, tensor->initial_count == 1 || tensor->initial_count == qrt_tensor_bytes(tensor));
+    return QRT_OK;
+}
+
 static int32_t check_tensor(qrt_check *check, uint32_t index) {
     const uint8_t *bytes = check->model->bytes;
     qrt_tensor tensor;
@@ -26,16 +38,19 @@ static int32_t check_tensor(qrt_check *check, uint32_t index) {
     qrt_model_tensor(check->model, index, &tensor);
     TRY(check_shape(check, &tensor));
     RULE(14, tensor.scale_bits < INFINITY_BITS);
-    RULE(62, tensor.dtype == QRT_INT8 || (tensor.data == NULL && tensor.zero_point == 0));
+    RULE(62, tensor.dtype != QRT_INT32 || (tensor.data == NULL && tensor.zero_point == 0));
     uint32_t table = qrt_follow(bytes, check->model->tensors + 4 * index);
-    RULE(15, (tensor.data != NULL) != (qrt_field(bytes, table, TENSOR_LIFETIME) != 0));
+    int lives = qrt_field(bytes, table, TENSOR_LIFETIME) != 0;
+    RULE(15, (tensor.data != NULL) + (tensor.initial != NULL) + lives == 1);
     if (tensor.data != NULL) {
-        RULE(15, qrt_vector_field(bytes, table, TENSOR_DATA).count == tensor.size);
-    } else {
-        RULE(16, tensor.arena_offset % QRT_ALIGNMENT == 0);
-        RULE(16, tensor.arena_offset + qrt_tensor_bytes(&tensor) <= check->model->arena_size);
+        RULE(15, qrt_vector_field(bytes, table, TENSOR_DATA).count == qrt_tensor_bytes(&tensor));
+        return QRT_OK;
     }
-    return QRT_OK;
+    uint64_t end = tensor.arena_offset + qrt_tensor_bytes(&tensor);
+    RULE(16, tensor.arena_offset % QRT_ALIGNMENT == 0);
+    RULE(16, end <= check->model->arena_size);
+    RULE(70, tensor.dtype != QRT_INT4);
+    return check_state(check, &tensor, end);
 }
 
 static int is_arena_tensor(const qrt_model *model, uint32_t index) {
@@ -61,12 +76,20 @@ static int32_t spend_edge(qrt_check *check, const qrt_edge *edge, const qrt_tens
     return QRT_OK;
 }
 
-/* V61 for the requant of an input of int16. */
-static int32_t check_edge_requant(qrt_check *check, const qrt_edge *edge, uint32_t table) {
+/* V61 for the source's dtype, of which an int8 input may be int16. */
+static int32_t check_source_dtype(qrt_check *check, const qrt_edge *edge, const qrt_tensor *tensor, int is_input) {
+    int source16 = edge->source_dtype == QRT_SOURCE_INT16 || edge->source_dtype == QRT_SOURCE_UINT16;
+    if (is_input && tensor->dtype == QRT_INT8 && edge->source_dtype == QRT_SOURCE_INT16) return QRT_OK;
+    RULE(61, source16 == (tensor->dtype == QRT_INT16));
+    return QRT_OK;
+}
+
+/* V61 for the requant of an input of int16 that is int8 here. */
+static int32_t check_edge_requant(qrt_check *check, const qrt_edge *edge, const qrt_tensor *tensor, uint32_t table) {
     const uint8_t *bytes = check->model->bytes;
     const qrt_requant_data *requant = &edge->requant;
     uint32_t field = qrt_field(bytes, table, EDGE_REQUANT);
-    RULE(61, (field != 0) == (edge->source_dtype == QRT_SOURCE_INT16));
+    RULE(61, (field != 0) == (edge->source_dtype == QRT_SOURCE_INT16 && tensor->dtype == QRT_INT8));
     if (field == 0) return QRT_OK;
     RULE(61, requant->count == 1 && qrt_vector_field(bytes, qrt_follow(bytes, field), REQUANT_SHIFT).count == 1);
     RULE(61, requant->bias == NULL && requant->addend == NULL && requant->output_min <= requant->output_max);
@@ -99,8 +122,10 @@ static int32_t check_edges(qrt_check *check) {
             RULE(18, edge.tensor != other.tensor);
         }
         RULE(19, edge.label_count == 0);
-        RULE(62, edge.scale_bits == NULL && tensor.dtype == QRT_INT8);
-        TRY(check_edge_requant(check, &edge, qrt_follow(model->bytes, model->inputs + 4 * i)));
+        RULE(62, edge.scale_bits == NULL);
+        RULE(68, tensor.initial == NULL);
+        TRY(check_source_dtype(check, &edge, &tensor, 1));
+        TRY(check_edge_requant(check, &edge, &tensor, qrt_follow(model->bytes, model->inputs + 4 * i)));
         TRY(spend_edge(check, &edge, &tensor, 0));
     }
     for (uint32_t i = 0; i < model->output_count; i++) {
@@ -108,7 +133,8 @@ static int32_t check_edges(qrt_check *check) {
         qrt_model_output(model, i, &edge);
         TRY(check_edge(check, &edge, &tensor));
         RULE(19, edge.label_count == 0 || edge.label_count == (uint32_t)tensor.shape[tensor.rank - 1]);
-        RULE(61, edge.source_dtype != QRT_SOURCE_INT16 && edge.requant.count == 0);
+        RULE(61, edge.requant.count == 0);
+        TRY(check_source_dtype(check, &edge, &tensor, 0));
         TRY(check_edge_scales(check, &edge, &tensor));
         uint64_t labels = 0;
         for (uint32_t k = 0; k < edge.label_count; k++) labels += 8 + qrt_model_output_label(model, i, k).length;
@@ -141,29 +167,61 @@ static int32_t check_test_vector(qrt_check *check, uint32_t index) {
     return QRT_OK;
 }
 
+/* V62 and V70: the dtypes of input i and of the output y. Of operators with states their own rules say more. */
+static int32_t check_dtypes(qrt_check *check, const qrt_operands *op, uint32_t i, const qrt_tensor *x,
+                            const qrt_tensor *y) {
+    const qrt_facts *facts = &qrt_operator_facts[op->kind];
+    int is_weights = facts->has_weights && i == 1;
+    RULE(62, (x->dtype == QRT_INT32) == (op->kind == QRT_REQUANTIZE_SUM && i == 0));
+    RULE(70, x->dtype != QRT_INT4 || (is_weights && op->kind != QRT_TRANSPOSE_CONV2D));
+    if (facts->moves) {
+        RULE(70, x->dtype == y->dtype);
+    } else if (facts->states == 0) {
+        RULE(70, x->dtype != QRT_INT16 || (facts->row16 != 0 && !is_weights && y->dtype != QRT_INT32));
+        RULE(70, y->dtype != QRT_INT16 || facts->row16 != 0);
+    }
+    return QRT_OK;
+}
+
 /* V22 to V25. */
 static int32_t check_operands(qrt_check *check, uint32_t index) {
     const qrt_model *model = check->model;
     const qrt_facts *facts;
     qrt_operands op;
-    qrt_tensor tensor;
+    qrt_tensor x, y;
     qrt_check_at(check, QRT_IN_OPERATOR, index);
     qrt_read_operands(model, index, &op);
     facts = &qrt_operator_facts[op.kind];
     RULE(23, op.input_count >= facts->least_inputs && op.input_count <= facts->most_inputs);
     RULE(22, is_arena_tensor(model, op.output));
-    qrt_model_tensor(model, op.output, &tensor);
-    RULE(24, tensor.first == index + 1);
-    RULE(62, tensor.dtype == QRT_INT8 || facts->accumulates);
+    qrt_model_tensor(model, op.output, &y);
+    RULE(68, (y.initial != NULL) == facts->writes_state);
+    RULE(24, y.initial != NULL || y.first == index + 1);
+    RULE(62, y.dtype != QRT_INT32 || facts->accumulates);
     for (uint32_t i = 0; i < op.input_count; i++) {
         RULE(22, op.inputs[i] < model->tensor_count);
-        qrt_model_tensor(model, op.inputs[i], &tensor);
-        RULE(62, (tensor.dtype == QRT_INT32) == (op.kind == QRT_REQUANTIZE_SUM && i == 0));
-        if (tensor.data != NULL) continue;
-        RULE(25, tensor.first <= index);
-        RULE(26, tensor.last >= index + 1);
+        qrt_model_tensor(model, op.inputs[i], &x);
+        RULE(68, i + facts->states < op.input_count || x.initial != NULL);
+        TRY(check_dtypes(check, &op, i, &x, &y));
+        if (x.data != NULL) continue;
+        RULE(25, x.first <= index && op.inputs[i] != op.output);
+        RULE(26, x.last >= index + 1);
     }
     return QRT_OK;
+}
+
+/* V68: whether exactly one operator updates a state. Of the states that an operator has, none is another one's too. */
+static int has_one_writer(const qrt_model *model, uint32_t state) {
+    uint32_t writers = 0;
+    for (uint32_t i = 0; i < model->operator_count; i++) {
+        qrt_operands op;
+        qrt_read_operands(model, i, &op);
+        writers += op.output == state;
+        for (uint32_t k = op.input_count - qrt_operator_facts[op.kind].states; k < op.input_count; k++) {
+            writers += op.inputs[k] == state;
+        }
+    }
+    return writers == 1;
 }
 
 static int is_model_input(const qrt_model *model, uint32_t tensor) {
@@ -202,6 +260,10 @@ static int32_t check_lifetime(qrt_check *check, uint32_t index) {
     qrt_check_at(check, QRT_IN_TENSOR, index);
     qrt_model_tensor(model, index, &tensor);
     if (tensor.data != NULL) return QRT_OK;
+    if (tensor.initial != NULL) {
+        RULE(68, has_one_writer(model, index));
+        return QRT_OK;
+    }
     int is_input = is_model_input(model, index);
     RULE(24, (tensor.first == 0) == is_input);
     if (!is_input) {
@@ -223,6 +285,7 @@ static int in_place(const qrt_model *model, const qrt_tensor *input, const qrt_t
     qrt_operands op;
     if (input->last != output->first) return 0;
     if (input->arena_offset != output->arena_offset || input->size != output->size) return 0;
+    if (input->dtype != output->dtype) return 0;
     qrt_read_operands(model, output->first - 1, &op);
     return qrt_operator_facts[op.kind].in_place;
 }
@@ -244,7 +307,7 @@ static int may_overlap(const qrt_model *model, const qrt_tensor *x, const qrt_te
     qrt_tensor input;
     if (x->last != y->first) return 0;
     qrt_model_operator(model, y->first - 1, &op);
-    if (y->dtype != QRT_INT8) return 0;
+    if (x->dtype != QRT_INT8 || y->dtype != QRT_INT8) return 0;
     int sliding = qrt_operator_facts[op.kind].over_input && (op.kind != QRT_CONV2D || op.groups == 1);
     if (!op.overlap || !sliding || op.window.stride_y < 1 || x->rank != 4 || y->rank != 4) return 0;
     if (x->shape[0] != y->shape[0]) return 0;
@@ -264,8 +327,9 @@ static int may_overlap(const qrt_model *model, const qrt_tensor *x, const qrt_te
 
 /* Whether tensor `index` lives when `a` does: of most pairs that is all there is to know. */
 static int lives_with(const qrt_model *model, uint32_t index, const qrt_tensor *a) {
-    uint32_t lifetime = qrt_field(model->bytes, qrt_follow(model->bytes, model->tensors + 4 * index), TENSOR_LIFETIME);
-    if (lifetime == 0) return 0;
+    uint32_t table = qrt_follow(model->bytes, model->tensors + 4 * index);
+    uint32_t lifetime = qrt_field(model->bytes, table, TENSOR_LIFETIME);
+    if (lifetime == 0) return qrt_field(model->bytes, table, TENSOR_INITIAL) != 0;
     return a->first <= qrt_read_u16(model->bytes, lifetime + 2) && qrt_read_u16(model->bytes, lifetime) <= a->last;
 }
 

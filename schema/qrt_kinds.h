@@ -31,7 +31,15 @@ enum qrt_operator_kind {
     QRT_SQUARED_DIFFERENCE = 26,
     QRT_LAYER_NORM = 27,
     QRT_LOG_SOFTMAX = 28,
+    QRT_PUSH = 29,
+    QRT_ASSIGN = 30,
     QRT_OPERATOR_KIND_END,
+};
+
+/* The rows of a kernel set: those of the operators have their numbers, those of 16-bit arithmetic follow. */
+enum qrt_row16 {
+    QRT_REQUANTIZE16 = QRT_OPERATOR_KIND_END,
+    QRT_ROW_END,
 };
 
 #endif

@@ -36,18 +36,18 @@ extern "C" {
 #define QRT_ERR_INVALID (-4)   /* a validity rule is broken; qrt_problem says which */
 
 /* The values of these enumerations are those of qrt.fbs. */
-enum qrt_dtype { QRT_INT8 = 0, QRT_INT32 = 1 };
+enum qrt_dtype { QRT_INT8 = 0, QRT_INT32 = 1, QRT_INT16 = 2, QRT_INT4 = 3 };
 enum qrt_rounding { QRT_SINGLE = 0, QRT_DOUBLE = 1 };
 enum qrt_add_form { QRT_COMMON_SHIFT = 0, QRT_TFLITE = 1 };
 enum qrt_softmax_form { QRT_SOFTMAX_EXACT = 0, QRT_SOFTMAX_TFLITE = 1 };
 enum qrt_pool_rounding { QRT_HALF_AWAY = 0, QRT_HALF_EVEN = 1, QRT_HALF_EVEN_RAW = 2 };
 
-enum qrt_source_dtype { QRT_SOURCE_INT8 = 0, QRT_SOURCE_UINT8 = 1, QRT_SOURCE_INT16 = 2 };
+enum qrt_source_dtype { QRT_SOURCE_INT8 = 0, QRT_SOURCE_UINT8 = 1, QRT_SOURCE_INT16 = 2, QRT_SOURCE_UINT16 = 3 };
 
 /* The accumulator of an elementwise operator with a requant. */
 enum qrt_acc { QRT_NO_ACC = 0, QRT_ACC_OF_X = 1, QRT_ACC_OF_PRODUCT = 2 };
 
-/* What qrt.fbs says of an operator, which explains the terms; the last three are numbers of fields, plus 1. */
+/* What qrt.fbs says of an operator, which explains the terms; the last four are numbers of fields, plus 1. */
 typedef struct qrt_facts {
     uint16_t least_inputs, most_inputs;
     uint8_t elementwise;
@@ -57,7 +57,11 @@ typedef struct qrt_facts {
     uint8_t accumulates;
     uint8_t has_weights;
     uint8_t acc; /* enum qrt_acc */
-    uint8_t requant, window, output_min;
+    uint8_t moves;
+    uint8_t writes_state;
+    uint8_t states;
+    uint8_t row16; /* enum qrt_row16; 0: it has no 16-bit arithmetic */
+    uint8_t requant, window, output_min, output_min16;
 } qrt_facts;
 
 /* By enum qrt_operator_kind. */
@@ -92,6 +96,7 @@ typedef struct qrt_model {
     uint32_t size;
     uint32_t format_version;
     uint32_t arena_size; /* up to 2^32 - 1: compare it with what there is before you allocate */
+    uint32_t state_size; /* of which the first bytes hold the states */
     uint32_t tensor_count;
     uint32_t operator_count;
     uint32_t input_count;
@@ -109,11 +114,13 @@ typedef struct qrt_tensor {
     int32_t shape[QRT_MAX_RANK]; /* each at least 1 */
     uint32_t size;               /* elements */
     int32_t dtype;               /* enum qrt_dtype */
-    int32_t zero_point;          /* -128 to 127 */
+    int32_t zero_point;          /* -128 to 127, of INT16 -32768 to 32767 */
     uint32_t scale_bits;         /* IEEE 754 binary32, so that no float is needed to carry it */
     const int8_t *data;          /* constant; NULL when the tensor lives in the arena */
     uint32_t arena_offset;       /* bytes, when data is NULL */
-    uint32_t first, last;        /* lifetime, when data is NULL */
+    uint32_t first, last;        /* lifetime, when data is NULL; a state's is 0 to operator_count + 1 */
+    const int8_t *initial;       /* of a state; else NULL */
+    uint32_t initial_count;      /* its bytes, or 1, which all of them are */
 } qrt_tensor;
 
 typedef struct qrt_requant_data {
@@ -205,7 +212,17 @@ int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_che
 
 /* Bytes of a tensor's elements. */
 static inline uint64_t qrt_tensor_bytes(const qrt_tensor *tensor) {
-    return tensor->dtype == QRT_INT32 ? 4 * (uint64_t)tensor->size : tensor->size;
+    uint64_t size = tensor->size;
+    switch (tensor->dtype) {
+    case QRT_INT32:
+        return 4 * size;
+    case QRT_INT16:
+        return 2 * size;
+    case QRT_INT4:
+        return (size + 1) / 2;
+    default:
+        return size;
+    }
 }
 
 /* Indices must be below the counts in `model`. */
@@ -217,6 +234,11 @@ qrt_text qrt_model_output_label(const qrt_model *model, uint32_t index, uint32_t
 /* Codes of test vector `index` for model input (output) `edge`; as many bytes as that tensor has. */
 const int8_t *qrt_model_test_input(const qrt_model *model, uint32_t index, uint32_t edge);
 const int8_t *qrt_model_test_output(const qrt_model *model, uint32_t index, uint32_t edge);
+/* Whether test vector `index` goes on from the states that the one before it left; else they are reset before it. */
+int32_t qrt_model_test_continues(const qrt_model *model, uint32_t index);
+
+/* Writes the initial value of every state into the arena. */
+void qrt_model_reset(const qrt_model *model, void *arena);
 
 /* One sentence of SPEC.md for rule n, without its number; "" for a number that is no rule. */
 const char *qrt_rule_text(int32_t rule);

@@ -26,6 +26,8 @@ cdef extern from "qrt_model.h" nogil:
     enum qrt_dtype:
         QRT_INT8
         QRT_INT32
+        QRT_INT16
+        QRT_INT4
 
     enum qrt_rounding:
         QRT_SINGLE
@@ -52,6 +54,7 @@ cdef extern from "qrt_model.h" nogil:
         uint32_t size
         uint32_t format_version
         uint32_t arena_size
+        uint32_t state_size
         uint32_t tensor_count, operator_count, input_count, output_count, test_vector_count
         qrt_text producer
         qrt_text name
@@ -67,6 +70,8 @@ cdef extern from "qrt_model.h" nogil:
         const int8_t *data
         uint32_t arena_offset
         uint32_t first, last
+        const int8_t *initial
+        uint32_t initial_count
 
     ctypedef struct qrt_requant_data:
         const int32_t *multiplier
@@ -94,4 +99,6 @@ cdef extern from "qrt_model.h" nogil:
     qrt_text qrt_model_output_label(const qrt_model *model, uint32_t index, uint32_t label)
     const int8_t *qrt_model_test_input(const qrt_model *model, uint32_t index, uint32_t edge)
     const int8_t *qrt_model_test_output(const qrt_model *model, uint32_t index, uint32_t edge)
+    int32_t qrt_model_test_continues(const qrt_model *model, uint32_t index)
+    void qrt_model_reset(const qrt_model *model, void *arena)
     const char *qrt_rule_text(int32_t rule)

@@ -1,50 +1,29 @@
 /* qrt_operators.c: proves of each operator that its shapes agree, its parameters are in range and its
  * arithmetic cannot overflow (V28 on). SPEC.md, section 2, has the formulas.
  */
-#include <string.h>
+#include "qrt_checked.h"
 
-#include "qrt_check.h"
-#include "qrt_read.h"
-
-#define MAX_SHIFT 62
-#define INT32_LIMIT ((uint64_t)1 << 31)
-#define INT64_LIMIT ((uint64_t)1 << 63)
 /* In DOUBLE, y_zero_point is added to a number of this size in int32. */
 #define DOUBLE_LIMIT (INT32_LIMIT - 256)
-#define NUMERATOR_LIMIT ((uint64_t)1 << 62)
+#define DOUBLE_LIMIT16 (INT32_LIMIT - 65536)
 #define MAX_POOL_POSITIONS (1 << 22)
 
-/* One operator with its tensors. */
-typedef struct node {
-    qrt_operator op;
-    const qrt_facts *facts;
-    uint32_t options; /* position of its options table, for the lengths that `op` does not carry */
-    qrt_tensor x;     /* the first input */
-    qrt_tensor b;     /* the second: the weights, or b of add and mul */
-    qrt_tensor y;
-} node;
+/* The smallest and the largest q - zero_point of any code. */
+static int32_t lowest(const qrt_tensor *x) { return (x->dtype == QRT_INT16 ? INT16_MIN : INT8_MIN) - x->zero_point; }
 
-static uint64_t magnitude(int64_t value) { return value < 0 ? 0 - (uint64_t)value : (uint64_t)value; }
+static int32_t highest(const qrt_tensor *x) { return (x->dtype == QRT_INT16 ? INT16_MAX : INT8_MAX) - x->zero_point; }
 
-/* The largest |q - zero_point| of any code. */
+/* The larger of their magnitudes. */
 static uint64_t reach(const qrt_tensor *x) {
-    int32_t below = x->zero_point + 128;
-    int32_t above = 127 - x->zero_point;
+    int32_t below = -lowest(x);
+    int32_t above = highest(x);
     return (uint64_t)(below > above ? below : above);
-}
-
-static int same_shape(const qrt_tensor *x, const qrt_tensor *y) {
-    return x->rank == y->rank && memcmp(x->shape, y->shape, sizeof x->shape) == 0;
-}
-
-static uint32_t option_count(const qrt_check *check, const node *n, uint32_t number) {
-    return qrt_vector_field(check->model->bytes, n->options, number).count;
 }
 
 /* -- rules that several operators share -- */
 
 /* V40 for all inputs of an operator that keeps the numbers. */
-static int32_t check_numbers(qrt_check *check, const node *n) {
+static int32_t check_numbers(qrt_check *check, const qrt_checked *n) {
     qrt_tensor x;
     for (uint32_t i = 0; n->facts->keeps_numbers && i < n->op.input_count; i++) {
         qrt_model_tensor(check->model, n->op.inputs[i], &x);
@@ -54,7 +33,7 @@ static int32_t check_numbers(qrt_check *check, const node *n) {
     return QRT_OK;
 }
 
-static int32_t check_weights(qrt_check *check, const node *n) {
+static int32_t check_weights(qrt_check *check, const qrt_checked *n) {
     RULE(41, n->b.data != NULL && n->b.zero_point == 0);
     return qrt_spend(check, n->b.size);
 }
@@ -74,7 +53,7 @@ static int32_t check_window_axis(qrt_check *check, int32_t in, int32_t out, int3
     return QRT_OK;
 }
 
-static int32_t check_window(qrt_check *check, const node *n) {
+static int32_t check_window(qrt_check *check, const qrt_checked *n) {
     const qrt_window *w = &n->op.window;
     const int32_t *x = n->x.shape;
     const int32_t *y = n->y.shape;
@@ -85,7 +64,7 @@ static int32_t check_window(qrt_check *check, const node *n) {
 }
 
 /* V42 to V46. */
-static int32_t check_requant(qrt_check *check, const node *n, uint32_t channels) {
+static int32_t check_requant(qrt_check *check, const qrt_checked *n, uint32_t channels) {
     const uint8_t *bytes = check->model->bytes;
     const qrt_requant_data *requant = &n->op.requant;
     uint32_t table = qrt_follow(bytes, qrt_field(bytes, n->options, n->facts->requant - 1u));
@@ -118,15 +97,18 @@ static int single_fits(uint64_t term, int32_t shift, int32_t y_zero_point) {
 }
 
 /* V47 to V49 for one channel, of which |acc| is at most `acc`. */
-static int32_t check_acc(qrt_check *check, const node *n, uint32_t channel, uint64_t acc) {
+static int32_t check_acc(qrt_check *check, const qrt_checked *n, uint32_t channel, uint64_t acc) {
     const qrt_requant_data *requant = &n->op.requant;
     uint32_t entry = requant->count == 1 ? 0 : channel;
     uint64_t multiplier = (uint64_t)requant->multiplier[entry];
     int32_t shift = requant->shift[entry];
     uint64_t biased = acc + (requant->bias != NULL ? magnitude(requant->bias[channel]) : 0);
-    RULE(47, biased < INT32_LIMIT);
+    int wide = n->x.dtype == QRT_INT16 && requant->rounding == QRT_SINGLE;
+    RULE(47, biased < INT32_LIMIT || wide);
+    RULE(48, multiplier == 0 || biased <= (INT64_LIMIT - 1) / multiplier);
     if (requant->rounding == QRT_DOUBLE) {
-        RULE(49, biased << (shift < 31 ? 31 - shift : 0) <= DOUBLE_LIMIT);
+        uint64_t limit = n->y.dtype == QRT_INT16 ? DOUBLE_LIMIT16 : DOUBLE_LIMIT;
+        RULE(49, biased << (shift < 31 ? 31 - shift : 0) <= limit);
     } else if (requant->addend != NULL) {
         RULE(48, acc * multiplier + magnitude(requant->addend[entry]) < INT64_LIMIT);
     } else {
@@ -137,12 +119,12 @@ static int32_t check_acc(qrt_check *check, const node *n, uint32_t channel, uint
 
 /* check_acc() for the weights of one channel: `count` of them, `stride` apart. A sum over any part of
  * them (at the padding, or while it is being formed) lies in the same range, since x - zero_point can be 0. */
-static int32_t check_channel(qrt_check *check, const node *n, uint32_t channel, const int8_t *weights, uint32_t count,
-                             uint32_t stride) {
+static int32_t check_channel(qrt_check *check, const qrt_checked *n, uint32_t channel, const int8_t *weights,
+                             uint32_t count, uint32_t stride) {
     int64_t positive = 0;
     int64_t negative = 0;
-    int64_t x_min = -128 - n->x.zero_point;
-    int64_t x_max = 127 - n->x.zero_point;
+    int64_t x_min = lowest(&n->x);
+    int64_t x_max = highest(&n->x);
     /* Most channels are so small that no weights could break a rule; theirs need not be read. */
     qrt_problem nobodys;
     qrt_check trial = *check;
@@ -159,7 +141,7 @@ static int32_t check_channel(qrt_check *check, const node *n, uint32_t channel, 
 }
 
 /* For weights whose first axis is the channels. */
-static int32_t check_channels(qrt_check *check, const node *n) {
+static int32_t check_channels(qrt_check *check, const qrt_checked *n) {
     uint32_t channels = (uint32_t)n->b.shape[0];
     uint32_t count = n->b.size / channels;
     TRY(check_weights(check, n));
@@ -172,7 +154,7 @@ static int32_t check_channels(qrt_check *check, const node *n) {
 
 /* -- the operators -- */
 
-static int32_t check_conv2d(qrt_check *check, const node *n) {
+static int32_t check_conv2d(qrt_check *check, const qrt_checked *n) {
     const int32_t *x = n->x.shape;
     const int32_t *weights = n->b.shape;
     int32_t out_channels = n->y.shape[3];
@@ -184,7 +166,7 @@ static int32_t check_conv2d(qrt_check *check, const node *n) {
     return check_channels(check, n);
 }
 
-static int32_t check_dwconv2d(qrt_check *check, const node *n) {
+static int32_t check_dwconv2d(qrt_check *check, const qrt_checked *n) {
     const int32_t *weights = n->b.shape;
     uint32_t channels = (uint32_t)n->y.shape[3];
     RULE(29, n->x.rank == 4 && n->b.rank == 4 && n->y.rank == 4);
@@ -198,7 +180,7 @@ static int32_t check_dwconv2d(qrt_check *check, const node *n) {
     return QRT_OK;
 }
 
-static int32_t check_linear(qrt_check *check, const node *n) {
+static int32_t check_linear(qrt_check *check, const qrt_checked *n) {
     uint32_t last = n->x.rank - 1;
     RULE(30, n->b.rank == 2 && n->y.rank == n->x.rank);
     RULE(30, memcmp(n->x.shape, n->y.shape, last * sizeof(int32_t)) == 0);
@@ -212,7 +194,7 @@ static int32_t check_broadcast(qrt_check *check, const qrt_tensor *x, const qrt_
     return QRT_OK;
 }
 
-static int32_t check_shapes(qrt_check *check, const node *n) {
+static int32_t check_shapes(qrt_check *check, const qrt_checked *n) {
     if (n->op.input_count == 1) {
         RULE(39, same_shape(&n->x, &n->y));
         return QRT_OK;
@@ -222,7 +204,7 @@ static int32_t check_shapes(qrt_check *check, const node *n) {
 }
 
 /* What all elementwise operators have in common. */
-static int32_t check_elementwise(qrt_check *check, const node *n) {
+static int32_t check_elementwise(qrt_check *check, const qrt_checked *n) {
     TRY(check_shapes(check, n));
     TRY(check_numbers(check, n));
     TRY(check_output_range(check, n->op.output_min, n->op.output_max));
@@ -231,7 +213,7 @@ static int32_t check_elementwise(qrt_check *check, const node *n) {
     return check_acc(check, n, 0, reach(&n->x) * (n->facts->acc == QRT_ACC_OF_PRODUCT ? reach(&n->b) : 1));
 }
 
-static int32_t check_add(qrt_check *check, const node *n) {
+static int32_t check_add(qrt_check *check, const qrt_checked *n) {
     const qrt_add_data *add = &n->op.add;
     if (add->form == QRT_TFLITE) {
         RULE(51, add->a_multiplier >= 0 && add->b_multiplier >= 0 && add->y_multiplier >= 0);
@@ -240,14 +222,15 @@ static int32_t check_add(qrt_check *check, const node *n) {
         RULE(51, add->y_shift >= 31 && add->y_shift <= MAX_SHIFT);
     } else {
         RULE(50, add->a_multiplier >= 0 && add->b_multiplier >= 0 && add->shift <= MAX_SHIFT);
-        uint64_t term = ((uint64_t)add->a_multiplier + (uint64_t)add->b_multiplier) * 256;
+        uint64_t codes = n->x.dtype == QRT_INT16 || n->b.dtype == QRT_INT16 ? 65536 : 256;
+        uint64_t term = ((uint64_t)add->a_multiplier + (uint64_t)add->b_multiplier) * codes;
         RULE(50, single_fits(term, add->shift, n->y.zero_point));
     }
     return QRT_OK;
 }
 
 /* V65: both scaled operands are at most 255 * 2^6, so that the square of their difference fits into an int32. */
-static int32_t check_squared_difference(qrt_check *check, const node *n) {
+static int32_t check_squared_difference(qrt_check *check, const qrt_checked *n) {
     const qrt_add_data *p = &n->op.add;
     RULE(65, p->a_multiplier >= 0 && p->b_multiplier >= 0 && p->y_multiplier >= 0);
     RULE(65, p->a_shift >= 31 && p->a_shift <= MAX_SHIFT);
@@ -258,7 +241,7 @@ static int32_t check_squared_difference(qrt_check *check, const node *n) {
     return QRT_OK;
 }
 
-static int32_t check_pool2d(qrt_check *check, const node *n) {
+static int32_t check_pool2d(qrt_check *check, const qrt_checked *n) {
     const qrt_window *w = &n->op.window;
     RULE(32, n->x.rank == 4 && n->y.rank == 4 && n->x.shape[3] == n->y.shape[3]);
     RULE(32, w->dilation_y == 1 && w->dilation_x == 1);
@@ -269,98 +252,13 @@ static int32_t check_pool2d(qrt_check *check, const node *n) {
     return check_output_range(check, n->op.output_min, n->op.output_max);
 }
 
-static int32_t check_mean(qrt_check *check, const node *n) {
+static int32_t check_mean(qrt_check *check, const qrt_checked *n) {
     const int32_t *x = n->x.shape;
     const int32_t *y = n->y.shape;
     RULE(34, n->x.rank == 4 && n->y.rank == 4);
     RULE(34, y[0] == x[0] && y[1] == 1 && y[2] == 1 && y[3] == x[3]);
     TRY(check_requant(check, n, 1));
     return check_acc(check, n, 0, (uint64_t)x[1] * (uint64_t)x[2] * reach(&n->x));
-}
-
-static int32_t check_pad(qrt_check *check, const node *n) {
-    uint32_t rank = n->x.rank;
-    RULE(35, n->y.rank == rank);
-    RULE(35, option_count(check, n, PAD_BEFORE) == rank && option_count(check, n, PAD_AFTER) == rank);
-    for (uint32_t i = 0; i < rank; i++) {
-        int64_t before = n->op.pad_before[i];
-        int64_t after = n->op.pad_after[i];
-        RULE(35, before >= 0 && after >= 0 && n->y.shape[i] == before + n->x.shape[i] + after);
-    }
-    return QRT_OK;
-}
-
-static int32_t check_concat(qrt_check *check, const node *n) {
-    uint32_t axis = (uint32_t)n->op.axis;
-    int64_t length = 0;
-    qrt_tensor x;
-    RULE(36, axis < n->y.rank);
-    for (uint32_t i = 0; i < n->op.input_count; i++) {
-        qrt_model_tensor(check->model, n->op.inputs[i], &x);
-        RULE(36, x.rank == n->y.rank);
-        for (uint32_t k = 0; k < x.rank; k++) RULE(36, k == axis || x.shape[k] == n->y.shape[k]);
-        length += x.shape[axis];
-    }
-    RULE(36, length == n->y.shape[axis]);
-    return QRT_OK;
-}
-
-static int32_t check_reshape(qrt_check *check, const node *n) {
-    RULE(37, n->x.size == n->y.size);
-    return QRT_OK;
-}
-
-static int32_t check_transpose(qrt_check *check, const node *n) {
-    uint32_t rank = n->x.rank;
-    uint32_t seen = 0;
-    RULE(38, n->y.rank == rank && option_count(check, n, TRANSPOSE_PERMUTATION) == rank);
-    for (uint32_t i = 0; i < rank; i++) {
-        uint32_t axis = n->op.permutation[i];
-        RULE(38, axis < rank && (seen >> axis & 1) == 0);
-        RULE(38, n->y.shape[i] == n->x.shape[axis]);
-        seen |= 1u << axis;
-    }
-    return QRT_OK;
-}
-
-static int32_t check_slice(qrt_check *check, const node *n) {
-    uint32_t rank = n->x.rank;
-    RULE(55, n->y.rank == rank);
-    RULE(55, option_count(check, n, SLICE_BEGIN) == rank && option_count(check, n, SLICE_STRIDE) == rank);
-    for (uint32_t i = 0; i < rank; i++) {
-        int64_t first = n->op.begin[i];
-        int64_t last = first + (int64_t)(n->y.shape[i] - 1) * n->op.stride[i];
-        RULE(55, n->op.stride[i] != 0 && first >= 0 && first < n->x.shape[i] && last >= 0 && last < n->x.shape[i]);
-    }
-    return QRT_OK;
-}
-
-static int32_t check_resize2d_axis(qrt_check *check, const node *n, int32_t axis, const uint16_t *places,
-                                   uint32_t number) {
-    int32_t in = n->x.shape[axis];
-    uint32_t out = (uint32_t)n->y.shape[axis];
-    RULE(56, option_count(check, n, number) == out);
-    for (uint32_t i = 0; i < out; i++) RULE(56, places[i] < in);
-    return QRT_OK;
-}
-
-static int32_t check_resize2d_weights(qrt_check *check, const node *n, int32_t axis, const uint16_t *weights,
-                                      uint32_t number) {
-    uint32_t out = (uint32_t)n->y.shape[axis];
-    if (weights == NULL) return QRT_OK;
-    RULE(56, option_count(check, n, number) == out);
-    for (uint32_t i = 0; i < out; i++) RULE(56, weights[i] < 1024);
-    return QRT_OK;
-}
-
-static int32_t check_resize2d(qrt_check *check, const node *n) {
-    RULE(56, n->x.rank == 4 && n->y.rank == 4);
-    RULE(56, n->x.shape[0] == n->y.shape[0] && n->x.shape[3] == n->y.shape[3]);
-    TRY(check_resize2d_axis(check, n, 1, n->op.rows, RESIZE2D_ROWS));
-    TRY(check_resize2d_axis(check, n, 2, n->op.columns, RESIZE2D_COLUMNS));
-    TRY(check_resize2d_weights(check, n, 1, n->op.row_weight, RESIZE2D_ROW_WEIGHT));
-    TRY(check_resize2d_weights(check, n, 2, n->op.column_weight, RESIZE2D_COLUMN_WEIGHT));
-    return QRT_OK;
 }
 
 /* The filter is at least 1, as it is the weights'; so is the stride, where there is anything between the last two. */
@@ -373,7 +271,7 @@ static int32_t check_transpose_axis(qrt_check *check, int32_t in, int32_t out, i
     return QRT_OK;
 }
 
-static int32_t check_transpose_conv2d(qrt_check *check, const node *n) {
+static int32_t check_transpose_conv2d(qrt_check *check, const qrt_checked *n) {
     const qrt_window *w = &n->op.window;
     const int32_t *x = n->x.shape;
     const int32_t *y = n->y.shape;
@@ -388,15 +286,7 @@ static int32_t check_transpose_conv2d(qrt_check *check, const node *n) {
     return check_channels(check, n);
 }
 
-static int32_t check_arg_max(qrt_check *check, const node *n) {
-    uint32_t last = n->x.rank - 1;
-    RULE(58, n->y.rank == n->x.rank && n->y.shape[last] == 1);
-    RULE(58, memcmp(n->x.shape, n->y.shape, last * sizeof(int32_t)) == 0);
-    RULE(58, n->x.shape[last] <= 256 && n->y.zero_point == -128);
-    return QRT_OK;
-}
-
-static int32_t check_matmul(qrt_check *check, const node *n) {
+static int32_t check_matmul(qrt_check *check, const qrt_checked *n) {
     uint32_t rank = n->y.rank;
     RULE(59, rank >= 2 && n->x.rank == rank && n->b.rank == rank);
     const int32_t *a = n->x.shape + rank - 2;
@@ -415,29 +305,8 @@ static int32_t check_matmul(qrt_check *check, const node *n) {
     return check_acc(check, n, 0, (uint64_t)a[1] * reach(&n->x) * reach(&n->b));
 }
 
-static int32_t check_l2_norm(qrt_check *check, const node *n) {
-    RULE(39, same_shape(&n->x, &n->y));
-    RULE(60, n->x.shape[n->x.rank - 1] <= 32768 && n->y.zero_point == 0);
-    return QRT_OK;
-}
-
-/* The sum of squares of a row of C entries is less than 2^14 * C^3: C^3 times the variance of codes, at most 127.5^2.
- */
-static int32_t check_layer_norm(qrt_check *check, const node *n) {
-    uint64_t channels = (uint64_t)n->x.shape[n->x.rank - 1];
-    int32_t bits = n->op.epsilon_bits;
-    RULE(39, same_shape(&n->x, &n->y));
-    RULE(66, channels <= 32768 && option_count(check, n, LAYER_NORM_MULTIPLIER) == channels);
-    RULE(66, option_count(check, n, LAYER_NORM_ADDEND) == channels && n->op.shift <= MAX_SHIFT);
-    for (uint64_t i = 0; i < channels; i++) RULE(66, magnitude(n->op.addend[i]) < INT64_LIMIT >> 1);
-    RULE(66, bits % 2 == 0 && bits <= MAX_SHIFT);
-    uint64_t squares = channels * channels * channels << 14;
-    RULE(66, squares <= (INT64_LIMIT - 1) >> bits && n->op.epsilon < INT64_LIMIT - (squares << bits));
-    return QRT_OK;
-}
-
 /* V64; the three terms are below 2^62, below 2^62 and at most 2^63, so that their sum fits into uint64. */
-static int32_t check_requantize_sum(qrt_check *check, const node *n) {
+static int32_t check_requantize_sum(qrt_check *check, const qrt_checked *n) {
     const qrt_requant_data *requant = &n->op.requant;
     RULE(64, same_shape(&n->x, &n->y) && same_shape(&n->b, &n->y));
     TRY(check_requant(check, n, (uint32_t)n->y.shape[n->y.rank - 1]));
@@ -452,51 +321,13 @@ static int32_t check_requantize_sum(qrt_check *check, const node *n) {
     return QRT_OK;
 }
 
-/* V54: the sum of at most 4095 terms of at most 2^19 fits into an int32. */
-static int32_t check_softmax_tflite(qrt_check *check, const node *n) {
-    RULE(54, n->op.exponential[0] == INT32_MAX && n->y.zero_point == -128);
-    for (uint32_t i = 0; i < n->op.exponential_count; i++) RULE(54, n->op.exponential[i] <= INT32_MAX);
-    RULE(54, n->y.shape[n->y.rank - 1] <= 4095);
-    return QRT_OK;
-}
-
-static int32_t check_softmax(qrt_check *check, const node *n) {
-    RULE(39, same_shape(&n->x, &n->y));
-    RULE(52, n->op.exponential_count >= 1 && n->op.exponential_count <= 256);
-    if (n->op.softmax_form == QRT_SOFTMAX_TFLITE) return check_softmax_tflite(check, n);
-    RULE(52, n->op.exponential[0] >= 1);
-    RULE(52, n->op.numerator < NUMERATOR_LIMIT && n->op.shift <= MAX_SHIFT);
-    return QRT_OK;
-}
-
-static int32_t check_log_softmax_tflite(qrt_check *check, const node *n) {
-    RULE(67, n->op.exponential[0] == INT32_MAX && n->op.row_multiplier <= INT32_MAX && n->op.shift <= 31);
-    RULE(67, (uint64_t)(n->op.exponential_count - 1) << (31 - n->op.shift) < INT32_LIMIT);
-    RULE(67, n->y.shape[n->y.rank - 1] <= 4095 && n->y.zero_point == 127);
-    return QRT_OK;
-}
-
-/* The logarithm of a sum of fewer than 2^31 exponentials is below 31 * 2^26. */
-static int32_t check_log_softmax(qrt_check *check, const node *n) {
-    RULE(39, same_shape(&n->x, &n->y));
-    RULE(67, n->op.exponential_count >= 1 && n->op.exponential_count <= 256);
-    for (uint32_t i = 1; i < n->op.exponential_count; i++) RULE(67, n->op.exponential[i] <= n->op.exponential[0]);
-    RULE(67, n->op.row_multiplier >= 0 && n->op.log_multiplier >= 0);
-    if (n->op.softmax_form == QRT_SOFTMAX_TFLITE) return check_log_softmax_tflite(check, n);
-    RULE(67,
-         n->op.exponential[0] == INT32_LIMIT && n->op.shift <= MAX_SHIFT && n->op.row_multiplier < (int64_t)1 << 54);
-    uint64_t products = ((uint64_t)n->op.log_multiplier << 31) + ((uint64_t)n->op.row_multiplier << 8);
-    RULE(67, products + magnitude(n->op.row_addend) < INT64_LIMIT);
-    return QRT_OK;
-}
-
-static int32_t check_lut(qrt_check *check, const node *n) {
+static int32_t check_lut(qrt_check *check, const qrt_checked *n) {
     RULE(53, option_count(check, n, LUT_TABLE) == 256);
     return QRT_OK;
 }
 
 /* What only operators of its kind have to keep. */
-static int32_t check_special(qrt_check *check, const node *n) {
+static int32_t check_special(qrt_check *check, const qrt_checked *n) {
     switch (n->op.kind) {
     case QRT_CONV2D:
         return check_conv2d(check, n);
@@ -514,33 +345,37 @@ static int32_t check_special(qrt_check *check, const node *n) {
     case QRT_MEAN:
         return check_mean(check, n);
     case QRT_PAD:
-        return check_pad(check, n);
+        return qrt_check_pad(check, n);
     case QRT_CONCAT:
-        return check_concat(check, n);
+        return qrt_check_concat(check, n);
     case QRT_RESHAPE:
-        return check_reshape(check, n);
+        return qrt_check_reshape(check, n);
+    case QRT_PUSH:
+        return qrt_check_push(check, n);
+    case QRT_ASSIGN:
+        return qrt_check_assign(check, n);
     case QRT_TRANSPOSE:
-        return check_transpose(check, n);
+        return qrt_check_transpose(check, n);
     case QRT_SOFTMAX:
-        return check_softmax(check, n);
+        return qrt_check_softmax(check, n);
     case QRT_LOG_SOFTMAX:
-        return check_log_softmax(check, n);
+        return qrt_check_log_softmax(check, n);
     case QRT_LUT:
         return check_lut(check, n);
     case QRT_SLICE:
-        return check_slice(check, n);
+        return qrt_check_slice(check, n);
     case QRT_RESIZE2D:
-        return check_resize2d(check, n);
+        return qrt_check_resize2d(check, n);
     case QRT_TRANSPOSE_CONV2D:
         return check_transpose_conv2d(check, n);
     case QRT_ARG_MAX:
-        return check_arg_max(check, n);
+        return qrt_check_arg_max(check, n);
     case QRT_MATMUL:
         return check_matmul(check, n);
     case QRT_L2_NORM:
-        return check_l2_norm(check, n);
+        return qrt_check_l2_norm(check, n);
     case QRT_LAYER_NORM:
-        return check_layer_norm(check, n);
+        return qrt_check_layer_norm(check, n);
     case QRT_REQUANTIZE_SUM:
         return check_requantize_sum(check, n);
     default: /* elementwise, and nothing more */
@@ -548,7 +383,7 @@ static int32_t check_special(qrt_check *check, const node *n) {
     }
 }
 
-static int32_t check_node(qrt_check *check, const node *n) {
+static int32_t check_node(qrt_check *check, const qrt_checked *n) {
     if (n->facts->elementwise) {
         TRY(check_elementwise(check, n));
         return check_special(check, n);
@@ -560,7 +395,7 @@ static int32_t check_node(qrt_check *check, const node *n) {
 int32_t qrt_check_operators(qrt_check *check) {
     const qrt_model *model = check->model;
     const uint8_t *bytes = model->bytes;
-    node n;
+    qrt_checked n;
     for (uint32_t i = 0; i < model->operator_count; i++) {
         qrt_check_at(check, QRT_IN_OPERATOR, i);
         uint32_t table = qrt_follow(bytes, model->operators + 4 * i);

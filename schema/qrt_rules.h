@@ -19,7 +19,7 @@ X(12, "All texts, codes of test vectors and weights, counted as often as they ar
   "inputs and outputs, at most as many as the file, or 2^20 if that is more.")
 X(13, "A tensor has rank 1 to 6, each length is at least 1, and their product is below 2^31.")
 X(14, "A scale is finite and not negative.")
-X(15, "A tensor has either data, one byte for each element, or a lifetime, and not both.")
+X(15, "A tensor has exactly one of data, a lifetime and initial; data has as many bytes as the elements take.")
 X(16, "An arena tensor's arena_offset is a multiple of 16, and all of its elements lie below arena_size.")
 X(17, "An input or output of the model is an arena tensor.")
 X(18, "No tensor is an input of the model twice.")
@@ -29,13 +29,14 @@ X(21, "A test vector has codes for each input and each output of the model, as m
   "arena.")
 X(22, "The inputs of an operator are tensors of the file, and its output is an arena tensor.")
 X(23, "An operator has as many inputs as section 2 lists; concat has 1 to 256.")
-X(24, "An arena tensor is either an input of the model, with lifetime.first 0, or the output of exactly one operator,"
-  " with lifetime.first that operator's index plus 1.")
-X(25, "An operator reads only constants, inputs of the model, and outputs of operators before it.")
+X(24, "An arena tensor that is no state is either an input of the model, with lifetime.first 0, or the output of "
+  "exactly one operator, with lifetime.first that operator's index plus 1.")
+X(25, "An operator reads only constants, states other than its output, inputs of the model, and outputs of operators "
+  "before it.")
 X(26, "lifetime.last is the number of operators plus 1 for an output of the model; else the index of the last "
   "operator that reads the tensor plus 1; else, when nobody reads it, lifetime.first.")
-X(27, "Arena tensors whose lifetimes intersect have no byte in common, unless one is written in place of the other or"
-  " over it.")
+X(27, "Arena tensors whose lifetimes intersect, and a state's is everything, have no byte in common, unless one is "
+  "written in place of the other or over it.")
 X(28, "conv2d: x, weights and y have rank 4; groups is at least 1 and divides in_channels and out_channels; weights "
   "are [out_channels, filter_height, filter_width, in_channels / groups].")
 X(29, "dwconv2d: x, weights and y have rank 4; out_channels is a multiple of in_channels; weights are [1, "
@@ -55,9 +56,9 @@ X(36, "concat: axis is below the rank, the inputs have y's shape but along axis,
 X(37, "reshape: x and y have equally many elements.")
 X(38, "transpose: permutation names each axis of x once, and y's length along axis k is x's along axis "
   "permutation[k].")
-X(39, "requantize, clamp, softmax, lut, l2_norm, layer_norm and log_softmax: y has the shape of x.")
-X(40, "pools, pad, concat, reshape, transpose, clamp, slice, resize2d, maximum and minimum: all inputs and y have the"
-  " same numbers.")
+X(39, "requantize, clamp, softmax, lut, l2_norm, layer_norm, log_softmax and assign: y has the shape of x.")
+X(40, "pools, pad, concat, reshape, transpose, push, assign, clamp, slice, resize2d, maximum and minimum: all inputs "
+  "and y have the same numbers.")
 X(41, "conv2d, dwconv2d, transpose_conv2d and linear: weights are constant, with zero_point 0.")
 X(42, "output_min is not above output_max.")
 X(43, "multiplier has one entry, or, for conv2d, dwconv2d, transpose_conv2d, linear and requantize_sum, one for each "
@@ -65,12 +66,12 @@ X(43, "multiplier has one entry, or, for conv2d, dwconv2d, transpose_conv2d, lin
 X(44, "Only conv2d, dwconv2d, transpose_conv2d and linear have a bias, with one entry for each output channel.")
 X(45, "addend comes only with rounding SINGLE and without bias, with as many entries as multiplier.")
 X(46, "A multiplier is not negative and a shift is at most 62.")
-X(47, "|acc| + |bias| is below 2^31 for any input.")
+X(47, "|acc| + |bias| is below 2^31 for any input, but where x is int16 and the rounding SINGLE.")
 X(48, "Rounding SINGLE: (|acc| + |bias|) * multiplier + round + |y_zero_point| * 2^shift, or with an addend |acc| * "
   "multiplier + |addend|, is below 2^63 for any input.")
-X(49, "Rounding DOUBLE: (|acc| + |bias|) * 2^left is at most 2^31 - 256 for any input.")
+X(49, "Rounding DOUBLE: (|acc| + |bias|) * 2^left is at most 2^31 - 256 for any input, where y is int16 2^31 - 65536.")
 X(50, "add COMMON_SHIFT: a_multiplier and b_multiplier are not negative, shift is at most 62, and (a_multiplier + "
-  "b_multiplier) * 256 + round + |y_zero_point| * 2^shift is below 2^63.")
+  "b_multiplier) * 256 (where an operand is int16, 65536) + round + |y_zero_point| * 2^shift is below 2^63.")
 X(51, "add TFLITE: a_multiplier, b_multiplier and y_multiplier are not negative; a_shift, b_shift and y_shift are "
   "from 31 to 62.")
 X(52, "softmax: exponential has 1 to 256 entries; in form EXACT the first is at least 1, numerator is below 2^62 and "
@@ -91,8 +92,9 @@ X(58, "arg_max: y has x's shape but for the last axis, where it has 1 entry and 
 X(59, "matmul: a, b and y have equal ranks of at least 2; a is [..., M, K], b [..., N, K], y [..., M, N]; in front of"
   " these, a has y's lengths, and b has them too or is 1 along all axes.")
 X(60, "l2_norm: the last axis has at most 32768 entries, and y_zero_point is 0.")
-X(61, "Exactly an input with source_dtype INT16 has a requant: one multiplier that is not negative, one shift from 16"
-  " to 55, no bias, no addend, and output_min not above output_max.")
+X(61, "Exactly an int16 input or output has source_dtype INT16 or UINT16, and an int8 input may have INT16. Exactly "
+  "that one has a requant: one multiplier that is not negative, one shift from 16 to 55, no bias, no addend, and "
+  "output_min not above output_max.")
 X(62, "Only outputs of conv2d, dwconv2d and linear are int32; they have zero_point 0 and no data. requantize_sum "
   "reads one as its first input, and no other operator reads one. Exactly a model output that is int32 has "
   "scales: one, finite and positive, for each entry of its last axis.")
@@ -109,3 +111,12 @@ X(67, "log_softmax: exponential has 1 to 256 entries, of which none is above the
   "2^31 * log_multiplier + 2^8 * multiplier + |addend| below 2^63. Form TFLITE: the first exponential is 2^31 - "
   "1, multiplier below 2^31, shift at most 31, 2^(31 - shift) times the number of entries less 1 below 2^31, the "
   "last axis has at most 4095 entries, and y_zero_point is 127.")
+X(68, "A state is int8 or int16, no input of the model, and lies below state_size; all other arena tensors lie above."
+  " Its initial has as many bytes as its elements, or 1. Exactly one operator updates it: push or assign, whose "
+  "outputs are states, or an operator among whose inputs section 2 lists states. No other output, and no other "
+  "such input, is a state.")
+X(69, "push: x has y's rank, axis is below it, and x's lengths are y's but along the axis, where x's may be less.")
+X(70, "Only weights of conv2d, dwconv2d and linear are int4. An operator that moves codes (pad, concat, reshape, "
+  "transpose, slice, push, assign) has inputs and output of one type, pad with value 0 where that is int16. "
+  "Another input or output is int16 only where section 2 says so of its operator; weights are not, nor is an "
+  "input where y is int32.")

@@ -6,12 +6,14 @@
 static const qrt_field_type tensor_fields[] = {
     [TENSOR_NAME] = TEXT,
     [TENSOR_SHAPE] = VECTOR(4, 1),
-    [TENSOR_DTYPE] = ENUMERATION(1),
+    [TENSOR_DTYPE] = ENUMERATION(3),
     [TENSOR_ZERO_POINT] = SCALAR(1),
     [TENSOR_SCALE] = SCALAR(4),
     [TENSOR_ARENA_OFFSET] = SCALAR(4),
     [TENSOR_LIFETIME] = STRUCTURE(4, 2, 0),
     [TENSOR_DATA] = CODES(0),
+    [TENSOR_INITIAL] = VECTOR(1, 0),
+    [TENSOR_ZERO_POINT16] = SCALAR(2),
 };
 static const qrt_field_type requant_fields[] = {
     [REQUANT_MULTIPLIER] = VECTOR(4, 1),
@@ -21,6 +23,8 @@ static const qrt_field_type requant_fields[] = {
     [REQUANT_ROUNDING] = ENUMERATION(1),
     [REQUANT_OUTPUT_MIN] = SCALAR(1),
     [REQUANT_OUTPUT_MAX] = SCALAR(1),
+    [REQUANT_OUTPUT_MIN16] = SCALAR(2),
+    [REQUANT_OUTPUT_MAX16] = SCALAR(2),
 };
 static const qrt_field_type conv2d_fields[] = {
     [CONV2D_WINDOW] = STRUCTURE(20, 2, 1),
@@ -46,6 +50,8 @@ static const qrt_field_type add_fields[] = {
     [ADD_OUTPUT_MIN] = SCALAR(1),
     [ADD_OUTPUT_MAX] = SCALAR(1),
     [ADD_SUBTRACT] = ENUMERATION(1),
+    [ADD_OUTPUT_MIN16] = SCALAR(2),
+    [ADD_OUTPUT_MAX16] = SCALAR(2),
 };
 static const qrt_field_type mul_fields[] = {
     [MUL_REQUANT] = TABLE,
@@ -55,11 +61,15 @@ static const qrt_field_type average_pool2d_fields[] = {
     [AVERAGE_POOL2D_ROUNDING] = ENUMERATION(2),
     [AVERAGE_POOL2D_OUTPUT_MIN] = SCALAR(1),
     [AVERAGE_POOL2D_OUTPUT_MAX] = SCALAR(1),
+    [AVERAGE_POOL2D_OUTPUT_MIN16] = SCALAR(2),
+    [AVERAGE_POOL2D_OUTPUT_MAX16] = SCALAR(2),
 };
 static const qrt_field_type max_pool2d_fields[] = {
     [MAX_POOL2D_WINDOW] = STRUCTURE(20, 2, 1),
     [MAX_POOL2D_OUTPUT_MIN] = SCALAR(1),
     [MAX_POOL2D_OUTPUT_MAX] = SCALAR(1),
+    [MAX_POOL2D_OUTPUT_MIN16] = SCALAR(2),
+    [MAX_POOL2D_OUTPUT_MAX16] = SCALAR(2),
 };
 static const qrt_field_type mean_fields[] = {
     [MEAN_REQUANT] = TABLE,
@@ -81,6 +91,8 @@ static const qrt_field_type requantize_fields[] = {
 static const qrt_field_type clamp_fields[] = {
     [CLAMP_OUTPUT_MIN] = SCALAR(1),
     [CLAMP_OUTPUT_MAX] = SCALAR(1),
+    [CLAMP_OUTPUT_MIN16] = SCALAR(2),
+    [CLAMP_OUTPUT_MAX16] = SCALAR(2),
 };
 static const qrt_field_type softmax_fields[] = {
     [SOFTMAX_EXPONENTIAL] = VECTOR(4, 1),
@@ -137,6 +149,9 @@ static const qrt_field_type log_softmax_fields[] = {
     [LOG_SOFTMAX_SHIFT] = SCALAR(1),
     [LOG_SOFTMAX_FORM] = ENUMERATION(1),
 };
+static const qrt_field_type push_fields[] = {
+    [PUSH_AXIS] = SCALAR(1),
+};
 static const qrt_field_type operator_fields[] = {
     [OPERATOR_NAME] = TEXT,
     [OPERATOR_INPUTS] = VECTOR(4, 1),
@@ -150,7 +165,7 @@ static const qrt_field_type edge_fields[] = {
     [EDGE_QUANTIZE_RULE] = ENUMERATION(2),
     [EDGE_SOURCE_LAYOUT] = ENUMERATION(1),
     [EDGE_LABELS] = VECTOR(4, 0),
-    [EDGE_SOURCE_DTYPE] = ENUMERATION(2),
+    [EDGE_SOURCE_DTYPE] = ENUMERATION(3),
     [EDGE_REQUANT] = {IN_TABLE, 4, 4, 0, 255},
     [EDGE_SCALES] = VECTOR(4, 0),
 };
@@ -160,6 +175,7 @@ static const qrt_field_type codes_fields[] = {
 static const qrt_field_type test_vector_fields[] = {
     [TEST_VECTOR_INPUTS] = VECTOR(4, 1),
     [TEST_VECTOR_OUTPUTS] = VECTOR(4, 1),
+    [TEST_VECTOR_CONTINUES] = ENUMERATION(1),
 };
 static const qrt_field_type model_fields[] = {
     [MODEL_FORMAT_VERSION] = SCALAR(2),
@@ -172,6 +188,7 @@ static const qrt_field_type model_fields[] = {
     [MODEL_OUTPUTS] = VECTOR(4, 1),
     [MODEL_ARENA_SIZE] = SCALAR(4),
     [MODEL_TEST_VECTORS] = VECTOR(4, 0),
+    [MODEL_STATE_SIZE] = SCALAR(4),
 };
 
 const qrt_table_type qrt_tensor_table = FIELDS(tensor_fields);
@@ -211,26 +228,28 @@ const qrt_table_type qrt_option_tables[QRT_OPERATOR_KIND_END] = {
     [QRT_SQUARED_DIFFERENCE] = FIELDS(squared_difference_fields),
     [QRT_LAYER_NORM] = FIELDS(layer_norm_fields),
     [QRT_LOG_SOFTMAX] = FIELDS(log_softmax_fields),
+    [QRT_PUSH] = FIELDS(push_fields),
+    [QRT_ASSIGN] = {NULL, 0},
 };
 
 const qrt_facts qrt_operator_facts[QRT_OPERATOR_KIND_END] = {
     [QRT_CONV2D] = {.least_inputs = 2, .most_inputs = 2, .over_input = 1, .accumulates = 1, .has_weights = 1, .requant = FIELD(CONV2D_REQUANT), .window = FIELD(CONV2D_WINDOW)},
     [QRT_DWCONV2D] = {.least_inputs = 2, .most_inputs = 2, .over_input = 1, .accumulates = 1, .has_weights = 1, .requant = FIELD(DWCONV2D_REQUANT), .window = FIELD(DWCONV2D_WINDOW)},
     [QRT_LINEAR] = {.least_inputs = 2, .most_inputs = 2, .accumulates = 1, .has_weights = 1, .requant = FIELD(LINEAR_REQUANT)},
-    [QRT_ADD] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .in_place = 1, .output_min = FIELD(ADD_OUTPUT_MIN)},
+    [QRT_ADD] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .in_place = 1, .output_min = FIELD(ADD_OUTPUT_MIN), .output_min16 = FIELD(ADD_OUTPUT_MIN16)},
     [QRT_MUL] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .in_place = 1, .acc = QRT_ACC_OF_PRODUCT, .requant = FIELD(MUL_REQUANT)},
-    [QRT_AVERAGE_POOL2D] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .over_input = 1, .window = FIELD(AVERAGE_POOL2D_WINDOW), .output_min = FIELD(AVERAGE_POOL2D_OUTPUT_MIN)},
-    [QRT_MAX_POOL2D] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .over_input = 1, .window = FIELD(MAX_POOL2D_WINDOW), .output_min = FIELD(MAX_POOL2D_OUTPUT_MIN)},
+    [QRT_AVERAGE_POOL2D] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .over_input = 1, .window = FIELD(AVERAGE_POOL2D_WINDOW), .output_min = FIELD(AVERAGE_POOL2D_OUTPUT_MIN), .output_min16 = FIELD(AVERAGE_POOL2D_OUTPUT_MIN16)},
+    [QRT_MAX_POOL2D] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .over_input = 1, .window = FIELD(MAX_POOL2D_WINDOW), .output_min = FIELD(MAX_POOL2D_OUTPUT_MIN), .output_min16 = FIELD(MAX_POOL2D_OUTPUT_MIN16)},
     [QRT_MEAN] = {.least_inputs = 1, .most_inputs = 1, .requant = FIELD(MEAN_REQUANT)},
-    [QRT_PAD] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1},
-    [QRT_CONCAT] = {.least_inputs = 1, .most_inputs = 256, .keeps_numbers = 1},
-    [QRT_RESHAPE] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .in_place = 1},
-    [QRT_TRANSPOSE] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1},
-    [QRT_REQUANTIZE] = {.least_inputs = 1, .most_inputs = 1, .elementwise = 1, .in_place = 1, .acc = QRT_ACC_OF_X, .requant = FIELD(REQUANTIZE_REQUANT)},
-    [QRT_CLAMP] = {.least_inputs = 1, .most_inputs = 1, .elementwise = 1, .keeps_numbers = 1, .in_place = 1, .output_min = FIELD(CLAMP_OUTPUT_MIN)},
+    [QRT_PAD] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .moves = 1},
+    [QRT_CONCAT] = {.least_inputs = 1, .most_inputs = 256, .keeps_numbers = 1, .moves = 1},
+    [QRT_RESHAPE] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .in_place = 1, .moves = 1},
+    [QRT_TRANSPOSE] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .moves = 1},
+    [QRT_REQUANTIZE] = {.least_inputs = 1, .most_inputs = 1, .elementwise = 1, .in_place = 1, .acc = QRT_ACC_OF_X, .row16 = QRT_REQUANTIZE16, .requant = FIELD(REQUANTIZE_REQUANT)},
+    [QRT_CLAMP] = {.least_inputs = 1, .most_inputs = 1, .elementwise = 1, .keeps_numbers = 1, .in_place = 1, .output_min = FIELD(CLAMP_OUTPUT_MIN), .output_min16 = FIELD(CLAMP_OUTPUT_MIN16)},
     [QRT_SOFTMAX] = {.least_inputs = 1, .most_inputs = 1, .in_place = 1},
     [QRT_LUT] = {.least_inputs = 1, .most_inputs = 1, .elementwise = 1, .in_place = 1},
-    [QRT_SLICE] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1},
+    [QRT_SLICE] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .moves = 1},
     [QRT_RESIZE2D] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1},
     [QRT_TRANSPOSE_CONV2D] = {.least_inputs = 2, .most_inputs = 2, .has_weights = 1, .requant = FIELD(TRANSPOSE_CONV2D_REQUANT), .window = FIELD(TRANSPOSE_CONV2D_WINDOW)},
     [QRT_MAXIMUM] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .keeps_numbers = 1, .in_place = 1},
@@ -242,6 +261,8 @@ const qrt_facts qrt_operator_facts[QRT_OPERATOR_KIND_END] = {
     [QRT_SQUARED_DIFFERENCE] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .in_place = 1, .output_min = FIELD(SQUARED_DIFFERENCE_OUTPUT_MIN)},
     [QRT_LAYER_NORM] = {.least_inputs = 1, .most_inputs = 1, .in_place = 1},
     [QRT_LOG_SOFTMAX] = {.least_inputs = 1, .most_inputs = 1, .in_place = 1},
+    [QRT_PUSH] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .moves = 1, .writes_state = 1},
+    [QRT_ASSIGN] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .moves = 1, .writes_state = 1},
 };
 
 const char *const qrt_operator_names[QRT_OPERATOR_KIND_END] = {
@@ -273,4 +294,6 @@ const char *const qrt_operator_names[QRT_OPERATOR_KIND_END] = {
     [QRT_SQUARED_DIFFERENCE] = "squared_difference",
     [QRT_LAYER_NORM] = "layer_norm",
     [QRT_LOG_SOFTMAX] = "log_softmax",
+    [QRT_PUSH] = "push",
+    [QRT_ASSIGN] = "assign",
 };

@@ -95,4 +95,4 @@ def run_lowered_passes(graph: Graph, report: Report, skip: Collection[str] = ())
 
 def is_quantized(graph: Graph) -> bool:
     """Whether no float is left in the graph's activations."""
-    return all(tensor.dtype in ("int8", "int32") for op in graph.ops for tensor in (op.inputs[0], op.output))
+    return all(tensor.dtype in ("int8", "int16", "int32") for op in graph.ops for tensor in (op.inputs[0], op.output))

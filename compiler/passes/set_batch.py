@@ -42,6 +42,9 @@ def set_batch(graph: Graph, batch: int | None, report: Report) -> Graph:
     if leading == {wanted}:
         return graph
     try:
+        for op in graph.ops:
+            if op.output.is_state or op.states:
+                raise _mixed(op, "it keeps codes from one run to the next")
         found = _Samples(graph)
         found.follow()
     except _Mixed as mixed:

@@ -7,7 +7,7 @@ from a graph. SPEC.md says what may share bytes: "In place" and "Over a dying in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
@@ -46,6 +46,8 @@ class Plan:
         after the last operator.
     arena_size : int
         Bytes.
+    state_size : int
+        Of these the first, where the states lie.
     lower_bound : int
         Bytes that no plan for this operator order and these sharings can go below: the largest sum
         of what is live in one step.
@@ -61,6 +63,7 @@ class Plan:
     lower_bound: int
     overlaps: frozenset[Op] = frozenset()
     scratch: Mapping[Op, int] = field(default_factory=dict)
+    state_size: int = 0
 
 
 def overlap_in_time(a: Block, b: Block) -> bool:
@@ -151,16 +154,27 @@ def place(blocks: Sequence[Block], gaps: Gaps | None = None, bound: int = 0) -> 
 
 
 def lifetimes(graph: Graph) -> dict[Tensor, tuple[int, int]]:
-    """First and last step of every activation; a tensor that nobody reads ends where it begins."""
+    """First and last step of every activation but states; a tensor that nobody reads ends where it begins."""
     result = {edge.tensor: (0, 0) for edge in graph.inputs}
     for step, op in enumerate(graph.ops, start=1):
         for tensor in op.inputs:
-            if not tensor.is_constant:
+            if not tensor.is_constant and not tensor.is_state:
                 result[tensor] = (result[tensor][0], step)
-        result[op.output] = (step, step)
+        if not op.output.is_state:
+            result[op.output] = (step, step)
     for edge in graph.outputs:
-        result[edge.tensor] = (result[edge.tensor][0], len(graph.ops) + 1)
+        if not edge.tensor.is_state:
+            result[edge.tensor] = (result[edge.tensor][0], len(graph.ops) + 1)
     return result
+
+
+def _state_offsets(graph: Graph) -> tuple[dict[Tensor, int], int]:
+    """Where the states lie, one after another from the arena's start, and where they end."""
+    offsets, end = {}, 0
+    for tensor in graph.states():
+        offsets[tensor] = end
+        end += aligned(tensor.nbytes)
+    return offsets, end
 
 
 def aligned(size: int) -> int:
@@ -182,7 +196,9 @@ def distance(op: Op, reading: str = BY_ROW) -> int | None:
     reading : str
         `BY_ROW`, `BY_POSITION` or `ONCE`.
     """
-    if not OPERATORS[op.kind].over_input or op.attrs.get("groups", 1) != 1 or op.output.dtype != "int8":
+    if not OPERATORS[op.kind].over_input or op.attrs.get("groups", 1) != 1:
+        return None
+    if op.inputs[0].dtype != "int8" or op.output.dtype != "int8":
         return None
     (batch, height, width, channels), y = op.inputs[0].shape, op.output.shape
     (top, _, left, _), (stride_y, stride_x) = op.attrs["padding"], op.attrs["stride"]
@@ -208,10 +224,10 @@ def _groups(graph: Graph, lives: dict[Tensor, tuple[int, int]], in_place: bool) 
     """Tensors that share memory, each list in the order of writing."""
     group: dict[Tensor, list[Tensor]] = {tensor: [tensor] for tensor in lives}
     for step, op in enumerate(graph.ops, start=1):
-        if not in_place or not OPERATORS[op.kind].in_place:
+        if not in_place or not OPERATORS[op.kind].in_place or op.output.is_state:
             continue
         for tensor in op.inputs:
-            if not tensor.is_constant and lives[tensor][1] == step and tensor.size == op.output.size:
+            if tensor in lives and lives[tensor][1] == step and tensor.nbytes == op.output.nbytes:
                 group[tensor].append(op.output)
                 group[op.output] = group[tensor]
                 break
@@ -227,7 +243,7 @@ def _gaps(
     result = {}
     for step, op in enumerate(graph.ops, start=1):
         x = op.inputs[0]
-        if x.is_constant or lives[x][1] != step:
+        if x not in lives or lives[x][1] != step:
             continue
         apart = distance(op, reading.get(op, BY_ROW))
         if apart is not None and apart < aligned(op.output.nbytes):
@@ -268,6 +284,7 @@ def plan(
         How kernels read that do not read `BY_ROW`. Not for a file, whose reader checks the rule of rows.
     """
     lives = lifetimes(graph)
+    states, state_size = _state_offsets(graph)
     temporary = {op: size for op, size in (scratch or {}).items() if size > 0}
     step = {op: i for i, op in enumerate(graph.ops, start=1)}
     best: Plan | None = None
@@ -291,7 +308,19 @@ def plan(
             places = dict(zip(temporary, starts[len(groups) :], strict=True))
             best = Plan(offsets, lives, height, bound, _overlapping(graph, offsets), places)
     assert best is not None
-    return best
+    return _above(best, states, state_size)
+
+
+def _above(plan: Plan, states: Mapping[Tensor, int], state_size: int) -> Plan:
+    """A plan of all else, moved behind the states."""
+    return replace(
+        plan,
+        offsets={**states, **{tensor: start + state_size for tensor, start in plan.offsets.items()}},
+        arena_size=plan.arena_size + state_size,
+        lower_bound=plan.lower_bound + state_size,
+        scratch={op: start + state_size for op, start in plan.scratch.items()},
+        state_size=state_size,
+    )
 
 
 def _overlapping(graph: Graph, offsets: Mapping[Tensor, int]) -> frozenset[Op]:
@@ -299,7 +328,7 @@ def _overlapping(graph: Graph, offsets: Mapping[Tensor, int]) -> frozenset[Op]:
 
     def shares(op: Op) -> bool:
         x, y = op.inputs[0], op.output
-        if x.is_constant:
+        if x not in offsets or y not in offsets:
             return False
         return offsets[x] < offsets[y] + y.nbytes and offsets[y] < offsets[x] + x.nbytes
 

@@ -30,9 +30,12 @@ class _Needs:
                 if tensor.is_constant:
                     continue
                 self.readers[tensor] = self.readers.get(tensor, 0) | 1 << i
-                if tensor in number:
+                # A state's readers stay before, or behind, the operator that gives it its new value.
+                if tensor in number and (not tensor.is_state or number[tensor] < i):
                     self.before[i] |= 1 << number[tensor]
-        self.kept = {edge.tensor for edge in graph.outputs}
+                elif tensor in number:
+                    self.before[number[tensor]] |= 1 << i
+        self.kept = {edge.tensor for edge in graph.outputs} | set(graph.states())
         self.start = sum(aligned(edge.tensor.nbytes) for edge in graph.inputs)
 
     def run(self, done: int, i: int) -> tuple[int, int]:
@@ -44,8 +47,8 @@ class _Needs:
             for tensor in dict.fromkeys(op.inputs)
             if not tensor.is_constant and tensor not in self.kept and not self.readers[tensor] & ~after
         ]
-        size = aligned(op.output.nbytes)
-        in_place = OPERATORS[op.kind].in_place and any(t.size == op.output.size for t in dying)
+        size = 0 if op.output.is_state else aligned(op.output.nbytes)
+        in_place = OPERATORS[op.kind].in_place and any(t.nbytes == op.output.nbytes for t in dying)
         return (0 if in_place else size), size - sum(aligned(tensor.nbytes) for tensor in dying)
 
 

@@ -9,6 +9,10 @@ void qrt_node_read(const qrt_model *model, uint32_t index, qrt_node *node) {
     qrt_model_tensor(model, node->op.inputs[0], &node->a);
     qrt_model_tensor(model, node->op.inputs[node->op.input_count > 1 ? 1 : 0], &node->b);
     qrt_model_tensor(model, node->op.output, &node->y);
+    const qrt_facts *facts = &qrt_operator_facts[node->op.kind];
+    int int16 = node->a.dtype == QRT_INT16 || node->b.dtype == QRT_INT16 || node->y.dtype == QRT_INT16;
+    node->row = int16 && facts->row16 != 0 ? facts->row16 : node->op.kind;
+    node->code_bytes = facts->moves && int16 ? 2 : 1;
 }
 
 static int32_t product(const int32_t *shape, uint32_t from, uint32_t to) {
@@ -28,6 +32,7 @@ static void fill_requant(const qrt_requant_data *data, const qrt_tensor *y, qrt_
     requant->output_min = data->output_min;
     requant->output_max = data->output_max;
     requant->wide = y->dtype == QRT_INT32;
+    requant->y_int16 = y->dtype == QRT_INT16;
 }
 
 /* conv2d, dwconv2d and transpose_conv2d. */
@@ -143,6 +148,7 @@ static void fill_unary(const qrt_node *n, void *params, int32_t *runs) {
     (void)runs;
     p->size = (int32_t)n->y.size;
     p->x_zero_point = n->a.zero_point;
+    p->x_int16 = n->a.dtype == QRT_INT16;
     fill_elementwise_requant(n, &p->requant);
 }
 
@@ -197,6 +203,10 @@ static void fill_pad(const qrt_node *n, void *params, int32_t *runs) {
         p->before[i] = n->op.pad_before[i];
         p->out_shape[i] = n->y.shape[i];
     }
+    if (n->code_bytes > 1) {
+        p->in_shape[p->rank] = p->out_shape[p->rank] = n->code_bytes;
+        p->rank++;
+    }
     p->value = n->op.pad_value;
 }
 
@@ -209,8 +219,16 @@ static void fill_concat(const qrt_node *n, void *params, int32_t *runs) {
     for (uint32_t i = 0; runs != NULL && i < n->op.input_count; i++) {
         qrt_tensor x;
         qrt_model_tensor(n->model, n->op.inputs[i], &x);
-        runs[i] = product(x.shape, axis, x.rank);
+        runs[i] = product(x.shape, axis, x.rank) * n->code_bytes;
     }
+}
+
+/* To a kernel that copies bytes those of an int16 are an axis. */
+static void add_bytes(const qrt_node *n, int32_t *rank, int32_t *out_shape, int32_t *in_stride) {
+    if (n->code_bytes == 1) return;
+    out_shape[*rank] = n->code_bytes;
+    in_stride[*rank] = 1;
+    ++*rank;
 }
 
 static void fill_transpose(const qrt_node *n, void *params, int32_t *runs) {
@@ -220,8 +238,9 @@ static void fill_transpose(const qrt_node *n, void *params, int32_t *runs) {
     p->rank = (int32_t)n->y.rank;
     for (uint32_t i = 0; i < n->y.rank; i++) {
         p->out_shape[i] = n->y.shape[i];
-        p->in_stride[i] = product(n->a.shape, n->op.permutation[i] + 1u, n->a.rank);
+        p->in_stride[i] = product(n->a.shape, n->op.permutation[i] + 1u, n->a.rank) * n->code_bytes;
     }
+    add_bytes(n, &p->rank, p->out_shape, p->in_stride);
 }
 
 static void fill_softmax(const qrt_node *n, void *params, int32_t *runs) {
@@ -247,7 +266,16 @@ static void fill_lut(const qrt_node *n, void *params, int32_t *runs) {
 static void fill_reshape(const qrt_node *n, void *params, int32_t *runs) {
     qrt_reshape_params *p = params;
     (void)runs;
-    p->size = (int32_t)n->y.size;
+    p->size = (int32_t)n->y.size * n->code_bytes;
+}
+
+static void fill_push(const qrt_node *n, void *params, int32_t *runs) {
+    uint32_t axis = (uint32_t)n->op.axis;
+    qrt_push_params *p = params;
+    (void)runs;
+    p->outer = product(n->y.shape, 0, axis);
+    p->added = product(n->a.shape, axis, n->a.rank) * n->code_bytes;
+    p->kept = product(n->y.shape, axis, n->y.rank) * n->code_bytes - p->added;
 }
 
 static void fill_slice(const qrt_node *n, void *params, int32_t *runs) {
@@ -256,12 +284,13 @@ static void fill_slice(const qrt_node *n, void *params, int32_t *runs) {
     memset(p, 0, sizeof *p);
     p->rank = (int32_t)n->y.rank;
     for (uint32_t i = 0; i < n->y.rank; i++) {
-        int32_t step = product(n->a.shape, i + 1, n->a.rank);
+        int32_t step = product(n->a.shape, i + 1, n->a.rank) * n->code_bytes;
         p->out_shape[i] = n->y.shape[i];
         /* An axis of one entry is never stepped along; its stride may be anything and is not multiplied. */
         p->in_stride[i] = n->y.shape[i] > 1 ? step * n->op.stride[i] : step;
         p->first += n->op.begin[i] * step;
     }
+    add_bytes(n, &p->rank, p->out_shape, p->in_stride);
 }
 
 static void fill_resize2d(const qrt_node *n, void *params, int32_t *runs) {
@@ -343,10 +372,10 @@ static void fill_log_softmax(const qrt_node *n, void *params, int32_t *runs) {
     p->log_multiplier = n->op.log_multiplier;
 }
 
-#define FILLER(name, kind, params, fill)                                                                               \
-    const qrt_filler qrt_##name##_filler = {kind, 0, sizeof(qrt_##params##_params), 0, fill}
-#define PACKED_FILLER(name, kind, params, fill)                                                                        \
-    const qrt_filler qrt_##name##_filler = {kind, 0, sizeof(qrt_##params##_params),                                    \
+#define FILLER(name, row, params, fill)                                                                                \
+    const qrt_filler qrt_##name##_filler = {row, 0, sizeof(qrt_##params##_params), 0, fill}
+#define PACKED_FILLER(name, row, params, fill)                                                                         \
+    const qrt_filler qrt_##name##_filler = {row, 0, sizeof(qrt_##params##_params),                                     \
                                             offsetof(qrt_##params##_params, packed), fill}
 
 PACKED_FILLER(conv2d, QRT_CONV2D, conv2d, fill_conv2d);
@@ -377,6 +406,9 @@ FILLER(requantize_sum, QRT_REQUANTIZE_SUM, requantize_sum, fill_requantize_sum);
 FILLER(squared_difference, QRT_SQUARED_DIFFERENCE, add, fill_add);
 FILLER(layer_norm, QRT_LAYER_NORM, layer_norm, fill_layer_norm);
 FILLER(log_softmax, QRT_LOG_SOFTMAX, log_softmax, fill_log_softmax);
+FILLER(push, QRT_PUSH, push, fill_push);
+FILLER(assign, QRT_ASSIGN, reshape, fill_reshape);
+FILLER(requantize16, QRT_REQUANTIZE16, unary, fill_unary);
 
 void qrt_pack(const qrt_filler *filler, const qrt_kernel *kernel, void *params, void *packed) {
     const void *place = packed;

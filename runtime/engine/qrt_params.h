@@ -19,13 +19,15 @@ typedef struct qrt_node {
     qrt_operator op;
     qrt_tensor a, b; /* the first two inputs; of one input both are that */
     qrt_tensor y;
+    int32_t row;        /* of a kernel set: the operator's, or its 16-bit one */
+    int32_t code_bytes; /* of an operator that moves codes: of one of them */
 } qrt_node;
 
 void qrt_node_read(const qrt_model *model, uint32_t index, qrt_node *node);
 
 /* How an operator's parameters are filled. */
 typedef struct qrt_filler {
-    uint8_t kind;        /* enum qrt_operator_kind */
+    uint8_t row;         /* of a kernel set: enum qrt_operator_kind or qrt_row16 */
     uint8_t input_bytes; /* for each input, behind the parameters' struct: a concat's run sizes */
     uint16_t size;       /* bytes of that struct */
     uint16_t packed;     /* where its member `packed` lies; 0: it has none */

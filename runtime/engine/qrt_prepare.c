@@ -23,14 +23,15 @@ static const qrt_kernel *const portable[] = {
 #undef X
 };
 
-/* Parameters and kernel of one operator, not packed. Returns its kind. */
+/* Parameters and kernel of one operator, not packed. Returns its row. */
 static int32_t prepare_operator(const qrt_model *model, const qrt_kernels *kernels, uint32_t index, int32_t *runs,
                                 qrt_prepared *prepared) {
     qrt_node node;
     qrt_node_read(model, index, &node);
-    fillers[node.op.kind]->fill(&node, &prepared->params, runs);
-    prepared->kernel = qrt_kernel_covering(qrt_kernel_row(kernels, node.op.kind), &prepared->params);
-    return node.op.kind;
+    fillers[node.row]->fill(&node, &prepared->params, runs);
+    prepared->kernel = qrt_kernel_covering(qrt_kernel_row(kernels, node.row), &prepared->params);
+    prepared->row = node.row;
+    return node.row;
 }
 
 static size_t packed_size(const qrt_prepared *prepared) {
@@ -53,14 +54,14 @@ static size_t scratch_limit(const qrt_model *model) {
  * from `*left`; where that is too little, the operator is portable. */
 static size_t prepare_within(const qrt_model *model, const qrt_kernels *kernels, uint32_t index, int32_t *runs,
                              qrt_prepared *prepared, void *packed, size_t *left) {
-    int32_t kind = prepare_operator(model, kernels, index, runs, prepared);
+    int32_t row = prepare_operator(model, kernels, index, runs, prepared);
     size_t size = packed_size(prepared);
     if (size > *left) {
-        prepared->kernel = portable[kind];
+        prepared->kernel = portable[row];
         return 0;
     }
     *left -= size;
-    if (size > 0 && packed != NULL) qrt_pack(fillers[kind], prepared->kernel, &prepared->params, packed);
+    if (size > 0 && packed != NULL) qrt_pack(fillers[row], prepared->kernel, &prepared->params, packed);
     return size;
 }
 
@@ -104,8 +105,8 @@ void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_ke
         packed += prepare_within(model, kernels, i, runs, prepared, packed, &left);
         /* Asked only now, since it may depend on what was packed. */
         if (scratch_size(prepared) > scratch_limit(model)) {
-            int32_t kind = prepare_operator(model, kernels, i, runs, prepared);
-            prepared->kernel = portable[kind];
+            int32_t row = prepare_operator(model, kernels, i, runs, prepared);
+            prepared->kernel = portable[row];
         }
         size_t scratch = scratch_size(prepared);
         if (scratch > program->scratch_size) program->scratch_size = scratch;

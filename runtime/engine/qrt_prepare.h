@@ -23,6 +23,7 @@ extern "C" {
 
 typedef struct qrt_prepared {
     const qrt_kernel *kernel;
+    int32_t row; /* of the kernel set: enum qrt_operator_kind or qrt_row16 */
     qrt_params params;
 } qrt_prepared;
 
@@ -50,7 +51,7 @@ void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_ke
 size_t qrt_steps_size(const qrt_model *model);
 
 /* Fills *steps, which lies in `memory`, and returns their count: at most one for each operator, none for
- * a reshape that stays where it is. `arena` has model->arena_size bytes. */
+ * a reshape that stays where it is. `arena` has model->arena_size bytes; qrt_model_reset() writes its states. */
 uint32_t qrt_steps_init(const qrt_program *program, void *arena, void *memory, const qrt_step **steps);
 
 #ifdef __cplusplus

@@ -1,12 +1,13 @@
 # Declarations of qrt_prepare.h for Cython; that header says what they do.
 
-from libc.stdint cimport int8_t, uint32_t
+from libc.stdint cimport int8_t, int32_t, uint32_t
 from qrt_kernels cimport qrt_kernel, qrt_kernels, qrt_params
 from qrt_model cimport qrt_model
 
 cdef extern from "engine/qrt_prepare.h" nogil:
     ctypedef struct qrt_prepared:
         const qrt_kernel *kernel
+        int32_t row
         qrt_params params
 
     ctypedef struct qrt_program:

@@ -215,6 +215,8 @@ static job plan_operator(const qrt_program *program, uint32_t index, uint32_t th
     qrt_model_operator(program->model, index, &op);
     qrt_model_tensor(program->model, op.output, &y);
     job j = {op.kind, op.input_count < 2 ? op.input_count : 2, 1, 0, 0};
+    /* What is said here of rows counts bytes, of which a 16-bit code has two. */
+    if (program->operators[index].row >= QRT_OPERATOR_KIND_END) return j;
     rows r = find_rows(op.kind, &params);
     if (r.count == NULL) return j;
     channels c = find_channels(op.kind, &params);

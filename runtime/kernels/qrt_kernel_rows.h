@@ -1,4 +1,4 @@
-/* qrt_kernel_rows.h: X(operator) for each row of a kernel set, in the order of the operators' numbers.
+/* qrt_kernel_rows.h: X(row) for each row of a kernel set, in the order of their numbers.
  * Written by schema/generate.py (make generate) from qrt.fbs. */
 X(conv2d)
 X(dwconv2d)
@@ -28,3 +28,6 @@ X(requantize_sum)
 X(squared_difference)
 X(layer_norm)
 X(log_softmax)
+X(push)
+X(assign)
+X(requantize16)

@@ -15,13 +15,14 @@
 extern "C" {
 #endif
 
-#define QRT_KERNEL_MAX_RANK 6
+/* One more than a tensor has: to what moves codes, the two bytes of an int16 are an axis. */
+#define QRT_KERNEL_MAX_RANK 7
 
 /* Bytes that scratch_size() counts for an address, on devices too: their scratch is planned on a host. */
 #define QRT_ADDRESS_SIZE 8
 
-/* acc (int32) -> code (int8), SPEC.md "Requantization". `step` is 1 when multiplier, shift and addend
- * have an entry for each channel and 0 when one entry serves all; bias always has one for each. */
+/* acc (int32; of 16-bit arithmetic int64) -> code, SPEC.md "Requantization". `step` is 1 when multiplier, shift and
+ * addend have an entry for each channel and 0 when one entry serves all; bias always has one for each. */
 typedef struct qrt_requant {
     const int32_t *multiplier; /* 0 to 2^31 - 1 */
     const uint8_t *shift;      /* 0 to 62 */
@@ -30,8 +31,9 @@ typedef struct qrt_requant {
     int32_t step;
     int32_t rounding; /* 0 SINGLE, 1 DOUBLE */
     int32_t y_zero_point;
-    int32_t output_min, output_max; /* -128 to 127, output_min <= output_max */
-    int32_t wide; /* 1: conv2d, dwconv2d and linear write acc + bias as int32; multiplier 1, shift 0, SINGLE */
+    int32_t output_min, output_max; /* codes, output_min <= output_max */
+    int32_t wide;    /* 1: conv2d, dwconv2d and linear write acc + bias as int32; multiplier 1, shift 0, SINGLE */
+    int32_t y_int16; /* 1: the output is int16 */
 } qrt_requant;
 
 /* Output channels [begin, end) of an operator; an end of 0 means all. A kernel without a channel_unit gets no part. */
@@ -94,6 +96,7 @@ typedef struct qrt_add_params {
 typedef struct qrt_unary_params {
     int32_t size;
     int32_t x_zero_point;
+    int32_t x_int16;     /* 1: the input is int16 */
     qrt_requant requant; /* step 0, no bias; of operators without requant: y_zero_point, output_min, output_max */
 } qrt_unary_params;
 
@@ -220,8 +223,14 @@ typedef struct qrt_log_softmax_params {
 
 /* reshape: the bytes move, if they move at all, unchanged. */
 typedef struct qrt_reshape_params {
-    int32_t size;
+    int32_t size; /* bytes */
 } qrt_reshape_params;
+
+/* The state is `outer` rows of `kept` and `added` bytes; the input has `added` for each. */
+typedef struct qrt_push_params {
+    int32_t outer;
+    int32_t kept, added;
+} qrt_push_params;
 
 /* Room for the parameters of any operator. */
 typedef union qrt_params {
@@ -237,7 +246,8 @@ typedef union qrt_params {
     qrt_transpose_params transpose;
     qrt_softmax_params softmax;
     qrt_lut_params lut;
-    qrt_reshape_params reshape;
+    qrt_reshape_params reshape; /* and assign */
+    qrt_push_params push;
     qrt_slice_params slice;
     qrt_resize2d_params resize2d;
     qrt_arg_max_params arg_max;
@@ -277,7 +287,9 @@ typedef struct qrt_kernel {
     int32_t packs_all;                  /* 1: run() reads `packed` in place of weights and the arrays of requant */
 } qrt_kernel;
 
-/* A kernel set, with a row for each operator. A set is the portable one, overwritten where it can do better. */
+/* A kernel set, with a row for each operator, and for each that has 16-bit arithmetic another, which it takes where an
+ * activation is int16: conv2d16 has conv2d's parameters. A set is the portable one, overwritten where it can do better.
+ */
 typedef struct qrt_kernels {
     const char *name;
 #define X(name) qrt_kernel name;
@@ -285,7 +297,7 @@ typedef struct qrt_kernels {
 #undef X
 } qrt_kernels;
 
-/* The row of the operator with this number: its place in the union Options of qrt.fbs, from 1 on. */
+/* The row with this number: of enum qrt_operator_kind, or of enum qrt_row16. */
 static inline const qrt_kernel *qrt_kernel_row(const qrt_kernels *kernels, int32_t number) {
     static const size_t places[] = {
         0,

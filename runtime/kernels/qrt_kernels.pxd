@@ -17,6 +17,7 @@ cdef extern from "qrt_kernels.h" nogil:
         int32_t y_zero_point
         int32_t output_min, output_max
         int32_t wide
+        int32_t y_int16
 
     ctypedef struct qrt_part:
         int32_t begin, end
@@ -65,6 +66,7 @@ cdef extern from "qrt_kernels.h" nogil:
     ctypedef struct qrt_unary_params:
         int32_t size
         int32_t x_zero_point
+        int32_t x_int16
         qrt_requant requant
 
     ctypedef struct qrt_binary_params:
@@ -172,6 +174,10 @@ cdef extern from "qrt_kernels.h" nogil:
     ctypedef struct qrt_reshape_params:
         int32_t size
 
+    ctypedef struct qrt_push_params:
+        int32_t outer
+        int32_t kept, added
+
     ctypedef union qrt_params:
         qrt_conv2d_params conv2d
         qrt_linear_params linear
@@ -186,6 +192,7 @@ cdef extern from "qrt_kernels.h" nogil:
         qrt_softmax_params softmax
         qrt_lut_params lut
         qrt_reshape_params reshape
+        qrt_push_params push
         qrt_slice_params slice
         qrt_resize2d_params resize2d
         qrt_arg_max_params arg_max
@@ -237,6 +244,9 @@ cdef extern from "qrt_kernels.h" nogil:
         qrt_kernel squared_difference
         qrt_kernel layer_norm
         qrt_kernel log_softmax
+        qrt_kernel push
+        qrt_kernel assign
+        qrt_kernel requantize16
 
     const qrt_kernel *qrt_kernel_row(const qrt_kernels *kernels, int32_t number)
     const qrt_kernel *qrt_kernel_covering(const qrt_kernel *kernel, const void *params)

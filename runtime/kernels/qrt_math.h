@@ -121,15 +121,19 @@ static inline int8_t qrt_requantize_single(const qrt_requant *requant, qrt_chann
     return (int8_t)qrt_clamp_shifted(sum, channel.shift, requant->output_min, requant->output_max);
 }
 
-/* DOUBLE; `sum` contains the bias. */
-static inline int8_t qrt_requantize_double(const qrt_requant *requant, int32_t multiplier, int32_t shift, int32_t sum) {
+/* DOUBLE, to a code of any width; `sum` contains the bias. */
+static inline int32_t qrt_double(const qrt_requant *requant, int32_t multiplier, int32_t shift, int32_t sum) {
     int32_t y;
     if (shift > 31) {
         y = qrt_rounding_shift(qrt_high_mul(sum, multiplier), shift - 31);
     } else {
         y = qrt_high_mul((int32_t)((uint32_t)sum << (31 - shift)), multiplier);
     }
-    return (int8_t)qrt_clamp(y + requant->y_zero_point, requant->output_min, requant->output_max);
+    return qrt_clamp(y + requant->y_zero_point, requant->output_min, requant->output_max);
+}
+
+static inline int8_t qrt_requantize_double(const qrt_requant *requant, int32_t multiplier, int32_t shift, int32_t sum) {
+    return (int8_t)qrt_double(requant, multiplier, shift, sum);
 }
 
 static inline int8_t qrt_requantize(const qrt_requant *requant, qrt_channel channel, int32_t acc) {

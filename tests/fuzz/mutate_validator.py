@@ -37,7 +37,14 @@ from test_validator import (  # noqa: E402
     without_a_field,
 )
 
-SOURCES = ("qrt_structure.c", "qrt_graph.c", "qrt_operators.c", "qrt_tables.c")
+SOURCES = (
+    "qrt_structure.c",
+    "qrt_graph.c",
+    "qrt_operators.c",
+    "qrt_operators_moves.c",
+    "qrt_operators_rows.c",
+    "qrt_tables.c",
+)
 # What C leaves undefined ends the mutant.
 FLAGS = ("-std=c99", "-fPIC", "-w", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
 SECONDS = 20  # of CPU time for the files, which take a moment; a mutant may loop

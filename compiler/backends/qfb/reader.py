@@ -5,10 +5,12 @@ Reads only files that the runtime's validator has accepted.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from qrt.compiler.backends.qfb.writer import RANGE
 from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
 from qrt.schema import generated as fb
@@ -27,15 +29,15 @@ def _ints(array: Any) -> tuple[int, ...]:
     return tuple(array.tolist())
 
 
-def _requant(table: Any) -> Requant:
+def _requant(table: Any, is_int16: bool = False) -> Requant:
     return Requant(
         table.MultiplierAsNumpy().copy(),
         table.ShiftAsNumpy().copy(),
         table.BiasAsNumpy().copy() if table.BiasLength() else None,
         table.AddendAsNumpy().copy() if table.AddendLength() else None,
         _names(fb.Rounding)[table.Rounding()],
-        table.OutputMin(),
-        table.OutputMax(),
+        table.OutputMin16() if is_int16 else table.OutputMin(),
+        table.OutputMax16() if is_int16 else table.OutputMax(),
     )
 
 
@@ -58,35 +60,57 @@ def _vector(options: Any, field: Field) -> Any:
     return _ints(array) if "by_axis" in field.attributes else array
 
 
-def _value(options: Any, field: Field) -> Any:
+def _value(options: Any, field: Field, is_int16: bool) -> Any:
     if field.element:
         return _vector(options, field)
     value = getattr(options, camel_case(field.name))()
     if field.type == "Requant":
-        return _requant(value)
+        return _requant(value, is_int16)
     if field.type in SCHEMA.enums:
         return _names(getattr(fb, field.type))[value]
     return bool(value) if field.type == "bool" else value
 
 
-def _attributes(operator: Operator, options: Any) -> dict[str, Any]:
-    """The operator's attributes out of the table of its options."""
+def _attributes(operator: Operator, options: Any, is_int16: bool) -> dict[str, Any]:
+    """The operator's attributes out of the table of its options; `is_int16`: whether its output is."""
     attrs: dict[str, Any] = {}
     for field in operator.fields:
+        if field.name in RANGE and field.name.endswith("16") != is_int16:
+            continue
         if field.type == "Window":
             attrs |= _window(options.Window(), operator.channels is not None)
         else:
-            attrs[field.name] = _value(options, field)
+            attrs[field.name.removesuffix("16") if field.name in RANGE else field.name] = _value(
+                options, field, is_int16
+            )
     return attrs
+
+
+def _codes(content: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The elements that bytes hold."""
+    if dtype != "int4":
+        return content.view(np.dtype(dtype).newbyteorder("<")).reshape(shape)
+    both = np.stack([content << 4 >> 4, content >> 4], axis=-1)
+    return both.reshape(-1)[: math.prod(shape)].reshape(shape)
+
+
+def _initial(source: Any, dtype: str, shape: tuple[int, ...]) -> np.ndarray | None:
+    content = source.InitialAsNumpy() if source.InitialLength() else None
+    if content is None:
+        return None
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    return _codes(np.resize(content, size) if len(content) == 1 else content, dtype, shape).copy()
 
 
 def _tensor(source: Any) -> Tensor:
     shape = _ints(source.ShapeAsNumpy())
     if source.Dtype() == fb.DType.INT32:
         return Tensor(_text(source.Name()), shape, "int32")
-    quantization = Quantization(np.array(source.Scale(), np.float32), np.array(source.ZeroPoint(), np.int32))
-    data = source.DataAsNumpy().reshape(shape) if source.DataLength() else None
-    return Tensor(_text(source.Name()), shape, "int8", quantization, data)
+    dtype = _names(fb.DType)[source.Dtype()].lower()
+    zero_point = source.ZeroPoint16() if dtype == "int16" else source.ZeroPoint()
+    quantization = Quantization(np.array(source.Scale(), np.float32), np.array(zero_point, np.int32))
+    data = _codes(source.DataAsNumpy(), dtype, shape) if source.DataLength() else None
+    return Tensor(_text(source.Name()), shape, dtype, quantization, data, _initial(source, dtype, shape))
 
 
 def _edge(source: Any, tensors: list[Tensor]) -> Edge:
@@ -123,7 +147,7 @@ def read(content: bytes) -> Graph:
         options.Init(union.Bytes, union.Pos)
         inputs = [tensors[k] for k in source.InputsAsNumpy().tolist()]
         output = tensors[source.Output()]
-        attrs = _attributes(operator, options)
+        attrs = _attributes(operator, options, output.dtype == "int16")
         graph.ops.append(Op(operator.name, _text(source.Name()) or output.name, inputs, output, attrs))
     graph.inputs = [_edge(model.Inputs(i), tensors) for i in range(model.InputsLength())]
     graph.outputs = [_edge(model.Outputs(i), tensors) for i in range(model.OutputsLength())]

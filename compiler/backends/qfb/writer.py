@@ -59,7 +59,8 @@ class _Writer:
             b.PrependUOffsetTRelative(position)
         return b.EndVector()
 
-    def requant(self, requant: Requant) -> int:
+    def requant(self, requant: Requant, dtype: str = "int8") -> int:
+        """`dtype` is that of the output."""
         b = self.builder
         multiplier = self.vector(requant.multiplier, "i4")
         shift = self.vector(requant.shift, "u1")
@@ -73,8 +74,12 @@ class _Writer:
         if addend is not None:
             fb.RequantAddAddend(b, addend)
         fb.RequantAddRounding(b, getattr(fb.Rounding, requant.rounding))
-        fb.RequantAddOutputMin(b, requant.output_min)
-        fb.RequantAddOutputMax(b, requant.output_max)
+        if dtype == "int16":
+            fb.RequantAddOutputMin16(b, requant.output_min)
+            fb.RequantAddOutputMax16(b, requant.output_max)
+        else:
+            fb.RequantAddOutputMin(b, requant.output_min)
+            fb.RequantAddOutputMax(b, requant.output_max)
         return fb.RequantEnd(b)
 
     def window(self, op: Op) -> int:
@@ -85,6 +90,7 @@ class _Writer:
 
 
 # numpy's names of the elements of vectors.
+RANGE = frozenset({"output_min", "output_max", "output_min16", "output_max16"})
 ELEMENTS = {"byte": "i1", "ubyte": "u1", "ushort": "u2", "int": "i4", "uint": "u4", "long": "i8"}
 
 
@@ -92,7 +98,7 @@ def _vector(w: _Writer, op: Op, field: Field) -> int | None:
     """The vector of that name, or the Requant; None where an operator leaves it out, or the field is no such thing."""
     value = op.attrs.get(field.name)
     if field.type == "Requant":
-        return w.requant(op.attrs["requant"])
+        return w.requant(op.attrs["requant"], op.output.dtype)
     if not field.element or (value is None and not field.required):
         return None
     if field.name == "exponential":
@@ -104,6 +110,10 @@ def _scalar(op: Op, field: Field) -> Any:
     if field.type in SCHEMA.enums:
         return SCHEMA.enums[field.type][op.attrs.get(field.name, field.default)]
     default = field.default == "true" if field.type == "bool" else int(field.default or 0)
+    if field.name in RANGE:
+        # In the graph the range has one name whatever the type of the output.
+        is_ours = field.name.endswith("16") == (op.output.dtype == "int16")
+        return op.attrs.get(field.name.removesuffix("16"), default) if is_ours else default
     return op.attrs.get(field.name, default)
 
 
@@ -124,11 +134,27 @@ def _options(w: _Writer, op: Op) -> int:
     return int(getattr(fb, f"{table}End")(w.builder))
 
 
+def _stored(data: np.ndarray, dtype: str) -> np.ndarray:
+    """The bytes of a constant, int8: SPEC.md, section 1, for int4."""
+    if dtype != "int4":
+        return np.ascontiguousarray(data, np.dtype(dtype).newbyteorder("<")).reshape(-1).view(np.int8)
+    codes = np.pad(data.reshape(-1), (0, data.size % 2)).view(np.uint8) & 15
+    packed: np.ndarray = (codes[0::2] | codes[1::2] << 4).view(np.int8)
+    return packed
+
+
+def _initial(initial: np.ndarray) -> np.ndarray:
+    """A state's bytes before the first run, or the one that all of them are."""
+    content = _stored(initial, str(initial.dtype))
+    return content[:1] if np.all(content == content[0]) else content
+
+
 def _tensor(w: _Writer, tensor: Tensor, plan: Plan) -> int:
     b = w.builder
     name = w.text(tensor.name) if tensor.name and not tensor.is_constant else None
     shape = w.vector(tensor.shape, "i4")
-    data = w.vector(tensor.data, "i1", DATA_ALIGNMENT) if tensor.data is not None else None
+    data = w.vector(_stored(tensor.data, tensor.dtype), "i1", DATA_ALIGNMENT) if tensor.data is not None else None
+    initial = w.vector(_initial(tensor.initial), "i1") if tensor.initial is not None else None
     fb.TensorStart(b)
     if name is not None:
         fb.TensorAddName(b, name)
@@ -136,12 +162,15 @@ def _tensor(w: _Writer, tensor: Tensor, plan: Plan) -> int:
     fb.TensorAddDtype(b, getattr(fb.DType, tensor.dtype.upper()))
     quantization = tensor.quantization
     if quantization is not None and not quantization.per_channel:
-        fb.TensorAddZeroPoint(b, int(quantization.zero_point))
+        (fb.TensorAddZeroPoint16 if tensor.dtype == "int16" else fb.TensorAddZeroPoint)(b, int(quantization.zero_point))
         fb.TensorAddScale(b, float(quantization.scale))
     if data is not None:
         fb.TensorAddData(b, data)
     else:
         fb.TensorAddArenaOffset(b, plan.offsets[tensor])
+    if initial is not None:
+        fb.TensorAddInitial(b, initial)
+    elif data is None:
         fb.TensorAddLifetime(b, fb.CreateLifetime(b, *plan.lifetimes[tensor]))
     return fb.TensorEnd(b)
 
@@ -266,6 +295,7 @@ def write(graph: Graph, plan: Plan, *, test_vectors: Sequence[TestVector] = (), 
     fb.ModelAddInputs(b, inputs)
     fb.ModelAddOutputs(b, outputs)
     fb.ModelAddArenaSize(b, plan.arena_size)
+    fb.ModelAddStateSize(b, plan.state_size)
     if vectors is not None:
         fb.ModelAddTestVectors(b, vectors)
     b.Finish(fb.ModelEnd(b), file_identifier=b"QRT1")

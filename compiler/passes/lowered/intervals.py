@@ -31,8 +31,8 @@ class Interval(NamedTuple):
 
 
 def everything(tensor: Tensor) -> Interval:
-    channels = tensor.shape[-1]
-    return Interval(np.full(channels, -128, np.int64), np.full(channels, 127, np.int64))
+    channels, limits = tensor.shape[-1], np.iinfo("int16" if tensor.dtype == "int16" else "int8")
+    return Interval(np.full(channels, limits.min, np.int64), np.full(channels, limits.max, np.int64))
 
 
 def _hull(*corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -180,11 +180,11 @@ def _of_constant(tensor: Tensor) -> Interval:
 
 
 def intervals(graph: Graph) -> dict[Tensor, Interval]:
-    """The interval of every activation of a lowered graph."""
-    known = {edge.tensor: everything(edge.tensor) for edge in graph.inputs}
+    """The interval of every activation of a lowered graph; of accumulators, states and 16-bit arithmetic everything."""
+    known = {tensor: everything(tensor) for tensor in (*(edge.tensor for edge in graph.inputs), *graph.states())}
     for op in graph.ops:
         rule = RULES.get(op.kind)
-        if rule is None or op.output.dtype == "int32":
+        if rule is None or any(tensor.dtype not in ("int8", "int4") for tensor in (*op.inputs, op.output)):
             known[op.output] = everything(op.output)
             continue
         operands = op.inputs[:1] if op.kind in CHANNEL_AXIS else op.inputs

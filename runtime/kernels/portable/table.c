@@ -34,6 +34,9 @@ ROW(requantize_sum)
 ROW(squared_difference)
 ROW(layer_norm)
 ROW(log_softmax)
+ROW(push)
+ROW(assign)
+ROW(requantize16)
 
 void qrt_kernels_portable(qrt_kernels *kernels) {
     kernels->name = "portable";

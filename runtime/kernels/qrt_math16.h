@@ -1,0 +1,40 @@
+/* qrt_math16.h: what kernels of 16-bit arithmetic share: codes of either width, and requantization of int64.
+ *
+ * SPEC.md 1.1 in integers only; qrt_math.h says what holds here as well.
+ */
+#ifndef QRT_MATH16_H
+#define QRT_MATH16_H
+
+#include "qrt_math.h"
+
+/* Code `index` of a tensor of int16, or of int8. */
+static inline int32_t qrt_code(const int8_t *codes, int32_t int16, ptrdiff_t index) {
+    int16_t code;
+    if (!int16) return codes[index];
+    memcpy(&code, codes + 2 * index, sizeof code);
+    return code;
+}
+
+/* SINGLE on int64; DOUBLE on the int32 that the validity rules prove the sum to be. */
+static inline int32_t qrt_requantize16(const qrt_requant *requant, qrt_channel channel, int64_t acc) {
+    int64_t sum = acc * channel.multiplier + channel.addend;
+    if (requant->rounding == 0) return qrt_clamp64(sum >> channel.shift, requant->output_min, requant->output_max);
+    return qrt_double(requant, channel.multiplier, channel.shift, (int32_t)(acc + channel.addend));
+}
+
+/* Puts a code into place `index` of an output of int16, or of int8. */
+static inline void qrt_put_code(int32_t code, int32_t int16, int8_t *output, ptrdiff_t index) {
+    int16_t y = (int16_t)code;
+    if (int16) {
+        memcpy(output + 2 * index, &y, sizeof y);
+    } else {
+        output[index] = (int8_t)code;
+    }
+}
+
+static inline void qrt_put16(const qrt_requant *requant, qrt_channel channel, int64_t acc, int8_t *output,
+                             ptrdiff_t index) {
+    qrt_put_code(qrt_requantize16(requant, channel, acc), requant->y_int16, output, index);
+}
+
+#endif

@@ -1,0 +1,54 @@
+/* qrt_checked.h: what the files that check operators (V28 on) share, and which operators each of them checks.
+ *
+ * Internal to the reader.
+ */
+#ifndef QRT_CHECKED_H
+#define QRT_CHECKED_H
+
+#include <string.h>
+
+#include "qrt_check.h"
+#include "qrt_read.h"
+
+#define MAX_SHIFT 62
+#define INT32_LIMIT ((uint64_t)1 << 31)
+#define INT64_LIMIT ((uint64_t)1 << 63)
+
+/* An operator with its tensors. */
+typedef struct qrt_checked {
+    qrt_operator op;
+    const qrt_facts *facts;
+    uint32_t options; /* position of its options table, for the lengths that `op` does not carry */
+    qrt_tensor x;     /* the first input */
+    qrt_tensor b;     /* the second: the weights, or b of add and mul */
+    qrt_tensor y;
+} qrt_checked;
+
+static inline uint64_t magnitude(int64_t value) { return value < 0 ? 0 - (uint64_t)value : (uint64_t)value; }
+
+static inline int same_shape(const qrt_tensor *x, const qrt_tensor *y) {
+    return x->rank == y->rank && memcmp(x->shape, y->shape, sizeof x->shape) == 0;
+}
+
+static inline uint32_t option_count(const qrt_check *check, const qrt_checked *n, uint32_t number) {
+    return qrt_vector_field(check->model->bytes, n->options, number).count;
+}
+
+/* qrt_operators_moves.c: operators that move codes. */
+int32_t qrt_check_pad(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_concat(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_push(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_assign(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_reshape(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_transpose(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_slice(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_resize2d(qrt_check *check, const qrt_checked *n);
+
+/* qrt_operators_rows.c: operators on the rows of the last axis. */
+int32_t qrt_check_arg_max(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_l2_norm(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_layer_norm(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_softmax(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_log_softmax(qrt_check *check, const qrt_checked *n);
+
+#endif
