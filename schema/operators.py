@@ -109,7 +109,7 @@ class Schema:
 
     @property
     def rows(self) -> list[str]:
-        """Names of a kernel set's rows: the operators', by their numbers, and behind them those of 16-bit arithmetic."""
+        """Names of a kernel set's rows: the operators', by number, and behind them those of 16-bit arithmetic."""
         return [*self.operators, *(f"{name}16" for name, operator in self.operators.items() if operator.int16)]
 
 

@@ -105,7 +105,7 @@ static int32_t check_acc(qrt_check *check, const qrt_checked *n, uint32_t channe
     uint64_t biased = acc + (requant->bias != NULL ? magnitude(requant->bias[channel]) : 0);
     int wide = n->x.dtype == QRT_INT16 && requant->rounding == QRT_SINGLE;
     RULE(47, biased < INT32_LIMIT || wide);
-    RULE(48, multiplier == 0 || biased <= (INT64_LIMIT - 1) / multiplier);
+    RULE(48, (biased >> 32) * multiplier < INT32_LIMIT); /* so that their product is below 2^64 */
     if (requant->rounding == QRT_DOUBLE) {
         uint64_t limit = n->y.dtype == QRT_INT16 ? DOUBLE_LIMIT16 : DOUBLE_LIMIT;
         RULE(49, biased << (shift < 31 ? 31 - shift : 0) <= limit);
