@@ -121,6 +121,11 @@ def codes(*values: int) -> np.ndarray:
     return np.array(values, dtype=np.int8)
 
 
+def shorts(*values: int) -> np.ndarray:
+    """int16 codes, as the bytes that they are in a file."""
+    return np.array(values, dtype="<i2").view(np.int8)
+
+
 def ushorts(*values: int) -> np.ndarray:
     return np.array(values, dtype="<u2")
 

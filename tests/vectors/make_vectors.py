@@ -15,6 +15,7 @@ from vectors.bad_models import BAD_MODELS
 from vectors.encode import encode, longs, patch, root, seal
 from vectors.good_models import GOOD, linear_3_to_2
 from vectors.models import linear, log_softmax, reshapes
+from vectors.state_models import BAD_STATES, states, wide
 
 from qrt.schema import generated
 
@@ -144,12 +145,13 @@ BAD_BYTES: dict[str, Callable[[], bytes]] = {
 
 BAD: dict[str, Callable[[], bytes]] = {
     **BAD_BYTES,
-    **{name: lambda make=make: encode(make()) for name, make in BAD_MODELS.items()},
+    **{name: lambda make=make: encode(make()) for name, make in {**BAD_MODELS, **BAD_STATES}.items()},
 }
+GOOD_FILES = {**GOOD, "format1_states": states, "format1_int16": wide}
 
 
 def main() -> None:
-    for folder, makers in (("good", GOOD), ("bad", BAD)):
+    for folder, makers in (("good", GOOD_FILES), ("bad", BAD)):
         (HERE / folder).mkdir(exist_ok=True)
         for name, make in makers.items():
             (HERE / folder / f"{name}.qfb").write_bytes(make())

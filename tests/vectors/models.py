@@ -9,9 +9,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from vectors.encode import Table, edge, ints, longs, requant, ubytes, ushorts, window
+from vectors.encode import Table, codes, edge, ints, longs, requant, ubytes, ushorts, window
 
 from qrt.schema import generated
+
+
+# Of an element, by dtype.
+BYTES = (1, 4, 2, 1)
 
 
 class Net:
@@ -36,10 +40,16 @@ class Net:
         self.inputs.append(edge(tensor))
         return tensor
 
+    def state(self, shape: Iterable[int], *initial: int, zero_point: int = 0, **fields: Any) -> int:
+        return self.tensor(shape, zero_point, initial=codes(*initial), **fields)
+
     def op(
         self, options: Table, inputs: Iterable[int], shape: Iterable[int], zero_point: int = 0, **fields: Any
     ) -> int:
-        y = self.tensor(shape, zero_point, **fields)
+        return self.update(options, inputs, self.tensor(shape, zero_point, **fields))
+
+    def update(self, options: Table, inputs: Iterable[int], y: int) -> int:
+        """An operator whose output is a tensor that is there, as a state is."""
         kind = getattr(generated.Options, options.table_name)
         operands = np.array([*inputs], dtype="<u4")
         self.operators.append(Table("Operator", inputs=operands, output=y, options_type=kind, options=options))
@@ -56,13 +66,18 @@ class Net:
                 lifetimes[tensor] = (lifetimes.get(tensor, (0, 0))[0], i + 1)
         for output in self.outputs:
             lifetimes[output["tensor"]] = (lifetimes[output["tensor"]][0], len(self.operators) + 1)
-        arena_size = 0
-        for i, tensor in enumerate(self.tensors):
-            if "data" not in tensor.fields:
+        arena_size = state_size = 0
+        placed = [(i, tensor) for i, tensor in enumerate(self.tensors) if "data" not in tensor.fields]
+        for i, tensor in sorted(placed, key=lambda pair: "initial" not in pair[1].fields):
+            if "initial" not in tensor.fields:
                 tensor["lifetime"] = lifetimes[i]
-                tensor["arena_offset"] = arena_size
-                size = int(np.prod(tensor["shape"], dtype=np.int64)) * (4 if tensor.fields.get("dtype") else 1)
-                arena_size += -(-size // 16) * 16
+            tensor["arena_offset"] = arena_size
+            size = int(np.prod(tensor["shape"], dtype=np.int64)) * BYTES[tensor.fields.get("dtype", 0)]
+            arena_size += -(-size // 16) * 16
+            if "initial" in tensor.fields:
+                state_size = arena_size
+        if state_size:
+            fields = {"state_size": state_size, **fields}
         model = Table("Model", format_version=1, seal=(0, 0), **self.fields)
         model.fields.update(tensors=self.tensors, operators=self.operators, inputs=self.inputs, outputs=self.outputs)
         model.fields.update(arena_size=arena_size, **fields)
