@@ -122,7 +122,7 @@ static int32_t check_edges(qrt_check *check) {
             RULE(18, edge.tensor != other.tensor);
         }
         RULE(19, edge.label_count == 0);
-        RULE(62, edge.scale_bits == NULL);
+        RULE(62, edge.scale_bits == NULL && tensor.dtype != QRT_INT32);
         RULE(68, tensor.initial == NULL);
         TRY(check_source_dtype(check, &edge, &tensor, 1));
         TRY(check_edge_requant(check, &edge, &tensor, qrt_follow(model->bytes, model->inputs + 4 * i)));

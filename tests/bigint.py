@@ -409,6 +409,16 @@ def requantize_sum(op: Op, a: Array, b: Array) -> Array:
     return each(clamp, codes, requant.output_min, requant.output_max)
 
 
+def push(op: Op, x: Array, state: Array) -> Array:
+    axis = op.attrs["axis"]
+    everything = np.concatenate([state, x], axis)
+    return everything.take(range(x.shape[axis], everything.shape[axis]), axis)
+
+
+def assign(op: Op, x: Array, state: Array) -> Array:
+    return x
+
+
 OPERATORS: dict[str, Callable[..., Array]] = {
     "conv2d": conv2d,
     "dwconv2d": dwconv2d,
@@ -438,28 +448,38 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "squared_difference": squared_difference,
     "layer_norm": layer_norm,
     "log_softmax": log_softmax,
+    "push": push,
+    "assign": assign,
 }
+BITS = {"int8": 8, "int16": 16, "int32": 32}
 
 
-def run(graph: Graph, inputs: Sequence[Array]) -> list[Array]:
+def run(graph: Graph, inputs: Sequence[Array], states: dict[Tensor, Array] | None = None) -> list[Array]:
     """The outputs of a lowered graph.
 
     Parameters
     ----------
     graph : Graph
     inputs : sequence of numpy.ndarray
-        int8 codes of each model input, in the shapes of its tensors.
+        Codes of each model input, in the shapes of its tensors.
+    states : dict of Tensor to numpy.ndarray, optional
+        What the run before it left, empty before the first; gets what this one leaves.
 
     Returns
     -------
     list of numpy.ndarray
-        int8 codes, or int32 accumulators, of each model output.
+        Codes, or int32 accumulators, of each model output.
     """
     values = {edge.tensor: exact(codes) for edge, codes in zip(graph.inputs, inputs, strict=True)}
     values |= {tensor: exact(tensor.data) for tensor in graph.tensors() if tensor.data is not None}
+    values |= states or {tensor: exact(tensor.initial) for tensor in graph.states()}
     for op in graph.ops:
-        y = OPERATORS[op.kind](op, *(values[tensor] for tensor in op.inputs))
-        assert y.shape == op.output.shape, f"{op.name}: {y.shape} is not {op.output.shape}"
-        bits = {"int8": 8, "int32": 32}[op.output.dtype]
-        values[op.output] = each(lambda code, bits=bits: fits(code, bits), y)
+        old = [op.output] if op.output.is_state else []
+        results = OPERATORS[op.kind](op, *(values[tensor] for tensor in (*op.inputs, *old)))
+        # An operator whose last inputs are states returns their new values behind its output.
+        for tensor, y in zip((op.output, *op.states), results if op.states else (results,), strict=True):
+            assert y.shape == tensor.shape, f"{op.name}: {y.shape} is not {tensor.shape}"
+            values[tensor] = each(lambda code, bits=BITS[tensor.dtype]: fits(code, bits), y)
+    if states is not None:
+        states.update({tensor: values[tensor] for tensor in graph.states()})
     return [values[edge.tensor].astype(edge.tensor.dtype) for edge in graph.outputs]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from graphs import Array, Rng, codes
+from graphs import Array, Rng
 
 from qrt.compiler.ir import Graph
 
@@ -41,11 +41,11 @@ class Case:
 
 def hazards(graph: Graph, rng: Rng) -> Iterator[list[Array]]:
     tensors = [edge.tensor for edge in graph.inputs]
-    yield [np.full(t.shape, -128, np.int8) for t in tensors]
-    yield [np.full(t.shape, 127, np.int8) for t in tensors]
-    yield [np.full(t.shape, t.zero_point, np.int8) for t in tensors]
+    yield [np.full(t.shape, np.iinfo(t.dtype).min, t.dtype) for t in tensors]
+    yield [np.full(t.shape, np.iinfo(t.dtype).max, t.dtype) for t in tensors]
+    yield [np.full(t.shape, t.zero_point, t.dtype) for t in tensors]
     for _ in range(2):
-        yield [codes(rng, t.shape) for t in tensors]
+        yield [rng.integers(np.iinfo(t.dtype).min, np.iinfo(t.dtype).max + 1, t.shape, t.dtype) for t in tensors]
 
 
 def case(name: str, build: Callable[..., Graph], *arguments: Any, **options: Any) -> Case:

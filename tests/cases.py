@@ -15,6 +15,7 @@ import graphs
 from case import Case, case
 from graphs import PER_TENSOR, Numbers, Shape, Sum, Window
 from row_cases import row_cases
+from state_cases import state_cases
 
 from qrt.schema.operators import OPERATORS
 
@@ -561,6 +562,7 @@ CASES: tuple[Case, ...] = (
     *pair_cases(),
     *squared_difference_cases(),
     *row_cases(),
+    *state_cases(),
     *place_cases(),
     *accumulator_cases(),
     *register_cases(),

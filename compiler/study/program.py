@@ -51,6 +51,8 @@ def program(op: Op, file: str) -> str:
     """
     texts, numbers = functions(op), KINDS[op.kind][0](op)
     inputs = op.inputs[:1] if op.kind in CHANNEL_AXIS else op.inputs
+    if op.output.is_state:
+        inputs = [*inputs, op.output]
     names = {1: ["x"], 2: ["a", "b"]}.get(len(inputs)) or [f"x{k}" for k in range(len(inputs))]
     given = [(name, tensor) for name, tensor in zip(names, inputs, strict=True) if tensor.data is None]
     if len(given) < len(inputs):

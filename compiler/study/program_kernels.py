@@ -182,6 +182,15 @@ RESHAPE = """
 def layer(x):
     return x.reshape(-1, *y_shape[1:])
 """
+PUSH = """
+def layer(x, state):
+    everything = np.concatenate([state, x], axis)
+    return everything.take(range(x.shape[axis], everything.shape[axis]), axis)
+"""
+ASSIGN = """
+def layer(x, state):
+    return x
+"""
 TRANSPOSE = """
 def layer(x):
     return np.ascontiguousarray(x.transpose(permutation))
@@ -477,6 +486,8 @@ KINDS: dict[str, tuple[Callable[[Op], dict[str, Any]], list[str]]] = {
     "pad": (_attrs("before", "after", "value"), [PAD]),
     "concat": (_attrs("axis"), [CONCAT]),
     "reshape": (_attrs(shape=True), [RESHAPE]),
+    "push": (_attrs("axis"), [PUSH]),
+    "assign": (_attrs(), [ASSIGN]),
     "transpose": (_attrs("permutation"), [TRANSPOSE]),
     "slice": (_attrs("begin", "stride", shape=True), [SLICE]),
 }

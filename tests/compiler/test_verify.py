@@ -39,7 +39,7 @@ BREAKS: list[tuple[str, Callable[[Graph], object]]] = [
     ("has its attributes", lambda g: conv(g).attrs.update(stride=(0, 1))),
     ("has its attributes", lambda g: conv(g).attrs.update(padding=(0, 0, 0, -1))),
     ("has as many inputs as its kind takes", lambda g: g.ops[1].inputs.append(g.ops[1].inputs[0])),
-    ("its tensors are int8 with one scale", float_tensor),
+    ("its tensors are codes with one scale", float_tensor),
     ("its weights are constant int8", lambda g: setattr(conv(g).inputs[1], "data", None)),
     ("its output has the shape that follows", lambda g: setattr(g.ops[1].output, "shape", (1, 2, 2, 5))),
     ("keeps the numbers of its input", other_scale),

@@ -18,9 +18,9 @@ import qrt
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_computes_what_the_specification_says(case: Case) -> None:
     graph = case.graph()
-    model = qrt.load(to_bytes(graph), kernels="reference")
+    model, states = qrt.load(to_bytes(graph), kernels="reference"), {}
     for inputs in case.inputs(graph):
-        for got, expected in zip(run(model, inputs), bigint.run(graph, inputs), strict=True):
+        for got, expected in zip(run(model, inputs), bigint.run(graph, inputs, states), strict=True):
             np.testing.assert_array_equal(got, expected)
 
 

@@ -21,7 +21,7 @@ from fuzz import corpus
 from places import ROOT, VECTORS
 from processes import HANGS
 from sanitizers import ENVIRONMENT
-from vectors import good_models, make_vectors, models
+from vectors import good_models, make_vectors, models, state_models
 from vectors.encode import Table, edge, encode, ints, longs, patch, requant, root
 from vectors.models import chain, single
 
@@ -149,8 +149,9 @@ def tables(value: object) -> Iterator[Table]:
 def golden_tables() -> Iterator[tuple[Table, Table]]:
     """(model, table) of each table of the good files, not encoded."""
     with pytest.MonkeyPatch.context() as patches:
-        patches.setattr(good_models, "encode", lambda model: model)
-        golden: list[Table] = [make() for make in good_models.GOOD.values()]  # type: ignore[misc]
+        for module in (good_models, state_models):
+            patches.setattr(module, "encode", lambda model: model)
+        golden: list[Table] = [make() for make in make_vectors.GOOD_FILES.values()]  # type: ignore[misc]
     for model in golden:
         yield from ((model, table) for table in tables(model))
 
@@ -221,7 +222,9 @@ def alone(model: Table, operator: Table, **fields: Any) -> Table:
     inputs = [net.input(s, z) if data is None else net.tensor(s, z, data=data) for s, z, data in given]
     y = model["tensors"][operator["output"]]
     numbers = {"zero_point": y.fields.get("zero_point", 0), **fields}
-    net.output(net.op(operator["options"], inputs, y["shape"], **numbers))
+    if "initial" in y.fields:
+        numbers["initial"] = y["initial"]
+    net.output(net.update(operator["options"], inputs, net.tensor(y["shape"], **numbers)))
     return net.model()
 
 

@@ -13,7 +13,6 @@ from vectors.encode import Table, codes, edge, ints, longs, requant, ubytes, ush
 
 from qrt.schema import generated
 
-
 # Of an element, by dtype.
 BYTES = (1, 4, 2, 1)
 
