@@ -162,7 +162,10 @@ def _tensor(w: _Writer, tensor: Tensor, plan: Plan) -> int:
     fb.TensorAddDtype(b, getattr(fb.DType, tensor.dtype.upper()))
     quantization = tensor.quantization
     if quantization is not None and not quantization.per_channel:
-        (fb.TensorAddZeroPoint16 if tensor.dtype == "int16" else fb.TensorAddZeroPoint)(b, int(quantization.zero_point))
+        if tensor.dtype == "int16":
+            fb.TensorAddZeroPoint16(b, int(quantization.zero_point))
+        else:
+            fb.TensorAddZeroPoint(b, int(quantization.zero_point))
         fb.TensorAddScale(b, float(quantization.scale))
     if data is not None:
         fb.TensorAddData(b, data)
