@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qrt.compiler.builder_parts import Activation, Padding, Pair
+from qrt.compiler.builder_recurrent import Recurrent
 from qrt.compiler.builder_rows import Rows
-from qrt.compiler.builder_state import States
 from qrt.compiler.integers.codes import FUNCTIONS, per_tensor
 from qrt.compiler.ir import Edge, Tensor
 
 
-class GraphBuilder(Rows, States):
+class GraphBuilder(Rows, Recurrent):
     """Builds a quantized graph, one operator a call.
 
     Every method takes and returns `qrt.compiler.ir.Tensor`; an operator that computes new numbers takes

@@ -31,6 +31,8 @@ ATTRS: dict[str, dict[str, object]] = {
     "concat": {"axis": int},
     "transpose": {"permutation": tuple},
     "push": {"axis": int},
+    "svdf": {"rank": int},
+    "lstm": {"time_major": bool},
     "lut": {"table": np.ndarray},
     "slice": {"begin": tuple, "stride": tuple},
     "resize2d": {"rows": np.ndarray, "columns": np.ndarray},
@@ -59,6 +61,11 @@ SOURCE_KINDS = {*SOURCE_ATTRS, *ELEMENTWISE}
 LOWERED_ATTRS: dict[str, dict[str, object]] = {
     **{kind: {"requant": Requant} for kind, facts in OPERATORS.items() if facts.has("requant")},
     "requantize_sum": {"requant": Requant, "b_multiplier": np.ndarray},
+    "svdf": {"requant": Requant, "feature": Requant},
+    "lstm": {
+        **dict.fromkeys(("input", "recurrent"), Requant),
+        **dict.fromkeys(("cell_power", "cell_clip", "output_multiplier", "output_shift"), int),
+    },
     "add": {"a_multiplier": int, "b_multiplier": int},
     "squared_difference": {f"{name}_{part}": int for name in "aby" for part in ("multiplier", "shift")},
     "layer_norm": {"multiplier": np.ndarray, "addend": np.ndarray, "epsilon": int, "epsilon_bits": int, "shift": int},
@@ -126,6 +133,20 @@ def _sliced(op: Op) -> bool:
     return all(s != 0 and 0 <= b < size and 0 <= b + (count - 1) * s < size for size, count, b, s in places)
 
 
+def _svdf_shape(op: Op) -> tuple[int, ...]:
+    x, features, time, state = (tensor.shape for tensor in op.inputs)
+    (filters, memory), rank = time, op.attrs["rank"]
+    fits = features == (filters, x[-1]) and state == (x[0], filters * memory) and rank >= 1 and filters % rank == 0
+    return (x[0], filters // rank) if fits and len(x) == 2 else ()
+
+
+def _lstm_shape(op: Op) -> tuple[int, ...]:
+    x, weights, recurrent, h, c = (tensor.shape for tensor in op.inputs)
+    batch, units = x[1 if op.attrs["time_major"] else 0], h[-1]
+    fits = weights == (4 * units, x[-1]) and recurrent == (4 * units, units) and h == c == (batch, units)
+    return (*x[:2], units) if fits and len(x) == 3 else ()
+
+
 def implied_shape(op: Op) -> tuple[int, ...]:
     """Shape of the output that follows from the inputs."""
     x = op.inputs[0].shape
@@ -160,6 +181,10 @@ def implied_shape(op: Op) -> tuple[int, ...]:
         case "push":
             axis, y = op.attrs["axis"], op.output.shape
             return (*x[:axis], y[axis], *x[axis + 1 :]) if x[axis] <= y[axis] else ()
+        case "svdf":
+            return _svdf_shape(op)
+        case "lstm":
+            return _lstm_shape(op)
         case _:
             return x
 

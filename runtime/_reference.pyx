@@ -9,7 +9,7 @@ SPEC.md divides by floor or by trunc, always saying which. C's `/` is trunc, its
 """
 
 from cpython.pycapsule cimport PyCapsule_New
-from libc.stdint cimport int8_t, int32_t, int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from qrt_kernels cimport (
@@ -25,6 +25,7 @@ from qrt_kernels cimport (
     qrt_layer_norm_params,
     qrt_linear_params,
     qrt_log_softmax_params,
+    qrt_lstm_params,
     qrt_lut_params,
     qrt_matmul_params,
     qrt_mean_params,
@@ -37,6 +38,7 @@ from qrt_kernels cimport (
     qrt_resize2d_params,
     qrt_slice_params,
     qrt_softmax_params,
+    qrt_svdf_params,
     qrt_transpose_params,
     qrt_unary_params,
 )
@@ -572,6 +574,8 @@ include "_reference_move.pxi"
 include "_reference_rows.pxi"
 include "_reference_state.pxi"
 include "_reference_16.pxi"
+include "_reference_gates.pxi"
+include "_reference_recurrent.pxi"
 
 
 # ------------------------------------------------------------------------------------------------ The table

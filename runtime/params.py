@@ -214,6 +214,34 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
         ("kept", "int32_t", 1),
         ("added", "int32_t", 1),
     ),
+    "qrt_svdf_params": (
+        ("batch", "int32_t", 1),
+        ("in_features", "int32_t", 1),
+        ("units", "int32_t", 1),
+        ("rank", "int32_t", 1),
+        ("memory", "int32_t", 1),
+        ("x_zero_point", "int32_t", 1),
+        ("state_zero_point", "int32_t", 1),
+        ("state_int16", "int32_t", 1),
+        ("feature", "qrt_requant", 1),
+        ("requant", "qrt_requant", 1),
+    ),
+    "qrt_lstm_params": (
+        ("batch", "int32_t", 1),
+        ("steps", "int32_t", 1),
+        ("in_features", "int32_t", 1),
+        ("units", "int32_t", 1),
+        ("time_major", "int32_t", 1),
+        ("x_zero_point", "int32_t", 1),
+        ("h_zero_point", "int32_t", 1),
+        ("x_int16", "int32_t", 1),
+        ("cell_power", "int32_t", 1),
+        ("cell_clip", "int32_t", 1),
+        ("output_multiplier", "int32_t", 1),
+        ("output_shift", "int32_t", 1),
+        ("input", "qrt_requant", 1),
+        ("recurrent", "qrt_requant", 1),
+    ),
 }
 
 # The struct of each operator.
@@ -248,4 +276,6 @@ PARAMS: dict[str, str] = {
     "log_softmax": "qrt_log_softmax_params",
     "push": "qrt_push_params",
     "assign": "qrt_reshape_params",
+    "svdf": "qrt_svdf_params",
+    "lstm": "qrt_lstm_params",
 }

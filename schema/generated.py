@@ -84,6 +84,8 @@ class Options(object):
     LogSoftmax = 28
     Push = 29
     Assign = 30
+    Svdf = 31
+    Lstm = 32
 
 
 class Lifetime(object):
@@ -2292,6 +2294,150 @@ class Assign(object):
 
 def AssignStart(builder): builder.StartObject(0)
 def AssignEnd(builder): return builder.EndObject()
+
+
+class Svdf(object):
+    __slots__ = ['_tab']
+
+    @classmethod
+    def GetRootAs(cls, buf, offset=0):
+        n = flatbuffers.encode.Get(flatbuffers.packer.uoffset, buf, offset)
+        x = Svdf()
+        x.Init(buf, n + offset)
+        return x
+
+    @classmethod
+    def GetRootAsSvdf(cls, buf, offset=0):
+        """This method is deprecated. Please switch to GetRootAs."""
+        return cls.GetRootAs(buf, offset)
+    @classmethod
+    def SvdfBufferHasIdentifier(cls, buf, offset, size_prefixed=False):
+        return flatbuffers.util.BufferHasIdentifier(buf, offset, b"\x51\x52\x54\x31", size_prefixed=size_prefixed)
+
+    # Svdf
+    def Init(self, buf, pos):
+        self._tab = flatbuffers.table.Table(buf, pos)
+
+    # Svdf
+    def Feature(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(4))
+        if o != 0:
+            x = self._tab.Indirect(o + self._tab.Pos)
+            obj = Requant()
+            obj.Init(self._tab.Bytes, x)
+            return obj
+        return None
+
+    # Svdf
+    def Requant(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(6))
+        if o != 0:
+            x = self._tab.Indirect(o + self._tab.Pos)
+            obj = Requant()
+            obj.Init(self._tab.Bytes, x)
+            return obj
+        return None
+
+    # Svdf
+    def Rank(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(8))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint32Flags, o + self._tab.Pos)
+        return 1
+
+def SvdfStart(builder): builder.StartObject(3)
+def SvdfAddFeature(builder, feature): builder.PrependUOffsetTRelativeSlot(0, flatbuffers.number_types.UOffsetTFlags.py_type(feature), 0)
+def SvdfAddRequant(builder, requant): builder.PrependUOffsetTRelativeSlot(1, flatbuffers.number_types.UOffsetTFlags.py_type(requant), 0)
+def SvdfAddRank(builder, rank): builder.PrependUint32Slot(2, rank, 1)
+def SvdfEnd(builder): return builder.EndObject()
+
+
+class Lstm(object):
+    __slots__ = ['_tab']
+
+    @classmethod
+    def GetRootAs(cls, buf, offset=0):
+        n = flatbuffers.encode.Get(flatbuffers.packer.uoffset, buf, offset)
+        x = Lstm()
+        x.Init(buf, n + offset)
+        return x
+
+    @classmethod
+    def GetRootAsLstm(cls, buf, offset=0):
+        """This method is deprecated. Please switch to GetRootAs."""
+        return cls.GetRootAs(buf, offset)
+    @classmethod
+    def LstmBufferHasIdentifier(cls, buf, offset, size_prefixed=False):
+        return flatbuffers.util.BufferHasIdentifier(buf, offset, b"\x51\x52\x54\x31", size_prefixed=size_prefixed)
+
+    # Lstm
+    def Init(self, buf, pos):
+        self._tab = flatbuffers.table.Table(buf, pos)
+
+    # Lstm
+    def Input(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(4))
+        if o != 0:
+            x = self._tab.Indirect(o + self._tab.Pos)
+            obj = Requant()
+            obj.Init(self._tab.Bytes, x)
+            return obj
+        return None
+
+    # Lstm
+    def Recurrent(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(6))
+        if o != 0:
+            x = self._tab.Indirect(o + self._tab.Pos)
+            obj = Requant()
+            obj.Init(self._tab.Bytes, x)
+            return obj
+        return None
+
+    # Lstm
+    def TimeMajor(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(8))
+        if o != 0:
+            return bool(self._tab.Get(flatbuffers.number_types.BoolFlags, o + self._tab.Pos))
+        return False
+
+    # Lstm
+    def CellPower(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(10))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int8Flags, o + self._tab.Pos)
+        return 0
+
+    # Lstm
+    def CellClip(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(12))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint16Flags, o + self._tab.Pos)
+        return 0
+
+    # Lstm
+    def OutputMultiplier(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(14))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int32Flags, o + self._tab.Pos)
+        return 0
+
+    # Lstm
+    def OutputShift(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(16))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
+def LstmStart(builder): builder.StartObject(7)
+def LstmAddInput(builder, input): builder.PrependUOffsetTRelativeSlot(0, flatbuffers.number_types.UOffsetTFlags.py_type(input), 0)
+def LstmAddRecurrent(builder, recurrent): builder.PrependUOffsetTRelativeSlot(1, flatbuffers.number_types.UOffsetTFlags.py_type(recurrent), 0)
+def LstmAddTimeMajor(builder, timeMajor): builder.PrependBoolSlot(2, timeMajor, 0)
+def LstmAddCellPower(builder, cellPower): builder.PrependInt8Slot(3, cellPower, 0)
+def LstmAddCellClip(builder, cellClip): builder.PrependUint16Slot(4, cellClip, 0)
+def LstmAddOutputMultiplier(builder, outputMultiplier): builder.PrependInt32Slot(5, outputMultiplier, 0)
+def LstmAddOutputShift(builder, outputShift): builder.PrependUint8Slot(6, outputShift, 0)
+def LstmEnd(builder): return builder.EndObject()
 
 
 class Operator(object):

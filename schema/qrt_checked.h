@@ -34,6 +34,10 @@ static inline uint32_t option_count(const qrt_check *check, const qrt_checked *n
     return qrt_vector_field(check->model->bytes, n->options, number).count;
 }
 
+/* qrt_operators.c: V47 to V49 for each of `rows` rows of `size` weights, and the part of V48 that needs no weights. */
+int32_t qrt_check_rows(qrt_check *check, const qrt_checked *n, const int8_t *weights, uint32_t rows, uint32_t size);
+int qrt_single_fits(uint64_t term, int32_t shift, int32_t y_zero_point);
+
 /* qrt_operators_moves.c: operators that move codes. */
 int32_t qrt_check_pad(qrt_check *check, const qrt_checked *n);
 int32_t qrt_check_concat(qrt_check *check, const qrt_checked *n);
@@ -50,5 +54,9 @@ int32_t qrt_check_l2_norm(qrt_check *check, const qrt_checked *n);
 int32_t qrt_check_layer_norm(qrt_check *check, const qrt_checked *n);
 int32_t qrt_check_softmax(qrt_check *check, const qrt_checked *n);
 int32_t qrt_check_log_softmax(qrt_check *check, const qrt_checked *n);
+
+/* qrt_operators_recurrent.c: operators that have states. */
+int32_t qrt_check_svdf(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_lstm(qrt_check *check, const qrt_checked *n);
 
 #endif

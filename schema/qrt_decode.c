@@ -215,6 +215,16 @@ static void read_layer_norm(const uint8_t *bytes, uint32_t table, qrt_operator *
     op->shift = ubyte_field(bytes, table, LAYER_NORM_SHIFT);
 }
 
+static void read_lstm(const uint8_t *bytes, uint32_t table, qrt_operator *op) {
+    read_requant(bytes, table_field(bytes, table, LSTM_INPUT), 1, &op->of_x);
+    read_requant(bytes, table_field(bytes, table, LSTM_RECURRENT), 1, &op->of_h);
+    op->time_major = ubyte_field(bytes, table, LSTM_TIME_MAJOR);
+    op->cell_power = byte_field(bytes, table, LSTM_CELL_POWER, 0);
+    op->cell_clip = (uint16_t)short_field(bytes, table, LSTM_CELL_CLIP, 0);
+    op->output_multiplier = int_field(bytes, table, LSTM_OUTPUT_MULTIPLIER);
+    op->output_shift = ubyte_field(bytes, table, LSTM_OUTPUT_SHIFT);
+}
+
 /* The fields of `op` that only its kind has, out of the table `options`. */
 static void read_special(const uint8_t *bytes, uint32_t options, qrt_operator *op) {
     qrt_vector multiplier;
@@ -271,6 +281,13 @@ static void read_special(const uint8_t *bytes, uint32_t options, qrt_operator *o
         multiplier = qrt_vector_field(bytes, options, REQUANTIZE_SUM_B_MULTIPLIER);
         op->b_multiplier = elements(bytes, multiplier);
         op->b_multiplier_count = multiplier.count;
+        break;
+    case QRT_SVDF:
+        read_requant(bytes, table_field(bytes, options, SVDF_FEATURE), 0, &op->of_x);
+        op->filter_rank = uint_field(bytes, options, SVDF_RANK, 1);
+        break;
+    case QRT_LSTM:
+        read_lstm(bytes, options, op);
         break;
     default: /* the others have none */
         break;

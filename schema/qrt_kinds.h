@@ -33,12 +33,15 @@ enum qrt_operator_kind {
     QRT_LOG_SOFTMAX = 28,
     QRT_PUSH = 29,
     QRT_ASSIGN = 30,
+    QRT_SVDF = 31,
+    QRT_LSTM = 32,
     QRT_OPERATOR_KIND_END,
 };
 
 /* The rows of a kernel set: those of the operators have their numbers, those of 16-bit arithmetic follow. */
 enum qrt_row16 {
     QRT_REQUANTIZE16 = QRT_OPERATOR_KIND_END,
+    QRT_LSTM16,
     QRT_ROW_END,
 };
 

@@ -180,6 +180,12 @@ typedef struct qrt_operator {
     int32_t epsilon_bits;           /* LAYER_NORM */
     const int32_t *multiplier;      /* LAYER_NORM: [channels] */
     const int64_t *addend;          /* LAYER_NORM: [channels] */
+    qrt_requant_data of_x;          /* SVDF: feature; LSTM: input */
+    qrt_requant_data of_h;          /* LSTM: recurrent */
+    uint32_t filter_rank;           /* SVDF */
+    int32_t time_major;             /* LSTM, these five */
+    int32_t cell_power, cell_clip;
+    int32_t output_multiplier, output_shift;
     const int32_t *begin, *stride;  /* SLICE: [rank] */
     const uint16_t *rows, *columns; /* RESIZE2D: [out_height], [out_width] */
     const uint16_t *row_weight;     /* RESIZE2D: [out_height], or NULL */

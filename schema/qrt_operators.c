@@ -89,7 +89,7 @@ static int32_t check_requant(qrt_check *check, const qrt_checked *n, uint32_t ch
 }
 
 /* |term| + round + |y_zero_point| * 2^shift < 2^63, for a term below 2^62: V48 and V50. */
-static int single_fits(uint64_t term, int32_t shift, int32_t y_zero_point) {
+int qrt_single_fits(uint64_t term, int32_t shift, int32_t y_zero_point) {
     uint64_t round = shift > 0 ? (uint64_t)1 << (shift - 1) : 0;
     uint64_t zero_point = magnitude(y_zero_point);
     if (zero_point > (INT64_LIMIT - 1) >> shift) return 0;
@@ -112,7 +112,7 @@ static int32_t check_acc(qrt_check *check, const qrt_checked *n, uint32_t channe
     } else if (requant->addend != NULL) {
         RULE(48, acc * multiplier + magnitude(requant->addend[entry]) < INT64_LIMIT);
     } else {
-        RULE(48, single_fits(biased * multiplier, shift, n->y.zero_point));
+        RULE(48, qrt_single_fits(biased * multiplier, shift, n->y.zero_point));
     }
     return QRT_OK;
 }
@@ -140,16 +140,17 @@ static int32_t check_channel(qrt_check *check, const qrt_checked *n, uint32_t ch
     return check_acc(check, n, channel, below > above ? below : above);
 }
 
+int32_t qrt_check_rows(qrt_check *check, const qrt_checked *n, const int8_t *weights, uint32_t rows, uint32_t size) {
+    for (uint32_t i = 0; i < rows; i++) TRY(check_channel(check, n, i, weights + (size_t)i * size, size, 1));
+    return QRT_OK;
+}
+
 /* For weights whose first axis is the channels. */
 static int32_t check_channels(qrt_check *check, const qrt_checked *n) {
     uint32_t channels = (uint32_t)n->b.shape[0];
-    uint32_t count = n->b.size / channels;
     TRY(check_weights(check, n));
     TRY(check_requant(check, n, channels));
-    for (uint32_t i = 0; i < channels; i++) {
-        TRY(check_channel(check, n, i, n->b.data + (size_t)i * count, count, 1));
-    }
-    return QRT_OK;
+    return qrt_check_rows(check, n, n->b.data, channels, n->b.size / channels);
 }
 
 /* -- the operators -- */
@@ -224,7 +225,7 @@ static int32_t check_add(qrt_check *check, const qrt_checked *n) {
         RULE(50, add->a_multiplier >= 0 && add->b_multiplier >= 0 && add->shift <= MAX_SHIFT);
         uint64_t codes = n->x.dtype == QRT_INT16 || n->b.dtype == QRT_INT16 ? 65536 : 256;
         uint64_t term = ((uint64_t)add->a_multiplier + (uint64_t)add->b_multiplier) * codes;
-        RULE(50, single_fits(term, add->shift, n->y.zero_point));
+        RULE(50, qrt_single_fits(term, add->shift, n->y.zero_point));
     }
     return QRT_OK;
 }
@@ -378,6 +379,10 @@ static int32_t check_special(qrt_check *check, const qrt_checked *n) {
         return qrt_check_layer_norm(check, n);
     case QRT_REQUANTIZE_SUM:
         return check_requantize_sum(check, n);
+    case QRT_SVDF:
+        return qrt_check_svdf(check, n);
+    case QRT_LSTM:
+        return qrt_check_lstm(check, n);
     default: /* elementwise, and nothing more */
         return QRT_OK;
     }

@@ -120,3 +120,22 @@ X(70, "Only weights of conv2d, dwconv2d and linear are int4. An operator that mo
   "transpose, slice, push, assign) has inputs and output of one type, pad with value 0 where that is int16. "
   "Another input or output is int16 only where section 2 says so of its operator; weights are not, nor is an "
   "input where y is int32.")
+X(75, "svdf: x, which is not the state, feature_weights and y are int8; feature_weights and time_weights are constant"
+  " with zero_point 0; time_weights have the state's type, int8 or int16, and an int16 state has zero_point 0. "
+  "All have rank 2: x is [B, I], feature_weights [F, I], time_weights [F, M], state [B, F * M], y [B, F / rank]; "
+  "rank is at least 1 and divides F.")
+X(76, "svdf: feature and requant have one multiplier, which is not negative, one shift, at most 62, and no addend; "
+  "requant's output_min is not above its output_max; feature has no bias, and requant none or one entry for each "
+  "entry of y's last axis. Feature keeps V47, V48 and V49 for acc, as for an int8 y with zero_point 0; for "
+  "requant, shift is at least 32 where rounding is DOUBLE, and 2^31 * multiplier + round + |y_zero_point| * "
+  "2^shift is below 2^63 where it is SINGLE.")
+X(77, "lstm: x, which is no state of it, h and y have one type, int8 or int16, and c is int16; weights and "
+  "recurrent_weights are constant int8 with zero_point 0; int16 tensors have zero_point 0; h and y have the same "
+  "numbers. x and y have rank 3, the others rank 2: x is [B, T, I], or [T, B, I] with time_major, y the same with"
+  " H for I, weights [4 * H, I], recurrent_weights [4 * H, H], h and c [B, H].")
+X(78, "lstm: multiplier and shift of input and of recurrent have 4 entries or 4 * H, addend, if there is one, as "
+  "many; no multiplier is negative and no shift above 62; input has no bias or one of 4 * H entries, and "
+  "recurrent has none; an addend comes only with rounding SINGLE and without bias. cell_power is from -29 to 1 "
+  "and cell_clip at most 32767; output_multiplier is not negative and output_shift from 31 to 62.")
+X(79, "lstm: input and recurrent keep V47, V48 and V49 for each row's sum, as for an int8 y with zero_point 0. Where "
+  "x is int16, rounding is SINGLE, and V48 alone holds, for lo = -32768 and hi = 32767.")

@@ -152,6 +152,20 @@ static const qrt_field_type log_softmax_fields[] = {
 static const qrt_field_type push_fields[] = {
     [PUSH_AXIS] = SCALAR(1),
 };
+static const qrt_field_type svdf_fields[] = {
+    [SVDF_FEATURE] = TABLE,
+    [SVDF_REQUANT] = TABLE,
+    [SVDF_RANK] = SCALAR(4),
+};
+static const qrt_field_type lstm_fields[] = {
+    [LSTM_INPUT] = TABLE,
+    [LSTM_RECURRENT] = TABLE,
+    [LSTM_TIME_MAJOR] = ENUMERATION(1),
+    [LSTM_CELL_POWER] = SCALAR(1),
+    [LSTM_CELL_CLIP] = SCALAR(2),
+    [LSTM_OUTPUT_MULTIPLIER] = SCALAR(4),
+    [LSTM_OUTPUT_SHIFT] = SCALAR(1),
+};
 static const qrt_field_type operator_fields[] = {
     [OPERATOR_NAME] = TEXT,
     [OPERATOR_INPUTS] = VECTOR(4, 1),
@@ -230,6 +244,8 @@ const qrt_table_type qrt_option_tables[QRT_OPERATOR_KIND_END] = {
     [QRT_LOG_SOFTMAX] = FIELDS(log_softmax_fields),
     [QRT_PUSH] = FIELDS(push_fields),
     [QRT_ASSIGN] = {NULL, 0},
+    [QRT_SVDF] = FIELDS(svdf_fields),
+    [QRT_LSTM] = FIELDS(lstm_fields),
 };
 
 const qrt_facts qrt_operator_facts[QRT_OPERATOR_KIND_END] = {
@@ -263,6 +279,8 @@ const qrt_facts qrt_operator_facts[QRT_OPERATOR_KIND_END] = {
     [QRT_LOG_SOFTMAX] = {.least_inputs = 1, .most_inputs = 1, .in_place = 1},
     [QRT_PUSH] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .moves = 1, .writes_state = 1},
     [QRT_ASSIGN] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .moves = 1, .writes_state = 1},
+    [QRT_SVDF] = {.least_inputs = 4, .most_inputs = 4, .states = 1, .requant = FIELD(SVDF_REQUANT)},
+    [QRT_LSTM] = {.least_inputs = 5, .most_inputs = 5, .states = 2, .row16 = QRT_LSTM16},
 };
 
 const char *const qrt_operator_names[QRT_OPERATOR_KIND_END] = {
@@ -296,4 +314,6 @@ const char *const qrt_operator_names[QRT_OPERATOR_KIND_END] = {
     [QRT_LOG_SOFTMAX] = "log_softmax",
     [QRT_PUSH] = "push",
     [QRT_ASSIGN] = "assign",
+    [QRT_SVDF] = "svdf",
+    [QRT_LSTM] = "lstm",
 };

@@ -13,56 +13,12 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
+import bigint_recurrent
 import numpy as np
+from bigint_numbers import Array, clamp, double, each, exact, fits, half, high_mul, rounding_shift, single
 
 from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Graph, Op, Tensor
-
-Array = np.ndarray[Any, Any]
-
-
-def exact(codes: Array) -> Array:
-    return codes.astype(object)
-
-
-def each(function: Callable[..., Any], *values: Any) -> Array:
-    """`function` on every element, with broadcasting."""
-    result: Array = np.frompyfunc(function, len(values), 1)(*values)
-    return result
-
-
-def fits(value: int, bits: int) -> int:
-    assert -(2 ** (bits - 1)) <= value < 2 ** (bits - 1), f"{value} does not fit into {bits} bits"
-    return value
-
-
-def clamp(v: int, output_min: int, output_max: int) -> int:
-    return min(max(v, output_min), output_max)
-
-
-def half(shift: int) -> int:
-    return 2 ** (shift - 1) if shift > 0 else 0
-
-
-def high_mul(a: int, m: int) -> int:
-    nudge = 2**30 if a * m >= 0 else 1 - 2**30
-    return math.trunc(Fraction(fits(a * m + nudge, 64), 2**31))
-
-
-def rounding_shift(v: int, n: int) -> int:
-    t = (2**n - 1) // 2 + (1 if v < 0 else 0)
-    return math.floor(Fraction(v, 2**n)) + (1 if v % 2**n > t else 0)
-
-
-def single(acc: int, multiplier: int, shift: int, addend: int) -> int:
-    return fits(acc * multiplier + fits(addend, 64), 64) >> shift
-
-
-def double(acc: int, multiplier: int, shift: int, zero_point: int) -> int:
-    left = 31 - shift if shift < 31 else 0
-    right = shift - 31 if shift > 31 else 0
-    high = high_mul(fits(acc * 2**left, 32), multiplier)
-    return rounding_shift(high, right) + zero_point
 
 
 def requantize(acc: Array, requant: Requant, y: Tensor) -> Array:
@@ -419,7 +375,7 @@ def assign(op: Op, x: Array, state: Array) -> Array:
     return x
 
 
-OPERATORS: dict[str, Callable[..., Array]] = {
+OPERATORS: dict[str, Callable[..., Any]] = {
     "conv2d": conv2d,
     "dwconv2d": dwconv2d,
     "linear": linear,
@@ -450,6 +406,8 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "log_softmax": log_softmax,
     "push": push,
     "assign": assign,
+    "svdf": bigint_recurrent.svdf,
+    "lstm": bigint_recurrent.lstm,
 }
 BITS = {"int8": 8, "int16": 16, "int32": 32}
 

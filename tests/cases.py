@@ -14,6 +14,7 @@ from typing import Any
 import graphs
 from case import Case, case
 from graphs import PER_TENSOR, Numbers, Shape, Sum, Window
+from recurrent_cases import recurrent_cases
 from row_cases import row_cases
 from state_cases import state_cases
 
@@ -566,6 +567,7 @@ CASES: tuple[Case, ...] = (
     *place_cases(),
     *accumulator_cases(),
     *register_cases(),
+    *recurrent_cases(),
 )
 # For sets beside each other only: with bigints they take as much memory as the copy that kernels must not make.
 IMMENSE: tuple[Case, ...] = tuple(immense_cases())

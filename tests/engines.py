@@ -47,6 +47,10 @@ class Tflm:
         self.interpreter.invoke()
         return [self.interpreter.get_output(index) for index in range(outputs)]
 
+    def reset(self) -> None:
+        """Gives every variable its zero point."""
+        self.interpreter.reset()
+
 
 class Litert:
     """LiteRT with a model: its reference kernels, or its default ones, of which XNNPACK is most."""

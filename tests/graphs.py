@@ -128,7 +128,7 @@ def tensor(name: str, shape: Shape, zero_point: int = 0, data: Array | None = No
 
 
 def one_operator(kind: str, inputs: Sequence[Tensor], output: Tensor, **attrs: Any) -> Graph:
-    given = [Edge(t) for t in dict.fromkeys(inputs) if t.data is None]
+    given = [Edge(t) for t in dict.fromkeys(inputs) if t.data is None and not t.is_state]
     return Graph(kind, [Op(kind, kind, list(inputs), output, attrs)], given, [Edge(output)])
 
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from qrt.compiler.ir import Op
 
 
+# What a shifted accumulator may be with DOUBLE rounding, by the type of the output (V49).
+DOUBLE_LIMIT = {"int8": 2**31 - 2**8, "int16": 2**31 - 2**16}
+
+
 def high_mul(a: Any, m: Any) -> Any:
     """a * m / 2^31, to nearest, ties up (SPEC.md, section 1.1)."""
     return (a * m + 2**30) >> 31
@@ -28,6 +32,11 @@ def rounding_shift(v: Any, n: Any) -> Any:
 def implied_addend(multiplier: Any, shift: Any, bias: Any, y_zero_point: int) -> Any:
     """``bias * multiplier + 2^(shift-1) + y_zero_point * 2^shift``: the addend of SINGLE (SPEC.md, section 1.1)."""
     return bias * multiplier + ((1 << shift) >> 1) + (y_zero_point << shift)
+
+
+def fits_double(acc_max: int, shift: int, y_dtype: str = "int8") -> bool:
+    """Whether DOUBLE's left shift of an accumulator fits into int32, with room for the zero point (V49)."""
+    return acc_max << max(31 - shift, 0) <= DOUBLE_LIMIT[y_dtype]
 
 
 def requantize(acc: Any, requant: Requant, y_zero_point: int) -> np.ndarray:

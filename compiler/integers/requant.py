@@ -15,7 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.integers.arithmetic import implied_addend, requantize
+from qrt.compiler.integers.arithmetic import fits_double, implied_addend, requantize
 from qrt.compiler.integers.channels import (
     CHANNEL_AXIS,
     MAX_SHIFT,
@@ -30,6 +30,7 @@ from qrt.compiler.integers.fitting import match_float32
 from qrt.compiler.integers.gemmlowp import softmax_exponential
 from qrt.compiler.integers.layer_norm import lower_layer_norm
 from qrt.compiler.integers.log_softmax import lower_log_softmax
+from qrt.compiler.integers.recurrent import lower_lstm, lower_svdf
 from qrt.compiler.integers.sums import RATIOS, engine_sum
 from qrt.compiler.integers.thresholds import STATED, engine_codes, match_engine, single_precision, thresholds
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
@@ -37,8 +38,6 @@ from qrt.compiler.report import Report
 from qrt.schema.operators import OPERATORS
 
 ACC_LIMIT = 2**31
-# With DOUBLE rounding an accumulator leaves room for the zero point (V49).
-DOUBLE_LIMIT = 2**31 - 256
 PRODUCT_LIMIT = 2**63
 # Largest bias after a channel's scale is widened; half of the accumulator's range remains for the products.
 WIDE_BIAS = 2**30
@@ -55,11 +54,6 @@ def _fit(multiplier: int, shift: int, acc_max: int, zero_point: int) -> tuple[in
     while implied_addend(multiplier, shift, acc_max, abs(zero_point)) >= PRODUCT_LIMIT:
         multiplier, shift = _halve(multiplier, shift)
     return multiplier, shift
-
-
-def _fits_double(acc_max: int, shift: int) -> bool:
-    """Whether DOUBLE's left shift of acc fits into int32, with room for the zero point."""
-    return acc_max << max(31 - shift, 0) <= DOUBLE_LIMIT
 
 
 def _bounds(op: Op) -> tuple[int, int]:
@@ -260,7 +254,7 @@ def _multipliers(op: Op, channels: Channels, rounding: str, report: Report) -> t
             vanished.append(c)
         if rounding == "SINGLE":
             multiplier, shift = _fit(multiplier, shift, acc + abs(channels.bias[c]), margin)
-        elif not _fits_double(acc + abs(channels.bias[c]), shift):
+        elif not fits_double(acc + abs(channels.bias[c]), shift):
             reason = f"channel {c}: a real multiplier of {real:g} overflows with DOUBLE rounding; use SINGLE"
             raise CompileError([Problem(op.name, op.kind, reason)])
         multipliers.append(multiplier)
@@ -290,7 +284,7 @@ def _single_requant(op: Op, real: float, acc_max: int) -> None:
         ) from None
     if rounding == "SINGLE":
         multiplier, shift = _fit(multiplier, shift, acc_max, op.output.zero_point)
-    elif not _fits_double(acc_max, shift):
+    elif not fits_double(acc_max, shift):
         raise CompileError([Problem(op.name, op.kind, f"a real multiplier of {real:g} overflows with DOUBLE rounding")])
     op.attrs["requant"] = Requant(
         np.array([multiplier], np.int32), np.array([shift], np.uint8), None, None, rounding, *_bounds(op)
@@ -349,7 +343,7 @@ def _check_stated(op: Op) -> None:
         return
     requant, x = op.attrs["requant"], op.inputs[0]
     reach = max(128 + x.zero_point, 127 - x.zero_point)
-    if not _fits_double(x.shape[1] * x.shape[2] * reach, int(requant.shift[0])):
+    if not fits_double(x.shape[1] * x.shape[2] * reach, int(requant.shift[0])):
         reason = "its sums can overflow with DOUBLE rounding: the scales of its input and output are too far apart"
         raise CompileError([Problem(op.name, op.kind, reason)])
 
@@ -399,6 +393,8 @@ def lower(graph: Graph, report: Report) -> Graph:
         "softmax": _lower_softmax,
         "layer_norm": lower_layer_norm,
         "log_softmax": lower_log_softmax,
+        "lstm": lower_lstm,
+        "svdf": lower_svdf,
         "squared_difference": _lower_squared_difference,
     }
     problems: list[Problem] = []

@@ -372,6 +372,56 @@ static void fill_log_softmax(const qrt_node *n, void *params, int32_t *runs) {
     p->log_multiplier = n->op.log_multiplier;
 }
 
+/* A requantization without a zero point to a number of 8 or 16 bits. */
+static void fill_inner_requant(const qrt_requant_data *data, int32_t is_int16, qrt_requant *requant) {
+    qrt_tensor y;
+    memset(&y, 0, sizeof y);
+    y.dtype = is_int16 ? QRT_INT16 : QRT_INT8;
+    fill_requant(data, &y, requant);
+    requant->output_min = is_int16 ? INT16_MIN : INT8_MIN;
+    requant->output_max = is_int16 ? INT16_MAX : INT8_MAX;
+}
+
+static void fill_svdf(const qrt_node *n, void *params, int32_t *runs) {
+    qrt_svdf_params *p = params;
+    qrt_tensor time, state;
+    (void)runs;
+    qrt_model_tensor(n->model, n->op.inputs[2], &time);
+    qrt_model_tensor(n->model, n->op.inputs[3], &state);
+    p->batch = n->a.shape[0];
+    p->in_features = n->a.shape[1];
+    p->units = n->y.shape[1];
+    p->rank = (int32_t)n->op.filter_rank;
+    p->memory = time.shape[1];
+    p->x_zero_point = n->a.zero_point;
+    p->state_zero_point = state.zero_point;
+    p->state_int16 = state.dtype == QRT_INT16;
+    fill_inner_requant(&n->op.of_x, p->state_int16, &p->feature);
+    fill_requant(&n->op.requant, &n->y, &p->requant);
+}
+
+static void fill_lstm(const qrt_node *n, void *params, int32_t *runs) {
+    int32_t major = n->op.time_major;
+    qrt_lstm_params *p = params;
+    (void)runs;
+    p->batch = n->a.shape[major ? 1 : 0];
+    p->steps = n->a.shape[major ? 0 : 1];
+    p->in_features = n->a.shape[2];
+    p->units = n->y.shape[2];
+    p->time_major = major;
+    p->x_zero_point = n->a.zero_point;
+    p->h_zero_point = n->y.zero_point;
+    p->x_int16 = n->a.dtype == QRT_INT16;
+    p->cell_power = n->op.cell_power;
+    p->cell_clip = n->op.cell_clip;
+    p->output_multiplier = n->op.output_multiplier;
+    p->output_shift = n->op.output_shift;
+    fill_inner_requant(&n->op.of_x, 1, &p->input);
+    fill_inner_requant(&n->op.of_h, 1, &p->recurrent);
+    p->input.step = n->op.of_x.count > 4;
+    p->recurrent.step = n->op.of_h.count > 4;
+}
+
 #define FILLER(name, row, params, fill)                                                                                \
     const qrt_filler qrt_##name##_filler = {row, 0, sizeof(qrt_##params##_params), 0, fill}
 #define PACKED_FILLER(name, row, params, fill)                                                                         \
@@ -408,7 +458,10 @@ FILLER(layer_norm, QRT_LAYER_NORM, layer_norm, fill_layer_norm);
 FILLER(log_softmax, QRT_LOG_SOFTMAX, log_softmax, fill_log_softmax);
 FILLER(push, QRT_PUSH, push, fill_push);
 FILLER(assign, QRT_ASSIGN, reshape, fill_reshape);
+FILLER(svdf, QRT_SVDF, svdf, fill_svdf);
+FILLER(lstm, QRT_LSTM, lstm, fill_lstm);
 FILLER(requantize16, QRT_REQUANTIZE16, unary, fill_unary);
+FILLER(lstm16, QRT_LSTM16, lstm, fill_lstm);
 
 void qrt_pack(const qrt_filler *filler, const qrt_kernel *kernel, void *params, void *packed) {
     const void *place = packed;

@@ -232,6 +232,28 @@ typedef struct qrt_push_params {
     int32_t kept, added;
 } qrt_push_params;
 
+/* inputs: x, feature weights, time weights, and the state, which run() updates. */
+typedef struct qrt_svdf_params {
+    int32_t batch, in_features, units, rank, memory;
+    int32_t x_zero_point, state_zero_point;
+    int32_t state_int16; /* 1: state and time weights are int16, the zero point is 0 */
+    qrt_requant feature; /* step 0, no bias; y_zero_point is 0, the state's is added behind it */
+    qrt_requant requant; /* step 0, bias for each unit; acc may be any int32 */
+} qrt_svdf_params;
+
+/* inputs: x, weights and recurrent weights, each for 4 * units channels, and the states h and c, which run() updates.
+ * lstm16: x, h and the output are int16. */
+typedef struct qrt_lstm_params {
+    int32_t batch, steps, in_features, units;
+    int32_t time_major; /* 1: x is [steps, batch, in_features] */
+    int32_t x_zero_point, h_zero_point;
+    int32_t x_int16;
+    int32_t cell_power; /* -29 to 1 */
+    int32_t cell_clip;  /* 0: none */
+    int32_t output_multiplier, output_shift;
+    qrt_requant input, recurrent; /* to int16; step 0: one entry for each gate; input may have a bias for each channel */
+} qrt_lstm_params;
+
 /* Room for the parameters of any operator. */
 typedef union qrt_params {
     qrt_conv2d_params conv2d; /* and dwconv2d, transpose_conv2d */
@@ -256,6 +278,8 @@ typedef union qrt_params {
     qrt_requantize_sum_params requantize_sum;
     qrt_layer_norm_params layer_norm;
     qrt_log_softmax_params log_softmax;
+    qrt_svdf_params svdf;
+    qrt_lstm_params lstm;
 } qrt_params;
 
 /* How a kernel with windows reads its input: what a row of output needs, perhaps while it writes that row; all that a

@@ -178,6 +178,23 @@ cdef extern from "qrt_kernels.h" nogil:
         int32_t outer
         int32_t kept, added
 
+    ctypedef struct qrt_svdf_params:
+        int32_t batch, in_features, units, rank, memory
+        int32_t x_zero_point, state_zero_point
+        int32_t state_int16
+        qrt_requant feature
+        qrt_requant requant
+
+    ctypedef struct qrt_lstm_params:
+        int32_t batch, steps, in_features, units
+        int32_t time_major
+        int32_t x_zero_point, h_zero_point
+        int32_t x_int16
+        int32_t cell_power
+        int32_t cell_clip
+        int32_t output_multiplier, output_shift
+        qrt_requant input, recurrent
+
     ctypedef union qrt_params:
         qrt_conv2d_params conv2d
         qrt_linear_params linear
@@ -201,6 +218,8 @@ cdef extern from "qrt_kernels.h" nogil:
         qrt_requantize_sum_params requantize_sum
         qrt_layer_norm_params layer_norm
         qrt_log_softmax_params log_softmax
+        qrt_svdf_params svdf
+        qrt_lstm_params lstm
 
     ctypedef struct qrt_kernel:
         void (*run)(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil
@@ -246,7 +265,10 @@ cdef extern from "qrt_kernels.h" nogil:
         qrt_kernel log_softmax
         qrt_kernel push
         qrt_kernel assign
+        qrt_kernel svdf
+        qrt_kernel lstm
         qrt_kernel requantize16
+        qrt_kernel lstm16
 
     const qrt_kernel *qrt_kernel_row(const qrt_kernels *kernels, int32_t number)
     const qrt_kernel *qrt_kernel_covering(const qrt_kernel *kernel, const void *params)

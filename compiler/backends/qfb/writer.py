@@ -98,7 +98,7 @@ def _vector(w: _Writer, op: Op, field: Field) -> int | None:
     """The vector of that name, or the Requant; None where an operator leaves it out, or the field is no such thing."""
     value = op.attrs.get(field.name)
     if field.type == "Requant":
-        return w.requant(op.attrs["requant"], op.output.dtype)
+        return w.requant(op.attrs[field.name], op.output.dtype)
     if not field.element or (value is None and not field.required):
         return None
     if field.name == "exponential":

@@ -92,6 +92,7 @@ class TfliteFile:
         zero_point: Any = 0,
         axis: int = 0,
         data: np.ndarray | None = None,
+        variable: bool = False,
     ) -> int:
         """Adds a tensor and returns its index.
 
@@ -103,6 +104,8 @@ class TfliteFile:
             float32 and integers; several along `axis` for per-channel quantization.
         data : numpy.ndarray, optional
             The value of a constant.
+        variable : bool
+            Whether an operator keeps its state there.
         """
         quantization = None
         if scale is not None:
@@ -127,6 +130,7 @@ class TfliteFile:
                 buffer=buffer,
                 name=self.builder.CreateSharedString(name),
                 quantization=quantization,
+                is_variable=variable,
             )
         )
         return len(self.tensors) - 1

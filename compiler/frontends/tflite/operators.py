@@ -5,7 +5,7 @@ Each function takes the importer and a node, and appends operators that compute 
 
 from __future__ import annotations
 
-from qrt.compiler.frontends.tflite import activations, arithmetic, gathers, layers, movement, reductions
+from qrt.compiler.frontends.tflite import activations, arithmetic, gathers, layers, movement, recurrent, reductions
 from qrt.compiler.frontends.tflite.edges import dequantize, quantize
 from qrt.compiler.frontends.tflite.engine import Translation
 from qrt.compiler.frontends.tflite.node import KEEPING
@@ -88,10 +88,12 @@ OPERATORS: dict[str, Translation] = {
     "STRIDED_SLICE": movement.strided_slice,
     "SUB": arithmetic.sum_of_two("SubOptions", True),
     "SUM": reductions.total,
+    "SVDF": recurrent.svdf,
     "TANH": activations.squashing(functions.tanh),
     "TILE": gathers.tile,
     "TRANSPOSE": movement.transpose,
     "TRANSPOSE_CONV": layers.transpose_conv,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": recurrent.unidirectional_sequence_lstm,
     "UNPACK": movement.unpack,
     "ZEROS_LIKE": gathers.fill,
 }

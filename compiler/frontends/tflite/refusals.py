@@ -16,8 +16,6 @@ RECURRENT = frozenset(
         "BIDIRECTIONAL_SEQUENCE_RNN",
         "LSTM",
         "RNN",
-        "SVDF",
-        "UNIDIRECTIONAL_SEQUENCE_LSTM",
         "UNIDIRECTIONAL_SEQUENCE_RNN",
     }
 )
@@ -49,7 +47,7 @@ def of_kind(node: Node) -> str | None:
     if node.kind in STATE:
         return "keeps state from run to run, which is not supported; make the state an input and an output"
     if node.kind in CONTROL:
-        return "is a loop, a branch or a call, which is not supported; unroll it when converting"
+        return "is a loop, a branch or a call, which is not supported; unroll it when converting (Keras: unroll=True)"
     return None
 
 

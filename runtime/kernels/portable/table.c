@@ -36,7 +36,10 @@ ROW(layer_norm)
 ROW(log_softmax)
 ROW(push)
 ROW(assign)
+ROW(svdf)
+ROW(lstm)
 ROW(requantize16)
+ROW(lstm16)
 
 void qrt_kernels_portable(qrt_kernels *kernels) {
     kernels->name = "portable";
