@@ -52,13 +52,13 @@ def check(graph: Graph) -> None:
         if not 1 <= len(edges) <= MAX_EDGES:
             reason = f"has {len(edges)} {what}s; 1 to {MAX_EDGES} are supported"
             problems.append(Problem(graph.name, "file", reason))
-    known = {edge.tensor for edge in graph.inputs}
+    known = {edge.tensor for edge in graph.inputs} | set(graph.states())
     for op in graph.ops:
         for tensor in op.inputs:
             if not tensor.is_constant and tensor not in known:
                 reason = f"reads {tensor.name!r}, which no earlier node writes; the graph has a cycle or is not sorted"
                 problems.append(Problem(op.name, op.kind, reason))
-        if op.output in known or op.output.is_constant:
+        if (op.output in known and not op.output.is_state) or op.output.is_constant:
             problems.append(Problem(op.name, op.kind, f"writes {op.output.name!r}, which already has a value"))
         known.add(op.output)
     for edge in graph.outputs:

@@ -277,6 +277,30 @@ def _layer_norm(op: Op, x: Array, *parameters: Array) -> Array:
     return np.asarray(d / np.sqrt((d * d).mean(axis=-1, keepdims=True) + op.attrs["epsilon"]) * gamma + beta)
 
 
+def _svdf(op: Op, x: Array, features: Array, time: Array, state: Array) -> Array:
+    """Changes the state in place, as `_lstm` does."""
+    memory = state.reshape(len(x), *time.shape)
+    memory[:, :, :-1] = memory[:, :, 1:].copy()
+    memory[:, :, -1] = x @ features.T
+    y: Array = (memory * time).sum(axis=2).reshape(len(x), -1, op.attrs["rank"]).sum(axis=2)
+    return y + op.attrs.get("bias", 0) * op.inputs[3].scale * op.inputs[2].scale
+
+
+def _lstm(op: Op, x: Array, weights: Array, recurrent: Array, h: Array, c: Array) -> Array:
+    numbers = op.inputs[1].quantization
+    bias = op.attrs["bias"] * op.inputs[0].scale * np.asarray(numbers.scale) if numbers is not None else 0
+    limit = op.attrs["cell_clip"] * op.inputs[4].scale or np.inf
+    outputs = []
+    for step in x if op.attrs["time_major"] else x.swapaxes(0, 1):
+        i, f, g, o = np.split(step @ weights.T + h @ recurrent.T + bias, 4, axis=1)
+        i, f, o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))
+        c[...] = np.clip(f * c + i * np.tanh(g), -limit, limit)
+        h[...] = np.tanh(c) * o
+        outputs.append(h.copy())
+    y = np.stack(outputs)
+    return y if op.attrs["time_major"] else y.swapaxes(0, 1)
+
+
 def _add(op: Op, a: Array, b: Array) -> Array:
     return np.asarray(a - b if op.attrs.get("subtract", False) else a + b)
 
@@ -317,4 +341,6 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "log_softmax": _log_softmax,
     "add": _add,
     "matmul": _matmul,
+    "svdf": _svdf,
+    "lstm": _lstm,
 }

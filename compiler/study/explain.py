@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.integers.arithmetic import add_addend, implied_addend
-from qrt.compiler.integers.channels import CHANNEL_AXIS, channel_range
+from qrt.compiler.integers.channels import CHANNEL_AXIS, Requant, channel_range
 from qrt.compiler.ir import Graph, Op, Quantization
 from qrt.compiler.study.program_kernels import formula
 from qrt.schema.operators import OPERATORS
@@ -130,6 +130,22 @@ OTHERS = {
         "y = clamp((addend - (max - x) * multiplier - log2(sum of e) * log_multiplier) >> shift)",
         "multiplier * 2^-shift = x_scale / y_scale, log_multiplier * 2^(26 - shift) = ln(2) / y_scale",
     ],
+    "svdf": [
+        "acc = sum over features of (x - x_zero_point) * feature_weights, for each filter",
+        "each filter's memory in the state moves on by one; its last entry is",
+        "wrap(round(acc * real_feature) + state_zero_point)",
+        "acc = bias + sum over the rank filters of y and their memory of (state - state_zero_point) * time_weights",
+        "y = clamp(round(acc * real_multiplier) + y_zero_point)",
+        "real_feature = x_scale * feature_scale / state_scale, real_multiplier = state_scale * time_scale / y_scale",
+    ],
+    "lstm": [
+        "gate = sat16(sat16(round((sum of (x - x_zero_point) * w + bias) * real_input)) + sat16(round((sum of (h - "
+        "h_zero_point) * r) * real_recurrent))), in units of 2^-12",
+        "i, f, o = sigmoid(gate), g = tanh(gate), in units of 2^-15",
+        "c = sat16(f * c + i * g), in units of 2^cell_power; clipped to cell_clip where that is not 0",
+        "y = h = clamp(round(tanh(c) * o * 2^-30 / h_scale) + h_zero_point)",
+        "real_input = x_scale * w_scale * 2^12 and real_recurrent = h_scale * r_scale * 2^12, for each gate",
+    ],
     "arg_max": ["y = index of the first of the largest codes - 128"],
     "layer_norm": [
         "d = C * x - sum of x, n = d / sqrt(sum of d^2 + epsilon * 2^-epsilon_bits) in units of 2^-30",
@@ -143,6 +159,8 @@ OTHERS = {
         "scale_down(v, multiplier, shift) = rounding_shift(high_mul(v, multiplier), shift - 31)",
     ],
 }
+# The inputs of operators that have states.
+RECURRENT = {"svdf": ("x", "feature", "time", "state"), "lstm": ("x", "w", "r", "h", "c")}
 SINGLE = [
     "y = clamp((acc * multiplier + addend) >> shift)",
     "addend = bias * multiplier + 2^(shift-1) + y_zero_point * 2^shift",
@@ -212,6 +230,8 @@ def explain(graph: Graph, index: int, source: Graph | None = None) -> Explanatio
         return _add(op, index)
     if op.kind == "requantize_sum":
         return _requantize_sum(op, index)
+    if op.kind in RECURRENT:
+        return _recurrent(op, index)
     numbers = _edges(op)
     facts = OPERATORS[op.kind]
     if facts.has("requant"):
@@ -316,6 +336,19 @@ def _requantize_sum(op: Op, index: int) -> Explanation:
     numbers |= {"multiplier": requant.multiplier.tolist(), "shift": requant.shift.tolist()}
     numbers |= {"b_multiplier": op.attrs["b_multiplier"].tolist(), "addend": requant.addend.tolist()}
     return Explanation(index, op.name, op.kind, REQUANTIZE_SUM, numbers)
+
+
+def _recurrent(op: Op, index: int) -> Explanation:
+    tensors = (*zip(RECURRENT[op.kind], op.inputs, strict=True), ("y", op.output))
+    numbers: dict[str, Any] = {}
+    for name, tensor in tensors:
+        numbers |= {f"{name}_scale": tensor.scale, f"{name}_zero_point": tensor.zero_point}
+    for name, value in op.attrs.items():
+        if isinstance(value, Requant):
+            numbers |= {f"{name}_multiplier": value.multiplier.tolist(), f"{name}_shift": value.shift.tolist()}
+        else:
+            numbers[name] = value
+    return Explanation(index, op.name, op.kind, OTHERS[op.kind], numbers)
 
 
 def _source_bias(op: Op, source: Graph | None) -> np.ndarray | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from qrt.compiler.integers.arithmetic import add_addend, implied_addend
 from qrt.compiler.ir import Op
+from qrt.compiler.study import program_recurrent as recurrent
 
 SINGLE = """
 def requantized(acc):
@@ -490,6 +491,8 @@ KINDS: dict[str, tuple[Callable[[Op], dict[str, Any]], list[str]]] = {
     "assign": (_attrs(), [ASSIGN]),
     "transpose": (_attrs("permutation"), [TRANSPOSE]),
     "slice": (_attrs("begin", "stride", shape=True), [SLICE]),
+    "svdf": (recurrent.svdf_numbers, [recurrent.ROUNDED, recurrent.SVDF]),
+    "lstm": (recurrent.lstm_numbers, [recurrent.ROUNDED, recurrent.GATES, recurrent.LSTM]),
 }
 # Elementwise operators on real values, except those that a float operator of the source has the name of.
 REAL: dict[str, Callable[..., Any]] = {
@@ -511,7 +514,7 @@ def functions(op: Op) -> list[str]:
     requant = op.attrs.get("requant")
     if op.output.dtype == "int32":
         return [ACCUMULATORS, *texts]
-    if requant is not None and op.kind != "requantize_sum":
+    if requant is not None and op.kind not in ("requantize_sum", "svdf"):
         return [SINGLE if requant.rounding == "SINGLE" else DOUBLE, *texts]
     return texts
 

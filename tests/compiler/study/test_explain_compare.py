@@ -60,8 +60,9 @@ def test_programs_of_every_operator(case: cases.Case) -> None:
     content = to_bytes(case.graph())
     graph, model = read(content), qrt.load(content, kernels="portable")
     texts = [program(op, "case.qfb") for op in graph.ops]
+    states = {tensor: tensor.initial.copy() for tensor in graph.states() if tensor.initial is not None}
     for inputs in case.inputs(graph):
-        values = dict(zip((edge.tensor for edge in graph.inputs), inputs, strict=True))
+        values = dict(zip((edge.tensor for edge in graph.inputs), inputs, strict=True)) | states
         for op, text in zip(graph.ops, texts, strict=True):
             names: dict[str, Any] = {}
             exec(compile(text, "program", "exec"), names)
