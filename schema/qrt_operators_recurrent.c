@@ -39,6 +39,7 @@ static int32_t check_sums(qrt_check *check, const qrt_tensor *x, const qrt_requa
     memset(&sums, 0, sizeof sums);
     sums.op.requant = *requant;
     sums.x = *x;
+    TRY(qrt_spend(check, (uint64_t)rows * size));
     return qrt_check_rows(check, &sums, weights, rows, size);
 }
 
@@ -60,7 +61,6 @@ int32_t qrt_check_svdf(qrt_check *check, const qrt_checked *n) {
     const qrt_requant_data *feature = &n->op.of_x, *requant = &n->op.requant;
     qrt_tensor time = input(check, n, 2), state = input(check, n, 3);
     TRY(check_svdf_shapes(check, n, &time, &state));
-    TRY(qrt_spend(check, n->b.size));
     TRY(check_factors(check, n, 76, SVDF_FEATURE, feature));
     TRY(check_factors(check, n, 76, SVDF_REQUANT, requant));
     RULE(76, feature->count == 1 && feature->bias == NULL && feature->addend == NULL);
@@ -81,7 +81,6 @@ static int32_t check_lstm_shapes(qrt_check *check, const qrt_checked *n, const q
     const qrt_tensor *x = &n->x, *y = &n->y;
     RULE(77, x->dtype == QRT_INT8 || (x->dtype == QRT_INT16 && x->zero_point == 0 && h->zero_point == 0));
     RULE(77, h->dtype == x->dtype && y->dtype == x->dtype && c->dtype == QRT_INT16 && c->zero_point == 0);
-    RULE(77, n->op.inputs[0] != n->op.inputs[3] && n->op.inputs[0] != n->op.inputs[4]);
     RULE(77, y->zero_point == h->zero_point);
     RULE(77, y->scale_bits == 0 || h->scale_bits == 0 || y->scale_bits == h->scale_bits);
     RULE(77, is_weights(&n->b, QRT_INT8) && is_weights(recurrent, QRT_INT8));
@@ -112,7 +111,6 @@ static int32_t check_gate_sums(qrt_check *check, const qrt_checked *n, const qrt
     qrt_requant_data gate = *requant;
     gate.count = requant->count / GATES;
     RULE(79, x->dtype == QRT_INT8 || requant->rounding == QRT_SINGLE);
-    TRY(qrt_spend(check, weights->size));
     for (uint32_t i = 0; i < GATES; i++) {
         gate.multiplier = requant->multiplier + i * gate.count;
         gate.shift = requant->shift + i * gate.count;

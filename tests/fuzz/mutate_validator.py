@@ -42,6 +42,7 @@ SOURCES = (
     "qrt_graph.c",
     "qrt_operators.c",
     "qrt_operators_moves.c",
+    "qrt_operators_recurrent.c",
     "qrt_operators_rows.c",
     "qrt_tables.c",
 )

@@ -15,6 +15,7 @@ from vectors.bad_models import BAD_MODELS
 from vectors.encode import encode, longs, patch, root, seal
 from vectors.good_models import GOOD, linear_3_to_2
 from vectors.models import linear, log_softmax, reshapes
+from vectors.recurrent_models import BAD_RECURRENT, recurrent
 from vectors.state_models import BAD_STATES, states, wide
 
 from qrt.schema import generated
@@ -145,9 +146,9 @@ BAD_BYTES: dict[str, Callable[[], bytes]] = {
 
 BAD: dict[str, Callable[[], bytes]] = {
     **BAD_BYTES,
-    **{name: lambda make=make: encode(make()) for name, make in {**BAD_MODELS, **BAD_STATES}.items()},
+    **{name: lambda make=make: encode(make()) for name, make in {**BAD_MODELS, **BAD_STATES, **BAD_RECURRENT}.items()},
 }
-GOOD_FILES = {**GOOD, "format1_states": states, "format1_int16": wide}
+GOOD_FILES = {**GOOD, "format1_states": states, "format1_int16": wide, "format1_recurrent": recurrent}
 
 
 def main() -> None:
