@@ -129,10 +129,10 @@ X(76, "svdf: feature and requant have one multiplier, which is not negative, one
   "entry of y's last axis. Feature keeps V47, V48 and V49 for acc, as for an int8 y with zero_point 0; for "
   "requant, shift is at least 32 where rounding is DOUBLE, and 2^31 * multiplier + round + |y_zero_point| * "
   "2^shift is below 2^63 where it is SINGLE.")
-X(77, "lstm: x, which is no state of it, h and y have one type, int8 or int16, and c is int16; weights and "
-  "recurrent_weights are constant int8 with zero_point 0; int16 tensors have zero_point 0; h and y have the same "
-  "numbers. x and y have rank 3, the others rank 2: x is [B, T, I], or [T, B, I] with time_major, y the same with"
-  " H for I, weights [4 * H, I], recurrent_weights [4 * H, H], h and c [B, H].")
+X(77, "lstm: x, h and y have one type, int8 or int16, and c is int16; weights and recurrent_weights are constant int8"
+  " with zero_point 0; int16 tensors have zero_point 0; h and y have the same numbers. x and y have rank 3, the "
+  "others rank 2: x is [B, T, I], or [T, B, I] with time_major, y the same with H for I, weights [4 * H, I], "
+  "recurrent_weights [4 * H, H], h and c [B, H].")
 X(78, "lstm: multiplier and shift of input and of recurrent have 4 entries or 4 * H, addend, if there is one, as "
   "many; no multiplier is negative and no shift above 62; input has no bias or one of 4 * H entries, and "
   "recurrent has none; an addend comes only with rounding SINGLE and without bias. cell_power is from -29 to 1 "

@@ -28,14 +28,14 @@ class Svdf:
     gain: float = 1.0
 
 
-def svdf(rng: Rng, s: Svdf) -> bytes:
+def put_svdf(file: TfliteFile, rng: Rng, s: Svdf) -> tuple[int, int]:
+    """Adds an SVDF; the indices of its x and y."""
     filters, wide = s.units * s.rank, s.state == "int16"
     largest = 32767 if wide else 127
     x_scale, features_scale, time_scale = rng.uniform(0.01, 0.1), rng.uniform(0.002, 0.02), rng.uniform(0.002, 0.02)
     reach = x_scale * features_scale * 127 * 128 * s.features**0.5
     state_scale = reach / (30000 if wide else 120) / s.gain * rng.uniform(0.7, 3)
     scale = state_scale * time_scale * largest**2 * (s.memory * s.rank) ** 0.5 / 127 * rng.uniform(0.05, 0.5)
-    file = TfliteFile("svdf")
     x = file.tensor("x", (s.batch, s.features), scale=x_scale, zero_point=int(rng.integers(-128, 128)))
     features = rng.integers(-127, 128, (filters, s.features))
     time = rng.integers(-largest, largest + 1, (filters, s.memory))
@@ -57,6 +57,12 @@ def svdf(rng: Rng, s: Svdf) -> bytes:
     ]
     y = file.tensor("y", (s.batch, s.units), scale=scale, zero_point=int(rng.integers(-128, 128)))
     file.operator("SVDF", inputs, [y], "SVDFOptions", rank=s.rank)
+    return x, y
+
+
+def svdf(rng: Rng, s: Svdf) -> bytes:
+    file = TfliteFile("svdf")
+    x, y = put_svdf(file, rng, s)
     return file.to_bytes([x], [y])
 
 
@@ -75,10 +81,12 @@ class Lstm:
     gain: float = 1.0
 
 
-def lstm(rng: Rng, s: Lstm, **changes: Any) -> bytes:
-    """`changes`: other inputs, by their places, and ``options``, other fields of the options."""
+def put_lstm(file: TfliteFile, rng: Rng, s: Lstm, **changes: Any) -> tuple[int, int]:
+    """Adds an LSTM; the indices of its x and y.
+
+    `changes`: other inputs, by their places, and ``options``, other fields of the options.
+    """
     wide = s.dtype == "int16"
-    file = TfliteFile("lstm")
     shape = (s.steps, s.batch) if s.time_major else (s.batch, s.steps)
     x_scale = rng.uniform(2e-5, 2e-4) if wide else rng.uniform(0.005, 0.05)
     h_scale = rng.uniform(2.5e-5, 3.5e-5) if wide else rng.uniform(0.006, 0.009)
@@ -102,4 +110,10 @@ def lstm(rng: Rng, s: Lstm, **changes: Any) -> bytes:
     for place, index in changes.items():
         inputs[int(place)] = index
     file.operator("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, [y], "UnidirectionalSequenceLSTMOptions", **options)
-    return file.to_bytes([inputs[0]], [y])
+    return inputs[0], y
+
+
+def lstm(rng: Rng, s: Lstm, **changes: Any) -> bytes:
+    file = TfliteFile("lstm")
+    x, y = put_lstm(file, rng, s, **changes)
+    return file.to_bytes([x], [y])

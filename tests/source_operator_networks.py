@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from qdq import Net
+from recurrent_tflite import Lstm, Svdf, put_lstm, put_svdf
 from single_operators import Model, same
 
 Array = np.ndarray[Any, Any]
@@ -103,6 +104,16 @@ def integers(*values: int) -> Array:
 
 
 # TensorFlow Lite
+
+
+def lite_lstm(m: Model) -> None:
+    x, y = put_lstm(m.file, m.rng, Lstm(batch=1, steps=4, features=5, units=3))
+    m.inputs, m.shapes, m.outputs = [x], [(1, 4, 5)], [y]
+
+
+def lite_svdf(m: Model) -> None:
+    x, y = put_svdf(m.file, m.rng, Svdf(batch=1, features=6, units=3, rank=2, memory=4, state="int8"))
+    m.inputs, m.shapes, m.outputs = [x], [(1, 6)], [y]
 
 
 def lite(

@@ -35,6 +35,7 @@ from source_operator_networks import (
     lite_division,
     lite_fixed,
     lite_fully_connected,
+    lite_lstm,
     lite_many,
     lite_matmul,
     lite_of_two,
@@ -42,6 +43,7 @@ from source_operator_networks import (
     lite_prelu,
     lite_select,
     lite_shape_arithmetic,
+    lite_svdf,
     lstm,
     node,
     normalization,
@@ -237,7 +239,8 @@ OPERATORS: dict[str, Operator] = {
     "running sum": Operator(
         node("CumSum", (1, 12), np.int64(1)), lite("CUMSUM", "CumsumOptions", (1, 12), (1, 12), 1), "cumsum"
     ),
-    "recurrence": Operator(lstm, None, "LSTM"),
+    "recurrence": Operator(lstm, lite_lstm, "LSTM"),
+    "filters over time": Operator(None, lite_svdf),
 }  # fmt: skip
 
 

@@ -131,14 +131,21 @@ def _array(address: int | None, ctype: str, length: int) -> Array | None:
     return array
 
 
+# Of an lstm.
+GATES = 4
+
+
 def _channels(op: Op) -> int:
-    """Entries of a bias."""
-    return op.output.shape[-1]
+    """Entries of a bias; of an lstm those of its gates, all by one another."""
+    return GATES * op.output.shape[-1] if op.kind == "lstm" else op.output.shape[-1]
 
 
 def _entries(p: Any, op: Op) -> int:
-    """Entries of a multiplier: one for each channel, unless it is a requantization's of which one serves all."""
-    return _channels(op) if getattr(p, "step", 1) else 1
+    """Entries of a multiplier: one for each channel, unless it is a requantization's of which one serves all, or one
+    each gate of an lstm."""
+    if getattr(p, "step", 1):
+        return _channels(op)
+    return GATES if op.kind == "lstm" else 1
 
 
 # How many elements a pointer of that name points to; qrt_kernels.h says so too.

@@ -21,7 +21,7 @@ from fuzz import corpus
 from places import ROOT, VECTORS
 from processes import HANGS
 from sanitizers import ENVIRONMENT
-from vectors import good_models, make_vectors, models, state_models
+from vectors import good_models, make_vectors, models, recurrent_models, state_models
 from vectors.encode import Table, edge, encode, ints, longs, patch, requant, root
 from vectors.models import chain, single
 
@@ -149,7 +149,7 @@ def tables(value: object) -> Iterator[Table]:
 def golden_tables() -> Iterator[tuple[Table, Table]]:
     """(model, table) of each table of the good files, not encoded."""
     with pytest.MonkeyPatch.context() as patches:
-        for module in (good_models, state_models):
+        for module in (good_models, state_models, recurrent_models):
             patches.setattr(module, "encode", lambda model: model)
         golden: list[Table] = [make() for make in make_vectors.GOOD_FILES.values()]  # type: ignore[misc]
     for model in golden:
@@ -413,13 +413,28 @@ def of_the_same_weights() -> Table:
     return net.model()
 
 
+def of_the_same_features() -> Table:
+    """svdfs whose feature weights are read 1025 times, 2^18 bytes each."""
+    net = models.Net()
+    x = net.input((1, 256))
+    weights, time = net.constant((1024, 256)), net.constant((1024, 1))
+    for _ in range(1025):
+        options = Table("Svdf", feature=requant(), requant=requant())
+        y = net.op(options, [x, weights, time, net.state((1, 1024), 0)], (1, 1024))
+    net.output(y)
+    return net.model()
+
+
 def of_many_operators() -> Table:
     model = chain("Reshape")
     model["operators"] = model["operators"] * 8193
     return model
 
 
-@pytest.mark.parametrize(("make", "rule"), [(of_many_operators, 11), (named_at_length, 12), (of_the_same_weights, 12)])
+@pytest.mark.parametrize(
+    ("make", "rule"),
+    [(of_many_operators, 11), (named_at_length, 12), (of_the_same_weights, 12), (of_the_same_features, 12)],
+)
 def test_a_small_file_is_not_much_work(reader: Reader, make: Callable[[], Table], rule: int) -> None:
     assert reader.rule(make()) == rule
 

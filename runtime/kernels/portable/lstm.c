@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "portable/dot.h"
-#include "portable/lstm.h"
+#include "portable/recurrent.h"
 #include "portable/portable.h"
 #include "qrt_math16.h"
 

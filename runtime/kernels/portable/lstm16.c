@@ -1,7 +1,7 @@
 /* lstm16.c: lstm of 16-bit codes in plain C99. */
 #include <string.h>
 
-#include "portable/lstm.h"
+#include "portable/recurrent.h"
 #include "portable/portable.h"
 #include "qrt_math16.h"
 

@@ -67,10 +67,12 @@ def test_programs_of_every_operator(case: cases.Case) -> None:
             names: dict[str, Any] = {}
             exec(compile(text, "program", "exec"), names)
             operands = op.inputs[:1] if op.kind in CHANNEL_AXIS else op.inputs
+            operands = [*operands, op.output] if op.output.is_state else operands
             values[op.output] = names["layer"](*(values[t] for t in operands if t.data is None))
         for edge, codes in zip(graph.outputs, run(model, inputs), strict=True):
             assert values[edge.tensor].dtype == codes.dtype
             assert np.array_equal(values[edge.tensor], codes)
+        states = {tensor: values[tensor] for tensor in states}
 
 
 def test_explain_derives_the_integers(cli: Cli, digits: Path) -> None:

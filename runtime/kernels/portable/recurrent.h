@@ -1,6 +1,6 @@
-/* lstm.h: what lstm does with the gates of a unit, for codes of 8 and of 16 bits. */
-#ifndef QRT_PORTABLE_LSTM_H
-#define QRT_PORTABLE_LSTM_H
+/* recurrent.h: what lstm does with the gates of a unit, for codes of 8 and of 16 bits. */
+#ifndef QRT_PORTABLE_RECURRENT_H
+#define QRT_PORTABLE_RECURRENT_H
 
 #include "portable/gates.h"
 
