@@ -50,7 +50,7 @@ class GraphBuilder(Rows, Recurrent):
         dtype: str = "int8",
     ) -> Tensor:
         """A model input of codes, ``"int8"`` or ``"int16"``; `shape` begins with the batch, which is 1 as a rule."""
-        tensor = Tensor(self._unique(name), tuple(shape), dtype, per_tensor(scale, zero_point))
+        tensor = Tensor(self._unique(name), tuple(shape), dtype, per_tensor(scale, zero_point, dtype))
         self.graph.inputs.append(Edge(tensor, quantize_rule, source_dtype=dtype.upper()))
         return tensor
 

@@ -229,7 +229,8 @@ class Parts:
         name: str,
     ) -> Tensor:
         name = self._unique(name or kind)
-        dtype = "int32" if quantization is None else inputs[0].dtype
+        # Of a sum of accumulators and codes, the codes say the type.
+        dtype = "int32" if quantization is None else inputs[-1 if inputs[0].dtype == "int32" else 0].dtype
         output = Tensor(name, shape, dtype, quantization)
         self.graph.ops.append(Op(kind, name, inputs, output, attrs))
         return output

@@ -37,7 +37,7 @@ class States(Parts):
         dtype : str
             ``"int8"`` or ``"int16"``.
         """
-        return self._state(tuple(shape), dtype, per_tensor(scale, zero_point), initial, name)
+        return self._state(tuple(shape), dtype, per_tensor(scale, zero_point, dtype), initial, name)
 
     def assign(self, state: Tensor, x: Tensor, *, name: str = "") -> Tensor:
         """Gives `state` the codes of `x`; both have the same shape, scale and zero_point. Returns the state."""

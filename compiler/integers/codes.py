@@ -29,12 +29,14 @@ def half_away(real: np.ndarray) -> np.ndarray:
     return result
 
 
-def per_tensor(scale: float, zero_point: int) -> Quantization:
+def per_tensor(scale: float, zero_point: int, dtype: str = "int8") -> Quantization:
     """Per-tensor quantization parameters in float32, as in files. Raises ValueError if out of range."""
     if not (np.isfinite(scale) and scale > 0):
         raise ValueError(f"scale must be a positive number, got {scale}")
-    if not -128 <= zero_point <= 127:
-        raise ValueError(f"zero_point must be an int8 code, -128 to 127, got {zero_point}; subtract 128 if it is uint8")
+    limits = np.iinfo(dtype)
+    if not limits.min <= zero_point <= limits.max:
+        reason = f"zero_point must be an {dtype} code, {limits.min} to {limits.max}, got {zero_point}"
+        raise ValueError(f"{reason}; subtract {limits.max + 1} if it is u{dtype}")
     return Quantization(np.array(scale, np.float32), np.array(zero_point, np.int32))
 
 
