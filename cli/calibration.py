@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import qrt
 from qrt.cli.console import Progress, note, progressing
 from qrt.cli.samples import Samples, read_samples
-from qrt.model import NCHW_TO_NHWC
+from qrt.edges import NCHW_TO_NHWC
 
 if TYPE_CHECKING:
     from qrt.compiler.calibration import Quantized

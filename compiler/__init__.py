@@ -72,8 +72,9 @@ class Compiled:
 
         Parameters
         ----------
-        test_vectors : sequence of (inputs, outputs)
-            int8 arrays in the order of the model's inputs and outputs, stored in the file for checking.
+        test_vectors : sequence of (inputs, outputs) or (inputs, outputs, continues)
+            Arrays of codes in the order of the model's inputs and outputs, stored in the file for checking. `continues`
+            says that the states are those that the vector before it left; otherwise they are reset first.
         strip : bool
             Whether to leave out the names of operators and of tensors other than inputs and outputs.
         """

@@ -8,10 +8,10 @@
 from importlib.metadata import version
 
 from qrt._executor import FORMAT_VERSION
+from qrt.edges import TensorInfo, TestVector
 from qrt.model import (
     Model,
     ModelError,
-    TensorInfo,
     absent_kernel_sets,
     default_kernels,
     default_max_arena,
@@ -28,6 +28,7 @@ __all__ = [
     "Model",
     "ModelError",
     "TensorInfo",
+    "TestVector",
     "__version__",
     "absent_kernel_sets",
     "default_kernels",

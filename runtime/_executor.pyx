@@ -38,7 +38,6 @@ from qrt_model cimport (
     QRT_ERR_NOT_QFB,
     QRT_ERR_VERSION,
     QRT_FORMAT_VERSION,
-    QRT_INT32,
     QRT_IN_FILE,
     QRT_IN_INPUT,
     QRT_IN_OPERATOR,
@@ -56,6 +55,7 @@ from qrt_model cimport (
     qrt_model_output_label,
     qrt_model_reset,
     qrt_model_tensor,
+    qrt_model_test_continues,
     qrt_model_test_input,
     qrt_model_test_output,
     qrt_operator_names,
@@ -180,36 +180,7 @@ cdef str text(qrt_text value):
     return value.text[:value.length].decode("utf-8") if value.text != NULL else ""
 
 
-cdef cnp.ndarray aligned(size_t size):
-    """`size` zeroed bytes that start at a multiple of 64, as an array of uint8."""
-    cdef cnp.npy_intp room = size + 63
-    cdef cnp.ndarray memory = cnp.PyArray_ZEROS(1, &room, cnp.NPY_UINT8, 0)
-    cdef size_t skip = -<uintptr_t>cnp.PyArray_DATA(memory) % 64
-    return memory[skip:skip + size]
-
-
-cdef void *address(cnp.ndarray memory):
-    return cnp.PyArray_DATA(memory)
-
-
-cdef cnp.ndarray read_file(path):
-    """The content of a file, aligned, read into the memory that it stays in."""
-    cdef Py_ssize_t count = 0
-    with open(path, "rb", buffering=0) as stream:
-        memory = aligned(os.fstat(stream.fileno()).st_size)
-        while read := stream.readinto(memory[count:]):
-            count += read
-        # Of a pipe, whose size is not known, or of a file that has grown meanwhile.
-        rest = stream.readall()
-    return copied(memory[:count].tobytes() + rest) if rest else memory[:count]
-
-
-cdef cnp.ndarray copied(const uint8_t[::1] content):
-    """The same bytes, aligned."""
-    memory = aligned(content.shape[0])
-    if content.shape[0] > 0:
-        memcpy(address(memory), &content[0], content.shape[0])
-    return memory
+include "_executor_arrays.pxi"
 
 
 class InvalidModel(Exception):
@@ -273,8 +244,9 @@ cdef class Program:
 
     @property
     def header(self):
-        """name, producer, format_version, arena_size."""
-        return text(self.model.name), text(self.model.producer), self.model.format_version, self.model.arena_size
+        """name, producer, format_version, arena_size, state_size."""
+        sizes = self.model.arena_size, self.model.state_size
+        return text(self.model.name), text(self.model.producer), self.model.format_version, *sizes
 
     @property
     def operator_count(self):
@@ -316,7 +288,7 @@ cdef class Program:
         }
 
     def test_vectors(self):
-        """The embedded test vectors: list of (inputs, outputs), each a list of int8 arrays."""
+        """The embedded test vectors: list of (inputs, outputs, continues), the first two lists of arrays of codes."""
         vectors = []
         for v in range(self.model.test_vector_count):
             given, expected = [], []
@@ -324,7 +296,7 @@ cdef class Program:
                 given.append(copy_codes(qrt_model_test_input(&self.model, v, i), edge))
             for i, edge in enumerate(self.outputs):
                 expected.append(copy_codes(qrt_model_test_output(&self.model, v, i), edge))
-            vectors.append((given, expected))
+            vectors.append((given, expected, qrt_model_test_continues(&self.model, v) != 0))
         return vectors
 
 
@@ -344,45 +316,15 @@ cdef edge_requant(qrt_edge edge):
     return requant.multiplier[0], requant.shift[0], rounds_twice, requant.output_min, requant.output_max
 
 
-cdef copy_codes(const int8_t *codes, dict edge):
-    cdef cnp.ndarray array = np.empty(edge["shape"], dtype=edge["dtype"])
-    memcpy(address(array), codes, array.nbytes)
-    return array
-
-
-cdef int missing_axes(x, cnp.ndarray view):
-    """0 for codes as they lie in `view`, 1 when only the batch axis of length 1 is missing, else -1."""
-    cdef int missing, i
-    if not cnp.PyArray_CheckExact(x) or cnp.PyArray_TYPE(x) != cnp.PyArray_TYPE(view):
-        return -1
-    if not cnp.PyArray_IS_C_CONTIGUOUS(x):
-        return -1
-    missing = cnp.PyArray_NDIM(view) - cnp.PyArray_NDIM(x)
-    if missing != 0 and (missing != 1 or cnp.PyArray_DIM(view, 0) != 1):
-        return -1
-    for i in range(cnp.PyArray_NDIM(x)):
-        if cnp.PyArray_DIM(x, i) != cnp.PyArray_DIM(view, i + missing):
-            return -1
-    return missing
-
-
-cdef samples_like(cnp.ndarray view, Py_ssize_t count):
-    """A new array for `count` times what is in `view`, along the first axis."""
-    cdef cnp.npy_intp shape[QRT_MAX_RANK]
-    cdef int rank = cnp.PyArray_NDIM(view)
-    memcpy(shape, cnp.PyArray_DIMS(view), rank * sizeof(cnp.npy_intp))
-    shape[0] *= count
-    return cnp.PyArray_SimpleNew(rank, shape, cnp.PyArray_TYPE(view))
-
-
 @cython.no_gc_clear
 cdef class Executor:
     """A Program bound to an arena of its own, and to threads of its own when it has large operators.
 
     `inputs` and `outputs` are arrays of the model's edges' shapes and dtypes that lie in the arena:
     write the inputs, `invoke()`, read the outputs. Inputs must be written anew before every invoke,
-    since their memory may serve other tensors meanwhile. Not for two threads at once: `with executor:`
-    waits until no other thread has it. A lock of Python's would take as long as a tiny network.
+    since their memory may serve other tensors meanwhile. States lie in the first bytes of the arena, and keep
+    what a run leaves in them. Not for two threads at once: `with executor:` waits until no other thread has it.
+    A lock of Python's would take as long as a tiny network.
 
     Parameters
     ----------
@@ -427,7 +369,7 @@ cdef class Executor:
         self.scratch_start = address(self.scratch)
         self.memory = aligned(qrt_steps_size(&program.model))
         self.step_count = qrt_steps_init(&program.program, address(self.arena), address(self.memory), &self.steps)
-        qrt_model_reset(&program.model, address(self.arena))
+        self.reset()
         self.inputs = [self._view(edge) for edge in program.inputs]
         self.outputs = [self._view(edge) for edge in program.outputs]
         if threads > 1:
@@ -492,8 +434,22 @@ cdef class Executor:
     def __exit__(self, *error):
         PyThread_release_lock(self.lock)
 
+    def reset(self):
+        """Gives every state its initial value."""
+        qrt_model_reset(&self.program.model, address(self.arena))
+
+    @property
+    def state(self):
+        """The bytes of all states, as they lie in the arena."""
+        return cnp.PyArray_BYTES(self.arena)[:self.program.model.state_size]
+
+    @state.setter
+    def state(self, bytes content not None):
+        """`content` has as many bytes."""
+        memcpy(address(self.arena), <const char *>content, self.program.model.state_size)
+
     def run_exact(self, tuple inputs):
-        """The outputs for int8 arrays that lie in memory just as the model's inputs do.
+        """The outputs for arrays of codes that lie in memory just as the model's inputs do.
 
         The batch axis may be missing; outputs of one row then lack it too. A list when the model has several outputs.
         None, and nothing was done, when the inputs are something else, or the executor is another thread's.
@@ -520,13 +476,25 @@ cdef class Executor:
         return outputs[0] if len(outputs) == 1 else outputs
 
     def run(self, tuple inputs, Py_ssize_t count):
-        """The outputs of `count` samples, joined along the batch axis; list of arrays.
+        """The outputs of `count` samples one after another, joined along the batch axis; list of arrays.
 
-        `inputs` are int8 arrays, C-contiguous, each `count` times as large as the model's input.
+        `inputs` are arrays of codes, C-contiguous, each `count` times as large as the model's input. When a signal's
+        handler raises between two samples, the states are again what they were before.
         """
         return self._run(inputs, count)
 
     cdef list _run(self, tuple inputs, Py_ssize_t count):
+        cdef bytes before
+        if self.program.model.state_size == 0:
+            return self._run_each(inputs, count)
+        before = self.state
+        try:
+            return self._run_each(inputs, count)
+        except BaseException:
+            self.state = before
+            raise
+
+    cdef list _run_each(self, tuple inputs, Py_ssize_t count):
         cdef cnp.ndarray view
         cdef Py_ssize_t i, k, size
         outputs = [samples_like(view, count) for view in self.outputs]
@@ -573,7 +541,7 @@ cdef class Executor:
         return [(self.steps[i].op, qrt_pool_parts(self.pool, i)) for i in range(self.step_count)]
 
     def profile(self, list sample, int repeats):
-        """Runs every operator `repeats` times on `sample`, and times each.
+        """Runs every operator `repeats` times on `sample`, and times each. States are the same after it.
 
         Parameters
         ----------
@@ -588,6 +556,7 @@ cdef class Executor:
         times = np.empty((repeats, self.step_count + 2), dtype=np.int64)
         cdef int64_t[:, ::1] rows = times
         cdef int64_t *now
+        cdef bytes before = self.state
         for r in range(repeats):
             for view, codes in zip(self.inputs, sample):
                 view[...] = codes
@@ -596,4 +565,5 @@ cdef class Executor:
                 now[0] = nanoseconds()
                 self._invoke(now + 1)
                 now[self.step_count + 1] = nanoseconds()
+        self.state = before
         return np.diff(times, axis=1)

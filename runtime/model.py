@@ -10,7 +10,6 @@ import operator
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qrt import _executor
-
-Codes = NDArray[np.int8]
-Floats = NDArray[np.float32]
-Array = NDArray[Any]
+from qrt.edges import (
+    NCHW_TO_NHWC,
+    NHWC_TO_NCHW,
+    Array,
+    Codes,
+    TensorInfo,
+    TestVector,
+    codes_of,
+    fits,
+    fits_both_layouts,
+)
 
 # For `measure_peak`: a round is 12 instructions, or 4 of AMX; a few milliseconds in total.
 PEAK_ROUNDS = 10_000
@@ -31,9 +37,6 @@ SHARED_PEAK_SECONDS = 0.004
 MAX_THREADS = 256
 # Default limit of the arena, in bytes.
 DEFAULT_MAX_ARENA = 256 << 20
-
-NHWC_TO_NCHW = (0, 3, 1, 2)
-NCHW_TO_NHWC = (0, 2, 3, 1)
 
 
 class ModelError(ValueError):
@@ -50,101 +53,6 @@ class ModelError(ValueError):
         self.rule = rule
 
 
-@dataclass(frozen=True)
-class TensorInfo:
-    """An input or output of a model.
-
-    Attributes
-    ----------
-    name : str
-    shape : tuple of int
-        NHWC for images; the first axis is the batch.
-    dtype : numpy.dtype
-        int8, int16, or int32 for an output that is not requantized.
-    scale, zero_point : float, int
-        ``real = scale * (code - zero_point)``; a scale of 0 means that the file does not state one.
-    scales : tuple of float
-        For an int32 output: ``real = scales[c] * number`` for entry c of the last axis. Otherwise empty.
-    labels : tuple of str
-        Names of the entries of the last axis, or empty.
-    source_layout : str
-        ``"NCHW"`` if the source model has channels first, otherwise ``"NHWC"``.
-    quantize_rule : str
-        ``"DIVIDE"``, ``"MULTIPLY_RECIPROCAL"`` or ``"DIVIDE_HALF_AWAY"``: how floats become codes.
-    source_dtype : str
-        ``"UINT8"`` if the source model has uint8 codes (128 higher), ``"INT16"`` if it has int16 codes, otherwise
-        ``"INT8"``. `Model.run` accepts the source's codes and int8.
-    requant : tuple or None
-        For an int16 input: multiplier, shift, whether it rounds twice, output_min, output_max (SPEC.md, section 1.1).
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    scale: float
-    zero_point: int
-    labels: tuple[str, ...]
-    source_layout: str
-    quantize_rule: str
-    source_dtype: str
-    requant: tuple[int, int, bool, int, int] | None
-    scales: tuple[float, ...] = ()
-
-    def quantize(self, x: Floats) -> Codes:
-        """Codes of real values; SPEC.md, section 3. Raises ValueError on NaN or a missing scale."""
-        if self.scale == 0:
-            raise ValueError(f"input {self.name!r}: the file states no scale, so only int8 codes can be given")
-        if np.isnan(np.minimum.reduce(x, axis=None, initial=0)):
-            raise ValueError(f"input {self.name!r}: contains NaN, which has no int8 code")
-        scale = np.float32(self.scale)
-        with np.errstate(over="ignore", invalid="ignore"):
-            scaled = np.asarray(
-                x * (np.float32(1) / scale) if self.quantize_rule == "MULTIPLY_RECIPROCAL" else x / scale
-            )
-        limits = np.iinfo(self.dtype)
-        # In place from here on: allocating memory costs more than the arithmetic.
-        if self.quantize_rule == "DIVIDE_HALF_AWAY":
-            scaled = half_away(scaled)
-        else:
-            np.rint(scaled, out=scaled)
-        scaled += np.float32(self.zero_point)
-        # float32, as the values compared with them; otherwise numpy would convert them each time.
-        np.minimum(np.maximum(scaled, np.float32(limits.min), out=scaled), np.float32(limits.max), out=scaled)
-        codes: Codes = scaled.astype(self.dtype)
-        return codes
-
-    def requantize(self, x: Array) -> Codes:
-        """Codes of the source's int16 numbers; SPEC.md, sections 1.1 and 3."""
-        assert self.requant is not None
-        multiplier, shift, rounds_twice, lowest, highest = self.requant
-        acc = x.astype(np.int64)
-        if rounds_twice:
-            high = ((acc << max(31 - shift, 0)) * multiplier + 2**30) >> 31
-            right = max(shift - 31, 0)
-            y = (high + ((1 << right) >> 1) - ((high < 0) & (right > 0))) >> right
-        else:
-            y = (acc * multiplier + 2 ** (shift - 1)) >> shift
-        codes: Codes = np.clip(y + self.zero_point, lowest, highest).astype(np.int8)
-        return codes
-
-    def dequantize(self, codes: Codes) -> Floats:
-        """Real values of codes or of an output's int32 numbers, float32. Raises ValueError on a missing scale."""
-        if self.scales:
-            numbers: Floats = np.array(self.scales, np.float32) * codes.astype(np.float32)
-            return numbers
-        if self.scale == 0:
-            raise ValueError(f"output {self.name!r}: the file states no scale, so only int8 codes can be returned")
-        real: Floats = np.float32(self.scale) * (codes.astype(np.int32) - self.zero_point).astype(np.float32)
-        return real
-
-
-def half_away(x: Floats) -> Floats:
-    """To nearest, ties away from zero; exact, unlike floor(x + 0.5)."""
-    whole = np.trunc(x)
-    result: Floats = whole + np.sign(x) * (np.abs(x - whole) >= 0.5)
-    return result
-
-
 def _tensor_info(edge: dict[str, Any]) -> TensorInfo:
     return TensorInfo(**{name: value for name, value in edge.items() if name != "arena_offset"})
 
@@ -155,16 +63,19 @@ class Model:
     `run` is thread-safe: concurrent calls run one after the other. For parallel work give each thread its
     own `fork()`. The zero-copy path (`input_view`, `invoke`, `output_view`) belongs to the thread that
     first requested a view; other threads then get a RuntimeError from this object.
+
+    What a network remembers from run to run, its state, belongs to this object: a new model and a fork begin with the
+    initial state of the file, `reset` restores it, `state` saves and loads it.
     """
 
     def __init__(self, program: _executor.Program, threads: int = 1) -> None:
         self._program = program
         self._executor = _executor.Executor(program, threads)
         self._threads = threads
-        self.name, self.producer, self.format_version, self.arena_size = program.header
+        self.name, self.producer, self.format_version, self.arena_size, self.state_size = program.header
         self.inputs = tuple(_tensor_info(edge) for edge in program.inputs)
         self.outputs = tuple(_tensor_info(edge) for edge in program.outputs)
-        self._layout_is_clear = not any(_fits_both_layouts(info) for info in self.inputs)
+        self._layout_is_clear = not any(fits_both_layouts(info) for info in self.inputs)
 
     @property
     def kernels(self) -> str:
@@ -185,16 +96,43 @@ class Model:
         return tuple(counts)
 
     @property
-    def test_vectors(self) -> list[tuple[list[Codes], list[Codes]]]:
-        """Embedded (inputs, outputs) pairs for checking results; often empty."""
-        return self._program.test_vectors()
+    def test_vectors(self) -> list[TestVector]:
+        """Embedded inputs and outputs for checking results; often empty."""
+        return [TestVector(*vector) for vector in self._program.test_vectors()]
+
+    def reset(self) -> None:
+        """Gives every state its initial value, as after loading; does nothing to a network without state."""
+        with self._executor:
+            self._executor.reset()
+
+    @property
+    def state(self) -> bytes:
+        """The state between two runs, `state_size` bytes; empty for a network without state.
+
+        Set it to what it was before, in this model, a fork or another process, and runs continue from there. The same
+        file has the same bytes on every machine and with every kernel set. It does not contain the inputs. ValueError:
+        another number of bytes.
+        """
+        with self._executor:
+            return self._executor.state
+
+    @state.setter
+    def state(self, content: bytes | bytearray | memoryview) -> None:
+        whole = memoryview(content).tobytes()
+        if len(whole) != self.state_size:
+            raise ValueError(f"the state of model {self.name!r} has {self.state_size} bytes, got {len(whole)}")
+        with self._executor:
+            self._executor.state = whole
 
     def __repr__(self) -> str:
         edges = ", ".join(f"{info.name}{list(info.shape)}" for info in self.inputs)
         return f"<qrt.Model {self.name!r} of {edges}, kernels {self.kernels}>"
 
     def fork(self) -> Model:
-        """A Model that shares this one's weights and has its own arena and as many threads of its own."""
+        """A Model that shares this one's weights and has its own arena and as many threads of its own.
+
+        Its state is the initial one of the file.
+        """
         return Model(self._program, self._threads)
 
     def run(
@@ -205,16 +143,19 @@ class Model:
     ) -> Array | list[Array]:
         """Runs the network on one sample or a batch.
 
+        For a network with state a batch is a sequence in time: each sample finds the state that the one before it left,
+        the first that of the last run. A run that raises leaves the state as it was.
+
         Parameters
         ----------
         *inputs : array_like or dict
-            One for each model input, in order, or one dict by name. int8 arrays are codes, as are uint8 or
-            int16 arrays if the source has such codes; floating-point arrays
+            One for each model input, in order, or one dict by name. Arrays of the input's dtype are codes, as are
+            uint8 or int16 arrays if the source has such codes; floating-point arrays
             are real values, rounded to float32 and quantized by the file's rule. The shape is the model's
             shape, or has another length along the batch axis (samples run one after another), or has no
             batch axis (outputs of one row then have none either). NCHW is accepted if ``source_layout`` is NCHW.
         dequantize : bool
-            Return float32 real values instead of int8 codes (or int32 numbers, for an output that is not requantized).
+            Return float32 real values instead of codes (or int32 numbers, for an output that is not requantized).
         layout : {None, "NHWC", "NCHW"}
             Layout of rank-4 inputs; needed only if a shape fits both.
 
@@ -258,7 +199,7 @@ class Model:
         repeats: int = 100,
         layout: str | None = None,
     ) -> NDArray[np.float64]:
-        """Runs the network on one sample several times, and times each operator.
+        """Runs the network on one sample several times, and times each operator. The state is the same after it.
 
         Parameters
         ----------
@@ -290,17 +231,17 @@ class Model:
         return seconds
 
     def input_view(self, index: int = 0) -> Codes:
-        """The int8 memory of input `index`, to be written before every `invoke`."""
+        """The memory of input `index`, codes to be written before every `invoke`."""
         self._executor.own()
         return self._executor.inputs[index]
 
     def output_view(self, index: int = 0) -> Codes:
-        """The int8 memory of output `index`, valid after `invoke` and until the next."""
+        """The memory of output `index`, codes valid after `invoke` and until the next."""
         self._executor.own()
         return self._executor.outputs[index]
 
     def invoke(self) -> None:
-        """Runs the network from the input views to the output views, without a copy.
+        """Runs the network from the input views to the output views, without a copy: one step of a network with state.
 
         Raises
         ------
@@ -310,7 +251,7 @@ class Model:
         self._executor.invoke()
 
     def codes(self, *inputs: ArrayLike | Mapping[str, ArrayLike], layout: str | None = None) -> tuple[Codes, ...]:
-        """The int8 codes that `run` computes with: an array for each input, NHWC, samples along the first axis.
+        """The codes that `run` computes with: an array for each input, NHWC, samples along the first axis.
 
         Parameters and errors are those of `run`.
         """
@@ -340,14 +281,14 @@ class Model:
         return tuple(np.ascontiguousarray(codes) for codes in fitted), count, not lacking.pop()
 
     def _fit(self, info: TensorInfo, x: Array, layout: str | None) -> Codes:
-        """`x` as int8 codes of shape (batch, *info.shape[1:])."""
+        """`x` as codes of shape (batch, *info.shape[1:])."""
         whole = x[np.newaxis] if x.ndim == len(info.shape) - 1 and info.shape[0] == 1 else x
         shapes = {"NHWC": info.shape}
         if len(info.shape) == 4 and "NCHW" in (info.source_layout, layout):
             shapes["NCHW"] = tuple(info.shape[axis] for axis in NHWC_TO_NCHW)
         if len(info.shape) == 4 and layout is not None:
             shapes = {layout: shapes[layout]}
-        fitting = [name for name, shape in shapes.items() if _fits(whole, shape)]
+        fitting = [name for name, shape in shapes.items() if fits(whole, shape)]
         if not fitting:
             expected = " or ".join(
                 f"{shape} {name}" if len(shape) == 4 else str(shape) for name, shape in shapes.items()
@@ -356,36 +297,7 @@ class Model:
             raise ValueError(f"input {info.name!r}: expected shape {expected}, got {x.shape}{more}")
         if len(fitting) > 1 and whole[0].size > 1:
             raise ValueError(f"input {info.name!r}: shape {x.shape} can be NHWC or NCHW; pass layout='NHWC' or 'NCHW'")
-        return _codes(info, whole if fitting[0] == "NHWC" else whole.transpose(NCHW_TO_NHWC))
-
-
-def _fits_both_layouts(info: TensorInfo) -> bool:
-    """Whether an array of the input's shape may be NHWC or NCHW, with different results."""
-    nchw = tuple(info.shape[axis] for axis in NHWC_TO_NCHW) if len(info.shape) == 4 else ()
-    return info.source_layout == "NCHW" and nchw == info.shape and info.shape[-1] > 1
-
-
-def _fits(x: Array, shape: tuple[int, ...]) -> bool:
-    """Whether `x` has `shape`, with any number of samples if its batch is 1."""
-    if x.ndim != len(shape) or x.shape[1:] != shape[1:]:
-        return False
-    return x.shape[0] == shape[0] or (shape[0] == 1 and x.shape[0] > 0)
-
-
-def _codes(info: TensorInfo, x: Array) -> Codes:
-    if x.dtype == info.dtype:
-        return x
-    if np.issubdtype(x.dtype, np.floating):
-        if x.dtype != np.float32:
-            with np.errstate(over="ignore"):
-                x = x.astype(np.float32)
-        return info.quantize(x)
-    if x.dtype == np.uint8 and info.source_dtype == "UINT8":
-        return (x ^ np.uint8(128)).view(np.int8)
-    if x.dtype == np.int16 and info.requant is not None:
-        return info.requantize(x)
-    hint = "; uint8 codes of the source model become int8 by subtracting 128" if x.dtype == np.uint8 else ""
-    raise ValueError(f"input {info.name!r}: expected {info.dtype} codes or floats, got dtype {x.dtype}{hint}")
+        return codes_of(info, whole if fitting[0] == "NHWC" else whole.transpose(NCHW_TO_NHWC))
 
 
 def load(

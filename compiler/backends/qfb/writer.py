@@ -24,7 +24,8 @@ from qrt.schema.operators import OPERATORS, SCHEMA, Field, camel_case
 FORMAT_VERSION = 1
 DATA_ALIGNMENT = 16
 
-TestVector = tuple[Sequence[np.ndarray], Sequence[np.ndarray]]
+# Codes of the inputs and of the outputs, and whether the states are those that the vector before it left.
+TestVector = tuple[Sequence[np.ndarray], Sequence[np.ndarray]] | tuple[Sequence[np.ndarray], Sequence[np.ndarray], bool]
 
 
 class _Writer:
@@ -220,10 +221,11 @@ def _codes(w: _Writer, codes: np.ndarray) -> int:
 
 
 def _test_vector(w: _Writer, vector: TestVector) -> int:
-    inputs, outputs = (w.offsets([_codes(w, codes) for codes in side]) for side in vector)
+    inputs, outputs = (w.offsets([_codes(w, codes) for codes in side]) for side in vector[:2])
     fb.TestVectorStart(w.builder)
     fb.TestVectorAddInputs(w.builder, inputs)
     fb.TestVectorAddOutputs(w.builder, outputs)
+    fb.TestVectorAddContinues(w.builder, len(vector) > 2 and vector[2])
     return fb.TestVectorEnd(w.builder)
 
 
@@ -269,8 +271,9 @@ def write(graph: Graph, plan: Plan, *, test_vectors: Sequence[TestVector] = (), 
         Lowered; written exactly as it stands.
     plan : Plan
         Where its activations lie.
-    test_vectors : sequence of (inputs, outputs)
-        int8 arrays (int32 ones for int32 outputs) in the order of the model's edges, to be embedded.
+    test_vectors : sequence of (inputs, outputs) or (inputs, outputs, continues)
+        Arrays of the edges' types in the order of the model's edges, to be embedded. `continues`: the states are those
+        that the vector before it left; otherwise they are reset.
     strip : bool
         Whether to leave out the names of operators and of tensors other than the model's inputs and outputs.
     """

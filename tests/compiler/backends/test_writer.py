@@ -66,7 +66,7 @@ def test_vectors_travel_in_the_file(kernels: str) -> None:
     x = np.random.default_rng(0).integers(-128, 128, (1, 5, 5, 3), dtype=np.int8)
     y = qrt.load(compiled.to_bytes(), kernels="reference").run(x)
     model = qrt.load(compiled.to_bytes(test_vectors=[([x], [y]), ([x[:, ::-1]], [y])]), kernels=kernels)
-    ((given,), (expected,)), (_, _) = model.test_vectors
+    ((given,), (expected,), _), _ = model.test_vectors
     assert np.array_equal(given, x)
     assert np.array_equal(model.run(given), expected)
     assert model.test_vectors[1][0][0].shape == (1, 5, 5, 3)

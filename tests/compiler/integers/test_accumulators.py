@@ -169,7 +169,7 @@ def test_test_vectors_hold_int32(content: bytes) -> None:
     compiled = build(island())
     x = RNG.integers(-128, 128, (1, 5, 6, 4), dtype=np.int8)
     logits = np.asarray(qrt.load(compiled.to_bytes()).run(x))
-    ((given, expected),) = qrt.load(compiled.to_bytes([([x], [logits])])).test_vectors
+    ((given, expected, _),) = qrt.load(compiled.to_bytes([([x], [logits])])).test_vectors
     assert np.array_equal(given[0], x)
     assert expected[0].dtype == np.int32
     assert np.array_equal(expected[0], logits)
