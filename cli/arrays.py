@@ -107,23 +107,35 @@ def _members(content: bytes) -> Iterator[tuple[str, bytes]]:
         raise _Damaged(f"damaged: {printable(' '.join(str(error).split()))}; write it again") from None
 
 
-def choose(given: Sequence[Given], infos: Sequence[qrt.TensorInfo], layout: str | None) -> list[Given]:
-    """The arrays for the inputs: by name, else in order, else the only one that fits the only input."""
-    chosen = _chosen(given, infos, layout)
+def random_codes(rng: np.random.Generator, info: qrt.TensorInfo) -> Array:
+    """Codes for an input, all of its type."""
+    limits = np.iinfo(info.dtype)
+    codes: Array = rng.integers(limits.min, limits.max + 1, info.shape, info.dtype)
+    return codes
+
+
+def choose(
+    given: Sequence[Given], infos: Sequence[qrt.TensorInfo], layout: str | None, stream: bool = False
+) -> list[Given]:
+    """The arrays for the inputs: by name, else in order, else the only one that fits the only input.
+
+    `stream`: whether they may be sequences of runs, with an axis for these before all others.
+    """
+    chosen = _chosen(given, infos, layout, stream)
     for item, info in zip(chosen, infos, strict=True):
-        if fits(info, item.array, layout):
+        if fits(info, item.array, layout, stream):
             refuse_ambiguous(item, info.name, layouts(info.shape, info.source_layout, layout))
     return chosen
 
 
-def _chosen(given: Sequence[Given], infos: Sequence[qrt.TensorInfo], layout: str | None) -> list[Given]:
+def _chosen(given: Sequence[Given], infos: Sequence[qrt.TensorInfo], layout: str | None, stream: bool) -> list[Given]:
     by_name = {item.name: item for item in given if item.name}
     if all(info.name in by_name for info in infos):
         return [by_name[info.name] for info in infos]
     if len(given) == len(infos):
         return list(given)
     if len(infos) == 1:
-        fitting = [item for item in given if fits(infos[0], item.array, layout)]
+        fitting = [item for item in given if fits(infos[0], item.array, layout, stream)]
         if len(fitting) == 1:
             return fitting
     wanted = ", ".join(f"{printable(info.name)} {info.shape}" for info in infos)
@@ -134,12 +146,17 @@ def _chosen(given: Sequence[Given], infos: Sequence[qrt.TensorInfo], layout: str
     )
 
 
-def fits(info: qrt.TensorInfo, array: Array, layout: str | None) -> bool:
-    """Whether an array can be codes or values of an input: a sample, with or without its batch axis, or a batch."""
-    as_codes = array.dtype == np.int8 or array.dtype.name.upper() == info.source_dtype
+def fits(info: qrt.TensorInfo, array: Array, layout: str | None, stream: bool = False) -> bool:
+    """Whether an array can be codes or values of an input: a sample, with or without its batch axis, or a batch.
+
+    `stream`: or runs, with an axis for these before all others.
+    """
+    as_codes = array.dtype == info.dtype or array.dtype.name.upper() == info.source_dtype
     if not as_codes and not np.issubdtype(array.dtype, np.floating):
         return False
     shapes = layouts(info.shape, info.source_layout, layout).values()
+    if stream and array.shape[1:] in shapes:
+        return True
     return any(array.shape == s[1:] or (array.ndim == len(s) and array.shape[1:] == s[1:]) for s in shapes)
 
 

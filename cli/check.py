@@ -15,11 +15,10 @@ from qrt.cli.compile import vectors_for_device
 from qrt.cli.console import print_json, printable
 from qrt.cli.failure import Failure, Verb, read_content
 from qrt.cli.target import cc_option, device_errors, emulated, refuse_options, target_option
-from qrt.model import Codes
+from qrt.edges import TestVector
 
 DIFFERENT = 1
 INVALID = 2
-TestVector = tuple[Sequence[Codes], Sequence[Codes]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,8 @@ def check_model(path: Path, target_name: str | None, cc: str | None, as_json: bo
 
     Checks every validity rule of the format. Then runs the test vectors embedded in the file (by 'qrt compile
     --test-vectors N') on every kernel set of this machine, and compares each element of the outputs. With --target it
-    runs them as C on that emulated processor instead, or two random inputs if the file has no test vectors.
+    runs them as C on that emulated processor instead, or random inputs if the file has no test vectors. Vectors of a
+    network with state may be steps of a sequence: each starts from the state that the one before it left, or anew.
 
     Exit code: 0 everything agrees; 1 a result differs; 2 the file is not valid.
 
@@ -87,7 +87,9 @@ def check_model(path: Path, target_name: str | None, cc: str | None, as_json: bo
 def run_vectors(model: qrt.Model, vectors: Sequence[TestVector]) -> list[Difference]:
     """The first difference of each test vector that has one."""
     differences = []
-    for number, (inputs, expected) in enumerate(vectors):
+    for number, (inputs, expected, continues) in enumerate(vectors):
+        if not continues:
+            model.reset()
         results = model.run(*inputs, layout="NHWC")
         for output, info in enumerate(model.outputs):
             got = results[output] if isinstance(results, list) else results

@@ -16,13 +16,14 @@ from qrt.cli.console import console, facts, heading, print_json, printable, prog
 from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.run import as_list
 from qrt.cli.samples import Samples, read_samples
-from qrt.model import NHWC_TO_NCHW
+from qrt.edges import NHWC_TO_NCHW
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from qrt.compiler.ir import Edge, Graph
     from qrt.compiler.study.compare import Comparison
+    from qrt.compiler.study.engine import Stepper
 
 # Layers that the table shows without --all.
 SHOWN = 12
@@ -45,6 +46,12 @@ SHOWN = 12
     help="Samples: an .npz (labels optional), an .npy, or a folder of .npy files.",
 )
 @click.option("--match", metavar="ENGINE", help="The --match with which the file was compiled.")
+@click.option(
+    "--reset-every",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Reset the state before each N samples, for a network with state.",
+)
 @click.option("--bias", "biases", metavar="LIST", help="int32,float: compile the source both ways and compare the two.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a chart to this .png or .html file.")
 @click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
@@ -56,6 +63,7 @@ def compare_model(
     data: Path,
     layout: str | None,
     match: str | None,
+    reset_every: int | None,
     biases: str | None,
     plot: Path | None,
     every: bool,
@@ -67,10 +75,14 @@ def compare_model(
     is also run as written, with its quantize and dequantize operators (a .tflite file: without qrt's optimizations),
     and the first layer with different codes is named. If the samples have labels, accuracies are shown.
 
+    The samples of a network with state are steps in time, from its initial state. A .tflite file with state is also run
+    by TFLite Micro itself, if the Python package tflite_micro is installed and --match is tflm.
+
     \b
     Examples:
       qrt compare model.qfb --against model.onnx --inputs samples.npz
       qrt compare model.qfb --against model.pt2 --inputs samples.npz --bias int32,float
+      qrt compare wakeword.qfb --against wakeword.tflite --inputs features.npy --reset-every 300
     """
     from qrt.compiler import CompileError
 
@@ -80,10 +92,12 @@ def compare_model(
     if set(variants) - {"int32", "float"}:
         raise Failure(f"--bias takes int32, float or int32,float, got {biases}")
     model, content = open_content(path)
+    if reset_every is not None and not model.state_size:
+        raise Failure(f"{path}: has no state to reset; leave out --reset-every")
     names, shapes = [info.name for info in model.inputs], [info.shape for info in model.inputs]
     samples = read_samples(data, names, shapes, model.inputs, layout)
     try:
-        runner = _Runner(path, content, source, match, samples)
+        runner = _Runner(path, content, source, match, samples, reset_every)
         if variants and runner.is_float:
             raise Failure(f"{source}: --bias compiles the source, but this one is float; give the quantized source")
         found = runner.compare()
@@ -105,7 +119,15 @@ def compare_model(
 class _Runner:
     """A file, its source, and samples for both."""
 
-    def __init__(self, path: Path, content: bytes, source: Path, match: str | None, samples: Samples) -> None:
+    def __init__(
+        self,
+        path: Path,
+        content: bytes,
+        source: Path,
+        match: str | None,
+        samples: Samples,
+        reset_every: int | None,
+    ) -> None:
         from qrt.compiler import source_graph
         from qrt.compiler.backends.qfb.reader import read
         from qrt.compiler.study.layers import exposed_file
@@ -113,8 +135,10 @@ class _Runner:
         self.graph = read(content)
         if not self.graph.ops:
             raise Failure(f"{path}: has no layer to compare; its outputs are its inputs")
+        self.model = qrt.load(content)
         self.all = qrt.load(exposed_file(self.graph))
         self.path, self.source_path, self.match, self.samples = path, source, match, samples
+        self.reset_every = reset_every
         leading = {edge.tensor.shape[0] for edge in self.graph.inputs}
         self.batch = leading.pop() if len(leading) == 1 else None
         self.source = source_graph(source, match, self.batch)
@@ -126,6 +150,9 @@ class _Runner:
         self.meant: list[Array] = []
         if source.suffix == ".tflite":
             self._compile_plain()
+        # What the states of the source hold, as float and as written.
+        self.states: tuple[dict[str, Array], dict[str, Array]] = {}, {}
+        self.engine = self._engine() if self.all.state_size else None
 
     def _check_source(self) -> None:
         """Refuses a source that the file cannot have been compiled from."""
@@ -147,6 +174,25 @@ class _Runner:
         self.plain = build(self.source_path, match=self.match, batch=self.batch, skip=SKIPPABLE).graph
         self.plain_all = qrt.load(exposed_file(self.plain))
 
+    def _engine(self) -> Stepper | None:
+        """TFLite Micro with the source, if that is what the file shall match."""
+        from qrt.compiler.study.engine import stepper
+
+        return stepper(self.source_path) if self.plain is not None and self.match in (None, "tflm") else None
+
+    def _begin(self, run: int) -> None:
+        """Resets all states before the runs that begin a sequence."""
+        if run != 0 and (self.reset_every is None or run % self.reset_every != 0):
+            return
+        self.all.reset()
+        self.model.reset()
+        if self.plain is not None:
+            self.plain_all.reset()
+        for states in self.states:
+            states.clear()
+        if self.engine is not None:
+            self.engine.reset()
+
     def compare(self) -> Comparison:
         from qrt.compiler.study.compare import Comparer
         from qrt.compiler.study.evaluate import evaluate
@@ -154,16 +200,20 @@ class _Runner:
         outputs = [edge.tensor.name for edge in self.source.outputs]
         comparer = Comparer(self.graph, outputs)
         right: dict[str, int] = {}
+        differing: int | None = None
         first = self.graph.outputs[0]
         place = next((i for i, op in enumerate(self.graph.ops) if op.output is first.tensor), None)
         for run in progressing(self.samples.runs, "runs"):
+            self._begin(run)
             taken = self.samples.run(run)
             codes = _run(self.all, taken)
             given = [_in_source_layout(x, edge) for x, edge in zip(taken, self.graph.inputs, strict=True)]
-            real = evaluate(self.source, given, quantized=False)
+            real = evaluate(self.source, given, quantized=False, states=self.states[0])
             self.meant.append(real[outputs[0]].astype(np.float64))
             written = self._written(taken, given)
             comparer.add(codes, real, written)
+            if self.engine is not None:
+                differing = (differing or 0) + self._differing_from_engine(taken)
             if self.samples.labels is None:
                 continue
             shown = {"float": real[outputs[0]]}
@@ -174,9 +224,17 @@ class _Runner:
             for name, values in shown.items():
                 right[name] = right.get(name, 0) + self._right(run, values)
         found = comparer.result()
+        found.engine_differing = differing
         found.samples = self.samples.count
         found.accuracy = {name: count / self.samples.count for name, count in right.items()}
         return found
+
+    def _differing_from_engine(self, taken: list[Array]) -> int:
+        """The number of codes of all outputs that differ from TFLite Micro's."""
+        assert self.engine is not None
+        ours = _run(self.model, taken)
+        theirs = self.engine.run(self.model.codes(*taken, layout="NHWC"), len(ours))
+        return sum(int(np.count_nonzero(a.reshape(-1) != b.reshape(-1))) for a, b in zip(ours, theirs, strict=True))
 
     def _right(self, run: int, outputs: Array) -> int:
         count = self.samples.right(run, outputs)
@@ -193,7 +251,7 @@ class _Runner:
             codes = _run(self.plain_all, taken)
             pairs = zip(self.plain.ops, codes, strict=True)
             return {op.output.name: (q.astype(np.float32) - op.output.zero_point) * op.output.scale for op, q in pairs}
-        return evaluate(self.source, given, quantized=True) if self.quantized else None
+        return evaluate(self.source, given, quantized=True, states=self.states[1]) if self.quantized else None
 
     def variant(self, bias: str) -> dict[str, Any]:
         """SQNR against float and accuracy of the source compiled with biases of one kind.
@@ -207,6 +265,8 @@ class _Runner:
         signal = noise = 0.0
         right = 0
         for run, real in zip(progressing(self.samples.runs, "runs"), self.meant, strict=True):
+            if self.reset_every is not None and run % self.reset_every == 0:
+                model.reset()
             ours = _run(model, self.samples.run(run))[0]
             values = info.dequantize(ours).astype(np.float64)
             real = (real.transpose(0, 2, 3, 1) if info.source_layout == "NCHW" else real).reshape(values.shape)
@@ -247,6 +307,11 @@ def _print(found: Comparison, alternatives: list[dict[str, Any]], every: bool) -
         total = sum(layer.differing or 0 for layer in found.layers)
         text = f"{printable(first)}, {total:,} codes in all layers" if first else "none: every code is the same"
         rows.append(("first different from the quantized source", text))
+    if found.engine_differing is not None:
+        text = (
+            f"{found.engine_differing:,} codes of the outputs differ" if found.engine_differing else "the same outputs"
+        )
+        rows.append(("TFLite Micro", f"{text}, with states carried over {found.samples} steps"))
     rows += [(f"accuracy of {name}", f"{value:.2%}") for name, value in found.accuracy.items()]
     show(out, facts(rows))
     heading(out, "Layers, worst first" if not every else "All layers, worst first")

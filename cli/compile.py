@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 import qrt
+from qrt.cli import arrays
 from qrt.cli.budget import Budget, budget_options, check_budget, over_budget
 from qrt.cli.calibration import accuracies, calibrate
 from qrt.cli.console import note, print_json, printable, progressing
@@ -22,12 +23,13 @@ from qrt.cli.target import cc_option
 
 if TYPE_CHECKING:
     from qrt.compiler import CompileError
-    from qrt.model import Codes
 
 ENGINES = "onnxruntime (.onnx); tflm, litert, xnnpack (.tflite); pytorch, fbgemm, qnnpack, x86, onednn (.pt2)"
 
 # Random test vectors for a device, of a file without any.
 DRAWN = 2
+# Those of a network with state are steps of sequences, so many each: a device draws one sequence and begins the next.
+STEPS = 8
 # Optimizations that can be switched off: --no-remove-channels and so on. The bytes are the same without them.
 SWITCHES = {
     "remove_channels": "Do not remove channels that are constant or unused.",
@@ -87,7 +89,7 @@ def switches(command: Callable[..., int]) -> Callable[..., int]:
     type=click.IntRange(min=0),
     default=0,
     metavar="N",
-    help="Embed N random inputs and their outputs, for 'qrt check'.",
+    help="Embed N random inputs and their outputs, for 'qrt check'; of a network with state, N steps.",
 )
 @click.option("--strip", is_flag=True, help="Leave out the names of operators and inner tensors: a smaller file.")
 @click.option(
@@ -202,19 +204,23 @@ def refusal(source: Path, error: CompileError) -> str:
     return "\n".join([f"{source}: {len(lines)} problems, nothing was written", *(f"  {line}" for line in lines)])
 
 
-def vectors_for_device(model: qrt.Model) -> Sequence[tuple[Sequence[Codes], Sequence[Codes]]]:
+def vectors_for_device(model: qrt.Model) -> Sequence[qrt.TestVector]:
     """The file's test vectors, to check a device with; random ones if it has none."""
-    return model.test_vectors or random_vectors(model, DRAWN)
+    return model.test_vectors or random_vectors(model, STEPS + DRAWN if model.state_size else DRAWN)
 
 
-def random_vectors(model: qrt.Model, count: int) -> list[tuple[list[Codes], list[Codes]]]:
+def random_vectors(model: qrt.Model, count: int) -> list[qrt.TestVector]:
     """Random codes and what `model` computes from them; always the same for the same model."""
     rng = np.random.default_rng(0)
     vectors = []
-    for _ in progressing(count, "test vectors"):
-        inputs = [rng.integers(-128, 128, info.shape, dtype=np.int8) for info in model.inputs]
+    for number in progressing(count, "test vectors"):
+        continues = model.state_size > 0 and number % STEPS > 0
+        if not continues:
+            model.reset()
+        inputs = [arrays.random_codes(rng, info) for info in model.inputs]
         for index, codes in enumerate(inputs):
             model.input_view(index)[...] = codes
         model.invoke()
-        vectors.append((inputs, [model.output_view(index).copy() for index in range(len(model.outputs))]))
+        outputs = [model.output_view(index).copy() for index in range(len(model.outputs))]
+        vectors.append(qrt.TestVector(inputs, outputs, continues))
     return vectors

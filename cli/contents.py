@@ -28,9 +28,11 @@ class TensorEntry:
     arena_offset : int or None
         Byte position in the arena; None for a constant.
     first, last : int or None
-        Lifetime in steps: operator i is step i + 1, step 0 comes before all; None for a constant.
+        Lifetime in steps: operator i is step i + 1, step 0 comes before all; None for a constant. A state lives always.
     dtype : str
-        ``"int8"``, or ``"int32"`` of accumulators.
+        ``"int8"``, ``"int16"``, ``"int4"`` of constants, or ``"int32"`` of accumulators.
+    initial : tuple of int or None
+        Of a state: the lowest and the highest byte that it begins with.
     """
 
     index: int
@@ -43,6 +45,11 @@ class TensorEntry:
     first: int | None
     last: int | None
     dtype: str = "int8"
+    initial: tuple[int, int] | None = None
+
+    @property
+    def is_state(self) -> bool:
+        return self.initial is not None
 
     @property
     def elements(self) -> int:
@@ -74,6 +81,7 @@ class Contents:
     size: int
     crc32: int
     arena_size: int
+    state_size: int
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     tensors: tuple[TensorEntry, ...]
@@ -173,20 +181,31 @@ def _text(value: bytes | None) -> str:
     return value.decode("utf-8") if value else ""
 
 
-def _tensor(index: int, tensor: Any) -> TensorEntry:
-    life = tensor.Lifetime()
+# Bits of an element.
+BITS = {"int4": 4, "int8": 8, "int16": 16, "int32": 32}
+
+
+def _tensor(index: int, tensor: Any, last_step: int) -> TensorEntry:
     shape = tuple(tensor.ShapeAsNumpy().tolist())
+    dtype = _names(fb.DType)[tensor.Dtype()].lower()
+    life = tensor.Lifetime()
+    lives = (life.First(), life.Last()) if life else (None, None)
+    initial = None
+    if tensor.InitialLength():
+        lives = 0, last_step
+        initial = int(tensor.InitialAsNumpy().min()), int(tensor.InitialAsNumpy().max())
     return TensorEntry(
         index=index,
         name=_text(tensor.Name()),
         shape=shape,
-        size=int(np.prod(shape, dtype=np.int64)) * (4 if tensor.Dtype() == fb.DType.INT32 else 1),
-        dtype=_names(fb.DType)[tensor.Dtype()].lower(),
+        size=-(-int(np.prod(shape, dtype=np.int64)) * BITS[dtype] // 8),
+        dtype=dtype,
         scale=tensor.Scale(),
-        zero_point=tensor.ZeroPoint(),
-        arena_offset=tensor.ArenaOffset() if life else None,
-        first=life.First() if life else None,
-        last=life.Last() if life else None,
+        zero_point=tensor.ZeroPoint16() if dtype == "int16" else tensor.ZeroPoint(),
+        arena_offset=None if tensor.DataLength() else tensor.ArenaOffset(),
+        first=lives[0],
+        last=lives[1],
+        initial=initial,
     )
 
 
@@ -228,7 +247,8 @@ def _operator(index: int, operator: Any, tensors: tuple[TensorEntry, ...]) -> Op
 def read_contents(content: bytes) -> Contents:
     """The contents of a valid file."""
     model = fb.Model.GetRootAs(content, 0)
-    tensors = tuple(_tensor(i, model.Tensors(i)) for i in range(model.TensorsLength()))
+    last = model.OperatorsLength() + 1
+    tensors = tuple(_tensor(i, model.Tensors(i), last) for i in range(model.TensorsLength()))
     return Contents(
         name=_text(model.Name()),
         producer=_text(model.Producer()),
@@ -236,6 +256,7 @@ def read_contents(content: bytes) -> Contents:
         size=len(content),
         crc32=model.Seal().Crc32(),
         arena_size=model.ArenaSize(),
+        state_size=model.StateSize(),
         inputs=tuple(model.Inputs(i).Tensor() for i in range(model.InputsLength())),
         outputs=tuple(model.Outputs(i).Tensor() for i in range(model.OutputsLength())),
         tensors=tensors,

@@ -143,6 +143,7 @@ def profile_on_device(
                 wait_states=waits,
             )
         footprint = compiled(network, model.compiler, optimize)
+    host.reset()
     expected = host.run(*codes, layout="NHWC")
     wanted = expected if isinstance(expected, list) else [expected]
     differing = sum(

@@ -4,6 +4,8 @@ step  operator   writes     bytes  |0                            96|
    0  inputs     A             40  |A██████████                    |
    1  conv2d     B             48  |A▒▒▒▒▒▒▒▒▒▒▒B██████████████████|
    2  clamp      C = B         48  |            C██████████████████|
+
+States come first, from the start of the arena to its end in every row: they survive a run.
 """
 
 from __future__ import annotations
@@ -13,16 +15,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qrt.cli.contents import Contents, TensorEntry
+from qrt.cli.contents import Contents, OperatorEntry, TensorEntry
+from qrt.schema.operators import OPERATORS
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-# What a step does with a tensor, in the order of drawing: kept for later, read, written.
-KEPT, READ, WRITTEN = 0, 1, 2
-SHADES = {KEPT: "░", READ: "▒", WRITTEN: "█"}
-SHADES_ASCII = {KEPT: ".", READ: "=", WRITTEN: "#"}
-STYLES = {KEPT: "dim", READ: "cyan", WRITTEN: "green"}
+# What a step does with a tensor, in the order of drawing: kept for the next run, for later, read, written.
+STATE, KEPT, READ, WRITTEN = 0, 1, 2, 3
+SHADES = {STATE: "▚", KEPT: "░", READ: "▒", WRITTEN: "█"}
+SHADES_ASCII = {STATE: ":", KEPT: ".", READ: "=", WRITTEN: "#"}
+STYLES = {STATE: "magenta", KEPT: "dim", READ: "cyan", WRITTEN: "green"}
 # Cells of a bar on a terminal that is too narrow.
 NARROWEST = 20
 LETTERS = string.ascii_uppercase + string.ascii_lowercase
@@ -41,7 +44,7 @@ class Row:
 def letters(contents: Contents) -> dict[int, str]:
     """A letter for each arena tensor, in the order of writing; after the last letter they start again."""
     arena = [t for t in contents.tensors if t.first is not None]
-    arena.sort(key=lambda t: (t.first, t.index))
+    arena.sort(key=lambda t: (not t.is_state, t.first, t.index))
     return {tensor.index: LETTERS[i % len(LETTERS)] for i, tensor in enumerate(arena)}
 
 
@@ -52,12 +55,20 @@ def rows(contents: Contents) -> Iterator[Row]:
         alive = contents.alive(step)
         if 0 < step < last:
             operator = contents.operators[step - 1]
-            title, read = operator.kind, set(operator.inputs)
+            title, read, writes = operator.kind, set(operator.inputs), {operator.output, *states_of(operator)}
         else:
             title, read = ("outputs", set(contents.outputs)) if step else ("inputs", set())
-        written = [t for t in alive if t.first == step]
-        roles = [(t, WRITTEN if t in written else READ if t.index in read else KEPT) for t in alive]
+            writes = set() if step else set(contents.inputs)
+        written = [t for t in alive if t.index in writes]
+        kept = {t: STATE if t.is_state else KEPT for t in alive}
+        roles = [(t, WRITTEN if t in written else READ if t.index in read else kept[t]) for t in alive]
         yield Row(step, title, written, sorted(roles, key=lambda pair: pair[1]))
+
+
+def states_of(operator: OperatorEntry) -> tuple[int, ...]:
+    """The states among an operator's inputs, which it updates."""
+    count = OPERATORS[operator.kind].states
+    return operator.inputs[len(operator.inputs) - count :]
 
 
 def place_of(tensor: TensorEntry, row: Row) -> TensorEntry | None:
@@ -98,7 +109,10 @@ def draw(contents: Contents, width: int, ascii_only: bool) -> Iterator[Text]:
                 letter, role = cell
                 line.append(letter or shades[role], STYLES[role])
         yield line.append(edge)
-    yield Text(f"{shades[WRITTEN]} written  {shades[READ]} read  {shades[KEPT]} kept for later  (blank) free", "dim")
+    legend = f"{shades[WRITTEN]} written  {shades[READ]} read  {shades[KEPT]} kept for later  (blank) free"
+    if contents.state_size:
+        legend += f"  {shades[STATE]} state"
+    yield Text(legend, "dim")
 
 
 def caption(row: Row, names: dict[int, str]) -> tuple[str, str, str, str]:

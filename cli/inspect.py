@@ -121,8 +121,14 @@ def header(path: Path, contents: Contents) -> list[tuple[str, str]]:
         ("MACs", f"{macs:,}"),
         ("weights", f"{weights:,} bytes, and {parameters:,} of multipliers, shifts, biases"),
         ("arena", arena_text(contents.arena_size, contents.lower_bound)),
+        *([("state", state_text(contents))] if contents.state_size else []),
         ("test vectors", str(contents.test_vectors)),
     ]
+
+
+def state_text(contents: Contents) -> str:
+    count = sum(tensor.is_state for tensor in contents.tensors)
+    return f"{contents.state_size:,} bytes of the arena, {count} tensors, survive from run to run"
 
 
 def edges(model: qrt.Model) -> list[tuple[str, str]]:
@@ -137,7 +143,9 @@ def edges(model: qrt.Model) -> list[tuple[str, str]]:
                 text += ", quantized by the reciprocal"
             if info.source_dtype == "UINT8":
                 text += ", uint8 in the source, 128 higher"
-            if info.source_dtype == "INT16":
+            if info.source_dtype == "UINT16":
+                text += ", uint16 in the source, 32768 higher"
+            if info.requant is not None:
                 text += ", int16 in the source, requantized"
             if info.labels:
                 shown = ", ".join(printable(label) for label in info.labels[:LABELS_SHOWN])
@@ -233,9 +241,16 @@ def tensor_table(contents: Contents) -> Table:
             f"{tensor.size:,}",
             "constant" if constant else real_text(tensor),
             "" if constant else f"{tensor.arena_offset:,} to {end:,}",
-            "" if constant else f"{tensor.first} to {tensor.last}",
+            "" if constant else initial_text(tensor) if tensor.is_state else f"{tensor.first} to {tensor.last}",
         )
     return table
+
+
+def initial_text(tensor: TensorEntry) -> str:
+    """That a tensor is a state, and what it begins with."""
+    assert tensor.initial is not None
+    low, high = tensor.initial
+    return f"state, initially {low}" if low == high else f"state, initially bytes from {low} to {high}"
 
 
 def document(path: Path, model: qrt.Model, contents: Contents) -> dict[str, Any]:

@@ -244,7 +244,7 @@ def choose_sample(model: qrt.Model, paths: Sequence[Path], layout: str | None) -
     if vectors := model.test_vectors:
         return "the first test vector", list(vectors[0][0]), "NHWC"
     rng = np.random.default_rng(0)
-    return "random codes", [rng.integers(-128, 128, info.shape, np.int8) for info in model.inputs], "NHWC"
+    return "random codes", [arrays.random_codes(rng, info) for info in model.inputs], "NHWC"
 
 
 def measure(

@@ -42,7 +42,8 @@ class Result:
 
     @staticmethod
     def of(info: qrt.TensorInfo, values: Array, top: int | None) -> Result:
-        samples = values if values.ndim == len(info.shape) else values[np.newaxis]
+        # Of a sequence of runs that are batches, each run is a sample.
+        samples = values if values.ndim >= len(info.shape) else values[np.newaxis]
         if top is not None and not is_row(samples):
             shape = shape_text(samples.shape[1:])
             raise Failure(f"--top needs one row for each sample; output {printable(info.name)!r} is {shape}")
@@ -82,7 +83,8 @@ class Result:
     def lines(self, width: int) -> Iterator[str]:
         """The output as text, if possible at most `width` wide."""
         count = len(self.samples)
-        meaning = {"int8": "codes", "int32": "int32 accumulators"}.get(str(self.values.dtype), "real values")
+        codes = {"int8": "codes", "int16": "int16 codes", "int32": "int32 accumulators"}
+        meaning = codes.get(str(self.values.dtype), "real values")
         title = f"{printable(self.info.name) or 'output'}  {shape_text(self.values.shape)} {meaning}"
         if self.ranked:
             yield f"{title}, the largest of {self.samples[0].size}"

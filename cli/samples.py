@@ -13,7 +13,7 @@ from qrt.cli import arrays
 from qrt.cli.arrays import Array, Given
 from qrt.cli.console import printable
 from qrt.cli.failure import Failure
-from qrt.model import NCHW_TO_NHWC
+from qrt.edges import NCHW_TO_NHWC
 
 LABEL_NAMES = ("labels", "label", "targets", "target", "y")
 
@@ -134,9 +134,9 @@ def _rows(item: Given, name: str, shape: tuple[int, ...], info: qrt.TensorInfo |
     x, called = item.array, f"{item.path}: input {printable(name)}"
     if info is not None and x.dtype == np.uint8 and info.source_dtype == "UINT8":
         x = (x.astype(np.int16) - 128).astype(np.int8)
-    codes = info is not None and x.dtype == np.int8
+    codes = info is not None and x.dtype == info.dtype
     if not codes and not np.issubdtype(x.dtype, np.floating):
-        kinds = "floats" if info is None else "floats or int8 codes"
+        kinds = "floats" if info is None else f"floats or {info.dtype} codes"
         raise Failure(f"{called} takes {kinds}, got {item}; convert them with astype(numpy.float32)")
     layouts = arrays.layouts(shape, "NHWC" if info is None else info.source_layout, layout)
     found = {name: rows for name, known in layouts.items() if (rows := _as_rows(x, known)) is not None}

@@ -73,6 +73,8 @@ class Comparison:
     accuracy : dict
         By what ran: ``"qrt"``, ``"float"``, ``"quantized source"``; empty without labels.
     samples : int
+    engine_differing : int or None
+        Codes of the outputs that differ from those of the source's engine itself; None if it did not run.
     """
 
     layers: list[Layer] = field(default_factory=list)
@@ -80,6 +82,7 @@ class Comparison:
     first_differing: str | None = None
     accuracy: dict[str, float] = field(default_factory=dict)
     samples: int = 0
+    engine_differing: int | None = None
 
     def worst(self) -> list[Layer]:
         """Layers, the worst SQNR first."""
@@ -193,7 +196,8 @@ class _Meter:
         self.steps += np.bincount(steps, minlength=2 * HISTOGRAM + 1)
         self.size += q.size
         if written is not None:
-            codes = np.clip(np.rint(written.astype(np.float64) / scale) + zero, -128, 127)
+            limits = np.iinfo(q.dtype)
+            codes = np.clip(np.rint(written.astype(np.float64) / scale) + zero, limits.min, limits.max)
             self.differing = (self.differing or 0) + int((codes != q).sum())
 
     def layer(self, index: int, op: Op) -> Layer:

@@ -22,7 +22,7 @@ Array = NDArray[Any]
 Values = dict[str, Array]
 
 
-def evaluate(graph: Graph, inputs: list[Array], *, quantized: bool) -> Values:
+def evaluate(graph: Graph, inputs: list[Array], *, quantized: bool, states: Values | None = None) -> Values:
     """Every tensor's real values by name.
 
     Parameters
@@ -35,6 +35,9 @@ def evaluate(graph: Graph, inputs: list[Array], *, quantized: bool) -> Values:
         Whether quantize rounds, like an engine that runs the operators as they are written. It clamps to the range
         of the codes in any case, because quantizers remove a ReLU that has the same bounds. Weights have the
         values of their codes.
+    states : dict, optional
+        What the states hold before this run, by name, and are given after it; empty before the first run. By default
+        they have their initial values.
 
     Raises
     ------
@@ -46,15 +49,21 @@ def evaluate(graph: Graph, inputs: list[Array], *, quantized: bool) -> Values:
     quantized_as: Values = {}
     for edge, x in zip(graph.inputs, inputs, strict=True):
         values[edge.tensor.name] = x.astype(np.float32)
+    kept = {} if states is None else states
+    for tensor in graph.states():
+        initial = replace(tensor, data=tensor.initial).real().astype(np.float32)
+        values[tensor.name] = kept.get(tensor.name, initial)
     # A frontend sets the same quantization rule, that of its engine, for all inputs.
     rule = graph.inputs[0].quantize_rule
     for op in graph.ops:
         arguments = [_value(tensor, values) for tensor in op.inputs]
-        if op.kind not in FUNCTIONS and op.kind not in ELEMENTWISE and op.kind not in REAL:
+        if op.kind not in FUNCTIONS and op.kind not in ELEMENTWISE and op.kind not in REAL and op.kind != "push":
             raise ValueError(f"{op.name} ({op.kind}) has no real function to compare with")
         with np.errstate(all="ignore"):
             if op.kind == "quantize":
                 y = _quantize(arguments[0], op, rule, quantized)
+            elif op.kind == "push":
+                y = _push(op, arguments[0], values[op.output.name])
             elif op.kind in FUNCTIONS:
                 y = FUNCTIONS[op.kind](op, *arguments)
             elif op.kind in ELEMENTWISE:
@@ -64,6 +73,7 @@ def evaluate(graph: Graph, inputs: list[Array], *, quantized: bool) -> Values:
         values[op.output.name] = _clamped(op, y).astype(np.float32)
         if op.kind == "quantize" and not op.inputs[0].is_constant:
             quantized_as[op.inputs[0].name] = values[op.output.name]
+    kept.update({tensor.name: values[tensor.name] for tensor in graph.states()})
     return values | quantized_as
 
 
@@ -260,6 +270,12 @@ def _resize_linear(op: Op, x: Array) -> Array:
     return x
 
 
+def _push(op: Op, x: Array, state: Array) -> Array:
+    axis = op.attrs["axis"]
+    both = np.concatenate([state, x], axis)
+    return np.asarray(np.take(both, np.arange(x.shape[axis], both.shape[axis]), axis))
+
+
 def _l2_norm(op: Op, x: Array) -> Array:
     return np.asarray(x / np.maximum(np.sqrt((x * x).sum(axis=-1, keepdims=True)), 1e-6))
 
@@ -310,6 +326,7 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "dequantize": lambda op, x: x,
     "requantize": lambda op, x: x,
     "clamp": lambda op, x: x,
+    "assign": lambda op, x: x,
     "conv2d": _on_nhwc(_conv2d),
     "dwconv2d": _dwconv2d,
     "transpose_conv2d": _on_nhwc(_transpose_conv2d),

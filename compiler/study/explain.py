@@ -116,6 +116,12 @@ REAL_MULTIPLIERS = {
 }
 # Of elementwise operators, by their accumulators.
 ACC_MULTIPLIERS = {"x": "x_scale / y_scale", "product": "a_scale * b_scale / y_scale"}
+STATE = "y is a state: until this layer it holds what the run before left, at first its initial value"
+PUSH = [
+    "rows of y before this layer, along axis: the last old_rows of them move to the start of y",
+    "the new_rows of x become the last rows of y",
+    STATE,
+]
 OTHERS = {
     "average_pool2d": ["y = clamp(mean of the window's codes, ties as `rounding` says)"],
     "max_pool2d": ["y = clamp(largest code of the window)"],
@@ -146,6 +152,7 @@ OTHERS = {
         "y = h = clamp(round(tanh(c) * o * 2^-30 / h_scale) + h_zero_point)",
         "real_input = x_scale * w_scale * 2^12 and real_recurrent = h_scale * r_scale * 2^12, for each gate",
     ],
+    "assign": ["y = x", STATE],
     "arg_max": ["y = index of the first of the largest codes - 128"],
     "layer_norm": [
         "d = C * x - sum of x, n = d / sqrt(sum of d^2 + epsilon * 2^-epsilon_bits) in units of 2^-30",
@@ -232,6 +239,8 @@ def explain(graph: Graph, index: int, source: Graph | None = None) -> Explanatio
         return _requantize_sum(op, index)
     if op.kind in RECURRENT:
         return _recurrent(op, index)
+    if op.kind == "push":
+        return _push(op, index)
     numbers = _edges(op)
     facts = OPERATORS[op.kind]
     if facts.has("requant"):
@@ -349,6 +358,12 @@ def _recurrent(op: Op, index: int) -> Explanation:
         else:
             numbers[name] = value
     return Explanation(index, op.name, op.kind, OTHERS[op.kind], numbers)
+
+
+def _push(op: Op, index: int) -> Explanation:
+    axis, rows = op.attrs["axis"], op.inputs[0].shape[op.attrs["axis"]]
+    numbers = _edges(op) | {"axis": axis, "new_rows": rows, "old_rows": op.output.shape[axis] - rows}
+    return Explanation(index, op.name, op.kind, PUSH, numbers)
 
 
 def _source_bias(op: Op, source: Graph | None) -> np.ndarray | None:

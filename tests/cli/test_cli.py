@@ -172,7 +172,7 @@ def test_run_writes_an_npy_file(cli: Cli, pets: Path) -> None:
 
 def test_run_takes_and_writes_several_arrays(cli: Cli) -> None:
     path = VECTORS / "good" / "format1_every_operator.qfb"
-    ((inputs, outputs),) = qrt.load(path).test_vectors
+    ((inputs, outputs, _),) = qrt.load(path).test_vectors
     np.save("a.npy", inputs[0])
     np.save("b.npy", inputs[1])
     np.savez("ab.npz", z=inputs[1], unused=inputs[0], image=inputs[0])
