@@ -62,9 +62,8 @@ def build(network: Network, compiler: Compiler, optimize: str = "s", defines: Se
         for path, text in network.sources.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")
-        roots = [f"{network.name}_{function}" for function in ("input", "run", "output")]
         sources = [folder / path for path in network.sources if path.endswith(".c")]
-        return link(network.target, compiler, sources, [folder], roots, (f"-O{optimize}",), defines)
+        return link(network.target, compiler, sources, [folder], network.functions, (f"-O{optimize}",), defines)
 
 
 def sizes(network: Network, compiler: Compiler, optimize: str = "s") -> Sizes:
@@ -86,6 +85,7 @@ def run(
     image: Image,
     samples: Sequence[Sequence[bytes]],
     *,
+    state: bytes | None = None,
     count: bool = False,
     wait_states: int = 0,
 ) -> tuple[list[list[bytes]], Execution]:
@@ -98,6 +98,8 @@ def run(
         Of that network.
     samples : sequence of sequence of bytes
         For each run, the codes of each input.
+    state : bytes, optional
+        The first bytes of the network's memory; by default its reset function writes them.
     count : bool
         Whether to count instructions.
     wait_states : int
@@ -108,7 +110,7 @@ def run(
     outputs : list of list of bytes
         For each run, the bytes of each output.
     execution : Execution
-        A call for each run, its segments labelled by operator.
+        A call for each run, its segments labelled by operator. The last read is that of the state after all runs.
 
     Raises
     ------
@@ -117,14 +119,23 @@ def run(
     """
     start, offsets = image.free, network.plan.offsets
     commands: list[Command] = []
+    resets = network.state_size > 0 and state is None
+    if resets:
+        commands.append(Call(f"{network.name}_reset", (start,)))
+    elif state:
+        commands.append(Write(start, state))
     for sample in samples:
         for edge, codes in zip(network.graph.inputs, sample, strict=True):
             commands.append(Write(start + offsets[edge.tensor], codes))
         commands.append(Call(f"{network.name}_run", (start,)))
         for edge in network.graph.outputs:
             commands.append(Read(start + offsets[edge.tensor], edge.tensor.nbytes))
+    commands.append(Read(start, network.state_size))
     settings = Settings(count=count, memory=network.memory_size, wait_states=wait_states)
     execution = execute(image, network.target, commands, settings)
+    if resets:
+        execution.returned.pop(0)
+        del execution.calls[:1]
     per_run = len(network.graph.outputs)
-    reads = execution.reads
+    reads = execution.reads[:-1]
     return [reads[i : i + per_run] for i in range(0, len(reads), per_run)], execution

@@ -8,12 +8,12 @@ import numpy as np
 
 from qrt import Model
 from qrt._executor import Program
+from qrt.edges import Array, Codes
 from qrt.firmware.build import build, run
 from qrt.firmware.errors import DeviceError
 from qrt.firmware.generate.network import generate
 from qrt.firmware.targets import Target
 from qrt.firmware.toolchain.compilers import find_compiler
-from qrt.model import Array, Codes
 
 # What reads, runs and times programs.
 PACKAGES = {"unicorn": ("elftools", "unicorn", "capstone"), "qemu": ("elftools",)}
@@ -27,7 +27,7 @@ def require_packages(target: Target) -> None:
 
 
 class EmulatedModel(Model):
-    """A network that is compiled for a processor and runs on its emulator; `run` is as for `qrt.Model`.
+    """A network that is compiled for a processor and runs on its emulator; `run`, `reset`, `state` are as for `Model`.
 
     Parameters
     ----------
@@ -60,7 +60,11 @@ class EmulatedModel(Model):
 
     def _execute(self, samples: tuple[Codes, ...], count: int) -> list[Array]:
         each = [[part.tobytes() for part in np.split(codes, count)] for codes in samples]
-        outputs, _ = run(self.network, self.image, list(zip(*each, strict=True)))
+        with self._executor:
+            outputs, execution = run(
+                self.network, self.image, list(zip(*each, strict=True)), state=self._executor.state
+            )
+            self._executor.state = execution.reads[-1]
         return [
             np.concatenate([np.frombuffer(codes, info.dtype).reshape(info.shape) for codes in parts])
             for info, parts in zip(self.outputs, zip(*outputs, strict=True), strict=True)

@@ -127,8 +127,12 @@ int32_t qrt_device_open(qrt_device *device, const void *file, size_t file_size,
     if ((uintptr_t)memory % QRT_DEVICE_ALIGNMENT != 0) return QRT_ERR_ALIGNMENT;
     int32_t status =
         qrt_model_open(&device->model, file, file_size, crc32 != NULL ? crc32 : qrt_crc32, &device->problem);
-    return status != QRT_OK ? status : prepare(device, operators, operator_count, &block);
+    if (status == QRT_OK) status = prepare(device, operators, operator_count, &block);
+    if (status == QRT_OK) qrt_device_reset(device);
+    return status;
 }
+
+void qrt_device_reset(const qrt_device *device) { qrt_model_reset(&device->model, device->arena); }
 
 void qrt_device_run(const qrt_device *device) {
     const qrt_device_step *step = device->steps;
@@ -178,13 +182,15 @@ uint32_t qrt_device_check(const qrt_device *device) {
     uint32_t wrong = 0;
     qrt_tensor x;
     for (uint32_t vector = 0; vector < device->model.test_vector_count; vector++) {
+        if (!qrt_model_test_continues(&device->model, vector)) qrt_device_reset(device);
         for (uint32_t i = 0; i < device->model.input_count; i++) {
             int8_t *codes = qrt_device_input(device, i, &x);
-            memcpy(codes, qrt_model_test_input(&device->model, vector, i), x.size);
+            memcpy(codes, qrt_model_test_input(&device->model, vector, i), (size_t)qrt_tensor_bytes(&x));
         }
         qrt_device_run(device);
         wrong += outputs_agree(device, vector) ? 0 : 1;
     }
+    qrt_device_reset(device);
     return wrong;
 }
 

@@ -68,7 +68,9 @@ typedef struct qrt_device_operator {
 /* To link every operator, in place of the list and its length; where an operator is listed twice, the first counts. */
 #define X(name) +1
 enum {
-    QRT_DEVICE_COUNT = QRT_OPERATOR_KIND_END - 1,
+    QRT_DEVICE_COUNT = 0
+#include "qrt_kernel_rows.h"
+    ,
     QRT_DEVICE_DSP_COUNT = QRT_DEVICE_COUNT
 #include "arm/dsp/rows.h"
     ,
@@ -118,11 +120,15 @@ const int8_t *qrt_device_output(const qrt_device *device, uint32_t index, qrt_te
 /* The name of class `label` of a model output, not terminated; {NULL, 0} where it has none. */
 qrt_text qrt_device_label(const qrt_device *device, uint32_t output, uint32_t label);
 
-/* Computes the outputs. Where this is compiled with -DQRT_ON_STEP=function, void function(int step) is called before
+/* Brings the states to their initial values, where every sequence begins; qrt_device_open() has done so. They are the
+ * first device->model.state_size bytes of the block: copy these to save them, and copy them back to go on. */
+void qrt_device_reset(const qrt_device *device);
+
+/* Computes the outputs, of a network with state also from the runs before. Where this is compiled with -DQRT_ON_STEP=function, void function(int step) is called before
  * each operator, and once behind the last. */
 void qrt_device_run(const qrt_device *device);
 
-/* Runs the file's test vectors; how many of them have other outputs than the file says. */
+/* Runs the file's test vectors, and resets; how many of them have other outputs than the file says. */
 uint32_t qrt_device_check(const qrt_device *device);
 
 #ifdef __cplusplus

@@ -41,10 +41,11 @@ class Expected:
 
 
 def expect(name: str, file: bytes, inputs: Iterable[Sequence[Array]]) -> Expected:
-    """Runs the reference."""
+    """Runs the reference, from the initial state each time."""
     reference = qrt.load(file, kernels="reference")
     samples = []
     for each in inputs:
+        reference.reset()
         outputs = run(reference, each)
         samples.append(Sample(b"".join(x.tobytes() for x in each), b"".join(y.tobytes() for y in outputs)))
     return Expected(

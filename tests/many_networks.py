@@ -39,8 +39,11 @@ def write_sources(networks: Sequence[Network], folder: Path) -> list[Path]:
         for path, text in network.sources.items():
             assert texts.setdefault(path, text) == text, path
     names = [network.name for network in networks]
-    rows = " ".join(f"X({name}, {name.upper()})" for name in names)
+    with_state = [network.name for network in networks if network.state_size]
+    resets = {name: f"{name}_begin" if name in with_state else "NULL" for name in names}
+    rows = " ".join(f"X({name}, {name.upper()}, {resets[name]})" for name in names)
     texts["networks.h"] = "".join(f'#include "{name}.h"\n' for name in names) + f"#define NETWORKS {rows}\n"
+    texts["networks.h"] += f"#define WITH_STATE {' '.join(f'RESET({name})' for name in with_state)}\n"
     kernels = [path for path in texts if "/" in path and path.endswith(".c")]
     parts = _parts(networks)
     texts.update({f"part_{i}.c": text for i, text in enumerate(parts)})

@@ -11,7 +11,7 @@ from qrt.params import STRUCTS
 POINTER = 4
 # The numbers that structures and arrays are made of; each is aligned to its own size.
 NUMBERS: dict[str, np.dtype[Any]] = {
-    f"{name}_t": np.dtype(name) for name in ("int8", "uint8", "uint16", "int32", "uint32", "int64", "uint64")
+    f"{name}_t": np.dtype(name) for name in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 }
 
 

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from importlib import metadata
 
+import numpy as np
+
 from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.ir import Edge, Graph, Tensor
 from qrt.compiler.plan.memory import Plan, plan
@@ -66,6 +68,17 @@ class Network:
         return [i for i, step in enumerate(self.steps) if step.kernels == "portable" and step.op.kind != "reshape"]
 
     @property
+    def state_size(self) -> int:
+        """The first bytes of that RAM, which must survive from run to run; 0 for a network without state."""
+        return self.plan.state_size
+
+    @property
+    def functions(self) -> list[str]:
+        """The names of its functions."""
+        names = ["input", "run", "output", *(["reset"] if self.state_size else [])]
+        return [f"{self.name}_{function}" for function in names]
+
+    @property
     def memory_size(self) -> int:
         """Bytes of RAM, apart from the stack."""
         return max(self.plan.arena_size, 16)
@@ -117,17 +130,20 @@ def generate(content: bytes, target: Target, name: str) -> Network:
         body += [f"    ON_STEP({i});", *_call(i, step, placed, constants)]
         constants_of.append(constants.size - before)
     body.append(f"    ON_STEP({len(steps)});")
+    resets = _reset(name, graph, placed, constants)
     edges = [
         _edge_function(name, "input", graph.inputs, placed),
         _edge_function(name, "output", graph.outputs, placed),
     ]
     labels = [_labels(name, i, edge) for i, edge in enumerate(graph.outputs) if edge.labels]
+    headers = [*(["<string.h>"] if resets else []), *(f'"{header}"' for header in HEADERS[target.kernels])]
     parts = [
         _opening(graph, f"{name}.c", "the network: its constants, and a call for each operator", origin),
-        f'#include "{name}.h"\n\n' + "".join(f'#include "{header}"\n' for header in HEADERS[target.kernels]),
+        f'#include "{name}.h"\n\n' + "".join(f"#include {header}\n" for header in headers),
         STEP_HOOK,
         *constants.definitions,
         *labels,
+        *resets,
         *edges,
         _run(name, steps, placed, body),
     ]
@@ -208,6 +224,22 @@ def _run(name: str, steps: list[Step], placed: Plan, body: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _reset(name: str, graph: Graph, placed: Plan, constants: Constants) -> list[str]:
+    """The function that gives each state its initial value, if there is any; defines the constants for it."""
+    if not placed.state_size:
+        return []
+    lines = []
+    for i, tensor in enumerate(graph.states()):
+        assert tensor.initial is not None
+        content = np.frombuffer(tensor.initial.tobytes(), np.int8)
+        where = f"memory->bytes + {placed.offsets[tensor]}"
+        if (content == content[0]).all():
+            lines.append(f"    memset({where}, {content[0]}, {len(content)});")
+        else:
+            lines.append(f"    memcpy({where}, {constants.array(content, f'state_{i}_initial')}, {len(content)});")
+    return ["\n".join([f"void {name}_reset({name}_memory *memory) {{", *lines, "}"]) + "\n"]
+
+
 def _edge_function(name: str, side: str, edges: list[Edge], placed: Plan) -> str:
     """The function that says where an input or output lies, always in the network's memory."""
     const = "" if side == "input" else "const "
@@ -252,7 +284,7 @@ typedef union {name}_memory {{
 /* The number of operators; QRT_ON_STEP is called with 0 to this number. */
 #define {upper}_STEP_COUNT {steps}
 
-/* Where the codes of input `index` go, in the order of its shape; NULL if there is no such input. Write all
+{reset}/* Where the codes of input `index` go, in the order of its shape; NULL if there is no such input. Write all
  * inputs before every run: their memory serves other tensors as well. */
 int8_t *{name}_input({name}_memory *memory, int index);
 
@@ -266,6 +298,17 @@ const int8_t *{name}_output(const {name}_memory *memory, int index);
 }}
 #endif
 #endif
+"""
+
+
+RESET = """\
+/* What the network remembers from run to run: the first bytes of its memory. Copy them to save it, and back to go on
+ * from there. */
+#define {upper}_STATE_SIZE {state}u
+
+/* Brings the network to the beginning of a sequence. Call it before the first run: the memory need not be cleared. */
+void {name}_reset({name}_memory *memory);
+
 """
 
 
@@ -291,6 +334,7 @@ def _header(network: Network, origin: str) -> str:
         memory=network.memory_size,
         steps=len(network.steps),
         edges="\n".join(edges),
+        reset=RESET.format(name=name, upper=upper, state=network.state_size) if network.state_size else "",
         labels="\n".join([*labels, ""]),
     )
 
@@ -300,7 +344,9 @@ def _edge_macros(prefix: str, side: str, edge: Edge) -> list[str]:
     lines = [f"/* {side} {comment(tensor.name) or 'without a name'}, {tensor.dtype} {_shape(tensor)}. */"]
     if edge.source_dtype == "UINT8":
         lines.append("/* The codes of the source are uint8: 128 higher than these. */")
-    if edge.source_dtype == "INT16":
+    if edge.source_dtype == "UINT16":
+        lines.append("/* The codes of the source are uint16: 32768 higher than these. */")
+    if edge.requant is not None:
         lines.append("/* The source has int16 here; qrt run shows how it becomes codes. */")
     lines.append(f"#define {prefix}_SIZE {tensor.nbytes}u /* bytes */")
     lines.append(f"#define {prefix}_SHAPE {{{', '.join(map(str, tensor.shape))}}}")
@@ -314,7 +360,9 @@ def _edge_macros(prefix: str, side: str, edge: Edge) -> list[str]:
     elif tensor.scale > 0 and math.isfinite(tensor.scale):
         lines.append(f"/* real = {prefix}_SCALE * (code - {prefix}_ZERO_POINT) */")
         lines.append(f"#define {prefix}_SCALE {tensor.scale!r}f")
-    if tensor.dtype == "int8":
+    if tensor.dtype == "int16":
+        lines.append("/* int16 codes, in the byte order of the processor; aligned. */")
+    if tensor.dtype != "int32":
         lines.append(
             f"#define {prefix}_ZERO_POINT {f'({tensor.zero_point})' if tensor.zero_point < 0 else tensor.zero_point}"
         )

@@ -27,13 +27,20 @@ TAKEN = re.compile(
 )
 # How the names of the GNU tools for bare metal begin, where they are not those of a maker of chips.
 TOOLS = {"arm": "arm-none-eabi-", "riscv": "riscv32-unknown-elf-"}
-ITEM_SIZE = {"int8": 1, "int32": 4}
+ITEM_SIZE = {"int8": 1, "int16": 2, "int32": 4}
 # As the runtime quantizes, in float32.
 QUANTIZE = {
     "DIVIDE": "rintf(x / {scale})",
     "MULTIPLY_RECIPROCAL": "rintf(x * (1.0f / {scale}))",
     "DIVIDE_HALF_AWAY": "roundf(x / {scale})",
 }
+# A paragraph of README.md about a network with state.
+STATE_USE = """\
+The network remembers: its outputs depend on the runs before. `{name}_reset(&memory)` brings it to the beginning; call
+it once before the first run, since the memory need not be cleared, and whenever a new sequence begins. To go on later,
+copy the first `{upper}_STATE_SIZE` ({state}) bytes of `memory.bytes`, and copy them back.
+
+"""
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Edge:
     name : str
     shape : tuple of int
     dtype : str
-        ``"int8"``, or ``"int32"`` for an output that is not requantized.
+        ``"int8"`` or ``"int16"``, or ``"int32"`` for an output that is not requantized.
     scale, zero_point : float, int
         ``real = scale * (code - zero_point)``; a scale of 0 means that none is known.
     labels : tuple of str
@@ -82,8 +89,8 @@ class Library:
         The processor it is generated for.
     sources : tuple of str
         The C files to compile, below ``src/``; paths relative to the library.
-    memory, constants : int
-        Bytes of RAM and of constants.
+    memory, constants, state : int
+        Bytes of RAM, of constants, and of that RAM which must survive from run to run.
     inputs, outputs : tuple of Edge
     board : Board, optional
         The emulated board that its check can run on.
@@ -108,6 +115,7 @@ class Library:
     constants: int
     inputs: tuple[Edge, ...]
     outputs: tuple[Edge, ...]
+    state: int = 0
     board: Board | None = None
     folder: str = ""
     version: str = "1.0.0"
@@ -123,10 +131,14 @@ class Library:
 
 @dataclass(frozen=True)
 class Vector:
-    """A test vector: the bytes of each input, and those of each output that they give."""
+    """A test vector: the bytes of each input, and those of each output that they give.
+
+    `continues`: whether the network's state is that after the vector before it; otherwise it is reset.
+    """
 
     inputs: tuple[bytes, ...]
     outputs: tuple[bytes, ...]
+    continues: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,6 +217,7 @@ def placeholders(library: Library) -> dict[str, str]:
         "cmake_sources": "\n".join(f"    {source}" for source in library.sources),
         "make_sources": " \\\n    ".join(library.sources),
         "edges": "\n".join([*edge_rows("input", library.inputs), *edge_rows("output", library.outputs)]),
+        **state_code(library),
         **input_code(library),
         **output_code(library),
     }
@@ -253,27 +266,52 @@ def literal(scale: float) -> str:
     return next(text for text in texts if struct.pack("f", float(text)) == struct.pack("f", scale))
 
 
+def state_code(library: Library) -> dict[str, str]:
+    """What README.md, the example and the check say and do about the state of a network, if it has one."""
+    if not library.state:
+        texts = {"memory_use": f"{library.memory} bytes; a network needs no other state"}
+        return texts | dict.fromkeys(("state_row", "state_use", "reset", "reset_vector"), "")
+    name = library.name
+    reset = f"{name}_reset(&memory)"
+    return {
+        "memory_use": f"{library.memory} bytes; call {reset} before the first run",
+        "state_row": f"| state | the first {library.state} bytes of that memory: what the network remembers |\n",
+        "state_use": STATE_USE.format(name=name, upper=name.upper(), state=library.state),
+        "reset": f"\n    {reset};",
+        "reset_vector": f"        if (!vectors[vector].continues) {reset};\n",
+    }
+
+
 def input_code(library: Library) -> dict[str, str]:
     """How README.md and the example fill the inputs."""
     name, first = library.name.upper(), library.inputs[0]
     function = include = ""
+    low, high = (-128, 127) if first.dtype == "int8" else (-32768, 32767)
     if first.scale:
         include = "#include <math.h> /* many toolchains need -lm to link it */\n"
         nearest = QUANTIZE[first.quantize_rule].format(scale=f"{name}_INPUT_0_SCALE")
         function = (
-            "\nstatic int8_t quantize(float x) {\n"
+            f"\nstatic {first.dtype}_t quantize(float x) {{\n"
             f"    float code = {nearest} + {name}_INPUT_0_ZERO_POINT;\n"
-            "    return (int8_t)(code < -128.0f ? -128.0f : code > 127.0f ? 127.0f : code);\n"
+            f"    return ({first.dtype}_t)(code < {low}.0f ? {low}.0f : code > {high}.0f ? {high}.0f : code);\n"
             "}\n"
         )
+    # A zero point of 16 bits is 0, or the example's input is not quite that of zeros.
     zeros = (
-        f"    memset({library.name}_input(&memory, {i}), {name}_INPUT_{i}_ZERO_POINT, {name}_INPUT_{i}_SIZE);"
-        for i in range(len(library.inputs))
+        f"    memset({library.name}_input(&memory, {i}), "
+        f"{f'{name}_INPUT_{i}_ZERO_POINT' if edge.dtype == 'int8' else 0}, {name}_INPUT_{i}_SIZE);"
+        for i, edge in enumerate(library.inputs)
     )
+    pointer, count = f"{library.name}_input(&memory, 0)", f"{name}_INPUT_0_SIZE"
+    if first.dtype == "int16":
+        pointer, count = f"(int16_t *){pointer}", f"{count} / 2"
     return {
         "include_math": include,
         "quantize": function,
-        "input_type": "float" if first.scale else "int8_t",
+        "input_type": "float" if first.scale else f"{first.dtype}_t",
+        "input_codes": f"{first.dtype}_t",
+        "input_pointer": pointer,
+        "input_count": count,
         "input_code": "quantize(x[i])" if first.scale else "x[i]",
         "zero_inputs": "\n".join(zeros),
     }
@@ -283,8 +321,8 @@ def output_code(library: Library) -> dict[str, str]:
     """How README.md and the example read the first output."""
     name, first = library.name, library.outputs[0]
     pointer = f"{name}_output(&memory, 0)"
-    if first.dtype == "int32":
-        pointer = f"(const int32_t *){pointer}"
+    if first.dtype != "int8":
+        pointer = f"(const {first.dtype}_t *){pointer}"
     upper, count = f"{name.upper()}_OUTPUT_0", math.prod(first.shape)
     entry = f"output[i] is {first.dtype}, number i of {count}"
     if first.scale:
@@ -293,7 +331,7 @@ def output_code(library: Library) -> dict[str, str]:
     # Labels name the entries where there are as many; and codes can be compared unless each has its own scale.
     labelled = len(first.labels) == count
     use = f"    (void)output; /* {entry} */"
-    if labelled and (first.dtype == "int8" or first.scale):
+    if labelled and (first.dtype != "int32" or first.scale):
         use = (
             f"    int best = 0; /* {entry} */\n"
             f"    for (int i = 1; i < {upper}_LABEL_COUNT; i++) {{\n"
@@ -348,8 +386,11 @@ def vectors_header(library: Library, vectors: Sequence[Vector]) -> str:
             for array, part in zip(arrays, parts, strict=True):
                 lines += ["", f"static const int8_t {array}[{len(part)}] = {{", *code_lines(part), "};"]
             names.append(", ".join(arrays))
-        rows.append(f"    {{{{{names[0]}}}, {{{names[1]}}}}},")
+        continues = f", {int(vector.continues)}" if library.state else ""
+        rows.append(f"    {{{{{names[0]}}}, {{{names[1]}}}{continues}}},")
     members = "const int8_t *inputs[INPUT_COUNT], *outputs[OUTPUT_COUNT];"
+    if library.state:
+        members += " int continues;"
     return "\n".join([*lines, "", f"static const struct {{ {members} }} vectors[VECTOR_COUNT] = {{", *rows, "};", ""])
 
 

@@ -12,7 +12,9 @@ from qrt.firmware.generate.network import Network
 from qrt.firmware.projects.board import emulated_board
 from qrt.firmware.projects.forms import Edge, Library, Vector, check_files, project_files
 
-TestVector = tuple[Sequence[NDArray[np.int8]], Sequence[NDArray[np.int8]]]
+# Codes of the inputs and of the outputs, and whether the network goes on from where the vector before it left it.
+Codes = Sequence[NDArray[np.integer]]
+TestVector = tuple[Codes, Codes, bool]
 
 
 def _edge(edge: ir.Edge) -> Edge:
@@ -29,7 +31,7 @@ def library_files(
     Parameters
     ----------
     network : Network
-    vectors : sequence of (inputs, outputs)
+    vectors : sequence of (inputs, outputs, continues)
         Arrays of codes, for the program that checks the library: at least one.
     board_name : str, optional
         The emulated board that this program can run on; by default the target's, where it has one.
@@ -50,11 +52,15 @@ def library_files(
         sources=tuple(f"src/{path}" for path in sorted(network.sources) if path.endswith(".c")),
         memory=network.memory_size,
         constants=network.constants,
+        state=network.state_size,
         inputs=tuple(map(_edge, graph.inputs)),
         outputs=tuple(map(_edge, graph.outputs)),
         board=emulated_board(chosen, network.target) if chosen else None,
         folder=folder,
     )
-    checks = [Vector(*(tuple(codes.tobytes() for codes in side) for side in vector)) for vector in vectors]
+    checks = [
+        Vector(*(tuple(codes.tobytes() for codes in side) for side in sides), continues)
+        for *sides, continues in vectors
+    ]
     sources = {f"src/{path}": text for path, text in network.sources.items()}
     return {**sources, **project_files(library), **check_files(library, checks)}

@@ -47,6 +47,7 @@ static void run(const qrt_device *device, const request *request) {
     const int8_t *output;
     qrt_tensor tensor;
     for (uint32_t sample = 0; sample < request->samples; sample++) {
+        if (sample > 0) qrt_device_reset(device);
         for (uint32_t i = 0; (input = qrt_device_input(device, i, &tensor)) != NULL; i++) {
             memcpy(input, codes, (size_t)qrt_tensor_bytes(&tensor));
             codes += qrt_tensor_bytes(&tensor);

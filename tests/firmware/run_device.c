@@ -2,7 +2,8 @@
  * for.
  *
  * Standard input: for each file its size and that of its inputs (uint32 each), the file, the codes of all inputs.
- * Standard output: for each file a `result` and the codes of all outputs, which are computed twice and must agree.
+ * Standard output: for each file a `result` and the codes of all outputs, which are computed twice from the initial
+ * state and must agree.
  * What must not be ends the program with a message.
  */
 #define _POSIX_C_SOURCE 200112L
@@ -65,10 +66,11 @@ static void write_inputs(const qrt_device *device, const int8_t *codes, size_t s
     qrt_tensor x;
     int8_t *input;
     for (uint32_t i = 0; (input = qrt_device_input(device, i, &x)) != NULL; i++) {
-        demand(x.size <= size, "the inputs end too early");
-        memcpy(input, codes, x.size);
-        codes += x.size;
-        size -= x.size;
+        size_t bytes = (size_t)qrt_tensor_bytes(&x);
+        demand(bytes <= size, "the inputs end too early");
+        memcpy(input, codes, bytes);
+        codes += bytes;
+        size -= bytes;
     }
     demand(size == 0, "more inputs than the model has");
 }
@@ -109,6 +111,7 @@ static int8_t *run_twice(const qrt_device *device, const int8_t *inputs, size_t 
     write_inputs(device, inputs, size);
     qrt_device_run(device);
     read_outputs(device, first);
+    qrt_device_reset(device);
     write_inputs(device, inputs, size);
     qrt_device_run(device);
     read_outputs(device, second);

@@ -21,6 +21,7 @@ typedef struct network {
     int8_t *(*input)(void *memory, int index);
     const int8_t *(*output)(const void *memory, int index);
     void (*run)(void *memory);
+    void (*reset)(void *memory); /* NULL: it has no state */
 } network;
 
 /* Followed by the size of each input and each output, and, for each sample, by the codes of all inputs. */
@@ -28,7 +29,7 @@ typedef struct request {
     uint32_t network, samples, input_count, output_count;
 } request;
 
-#define X(name, NAME)                                                                                                  \
+#define X(name, NAME, reset)                                                                                           \
     static int8_t *name##_at(void *memory, int index) { return name##_input((name##_memory *)memory, index); }         \
     static const int8_t *name##_from(const void *memory, int index) {                                                  \
         return name##_output((const name##_memory *)memory, index);                                                    \
@@ -37,9 +38,14 @@ typedef struct request {
 NETWORKS
 #undef X
 
+#define RESET(name)                                                                                                    \
+    static void name##_begin(void *memory) { name##_reset((name##_memory *)memory); }
+WITH_STATE
+#undef RESET
+
 static const network networks[] = {
-#define X(name, NAME)                                                                                                  \
-    {sizeof(name##_memory), NAME##_INPUT_COUNT, NAME##_OUTPUT_COUNT, name##_at, name##_from, name##_step},
+#define X(name, NAME, reset)                                                                                           \
+    {sizeof(name##_memory), NAME##_INPUT_COUNT, NAME##_OUTPUT_COUNT, name##_at, name##_from, name##_step, reset},
     NETWORKS
 #undef X
 };
@@ -70,6 +76,7 @@ uint32_t run_network(const request *request, int8_t *workspace, int8_t *outputs)
     for (uint32_t sample = 0; sample < request->samples; sample++) {
         /* Neither what memory holds at the start, nor what the last run left there, may matter. */
         if (sample % 2 == 0) memset(block, (int)(sample + 1) * 0x35, network->memory_size);
+        if (network->reset != NULL) network->reset(block);
         for (uint32_t i = 0; i < request->input_count; codes += sizes[i], i++) {
             memcpy(network->input(block, (int)i), codes, sizes[i]);
         }
