@@ -10,11 +10,13 @@
  * for each position, and one that lies outside. */
 static int32_t tail_size(const qrt_dsp_window *w) { return qrt_dsp_words(w->rows * w->tail); }
 static int32_t edge_size(const qrt_dsp_window *w) { return qrt_dsp_words(w->run); }
+/* The most positions that are computed at once: a tile is of one image. */
+static int32_t at_once(const qrt_dsp_window *w) { return w->positions < QRT_DSP_POSITIONS ? 1 : QRT_DSP_POSITIONS; }
 
 size_t qrt_dsp_conv2d_scratch(const void *params) {
     qrt_dsp_window w = qrt_dsp_window_of(params);
     size_t edges = qrt_dsp_window_padded(&w) ? (QRT_DSP_POSITIONS + 1) * (size_t)edge_size(&w) : 0;
-    return QRT_DSP_POSITIONS * (2 * (size_t)qrt_dsp_window_size(&w) + (size_t)tail_size(&w)) + edges;
+    return (size_t)at_once(&w) * (2 * (size_t)qrt_dsp_window_size(&w) + (size_t)tail_size(&w)) + edges;
 }
 
 /* The windows of a tile, and what is known while it is gathered. */
@@ -121,8 +123,8 @@ void qrt_dsp_conv2d(const qrt_conv2d_params *p, const int8_t *input, int8_t *out
     tile_windows t = {.w = &w, .image = input, .zero_point = p->x_zero_point};
     qrt_dsp_tile tile = {.stride = p->requant.wide ? 4 * stride : stride, .column = column, .packed = p->packed};
     tile.requant = &p->requant;
-    t.tails = (int8_t *)(column + QRT_DSP_POSITIONS * words);
-    t.edges = t.tails + QRT_DSP_POSITIONS * tail_size(&w);
+    t.tails = (int8_t *)(column + at_once(&w) * words);
+    t.edges = t.tails + at_once(&w) * tail_size(&w);
     t.rows.size = w.main;
     t.rows.gap = w.pitch - w.run;
     t.rows.tail = w.tail;
