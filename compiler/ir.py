@@ -192,6 +192,11 @@ class Edge:
         Of an int32 output, once lowered: the real value of 1 for each entry of the last axis, float32.
     labels : list of str
         Outputs: one name for each entry of the last axis, or empty.
+    state : str
+        Name of a state: what the output of this name has after a run, the input has in the next. Until the pass
+        `to_states` a state is such a pair, so that a run of the graph alone defines what every operator computes.
+    initial : numpy.ndarray or None
+        Of an input with a `state`: its codes in the first run, in the source's layout; None for real zeros.
     """
 
     tensor: Tensor
@@ -201,6 +206,8 @@ class Edge:
     labels: list[str] = field(default_factory=list)
     requant: Any = None
     scales: np.ndarray | None = None
+    state: str = ""
+    initial: np.ndarray | None = None
 
 
 @dataclass(eq=False)

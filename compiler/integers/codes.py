@@ -29,6 +29,15 @@ def half_away(real: np.ndarray) -> np.ndarray:
     return result
 
 
+def input_codes(real: np.ndarray, quantization: Quantization, rule: str) -> np.ndarray:
+    """The codes that an input makes of float32 numbers, by `ir.Edge.quantize_rule`."""
+    scale = np.float32(quantization.scale)
+    steps = real * (np.float32(1) / scale) if rule == "MULTIPLY_RECIPROCAL" else real / scale
+    whole = half_away(steps) if rule == "DIVIDE_HALF_AWAY" else np.rint(steps)
+    codes: np.ndarray = np.clip(whole.astype(np.int64) + int(quantization.zero_point), -128, 127)
+    return codes
+
+
 def per_tensor(scale: float, zero_point: int, dtype: str = "int8") -> Quantization:
     """Per-tensor quantization parameters in float32, as in files. Raises ValueError if out of range."""
     if not (np.isfinite(scale) and scale > 0):

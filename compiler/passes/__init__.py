@@ -17,6 +17,7 @@ from qrt.compiler.passes.quantized.simplify import simplify
 from qrt.compiler.passes.quantized.split_weights import split_weights
 from qrt.compiler.passes.quantized.to_dwconv2d import to_dwconv2d
 from qrt.compiler.passes.quantized.to_nhwc import to_nhwc
+from qrt.compiler.passes.quantized.to_states import to_states
 from qrt.compiler.passes.remove_dead import remove_dead
 from qrt.compiler.passes.source.fold_affine import fold_affine
 from qrt.compiler.passes.source.fold_constants import fold_constants
@@ -39,6 +40,7 @@ PASSES: tuple[tuple[Pass, str], ...] = (
     (fuse_pad, "quantized"),
     (fuse_activation, "quantized"),
     (split_weights, "quantized"),
+    (to_states, "quantized"),
     (remove_dead, "quantized"),
 )
 

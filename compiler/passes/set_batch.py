@@ -37,7 +37,7 @@ def set_batch(graph: Graph, batch: int | None, report: Report) -> Graph:
     CompileError
         The network mixes samples and its batch is not `batch`.
     """
-    leading = {edge.tensor.shape[0] if edge.tensor.shape else 1 for edge in graph.inputs}
+    leading = {edge.tensor.shape[0] if edge.tensor.shape else 1 for edge in graph.inputs if not edge.state}
     wanted = 1 if batch is None else batch
     if leading == {wanted}:
         return graph
@@ -45,6 +45,9 @@ def set_batch(graph: Graph, batch: int | None, report: Report) -> Graph:
         for op in graph.ops:
             if op.output.is_state or op.states:
                 raise _mixed(op, "it keeps codes from one run to the next")
+        for edge in graph.inputs:
+            if edge.state and (wanted != 1 or edge.initial is not None):
+                raise _Mixed(Problem(edge.state, "state", "belongs to one sequence of samples"))
         found = _Samples(graph)
         found.follow()
     except _Mixed as mixed:

@@ -51,7 +51,7 @@ LAW: dict[str, set[str]] = {
     "compiler/frontends/torch": FRONTEND,
     "compiler/passes/source": {*GRAPH, "compiler/integers"},
     "compiler/passes/absorb": {*GRAPH, "compiler/integers"},
-    "compiler/passes/quantized": {*GRAPH, "schema"},
+    "compiler/passes/quantized": {*GRAPH, "compiler/integers", "schema"},
     "compiler/passes/lowered": {*GRAPH, "compiler/integers", "schema"},
     "compiler/passes": {
         *GRAPH,

@@ -33,6 +33,7 @@ from qrt.compiler.frontends.tflite.reductions import moved_position
 from qrt.compiler.frontends.tflite.refusals import each_once, of_file, of_kind, of_subgraphs, of_types
 from qrt.compiler.frontends.tflite.shapes import check_stated
 from qrt.compiler.frontends.tflite.tensors import check_numbers
+from qrt.compiler.frontends.tflite.variables import Variables
 from qrt.compiler.ir import Edge, Graph, Quantization, Tensor
 from qrt.compiler.libraries import load
 
@@ -60,9 +61,8 @@ def to_graph(source: str | os.PathLike[str] | bytes, match: str = "tflm") -> Gra
         raise CompileError([Problem(str(path), "file", "is not a TensorFlow Lite file")])
     with understanding(str(path), "convert it again"):
         importer = Importer(tflite, content, path.stem, match)
-        if (count := importer.model.SubgraphsLength()) != 1:
-            reason = of_subgraphs([_kinds(importer, k) for k in range(count)])
-            raise CompileError([Problem(str(path), "file", reason)])
+        if importer.model.SubgraphsLength() == 0:
+            raise CompileError([Problem(str(path), "file", of_subgraphs([]))])
         return _translated(importer, str(path))
 
 
@@ -72,14 +72,19 @@ def _kinds(importer: Importer, subgraph: int) -> set[str]:
 
 
 def _translated(importer: Importer, path: str) -> Graph:
-    """Converts the whole subgraph."""
-    graph, subgraph = importer.graph, importer.model.Subgraphs(0)
+    """Converts the whole first subgraph; others only give variables their initial values."""
+    graph, subgraph, variables = importer.graph, importer.model.Subgraphs(0), Variables(importer)
+    operators = [subgraph.Operators(i) for i in range(subgraph.OperatorsLength())]
+    computing = [(i, source) for i, source in enumerate(operators) if not variables.take(i, source)]
+    if (count := importer.model.SubgraphsLength()) != 1 + len(variables.initializers):
+        raise CompileError([Problem(path, "file", of_subgraphs([_kinds(importer, k) for k in range(count)]))])
     inputs, outputs = (
         [importer.tensor(entry(k)) for k in range(count)]
         for entry, count in ((subgraph.Inputs, subgraph.InputsLength()), (subgraph.Outputs, subgraph.OutputsLength()))
     )
     graph.inputs += [_edge(importer, tensor) for tensor in inputs]
-    nodes = [_node(importer, i, subgraph.Operators(i)) for i in range(subgraph.OperatorsLength())]
+    variables.add_inputs()
+    nodes = [_node(importer, i, source) for i, source in computing]
     if reason := of_file(nodes, path):
         raise CompileError([Problem(path, "file", reason)])
     if importer.match == "tflm" and any(_is_uint8(importer, node) for node in nodes):
@@ -87,6 +92,7 @@ def _translated(importer: Importer, path: str) -> Graph:
     for node in nodes:
         _translate(importer, node)
     graph.outputs += [importer.leaving.get(tensor) or _edge(importer, tensor) for tensor in outputs]
+    variables.add_outputs()
     for tensor in outputs:
         if tensor.is_constant and not importer.problems:
             importer.problems.append(Problem(tensor.name, "output", "is a constant; remove it from the outputs"))

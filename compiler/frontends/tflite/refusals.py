@@ -9,7 +9,6 @@ from qrt.compiler.errors import Problem
 from qrt.compiler.frontends.tflite.node import Node
 
 CONTROL = frozenset({"WHILE", "IF", "CALL", "STABLEHLO_WHILE", "STABLEHLO_COMPOSITE"})
-STATE = frozenset({"CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"})
 RECURRENT = frozenset(
     {
         "BIDIRECTIONAL_SEQUENCE_LSTM",
@@ -44,23 +43,18 @@ def of_kind(node: Node) -> str | None:
         return "is a custom operator, which only its own code can compute; end the network before it"
     if node.kind in RECURRENT:
         return "keeps state from run to run, which is not supported; use layers without state"
-    if node.kind in STATE:
-        return "keeps state from run to run, which is not supported; make the state an input and an output"
     if node.kind in CONTROL:
         return "is a loop, a branch or a call, which is not supported; unroll it when converting (Keras: unroll=True)"
     return None
 
 
 def of_subgraphs(kinds: Sequence[Iterable[str]]) -> str:
-    """Why a file with these kinds of operators in its subgraphs is refused; it has not exactly one."""
+    """Why a file with these kinds of operators in its subgraphs is refused: there are more than CALL_ONCE calls."""
     found = sorted({kind for subgraph in kinds for kind in subgraph})
     what = f"has {len(kinds)} subgraphs"
-    if state := [kind for kind in found if kind in STATE]:
-        reason = "keeps state from run to run, which is not supported; make the state an input and an output"
-        return f"{what} and variables ({', '.join(state)}): it {reason}"
     if control := [kind for kind in found if kind in CONTROL]:
         return f"{what} for {' and '.join(control)}; loops and branches are not supported, unroll them when converting"
-    return f"{what}; only one is supported: convert each signature to a file of its own"
+    return f"{what}; only one is supported, and those that CALL_ONCE calls: convert each signature to a file of its own"
 
 
 def of_file(nodes: Sequence[Node], path: str) -> str | None:

@@ -24,7 +24,6 @@ MATCH = {"16_litert_fully_connected": "litert"}
 PACKAGES = {".onnx": "onnx", ".tflite": "tflite", ".pt2": "numpy"}
 # Networks with state, of 16 bits, with float layers, and whose last operator is in float; why they are refused.
 REFUSED = {
-    "stateful_ring": "VAR_HANDLE",
     "svdf_int8": "SVDF",
     "lstm_int8": "UNIDIRECTIONAL_SEQUENCE_LSTM",
     "int16x8_fully_connected": "int16",

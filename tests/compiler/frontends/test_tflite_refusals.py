@@ -140,11 +140,7 @@ CASES: dict[str, tuple[Callable[[], bytes], list[tuple[str, str, str]]]] = {
         lambda: chain("UNIDIRECTIONAL_SEQUENCE_LSTM"),
         [("t1", "UNIDIRECTIONAL_SEQUENCE_LSTM", "keeps state from run to run")],
     ),
-    "a variable": (lambda: chain("READ_VARIABLE"), [("t1", "READ_VARIABLE", "make the state an input and an output")]),
-    "variables": (
-        lambda: subgraphs("RELU", "VAR_HANDLE", "CALL_ONCE"),
-        [("", "file", r"2 subgraphs and variables \(CALL_ONCE, VAR_HANDLE\)")],
-    ),
+    "no variable": (lambda: chain("READ_VARIABLE"), [("operator 0", "READ_VARIABLE", "has no VAR_HANDLE before it")]),
     "a loop": (lambda: subgraphs("WHILE", "RELU"), [("", "file", "2 subgraphs for WHILE; .* unroll")]),
     "signatures": (lambda: subgraphs("RELU"), [("", "file", "2 subgraphs; only one is supported")]),
     "300 outputs": (lambda: many_outputs(300), [("net", "file", "has 300 outputs; 1 to 256 are supported")]),
