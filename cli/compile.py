@@ -71,6 +71,13 @@ def switches(command: Callable[..., int]) -> Callable[..., int]:
     help="Batch size of the inputs.  [default: 1, or the source's if an operator mixes samples]",
 )
 @click.option(
+    "--state",
+    "states",
+    metavar="IN=OUT",
+    multiple=True,
+    help="Keep output OUT in the network, as its input IN of the next run: names, or positions from 0. Repeatable.",
+)
+@click.option(
     "--calibrate",
     "data",
     metavar="DATA",
@@ -111,6 +118,7 @@ def compile_model(
     match: str | None,
     bias: str | None,
     batch: int | None,
+    states: tuple[str, ...],
     data: Path | None,
     calibration: str,
     test_vectors: int,
@@ -127,6 +135,9 @@ def compile_model(
     Nodes that cannot be computed exactly with integers are not supported: all of them are reported, and nothing is
     written. The --no-... options switch off optimizations; the results are the same without them.
 
+    --state is for networks that take what they gave in the run before: recurrent layers, windows of samples. The
+    model keeps that value, 0 at first, and has neither the input nor the output any more.
+
     --max-ram and --max-flash are limits for the network as C for a microcontroller ('qrt firmware'): exit code 1, and
     nothing is written, if it needs more.
 
@@ -136,6 +147,7 @@ def compile_model(
       qrt compile model.tflite --match litert
       qrt compile float.onnx --calibrate samples.npz
       qrt compile float.tflite --calibrate samples.npz
+      qrt compile gru.onnx --state h=h_next --state cache=cache_next
       qrt compile model.tflite --target cortex-m4 --max-ram 64k --max-flash 256k
     """
     from qrt.compiler import CompileError, build
@@ -143,13 +155,14 @@ def compile_model(
     output = output or source.parent / f"{source.stem}.qfb"
     if os.path.realpath(output) == os.path.realpath(source):
         raise Failure(f"{output}: is the source itself; name another file with -o")
+    state = pairs(states)
     skip = [name for name in SWITCHES if switched_off[f"no_{name}"]]
     source_size = source.stat().st_size
     try:
         labels = read_labels(labels_path) if labels_path else None
         calibrated = calibrate(source, data, calibration) if data else None
         given = calibrated.quantized if calibrated else source
-        compiled = build(given, name=name, labels=labels, match=match, bias=bias, batch=batch, skip=skip)
+        compiled = build(given, name=name, labels=labels, match=match, bias=bias, batch=batch, state=state, skip=skip)
     except CompileError as error:
         if not as_json:
             raise Failure(refusal(source, error)) from None
@@ -173,7 +186,8 @@ def compile_model(
     summary = Summary(source, source_size, output, len(content), test_vectors, compiled.report)
     if calibrated is not None:
         text = f"on {calibrated.samples.count} samples of {data}, {calibration}"
-        accuracy = accuracies(calibrated, qrt.load(content))
+        # Samples are single runs, with the states as inputs.
+        accuracy = {} if state else accuracies(calibrated, qrt.load(content))
         summary = replace(summary, calibrated=text, accuracy=accuracy)
     if as_json:
         device = {} if verdict is None else {"device": asdict(verdict.footprint)}
@@ -187,6 +201,17 @@ def compile_model(
         if verdict is not None:
             click.echo(f"\nOn {verdict.title}: {verdict}")
     return 0
+
+
+def pairs(states: Sequence[str]) -> dict[str, str]:
+    """Inputs with their outputs, from IN=OUT."""
+    parted = [text.rpartition("=") for text in states]
+    for text, (read, _, written) in zip(states, parted, strict=True):
+        if not (read and written):
+            raise click.BadParameter(f"{text!r} is not IN=OUT: the name of an input, '=', that of an output")
+    if len({read for read, _, _ in parted}) < len(parted):
+        raise click.BadParameter("names an input twice; give each --state IN=OUT another input")
+    return {read: written for read, _, written in parted}
 
 
 def read_labels(path: Path) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +24,7 @@ from qrt.compiler.integers.requant import lower
 from qrt.compiler.integers.thresholds import TORCH
 from qrt.compiler.ir import Graph
 from qrt.compiler.passes import OPTIONAL, check_source, run_lowered_passes, run_passes, run_source_passes
+from qrt.compiler.passes.carry_state import carry_state
 from qrt.compiler.passes.set_batch import set_batch
 from qrt.compiler.plan.memory import Plan, plan
 from qrt.compiler.plan.schedule import schedule
@@ -89,6 +90,7 @@ def build(
     match: str | None = None,
     bias: str | None = None,
     batch: int | None = None,
+    state: Mapping[str, str] | None = None,
     skip: Collection[str] = (),
 ) -> Compiled:
     """Compiles a network; returns it with its memory plan and the report.
@@ -113,6 +115,9 @@ def build(
         The leading axis of every input. By default 1, unless an operator mixes the samples of a batch; then the
         source's batch is kept and the report names the operator. A network built in Python (Graph, GraphBuilder)
         keeps the batch that it was built with.
+    state : mapping of str to str, optional
+        For each input that is a state, the output whose real values it has in the next run; in the first run it is
+        0. Either is a name, or a position counted from 0. The compiled network has neither.
     skip : collection of str
         Optimizations to skip, from `SKIPPABLE`; they do not change results.
 
@@ -128,7 +133,7 @@ def build(
     start = time.perf_counter()
     _check_options(bias, batch, skip)
     report = Report()
-    graph = _graph(source, match, batch, report)
+    graph = _graph(source, match, batch, state, report)
     if not isinstance(source, GraphBuilder | Graph) and _is_float(graph):
         is_path = isinstance(source, str | os.PathLike)
         where, file = (os.fspath(source),) * 2 if is_path else ("model", "FILE.onnx")
@@ -147,6 +152,7 @@ def from_torch(
     match: str | None = None,
     bias: str | None = None,
     batch: int | None = None,
+    state: Mapping[str, str] | None = None,
     skip: Collection[str] = (),
 ) -> Compiled:
     """Compiles a quantized PyTorch module.
@@ -162,7 +168,7 @@ def from_torch(
         The engine to match bit for bit. ``"pytorch"`` runs quantize, dequantize and float operators as they are
         written (PT2E, reference models), with biases as the model has them. qnnpack rounds biases to int32, the
         others keep them at full precision. By default the engine that PyTorch would run the module with.
-    name, labels, bias, batch, skip
+    name, labels, bias, batch, state, skip
         As for `build`.
 
     Raises
@@ -182,7 +188,7 @@ def from_torch(
     with understanding(type(module).__name__):
         graph = frontend.to_graph(module, example_inputs, match)
         check(graph)
-        graph = set_batch(graph, batch, report)
+        graph = set_batch(carry_state(graph, state or {}), batch, report)
     if _is_float(graph):
         reason = "is a float module; quantize it with qrt.compiler.quantize_torch"
         raise CompileError([Problem(type(module).__name__, "module", reason)])
@@ -285,9 +291,14 @@ def _compiled(
     return Compiled(graph, memory, report)
 
 
-def source_graph(source: Any, match: str | None = None, batch: int | None = None) -> Graph:
-    """The network of a source as its frontend reads it, quantized or float; parameters and errors as for `build`."""
-    return _graph(source, match, batch, Report())
+def source_graph(
+    source: Any, match: str | None = None, batch: int | None = None, state: Mapping[str, str] | None = None
+) -> Graph:
+    """The network of a source as its frontend reads it, quantized or float; parameters and errors as for `build`.
+
+    States are pairs of an input and an output (`Edge.state`).
+    """
+    return _graph(source, match, batch, state, Report())
 
 
 def folded_graph(source: Any) -> Graph:
@@ -302,13 +313,13 @@ def compile(source: Any, **options: Any) -> bytes:
     return build(source, **options).to_bytes()
 
 
-def _graph(source: Any, match: str | None, batch: int | None, report: Report) -> Graph:
+def _graph(source: Any, match: str | None, batch: int | None, state: Mapping[str, str] | None, report: Report) -> Graph:
     if isinstance(source, GraphBuilder | Graph):
         if match is not None:
             raise CompileError([Problem("match", "option", "a network built in Python sets its own rounding modes")])
-        graph = source.copy() if isinstance(source, Graph) else source.graph.copy()
+        graph = carry_state((source if isinstance(source, Graph) else source.graph).copy(), state or {})
         return graph if batch is None else set_batch(graph, batch, report)
-    graph = _read(source, match, report)
+    graph = carry_state(_read(source, match, report), state or {})
     with understanding(source):
         return set_batch(graph, batch, report)
 
