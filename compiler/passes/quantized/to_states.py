@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,7 +81,7 @@ class _States:
         self, kind: str, x: Tensor, shape: tuple[int, ...], numbers: Quantization | None, attrs: dict[str, Any]
     ) -> Tensor:
         """The result of a new operator behind the one that makes `x`."""
-        name = unique_name(f"{x.name}_{'copy' if kind == 'reshape' else 'next'}", self.names)
+        name = unique_name(f"{x.name}_next", self.names)
         op, producer = Op(kind, name, [x], Tensor(name, shape, x.dtype, numbers), attrs), self.graph.producer(x)
         self.graph.ops.insert(0 if producer is None else self.graph.ops.index(producer) + 1, op)
         return op.output
@@ -101,7 +102,28 @@ class _States:
         is_carried = sum(other.new is cut.output for other in others) > (cut.output is one.new)
         if not (is_carried or self.graph.consumers(cut.output) or self.graph.is_output(cut.output)):
             self.graph.ops.remove(cut)
+        if not any(concat.output is other.new and other is not one for other in others):
+            self.reshape_before(concat)
         return True
+
+    def reshape_before(self, push: Op) -> None:
+        """Lets a push write the reshape of its state, if that is all that reads the state: there is one copy less."""
+        state, added, readers = push.output, push.inputs[0], self.graph.consumers(push.output)
+        if len(readers) != 1 or readers[0].kind != "reshape" or self.graph.is_output(state):
+            return
+        (reshape,) = readers
+        shape, outer = reshape.output.shape, push.attrs["axis"]
+        axis = next((k for k, n in enumerate(shape) if n != 1), 0)
+        entry = math.prod(shape[axis + 1 :])
+        if math.prod(state.shape[:outer]) != 1 or added.size % entry:
+            return
+        assert state.initial is not None
+        part = (*shape[:axis], added.size // entry, *shape[axis + 1 :])
+        if part != added.shape:
+            push.inputs = [self._emit("reshape", added, part, added.quantization, {})]
+        push.output, push.attrs = reshape.output, {"axis": axis}
+        push.output.initial = state.initial.reshape(shape)
+        self.graph.ops.remove(reshape)
 
     def copy_outputs(self) -> None:
         """Copies what was a state before the run for the outputs, which are read after it."""

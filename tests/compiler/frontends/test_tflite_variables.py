@@ -281,6 +281,25 @@ def test_v1_and_v2_need_no_memory_but_the_window(tmp_path: Path) -> None:
         assert sorted(op.kind for op in graph.ops) == ["add", "push"]
 
 
+@pytest.mark.parametrize(
+    ("shape", "is_moved"),
+    [((1, 12), True), ((1, 2, 6), False), ((4, 3), True), ((1, 1, 12, 1), True), ((2, 2, 3), False)],
+)
+def test_a_window_that_is_only_read_flat_has_no_copy(tmp_path: Path, shape: tuple[int, ...], is_moved: bool) -> None:
+    f = VariableFile(initial={"s": START})
+    f.call_once()
+    x, s = f.x(ROW), f.variable()
+    whole = f.concat(f.slice(f.read(s, WINDOW), (0, 1, 0, 0), (1, 3, 1, 3)), x, axis=1, shape=WINDOW)
+    f.assign(s, whole)
+    flat = f.tensor(shape)
+    f.file.operator("RESHAPE", [whole, f.constant(shape)], [flat])
+    content = f.to_bytes(f.add(flat, flat, shape))
+    result = compiled(tmp_path / "v.tflite", content)
+    (state,) = result.graph.states()
+    assert (state.shape == shape) == is_moved
+    check_sequence(content, qrt.load(result.to_bytes()), STEPS)
+
+
 # What is refused
 
 
