@@ -45,7 +45,7 @@ def fold_constants(graph: Graph, report: Report) -> Graph:
 
 def _computed(op: Op, dequantized: dict[Tensor, Op]) -> Tensor | None:
     """The constant that a float function of constants gives, or None for other operators."""
-    if op.kind not in ELEMENTWISE:
+    if op.kind not in ELEMENTWISE or op.output.dtype != "float32":
         return None
     sources = [dequantized[tensor].inputs[0] if tensor in dequantized else tensor for tensor in op.inputs]
     plain = [t.data is not None and (t.dtype == "float32" or t.quantization is not None) for t in sources]
