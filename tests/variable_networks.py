@@ -103,3 +103,73 @@ def with_subgraph(content: bytes, other: bytes) -> bytes:
         model.subgraphs.append(subgraph)
 
     return engines.repacked(content, change)
+
+
+def window(f: VariableFile, handle: int, length: int, x: int, added: int, *, is_cut_first: bool) -> tuple[int, int]:
+    """Appends `added` rows to a variable of so many, and drops its oldest ones; the concatenation with its rows."""
+    old = f.read(handle, (1, length, 2))
+    if is_cut_first and added < length:
+        kept = f.slice(old, (0, added, 0), (1, length - added, 2))
+        whole = f.concat(kept, x, axis=1, shape=(1, length, 2))
+        f.assign(handle, whole)
+        return whole, length
+    whole = f.concat(old, x, axis=1, shape=(1, length + added, 2))
+    f.assign(handle, f.slice(whole, (0, added, 0), (1, length, 2)))
+    return whole, length + added
+
+
+def drawn(rng: np.random.Generator) -> bytes:
+    """A file of operators drawn at random, between reads and assignments of up to three variables."""
+    names = ["a", "b", "c"][: rng.integers(1, 4)]
+    lengths = {name: int(rng.integers(1, 5)) for name in names}
+    f = VariableFile()
+    for name in names:
+        if rng.random() < 0.5:
+            f.initial[name] = rng.integers(-128, 128, (1, lengths[name], 2)).astype(np.int8)
+    if f.initial:
+        f.call_once()
+    # Each tensor with its length along axis 1.
+    known = [(f.x((1, n, 2)), n) for n in (int(rng.integers(1, 4)),)]
+    handles = {name: f.variable(name) for name in names}
+    assigned: set[str] = set()
+
+    def picked(length: int | None = None) -> tuple[int, int]:
+        fitting = [one for one in known if length in (None, one[1])]
+        return fitting[rng.integers(len(fitting))]
+
+    def with_length(length: int) -> int:
+        """A tensor of this length, made of what is known."""
+        if any(n == length for _, n in known) and rng.random() < 0.7:
+            return picked(length)[0]
+        parts, total = [], 0
+        while total < length or rng.random() < 0.3:
+            parts.append(picked())
+            total += parts[-1][1]
+        whole = parts[0][0]
+        if len(parts) > 1:
+            whole = f.concat(*(tensor for tensor, _ in parts), axis=1, shape=(1, total, 2))
+        begin = int(rng.integers(total - length + 1)) if rng.random() < 0.4 else total - length
+        return f.slice(whole, (0, begin, 0), (1, length, 2))
+
+    for _ in range(rng.integers(4, 12)):
+        name, what = names[rng.integers(len(names))], rng.random()
+        length = lengths[name]
+        if what < 0.35:
+            known.append((f.read(handles[name], (1, length, 2)), length))
+        elif what < 0.5:
+            f.assign(handles[name], with_length(length))
+            assigned.add(name)
+        elif what < 0.75:
+            known.append(window(f, handles[name], length, *picked(), is_cut_first=bool(rng.random() < 0.5)))
+            assigned.add(name)
+        else:
+            a, n = picked()
+            known.append((f.add(a, picked(n)[0], (1, n, 2)), n))
+    for name in set(names) - assigned:
+        f.assign(handles[name], with_length(lengths[name]))
+    last, n = picked()
+    outputs = [f.add(last, last, (1, n, 2))]
+    read = [tensor for tensor, _ in known[1:]]
+    if read and rng.random() < 0.5:
+        outputs.append(read[rng.integers(len(read))])
+    return f.to_bytes(*outputs)

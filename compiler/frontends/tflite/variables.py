@@ -167,7 +167,8 @@ class Variables:
                 self.importer.refused.add(before)
                 continue
             if variable.is_constant:
-                before.data = initial
+                zero = 0 if before.quantization is None else before.zero_point
+                before.data = np.full(before.shape, zero, before.dtype) if initial is None else initial
                 continue
             variable.is_state, before.name = True, variable.name
             self.importer.graph.inputs.append(Edge(before, state=variable.name, initial=initial))

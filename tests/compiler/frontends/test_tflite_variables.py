@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from qrt.compiler import Compiled, CompileError, build
 
 pytest.importorskip("tflite")
 
-from variable_networks import ZERO_POINT, VariableFile, with_subgraph
+from variable_networks import ZERO_POINT, VariableFile, drawn, with_subgraph
 
 Array = np.ndarray[Any, Any]
 STEPS = 12
+# Files that are drawn at random.
+DRAWN = 60
 ROW, WINDOW = (1, 1, 1, 3), (1, 4, 1, 3)
 START = np.arange(-5, 7, dtype=np.int8).reshape(WINDOW)
 
@@ -179,6 +182,15 @@ def never_assigned() -> bytes:
     return f.to_bytes(f.add(f.read(f.variable(), (1, 2)), x, (1, 2)))
 
 
+def two_never_assigned() -> bytes:
+    """Operators on constants alone."""
+    f = VariableFile(initial={"a": np.int8([[5, -6]]), "b": np.int8([[1, 120]])})
+    f.call_once()
+    x, a, b = f.x((1, 2)), f.variable("a"), f.variable("b")
+    total = f.add(f.read(a, (1, 2)), f.read(b, (1, 2)), (1, 2))
+    return f.to_bytes(f.add(total, x, (1, 2)))
+
+
 def floats() -> bytes:
     """A variable of real numbers between DEQUANTIZE and QUANTIZE of other scales."""
     f = VariableFile()
@@ -214,6 +226,7 @@ FILES: dict[str, tuple[Callable[[], bytes], int, int]] = {
     "a window and its past": (window_and_its_past, 0, 1),
     "a window is an output": (window_is_output, 1, 0),
     "never assigned": (never_assigned, 0, 0),
+    "two never assigned": (two_never_assigned, 0, 0),
     "floats": (floats, 0, 1),
 }
 
@@ -264,6 +277,21 @@ def test_a_variable_has_a_container_and_a_name(tmp_path: Path) -> None:
     model = qrt.load(compiled(tmp_path / "v.tflite", f.to_bytes(y)).to_bytes())
     got = [model.run(np.int8([[k, -k]])).tolist()[0] for k in (1, 2, 3)]
     assert got == [[ZERO_POINT] * 4, [ZERO_POINT] * 2 + [1, -1], [1, -1, 2, -2]]
+
+
+def test_variables_between_operators_drawn_at_random(tmp_path: Path) -> None:
+    count = {"push": 0, "assign": 0}
+    for seed in range(DRAWN):
+        content = drawn(np.random.default_rng(seed))
+        try:
+            result = compiled(tmp_path / "v.tflite", content)
+        except CompileError as error:  # a variable that no run changes, or every run changes to the same
+            assert re.search("is a constant; remove|is assigned a constant", str(error)), (seed, str(error))
+            continue
+        for kind in count:
+            count[kind] += sum(op.kind == kind for op in result.graph.ops)
+        check_sequence(content, qrt.load(result.to_bytes()), 5)
+    assert min(count.values()) > DRAWN // 5
 
 
 @pytest.mark.parametrize("skip", ["simplify", "schedule", "overlap", "to_nhwc"])
