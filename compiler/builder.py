@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qrt.compiler.builder_functions import Functions
 from qrt.compiler.builder_parts import Activation, Padding, Pair
 from qrt.compiler.builder_recurrent import Recurrent
 from qrt.compiler.builder_rows import Rows
@@ -22,7 +23,7 @@ from qrt.compiler.integers.codes import FUNCTIONS, per_tensor
 from qrt.compiler.ir import Edge, Tensor
 
 
-class GraphBuilder(Rows, Recurrent):
+class GraphBuilder(Functions, Rows, Recurrent):
     """Builds a quantized graph, one operator a call.
 
     Every method takes and returns `qrt.compiler.ir.Tensor`; an operator that computes new numbers takes
@@ -471,10 +472,13 @@ class GraphBuilder(Rows, Recurrent):
         zero_point: int = 0,
         activation: Activation = None,
         rounding: str = "SINGLE",
+        dtype: str | None = None,
         name: str = "",
     ) -> Tensor:
-        """The same real values under another scale and zero_point."""
-        return self._computed("requantize", [x], x.shape, scale, zero_point, activation, {"rounding": rounding}, name)
+        """The same real values under another scale and zero_point, of type `dtype`, ``"int8"`` or ``"int16"``."""
+        y = self._computed("requantize", [x], x.shape, scale, zero_point, activation, {"rounding": rounding}, name)
+        y.dtype = dtype or x.dtype
+        return y
 
     def lut(
         self,

@@ -70,7 +70,9 @@ LOWERED_ATTRS: dict[str, dict[str, object]] = {
     "squared_difference": {f"{name}_{part}": int for name in "aby" for part in ("multiplier", "shift")},
     "layer_norm": {"multiplier": np.ndarray, "addend": np.ndarray, "epsilon": int, "epsilon_bits": int, "shift": int},
     "log_softmax": {"exponential": np.ndarray, "multiplier": int, "log_multiplier": int, "addend": int, "shift": int},
-    "softmax": {"exponential": np.ndarray, "numerator": int, "shift": int},
+    "softmax": {"exponential": np.ndarray, "shift": int},
+    **{kind: {"multiplier": int, "shift": int} for kind in ("sigmoid", "tanh")},
+    "leaky_relu": dict.fromkeys(("multiplier", "shift", "negative_multiplier", "negative_shift"), int),
 }
 
 

@@ -20,9 +20,11 @@ from qrt_kernels cimport (
     qrt_broadcast,
     qrt_concat_params,
     qrt_conv2d_params,
+    qrt_gate_params,
     qrt_kernels,
     qrt_l2_norm_params,
     qrt_layer_norm_params,
+    qrt_leaky_relu_params,
     qrt_linear_params,
     qrt_log_softmax_params,
     qrt_lstm_params,
@@ -65,13 +67,30 @@ cdef int64_t power_of_two(int32_t exponent) noexcept nogil:
     return (<int64_t>1) << exponent
 
 
-cdef int8_t clamp(int64_t v, int32_t output_min, int32_t output_max) noexcept nogil:
+cdef int32_t clamp(int64_t v, int32_t output_min, int32_t output_max) noexcept nogil:
     # SPEC: clamp(v) = min(max(v, output_min), output_max)
     if v < output_min:
-        return <int8_t>output_min
+        return output_min
     if v > output_max:
-        return <int8_t>output_max
-    return <int8_t>v
+        return output_max
+    return <int32_t>v
+
+
+cdef int32_t code_at(const int8_t *codes, int32_t int16, int64_t at) noexcept nogil:
+    """Entry `at` of a tensor of int16, or of int8."""
+    cdef int16_t code
+    if not int16:
+        return codes[at]
+    memcpy(&code, codes + 2 * at, 2)
+    return code
+
+
+cdef void put_code(int32_t y, int32_t int16, int8_t *output, int64_t at) noexcept nogil:
+    cdef int16_t code = <int16_t>y
+    if int16:
+        memcpy(output + 2 * at, &code, 2)
+    else:
+        output[at] = <int8_t>y
 
 
 cdef int64_t round_of(int32_t shift) noexcept nogil:
@@ -93,8 +112,8 @@ cdef int64_t rounding_shift(int64_t v, int32_t n) noexcept nogil:
     return (v >> n) + (1 if rest > t else 0)
 
 
-cdef int8_t requantize_single(int32_t acc, int64_t multiplier, int32_t shift, int64_t addend,
-                              const qrt_requant *r) noexcept nogil:
+cdef int32_t requantize_single(int64_t acc, int64_t multiplier, int32_t shift, int64_t addend,
+                               const qrt_requant *r) noexcept nogil:
     # SPEC: y = clamp((acc * multiplier + addend) >> shift)                       int64
     return clamp((acc * multiplier + addend) >> shift, r.output_min, r.output_max)
 
@@ -109,13 +128,13 @@ cdef int64_t doubly_rounded(int64_t acc, int64_t multiplier, int32_t shift, int6
     return rounding_shift(high, right)
 
 
-cdef int8_t requantize_double(int32_t acc, int64_t multiplier, int32_t shift, int64_t bias,
-                              const qrt_requant *r) noexcept nogil:
+cdef int32_t requantize_double(int64_t acc, int64_t multiplier, int32_t shift, int64_t bias,
+                               const qrt_requant *r) noexcept nogil:
     # SPEC: y = clamp(rounding_shift(high, right) + y_zero_point)
     return clamp(doubly_rounded(acc, multiplier, shift, bias) + r.y_zero_point, r.output_min, r.output_max)
 
 
-cdef int8_t requantize(int32_t acc, const qrt_requant *r, int32_t channel) noexcept nogil:
+cdef int32_t requantize(int64_t acc, const qrt_requant *r, int32_t channel) noexcept nogil:
     # SPEC: multiplier and shift have one entry for each channel, or a single one that serves all
     cdef int64_t multiplier = r.multiplier[channel * r.step]
     cdef int32_t shift = r.shift[channel * r.step]
@@ -133,14 +152,14 @@ cdef int8_t requantize(int32_t acc, const qrt_requant *r, int32_t channel) noexc
     return requantize_single(acc, multiplier, shift, addend, r)
 
 
-cdef void put(int32_t acc, const qrt_requant *r, int32_t channel, int8_t *output, int64_t at) noexcept nogil:
+cdef void put(int64_t acc, const qrt_requant *r, int32_t channel, int8_t *output, int64_t at) noexcept nogil:
     cdef int32_t y
     if r.wide:
         # SPEC: Where y is int32, y = acc + bias.
-        y = acc + (r.bias[channel] if r.bias != NULL else 0)
+        y = <int32_t>acc + (r.bias[channel] if r.bias != NULL else 0)
         memcpy(output + 4 * at, &y, 4)
     else:
-        output[at] = requantize(acc, r, channel)
+        put_code(requantize(acc, r, channel), r.y_int16, output, at)
 
 
 # -------------------------------------------------------------------------------------------- 2. Operators
@@ -152,8 +171,8 @@ cdef void conv2d(const void *params, const int8_t *const *inputs, int8_t *output
     # SPEC: output channel c belongs to group g = floor(c / (out_channels / groups))
     cdef int32_t group_outputs = p.out_channels / p.groups
     cdef int32_t group_inputs = p.in_channels / p.groups
-    cdef int32_t n, out_y, out_x, out_channel, filter_y, filter_x, i, in_y, in_x, in_channel, acc
-    cdef int64_t at_x, at_weights
+    cdef int32_t n, out_y, out_x, out_channel, filter_y, filter_x, i, in_y, in_x, in_channel
+    cdef int64_t at_x, at_weights, acc
     cdef int64_t at_y = 0
     for n in range(p.batch):
         for out_y in range(p.out_height):
@@ -176,13 +195,15 @@ cdef void conv2d(const void *params, const int8_t *const *inputs, int8_t *output
                                 # SPEC: acc = sum over filter_y, filter_x, i in [0, in_channels / groups) of
                                 # SPEC: (x[n, in_y, in_x, g * in_channels / groups + i] - x_zero_point)
                                 # SPEC: * weights[c, filter_y, filter_x, i]
-                                acc += (x[at_x + in_channel] - p.x_zero_point) * p.weights[at_weights + i]
+                                acc += ((code_at(x, p.x_int16, at_x + in_channel) - p.x_zero_point)
+                                        * p.weights[at_weights + i])
                     # SPEC: y = requantize(acc), per channel c
                     put(acc, &p.requant, out_channel, output, at_y)
                     at_y += 1
 
 
 reference.conv2d.run = conv2d
+reference.conv2d16.run = conv2d
 
 
 cdef void dwconv2d(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
@@ -190,8 +211,8 @@ cdef void dwconv2d(const void *params, const int8_t *const *inputs, int8_t *outp
     cdef const int8_t *x = inputs[0]
     # SPEC: out_channels = in_channels * depth_multiplier
     cdef int32_t depth_multiplier = p.out_channels / p.in_channels
-    cdef int32_t n, out_y, out_x, out_channel, filter_y, filter_x, in_y, in_x, in_channel, acc
-    cdef int64_t at_x, at_weights
+    cdef int32_t n, out_y, out_x, out_channel, filter_y, filter_x, in_y, in_x, in_channel
+    cdef int64_t at_x, at_weights, acc
     cdef int64_t at_y = 0
     for n in range(p.batch):
         for out_y in range(p.out_height):
@@ -212,20 +233,22 @@ cdef void dwconv2d(const void *params, const int8_t *const *inputs, int8_t *outp
                             # SPEC: acc = sum over filter_y, filter_x of
                             # SPEC: (x[n, in_y, in_x, floor(c / depth_multiplier)] - x_zero_point)
                             # SPEC: * weights[0, filter_y, filter_x, c]
-                            acc += (x[at_x + in_channel] - p.x_zero_point) * p.weights[at_weights + out_channel]
+                            acc += ((code_at(x, p.x_int16, at_x + in_channel) - p.x_zero_point)
+                                    * p.weights[at_weights + out_channel])
                     # SPEC: y = requantize(acc), per channel c
                     put(acc, &p.requant, out_channel, output, at_y)
                     at_y += 1
 
 
 reference.dwconv2d.run = dwconv2d
+reference.dwconv2d16.run = dwconv2d
 
 
 cdef void linear(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
     cdef const qrt_linear_params *p = <const qrt_linear_params *>params
     cdef const int8_t *x = inputs[0]
-    cdef int32_t row, o, i, acc
-    cdef int64_t at_x, at_weights
+    cdef int32_t row, o, i
+    cdef int64_t at_x, at_weights, acc
     for row in range(p.rows):
         for o in range(p.out_features):
             acc = 0
@@ -233,12 +256,13 @@ cdef void linear(const void *params, const int8_t *const *inputs, int8_t *output
             at_weights = <int64_t>o * p.in_features
             # SPEC: acc = sum over i of (x[..., i] - x_zero_point) * weights[o, i]
             for i in range(p.in_features):
-                acc += (x[at_x + i] - p.x_zero_point) * p.weights[at_weights + i]
+                acc += (code_at(x, p.x_int16, at_x + i) - p.x_zero_point) * p.weights[at_weights + i]
             # SPEC: y = requantize(acc), per channel o
             put(acc, &p.requant, o, output, <int64_t>row * p.out_features + o)
 
 
 reference.linear.run = linear
+reference.linear16.run = linear
 
 
 cdef int64_t scale_down(int64_t v, int32_t multiplier, int32_t shift) noexcept nogil:
@@ -246,8 +270,8 @@ cdef int64_t scale_down(int64_t v, int32_t multiplier, int32_t shift) noexcept n
     return rounding_shift(high_mul(v, multiplier), shift - 31)
 
 
-cdef int8_t add_codes(int64_t a, int64_t b, const qrt_add_params *p) noexcept nogil:
-    cdef int64_t v
+cdef int32_t add_codes(int64_t a, int64_t b, const qrt_add_params *p) noexcept nogil:
+    cdef int64_t v, unit
     if p.form == COMMON_SHIFT:
         # SPEC: y = clamp((a * a_multiplier + sign * b * b_multiplier + addend) >> shift)     int64
         # SPEC: addend = round + y_zero_point * 2^shift - a_zero_point * a_multiplier
@@ -255,11 +279,13 @@ cdef int8_t add_codes(int64_t a, int64_t b, const qrt_add_params *p) noexcept no
         # The parameters hold this addend, and sign * b_multiplier in b_multiplier.
         v = (a * p.a_multiplier + b * p.b_multiplier + p.addend) >> p.shift
     else:
-        # SPEC: y = clamp(scale_down(scale_down((a - a_zero_point) * 2^20, a_multiplier, a_shift)
-        # SPEC:   + sign * scale_down((b - b_zero_point) * 2^20, b_multiplier, b_shift), y_multiplier, y_shift)
+        # SPEC: y = clamp(scale_down(scale_down((a - a_zero_point) * unit, a_multiplier, a_shift)
+        # SPEC:   + sign * scale_down((b - b_zero_point) * unit, b_multiplier, b_shift), y_multiplier, y_shift)
         # SPEC:   + y_zero_point)
-        v = scale_down((a - p.a_zero_point) * power_of_two(20), p.a_multiplier, p.a_shift)
-        v += p.b_sign * scale_down((b - p.b_zero_point) * power_of_two(20), p.b_multiplier, p.b_shift)
+        # SPEC: unit = 2^20, or 2^15 where they are int16
+        unit = power_of_two(15 if p.x_int16 else 20)
+        v = scale_down((a - p.a_zero_point) * unit, p.a_multiplier, p.a_shift)
+        v += p.b_sign * scale_down((b - p.b_zero_point) * unit, p.b_multiplier, p.b_shift)
         v = scale_down(v, p.y_multiplier, p.y_shift) + p.y_zero_point
     return clamp(v, p.output_min, p.output_max)
 
@@ -290,10 +316,12 @@ cdef void add(const void *params, const int8_t *const *inputs, int8_t *output, v
     for i in range(broadcast_size(s)):
         at_a = source_of(i, s.rank, s.shape, s.a_stride)
         at_b = source_of(i, s.rank, s.shape, s.b_stride)
-        output[i] = add_codes(inputs[0][at_a], inputs[1][at_b], p)
+        put_code(add_codes(code_at(inputs[0], p.x_int16, at_a), code_at(inputs[1], p.x_int16, at_b), p),
+                 p.y_int16, output, i)
 
 
 reference.add.run = add
+reference.add16.run = add
 
 
 cdef void squared_difference(const void *params, const int8_t *const *inputs, int8_t *output,
@@ -310,7 +338,7 @@ cdef void squared_difference(const void *params, const int8_t *const *inputs, in
         d -= scale_down((b - p.b_zero_point) * power_of_two(7), p.b_multiplier, p.b_shift)
         # SPEC: y = clamp(scale_down(d * d, y_multiplier, y_shift) + y_zero_point)
         d = scale_down(d * d, p.y_multiplier, p.y_shift) + p.y_zero_point
-        output[i] = clamp(d, p.output_min, p.output_max)
+        output[i] = <int8_t>clamp(d, p.output_min, p.output_max)
 
 
 reference.squared_difference.run = squared_difference
@@ -319,115 +347,18 @@ reference.squared_difference.run = squared_difference
 cdef void mul(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
     cdef const qrt_binary_params *p = <const qrt_binary_params *>params
     cdef const qrt_broadcast *s = &p.broadcast
-    cdef int64_t i, at_a, at_b
-    cdef int32_t acc
+    cdef int64_t i, at_a, at_b, acc
     for i in range(broadcast_size(s)):
         at_a = source_of(i, s.rank, s.shape, s.a_stride)
         at_b = source_of(i, s.rank, s.shape, s.b_stride)
         # SPEC: acc = (a - a_zero_point) * (b - b_zero_point), y = requantize(acc), per tensor, without bias
-        acc = (inputs[0][at_a] - p.a_zero_point) * (inputs[1][at_b] - p.b_zero_point)
-        output[i] = requantize(acc, &p.requant, 0)
+        acc = code_at(inputs[0], p.x_int16, at_a) - p.a_zero_point
+        acc *= code_at(inputs[1], p.x_int16, at_b) - p.b_zero_point
+        put(acc, &p.requant, 0, output, i)
 
 
 reference.mul.run = mul
-
-
-cdef int32_t half_away(int32_t s, int32_t n) noexcept nogil:
-    # SPEC: s / n rounded to nearest, ties away from zero
-    if s < 0:
-        return -half_away(-s, n)
-    return s / n + (1 if 2 * <int64_t>(s % n) >= n else 0)
-
-
-cdef int32_t half_even(int32_t s, int32_t n) noexcept nogil:
-    # SPEC: s / n rounded to nearest, ties to even
-    if s < 0:
-        return -half_even(-s, n)
-    cdef int32_t quotient = s / n
-    cdef int64_t twice_rest = 2 * <int64_t>(s % n)
-    if twice_rest > n or (twice_rest == n and quotient % 2 == 1):
-        quotient += 1
-    return quotient
-
-
-cdef void average_pool2d(const void *params, const int8_t *const *inputs, int8_t *output,
-                         void *scratch) noexcept nogil:
-    cdef const qrt_pool2d_params *p = <const qrt_pool2d_params *>params
-    cdef int32_t n, out_y, out_x, channel, filter_y, filter_x, in_y, in_x, code, s, count, mean
-    cdef int64_t at_y = 0
-    for n in range(p.batch):
-        for out_y in range(p.out_height):
-            for out_x in range(p.out_width):
-                for channel in range(p.channels):
-                    # SPEC: n is the number of positions of the window that are not padding, s the sum over them
-                    count = 0
-                    s = 0
-                    for filter_y in range(p.filter_height):
-                        for filter_x in range(p.filter_width):
-                            in_y = out_y * p.stride_y - p.pad_top + filter_y
-                            in_x = out_x * p.stride_x - p.pad_left + filter_x
-                            if in_y < 0 or in_y >= p.in_height or in_x < 0 or in_x >= p.in_width:
-                                continue
-                            code = inputs[0][((<int64_t>n * p.in_height + in_y) * p.in_width + in_x) * p.channels
-                                             + channel]
-                            # SPEC: of x for HALF_AWAY and HALF_EVEN_RAW, of x - x_zero_point for HALF_EVEN
-                            s += code - p.x_zero_point if p.rounding == HALF_EVEN else code
-                            count += 1
-                    if p.rounding == HALF_AWAY:
-                        # SPEC: HALF_AWAY      y = clamp(s / n rounded to nearest, ties away from zero)
-                        mean = half_away(s, count)
-                    elif p.rounding == HALF_EVEN:
-                        # SPEC: HALF_EVEN      y = clamp((s / n rounded to nearest, ties to even) + x_zero_point)
-                        mean = half_even(s, count) + p.x_zero_point
-                    else:
-                        # SPEC: HALF_EVEN_RAW  y = clamp(s / n rounded to nearest, ties to even)
-                        mean = half_even(s, count)
-                    output[at_y] = clamp(mean, p.output_min, p.output_max)
-                    at_y += 1
-
-
-reference.average_pool2d.run = average_pool2d
-
-
-cdef void max_pool2d(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
-    cdef const qrt_pool2d_params *p = <const qrt_pool2d_params *>params
-    cdef int32_t n, out_y, out_x, channel, filter_y, filter_x, in_y, in_x, code, largest
-    cdef int64_t at_y = 0
-    for n in range(p.batch):
-        for out_y in range(p.out_height):
-            for out_x in range(p.out_width):
-                for channel in range(p.channels):
-                    # SPEC: the largest code of the window that is not padding, clamped
-                    largest = -128
-                    for filter_y in range(p.filter_height):
-                        for filter_x in range(p.filter_width):
-                            in_y = out_y * p.stride_y - p.pad_top + filter_y
-                            in_x = out_x * p.stride_x - p.pad_left + filter_x
-                            if in_y < 0 or in_y >= p.in_height or in_x < 0 or in_x >= p.in_width:
-                                continue
-                            code = inputs[0][((<int64_t>n * p.in_height + in_y) * p.in_width + in_x) * p.channels
-                                             + channel]
-                            largest = max(largest, code)
-                    output[at_y] = clamp(largest, p.output_min, p.output_max)
-                    at_y += 1
-
-
-reference.max_pool2d.run = max_pool2d
-
-
-cdef void mean(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
-    cdef const qrt_mean_params *p = <const qrt_mean_params *>params
-    cdef int32_t n, position, channel, acc
-    for n in range(p.batch):
-        for channel in range(p.channels):
-            # SPEC: acc = sum over H and W of x - x_zero_point; y = requantize(acc), per tensor, without bias
-            acc = 0
-            for position in range(p.positions):
-                acc += inputs[0][(<int64_t>n * p.positions + position) * p.channels + channel] - p.x_zero_point
-            output[<int64_t>n * p.channels + channel] = requantize(acc, &p.requant, 0)
-
-
-reference.mean.run = mean
+reference.mul16.run = mul
 
 
 cdef void requantize_operator(const void *params, const int8_t *const *inputs, int8_t *output,
@@ -436,10 +367,11 @@ cdef void requantize_operator(const void *params, const int8_t *const *inputs, i
     cdef int32_t i
     # SPEC: acc = x - x_zero_point; y = requantize(acc), per tensor, without bias
     for i in range(p.size):
-        output[i] = requantize(inputs[0][i] - p.x_zero_point, &p.requant, 0)
+        put(code_at(inputs[0], p.x_int16, i) - p.x_zero_point, &p.requant, 0, output, i)
 
 
 reference.requantize.run = requantize_operator
+reference.requantize16.run = requantize_operator
 
 
 cdef void clamp_operator(const void *params, const int8_t *const *inputs, int8_t *output,
@@ -448,10 +380,12 @@ cdef void clamp_operator(const void *params, const int8_t *const *inputs, int8_t
     cdef int32_t i
     # SPEC: y = clamp(x)
     for i in range(p.size):
-        output[i] = clamp(inputs[0][i], p.requant.output_min, p.requant.output_max)
+        put_code(clamp(code_at(inputs[0], p.x_int16, i), p.requant.output_min, p.requant.output_max),
+                 p.x_int16, output, i)
 
 
 reference.clamp.run = clamp_operator
+reference.clamp16.run = clamp_operator
 
 
 cdef void lut(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
@@ -468,12 +402,10 @@ reference.lut.run = lut
 cdef void transpose_conv2d(const void *params, const int8_t *const *inputs, int8_t *output,
                            void *scratch) noexcept nogil:
     cdef const qrt_conv2d_params *p = <const qrt_conv2d_params *>params
-    cdef const int8_t *x
-    cdef int32_t n, out_y, out_x, c, filter_y, filter_x, in_y, in_x, i, acc
-    cdef int64_t at_x, at_weights
+    cdef int32_t n, out_y, out_x, c, filter_y, filter_x, in_y, in_x, i
+    cdef int64_t at_x, at_weights, acc
     cdef int64_t at_y = 0
     for n in range(p.batch):
-        x = inputs[0] + <int64_t>n * p.in_height * p.in_width * p.in_channels
         for out_y in range(p.out_height):
             for out_x in range(p.out_width):
                 for c in range(p.out_channels):
@@ -489,50 +421,60 @@ cdef void transpose_conv2d(const void *params, const int8_t *const *inputs, int8
                                         continue
                                     if out_x != in_x * p.stride_x - p.pad_left + filter_x:
                                         continue
-                                    at_x = (<int64_t>in_y * p.in_width + in_x) * p.in_channels
+                                    at_x = ((<int64_t>n * p.in_height + in_y) * p.in_width + in_x) * p.in_channels
                                     at_weights = ((<int64_t>c * p.filter_height + filter_y) * p.filter_width
                                                   + filter_x) * p.in_channels
                                     # SPEC: (x[n, in_y, in_x, i] - x_zero_point) * weights[c, filter_y, filter_x, i]
                                     for i in range(p.in_channels):
-                                        acc += (x[at_x + i] - p.x_zero_point) * p.weights[at_weights + i]
+                                        acc += ((code_at(inputs[0], p.x_int16, at_x + i) - p.x_zero_point)
+                                                * p.weights[at_weights + i])
                     # SPEC: y = requantize(acc), per channel c
-                    output[at_y] = requantize(acc, &p.requant, c)
+                    put(acc, &p.requant, c, output, at_y)
                     at_y += 1
 
 
 reference.transpose_conv2d.run = transpose_conv2d
+reference.transpose_conv2d16.run = transpose_conv2d
 
 
 cdef void maximum(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
-    cdef const qrt_broadcast *s = &(<const qrt_binary_params *>params).broadcast
+    cdef const qrt_binary_params *p = <const qrt_binary_params *>params
+    cdef const qrt_broadcast *s = &p.broadcast
     cdef int64_t i, at_a, at_b
+    cdef int32_t code
     # SPEC: maximum (a, b) -> y, with broadcasting, same numbers: the larger code.
     for i in range(broadcast_size(s)):
         at_a = source_of(i, s.rank, s.shape, s.a_stride)
         at_b = source_of(i, s.rank, s.shape, s.b_stride)
-        output[i] = max(inputs[0][at_a], inputs[1][at_b])
+        code = max(code_at(inputs[0], p.x_int16, at_a), code_at(inputs[1], p.x_int16, at_b))
+        put_code(code, p.x_int16, output, i)
 
 
 reference.maximum.run = maximum
+reference.maximum16.run = maximum
 
 
 cdef void minimum(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
-    cdef const qrt_broadcast *s = &(<const qrt_binary_params *>params).broadcast
+    cdef const qrt_binary_params *p = <const qrt_binary_params *>params
+    cdef const qrt_broadcast *s = &p.broadcast
     cdef int64_t i, at_a, at_b
+    cdef int32_t code
     # SPEC: minimum: the smaller code.
     for i in range(broadcast_size(s)):
         at_a = source_of(i, s.rank, s.shape, s.a_stride)
         at_b = source_of(i, s.rank, s.shape, s.b_stride)
-        output[i] = min(inputs[0][at_a], inputs[1][at_b])
+        code = min(code_at(inputs[0], p.x_int16, at_a), code_at(inputs[1], p.x_int16, at_b))
+        put_code(code, p.x_int16, output, i)
 
 
 reference.minimum.run = minimum
+reference.minimum16.run = minimum
 
 
 cdef void matmul(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
     cdef const qrt_matmul_params *p = <const qrt_matmul_params *>params
-    cdef int32_t batch, m, n, k, acc
-    cdef int64_t at_a, at_b
+    cdef int32_t batch, m, n, k
+    cdef int64_t at_a, at_b, a, b, acc
     cdef int64_t at_y = 0
     for batch in range(p.batch):
         for m in range(p.rows):
@@ -543,13 +485,16 @@ cdef void matmul(const void *params, const int8_t *const *inputs, int8_t *output
                 # SPEC: acc = sum over k of (a[..., m, k] - a_zero_point) * (b[..., n, k] - b_zero_point)
                 acc = 0
                 for k in range(p.depth):
-                    acc += (inputs[0][at_a + k] - p.a_zero_point) * (inputs[1][at_b + k] - p.b_zero_point)
+                    a = code_at(inputs[0], p.x_int16, at_a + k) - p.a_zero_point
+                    b = code_at(inputs[1], p.x_int16, at_b + k) - p.b_zero_point
+                    acc += a * b
                 # SPEC: y = requantize(acc), per tensor, without bias
-                output[at_y] = requantize(acc, &p.requant, 0)
+                put(acc, &p.requant, 0, output, at_y)
                 at_y += 1
 
 
 reference.matmul.run = matmul
+reference.matmul16.run = matmul
 
 
 cdef void requantize_sum(const void *params, const int8_t *const *inputs, int8_t *output,
@@ -564,18 +509,19 @@ cdef void requantize_sum(const void *params, const int8_t *const *inputs, int8_t
             memcpy(&a, inputs[0] + 4 * at, 4)
             # SPEC: y = clamp((a * multiplier + b * b_multiplier + addend) >> shift), per channel
             sum = <int64_t>a * r.multiplier[c * r.step] + inputs[1][at] * p.b_multiplier[c * r.step]
-            output[at] = clamp((sum + r.addend[c * r.step]) >> r.shift[c * r.step], r.output_min, r.output_max)
+            output[at] = <int8_t>clamp((sum + r.addend[c * r.step]) >> r.shift[c * r.step], r.output_min, r.output_max)
 
 
 reference.requantize_sum.run = requantize_sum
 
 
+include "_reference_pools.pxi"
 include "_reference_move.pxi"
-include "_reference_rows.pxi"
 include "_reference_state.pxi"
-include "_reference_16.pxi"
 include "_reference_gates.pxi"
+include "_reference_16.pxi"
 include "_reference_recurrent.pxi"
+include "_reference_rows.pxi"
 
 
 # ------------------------------------------------------------------------------------------------ The table

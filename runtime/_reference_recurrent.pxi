@@ -15,10 +15,10 @@ cdef void remember(const qrt_svdf_params *p, const int8_t *x, const int8_t *weig
         acc += (x[i] - p.x_zero_point) * weights[i]
     # SPEC: state[b, f * M + m] = state[b, f * M + m + 1], for m from 0 to M - 2
     for m in range(p.memory - 1):
-        put_code16(code16(memory, p.state_int16, m + 1), p.state_int16, memory, m)
+        put_code(code_at(memory, p.state_int16, m + 1), p.state_int16, memory, m)
     # SPEC: state[b, f * M + M - 1] = wrap(requantize(acc) + state_zero_point)
-    m = wrap(requantize_int64(acc, &p.feature, 0) + p.state_zero_point, p.state_int16)
-    put_code16(m, p.state_int16, memory, p.memory - 1)
+    m = wrap(requantize(acc, &p.feature, 0) + p.state_zero_point, p.state_int16)
+    put_code(m, p.state_int16, memory, p.memory - 1)
 
 
 cdef void svdf(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
@@ -41,12 +41,12 @@ cdef void svdf(const void *params, const int8_t *const *inputs, int8_t *output, 
             for f in range(p.rank * u, p.rank * u + p.rank):
                 for m in range(p.memory):
                     at = (<int64_t>b * filters + f) * p.memory + m
-                    acc += <int64_t>(code16(state, p.state_int16, at) - p.state_zero_point) * code16(
+                    acc += <int64_t>(code_at(state, p.state_int16, at) - p.state_zero_point) * code_at(
                         inputs[2], p.state_int16, <int64_t>f * p.memory + m)
             # SPEC: y[b, u] = requantize(acc), whose bias has been added
             # SPEC: That acc is an int32, taken modulo 2^32.
             requant.bias = NULL
-            output[<int64_t>b * p.units + u] = <int8_t>requantize_int64(<int32_t>acc, &requant, 0)
+            output[<int64_t>b * p.units + u] = <int8_t>requantize(<int32_t>acc, &requant, 0)
 
 
 reference.svdf.run = svdf
@@ -66,12 +66,12 @@ cdef int32_t of_operand(const qrt_lstm_params *p, const qrt_requant *r, const in
     # SPEC: of_x[r] = sum over i of (x[b, t, i] - x_zero_point) * weights[r, i]
     # SPEC: of_h[r] = sum over k of (h[b, k] - h_zero_point) * recurrent_weights[r, k]
     for i in range(size):
-        acc += (code16(x, p.x_int16, at + i) - zero_point) * weights[<int64_t>row * size + i]
+        acc += (code_at(x, p.x_int16, at + i) - zero_point) * weights[<int64_t>row * size + i]
     # SPEC: their multiplier and shift have one entry for each row, or one for each gate
     if r.step == 0:
         its.multiplier += row / p.units
         its.shift += row / p.units
-    return requantize_int64(acc, &its, row)
+    return requantize(acc, &its, row)
 
 
 cdef int32_t gate(const qrt_lstm_params *p, const int8_t *const *inputs, int64_t at_x, const int8_t *h, int64_t at_h,
@@ -124,11 +124,11 @@ cdef void lstm(const void *params, const int8_t *const *inputs, int8_t *output, 
                 c[<int64_t>b * p.units + j] = <int16_t>cell(p, i, f, g, c[<int64_t>b * p.units + j])
                 # SPEC: y[b, t, j] = h[b, j]
                 value = hidden(p, c[<int64_t>b * p.units + j], o)
-                put_code16(value, p.x_int16, output, place * p.units + j)
+                put_code(value, p.x_int16, output, place * p.units + j)
             h = output
             at_h = place * p.units
         for j in range(p.units):
-            put_code16(code16(h, p.x_int16, at_h + j), p.x_int16, state, <int64_t>b * p.units + j)
+            put_code(code_at(h, p.x_int16, at_h + j), p.x_int16, state, <int64_t>b * p.units + j)
 
 
 reference.lstm.run = lstm

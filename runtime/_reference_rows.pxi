@@ -19,8 +19,9 @@ cdef uint32_t exponential(const uint32_t *table, int32_t count, int32_t d) noexc
     return table[d] if d < count else 0
 
 
-cdef void softmax_tflite(const qrt_softmax_params *p, const int8_t *x, int32_t largest, int8_t *y) noexcept nogil:
-    cdef int64_t e, sum = 0
+cdef void softmax_tflite(const qrt_softmax_params *p, const int8_t *x, int32_t largest, int8_t *output,
+                         int64_t first) noexcept nogil:
+    cdef int64_t e, v, sum = 0
     cdef int32_t i, bits = 0
     # SPEC: sum = sum of rounding_shift(e[i], 12)
     for i in range(p.channels):
@@ -31,11 +32,14 @@ cdef void softmax_tflite(const qrt_softmax_params *p, const int8_t *x, int32_t l
     cdef int64_t r = inverse(sum * power_of_two(bits) - power_of_two(31))
     for i in range(p.channels):
         # SPEC: y[i] = min(rounding_shift(high_mul(inverse(sum * 2^bits - 2^31), e[i]), 35 - bits) - 128, 127)
+        # SPEC: Where y is int16: 27 - bits, -32768 and 32767
         e = exponential(p.exponential, p.exponential_count, largest - x[i])
-        y[i] = clamp(rounding_shift(high_mul(r, e), 35 - bits) - 128, -128, 127)
+        v = rounding_shift(high_mul(r, e), (27 if p.y_int16 else 35) - bits) - (32768 if p.y_int16 else 128)
+        put_code(<int32_t>min(v, <int64_t>(32767 if p.y_int16 else 127)), p.y_int16, output, first + i)
 
 
-cdef void softmax_exact(const qrt_softmax_params *p, const int8_t *x, int32_t largest, int8_t *y) noexcept nogil:
+cdef void softmax_exact(const qrt_softmax_params *p, const int8_t *x, int32_t largest, int8_t *output,
+                        int64_t first) noexcept nogil:
     cdef uint64_t sum = 0, reciprocal, product
     cdef int32_t i, code
     # SPEC: e[i] = exponential[max - x[i]]
@@ -45,29 +49,37 @@ cdef void softmax_exact(const qrt_softmax_params *p, const int8_t *x, int32_t la
     reciprocal = p.numerator / sum
     for i in range(p.channels):
         # SPEC: y[i] = min(max(y_zero_point + ((e[i] * reciprocal + round) >> shift), -128), 127)     uint64 product
+        # SPEC: Where y is int16: -32768 and 32767
         product = exponential(p.exponential, p.exponential_count, largest - x[i]) * reciprocal
         product = (product + <uint64_t>round_of(p.shift)) >> p.shift
-        code = <int32_t>min(product, <uint64_t>256) + p.y_zero_point
-        y[i] = clamp(code, -128, 127)
+        code = <int32_t>min(product, <uint64_t>65536) + p.y_zero_point
+        code = clamp(code, -32768 if p.y_int16 else -128, 32767 if p.y_int16 else 127)
+        put_code(code, p.y_int16, output, first + i)
 
 
 cdef void softmax(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
     cdef const qrt_softmax_params *p = <const qrt_softmax_params *>params
     cdef const int8_t *x
     cdef int32_t row, i, largest
+    cdef int64_t first
     for row in range(p.rows):
-        x = inputs[0] + <int64_t>row * p.channels
+        first = <int64_t>row * p.channels
+        if p.x_int16:
+            softmax_of_int16(p, inputs[0], output, first)
+            continue
+        x = inputs[0] + first
         # SPEC: max: the row's largest code
         largest = -128
         for i in range(p.channels):
             largest = max(largest, x[i])
         if p.form == EXACT:
-            softmax_exact(p, x, largest, output + <int64_t>row * p.channels)
+            softmax_exact(p, x, largest, output, first)
         else:
-            softmax_tflite(p, x, largest, output + <int64_t>row * p.channels)
+            softmax_tflite(p, x, largest, output, first)
 
 
 reference.softmax.run = softmax
+reference.softmax16.run = softmax
 
 
 cdef void arg_max(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:
@@ -143,7 +155,7 @@ cdef void l2_norm(const void *params, const int8_t *const *inputs, int8_t *outpu
             d = inputs[0][first + i] - p.x_zero_point
             # SPEC: y[i] = min(max(rounding_shift(high_mul(d[i] * 2^max(7 - e, 0), m), max(e - 7, 0)), -128), 127)
             v = rounding_shift(high_mul(d * power_of_two(max(7 - e, 0)), m), max(e - 7, 0))
-            output[first + i] = clamp(v, -128, 127)
+            output[first + i] = <int8_t>clamp(v, -128, 127)
 
 
 reference.l2_norm.run = l2_norm
@@ -191,7 +203,7 @@ cdef void layer_norm(const void *params, const int8_t *const *inputs, int8_t *ou
             # SPEC: n[i] = (d[i] * r + 2^(k - 1)) >> k
             n = (d * r + power_of_two(k - 1)) >> k
             # SPEC: y[i] = min(max((n[i] * multiplier[i] + addend[i]) >> shift, -128), 127)          int64
-            output[first + i] = clamp((n * p.multiplier[i] + p.addend[i]) >> p.shift, -128, 127)
+            output[first + i] = <int8_t>clamp((n * p.multiplier[i] + p.addend[i]) >> p.shift, -128, 127)
 
 
 reference.layer_norm.run = layer_norm
@@ -256,7 +268,7 @@ cdef void log_softmax_exact(const qrt_log_softmax_params *p, const int8_t *x, in
     for i in range(p.channels):
         # SPEC: y[i] = min(max((addend - (max - x[i]) * multiplier
         # SPEC: - log2(sum of e) * log_multiplier) >> shift, -128), 127)      int64
-        y[i] = clamp((p.addend - (largest - x[i]) * p.multiplier - l * p.log_multiplier) >> p.shift, -128, 127)
+        y[i] = <int8_t>clamp((p.addend - (largest - x[i]) * p.multiplier - l * p.log_multiplier) >> p.shift, -128, 127)
 
 
 cdef void log_softmax_tflite(const qrt_log_softmax_params *p, const int8_t *x, int32_t largest,
@@ -275,7 +287,7 @@ cdef void log_softmax_tflite(const qrt_log_softmax_params *p, const int8_t *x, i
         # SPEC: - log(sum of rounding_shift(e[i], 12))
         v = max(high_mul(-(largest - x[i]) * power_of_two(31 - p.shift), p.multiplier), -power_of_two(30)) - l
         # SPEC: y[i] = min(max(rounding_shift(v[i], 22) + 127, -128), 127)
-        y[i] = clamp(rounding_shift(v, 22) + 127, -128, 127)
+        y[i] = <int8_t>clamp(rounding_shift(v, 22) + 127, -128, 127)
 
 
 cdef void log_softmax(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil:

@@ -37,6 +37,7 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
         ("pad_left", "int32_t", 1),
         ("groups", "int32_t", 1),
         ("x_zero_point", "int32_t", 1),
+        ("x_int16", "int32_t", 1),
         ("weights", "const int8_t *", 1),
         ("requant", "qrt_requant", 1),
         ("packed", "const void *", 1),
@@ -47,6 +48,7 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
         ("in_features", "int32_t", 1),
         ("out_features", "int32_t", 1),
         ("x_zero_point", "int32_t", 1),
+        ("x_int16", "int32_t", 1),
         ("weights", "const int8_t *", 1),
         ("requant", "qrt_requant", 1),
         ("packed", "const void *", 1),
@@ -75,6 +77,8 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
         ("b_sign", "int32_t", 1),
         ("output_min", "int32_t", 1),
         ("output_max", "int32_t", 1),
+        ("x_int16", "int32_t", 1),
+        ("y_int16", "int32_t", 1),
         ("packed", "const void *", 1),
     ),
     "qrt_unary_params": (
@@ -87,6 +91,7 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
         ("broadcast", "qrt_broadcast", 1),
         ("a_zero_point", "int32_t", 1),
         ("b_zero_point", "int32_t", 1),
+        ("x_int16", "int32_t", 1),
         ("requant", "qrt_requant", 1),
     ),
     "qrt_pool2d_params": (
@@ -106,12 +111,14 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
         ("x_zero_point", "int32_t", 1),
         ("output_min", "int32_t", 1),
         ("output_max", "int32_t", 1),
+        ("x_int16", "int32_t", 1),
     ),
     "qrt_mean_params": (
         ("batch", "int32_t", 1),
         ("positions", "int32_t", 1),
         ("channels", "int32_t", 1),
         ("x_zero_point", "int32_t", 1),
+        ("x_int16", "int32_t", 1),
         ("requant", "qrt_requant", 1),
     ),
     "qrt_pad_params": (
@@ -140,6 +147,9 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
         ("exponential", "const uint32_t *", 1),
         ("exponential_count", "int32_t", 1),
         ("form", "int32_t", 1),
+        ("x_int16", "int32_t", 1),
+        ("y_int16", "int32_t", 1),
+        ("multiplier", "int32_t", 1),
     ),
     "qrt_lut_params": (
         ("size", "int32_t", 1),
@@ -175,6 +185,7 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
         ("b_step", "int32_t", 1),
         ("a_zero_point", "int32_t", 1),
         ("b_zero_point", "int32_t", 1),
+        ("x_int16", "int32_t", 1),
         ("requant", "qrt_requant", 1),
     ),
     "qrt_l2_norm_params": (
@@ -207,6 +218,21 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
         ("exponential", "const uint32_t *", 1),
         ("exponential_count", "int32_t", 1),
         ("log_multiplier", "int32_t", 1),
+    ),
+    "qrt_gate_params": (
+        ("size", "int32_t", 1),
+        ("multiplier", "int32_t", 1),
+        ("shift", "int32_t", 1),
+    ),
+    "qrt_leaky_relu_params": (
+        ("size", "int32_t", 1),
+        ("x_zero_point", "int32_t", 1),
+        ("y_zero_point", "int32_t", 1),
+        ("multiplier", "int32_t", 1),
+        ("shift", "int32_t", 1),
+        ("negative_multiplier", "int32_t", 1),
+        ("negative_shift", "int32_t", 1),
+        ("negate", "int32_t", 1),
     ),
     "qrt_reshape_params": (("size", "int32_t", 1),),
     "qrt_push_params": (
@@ -278,4 +304,7 @@ PARAMS: dict[str, str] = {
     "assign": "qrt_reshape_params",
     "svdf": "qrt_svdf_params",
     "lstm": "qrt_lstm_params",
+    "sigmoid": "qrt_gate_params",
+    "tanh": "qrt_gate_params",
+    "leaky_relu": "qrt_leaky_relu_params",
 }

@@ -123,7 +123,7 @@ def _facts(operator: Operator) -> str:
         "moves": int(operator.moves),
         "writes_state": int(operator.writes_state),
         "states": operator.states,
-        "row16": f"QRT_{operator.name.upper()}16" if operator.int16 else 0,
+        "row16": f"QRT_{operator.row16.upper()}" if operator.int16 else 0,
     }
     for field in ("requant", "window", "output_min", "output_min16"):
         if operator.has(field):

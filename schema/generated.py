@@ -86,6 +86,9 @@ class Options(object):
     Assign = 30
     Svdf = 31
     Lstm = 32
+    Sigmoid = 33
+    Tanh = 34
+    LeakyRelu = 35
 
 
 class Lifetime(object):
@@ -1398,12 +1401,20 @@ class Softmax(object):
             return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
         return 0
 
-def SoftmaxStart(builder): builder.StartObject(4)
+    # Softmax
+    def Multiplier(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(12))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int32Flags, o + self._tab.Pos)
+        return 0
+
+def SoftmaxStart(builder): builder.StartObject(5)
 def SoftmaxAddExponential(builder, exponential): builder.PrependUOffsetTRelativeSlot(0, flatbuffers.number_types.UOffsetTFlags.py_type(exponential), 0)
 def SoftmaxStartExponentialVector(builder, numElems): return builder.StartVector(4, numElems, 4)
 def SoftmaxAddNumerator(builder, numerator): builder.PrependUint64Slot(1, numerator, 0)
 def SoftmaxAddShift(builder, shift): builder.PrependUint8Slot(2, shift, 0)
 def SoftmaxAddForm(builder, form): builder.PrependUint8Slot(3, form, 0)
+def SoftmaxAddMultiplier(builder, multiplier): builder.PrependInt32Slot(4, multiplier, 0)
 def SoftmaxEnd(builder): return builder.EndObject()
 
 
@@ -2438,6 +2449,156 @@ def LstmAddCellClip(builder, cellClip): builder.PrependUint16Slot(4, cellClip, 0
 def LstmAddOutputMultiplier(builder, outputMultiplier): builder.PrependInt32Slot(5, outputMultiplier, 0)
 def LstmAddOutputShift(builder, outputShift): builder.PrependUint8Slot(6, outputShift, 0)
 def LstmEnd(builder): return builder.EndObject()
+
+
+class Sigmoid(object):
+    __slots__ = ['_tab']
+
+    @classmethod
+    def GetRootAs(cls, buf, offset=0):
+        n = flatbuffers.encode.Get(flatbuffers.packer.uoffset, buf, offset)
+        x = Sigmoid()
+        x.Init(buf, n + offset)
+        return x
+
+    @classmethod
+    def GetRootAsSigmoid(cls, buf, offset=0):
+        """This method is deprecated. Please switch to GetRootAs."""
+        return cls.GetRootAs(buf, offset)
+    @classmethod
+    def SigmoidBufferHasIdentifier(cls, buf, offset, size_prefixed=False):
+        return flatbuffers.util.BufferHasIdentifier(buf, offset, b"\x51\x52\x54\x31", size_prefixed=size_prefixed)
+
+    # Sigmoid
+    def Init(self, buf, pos):
+        self._tab = flatbuffers.table.Table(buf, pos)
+
+    # Sigmoid
+    def Multiplier(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(4))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int32Flags, o + self._tab.Pos)
+        return 0
+
+    # Sigmoid
+    def Shift(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(6))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
+def SigmoidStart(builder): builder.StartObject(2)
+def SigmoidAddMultiplier(builder, multiplier): builder.PrependInt32Slot(0, multiplier, 0)
+def SigmoidAddShift(builder, shift): builder.PrependUint8Slot(1, shift, 0)
+def SigmoidEnd(builder): return builder.EndObject()
+
+
+class Tanh(object):
+    __slots__ = ['_tab']
+
+    @classmethod
+    def GetRootAs(cls, buf, offset=0):
+        n = flatbuffers.encode.Get(flatbuffers.packer.uoffset, buf, offset)
+        x = Tanh()
+        x.Init(buf, n + offset)
+        return x
+
+    @classmethod
+    def GetRootAsTanh(cls, buf, offset=0):
+        """This method is deprecated. Please switch to GetRootAs."""
+        return cls.GetRootAs(buf, offset)
+    @classmethod
+    def TanhBufferHasIdentifier(cls, buf, offset, size_prefixed=False):
+        return flatbuffers.util.BufferHasIdentifier(buf, offset, b"\x51\x52\x54\x31", size_prefixed=size_prefixed)
+
+    # Tanh
+    def Init(self, buf, pos):
+        self._tab = flatbuffers.table.Table(buf, pos)
+
+    # Tanh
+    def Multiplier(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(4))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int32Flags, o + self._tab.Pos)
+        return 0
+
+    # Tanh
+    def Shift(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(6))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
+def TanhStart(builder): builder.StartObject(2)
+def TanhAddMultiplier(builder, multiplier): builder.PrependInt32Slot(0, multiplier, 0)
+def TanhAddShift(builder, shift): builder.PrependUint8Slot(1, shift, 0)
+def TanhEnd(builder): return builder.EndObject()
+
+
+class LeakyRelu(object):
+    __slots__ = ['_tab']
+
+    @classmethod
+    def GetRootAs(cls, buf, offset=0):
+        n = flatbuffers.encode.Get(flatbuffers.packer.uoffset, buf, offset)
+        x = LeakyRelu()
+        x.Init(buf, n + offset)
+        return x
+
+    @classmethod
+    def GetRootAsLeakyRelu(cls, buf, offset=0):
+        """This method is deprecated. Please switch to GetRootAs."""
+        return cls.GetRootAs(buf, offset)
+    @classmethod
+    def LeakyReluBufferHasIdentifier(cls, buf, offset, size_prefixed=False):
+        return flatbuffers.util.BufferHasIdentifier(buf, offset, b"\x51\x52\x54\x31", size_prefixed=size_prefixed)
+
+    # LeakyRelu
+    def Init(self, buf, pos):
+        self._tab = flatbuffers.table.Table(buf, pos)
+
+    # LeakyRelu
+    def Multiplier(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(4))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int32Flags, o + self._tab.Pos)
+        return 0
+
+    # LeakyRelu
+    def Shift(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(6))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
+    # LeakyRelu
+    def NegativeMultiplier(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(8))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Int32Flags, o + self._tab.Pos)
+        return 0
+
+    # LeakyRelu
+    def NegativeShift(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(10))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
+    # LeakyRelu
+    def Negate(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(12))
+        if o != 0:
+            return bool(self._tab.Get(flatbuffers.number_types.BoolFlags, o + self._tab.Pos))
+        return False
+
+def LeakyReluStart(builder): builder.StartObject(5)
+def LeakyReluAddMultiplier(builder, multiplier): builder.PrependInt32Slot(0, multiplier, 0)
+def LeakyReluAddShift(builder, shift): builder.PrependUint8Slot(1, shift, 0)
+def LeakyReluAddNegativeMultiplier(builder, negativeMultiplier): builder.PrependInt32Slot(2, negativeMultiplier, 0)
+def LeakyReluAddNegativeShift(builder, negativeShift): builder.PrependUint8Slot(3, negativeShift, 0)
+def LeakyReluAddNegate(builder, negate): builder.PrependBoolSlot(4, negate, 0)
+def LeakyReluEnd(builder): return builder.EndObject()
 
 
 class Operator(object):

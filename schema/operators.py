@@ -66,8 +66,8 @@ class Operator:
         As qrt.fbs describes these attributes.
     acc : str
         The accumulator of an elementwise operator with a requant, ``"x"`` or ``"product"``; else "".
-    moves, int16, writes_state : bool
-        As qrt.fbs describes these attributes.
+    moves, int16, only16, writes_state : bool
+        As qrt.fbs describes these attributes; `only16` where int16 is "only".
     states : int
         How many of its inputs, the last ones, are states.
     """
@@ -86,11 +86,17 @@ class Operator:
     acc: str
     moves: bool
     int16: bool
+    only16: bool
     writes_state: bool
     states: int
 
     def has(self, field: str) -> bool:
         return any(field == known.name for known in self.fields)
+
+    @property
+    def row16(self) -> str:
+        """The name of the row of its 16-bit arithmetic."""
+        return self.name if self.only16 else f"{self.name}16"
 
     @property
     def clamps(self) -> bool:
@@ -110,7 +116,8 @@ class Schema:
     @property
     def rows(self) -> list[str]:
         """Names of a kernel set's rows: the operators', by number, and behind them those of 16-bit arithmetic."""
-        return [*self.operators, *(f"{name}16" for name, operator in self.operators.items() if operator.int16)]
+        twofold = [operator for operator in self.operators.values() if operator.int16 and not operator.only16]
+        return [*self.operators, *(operator.row16 for operator in twofold)]
 
 
 def snake_case(name: str) -> str:
@@ -150,6 +157,7 @@ def _operator(number: int, table: str, fields: tuple[Field, ...], facts: dict[st
         acc=facts.get("acc", ""),
         moves="moves" in facts,
         int16="int16" in facts,
+        only16=facts.get("int16") == "only",
         writes_state="writes_state" in facts,
         states=int(facts.get("states", "0")),
     )

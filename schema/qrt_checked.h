@@ -13,6 +13,9 @@
 #define MAX_SHIFT 62
 #define INT32_LIMIT ((uint64_t)1 << 31)
 #define INT64_LIMIT ((uint64_t)1 << 63)
+/* In DOUBLE, y_zero_point is added to a number of this size in int32: that of int8, that of int16. */
+#define DOUBLE_LIMIT (INT32_LIMIT - 256)
+#define DOUBLE_LIMIT16 (INT32_LIMIT - 65536)
 
 /* An operator with its tensors. */
 typedef struct qrt_checked {
@@ -58,5 +61,12 @@ int32_t qrt_check_log_softmax(qrt_check *check, const qrt_checked *n);
 /* qrt_operators_recurrent.c: operators that have states. */
 int32_t qrt_check_svdf(qrt_check *check, const qrt_checked *n);
 int32_t qrt_check_lstm(qrt_check *check, const qrt_checked *n);
+
+/* qrt_operators16.c: what 16-bit arithmetic needs beside that. */
+int32_t qrt_check_operand_types(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_pool16(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_gate(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_leaky_relu(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_softmax16(qrt_check *check, const qrt_checked *n);
 
 #endif

@@ -205,6 +205,7 @@ static void read_softmax(const uint8_t *bytes, uint32_t table, qrt_operator *op)
     op->numerator = ulong_at(bytes, numerator);
     op->shift = ubyte_field(bytes, table, SOFTMAX_SHIFT);
     op->softmax_form = ubyte_field(bytes, table, SOFTMAX_FORM);
+    op->activation.multiplier = int_field(bytes, table, SOFTMAX_MULTIPLIER);
 }
 
 static void read_layer_norm(const uint8_t *bytes, uint32_t table, qrt_operator *op) {
@@ -223,6 +224,14 @@ static void read_lstm(const uint8_t *bytes, uint32_t table, qrt_operator *op) {
     op->cell_clip = (uint16_t)short_field(bytes, table, LSTM_CELL_CLIP, 0);
     op->output_multiplier = int_field(bytes, table, LSTM_OUTPUT_MULTIPLIER);
     op->output_shift = ubyte_field(bytes, table, LSTM_OUTPUT_SHIFT);
+}
+
+static void read_leaky_relu(const uint8_t *bytes, uint32_t table, qrt_activation_data *activation) {
+    activation->multiplier = int_field(bytes, table, LEAKY_RELU_MULTIPLIER);
+    activation->shift = ubyte_field(bytes, table, LEAKY_RELU_SHIFT);
+    activation->negative_multiplier = int_field(bytes, table, LEAKY_RELU_NEGATIVE_MULTIPLIER);
+    activation->negative_shift = ubyte_field(bytes, table, LEAKY_RELU_NEGATIVE_SHIFT);
+    activation->negate = ubyte_field(bytes, table, LEAKY_RELU_NEGATE);
 }
 
 /* The fields of `op` that only its kind has, out of the table `options`. */
@@ -266,6 +275,17 @@ static void read_special(const uint8_t *bytes, uint32_t options, qrt_operator *o
         break;
     case QRT_LUT:
         op->lut = vector_field(bytes, options, LUT_TABLE);
+        break;
+    case QRT_SIGMOID:
+        op->activation.multiplier = int_field(bytes, options, SIGMOID_MULTIPLIER);
+        op->activation.shift = ubyte_field(bytes, options, SIGMOID_SHIFT);
+        break;
+    case QRT_TANH:
+        op->activation.multiplier = int_field(bytes, options, TANH_MULTIPLIER);
+        op->activation.shift = ubyte_field(bytes, options, TANH_SHIFT);
+        break;
+    case QRT_LEAKY_RELU:
+        read_leaky_relu(bytes, options, &op->activation);
         break;
     case QRT_SLICE:
         op->begin = vector_field(bytes, options, SLICE_BEGIN);

@@ -35,12 +35,29 @@ enum qrt_operator_kind {
     QRT_ASSIGN = 30,
     QRT_SVDF = 31,
     QRT_LSTM = 32,
+    QRT_SIGMOID = 33,
+    QRT_TANH = 34,
+    QRT_LEAKY_RELU = 35,
     QRT_OPERATOR_KIND_END,
 };
 
 /* The rows of a kernel set: those of the operators have their numbers, those of 16-bit arithmetic follow. */
 enum qrt_row16 {
-    QRT_REQUANTIZE16 = QRT_OPERATOR_KIND_END,
+    QRT_CONV2D16 = QRT_OPERATOR_KIND_END,
+    QRT_DWCONV2D16,
+    QRT_LINEAR16,
+    QRT_ADD16,
+    QRT_MUL16,
+    QRT_AVERAGE_POOL2D16,
+    QRT_MAX_POOL2D16,
+    QRT_MEAN16,
+    QRT_REQUANTIZE16,
+    QRT_CLAMP16,
+    QRT_SOFTMAX16,
+    QRT_TRANSPOSE_CONV2D16,
+    QRT_MAXIMUM16,
+    QRT_MINIMUM16,
+    QRT_MATMUL16,
     QRT_LSTM16,
     QRT_ROW_END,
 };

@@ -147,6 +147,11 @@ typedef struct qrt_add_data {
     int32_t subtract; /* 1: a - b */
 } qrt_add_data;
 
+typedef struct qrt_activation_data {
+    int32_t multiplier, shift;
+    int32_t negative_multiplier, negative_shift, negate; /* LEAKY_RELU */
+} qrt_activation_data;
+
 /* One operator; which of the fields below `output` mean something follows from its kind and its facts. */
 typedef struct qrt_operator {
     int32_t kind; /* enum qrt_operator_kind */
@@ -174,6 +179,7 @@ typedef struct qrt_operator {
     int64_t row_multiplier, row_addend;    /* LOG_SOFTMAX: `multiplier` and `addend` */
     int32_t log_multiplier;                /* LOG_SOFTMAX */
     const int8_t *lut;                     /* LUT: [256] */
+    qrt_activation_data activation;        /* SIGMOID, TANH, LEAKY_RELU; its multiplier: SOFTMAX of int16 */
     const int64_t *b_multiplier;           /* REQUANTIZE_SUM: [b_multiplier_count] */
     uint32_t b_multiplier_count;
     uint64_t epsilon;               /* LAYER_NORM */

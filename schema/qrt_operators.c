@@ -3,9 +3,6 @@
  */
 #include "qrt_checked.h"
 
-/* In DOUBLE, y_zero_point is added to a number of this size in int32. */
-#define DOUBLE_LIMIT (INT32_LIMIT - 256)
-#define DOUBLE_LIMIT16 (INT32_LIMIT - 65536)
 #define MAX_POOL_POSITIONS (1 << 22)
 
 /* The smallest and the largest q - zero_point of any code. */
@@ -27,6 +24,7 @@ static int32_t check_numbers(qrt_check *check, const qrt_checked *n) {
     qrt_tensor x;
     for (uint32_t i = 0; n->facts->keeps_numbers && i < n->op.input_count; i++) {
         qrt_model_tensor(check->model, n->op.inputs[i], &x);
+        RULE(80, x.dtype == n->y.dtype);
         RULE(40, x.zero_point == n->y.zero_point);
         RULE(40, x.scale_bits == 0 || n->y.scale_bits == 0 || x.scale_bits == n->y.scale_bits);
     }
@@ -88,12 +86,12 @@ static int32_t check_requant(qrt_check *check, const qrt_checked *n, uint32_t ch
     return QRT_OK;
 }
 
-/* |term| + round + |y_zero_point| * 2^shift < 2^63, for a term below 2^62: V48 and V50. */
+/* |term| + round + |y_zero_point| * 2^shift < 2^63, for a term below 2^63: V48 and V50. */
 int qrt_single_fits(uint64_t term, int32_t shift, int32_t y_zero_point) {
     uint64_t round = shift > 0 ? (uint64_t)1 << (shift - 1) : 0;
     uint64_t zero_point = magnitude(y_zero_point);
     if (zero_point > (INT64_LIMIT - 1) >> shift) return 0;
-    return term + round + (zero_point << shift) < INT64_LIMIT;
+    return term + round < INT64_LIMIT - (zero_point << shift);
 }
 
 /* V47 to V49 for one channel, of which |acc| is at most `acc`. */
@@ -106,13 +104,14 @@ static int32_t check_acc(qrt_check *check, const qrt_checked *n, uint32_t channe
     int wide = n->x.dtype == QRT_INT16 && requant->rounding == QRT_SINGLE;
     RULE(47, biased < INT32_LIMIT || wide);
     RULE(48, (biased >> 32) * multiplier < INT32_LIMIT); /* so that their product is below 2^64 */
+    uint64_t product = biased * multiplier;
     if (requant->rounding == QRT_DOUBLE) {
         uint64_t limit = n->y.dtype == QRT_INT16 ? DOUBLE_LIMIT16 : DOUBLE_LIMIT;
         RULE(49, biased << (shift < 31 ? 31 - shift : 0) <= limit);
     } else if (requant->addend != NULL) {
-        RULE(48, acc * multiplier + magnitude(requant->addend[entry]) < INT64_LIMIT);
+        RULE(48, product < INT64_LIMIT && product + magnitude(requant->addend[entry]) < INT64_LIMIT);
     } else {
-        RULE(48, qrt_single_fits(biased * multiplier, shift, n->y.zero_point));
+        RULE(48, product < INT64_LIMIT && qrt_single_fits(product, shift, n->y.zero_point));
     }
     return QRT_OK;
 }
@@ -209,6 +208,7 @@ static int32_t check_elementwise(qrt_check *check, const qrt_checked *n) {
     TRY(check_shapes(check, n));
     TRY(check_numbers(check, n));
     TRY(check_output_range(check, n->op.output_min, n->op.output_max));
+    if (n->op.input_count > 1) TRY(qrt_check_operand_types(check, n));
     if (n->facts->acc == QRT_NO_ACC) return QRT_OK;
     TRY(check_requant(check, n, 1));
     return check_acc(check, n, 0, reach(&n->x) * (n->facts->acc == QRT_ACC_OF_PRODUCT ? reach(&n->b) : 1));
@@ -250,6 +250,7 @@ static int32_t check_pool2d(qrt_check *check, const qrt_checked *n) {
     RULE(32, w->pad_top < w->filter_height && w->pad_bottom < w->filter_height);
     RULE(32, w->pad_left < w->filter_width && w->pad_right < w->filter_width);
     RULE(32, (int64_t)w->filter_height * w->filter_width <= MAX_POOL_POSITIONS);
+    TRY(qrt_check_pool16(check, n));
     return check_output_range(check, n->op.output_min, n->op.output_max);
 }
 
@@ -302,6 +303,7 @@ static int32_t check_matmul(qrt_check *check, const qrt_checked *n) {
         single = single && n->b.shape[i] == 1;
     }
     RULE(59, whole || single);
+    TRY(qrt_check_operand_types(check, n));
     TRY(check_requant(check, n, 1));
     return check_acc(check, n, 0, (uint64_t)a[1] * reach(&n->x) * reach(&n->b));
 }
@@ -383,6 +385,11 @@ static int32_t check_special(qrt_check *check, const qrt_checked *n) {
         return qrt_check_svdf(check, n);
     case QRT_LSTM:
         return qrt_check_lstm(check, n);
+    case QRT_SIGMOID:
+    case QRT_TANH:
+        return qrt_check_gate(check, n);
+    case QRT_LEAKY_RELU:
+        return qrt_check_leaky_relu(check, n);
     default: /* elementwise, and nothing more */
         return QRT_OK;
     }

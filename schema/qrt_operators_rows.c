@@ -36,7 +36,8 @@ int32_t qrt_check_layer_norm(qrt_check *check, const qrt_checked *n) {
 
 /* V54: the sum of at most 4095 terms of at most 2^19 fits into an int32. */
 static int32_t check_softmax_tflite(qrt_check *check, const qrt_checked *n) {
-    RULE(54, n->op.exponential[0] == INT32_MAX && n->y.zero_point == -128);
+    RULE(54, n->op.exponential[0] == INT32_MAX);
+    RULE(54, n->y.zero_point == (n->y.dtype == QRT_INT16 ? INT16_MIN : INT8_MIN));
     for (uint32_t i = 0; i < n->op.exponential_count; i++) RULE(54, n->op.exponential[i] <= INT32_MAX);
     RULE(54, n->y.shape[n->y.rank - 1] <= 4095);
     return QRT_OK;
@@ -44,6 +45,7 @@ static int32_t check_softmax_tflite(qrt_check *check, const qrt_checked *n) {
 
 int32_t qrt_check_softmax(qrt_check *check, const qrt_checked *n) {
     RULE(39, same_shape(&n->x, &n->y));
+    if (n->x.dtype == QRT_INT16) return qrt_check_softmax16(check, n);
     RULE(52, n->op.exponential_count >= 1 && n->op.exponential_count <= 256);
     if (n->op.softmax_form == QRT_SOFTMAX_TFLITE) return check_softmax_tflite(check, n);
     RULE(52, n->op.exponential[0] >= 1);

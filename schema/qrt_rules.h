@@ -56,7 +56,8 @@ X(36, "concat: axis is below the rank, the inputs have y's shape but along axis,
 X(37, "reshape: x and y have equally many elements.")
 X(38, "transpose: permutation names each axis of x once, and y's length along axis k is x's along axis "
   "permutation[k].")
-X(39, "requantize, clamp, softmax, lut, l2_norm, layer_norm, log_softmax and assign: y has the shape of x.")
+X(39, "requantize, clamp, softmax, lut, l2_norm, layer_norm, log_softmax, assign, sigmoid, tanh and leaky_relu: y has"
+  " the shape of x.")
 X(40, "pools, pad, concat, reshape, transpose, push, assign, clamp, slice, resize2d, maximum and minimum: all inputs "
   "and y have the same numbers.")
 X(41, "conv2d, dwconv2d, transpose_conv2d and linear: weights are constant, with zero_point 0.")
@@ -74,11 +75,11 @@ X(50, "add COMMON_SHIFT: a_multiplier and b_multiplier are not negative, shift i
   "b_multiplier) * 256 (where an operand is int16, 65536) + round + |y_zero_point| * 2^shift is below 2^63.")
 X(51, "add TFLITE: a_multiplier, b_multiplier and y_multiplier are not negative; a_shift, b_shift and y_shift are "
   "from 31 to 62.")
-X(52, "softmax: exponential has 1 to 256 entries; in form EXACT the first is at least 1, numerator is below 2^62 and "
-  "shift at most 62.")
+X(52, "softmax of int8: exponential has 1 to 256 entries; in form EXACT the first is at least 1, numerator is below "
+  "2^62 and shift at most 62.")
 X(53, "lut: table has 256 entries.")
-X(54, "softmax TFLITE: the first exponential is 2^31 - 1 and none is above, the last axis has at most 4095 entries, "
-  "and y_zero_point is -128.")
+X(54, "softmax TFLITE of int8: the first exponential is 2^31 - 1 and none is above, the last axis has at most 4095 "
+  "entries, and y_zero_point is -128, or -32768 where y is int16.")
 X(55, "slice: begin and stride have one entry for each axis, no stride is 0, y has x's rank, and along each axis "
   "begin and begin + (y's length - 1) * stride lie in x.")
 X(56, "resize2d: x and y have rank 4, the same batch and channels; rows has an entry below in_height for each row of "
@@ -139,3 +140,12 @@ X(78, "lstm: multiplier and shift of input and of recurrent have 4 entries or 4 
   "and cell_clip at most 32767; output_multiplier is not negative and output_shift from 31 to 62.")
 X(79, "lstm: input and recurrent keep V47, V48 and V49 for each row's sum, as for an int8 y with zero_point 0. Where "
   "x is int16, rounding is SINGLE, and V48 alone holds, for lo = -32768 and hi = 32767.")
+X(80, "a and b of add, mul, matmul, maximum and minimum have one type, as have all inputs and y of an operator that "
+  "V40 names. In form TFLITE of add y has it too, and where it is int16 all zero points are 0.")
+X(81, "A pool of int16 has a filter of at most 2^15 positions.")
+X(82, "sigmoid and tanh: x and y are int16 with zero_point 0; multiplier is from 0 to 32767 and shift at most 31.")
+X(83, "leaky_relu: x and y are int16; multiplier is not negative and negative_multiplier above -2^31; shift and "
+  "negative_shift are at most 62; (32767 - x_zero_point) * 2^left for shift, and (x_zero_point + 32768) * 2^left "
+  "for negative_shift, are at most 2^31 - 65536.")
+X(84, "softmax of int16: the form is TFLITE, exponential is empty, y is int16 with zero_point 0, multiplier is not "
+  "negative, shift at most 62, 65535 * 2^left at most 2^31 - 65536, and the last axis has at most 65536 entries.")

@@ -99,6 +99,7 @@ static const qrt_field_type softmax_fields[] = {
     [SOFTMAX_NUMERATOR] = SCALAR(8),
     [SOFTMAX_SHIFT] = SCALAR(1),
     [SOFTMAX_FORM] = ENUMERATION(1),
+    [SOFTMAX_MULTIPLIER] = SCALAR(4),
 };
 static const qrt_field_type lut_fields[] = {
     [LUT_TABLE] = VECTOR(1, 1),
@@ -165,6 +166,21 @@ static const qrt_field_type lstm_fields[] = {
     [LSTM_CELL_CLIP] = SCALAR(2),
     [LSTM_OUTPUT_MULTIPLIER] = SCALAR(4),
     [LSTM_OUTPUT_SHIFT] = SCALAR(1),
+};
+static const qrt_field_type sigmoid_fields[] = {
+    [SIGMOID_MULTIPLIER] = SCALAR(4),
+    [SIGMOID_SHIFT] = SCALAR(1),
+};
+static const qrt_field_type tanh_fields[] = {
+    [TANH_MULTIPLIER] = SCALAR(4),
+    [TANH_SHIFT] = SCALAR(1),
+};
+static const qrt_field_type leaky_relu_fields[] = {
+    [LEAKY_RELU_MULTIPLIER] = SCALAR(4),
+    [LEAKY_RELU_SHIFT] = SCALAR(1),
+    [LEAKY_RELU_NEGATIVE_MULTIPLIER] = SCALAR(4),
+    [LEAKY_RELU_NEGATIVE_SHIFT] = SCALAR(1),
+    [LEAKY_RELU_NEGATE] = ENUMERATION(1),
 };
 static const qrt_field_type operator_fields[] = {
     [OPERATOR_NAME] = TEXT,
@@ -246,32 +262,35 @@ const qrt_table_type qrt_option_tables[QRT_OPERATOR_KIND_END] = {
     [QRT_ASSIGN] = {NULL, 0},
     [QRT_SVDF] = FIELDS(svdf_fields),
     [QRT_LSTM] = FIELDS(lstm_fields),
+    [QRT_SIGMOID] = FIELDS(sigmoid_fields),
+    [QRT_TANH] = FIELDS(tanh_fields),
+    [QRT_LEAKY_RELU] = FIELDS(leaky_relu_fields),
 };
 
 const qrt_facts qrt_operator_facts[QRT_OPERATOR_KIND_END] = {
-    [QRT_CONV2D] = {.least_inputs = 2, .most_inputs = 2, .over_input = 1, .accumulates = 1, .has_weights = 1, .requant = FIELD(CONV2D_REQUANT), .window = FIELD(CONV2D_WINDOW)},
-    [QRT_DWCONV2D] = {.least_inputs = 2, .most_inputs = 2, .over_input = 1, .accumulates = 1, .has_weights = 1, .requant = FIELD(DWCONV2D_REQUANT), .window = FIELD(DWCONV2D_WINDOW)},
-    [QRT_LINEAR] = {.least_inputs = 2, .most_inputs = 2, .accumulates = 1, .has_weights = 1, .requant = FIELD(LINEAR_REQUANT)},
-    [QRT_ADD] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .in_place = 1, .output_min = FIELD(ADD_OUTPUT_MIN), .output_min16 = FIELD(ADD_OUTPUT_MIN16)},
-    [QRT_MUL] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .in_place = 1, .acc = QRT_ACC_OF_PRODUCT, .requant = FIELD(MUL_REQUANT)},
-    [QRT_AVERAGE_POOL2D] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .over_input = 1, .window = FIELD(AVERAGE_POOL2D_WINDOW), .output_min = FIELD(AVERAGE_POOL2D_OUTPUT_MIN), .output_min16 = FIELD(AVERAGE_POOL2D_OUTPUT_MIN16)},
-    [QRT_MAX_POOL2D] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .over_input = 1, .window = FIELD(MAX_POOL2D_WINDOW), .output_min = FIELD(MAX_POOL2D_OUTPUT_MIN), .output_min16 = FIELD(MAX_POOL2D_OUTPUT_MIN16)},
-    [QRT_MEAN] = {.least_inputs = 1, .most_inputs = 1, .requant = FIELD(MEAN_REQUANT)},
+    [QRT_CONV2D] = {.least_inputs = 2, .most_inputs = 2, .over_input = 1, .accumulates = 1, .has_weights = 1, .row16 = QRT_CONV2D16, .requant = FIELD(CONV2D_REQUANT), .window = FIELD(CONV2D_WINDOW)},
+    [QRT_DWCONV2D] = {.least_inputs = 2, .most_inputs = 2, .over_input = 1, .accumulates = 1, .has_weights = 1, .row16 = QRT_DWCONV2D16, .requant = FIELD(DWCONV2D_REQUANT), .window = FIELD(DWCONV2D_WINDOW)},
+    [QRT_LINEAR] = {.least_inputs = 2, .most_inputs = 2, .accumulates = 1, .has_weights = 1, .row16 = QRT_LINEAR16, .requant = FIELD(LINEAR_REQUANT)},
+    [QRT_ADD] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .in_place = 1, .row16 = QRT_ADD16, .output_min = FIELD(ADD_OUTPUT_MIN), .output_min16 = FIELD(ADD_OUTPUT_MIN16)},
+    [QRT_MUL] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .in_place = 1, .acc = QRT_ACC_OF_PRODUCT, .row16 = QRT_MUL16, .requant = FIELD(MUL_REQUANT)},
+    [QRT_AVERAGE_POOL2D] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .over_input = 1, .row16 = QRT_AVERAGE_POOL2D16, .window = FIELD(AVERAGE_POOL2D_WINDOW), .output_min = FIELD(AVERAGE_POOL2D_OUTPUT_MIN), .output_min16 = FIELD(AVERAGE_POOL2D_OUTPUT_MIN16)},
+    [QRT_MAX_POOL2D] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .over_input = 1, .row16 = QRT_MAX_POOL2D16, .window = FIELD(MAX_POOL2D_WINDOW), .output_min = FIELD(MAX_POOL2D_OUTPUT_MIN), .output_min16 = FIELD(MAX_POOL2D_OUTPUT_MIN16)},
+    [QRT_MEAN] = {.least_inputs = 1, .most_inputs = 1, .row16 = QRT_MEAN16, .requant = FIELD(MEAN_REQUANT)},
     [QRT_PAD] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .moves = 1},
     [QRT_CONCAT] = {.least_inputs = 1, .most_inputs = 256, .keeps_numbers = 1, .moves = 1},
     [QRT_RESHAPE] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .in_place = 1, .moves = 1},
     [QRT_TRANSPOSE] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .moves = 1},
     [QRT_REQUANTIZE] = {.least_inputs = 1, .most_inputs = 1, .elementwise = 1, .in_place = 1, .acc = QRT_ACC_OF_X, .row16 = QRT_REQUANTIZE16, .requant = FIELD(REQUANTIZE_REQUANT)},
-    [QRT_CLAMP] = {.least_inputs = 1, .most_inputs = 1, .elementwise = 1, .keeps_numbers = 1, .in_place = 1, .output_min = FIELD(CLAMP_OUTPUT_MIN), .output_min16 = FIELD(CLAMP_OUTPUT_MIN16)},
-    [QRT_SOFTMAX] = {.least_inputs = 1, .most_inputs = 1, .in_place = 1},
+    [QRT_CLAMP] = {.least_inputs = 1, .most_inputs = 1, .elementwise = 1, .keeps_numbers = 1, .in_place = 1, .row16 = QRT_CLAMP16, .output_min = FIELD(CLAMP_OUTPUT_MIN), .output_min16 = FIELD(CLAMP_OUTPUT_MIN16)},
+    [QRT_SOFTMAX] = {.least_inputs = 1, .most_inputs = 1, .in_place = 1, .row16 = QRT_SOFTMAX16},
     [QRT_LUT] = {.least_inputs = 1, .most_inputs = 1, .elementwise = 1, .in_place = 1},
     [QRT_SLICE] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .moves = 1},
     [QRT_RESIZE2D] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1},
-    [QRT_TRANSPOSE_CONV2D] = {.least_inputs = 2, .most_inputs = 2, .has_weights = 1, .requant = FIELD(TRANSPOSE_CONV2D_REQUANT), .window = FIELD(TRANSPOSE_CONV2D_WINDOW)},
-    [QRT_MAXIMUM] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .keeps_numbers = 1, .in_place = 1},
-    [QRT_MINIMUM] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .keeps_numbers = 1, .in_place = 1},
+    [QRT_TRANSPOSE_CONV2D] = {.least_inputs = 2, .most_inputs = 2, .has_weights = 1, .row16 = QRT_TRANSPOSE_CONV2D16, .requant = FIELD(TRANSPOSE_CONV2D_REQUANT), .window = FIELD(TRANSPOSE_CONV2D_WINDOW)},
+    [QRT_MAXIMUM] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .keeps_numbers = 1, .in_place = 1, .row16 = QRT_MAXIMUM16},
+    [QRT_MINIMUM] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .keeps_numbers = 1, .in_place = 1, .row16 = QRT_MINIMUM16},
     [QRT_ARG_MAX] = {.least_inputs = 1, .most_inputs = 1},
-    [QRT_MATMUL] = {.least_inputs = 2, .most_inputs = 2, .requant = FIELD(MATMUL_REQUANT)},
+    [QRT_MATMUL] = {.least_inputs = 2, .most_inputs = 2, .row16 = QRT_MATMUL16, .requant = FIELD(MATMUL_REQUANT)},
     [QRT_L2_NORM] = {.least_inputs = 1, .most_inputs = 1, .in_place = 1},
     [QRT_REQUANTIZE_SUM] = {.least_inputs = 2, .most_inputs = 2, .requant = FIELD(REQUANTIZE_SUM_REQUANT)},
     [QRT_SQUARED_DIFFERENCE] = {.least_inputs = 2, .most_inputs = 2, .elementwise = 1, .in_place = 1, .output_min = FIELD(SQUARED_DIFFERENCE_OUTPUT_MIN)},
@@ -281,6 +300,9 @@ const qrt_facts qrt_operator_facts[QRT_OPERATOR_KIND_END] = {
     [QRT_ASSIGN] = {.least_inputs = 1, .most_inputs = 1, .keeps_numbers = 1, .moves = 1, .writes_state = 1},
     [QRT_SVDF] = {.least_inputs = 4, .most_inputs = 4, .states = 1, .requant = FIELD(SVDF_REQUANT)},
     [QRT_LSTM] = {.least_inputs = 5, .most_inputs = 5, .states = 2, .row16 = QRT_LSTM16},
+    [QRT_SIGMOID] = {.least_inputs = 1, .most_inputs = 1, .elementwise = 1, .in_place = 1, .row16 = QRT_SIGMOID},
+    [QRT_TANH] = {.least_inputs = 1, .most_inputs = 1, .elementwise = 1, .in_place = 1, .row16 = QRT_TANH},
+    [QRT_LEAKY_RELU] = {.least_inputs = 1, .most_inputs = 1, .elementwise = 1, .in_place = 1, .row16 = QRT_LEAKY_RELU},
 };
 
 const char *const qrt_operator_names[QRT_OPERATOR_KIND_END] = {
@@ -316,4 +338,7 @@ const char *const qrt_operator_names[QRT_OPERATOR_KIND_END] = {
     [QRT_ASSIGN] = "assign",
     [QRT_SVDF] = "svdf",
     [QRT_LSTM] = "lstm",
+    [QRT_SIGMOID] = "sigmoid",
+    [QRT_TANH] = "tanh",
+    [QRT_LEAKY_RELU] = "leaky_relu",
 };

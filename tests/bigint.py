@@ -13,6 +13,7 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
+import bigint16
 import bigint_recurrent
 import numpy as np
 from bigint_numbers import Array, clamp, double, each, exact, fits, half, high_mul, rounding_shift, single
@@ -21,9 +22,22 @@ from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Graph, Op, Tensor
 
 
-def requantize(acc: Array, requant: Requant, y: Tensor) -> Array:
+def codes_of(op: Op) -> tuple[int, int]:
+    """The least and the largest code of the output."""
+    return (-(2**15), 2**15 - 1) if op.output.dtype == "int16" else (-128, 127)
+
+
+def clamped(op: Op, codes: Array) -> Array:
+    low, high = codes_of(op)
+    return each(clamp, codes, op.attrs.get("output_min", low), op.attrs.get("output_max", high))
+
+
+def requantize(acc: Array, op: Op) -> Array:
     """`acc` has the channels last."""
-    each(lambda v: fits(v, 32), acc)
+    requant: Requant = op.attrs["requant"]
+    y = op.output
+    wide = op.inputs[0].dtype == "int16" and requant.rounding == "SINGLE"
+    each(lambda v: fits(v, 64 if wide else 32), acc)
     if y.dtype == "int32":
         return acc + (0 if requant.bias is None else exact(requant.bias))
     multiplier, shift = exact(np.asarray(requant.multiplier)), exact(np.asarray(requant.shift))
@@ -63,7 +77,7 @@ def conv2d(op: Op, x: Array, weights: Array) -> Array:
     for channels, filters in zip(np.split(seen, groups, axis=4), np.split(weights, groups, axis=0), strict=True):
         flat = channels.reshape(*channels.shape[:3], -1)
         parts.append(flat @ filters.reshape(out_channels // groups, -1).T)
-    return requantize(np.concatenate(parts, axis=3), op.attrs["requant"], op.output)
+    return requantize(np.concatenate(parts, axis=3), op)
 
 
 def dwconv2d(op: Op, x: Array, weights: Array) -> Array:
@@ -71,11 +85,11 @@ def dwconv2d(op: Op, x: Array, weights: Array) -> Array:
     seen = windows(x - op.inputs[0].zero_point, 0, op, (filter_height, filter_width))
     seen = np.repeat(seen, out_channels // x.shape[3], axis=4)
     acc = (seen * weights.reshape(-1, out_channels)).sum(axis=3)
-    return requantize(acc, op.attrs["requant"], op.output)
+    return requantize(acc, op)
 
 
 def linear(op: Op, x: Array, weights: Array) -> Array:
-    return requantize((x - op.inputs[0].zero_point) @ weights.T, op.attrs["requant"], op.output)
+    return requantize((x - op.inputs[0].zero_point) @ weights.T, op)
 
 
 def add(op: Op, a: Array, b: Array) -> Array:
@@ -93,12 +107,14 @@ def add(op: Op, a: Array, b: Array) -> Array:
         high = high_mul(fits(v, 32), attrs[f"{operand}_multiplier"])
         return rounding_shift(high, attrs[f"{operand}_shift"] - 31)
 
+    unit = 2**15 if op.inputs[0].dtype == "int16" else 2**20
+
     def tflite(a: int, b: int) -> int:
-        total = scale_down((a - a_zero_point) * 2**20, "a") + sign * scale_down((b - b_zero_point) * 2**20, "b")
+        total = scale_down((a - a_zero_point) * unit, "a") + sign * scale_down((b - b_zero_point) * unit, "b")
         return scale_down(total, "y") + y.zero_point
 
     codes = each(tflite if attrs.get("form", "COMMON_SHIFT") == "TFLITE" else common_shift, a, b)
-    return each(clamp, codes, attrs.get("output_min", -128), attrs.get("output_max", 127))
+    return clamped(op, codes)
 
 
 def squared_difference(op: Op, a: Array, b: Array) -> Array:
@@ -112,7 +128,7 @@ def squared_difference(op: Op, a: Array, b: Array) -> Array:
         d = scale_down((a - zero_points[0]) * 2**7, "a") - scale_down((b - zero_points[1]) * 2**7, "b")
         return fits(scale_down(fits(d * d, 32), "y") + op.output.zero_point, 32)
 
-    return each(clamp, each(code, a, b), attrs.get("output_min", -128), attrs.get("output_max", 127))
+    return clamped(op, each(code, a, b))
 
 
 def transpose_conv2d(op: Op, x: Array, weights: Array) -> Array:
@@ -127,12 +143,12 @@ def transpose_conv2d(op: Op, x: Array, weights: Array) -> Array:
         rows = slice(in_y * stride_y, in_y * stride_y + filter_height)
         columns = slice(in_x * stride_x, in_x * stride_x + filter_width)
         acc[:, rows, columns] += terms.transpose(0, 2, 3, 1)
-    return requantize(acc[:, top : top + height, left : left + width], op.attrs["requant"], op.output)
+    return requantize(acc[:, top : top + height, left : left + width], op)
 
 
 def matmul(op: Op, a: Array, b: Array) -> Array:
     acc = (a - op.inputs[0].zero_point) @ (b - op.inputs[1].zero_point).swapaxes(-1, -2)
-    return requantize(acc, op.attrs["requant"], op.output)
+    return requantize(acc, op)
 
 
 def maximum(op: Op, a: Array, b: Array) -> Array:
@@ -216,7 +232,7 @@ def slice_operator(op: Op, x: Array) -> Array:
 
 def mul(op: Op, a: Array, b: Array) -> Array:
     acc = (a - op.inputs[0].zero_point) * (b - op.inputs[1].zero_point)
-    return requantize(acc, op.attrs["requant"], op.output)
+    return requantize(acc, op)
 
 
 def quotient(s: int, n: int, rounding: str) -> int:
@@ -232,17 +248,17 @@ def average_pool2d(op: Op, x: Array) -> Array:
     inside = windows(np.ones_like(x), 0, op, op.attrs["filter"]).sum(axis=3)
     total = windows(x - zero_point, 0, op, op.attrs["filter"]).sum(axis=3)
     codes = each(lambda s, n: quotient(s, n, rounding) + zero_point, total, inside)
-    return each(clamp, codes, op.attrs.get("output_min", -128), op.attrs.get("output_max", 127))
+    return clamped(op, codes)
 
 
 def max_pool2d(op: Op, x: Array) -> Array:
-    codes = windows(x, -999, op, op.attrs["filter"]).max(axis=3)
-    return each(clamp, codes, op.attrs.get("output_min", -128), op.attrs.get("output_max", 127))
+    codes = windows(x, -99999, op, op.attrs["filter"]).max(axis=3)
+    return clamped(op, codes)
 
 
 def mean(op: Op, x: Array) -> Array:
     acc = (x - op.inputs[0].zero_point).sum(axis=(1, 2), keepdims=True)
-    return requantize(acc, op.attrs["requant"], op.output)
+    return requantize(acc, op)
 
 
 def pad(op: Op, x: Array) -> Array:
@@ -263,11 +279,11 @@ def transpose(op: Op, x: Array) -> Array:
 
 
 def requantize_operator(op: Op, x: Array) -> Array:
-    return requantize(x - op.inputs[0].zero_point, op.attrs["requant"], op.output)
+    return requantize(x - op.inputs[0].zero_point, op)
 
 
 def clamp_operator(op: Op, x: Array) -> Array:
-    return each(clamp, x, op.attrs.get("output_min", -128), op.attrs.get("output_max", 127))
+    return clamped(op, x)
 
 
 def inverse(a: int) -> int:
@@ -279,25 +295,29 @@ def inverse(a: int) -> int:
     return min(2 * v, 2**31 - 1)
 
 
-def softmax_tflite(exponential: list[int], codes: Array) -> list[int]:
+def softmax_tflite(op: Op, exponential: list[int], codes: Array) -> list[int]:
     e = [exponential[max(codes) - code] for code in codes]
     total = fits(sum(rounding_shift(v, 12) for v in e), 32)
     bits = 32 - total.bit_length()
     r = inverse(total * 2**bits - 2**31)
-    return [min(rounding_shift(high_mul(r, v), 35 - bits) - 128, 127) for v in e]
+    low, high = codes_of(op)
+    right = (27 if op.output.dtype == "int16" else 35) - bits
+    return [min(rounding_shift(high_mul(r, v), right) + low, high) for v in e]
 
 
 def softmax(op: Op, x: Array) -> Array:
+    if op.inputs[0].dtype == "int16":
+        return bigint16.softmax(op, x)
     shift, zero_point = op.attrs["shift"], op.output.zero_point
     stated = [int(e) for e in op.attrs["exponential"]]
     exponential = stated + [0] * (256 - len(stated))
 
     def row(codes: Array) -> list[int]:
         if op.attrs.get("form", "EXACT") == "TFLITE":
-            return softmax_tflite(exponential, codes)
+            return softmax_tflite(op, exponential, codes)
         e = [exponential[max(codes) - code] for code in codes]
         reciprocal = op.attrs["numerator"] // sum(e)
-        return [clamp(zero_point + fits(v * reciprocal + half(shift), 64) // 2**shift, -128, 127) for v in e]
+        return [clamp(zero_point + fits(v * reciprocal + half(shift), 64) // 2**shift, *codes_of(op)) for v in e]
 
     rows = [row(codes) for codes in x.reshape(-1, x.shape[-1])]
     return np.array(rows, dtype=object).reshape(x.shape)
@@ -408,6 +428,9 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "assign": assign,
     "svdf": bigint_recurrent.svdf,
     "lstm": bigint_recurrent.lstm,
+    "sigmoid": bigint16.sigmoid,
+    "tanh": bigint16.tanh,
+    "leaky_relu": bigint16.leaky_relu,
 }
 BITS = {"int8": 8, "int16": 16, "int32": 32}
 

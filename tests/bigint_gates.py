@@ -6,7 +6,7 @@ import re
 
 from places import ROOT
 
-SECTION = (ROOT / "schema/SPEC.md").read_text(encoding="utf-8").split("### 1.4")[1].split("\n## ")[0]
+SECTION = (ROOT / "schema/SPEC.md").read_text(encoding="utf-8").split("### 1.4")[1].split("\n##")[0]
 T = [int(n) for n in re.findall(r"\d+", SECTION.split("T, from T[0] to T[255]:")[1])]
 assert len(T) == 256
 

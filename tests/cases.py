@@ -13,6 +13,7 @@ from typing import Any
 
 import graphs
 from case import Case, case
+from cases16 import int16_cases
 from graphs import PER_TENSOR, Numbers, Shape, Sum, Window
 from recurrent_cases import recurrent_cases
 from row_cases import row_cases
@@ -568,6 +569,7 @@ CASES: tuple[Case, ...] = (
     *accumulator_cases(),
     *register_cases(),
     *recurrent_cases(),
+    *int16_cases(),
 )
 # For sets beside each other only: with bigints they take as much memory as the copy that kernels must not make.
 IMMENSE: tuple[Case, ...] = tuple(immense_cases())

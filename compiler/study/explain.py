@@ -160,6 +160,12 @@ OTHERS = {
         "multiplier * 2^(30 - shift) = gamma * sqrt(C) / y_scale",
     ],
     "l2_norm": ["y = x / length of x, in units of 2^-7"],
+    "sigmoid": ["y = sigmoid of (x * multiplier) >> shift, in units of 1/12288, in units of 2^-15"],
+    "tanh": ["y = tanh of (x * multiplier) >> shift, in units of 1/12288, in units of 2^-15"],
+    "leaky_relu": [
+        "v = x - x_zero_point, rounded twice with multiplier and shift, or the negative ones where it is negative",
+        "y = clamp(v + y_zero_point), v with its other sign where it was negative and `negate` says so",
+    ],
     "squared_difference": [
         "d = scale_down((a - a_zero_point) * 2^7, a_multiplier, a_shift) - the same of b",
         "y = clamp(scale_down(d * d, y_multiplier, y_shift) + y_zero_point)",

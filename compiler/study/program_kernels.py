@@ -10,6 +10,7 @@ import numpy as np
 
 from qrt.compiler.integers.arithmetic import add_addend, implied_addend
 from qrt.compiler.ir import Op
+from qrt.compiler.study import program_int16
 from qrt.compiler.study import program_recurrent as recurrent
 
 SINGLE = """
@@ -447,6 +448,8 @@ def _log_softmax(op: Op) -> dict[str, Any]:
 
 
 def _softmax(op: Op) -> dict[str, Any]:
+    if op.inputs[0].dtype == "int16":
+        return program_int16.softmax(op)
     table = {"exponential": op.attrs["exponential"]}
     if op.attrs["form"] == "TFLITE":
         return table
@@ -493,6 +496,9 @@ KINDS: dict[str, tuple[Callable[[Op], dict[str, Any]], list[str]]] = {
     "slice": (_attrs("begin", "stride", shape=True), [SLICE]),
     "svdf": (recurrent.svdf_numbers, [recurrent.ROUNDED, recurrent.SVDF]),
     "lstm": (recurrent.lstm_numbers, [recurrent.ROUNDED, recurrent.GATES, recurrent.LSTM]),
+    "sigmoid": (program_int16.gate, [program_int16.GATE, program_int16.SIGMOID]),
+    "tanh": (program_int16.gate, [program_int16.GATE, program_int16.TANH]),
+    "leaky_relu": (program_int16.leaky_relu, [HIGH_MUL, program_int16.LEAKY_RELU]),
 }
 # Elementwise operators on real values, except those that a float operator of the source has the name of.
 REAL: dict[str, Callable[..., Any]] = {
@@ -510,6 +516,14 @@ TFLITE_FORMS = {
 
 def functions(op: Op) -> list[str]:
     """The source text of the functions that compute `op`; the last one is ``layer``."""
+    if op.output.dtype != "int16":
+        return _functions(op)
+    if op.kind == "softmax" and op.inputs[0].dtype == "int16":
+        return [HIGH_MUL, program_int16.SOFTMAX]
+    return [program_int16.of_int16(text) for text in _functions(op)]
+
+
+def _functions(op: Op) -> list[str]:
     texts = TFLITE_FORMS[op.kind] if op.attrs.get("form") == "TFLITE" else KINDS[op.kind][1]
     requant = op.attrs.get("requant")
     if op.output.dtype == "int32":

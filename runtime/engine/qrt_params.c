@@ -57,6 +57,7 @@ static void fill_conv2d(const qrt_node *n, void *params, int32_t *runs) {
     p->pad_left = window->pad_left;
     p->groups = n->op.kind == QRT_CONV2D ? n->op.groups : n->op.kind == QRT_DWCONV2D ? n->a.shape[3] : 1;
     p->x_zero_point = n->a.zero_point;
+    p->x_int16 = n->a.dtype == QRT_INT16;
     p->weights = n->b.data;
     fill_requant(&n->op.requant, &n->y, &p->requant);
     p->packed = NULL;
@@ -70,6 +71,7 @@ static void fill_linear(const qrt_node *n, void *params, int32_t *runs) {
     p->in_features = n->b.shape[1];
     p->out_features = n->b.shape[0];
     p->x_zero_point = n->a.zero_point;
+    p->x_int16 = n->a.dtype == QRT_INT16;
     p->weights = n->b.data;
     fill_requant(&n->op.requant, &n->y, &p->requant);
     p->packed = NULL;
@@ -131,6 +133,8 @@ static void fill_add(const qrt_node *n, void *params, int32_t *runs) {
     }
     p->output_min = n->op.output_min;
     p->output_max = n->op.output_max;
+    p->x_int16 = n->a.dtype == QRT_INT16;
+    p->y_int16 = n->y.dtype == QRT_INT16;
     p->packed = NULL;
 }
 
@@ -158,6 +162,7 @@ static void fill_binary(const qrt_node *n, void *params, int32_t *runs) {
     fill_broadcast(n, &p->broadcast);
     p->a_zero_point = n->a.zero_point;
     p->b_zero_point = n->b.zero_point;
+    p->x_int16 = n->a.dtype == QRT_INT16;
     fill_elementwise_requant(n, &p->requant);
 }
 
@@ -179,6 +184,7 @@ static void fill_pool2d(const qrt_node *n, void *params, int32_t *runs) {
     p->pad_left = window->pad_left;
     p->rounding = n->op.pool_rounding;
     p->x_zero_point = n->a.zero_point;
+    p->x_int16 = n->a.dtype == QRT_INT16;
     p->output_min = n->op.output_min;
     p->output_max = n->op.output_max;
 }
@@ -190,6 +196,7 @@ static void fill_mean(const qrt_node *n, void *params, int32_t *runs) {
     p->positions = n->a.shape[1] * n->a.shape[2];
     p->channels = n->a.shape[3];
     p->x_zero_point = n->a.zero_point;
+    p->x_int16 = n->a.dtype == QRT_INT16;
     fill_requant(&n->op.requant, &n->y, &p->requant);
 }
 
@@ -254,6 +261,9 @@ static void fill_softmax(const qrt_node *n, void *params, int32_t *runs) {
     p->exponential = n->op.exponential;
     p->exponential_count = (int32_t)n->op.exponential_count;
     p->form = n->op.softmax_form;
+    p->x_int16 = n->a.dtype == QRT_INT16;
+    p->y_int16 = n->y.dtype == QRT_INT16;
+    p->multiplier = n->op.activation.multiplier;
 }
 
 static void fill_lut(const qrt_node *n, void *params, int32_t *runs) {
@@ -326,6 +336,7 @@ static void fill_matmul(const qrt_node *n, void *params, int32_t *runs) {
     p->b_step = product(n->b.shape, 0, rank - 2) == 1 ? 0 : p->columns * p->depth;
     p->a_zero_point = n->a.zero_point;
     p->b_zero_point = n->b.zero_point;
+    p->x_int16 = n->a.dtype == QRT_INT16;
     fill_requant(&n->op.requant, &n->y, &p->requant);
 }
 
@@ -422,6 +433,27 @@ static void fill_lstm(const qrt_node *n, void *params, int32_t *runs) {
     p->recurrent.step = n->op.of_h.count > 4;
 }
 
+static void fill_gate(const qrt_node *n, void *params, int32_t *runs) {
+    qrt_gate_params *p = params;
+    (void)runs;
+    p->size = (int32_t)n->y.size;
+    p->multiplier = n->op.activation.multiplier;
+    p->shift = n->op.activation.shift;
+}
+
+static void fill_leaky_relu(const qrt_node *n, void *params, int32_t *runs) {
+    qrt_leaky_relu_params *p = params;
+    (void)runs;
+    p->size = (int32_t)n->y.size;
+    p->x_zero_point = n->a.zero_point;
+    p->y_zero_point = n->y.zero_point;
+    p->multiplier = n->op.activation.multiplier;
+    p->shift = n->op.activation.shift;
+    p->negative_multiplier = n->op.activation.negative_multiplier;
+    p->negative_shift = n->op.activation.negative_shift;
+    p->negate = n->op.activation.negate;
+}
+
 #define FILLER(name, row, params, fill)                                                                                \
     const qrt_filler qrt_##name##_filler = {row, 0, sizeof(qrt_##params##_params), 0, fill}
 #define PACKED_FILLER(name, row, params, fill)                                                                         \
@@ -460,7 +492,25 @@ FILLER(push, QRT_PUSH, push, fill_push);
 FILLER(assign, QRT_ASSIGN, reshape, fill_reshape);
 FILLER(svdf, QRT_SVDF, svdf, fill_svdf);
 FILLER(lstm, QRT_LSTM, lstm, fill_lstm);
+FILLER(sigmoid, QRT_SIGMOID, gate, fill_gate);
+FILLER(tanh, QRT_TANH, gate, fill_gate);
+FILLER(leaky_relu, QRT_LEAKY_RELU, leaky_relu, fill_leaky_relu);
+
+PACKED_FILLER(conv2d16, QRT_CONV2D16, conv2d, fill_conv2d);
+PACKED_FILLER(dwconv2d16, QRT_DWCONV2D16, conv2d, fill_conv2d);
+PACKED_FILLER(linear16, QRT_LINEAR16, linear, fill_linear);
+PACKED_FILLER(add16, QRT_ADD16, add, fill_add);
+FILLER(mul16, QRT_MUL16, binary, fill_binary);
+FILLER(average_pool2d16, QRT_AVERAGE_POOL2D16, pool2d, fill_pool2d);
+FILLER(max_pool2d16, QRT_MAX_POOL2D16, pool2d, fill_pool2d);
+FILLER(mean16, QRT_MEAN16, mean, fill_mean);
 FILLER(requantize16, QRT_REQUANTIZE16, unary, fill_unary);
+FILLER(clamp16, QRT_CLAMP16, unary, fill_unary);
+FILLER(softmax16, QRT_SOFTMAX16, softmax, fill_softmax);
+PACKED_FILLER(transpose_conv2d16, QRT_TRANSPOSE_CONV2D16, conv2d, fill_conv2d);
+FILLER(maximum16, QRT_MAXIMUM16, binary, fill_binary);
+FILLER(minimum16, QRT_MINIMUM16, binary, fill_binary);
+FILLER(matmul16, QRT_MATMUL16, matmul, fill_matmul);
 FILLER(lstm16, QRT_LSTM16, lstm, fill_lstm);
 
 void qrt_pack(const qrt_filler *filler, const qrt_kernel *kernel, void *params, void *packed) {

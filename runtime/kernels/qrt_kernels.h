@@ -53,6 +53,7 @@ typedef struct qrt_conv2d_params {
     int32_t pad_top, pad_left;
     int32_t groups;
     int32_t x_zero_point;
+    int32_t x_int16; /* 1: the input is int16 */
     const int8_t *weights;
     qrt_requant requant;
     const void *packed; /* what the set's pack() wrote; NULL when the set has none */
@@ -62,6 +63,7 @@ typedef struct qrt_conv2d_params {
 typedef struct qrt_linear_params {
     int32_t rows, in_features, out_features;
     int32_t x_zero_point;
+    int32_t x_int16;
     const int8_t *weights; /* [out_features, in_features] */
     qrt_requant requant;
     const void *packed;
@@ -89,6 +91,7 @@ typedef struct qrt_add_params {
     int32_t a_shift, b_shift, y_shift; /* TFLITE */
     int32_t b_sign;                    /* 1, or -1 to subtract; in COMMON_SHIFT b_multiplier has it already */
     int32_t output_min, output_max;
+    int32_t x_int16, y_int16; /* of both operands; of the output */
     const void *packed;
 } qrt_add_params;
 
@@ -104,6 +107,7 @@ typedef struct qrt_unary_params {
 typedef struct qrt_binary_params {
     qrt_broadcast broadcast;
     int32_t a_zero_point, b_zero_point;
+    int32_t x_int16;     /* of both operands */
     qrt_requant requant; /* as in qrt_unary_params */
 } qrt_binary_params;
 
@@ -117,11 +121,13 @@ typedef struct qrt_pool2d_params {
     int32_t rounding;     /* average: 0 HALF_AWAY, 1 HALF_EVEN, 2 HALF_EVEN_RAW */
     int32_t x_zero_point; /* average, HALF_EVEN */
     int32_t output_min, output_max;
+    int32_t x_int16; /* and the output */
 } qrt_pool2d_params;
 
 typedef struct qrt_mean_params {
     int32_t batch, positions, channels; /* positions = height * width */
     int32_t x_zero_point;
+    int32_t x_int16;
     qrt_requant requant; /* step 0, no bias */
 } qrt_mean_params;
 
@@ -154,6 +160,9 @@ typedef struct qrt_softmax_params {
     const uint32_t *exponential; /* [exponential_count], then 0 */
     int32_t exponential_count;   /* 1 to 256 */
     int32_t form;                /* 0 EXACT, 1 TFLITE */
+    int32_t x_int16;             /* then there is a multiplier and no exponential */
+    int32_t y_int16;
+    int32_t multiplier;
 } qrt_softmax_params;
 
 typedef struct qrt_lut_params {
@@ -186,6 +195,7 @@ typedef struct qrt_matmul_params {
     int32_t batch, rows, columns, depth;
     int32_t b_step; /* codes from one b to the next; 0 when there is one */
     int32_t a_zero_point, b_zero_point;
+    int32_t x_int16;     /* of both operands */
     qrt_requant requant; /* step 0, no bias */
 } qrt_matmul_params;
 
@@ -220,6 +230,19 @@ typedef struct qrt_log_softmax_params {
     int32_t exponential_count;   /* 1 to 256 */
     int32_t log_multiplier;      /* EXACT */
 } qrt_log_softmax_params;
+
+typedef struct qrt_gate_params {
+    int32_t size;
+    int32_t multiplier, shift; /* below 2^15; at most 31 */
+} qrt_gate_params;
+
+typedef struct qrt_leaky_relu_params {
+    int32_t size;
+    int32_t x_zero_point, y_zero_point;
+    int32_t multiplier, shift;
+    int32_t negative_multiplier, negative_shift; /* the multiplier may be negative */
+    int32_t negate;                              /* 1: what negative_multiplier makes */
+} qrt_leaky_relu_params;
 
 /* reshape: the bytes move, if they move at all, unchanged. */
 typedef struct qrt_reshape_params {
@@ -280,6 +303,8 @@ typedef union qrt_params {
     qrt_log_softmax_params log_softmax;
     qrt_svdf_params svdf;
     qrt_lstm_params lstm;
+    qrt_gate_params gate; /* sigmoid and tanh */
+    qrt_leaky_relu_params leaky_relu;
 } qrt_params;
 
 /* How a kernel with windows reads its input: what a row of output needs, perhaps while it writes that row; all that a

@@ -32,6 +32,7 @@ cdef extern from "qrt_kernels.h" nogil:
         int32_t pad_top, pad_left
         int32_t groups
         int32_t x_zero_point
+        int32_t x_int16
         const int8_t *weights
         qrt_requant requant
         const void *packed
@@ -40,6 +41,7 @@ cdef extern from "qrt_kernels.h" nogil:
     ctypedef struct qrt_linear_params:
         int32_t rows, in_features, out_features
         int32_t x_zero_point
+        int32_t x_int16
         const int8_t *weights
         qrt_requant requant
         const void *packed
@@ -61,6 +63,7 @@ cdef extern from "qrt_kernels.h" nogil:
         int32_t a_shift, b_shift, y_shift
         int32_t b_sign
         int32_t output_min, output_max
+        int32_t x_int16, y_int16
         const void *packed
 
     ctypedef struct qrt_unary_params:
@@ -72,6 +75,7 @@ cdef extern from "qrt_kernels.h" nogil:
     ctypedef struct qrt_binary_params:
         qrt_broadcast broadcast
         int32_t a_zero_point, b_zero_point
+        int32_t x_int16
         qrt_requant requant
 
     ctypedef struct qrt_pool2d_params:
@@ -84,10 +88,12 @@ cdef extern from "qrt_kernels.h" nogil:
         int32_t rounding
         int32_t x_zero_point
         int32_t output_min, output_max
+        int32_t x_int16
 
     ctypedef struct qrt_mean_params:
         int32_t batch, positions, channels
         int32_t x_zero_point
+        int32_t x_int16
         qrt_requant requant
 
     ctypedef struct qrt_pad_params:
@@ -115,6 +121,9 @@ cdef extern from "qrt_kernels.h" nogil:
         const uint32_t *exponential
         int32_t exponential_count
         int32_t form
+        int32_t x_int16
+        int32_t y_int16
+        int32_t multiplier
 
     ctypedef struct qrt_lut_params:
         int32_t size
@@ -142,6 +151,7 @@ cdef extern from "qrt_kernels.h" nogil:
         int32_t batch, rows, columns, depth
         int32_t b_step
         int32_t a_zero_point, b_zero_point
+        int32_t x_int16
         qrt_requant requant
 
     ctypedef struct qrt_l2_norm_params:
@@ -170,6 +180,17 @@ cdef extern from "qrt_kernels.h" nogil:
         const uint32_t *exponential
         int32_t exponential_count
         int32_t log_multiplier
+
+    ctypedef struct qrt_gate_params:
+        int32_t size
+        int32_t multiplier, shift
+
+    ctypedef struct qrt_leaky_relu_params:
+        int32_t size
+        int32_t x_zero_point, y_zero_point
+        int32_t multiplier, shift
+        int32_t negative_multiplier, negative_shift
+        int32_t negate
 
     ctypedef struct qrt_reshape_params:
         int32_t size
@@ -220,6 +241,8 @@ cdef extern from "qrt_kernels.h" nogil:
         qrt_log_softmax_params log_softmax
         qrt_svdf_params svdf
         qrt_lstm_params lstm
+        qrt_gate_params gate
+        qrt_leaky_relu_params leaky_relu
 
     ctypedef struct qrt_kernel:
         void (*run)(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) noexcept nogil
@@ -267,7 +290,24 @@ cdef extern from "qrt_kernels.h" nogil:
         qrt_kernel assign
         qrt_kernel svdf
         qrt_kernel lstm
+        qrt_kernel sigmoid
+        qrt_kernel tanh
+        qrt_kernel leaky_relu
+        qrt_kernel conv2d16
+        qrt_kernel dwconv2d16
+        qrt_kernel linear16
+        qrt_kernel add16
+        qrt_kernel mul16
+        qrt_kernel average_pool2d16
+        qrt_kernel max_pool2d16
+        qrt_kernel mean16
         qrt_kernel requantize16
+        qrt_kernel clamp16
+        qrt_kernel softmax16
+        qrt_kernel transpose_conv2d16
+        qrt_kernel maximum16
+        qrt_kernel minimum16
+        qrt_kernel matmul16
         qrt_kernel lstm16
 
     const qrt_kernel *qrt_kernel_row(const qrt_kernels *kernels, int32_t number)

@@ -121,14 +121,15 @@ static inline int8_t qrt_requantize_single(const qrt_requant *requant, qrt_chann
     return (int8_t)qrt_clamp_shifted(sum, channel.shift, requant->output_min, requant->output_max);
 }
 
+/* DOUBLE without the zero point; `sum` contains the bias. */
+static inline int32_t qrt_rounded_twice(int32_t sum, int32_t multiplier, int32_t shift) {
+    if (shift > 31) return qrt_rounding_shift(qrt_high_mul(sum, multiplier), shift - 31);
+    return qrt_high_mul((int32_t)((uint32_t)sum << (31 - shift)), multiplier);
+}
+
 /* DOUBLE, to a code of any width; `sum` contains the bias. */
 static inline int32_t qrt_double(const qrt_requant *requant, int32_t multiplier, int32_t shift, int32_t sum) {
-    int32_t y;
-    if (shift > 31) {
-        y = qrt_rounding_shift(qrt_high_mul(sum, multiplier), shift - 31);
-    } else {
-        y = qrt_high_mul((int32_t)((uint32_t)sum << (31 - shift)), multiplier);
-    }
+    int32_t y = qrt_rounded_twice(sum, multiplier, shift);
     return qrt_clamp(y + requant->y_zero_point, requant->output_min, requant->output_max);
 }
 

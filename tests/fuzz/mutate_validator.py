@@ -41,6 +41,7 @@ SOURCES = (
     "qrt_structure.c",
     "qrt_graph.c",
     "qrt_operators.c",
+    "qrt_operators16.c",
     "qrt_operators_moves.c",
     "qrt_operators_recurrent.c",
     "qrt_operators_rows.c",

@@ -14,6 +14,7 @@ from typing import Any
 from vectors.bad_models import BAD_MODELS
 from vectors.encode import encode, longs, patch, root, seal
 from vectors.good_models import GOOD, linear_3_to_2
+from vectors.int16_models import BAD_INT16, functions
 from vectors.models import linear, log_softmax, reshapes
 from vectors.recurrent_models import BAD_RECURRENT, recurrent
 from vectors.state_models import BAD_STATES, states, wide
@@ -146,9 +147,18 @@ BAD_BYTES: dict[str, Callable[[], bytes]] = {
 
 BAD: dict[str, Callable[[], bytes]] = {
     **BAD_BYTES,
-    **{name: lambda make=make: encode(make()) for name, make in {**BAD_MODELS, **BAD_STATES, **BAD_RECURRENT}.items()},
+    **{
+        name: lambda make=make: encode(make())
+        for name, make in {**BAD_MODELS, **BAD_STATES, **BAD_INT16, **BAD_RECURRENT}.items()
+    },
 }
-GOOD_FILES = {**GOOD, "format1_states": states, "format1_int16": wide, "format1_recurrent": recurrent}
+GOOD_FILES = {
+    **GOOD,
+    "format1_states": states,
+    "format1_int16": wide,
+    "format1_int16_functions": functions,
+    "format1_recurrent": recurrent,
+}
 
 
 def main() -> None:

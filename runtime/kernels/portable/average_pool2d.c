@@ -1,18 +1,10 @@
 /* average_pool2d.c: average_pool2d in plain C99. */
+#include "portable/average.h"
 #include "portable/portable.h"
 #include "qrt_math.h"
 
 /* The accumulators of this many channels are on the stack. */
 #define BLOCK 32
-
-/* sum / count to nearest, count > 0; ties as SPEC.md says for average_pool2d. */
-static int32_t average(int32_t sum, int32_t count, int32_t rounding) {
-    int32_t magnitude = sum < 0 ? -sum : sum;
-    int32_t quotient = magnitude / count, rest = magnitude % count;
-    int32_t up = rounding == 0 ? rest >= count - rest : rest > count - rest || (rest == count - rest && quotient % 2);
-    quotient += up;
-    return sum < 0 ? -quotient : quotient;
-}
 
 /* One output position, channels [channel, channel + size), size <= BLOCK. */
 static void average_block(const qrt_pool2d_params *p, qrt_pool_window window, int32_t channel, int32_t size,

@@ -1,22 +1,16 @@
 /* transpose_conv2d.c: transpose_conv2d in plain C99. */
 #include "portable/dot.h"
 #include "portable/portable.h"
+#include "portable/transposed.h"
 #include "qrt_math.h"
-
-/* The entry of x whose window has filter position `filter` at output position `at`, which is counted from the first
- * padding; -1 when there is none. */
-static int32_t source_of(int32_t at, int32_t filter, int32_t stride, int32_t size) {
-    int32_t distance = at - filter;
-    return distance >= 0 && distance % stride == 0 && distance / stride < size ? distance / stride : -1;
-}
 
 static int32_t transpose_conv2d_acc(const qrt_conv2d_params *p, const int8_t *image, int32_t out_y, int32_t out_x,
                                     const int8_t *weights) {
     int32_t acc = 0;
     for (int32_t filter_y = 0; filter_y < p->filter_height; filter_y++) {
-        int32_t in_y = source_of(out_y + p->pad_top, filter_y, p->stride_y, p->in_height);
+        int32_t in_y = transposed_source(out_y + p->pad_top, filter_y, p->stride_y, p->in_height);
         for (int32_t filter_x = 0; filter_x < p->filter_width; filter_x++, weights += p->in_channels) {
-            int32_t in_x = source_of(out_x + p->pad_left, filter_x, p->stride_x, p->in_width);
+            int32_t in_x = transposed_source(out_x + p->pad_left, filter_x, p->stride_x, p->in_width);
             if (in_y < 0 || in_x < 0) continue;
             const int8_t *x = image + ((ptrdiff_t)in_y * p->in_width + in_x) * p->in_channels;
             acc += dot(x, p->x_zero_point, weights, p->in_channels);
