@@ -25,6 +25,7 @@ RUN(qrt_dwconv2d_s8_dsp_general)
 RUN(qrt_dwconv2d_s8_dsp_3x3)
 RUN(qrt_dwconv2d_s8_dsp_3x3_single)
 RUN(qrt_linear_s8_dsp)
+RUN(qrt_linear_s8_dsp_one)
 RUN(qrt_linear_s8_dsp_single)
 RUN(qrt_linear_s8_dsp_general)
 #undef RUN

@@ -1,4 +1,4 @@
-/* elementwise_rows.c: the rows of elementwise operators that pack nothing. */
+/* elementwise_rows.c: the rows of elementwise operators and of push, which pack nothing. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/per_tensor.h"
 #include "portable/portable.h"
@@ -24,6 +24,7 @@ const qrt_kernel qrt_requantize_dsp = {
     .run = qrt_requantize_s8_dsp, .name = "qrt_requantize_s8_dsp", .scratch_size = requantize_scratch};
 
 const qrt_kernel qrt_lut_dsp = {.run = qrt_lut_s8_dsp, .name = "qrt_lut_s8_dsp"};
+const qrt_kernel qrt_push_dsp = {.run = qrt_push_s8_dsp, .name = "qrt_push_s8_dsp"};
 const qrt_kernel qrt_maximum_dsp = {.run = qrt_maximum_s8_dsp, .name = "qrt_maximum_s8_dsp"};
 const qrt_kernel qrt_minimum_dsp = {.run = qrt_minimum_s8_dsp, .name = "qrt_minimum_s8_dsp"};
 const qrt_kernel qrt_clamp_dsp = {.run = qrt_clamp_s8_dsp, .name = "qrt_clamp_s8_dsp"};

@@ -17,6 +17,8 @@ static int covers(const void *params, int32_t kind) {
     return qrt_dsp_pairs_cover(&channels, kind);
 }
 
+static int has_one_feature(const void *params) { return ((const qrt_linear_params *)params)->out_features == 1; }
+
 static size_t packed_size(const void *params, int32_t kind) {
     const qrt_linear_params *p = params;
     return qrt_dsp_pairs_words(p->out_features, qrt_dsp_linear_places(p), kind) * sizeof(uint32_t);
@@ -47,4 +49,10 @@ QRT_DSP_TILED(by_double, QRT_DSP_DOUBLE)
 #define ROW(kind_name, function, next) QRT_DSP_TILED_ROW(kind_name, function, scratch_size, QRT_READS_BY_ROW, next)
 static const qrt_kernel general = ROW(by_general, qrt_linear_s8_dsp_general, NULL);
 static const qrt_kernel single = ROW(by_single, qrt_linear_s8_dsp_single, &general);
-const qrt_kernel qrt_linear_dsp = ROW(by_double, qrt_linear_s8_dsp, &single);
+static const qrt_kernel tiled = ROW(by_double, qrt_linear_s8_dsp, &single);
+const qrt_kernel qrt_linear_dsp = {
+    .run = qrt_linear_s8_dsp_one,
+    .name = "qrt_linear_s8_dsp_one",
+    .covers = has_one_feature,
+    .otherwise = &tiled,
+};
