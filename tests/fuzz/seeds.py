@@ -59,6 +59,10 @@ SINGLE = (
 )
 
 
+# Files with variables: a window, initial values, and both.
+VARIABLES = (0, 6, 12)
+
+
 def model() -> Iterator[bytes]:
     for folder in ("good", "bad"):
         for path in sorted((VECTORS / folder).glob("*.qfb")):
@@ -77,11 +81,14 @@ def onnx() -> Iterator[bytes]:
 
 
 def tflite() -> Iterator[bytes]:
+    from variable_networks import drawn
+
     from qrt.compiler import build
     from qrt.compiler.backends.tflite.writer import to_tflite
 
     for network in networks():
         yield to_tflite(build(network).graph).content
+    yield from (drawn(np.random.default_rng(seed)) for seed in VARIABLES)
 
 
 def pt2() -> Iterator[bytes]:

@@ -291,7 +291,7 @@ def test_variables_between_operators_drawn_at_random(tmp_path: Path) -> None:
         for kind in count:
             count[kind] += sum(op.kind == kind for op in result.graph.ops)
         check_sequence(content, qrt.load(result.to_bytes()), 5)
-    assert min(count.values()) > DRAWN // 10
+    assert min(count.values()) >= DRAWN // 10
 
 
 @pytest.mark.parametrize("skip", ["simplify", "schedule", "overlap", "to_nhwc"])
