@@ -16,6 +16,7 @@ from qrt.cli.console import console, facts, heading, print_json, printable, prog
 from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.run import as_list
 from qrt.cli.samples import Samples, read_samples
+from qrt.cli.states import state_option
 from qrt.edges import NHWC_TO_NCHW
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ SHOWN = 12
     help="Samples: an .npz (labels optional), an .npy, or a folder of .npy files.",
 )
 @click.option("--match", metavar="ENGINE", help="The --match with which the file was compiled.")
+@state_option
 @click.option(
     "--reset-every",
     type=click.IntRange(min=1),
@@ -63,6 +65,7 @@ def compare_model(
     data: Path,
     layout: str | None,
     match: str | None,
+    state: dict[str, str],
     reset_every: int | None,
     biases: str | None,
     plot: Path | None,
@@ -97,7 +100,7 @@ def compare_model(
     names, shapes = [info.name for info in model.inputs], [info.shape for info in model.inputs]
     samples = read_samples(data, names, shapes, model.inputs, layout)
     try:
-        runner = _Runner(path, content, source, match, samples, reset_every)
+        runner = _Runner(path, content, source, match, state, samples, reset_every)
         if variants and runner.is_float:
             raise Failure(f"{source}: --bias compiles the source, but this one is float; give the quantized source")
         found = runner.compare()
@@ -125,6 +128,7 @@ class _Runner:
         content: bytes,
         source: Path,
         match: str | None,
+        state: dict[str, str],
         samples: Samples,
         reset_every: int | None,
     ) -> None:
@@ -137,11 +141,16 @@ class _Runner:
             raise Failure(f"{path}: has no layer to compare; its outputs are its inputs")
         self.model = qrt.load(content)
         self.all = qrt.load(exposed_file(self.graph))
-        self.path, self.source_path, self.match, self.samples = path, source, match, samples
-        self.reset_every = reset_every
+        self.path, self.source_path, self.samples, self.reset_every = path, source, samples, reset_every
         leading = {edge.tensor.shape[0] for edge in self.graph.inputs}
-        self.batch = leading.pop() if len(leading) == 1 else None
-        self.source = source_graph(source, match, self.batch)
+        batch = leading.pop() if len(leading) == 1 else None
+        # How the file was compiled from the source.
+        self.options: dict[str, Any] = {"match": match, "batch": batch, "state": state}
+        self.source = source_graph(source, **self.options)
+        # What of the source is no state.
+        self.inputs, self.outputs = (
+            [edge.tensor for edge in edges if not edge.state] for edges in (self.source.inputs, self.source.outputs)
+        )
         self._check_source()
         self.quantized = any(op.kind == "quantize" for op in self.source.ops)
         self.is_float = not self.quantized and any(op.output.dtype == "float32" for op in self.source.ops)
@@ -157,13 +166,14 @@ class _Runner:
     def _check_source(self) -> None:
         """Refuses a source that the file cannot have been compiled from."""
         wanted = [list(_source_shape(edge)) for edge in self.graph.inputs]
-        given = [list(edge.tensor.shape) for edge in self.source.inputs]
-        if wanted != given or len(self.graph.outputs) != len(self.source.outputs):
+        given = [list(tensor.shape) for tensor in self.inputs]
+        if wanted != given or len(self.graph.outputs) != len(self.outputs):
             texts = [
-                f"inputs {inputs}, {len(graph.outputs)} outputs"
-                for inputs, graph in ((given, self.source), (wanted, self.graph))
+                f"inputs {inputs}, {outputs} outputs"
+                for inputs, outputs in ((given, len(self.outputs)), (wanted, len(self.graph.outputs)))
             ]
-            reason = f"has {texts[0]}, but {self.path} has {texts[1]}; give the source that it was compiled from"
+            remedy = "give the source that it was compiled from, and the same --state"
+            reason = f"has {texts[0]}, but {self.path} has {texts[1]}; {remedy}"
             raise Failure(f"{self.source_path}: {reason}")
 
     def _compile_plain(self) -> None:
@@ -171,14 +181,15 @@ class _Runner:
         from qrt.compiler import SKIPPABLE, build
         from qrt.compiler.study.layers import exposed_file
 
-        self.plain = build(self.source_path, match=self.match, batch=self.batch, skip=SKIPPABLE).graph
+        self.plain = build(self.source_path, **self.options, skip=SKIPPABLE).graph
         self.plain_all = qrt.load(exposed_file(self.plain))
 
     def _engine(self) -> Stepper | None:
         """TFLite Micro with the source, if that is what the file shall match."""
         from qrt.compiler.study.engine import stepper
 
-        return stepper(self.source_path) if self.plain is not None and self.match in (None, "tflm") else None
+        is_matched = self.plain is not None and self.options["match"] in (None, "tflm") and not self.options["state"]
+        return stepper(self.source_path) if is_matched else None
 
     def _begin(self, run: int) -> None:
         """Resets all states before the runs that begin a sequence."""
@@ -197,7 +208,7 @@ class _Runner:
         from qrt.compiler.study.compare import Comparer
         from qrt.compiler.study.evaluate import evaluate
 
-        outputs = [edge.tensor.name for edge in self.source.outputs]
+        outputs = [tensor.name for tensor in self.outputs]
         comparer = Comparer(self.graph, outputs)
         right: dict[str, int] = {}
         differing: int | None = None
@@ -260,7 +271,7 @@ class _Runner:
         """
         from qrt.compiler import build
 
-        model = qrt.load(build(self.source_path, match=self.match, bias=bias, batch=self.batch).to_bytes())
+        model = qrt.load(build(self.source_path, **self.options, bias=bias).to_bytes())
         info = model.outputs[0]
         signal = noise = 0.0
         right = 0

@@ -18,6 +18,7 @@ from qrt.cli.calibration import accuracies, calibrate
 from qrt.cli.console import note, print_json, printable, progressing
 from qrt.cli.failure import Failure, Verb, read_content
 from qrt.cli.files import replacing
+from qrt.cli.states import state_option
 from qrt.cli.summary import Summary, rescue_text
 from qrt.cli.target import cc_option
 
@@ -70,13 +71,7 @@ def switches(command: Callable[..., int]) -> Callable[..., int]:
     metavar="N",
     help="Batch size of the inputs.  [default: 1, or the source's if an operator mixes samples]",
 )
-@click.option(
-    "--state",
-    "states",
-    metavar="IN=OUT",
-    multiple=True,
-    help="Keep output OUT in the network, as its input IN of the next run: names, or positions from 0. Repeatable.",
-)
+@state_option
 @click.option(
     "--calibrate",
     "data",
@@ -118,7 +113,7 @@ def compile_model(
     match: str | None,
     bias: str | None,
     batch: int | None,
-    states: tuple[str, ...],
+    state: dict[str, str],
     data: Path | None,
     calibration: str,
     test_vectors: int,
@@ -155,7 +150,6 @@ def compile_model(
     output = output or source.parent / f"{source.stem}.qfb"
     if os.path.realpath(output) == os.path.realpath(source):
         raise Failure(f"{output}: is the source itself; name another file with -o")
-    state = pairs(states)
     skip = [name for name in SWITCHES if switched_off[f"no_{name}"]]
     source_size = source.stat().st_size
     try:
@@ -201,17 +195,6 @@ def compile_model(
         if verdict is not None:
             click.echo(f"\nOn {verdict.title}: {verdict}")
     return 0
-
-
-def pairs(states: Sequence[str]) -> dict[str, str]:
-    """Inputs with their outputs, from IN=OUT."""
-    parted = [text.rpartition("=") for text in states]
-    for text, (read, _, written) in zip(states, parted, strict=True):
-        if not (read and written):
-            raise click.BadParameter(f"{text!r} is not IN=OUT: the name of an input, '=', that of an output")
-    if len({read for read, _, _ in parted}) < len(parted):
-        raise click.BadParameter("names an input twice; give each --state IN=OUT another input")
-    return {read: written for read, _, written in parted}
 
 
 def read_labels(path: Path) -> list[str]:

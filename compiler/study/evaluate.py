@@ -30,7 +30,7 @@ def evaluate(graph: Graph, inputs: list[Array], *, quantized: bool, states: Valu
     graph : Graph
         In the source or the quantized stage.
     inputs : list of numpy.ndarray
-        float32, one for each input, with its shape in `graph`.
+        float32, one for each input that is no state (`Edge.state`), with its shape in `graph`.
     quantized : bool
         Whether quantize rounds, like an engine that runs the operators as they are written. It clamps to the range
         of the codes in any case, because quantizers remove a ReLU that has the same bounds. Weights have the
@@ -47,12 +47,12 @@ def evaluate(graph: Graph, inputs: list[Array], *, quantized: bool, states: Valu
     values: Values = {}
     # After quantize the values of the codes are used; the tensor's name refers to the unrounded values.
     quantized_as: Values = {}
-    for edge, x in zip(graph.inputs, inputs, strict=True):
+    for edge, x in zip((edge for edge in graph.inputs if not edge.state), inputs, strict=True):
         values[edge.tensor.name] = x.astype(np.float32)
     kept = {} if states is None else states
-    for tensor in graph.states():
-        initial = replace(tensor, data=tensor.initial).real().astype(np.float32)
-        values[tensor.name] = kept.get(tensor.name, initial)
+    carried = [(edge.tensor, edge.state, edge.initial) for edge in graph.inputs if edge.state]
+    for tensor, name, initial in [*carried, *((tensor, tensor.name, tensor.initial) for tensor in graph.states())]:
+        values[tensor.name] = kept[name] if name in kept else _initial(tensor, initial)
     # A frontend sets the same quantization rule, that of its engine, for all inputs.
     rule = graph.inputs[0].quantize_rule
     for op in graph.ops:
@@ -74,7 +74,15 @@ def evaluate(graph: Graph, inputs: list[Array], *, quantized: bool, states: Valu
         if op.kind == "quantize" and not op.inputs[0].is_constant:
             quantized_as[op.inputs[0].name] = values[op.output.name]
     kept.update({tensor.name: values[tensor.name] for tensor in graph.states()})
+    kept.update({edge.state: values[edge.tensor.name] for edge in graph.outputs if edge.state})
     return values | quantized_as
+
+
+def _initial(tensor: Tensor, codes: Array | None) -> Array:
+    """Real values of a state before the first run."""
+    if codes is None:
+        return np.zeros(tensor.shape, np.float32)
+    return replace(tensor, data=codes).real().astype(np.float32)
 
 
 def _value(tensor: Tensor, values: Values) -> Array:

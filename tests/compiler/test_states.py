@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,13 +174,31 @@ def test_states_on_the_command_line(tmp_path: Path) -> None:
     assert "1 states: 0 windows that move, 1 assigned as a whole" in done.stdout
     for given, reason in (
         (["h"], "'h' is not IN=OUT"),
-        ([f"{read}={written}", f"{read}=0"], "names an input twice"),
+        ([f"{read}={written}", f"{read}=0"], f"names the input {read!r} twice"),
         (["g=0"], "g (input): is not an input of the network"),
     ):
         options = [word for text in given for word in ("--state", text)]
         done = qrt_in_process("compile", str(path), *options, "-o", str(made))
         assert done.exit_code != 0
         assert reason in done.stderr
+
+
+def test_compare_steps_the_source_too(tmp_path: Path) -> None:
+    """Every layer has the codes of the quantized source, which is stepped as written."""
+    model, ((read, written),) = window()[0], window()[1].items()
+    path, made, data = tmp_path / "window.onnx", tmp_path / "window.qfb", tmp_path / "x.npy"
+    onnx.save(model, path)
+    np.save(data, samples((1, 3, 1, 5))[:, 0])
+    given = ("--state", f"{read}={written}")
+    assert qrt_in_process("compile", str(path), *given, "-o", str(made)).exit_code == 0
+    done = qrt_in_process("compare", str(made), "--against", str(path), "--inputs", str(data), *given, "--json")
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [layer["kind"] for layer in found["layers"]] == ["push", "conv2d"]
+    assert [layer["differing"] for layer in found["layers"]] == [0, 0]
+    assert min(layer["sqnr"] for layer in found["layers"]) > 30
+    done = qrt_in_process("compare", str(made), "--against", str(path), "--inputs", str(data))
+    assert "give the source that it was compiled from, and the same --state" in done.stderr
 
 
 # What is refused
