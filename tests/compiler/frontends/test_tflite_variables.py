@@ -450,6 +450,39 @@ def test_variables_that_are_refused(tmp_path: Path, name: str) -> None:
         compiled(tmp_path / "v.tflite", make())
 
 
+# States that are inputs and outputs
+
+
+def test_codes_that_are_given_back(tmp_path: Path) -> None:
+    f = VariableFile()
+    x, h = f.x((1, 4)), f.x((1, 4))
+    total = f.add(x, h, (1, 4))
+    content = f.to_bytes(f.add(total, total, (1, 4)), total)
+    model = qrt.load(compiled(tmp_path / "v.tflite", content, state={"1": "1"}).to_bytes())
+    tflm, held = engines.Tflm(content), np.full((1, 4), ZERO_POINT, np.int8)
+    for given in samples((1, 4), STEPS):
+        theirs, held = tflm.run([given, held], 2)
+        np.testing.assert_array_equal(model.run(given), theirs)
+
+
+def test_real_values_that_are_given_back(tmp_path: Path) -> None:
+    """The input's scale is not the output's, so QUANTIZE at the input computes other codes."""
+    f = VariableFile()
+    f.inputs += [f.tensor((1, 64), "float32"), f.tensor((1, 64), "float32")]
+    x, h, total = f.tensor((1, 64)), f.tensor((1, 64), scale=0.3, zero_point=11), f.tensor((1, 64), scale=0.71)
+    for real, codes in zip(f.inputs, (x, h), strict=True):
+        f.file.operator("QUANTIZE", [real], [codes], "QuantizeOptions")
+    f.file.operator("ADD", [x, h], [total], "AddOptions")
+    back, y = f.tensor((1, 64), "float32"), f.add(total, x, (1, 64))
+    f.file.operator("DEQUANTIZE", [total], [back], "DequantizeOptions")
+    content = f.to_bytes(y, back)
+    model = qrt.load(compiled(tmp_path / "v.tflite", content, match="litert", state={"1": "1"}).to_bytes())
+    litert, held = engines.Litert(content), np.zeros((1, 64), np.float32)
+    for given in np.random.default_rng(0).normal(0, 20, (STEPS, 1, 64)).astype(np.float32):
+        theirs, held = litert.run([given, held], 2)
+        np.testing.assert_array_equal(model.run(given), theirs)
+
+
 # Published files
 
 
@@ -461,3 +494,14 @@ def test_wake_words_give_the_bytes_of_tflm(name: str) -> None:
     result = build(path)
     assert not [op for op in result.graph.ops if op.kind == "assign"]
     check_sequence(path.read_bytes(), qrt.load(result.to_bytes()), 200)
+
+
+@pytest.mark.parametrize("name", WITH_VARIABLES)
+def test_wake_words_give_the_bytes_of_litert(name: str) -> None:
+    path = SHARED / "models" / f"{name}.tflite"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not on this machine")
+    model, litert = qrt.load(build(path, match="litert").to_bytes()), engines.Litert(path.read_bytes())
+    for x in samples(model.inputs[0].shape, 100):
+        (theirs,) = litert.run([x])
+        np.testing.assert_array_equal(model.run(x), (theirs ^ 128).view(np.int8))
