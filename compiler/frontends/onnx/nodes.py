@@ -93,7 +93,10 @@ NODES: dict[str, Translator] = {
 # Why an operator is not supported, where there is more to say than that.
 CONTROL_FLOW = "is control flow, which is not supported; simplify the model with onnxsim or onnxslim"
 SEQUENCE = "works on sequences, which are not supported"
-RECURRENT = "is recurrent, which is not supported"
+RECURRENT = (
+    "is recurrent; export one step of it as plain operators, with"
+    " its state as an input and an output, and name these with --state"
+)
 SELECTION = "chooses by values, and the runtime has no such operator; end the graph before it"
 REASONS: dict[str, str] = {
     **dict.fromkeys(("If", "Loop", "Scan"), CONTROL_FLOW),

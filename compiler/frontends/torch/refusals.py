@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 THREE_D = "works on volumes; only images [N, C, H, W] and sequences [N, C, L] are supported"
-RECURRENT = "is recurrent; networks of qrt have no state. Unroll it, or use convolutions"
+RECURRENT = (
+    "is recurrent; write one step of it with linear layers, with its"
+    " state as an input and an output, and name these with --state"
+)
 SORTED = "sorts or sums up along an axis, which has no operator in qrt; compute it after the network"
 LOOKED_UP = "looks up a table by integers; do this before the network, and give it the vectors"
 ATTENDED = "is attention in float; quantize it with PT2E and QrtQuantizer, which splits it into products and a softmax"
