@@ -12,13 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from qrt.compiler.integers.channels import CHANNEL_AXIS, Requant
+from qrt.compiler.integers.codes import LIMITS
 from qrt.compiler.integers.elementwise import ELEMENTWISE
 from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.schema.operators import ANY_INPUTS, OPERATORS, Operator
 
 PAIR, SIDES = "pair", "four sides"
-# The codes of activations.
-CODES = {"int8": (-128, 127), "int16": (-32768, 32767)}
 
 # Attributes that an operator must have, by kind: name -> what it is. A source graph has the same, with a
 # layout where it matters, and the kinds of SOURCE_ATTRS besides.
@@ -243,7 +242,7 @@ def _has_int16(facts: Operator) -> bool:
 
 
 def _bad_range(op: Op) -> bool:
-    low, high = CODES.get(op.output.dtype, CODES["int8"])
+    low, high = LIMITS.get(op.output.dtype, LIMITS["int8"])
     return not low <= op.attrs.get("output_min", low) <= op.attrs.get("output_max", high) <= high
 
 
@@ -270,9 +269,9 @@ def _takes(facts: Operator, count: int) -> bool:
 
 def _not_codes(tensor: Tensor) -> bool:
     quantization = tensor.quantization
-    if tensor.dtype not in CODES or quantization is None or quantization.per_channel:
+    if tensor.dtype not in LIMITS or quantization is None or quantization.per_channel:
         return True
-    low, high = CODES[tensor.dtype]
+    low, high = LIMITS[tensor.dtype]
     return not (low <= int(quantization.zero_point) <= high and float(quantization.scale) > 0)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qrt.compiler.integers.channels import Requant
+from qrt.compiler.integers.codes import bounds
 
 if TYPE_CHECKING:
     from qrt.compiler.ir import Op
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # What a shifted accumulator may be with DOUBLE rounding, by the type of the output (V49).
 DOUBLE_LIMIT = {"int8": 2**31 - 2**8, "int16": 2**31 - 2**16}
+# By how many bits add's TFLITE form shifts codes to the left, so that halves are not lost.
+LEFT_SHIFT = {"int8": 20, "int16": 15}
 
 
 def high_mul(a: Any, m: Any) -> Any:
@@ -76,7 +79,7 @@ def average(op: Op, sums: Any, count: int) -> np.ndarray:
     else:
         codes, rest = sums // count, sums % count
         codes = codes + ((2 * rest > count) | ((2 * rest == count) & (codes % 2 == 1)))
-    result: np.ndarray = np.clip(codes + base, op.attrs.get("output_min", -128), op.attrs.get("output_max", 127))
+    result: np.ndarray = np.clip(codes + base, *bounds(op))
     return result
 
 
@@ -98,10 +101,11 @@ def add(op: Op, a: Any, b: Any) -> np.ndarray:
         def scale_down(v: Any, name: str) -> Any:
             return rounding_shift(high_mul(v, attrs[f"{name}_multiplier"]), attrs[f"{name}_shift"] - 31)
 
-        a, b = a - op.inputs[0].zero_point, b - op.inputs[1].zero_point
-        codes = scale_down(scale_down(a << 20, "a") + sign * scale_down(b << 20, "b"), "y") + y.zero_point
+        left = LEFT_SHIFT[y.dtype]
+        a, b = (a - op.inputs[0].zero_point) << left, (b - op.inputs[1].zero_point) << left
+        codes = scale_down(scale_down(a, "a") + sign * scale_down(b, "b"), "y") + y.zero_point
     else:
         total = a * attrs["a_multiplier"] + sign * b * attrs["b_multiplier"] + add_addend(op)
         codes = total >> attrs["shift"]
-    result: np.ndarray = np.clip(codes, attrs.get("output_min", -128), attrs.get("output_max", 127))
+    result: np.ndarray = np.clip(codes, *bounds(op))
     return result

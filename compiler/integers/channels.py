@@ -31,7 +31,7 @@ class Requant:
     rounding : str
         ``"SINGLE"`` or ``"DOUBLE"``.
     output_min, output_max : int
-        -128 to 127.
+        Codes of the output's type.
     """
 
     multiplier: np.ndarray
@@ -77,15 +77,15 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     return multiplier, shift
 
 
-def channel_range(weights: Ints, x_zero_point: int) -> tuple[Ints, Ints]:
+def channel_range(weights: Ints, x_steps: tuple[int, int]) -> tuple[Ints, Ints]:
     """Least and largest accumulator of each channel over all inputs; `weights` has one row per channel.
 
-    Every x - x_zero_point lies in [-128 - z, 127 - z], which contains 0, so the sums of the positive and of
+    Every x - x_zero_point lies in `x_steps`, which contains 0, so the sums of the positive and of
     the negative weights bound the accumulator and all of its partial sums; padding contributes 0.
     """
     positive = np.where(weights > 0, weights, 0).sum(axis=1)
     negative = np.where(weights < 0, weights, 0).sum(axis=1)
-    low, high = -128 - x_zero_point, 127 - x_zero_point
+    low, high = x_steps
     return positive * low + negative * high, positive * high + negative * low
 
 
@@ -98,12 +98,12 @@ class Channels:
     bias: list[int]
     bias_real: Reals
     y_scale: float
-    x_zero_point: int
+    x_steps: tuple[int, int]  # the least and the largest x - x_zero_point
 
     @property
     def acc_max(self) -> Ints:
         """Largest |acc| of each channel over all inputs."""
-        low, high = channel_range(self.weights, self.x_zero_point)
+        low, high = channel_range(self.weights, self.x_steps)
         return np.maximum(high, -low)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from qrt.compiler.ir import Quantization, Tensor
+from qrt.compiler.ir import Op, Quantization, Tensor
 
 # Functions of real numbers by name, as `GraphBuilder.lut` takes them.
 FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -18,8 +18,22 @@ FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "silu": lambda x: x / (1 + np.exp(-x)),
     "leaky_relu": lambda x: np.where(x < 0, 0.01 * x, x),
 }
+# The lowest and the highest code of each type of activations.
+LIMITS = {"int8": (-128, 127), "int16": (-(2**15), 2**15 - 1)}
 # The table of -1 - code: the codes in the opposite order.
 OPPOSITE = np.arange(127, -129, -1).astype(np.int8)
+
+
+def bounds(op: Op) -> tuple[int, int]:
+    """output_min and output_max of an operator that writes codes."""
+    low, high = LIMITS[op.output.dtype]
+    return op.attrs.get("output_min", low), op.attrs.get("output_max", high)
+
+
+def steps(tensor: Tensor) -> tuple[int, int]:
+    """The least and the largest ``code - zero_point``."""
+    low, high = LIMITS[tensor.dtype]
+    return low - tensor.zero_point, high - tensor.zero_point
 
 
 def half_away(real: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 from qrt.compiler.integers import gemmlowp
 from qrt.compiler.integers.arithmetic import high_mul, requantize, rounding_shift
 from qrt.compiler.integers.channels import Requant, quantize_multiplier
-from qrt.compiler.integers.codes import half_away
+from qrt.compiler.integers.codes import LIMITS, half_away
 from qrt.compiler.ir import Tensor
 
 # Wider than any result of a requantization.
@@ -23,10 +23,10 @@ WIDE = 2**31
 CODES = np.arange(-128, 128, dtype=np.int64)
 
 
-def double(real: float) -> Requant:
-    """The DOUBLE requantization by a real factor."""
+def double(real: float, dtype: str = "int8") -> Requant:
+    """The DOUBLE requantization by a real factor, to all codes of a type."""
     multiplier, shift = quantize_multiplier(real)
-    return Requant(np.array([multiplier], np.int32), np.array([shift], np.uint8), rounding="DOUBLE")
+    return Requant(np.array([multiplier], np.int32), np.array([shift], np.uint8), None, None, "DOUBLE", *LIMITS[dtype])
 
 
 def in_eight_bits(real: float) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 
 from qrt.compiler.integers.arithmetic import fits_double
 from qrt.compiler.integers.channels import Ints, Requant, channel_range, quantize_multiplier
+from qrt.compiler.integers.codes import steps
 from qrt.compiler.ir import Op, Tensor
 
 # The unit of an lstm's gates, and that of their functions' results.
@@ -35,7 +36,7 @@ def _whole(real: float, acc_max: int, what: str) -> Requant:
 
 def lower_svdf(op: Op) -> None:
     x, features, time, state = op.inputs
-    low, high = channel_range(_rows(features), x.zero_point)
+    low, high = channel_range(_rows(features), steps(x))
     feature_max = int(np.maximum(high, -low).max())
     op.attrs["feature"] = _whole(x.scale * features.scale / state.scale, feature_max, "its features")
     real = state.scale * time.scale / op.output.scale
@@ -93,7 +94,7 @@ def _gates(x: Tensor, weights: Tensor, bias: Ints) -> Requant:
     if x.dtype == "int16":
         requant = _reduced(2**15 * np.abs(rows).sum(axis=1), bias, pairs)
     else:
-        low, high = channel_range(rows, x.zero_point)
+        low, high = channel_range(rows, steps(x))
         requant = _double(np.maximum(high, -low), bias, pairs)
     return _of_gates(requant, len(rows) // 4)
 

@@ -15,7 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.integers.arithmetic import fits_double, implied_addend, requantize
+from qrt.compiler.integers.arithmetic import LEFT_SHIFT, fits_double, implied_addend, requantize
 from qrt.compiler.integers.channels import (
     CHANNEL_AXIS,
     MAX_SHIFT,
@@ -26,8 +26,17 @@ from qrt.compiler.integers.channels import (
     merged,
     quantize_multiplier,
 )
+from qrt.compiler.integers.codes import LIMITS, bounds, steps
 from qrt.compiler.integers.fitting import match_float32
 from qrt.compiler.integers.gemmlowp import softmax_exponential
+from qrt.compiler.integers.int16 import (
+    NARROW_LIMIT,
+    layer_requant,
+    lower_gate,
+    lower_leaky_relu,
+    lower_softmax,
+    narrowed,
+)
 from qrt.compiler.integers.layer_norm import lower_layer_norm
 from qrt.compiler.integers.log_softmax import lower_log_softmax
 from qrt.compiler.integers.recurrent import lower_lstm, lower_svdf
@@ -56,8 +65,10 @@ def _fit(multiplier: int, shift: int, acc_max: int, zero_point: int) -> tuple[in
     return multiplier, shift
 
 
-def _bounds(op: Op) -> tuple[int, int]:
-    return op.attrs.get("output_min", -128), op.attrs.get("output_max", 127)
+def _reach(tensor: Tensor) -> int:
+    """The largest distance of a code from the zero point."""
+    low, high = steps(tensor)
+    return max(-low, high)
 
 
 def _channels(op: Op) -> Channels:
@@ -78,7 +89,7 @@ def _channels(op: Op) -> Channels:
             same = np.abs(scale - unit) <= 1e-6 * unit
             bias = [int(q) if s else b for q, s, b in zip(source.data.reshape(-1), same, bias, strict=True)]
     y_scale = 1.0 if op.output.dtype == "int32" else op.output.scale
-    return Channels(rows, unit, bias, bias_real, y_scale, x.zero_point)
+    return Channels(rows, unit, bias, bias_real, y_scale, steps(x))
 
 
 def _rescue_bias(op: Op, channels: Channels, report: Report) -> None:
@@ -141,6 +152,10 @@ def _replace_weights(op: Op, channels: Channels, x_scale: float) -> None:
 
 def _lower_weighted(op: Op, report: Report) -> None:
     channels = _channels(op)
+    if op.inputs[0].dtype == "int16":
+        op.attrs["requant"] = layer_requant(op, channels, bounds(op))
+        del op.inputs[2:]
+        return
     rounding = op.attrs.get("rounding", "SINGLE")
     float_bias = op.attrs.get("float_bias", False)
     engine = op.attrs.get("engine", "")
@@ -165,7 +180,7 @@ def _lower_weighted(op: Op, report: Report) -> None:
             np.array(channels.bias, np.int32) if any(channels.bias) and addends is None else None,
             np.array(addends, np.int64) if addends is not None else None,
             rounding,
-            *_bounds(op),
+            *bounds(op),
         )
     )
     del op.inputs[2:]
@@ -235,7 +250,7 @@ def _lower_requantize_sum(op: Op, unit: Reals, bias: Reals) -> None:
     multiplier, shift, b_multiplier, addend = np.array(rows, np.int64).T
     op.attrs["b_multiplier"] = b_multiplier
     op.attrs["requant"] = Requant(
-        multiplier.astype(np.int32), shift.astype(np.uint8), None, addend, "SINGLE", *_bounds(op)
+        multiplier.astype(np.int32), shift.astype(np.uint8), None, addend, "SINGLE", *bounds(op)
     )
 
 
@@ -278,16 +293,18 @@ def _single_requant(op: Op, real: float, acc_max: int) -> None:
     rounding = op.attrs.get("rounding", "SINGLE")
     try:
         multiplier, shift = quantize_multiplier(real)
+        if op.attrs.get("narrow", False):
+            multiplier, shift = narrowed(multiplier, shift, acc_max)
     except ValueError as error:
         raise CompileError(
             [Problem(op.name, op.kind, f"{error}; the scales of its tensors are too far apart")]
         ) from None
     if rounding == "SINGLE":
         multiplier, shift = _fit(multiplier, shift, acc_max, op.output.zero_point)
-    elif not fits_double(acc_max, shift):
+    elif not fits_double(acc_max, shift, op.output.dtype):
         raise CompileError([Problem(op.name, op.kind, f"a real multiplier of {real:g} overflows with DOUBLE rounding")])
     op.attrs["requant"] = Requant(
-        np.array([multiplier], np.int32), np.array([shift], np.uint8), None, None, rounding, *_bounds(op)
+        np.array([multiplier], np.int32), np.array([shift], np.uint8), None, None, rounding, *bounds(op)
     )
 
 
@@ -299,15 +316,15 @@ def _product(op: Op) -> float:
 
 def _lower_elementwise(op: Op) -> None:
     if OPERATORS[op.kind].acc == "product":
-        _single_requant(op, _product(op), 255 * 255)
+        _single_requant(op, _product(op), math.prod(map(_reach, op.inputs)))
     elif OPERATORS[op.kind].acc == "x":
-        _single_requant(op, op.attrs.get("real_multiplier", op.inputs[0].scale / op.output.scale), 255)
+        _single_requant(op, op.attrs.get("real_multiplier", op.inputs[0].scale / op.output.scale), _reach(op.inputs[0]))
 
 
 def _lower_matmul(op: Op) -> None:
-    acc_max = 255 * 255 * op.inputs[0].shape[-1]
-    if acc_max >= ACC_LIMIT:
-        reason = f"sums of {op.inputs[0].shape[-1]} products can overflow int32; split the matrix product"
+    acc_max = math.prod(map(_reach, op.inputs)) * op.inputs[0].shape[-1]
+    if acc_max >= (NARROW_LIMIT if op.attrs.get("narrow", False) else ACC_LIMIT):
+        reason = f"sums of {op.inputs[0].shape[-1]} products can overflow; split the matrix product"
         raise CompileError([Problem(op.name, op.kind, reason)])
     _single_requant(op, _product(op), acc_max)
 
@@ -317,7 +334,7 @@ def _lower_mean(op: Op) -> None:
     x = op.inputs[0]
     positions = x.shape[1] * x.shape[2]
     divisor = 1 if op.attrs.get("total", False) else positions
-    _single_requant(op, x.scale / (divisor * op.output.scale), 255 * positions)
+    _single_requant(op, x.scale / (divisor * op.output.scale), _reach(x) * positions)
 
 
 def _scale_downs(op: Op, reals: tuple[float, float, float], remedy: str) -> None:
@@ -342,8 +359,7 @@ def _check_stated(op: Op) -> None:
     if op.kind != "mean" or op.attrs["requant"].rounding != "DOUBLE":
         return
     requant, x = op.attrs["requant"], op.inputs[0]
-    reach = max(128 + x.zero_point, 127 - x.zero_point)
-    if not fits_double(x.shape[1] * x.shape[2] * reach, int(requant.shift[0])):
+    if not fits_double(x.shape[1] * x.shape[2] * _reach(x), int(requant.shift[0]), op.output.dtype):
         reason = "its sums can overflow with DOUBLE rounding: the scales of its input and output are too far apart"
         raise CompileError([Problem(op.name, op.kind, reason)])
 
@@ -351,23 +367,27 @@ def _check_stated(op: Op) -> None:
 def _lower_add(op: Op, report: Report) -> None:
     a, b, y = op.inputs[0], op.inputs[1], op.output
     if op.attrs.get("form", "COMMON_SHIFT") == "TFLITE":
-        twice_max = 2 * max(a.scale, b.scale)
+        twice_max, finest = 2 * max(a.scale, b.scale), 2 ** LEFT_SHIFT[y.dtype] * y.scale
         remedy = " in the TFLITE form; use COMMON_SHIFT"
-        _scale_downs(op, (a.scale / twice_max, b.scale / twice_max, twice_max / (2**20 * y.scale)), remedy)
+        _scale_downs(op, (a.scale / twice_max, b.scale / twice_max, twice_max / finest), remedy)
         return
     reals = [a.scale / y.scale, b.scale / y.scale]
     if "engine" in op.attrs and RATIOS[0] <= max(reals) < RATIOS[1]:
         engine_sum(op, report)
         return
     largest, shift = quantize_multiplier(max(reals))
-    largest, shift = _fit(largest, shift, 4 * 255, y.zero_point)
+    low, high = LIMITS[y.dtype]
+    largest, shift = _fit(largest, shift, 4 * (high - low), y.zero_point)
     multipliers = [min(2**31 - 1, round(Fraction(real) * 2**shift)) for real in reals]
     op.attrs.update(a_multiplier=multipliers[0], b_multiplier=multipliers[1], shift=shift)
 
 
 def _lower_softmax(op: Op) -> None:
+    if op.inputs[0].dtype == "int16":
+        lower_softmax(op)
+        return
     if op.attrs.get("form", "EXACT") == "TFLITE":
-        if op.output.zero_point != -128 or op.output.scale != 1 / 256:
+        if op.output.dtype == "int8" and (op.output.zero_point != -128 or op.output.scale != 1 / 256):
             reason = "the TFLITE form of softmax needs an output scale of 1/256 and zero point -128"
             raise CompileError([Problem(op.name, op.kind, reason)])
         exponential = np.array(softmax_exponential(op.attrs.get("beta", 1.0) * op.inputs[0].scale), np.uint32)
@@ -388,6 +408,9 @@ def lower(graph: Graph, report: Report) -> Graph:
         Lists all operators that could overflow.
     """
     simple = {
+        "leaky_relu": lower_leaky_relu,
+        "sigmoid": lower_gate,
+        "tanh": lower_gate,
         "matmul": _lower_matmul,
         "mean": _lower_mean,
         "softmax": _lower_softmax,

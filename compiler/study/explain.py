@@ -15,6 +15,7 @@ import numpy as np
 
 from qrt.compiler.integers.arithmetic import add_addend, implied_addend
 from qrt.compiler.integers.channels import CHANNEL_AXIS, Requant, channel_range
+from qrt.compiler.integers.codes import steps
 from qrt.compiler.ir import Graph, Op, Quantization
 from qrt.compiler.study.program_kernels import formula
 from qrt.schema.operators import OPERATORS
@@ -297,7 +298,7 @@ def _layer(op: Op, index: int, source: Graph | None) -> Explanation:
     x, y = op.inputs[0], op.output
     if y.dtype == "int32":
         y = replace(y, quantization=NO_NUMBERS)
-    low, high = channel_range(rows, x.zero_point)
+    low, high = channel_range(rows, steps(x))
     known = _source_bias(op, source)
     channels = []
     for c in range(count):

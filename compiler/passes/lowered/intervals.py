@@ -14,6 +14,7 @@ import numpy as np
 
 from qrt.compiler.integers.arithmetic import add, requantize
 from qrt.compiler.integers.channels import CHANNEL_AXIS
+from qrt.compiler.integers.codes import bounds
 from qrt.compiler.ir import Graph, Op, Tensor
 
 
@@ -31,7 +32,7 @@ class Interval(NamedTuple):
 
 
 def everything(tensor: Tensor) -> Interval:
-    channels, limits = tensor.shape[-1], np.iinfo("int16" if tensor.dtype == "int16" else "int8")
+    channels, limits = tensor.shape[-1], np.iinfo(tensor.dtype)
     return Interval(np.full(channels, limits.min, np.int64), np.full(channels, limits.max, np.int64))
 
 
@@ -40,7 +41,7 @@ def _hull(*corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _clamped(op: Op, x: Interval) -> Interval:
-    low, high = op.attrs.get("output_min", -128), op.attrs.get("output_max", 127)
+    low, high = bounds(op)
     return Interval(np.clip(x.low, low, high), np.clip(x.high, low, high))
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from qrt.compiler.integers.codes import bounds
 from qrt.compiler.ir import Graph, Op
 from qrt.compiler.report import Report
 from qrt.schema.operators import OPERATORS
@@ -33,18 +34,18 @@ def fuse_activation(graph: Graph, report: Report) -> Graph:
 
 
 def _merge(producer: Op, clamp: Op) -> bool:
-    low, high = clamp.attrs.get("output_min", -128), clamp.attrs.get("output_max", 127)
+    low, high = bounds(clamp)
     if producer.kind == "lut":
         producer.attrs["table"] = np.clip(producer.attrs["table"], low, high).astype(np.int8)
     elif producer.kind in CLAMPING:
         # A frontend may have set the integers already, with the bounds among them.
         requant = producer.attrs.get("requant")
-        for key, default in (("output_min", -128), ("output_max", 127)):
-            bound = producer.attrs.get(key, default) if requant is None else getattr(requant, key)
-            producer.attrs[key] = min(max(bound, low), high)
-        if requant is not None:
-            bounds = {key: producer.attrs.pop(key) for key in ("output_min", "output_max")}
-            producer.attrs["requant"] = replace(requant, **bounds)
+        before = bounds(producer) if requant is None else (requant.output_min, requant.output_max)
+        output_min, output_max = (min(max(bound, low), high) for bound in before)
+        if requant is None:
+            producer.attrs.update(output_min=output_min, output_max=output_max)
+        else:
+            producer.attrs["requant"] = replace(requant, output_min=output_min, output_max=output_max)
     else:
         return False
     producer.output = clamp.output

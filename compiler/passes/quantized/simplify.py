@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from qrt.compiler.integers.codes import LIMITS, bounds
 from qrt.compiler.ir import Graph, Op
 from qrt.compiler.report import Report
 
@@ -39,14 +40,13 @@ def _is_fixed(graph: Graph, op: Op) -> bool:
 
 def _is_identity(op: Op) -> bool:
     x, y = op.inputs[0], op.output
-    all_codes: bool = op.attrs.get("output_min", -128) == -128 and op.attrs.get("output_max", 127) == 127
-    if x.quantization is None or not x.quantization.same_as(y.quantization):
+    if x.dtype != y.dtype or x.quantization is None or not x.quantization.same_as(y.quantization):
         return False
     match op.kind:
         case "reshape":
             return x.shape == y.shape
         case "clamp" | "requantize":
-            return all_codes
+            return bounds(op) == LIMITS[y.dtype]
         case "lut":
             return np.array_equal(op.attrs["table"], np.arange(-128, 128))
         case _:
