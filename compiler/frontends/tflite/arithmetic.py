@@ -113,7 +113,7 @@ def batch_matmul(importer: Importer, node: Node) -> None:
     if set(b.shape[:-2]) != {1}:
         operands[1] = broadcast(importer, node, b, (*lead, *b.shape[-2:]))
     a, b = node.inputs[:2]
-    attrs: dict[str, Any] = {"rounding": "DOUBLE"}
+    attrs: dict[str, Any] = {"rounding": "DOUBLE"} if a.dtype == "int8" else {"narrow": True}
     if importer.match != "tflm":
         attrs["real_multiplier"] = float(np.float32(a.scale) * np.float32(b.scale)) / node.output.scale
     if importer.match == "xnnpack" and b.zero_point == 0:  # LiteRT computes all others itself

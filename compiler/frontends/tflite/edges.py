@@ -7,7 +7,7 @@ import numpy as np
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
-from qrt.compiler.integers.codes import half_away
+from qrt.compiler.integers.codes import LIMITS, half_away
 from qrt.compiler.integers.functions import double, eight_bits, in_eight_bits
 from qrt.compiler.integers.singles import dequantized
 from qrt.compiler.ir import Edge, Quantization, Tensor
@@ -18,19 +18,21 @@ FEWEST_SHIFTS, MOST_SHIFTS = 16, 55
 
 def quantize(importer: Importer, node: Node) -> None:
     x, y = node.inputs[0], node.output
-    if x.dtype == "int8":
+    edge = next((edge for edge in importer.graph.inputs if edge.tensor is x), None)
+    enters = edge is not None and importer.readers[x] == 1 and y.dtype == "int8"
+    if x.dtype == "int8" or (x.dtype == "int16" and not enters):
         _requantize(importer, node, x, y)
         return
     if x in importer.leaving:
         _requantize_by_float(importer, node, importer.leaving[x].tensor)
         return
-    edge = next((edge for edge in importer.graph.inputs if edge.tensor is x), None)
     if edge is None:
         raise Unsupported(f"reads {x.dtype} inside the network; quantize the whole network to int8")
     if x.dtype == "float32":
         # The model input quantizes; its tensor is the result.
         rule = "MULTIPLY_RECIPROCAL" if importer.match == "xnnpack" else "DIVIDE_HALF_AWAY"
         edge.tensor, edge.quantize_rule, y.name = y, rule, x.name
+        edge.source_dtype = "INT16" if y.dtype == "int16" else edge.source_dtype
     elif x.dtype == "int16" and x.quantization is not None and x.zero_point == 0:
         requant = double(x.scale / y.scale)
         if not FEWEST_SHIFTS <= requant.shift[0] <= MOST_SHIFTS:
@@ -54,19 +56,21 @@ def _requantize(importer: Importer, node: Node, x: Tensor, y: Tensor) -> None:
 def _requantize_by_float(importer: Importer, node: Node, x: Tensor) -> None:
     """QUANTIZE of a DEQUANTIZE: the real value of each code, in float32, is rounded to a code."""
     assert x.quantization is not None and node.output.quantization is not None
+    if {x.dtype, node.output.dtype} != {"int8"}:
+        raise Unsupported("converts int16 codes by way of floats; let one QUANTIZE convert them")
     codes = quantized(dequantized(np.arange(-128, 128), x.quantization), node.output.quantization)
     importer.emit("lut", node, [x], table=codes.astype(np.int8))
 
 
-def quantized(real: np.ndarray, quantization: Quantization) -> np.ndarray:
+def quantized(real: np.ndarray, quantization: Quantization, dtype: str = "int8") -> np.ndarray:
     """The codes of float32 values as QUANTIZE computes them."""
     codes = half_away(np.asarray(real, np.float32) / np.float32(quantization.scale)) + int(quantization.zero_point)
-    clipped: np.ndarray = np.clip(codes, -128, 127)
+    clipped: np.ndarray = np.clip(codes, *LIMITS[dtype])
     return clipped
 
 
 def dequantize(importer: Importer, node: Node) -> None:
     x, y = node.inputs[0], node.output
-    if x.dtype != "int8":
-        raise Unsupported(f"reads {x.dtype}; only int8 networks are supported")
-    importer.leaving[y] = Edge(x)
+    if x.dtype not in ("int8", "int16"):
+        raise Unsupported(f"reads {x.dtype}; only int8 and int16 networks are supported")
+    importer.leaving[y] = Edge(x, source_dtype="INT16" if x.dtype == "int16" else "INT8")

@@ -10,7 +10,7 @@ import numpy as np
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
-from qrt.compiler.integers.codes import half_away
+from qrt.compiler.integers.codes import LIMITS, half_away
 from qrt.compiler.ir import Tensor
 
 Translation = Callable[[Importer, Node], None]
@@ -52,6 +52,7 @@ def activation(importer: Importer, node: Node, code: int, by_litert: bool = Fals
     if code not in bounds:
         raise Unsupported("has a fused activation other than ReLU, ReLU6 or ReLU_N1_TO_1")
     y = node.output
+    lowest, highest = LIMITS[y.dtype]
 
     def clamped(real: float | None, default: int) -> int:
         if real is None:
@@ -61,7 +62,7 @@ def activation(importer: Importer, node: Node, code: int, by_litert: bool = Fals
             code = int(np.rint(scaled + np.float32(y.zero_point)))
         else:
             code = int(half_away(np.asarray(scaled))) + y.zero_point
-        return max(-128, min(127, code))
+        return max(lowest, min(highest, code))
 
     low, high = bounds[code]
-    return {"output_min": clamped(low, -128), "output_max": clamped(high, 127)}
+    return {"output_min": clamped(low, lowest), "output_max": clamped(high, highest)}

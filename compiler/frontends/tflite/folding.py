@@ -52,7 +52,7 @@ def _values(node: Node) -> Arrays:
 
 def _same_numbers(node: Node) -> bool:
     """Whether codes mean the same before and after the node; true for plain integers."""
-    codes = [tensor for tensor in (*node.inputs, *node.outputs) if tensor.dtype == "int8"]
+    codes = [tensor for tensor in (*node.inputs, *node.outputs) if tensor.dtype in ("int8", "int16")]
     numbers = [tensor.quantization for tensor in codes if tensor.quantization is not None]
     return not numbers or (len(numbers) == len(codes) and all(one.same_as(numbers[0]) for one in numbers))
 
@@ -230,9 +230,9 @@ def _dequantize(importer: Importer, node: Node, values: Arrays) -> np.ndarray:
 
 def _quantize(importer: Importer, node: Node, values: Arrays) -> np.ndarray:
     x, y = node.inputs[0], node.output
-    if y.dtype != "int8" or y.quantization is None or y.quantization.per_channel or x.dtype != "float32":
+    if y.dtype not in ("int8", "int16") or y.quantization is None or y.quantization.per_channel or x.dtype != "float32":
         raise Unsupported(f"quantizes a constant of {x.dtype} to {y.dtype}; store the result in the file")
-    return quantized(values[0], y.quantization)
+    return quantized(values[0], y.quantization, y.dtype)
 
 
 EDGES: dict[str, Fold] = {"DEQUANTIZE": _dequantize, "QUANTIZE": _quantize}

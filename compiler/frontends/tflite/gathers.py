@@ -14,8 +14,12 @@ from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.movement import constant
 from qrt.compiler.frontends.tflite.node import Node
+from qrt.compiler.integers.codes import LIMITS
 from qrt.compiler.integers.resize import MOST_ENTRIES
 from qrt.compiler.ir import Tensor
+
+# Inputs that a concat can have.
+MOST_PARTS = 256
 
 
 def taken(importer: Importer, node: Node, x: Tensor, axis: int, places: np.ndarray) -> Tensor:
@@ -25,12 +29,18 @@ def taken(importer: Importer, node: Node, x: Tensor, axis: int, places: np.ndarr
     shape = (*x.shape[:axis], len(places), *x.shape[axis + 1 :])
     y = importer.new(node, f"of_{x.name}_axis{axis}", shape, x)
     if x.data is not None:
-        return Tensor(y.name, shape, "int8", x.quantization, np.take(x.data, places, axis))
+        return Tensor(y.name, shape, x.dtype, x.quantization, np.take(x.data, places, axis))
     step = int(places[1] - places[0]) if len(places) > 1 else 1
     if step and np.all(np.diff(places) == step):
         begin = tuple(int(places[0]) if k == axis else 0 for k in range(len(shape)))
         stride = tuple(step if k == axis else 1 for k in range(len(shape)))
         return importer.emit("slice", node, [x], y, begin=begin, stride=stride)
+    if x.dtype == "int16":  # resize2d has no 16-bit arithmetic
+        ends = np.flatnonzero(np.diff(places) != 1) + 1
+        parts = [taken(importer, node, x, axis, run) for run in np.split(places, ends)]
+        if len(parts) > MOST_PARTS:
+            raise Unsupported(f"takes int16 entries from {len(parts)} places; at most {MOST_PARTS} are supported")
+        return importer.emit("concat", node, parts, y, axis=axis)
     if max(x.shape[axis], len(places)) > MOST_ENTRIES:
         raise Unsupported(f"takes {len(places)} of {x.shape[axis]} entries; at most {MOST_ENTRIES} are supported")
     outer, inner = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
@@ -120,12 +130,12 @@ def mirror_pad(importer: Importer, node: Node) -> None:
 def fill(importer: Importer, node: Node) -> None:
     """A constant: its value is one entry, or zero where there is none."""
     value = constant(node, 1, "value").reshape(()) if len(node.inputs) > 1 else 0
-    node.output.data = np.full(node.output.shape, value, np.int8)
+    node.output.data = np.full(node.output.shape, value, node.output.dtype)
 
 
 def select(importer: Importer, node: Node) -> None:
-    """One of two tensors at each place: the larger of both, each lowered to -128 where it is not selected."""
-    shape = node.output.shape
+    """One of two tensors at each place: the larger of both, each the least code where it is not selected."""
+    y, shape = node.output, node.output.shape
     condition = constant(node, 0, "condition").astype(bool)
     if condition.ndim == 1 and len(shape) > 1 and node.kind == "SELECT":
         condition = condition.reshape(-1, *(1,) * (len(shape) - 1))  # one entry for each row
@@ -136,12 +146,12 @@ def select(importer: Importer, node: Node) -> None:
         return
     parts = []
     for name, tensor, there in (("true", node.inputs[1], mask), ("false", node.inputs[2], ~mask)):
-        limit = np.where(there, 127, -128).astype(np.int8)
+        limit = np.where(there, *LIMITS[y.dtype][::-1]).astype(y.dtype)
         tensor = importer.between(node, tensor, (1,) * (len(shape) - len(tensor.shape)) + tensor.shape)
         if tensor.data is not None:
             data = np.minimum(np.broadcast_to(tensor.data, shape), limit)
-            parts.append(Tensor(f"{node.name}_{name}", shape, "int8", node.output.quantization, data))
+            parts.append(Tensor(f"{node.name}_{name}", shape, y.dtype, y.quantization, data))
             continue
-        bound = Tensor(f"{node.name}_where_{name}", shape, "int8", node.output.quantization, limit)
-        parts.append(importer.emit("minimum", node, [tensor, bound], importer.new(node, name, shape, node.output)))
+        bound = Tensor(f"{node.name}_where_{name}", shape, y.dtype, y.quantization, limit)
+        parts.append(importer.emit("minimum", node, [tensor, bound], importer.new(node, name, shape, y)))
     importer.emit("maximum", node, parts)

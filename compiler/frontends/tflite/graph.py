@@ -25,10 +25,10 @@ import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem, understanding
 from qrt.compiler.frontends.importer import Unsupported
-from qrt.compiler.frontends.tflite import folding
+from qrt.compiler.frontends.tflite import folding, int16
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
-from qrt.compiler.frontends.tflite.operators import OF_OTHER_TYPES, ON_CODES, OPERATORS
+from qrt.compiler.frontends.tflite.operators import MOVING_INT16, OF_INT16, OF_OTHER_TYPES, ON_CODES, OPERATORS
 from qrt.compiler.frontends.tflite.reductions import moved_position
 from qrt.compiler.frontends.tflite.refusals import each_once, of_file, of_kind, of_subgraphs, of_types
 from qrt.compiler.frontends.tflite.shapes import check_stated
@@ -36,6 +36,9 @@ from qrt.compiler.frontends.tflite.tensors import check_numbers
 from qrt.compiler.frontends.tflite.variables import Variables
 from qrt.compiler.ir import Edge, Graph, Quantization, Tensor
 from qrt.compiler.libraries import load
+
+# The types of activations.
+CODES = ("int8", "int16")
 
 
 def to_graph(source: str | os.PathLike[str] | bytes, match: str = "tflm") -> Graph:
@@ -89,6 +92,8 @@ def _translated(importer: Importer, path: str) -> Graph:
         raise CompileError([Problem(path, "file", reason)])
     if importer.match == "tflm" and any(_is_uint8(importer, node) for node in nodes):
         importer.match = "litert"  # TFLM has no kernels for uint8
+    importer.readers.update(tensor for node in nodes for tensor in node.inputs)
+    importer.readers.update(outputs)
     for node in nodes:
         _translate(importer, node)
     graph.outputs += [importer.leaving.get(tensor) or _edge(importer, tensor) for tensor in outputs]
@@ -98,8 +103,8 @@ def _translated(importer: Importer, path: str) -> Graph:
             importer.problems.append(Problem(tensor.name, "output", "is a constant; remove it from the outputs"))
     importer.problems += of_types(importer.other_types, path)
     for edge in (*graph.inputs, *graph.outputs):
-        if edge.tensor.dtype != "int8" and not importer.problems:
-            reason = f"is {edge.tensor.dtype}, and no QUANTIZE or DEQUANTIZE converts between it and int8"
+        if edge.tensor.dtype not in CODES and not importer.problems:
+            reason = f"is {edge.tensor.dtype}, and no QUANTIZE or DEQUANTIZE converts between it and int8 or int16"
             importer.problems.append(Problem(edge.tensor.name, "tensor", reason))
     if importer.problems:
         raise CompileError(each_once(importer.problems))
@@ -107,7 +112,8 @@ def _translated(importer: Importer, path: str) -> Graph:
 
 
 def _edge(importer: Importer, tensor: Tensor) -> Edge:
-    return Edge(tensor, source_dtype="UINT8" if tensor in importer.unsigned else "INT8")
+    source = "UINT8" if tensor in importer.unsigned else "INT16" if tensor.dtype == "int16" else "INT8"
+    return Edge(tensor, source_dtype=source)
 
 
 def _node(importer: Importer, index: int, source: Any) -> Node:
@@ -142,7 +148,9 @@ def _translate(importer: Importer, node: Node) -> None:
             raise Unsupported(reason)
         if folding.fold(importer, node) or moved_position(importer, node):
             return
-        other = _other_type(node)
+        is_int16 = any(tensor.dtype == "int16" for tensor in (*node.activations, *node.outputs))
+        translations = OF_INT16 if is_int16 else OPERATORS
+        other = _other_type(node, *CODES)
         if other is not None and not reads_refused:
             importer.other_types.setdefault(other, []).append(node)
         if other is not None or (reads_refused and node.kind in OPERATORS):
@@ -150,14 +158,18 @@ def _translate(importer: Importer, node: Node) -> None:
             return
         if node.kind not in OPERATORS:
             raise Unsupported("this operator is not supported; replace it, or end the network before it")
+        if node.kind not in translations:
+            raise Unsupported("is not supported for int16 codes; let QUANTIZE convert them to int8 before it")
         if node.kind in ON_CODES:
-            _give_numbers([tensor for tensor in (*node.inputs, *node.outputs) if tensor.dtype == "int8"])
+            _give_numbers([tensor for tensor in (*node.inputs, *node.outputs) if tensor.dtype in CODES])
         for tensor in (*node.inputs, *node.outputs):
             check_numbers(tensor)
         if _is_mixed(importer, node):
             raise Unsupported("has uint8 and int8 codes, which only QUANTIZE converts")
         check_stated(importer, node)
-        OPERATORS[node.kind](importer, node)
+        if is_int16 and node.kind != "DEQUANTIZE":
+            int16.check(importer, node, node.kind in MOVING_INT16)
+        translations[node.kind](importer, node)
     except Unsupported as reason:
         importer.refuse(node, str(reason))
     except CompileError:
@@ -171,14 +183,14 @@ def _is_mixed(importer: Importer, node: Node) -> bool:
     return node.kind != "QUANTIZE" and len({tensor in importer.unsigned for tensor in codes}) > 1
 
 
-def _other_type(node: Node) -> str | None:
-    """The type of the node's activations if it computes in another one than int8."""
+def _other_type(node: Node, *known: str) -> str | None:
+    """The type of the node's activations if it computes in another one than those that are known."""
     types = [tensor.dtype for tensor in (*node.activations, *node.outputs)]
     if node.kind not in OPERATORS:
-        return None if "int8" in types else next(iter(types), None)
-    if node.kind in OF_OTHER_TYPES and not (node.kind == "QUANTIZE" and node.output.dtype != "int8"):
+        return None if set(known) & set(types) else next(iter(types), None)
+    if node.kind in OF_OTHER_TYPES and not (node.kind == "QUANTIZE" and node.output.dtype not in known):
         return None
-    return next((dtype for dtype in types if dtype != "int8"), None)
+    return next((dtype for dtype in types if dtype not in known), None)
 
 
 def _give_numbers(tensors: list[Tensor]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +13,7 @@ from qrt.compiler.errors import Problem
 from qrt.compiler.frontends.importer import Unsupported
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.frontends.tflite.tensors import as_int8, read
+from qrt.compiler.integers.functions import double
 from qrt.compiler.ir import Edge, Graph, Op, Tensor
 from qrt.compiler.untrusted import RATIO
 from qrt.compiler.verify import RULES, implied_shape
@@ -29,6 +31,8 @@ class Importer:
         self.model = tflite.Model.GetRootAsModel(content, 0)
         self.match = match
         self.graph = Graph(name)
+        # How many nodes and outputs read a tensor.
+        self.readers: Counter[Tensor] = Counter()
         self.problems: list[Problem] = []
         self.tensors: dict[int, Tensor] = {}
         # For each float result of a DEQUANTIZE, the edge that it makes of a model output.
@@ -67,7 +71,7 @@ class Importer:
         if tensor.dtype == "uint8" and tensor.quantization is not None:
             tensor = as_int8(tensor)
             self.unsigned.add(tensor)
-        if tensor.dtype == "int8" and not tensor.shape and tensor.data is None:
+        if tensor.dtype in ("int8", "int16") and not tensor.shape and tensor.data is None:
             tensor.shape = (1,)
             self.scalars.add(tensor)
         if source.ShapeSignatureLength() and -1 in source.ShapeSignatureAsNumpy():
@@ -108,9 +112,13 @@ class Importer:
         assert like.quantization is not None
         if like.quantization.same_as(tensor.quantization):
             return tensor
-        recoded = Tensor(f"{node.name}_of_{tensor.name}", tensor.shape, "int8", like.quantization, tensor.data)
+        recoded = Tensor(f"{node.name}_of_{tensor.name}", tensor.shape, tensor.dtype, like.quantization, tensor.data)
         if tensor.is_constant:
             return recoded
+        if tensor.dtype == "int16":
+            if tensor.zero_point != like.zero_point:
+                raise Unsupported("moves int16 codes to another zero point; convert the network again")
+            return self.emit("requantize", node, [tensor], recoded, requant=double(1.0, "int16"))
         return self.emit("lut", node, [tensor], recoded, table=np.arange(-128, 128).astype(np.int8))
 
     def check(self, op: Op) -> None:
@@ -131,7 +139,7 @@ class Importer:
 
     def new(self, node: Node, suffix: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """A tensor that the file does not have, with the quantization of `like`."""
-        return Tensor(f"{node.name}_{suffix}", shape, "int8", like.quantization)
+        return Tensor(f"{node.name}_{suffix}", shape, like.dtype, like.quantization)
 
     def transposed(self, node: Node, tensor: Tensor, order: tuple[int, ...], suffix: str) -> Tensor:
         """`tensor` with its axes in another order, for an operator that needs it so."""
@@ -141,7 +149,7 @@ class Importer:
         if tensor.data is not None:
             data = np.ascontiguousarray(tensor.data.transpose(order))
             return Tensor(name, shape, tensor.dtype, tensor.quantization, data)
-        turned = Tensor(name, shape, "int8", tensor.quantization)
+        turned = Tensor(name, shape, tensor.dtype, tensor.quantization)
         return self.emit("transpose", node, [tensor], turned, permutation=order)
 
     def between(self, node: Node, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -151,7 +159,7 @@ class Importer:
         name = f"{tensor.name}_as_{'x'.join(map(str, shape))}"
         if tensor.data is not None:
             return Tensor(name, shape, tensor.dtype, tensor.quantization, tensor.data.reshape(shape))
-        return self.emit("reshape", node, [tensor], Tensor(name, shape, "int8", tensor.quantization))
+        return self.emit("reshape", node, [tensor], Tensor(name, shape, tensor.dtype, tensor.quantization))
 
 
 def _shapes(op: Op) -> str:

@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.frontends.importer import Unsupported
+from qrt.compiler.frontends.tflite import int16
 from qrt.compiler.frontends.tflite.averages import half_up
 from qrt.compiler.frontends.tflite.engine import Translation, activation, of_uint8, requantization
 from qrt.compiler.frontends.tflite.importer import Importer
 from qrt.compiler.frontends.tflite.node import Node
 from qrt.compiler.integers.codes import centered
 from qrt.compiler.ir import Quantization, Tensor
+
+# The types of biases, by that of the activations.
+BIASES = {"int8": ("int32",), "int16": int16.BIASES}
 
 
 def padding(
@@ -62,14 +66,14 @@ def layer(x: Tensor, w: Tensor, inputs: list[Tensor]) -> list[Tensor]:
     """Inputs of a layer: the scale of the bias is x_scale * w_scale, regardless of the scale in the file."""
     if len(inputs) < 3:
         return [x, w]
-    bias = inputs[2]
-    if bias.data is None or bias.dtype != "int32":
-        raise Unsupported(f"its bias {bias.name!r} is not constant int32")
+    bias, types = inputs[2], BIASES[x.dtype]
+    if bias.data is None or bias.dtype not in types:
+        raise Unsupported(f"its bias {bias.name!r} is not constant {' or '.join(types)}")
     assert w.quantization is not None
     count = bias.data.size
     unit = np.broadcast_to(x.scale * np.asarray(w.quantization.scale, np.float64), (count,))
     quantization = Quantization(unit, np.zeros(count, np.int32), 0)
-    return [x, w, Tensor(bias.name, (count,), "int32", quantization, bias.data.reshape(-1))]
+    return [x, w, Tensor(bias.name, (count,), bias.dtype, quantization, bias.data.reshape(-1))]
 
 
 def convolution(kind: str, option_table: str, channel_axis: int) -> Translation:
@@ -82,14 +86,16 @@ def convolution(kind: str, option_table: str, channel_axis: int) -> Translation:
             attrs["groups"] = x.shape[3] // w.shape[3]
         elif importer.match == "xnnpack":
             attrs |= of_uint8(importer, x)
+        inputs = layer(x, w, node.inputs)
+        rounding = requantization(importer) if x.dtype == "int8" else int16.layer(importer, node, inputs, options)
         importer.emit(
             kind,
             node,
-            layer(x, w, node.inputs),
+            inputs,
             stride=(options.StrideH(), options.StrideW()),
             dilation=dilation,
             padding=padding(importer, options, x, w.shape[1:3], dilation),
-            **requantization(importer),
+            **rounding,
             **attrs,
         )
 
@@ -101,19 +107,22 @@ def fully_connected(importer: Importer, node: Node) -> None:
     x, w = node.inputs[0], weights(node.inputs[1], 0)
     rows = x.size // w.shape[1]
     flat = importer.between(node, x, (rows, w.shape[1]))
+    inputs = layer(flat, w, node.inputs)
     attrs: dict[str, Any] = {"rounding": "DOUBLE"}
-    if importer.match != "tflm":  # LiteRT multiplies by a float here, unlike in convolutions
+    if x.dtype == "int16":
+        attrs = int16.layer(importer, node, inputs, options)
+    elif importer.match != "tflm":  # LiteRT multiplies by a float here, unlike in convolutions
         attrs = {"rounding": "SINGLE", "engine": importer.match}
-    direct = node.output.shape == (rows, w.shape[0])
-    y = node.output if direct else Tensor(f"{node.name}_rows", (rows, w.shape[0]), "int8", node.output.quantization)
+    shape = (rows, w.shape[0])
+    y = node.output if node.output.shape == shape else importer.new(node, "rows", shape, node.output)
     importer.emit(
         "linear",
         node,
-        layer(flat, w, node.inputs),
+        inputs,
         y,
         **(attrs | activation(importer, node, options.FusedActivationFunction())),
     )
-    if not direct:
+    if y is not node.output:
         importer.emit("reshape", node, [y])
 
 
@@ -131,14 +140,21 @@ def transpose_conv(importer: Importer, node: Node) -> None:
         if after <= -stride[k]:
             raise Unsupported("has a larger output than its stride and filter produce")
         sides += [before, max(after, 0)]
+    inputs = layer(x, w, [x, w, *node.inputs[3:]])
+    if x.dtype == "int16":
+        rounding = int16.layer(importer, node, inputs, options)
+    # Filters smaller than the stride are computed by LiteRT, not by XNNPACK; LiteRT rounds twice.
+    elif min(size[k] - stride[k] for k in range(2)) < 0:
+        rounding = {"rounding": "DOUBLE"}
+    else:
+        rounding = requantization(importer)
     importer.emit(
         "transpose_conv2d",
         node,
-        layer(x, w, [x, w, *node.inputs[3:]]),
+        inputs,
         stride=stride,
         padding=tuple(sides),
-        # Filters smaller than the stride are computed by LiteRT, not by XNNPACK; LiteRT rounds twice.
-        **({"rounding": "DOUBLE"} if min(size[k] - stride[k] for k in range(2)) < 0 else requantization(importer)),
+        **rounding,
         **activation(importer, node, options.FusedActivationFunction()),
         **(of_uint8(importer, x) if importer.match == "xnnpack" else {}),
     )

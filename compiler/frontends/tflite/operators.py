@@ -5,7 +5,16 @@ Each function takes the importer and a node, and appends operators that compute 
 
 from __future__ import annotations
 
-from qrt.compiler.frontends.tflite import activations, arithmetic, gathers, layers, movement, recurrent, reductions
+from qrt.compiler.frontends.tflite import (
+    activations,
+    arithmetic,
+    gathers,
+    int16,
+    layers,
+    movement,
+    recurrent,
+    reductions,
+)
 from qrt.compiler.frontends.tflite.edges import dequantize, quantize
 from qrt.compiler.frontends.tflite.engine import Translation
 from qrt.compiler.frontends.tflite.node import KEEPING
@@ -96,4 +105,30 @@ OPERATORS: dict[str, Translation] = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": recurrent.unidirectional_sequence_lstm,
     "UNPACK": movement.unpack,
     "ZEROS_LIKE": gathers.fill,
+}
+
+# Operators that move int16 codes as they are.
+MOVING_INT16 = frozenset(
+    {
+        *("BATCH_TO_SPACE_ND", "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "GATHER_ND"),
+        *("MIRROR_PAD", "PACK", "PAD", "PADV2", "RESHAPE", "REVERSE_V2", "SELECT", "SELECT_V2", "SLICE"),
+        *("SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TILE"),
+        *("TRANSPOSE", "UNPACK"),
+    }
+)
+# Operators on int16 codes whose translation is that for int8.
+AS_INT8 = (
+    *("ADD", "AVERAGE_POOL_2D", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "DEQUANTIZE", "FULLY_CONNECTED"),
+    *("MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM", "MUL", "QUANTIZE", "RELU", "SUB", "SUM", "TRANSPOSE_CONV"),
+)
+# All operators on int16 codes.
+OF_INT16: dict[str, Translation] = {
+    **{kind: OPERATORS[kind] for kind in (*MOVING_INT16, *AS_INT8)},
+    "ABS": int16.absolute,
+    "LEAKY_RELU": int16.leaky_relu,
+    "LOGISTIC": int16.gate("sigmoid"),
+    "PRELU": int16.prelu,
+    "RELU6": int16.relu6,
+    "SOFTMAX": int16.softmax,
+    "TANH": int16.gate("tanh"),
 }

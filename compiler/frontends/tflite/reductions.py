@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ def total(importer: Importer, node: Node) -> None:
     flat, whole = reduced(importer, node)
     attrs: dict[str, Any] = {"total": True, "rounding": "SINGLE"} | float32(importer, "XNNPACK")
     if importer.match != "xnnpack":
-        attrs = {"requant": functions.double(flat.scale / whole.scale)}
+        attrs = {"requant": functions.double(flat.scale / whole.scale, whole.dtype)}
     importer.emit("mean", node, [flat], whole, **attrs)
     _write(importer, node, whole)
 
@@ -92,8 +93,11 @@ def mean_requant(x: Tensor, y: Tensor, count: int) -> Requant:
     """The multiplier of the scales with 1 / count folded in as in TFLite: in integers, rounded down."""
     multiplier, shift = quantize_multiplier(x.scale / y.scale)
     spare = min(count.bit_length() - 1, 32, 62 - shift)
-    multiplier, shift = (multiplier << spare) // count, shift + spare
-    return Requant(np.array([multiplier], np.int32), np.array([shift], np.uint8), rounding="DOUBLE")
+    return replace(
+        functions.double(x.scale / y.scale, y.dtype),
+        multiplier=np.array([(multiplier << spare) // count], np.int32),
+        shift=np.array([shift + spare], np.uint8),
+    )
 
 
 def arg_extreme(greatest: bool) -> Translation:

@@ -28,7 +28,6 @@ WHOLE = "quantize the whole network to int8"
 TYPES = {
     "float32": ("floats", WHOLE),
     "float16": ("floats", WHOLE),
-    "int16": ("int16 activations", WHOLE),
     **dict.fromkeys(("int32", "int64", "bool"), ("integers", "compute them outside of it, or make them constants")),
 }
 
@@ -58,14 +57,12 @@ def of_subgraphs(kinds: Sequence[Iterable[str]]) -> str:
 
 
 def of_file(nodes: Sequence[Node], path: str) -> str | None:
-    """Why a network without any int8 activations is refused."""
+    """Why a network without any int8 or int16 activations is refused."""
     activations = [tensor for node in nodes for tensor in (*node.inputs, *node.outputs) if tensor.data is None]
     constants = [tensor for node in nodes for tensor in node.inputs if tensor.data is not None]
     types = {tensor.dtype for tensor in activations}
-    if "int8" in types or any(node.kind == "CUSTOM" and node.custom in COMPILED for node in nodes):
+    if types & {"int8", "int16"} or any(node.kind == "CUSTOM" and node.custom in COMPILED for node in nodes):
         return None
-    if "int16" in types:
-        return "has int16 activations (16x8 quantization); quantize activations to int8"
     if "float32" not in types:
         return None
     if any(tensor.dtype == "int8" and tensor.quantization is not None for tensor in constants):

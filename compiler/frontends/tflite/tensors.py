@@ -10,6 +10,7 @@ import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.frontends.importer import Unsupported, check_scales
+from qrt.compiler.integers.codes import LIMITS
 from qrt.compiler.ir import Quantization, Tensor
 from qrt.compiler.untrusted import too_large
 
@@ -66,8 +67,8 @@ def _quantization(source: Any) -> Quantization | None:
 
 
 def check_numbers(tensor: Tensor) -> None:
-    """Raises `Unsupported` unless the codes of an int8 tensor mean numbers."""
-    if tensor.dtype != "int8":
+    """Raises `Unsupported` unless the codes of a tensor mean numbers."""
+    if tensor.dtype not in ("int8", "int16"):
         return
     if tensor.quantization is None:
         raise Unsupported(f"{tensor.name!r} has no scale; quantize the network again")
@@ -76,7 +77,8 @@ def check_numbers(tensor: Tensor) -> None:
     if axis is not None and (tensor.data is None or not 0 <= axis < len(tensor.shape) or count != tensor.shape[axis]):
         raise Unsupported(f"{tensor.name!r} has {count} scales for shape {list(tensor.shape)}; convert the file again")
     zero_point = tensor.quantization.zero_point
-    if np.min(zero_point) < -128 or np.max(zero_point) > 127:
+    lowest, highest = LIMITS[tensor.dtype]
+    if np.min(zero_point) < lowest or np.max(zero_point) > highest:
         raise Unsupported(f"the zero point of {tensor.name!r} is not one of its codes; quantize the network again")
 
 

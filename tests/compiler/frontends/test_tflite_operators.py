@@ -48,7 +48,7 @@ def kept(kind: str) -> Make:
 def binary(kind: str, table: str, shapes: Sequence[Shape] = ((1, 4, 5, 6), (1, 4, 5, 6))) -> Make:
     def make(m: Model) -> None:
         a, b = (m.x(shape) for shape in shapes)
-        scale = m.scales[0] * m.scales[1] * 90.7 if kind == "MUL" else m.scales[0] + m.scales[1]
+        scale = m.scales[0] * m.scales[1] * 90.7 / m.step if kind == "MUL" else m.scales[0] + m.scales[1]
         y = m.y(np.broadcast_shapes(*shapes), scale)
         m.file.operator(kind, [a, b], [y], table, fused_activation_function=int(m.rng.choice(ACTIVATIONS)))
 
@@ -87,7 +87,7 @@ def moved(
 
 def padv2(m: Model) -> None:
     x, scale, zero_point = same(m, (1, 3, 4, 2))
-    value = m.constant([int(m.rng.integers(-128, 128))], "int8", scale=scale, zero_point=zero_point)
+    value = m.constant(m.codes((1,)), m.dtype, scale=scale, zero_point=zero_point)
     pads = m.constant([[0, 0], [1, 2], [0, 1], [2, 0]])
     m.file.operator("PADV2", [x, pads, value], [m.y((1, 6, 5, 4), scale, zero_point)], "PadV2Options")
 
@@ -116,7 +116,7 @@ def transpose_conv(stride: int, size: int, padding: int, out: int) -> Make:
         w, bias = m.weights((6, size, size, 5), 0, m.scales[0])
         width = out + stride
         shape = m.constant([1, out, width, 6])
-        y = m.y((1, out, width, 6), 0.4)
+        y = m.y((1, out, width, 6), 0.4 * m.step)
         options = {"padding": padding, "stride_h": stride, "stride_w": stride}
         m.file.operator("TRANSPOSE_CONV", [shape, w, x, bias], [y], "TransposeConvOptions", **options)
 
@@ -128,7 +128,7 @@ def batch_matmul(a: Shape, b: Shape, **options: Any) -> Make:
         x, w = m.x(a), m.x(b)
         rows = a[-1] if options.get("adj_x") else a[-2]
         columns = b[-2] if options.get("adj_y") else b[-1]
-        y = m.y((*np.broadcast_shapes(a[:-2], b[:-2]), rows, columns), m.scales[0] * m.scales[1] * 301.7)
+        y = m.y((*np.broadcast_shapes(a[:-2], b[:-2]), rows, columns), m.scales[0] * m.scales[1] * 301.7 / m.step)
         m.file.operator("BATCH_MATMUL", [x, w], [y], "BatchMatMulOptions", **options)
 
     return make
@@ -174,7 +174,7 @@ def conv(kind: str, depth: int = 1) -> Make:
             options["depth_multiplier"] = depth
         height, width = (2, 5) if options["padding"] else (3, 6)
         table = "Conv2DOptions" if kind == "CONV_2D" else "DepthwiseConv2DOptions"
-        y = m.y((1, height, width, out), 0.1)
+        y = m.y((1, height, width, out), 0.1 * m.step)
         options["fused_activation_function"] = int(m.rng.choice(ACTIVATIONS))
         m.file.operator(kind, [x, *inputs], [y], table, **options)
 
@@ -184,8 +184,12 @@ def conv(kind: str, depth: int = 1) -> Make:
 def fully_connected(m: Model) -> None:
     x = m.x((3, 12))
     w = m.constant(m.rng.integers(-127, 128, (5, 12)), "int8", scale=0.004)
-    bias = m.constant(m.rng.integers(-2000, 2000, 5), scale=np.float32(0.004) * np.float32(m.scales[0]))
-    m.file.operator("FULLY_CONNECTED", [x, w, bias], [m.y((3, 5), 0.1)], "FullyConnectedOptions")
+    bias = m.constant(
+        m.rng.integers(-2000, 2000, 5) * round(1 / m.step),
+        "int32" if m.dtype == "int8" else "int64",
+        scale=np.float32(0.004) * np.float32(m.scales[0]),
+    )
+    m.file.operator("FULLY_CONNECTED", [x, w, bias], [m.y((3, 5), 0.1 * m.step)], "FullyConnectedOptions")
 
 
 def pool(kind: str) -> Make:
@@ -283,8 +287,8 @@ ENGINES: dict[str, Callable[..., list[Array]]] = {
 }
 
 
-def drawn(name: str, trial: int) -> Model:
-    m = Model(np.random.default_rng([zlib.crc32(name.encode()), trial]))
+def drawn(name: str, trial: int, dtype: str = "int8") -> Model:
+    m = Model(np.random.default_rng([zlib.crc32(name.encode()), trial]), dtype)
     MODELS[name](m)
     return m
 
@@ -302,6 +306,30 @@ def test_every_byte(name: str, match: str, tmp_path: Path) -> None:
             if expected.dtype != np.int8:
                 expected = (expected - 128).astype(np.int8)
             np.testing.assert_array_equal(got.reshape(expected.shape), expected)
+
+
+# Operators on int16 codes; test_tflite_int16.py has those whose output scale is fixed, and layers of every kind.
+INT16 = [
+    name
+    for name in MODELS
+    if name.split()[0]
+    in {
+        *("ADD", "AVERAGE_POOL_2D", "BATCH_MATMUL", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"),
+        *("MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM", "MUL", "PAD", "SLICE", "SPLIT", "STRIDED_SLICE", "SUB"),
+        *("TRANSPOSE", "TRANSPOSE_CONV"),
+    }
+]
+
+
+@pytest.mark.parametrize("name", INT16)
+def test_every_code_of_int16(name: str, tmp_path: Path) -> None:
+    for trial in range(3):
+        m = drawn(name, trial, "int16")
+        content, inputs = m.to_bytes(), [m.codes(shape) for shape in m.shapes]
+        theirs = ENGINES["tflm"](content, inputs, len(m.outputs))
+        got = ours(tmp_path / "one.tflite", content, "tflm", inputs)
+        for expected, codes in zip(theirs, got, strict=True):
+            np.testing.assert_array_equal(codes.reshape(expected.shape), expected)
 
 
 @pytest.mark.parametrize("match", ENGINES)
