@@ -96,6 +96,8 @@ class _Exporter:
         for tensor in self.graph.tensors():
             if not tensor.is_constant and tensor.dtype == "int32":
                 self.problems.append(Problem(tensor.name, "tensor", "is int32 accumulators, unsupported in .tflite"))
+            elif tensor.dtype == "int16":
+                self.problems.append(Problem(tensor.name, "tensor", "is int16, which is not exported to .tflite"))
             elif not tensor.is_constant and tensor.scale == 0:
                 self.problems.append(Problem(tensor.name, "tensor", "has no scale, which .tflite requires"))
         if self.problems:

@@ -98,7 +98,7 @@ def relu6(importer: Importer, node: Node) -> None:
     if importer.match != "tflm":
         activations.relu("RELU6")(importer, node)
         return
-    six = int(half_away(np.float32(6) / np.float32(x.scale)))
+    six = int(half_away(np.asarray(np.float32(6) / np.float32(x.scale))))
     importer.emit("clamp", node, [x], output_min=0, output_max=min(six, 2**15 - 1))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,29 @@ def pad(importer: Importer, node: Node) -> None:
     pads = constant(node, 1, "paddings").reshape(-1, 2)
     value = int(constant(node, 2, "value").reshape(-1)[0]) if len(node.inputs) > 2 else node.output.zero_point
     before, after = tuple(pads[:, 0].tolist()), tuple(pads[:, 1].tolist())
-    importer.emit("pad", node, node.inputs[:1], before=before, after=after, value=value)
+    if value and node.output.dtype == "int16":
+        _surround(importer, node, before, after, value)
+    else:
+        importer.emit("pad", node, node.inputs[:1], before=before, after=after, value=value)
+
+
+def _surround(importer: Importer, node: Node, before: tuple[int, ...], after: tuple[int, ...], value: int) -> None:
+    """A pad with int16 codes other than 0, of which the operator pad has none: constants beside x, axis by axis."""
+    x, y = node.inputs[0], node.output
+
+    def constant_of(shape: tuple[int, ...], side: str) -> Tensor:
+        return replace(importer.new(node, side, shape, y), data=np.full(shape, value, np.int16))
+
+    for axis, counts in enumerate(zip(before, after, strict=True)):
+        first, last = (
+            [constant_of((*x.shape[:axis], count, *x.shape[axis + 1 :]), f"{side}{axis}")] if count else []
+            for side, count in zip(("before", "after"), counts, strict=True)
+        )
+        if first or last:
+            shape = (*x.shape[:axis], x.shape[axis] + sum(counts), *x.shape[axis + 1 :])
+            wider = importer.new(node, f"axis{axis}", shape, y)
+            x = importer.emit("concat", node, [*first, x, *last], wider, axis=axis)
+    importer.emit("reshape", node, [x])
 
 
 def reshape(importer: Importer, node: Node) -> None:

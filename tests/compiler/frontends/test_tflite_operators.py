@@ -315,7 +315,7 @@ INT16 = [
     if name.split()[0]
     in {
         *("ADD", "AVERAGE_POOL_2D", "BATCH_MATMUL", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"),
-        *("MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM", "MUL", "PAD", "SLICE", "SPLIT", "STRIDED_SLICE", "SUB"),
+        *("MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM", "MUL", "PAD", "PADV2", "SLICE", "SPLIT", "STRIDED_SLICE", "SUB"),
         *("TRANSPOSE", "TRANSPOSE_CONV"),
     }
 ]
