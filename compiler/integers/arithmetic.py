@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from qrt.compiler.ir import Op
 
 
+PRODUCT_LIMIT = 2**63
 # What a shifted accumulator may be with DOUBLE rounding, by the type of the output (V49).
 DOUBLE_LIMIT = {"int8": 2**31 - 2**8, "int16": 2**31 - 2**16}
 # By how many bits add's TFLITE form shifts codes to the left, so that halves are not lost.
@@ -35,6 +36,18 @@ def rounding_shift(v: Any, n: Any) -> Any:
 def implied_addend(multiplier: Any, shift: Any, bias: Any, y_zero_point: int) -> Any:
     """``bias * multiplier + 2^(shift-1) + y_zero_point * 2^shift``: the addend of SINGLE (SPEC.md, section 1.1)."""
     return bias * multiplier + ((1 << shift) >> 1) + (y_zero_point << shift)
+
+
+def halved(multiplier: int, shift: int) -> tuple[int, int]:
+    """The same factor with one bit less."""
+    return (multiplier + 1) // 2, shift - 1
+
+
+def fitted(multiplier: int, shift: int, acc_max: int, zero_point: int) -> tuple[int, int]:
+    """Drops low bits of the multiplier until acc * multiplier + addend fits into int64."""
+    while implied_addend(multiplier, shift, acc_max, abs(zero_point)) >= PRODUCT_LIMIT:
+        multiplier, shift = halved(multiplier, shift)
+    return multiplier, shift
 
 
 def fits_double(acc_max: int, shift: int, y_dtype: str = "int8") -> bool:

@@ -63,16 +63,19 @@ def per_tensor(scale: float, zero_point: int, dtype: str = "int8") -> Quantizati
     return Quantization(np.array(scale, np.float32), np.array(zero_point, np.int32))
 
 
-def activation_codes(low: float | None, high: float | None, quantization: Quantization) -> dict[str, int]:
+def activation_codes(
+    low: float | None, high: float | None, quantization: Quantization, dtype: str = "int8"
+) -> dict[str, int]:
     """output_min and output_max for the real bounds of an activation, rounded like values."""
+    least, largest = LIMITS[dtype]
 
     def code(real: float) -> int:
         scaled = np.rint(np.float64(real) / np.float64(quantization.scale)) + int(quantization.zero_point)
-        return int(np.clip(scaled, -128, 127))
+        return int(np.clip(scaled, least, largest))
 
     return {
-        "output_min": -128 if low is None else code(low),
-        "output_max": 127 if high is None else code(high),
+        "output_min": least if low is None else code(low),
+        "output_max": largest if high is None else code(high),
     }
 
 

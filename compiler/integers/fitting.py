@@ -20,6 +20,7 @@ from qrt.compiler.integers.singles import (
     UNMODELED,
     average_codes,
     codes_of_function,
+    every_code,
     product_codes,
     requantized,
     sum_codes,
@@ -46,6 +47,8 @@ def match_float32(op: Op, report: Report) -> None:
     """Matches a lowered operator's codes as closely as possible to the method named by ``op.attrs["float32"]``."""
     if op.attrs["float32"] in UNMODELED:
         report.deviation(op, 0, 0, f"{UNMODELED[op.attrs['float32']]}, cases not counted")
+    elif op.kind != "requantize" and "int16" in (op.inputs[0].dtype, op.output.dtype):  # too many cases
+        report.deviation(op, 0, 0, f"{UNMODELED['ROUNDED']}, cases not counted")
     elif op.kind in MATCHED:
         MATCHED[op.kind](op, report)
 
@@ -66,8 +69,12 @@ def _requantize(op: Op, report: Report) -> None:
         if unsure:
             report.deviation(op, unsure, wanted.size, "codes")
     else:
-        wanted = _bounded(op, requantized(x.quantization, y.quantization, op.attrs["float32"]))
-    if not np.array_equal(requantize(CODES - x.zero_point, requant, y.zero_point), wanted):
+        wanted = _bounded(op, requantized(x, y, op.attrs["float32"]))
+    steps = every_code(x) - x.zero_point
+    if "int16" in (x.dtype, y.dtype):  # no table has so many codes
+        if left := _fit(op, steps, wanted):
+            report.deviation(op, left, wanted.size, "codes")
+    elif not np.array_equal(requantize(steps, requant, y.zero_point), wanted):
         op.kind, op.attrs = "lut", {"table": wanted.astype(np.int8)}
 
 

@@ -6,11 +6,13 @@ and round once: that is SPEC.md's SINGLE, with a small multiplier. Layers with i
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.integers import gates
-from qrt.compiler.integers.arithmetic import fits_double, implied_addend
+from qrt.compiler.integers.arithmetic import fits_double, fitted, implied_addend
 from qrt.compiler.integers.channels import Channels, Requant, merged, quantize_multiplier
 from qrt.compiler.integers.codes import steps
 from qrt.compiler.ir import Op
@@ -36,23 +38,16 @@ def layer_requant(op: Op, channels: Channels, bounds: tuple[int, int]) -> Requan
     CompileError
         A sum of a channel can leave the range of its kernel.
     """
-    rounding, narrow = op.attrs.get("rounding", "SINGLE"), op.attrs.get("narrow", False)
-    rows = []
-    for c, (unit, acc, bias) in enumerate(zip(channels.unit, channels.acc_max.tolist(), channels.bias, strict=True)):
-        largest = acc + abs(bias)
-        try:
-            multiplier, shift = quantize_multiplier(unit / channels.y_scale)
-            if narrow:
-                multiplier, shift = narrowed(multiplier, shift, largest)
-        except ValueError as error:
-            raise CompileError([Problem(op.name, op.kind, f"channel {c}: {error}; requantize the layer")]) from None
-        if rounding == "DOUBLE" and not fits_double(largest, shift, op.output.dtype):
-            reason = f"the sums of channel {c} can overflow int32; convert the network with int64 biases"
-            raise CompileError([Problem(op.name, op.kind, reason)])
-        rows.append((multiplier, shift))
+    rows = [_channel(op, channels, c) for c in range(len(channels.bias))]
     multipliers, shifts = zip(*rows, strict=True)
     addend, zero_point = None, op.output.zero_point
-    if any(abs(bias) >= INT32 for bias in channels.bias):
+    if op.attrs.get("float_bias", False):
+        reals = [Fraction(real) / Fraction(channels.y_scale) for real in channels.bias_real]
+        addend = [
+            round(real * 2**shift) + implied_addend(multiplier, shift, 0, zero_point)
+            for real, (multiplier, shift) in zip(reals, rows, strict=True)
+        ]
+    elif any(abs(bias) >= INT32 for bias in channels.bias):
         addend = [implied_addend(*row, bias, zero_point) for row, bias in zip(rows, channels.bias, strict=True)]
     return merged(
         Requant(
@@ -60,10 +55,27 @@ def layer_requant(op: Op, channels: Channels, bounds: tuple[int, int]) -> Requan
             np.array(shifts, np.uint8),
             np.array(channels.bias, np.int32) if any(channels.bias) and addend is None else None,
             np.array(addend, np.int64) if addend is not None else None,
-            rounding,
+            op.attrs.get("rounding", "SINGLE"),
             *bounds,
         )
     )
+
+
+def _channel(op: Op, channels: Channels, c: int) -> tuple[int, int]:
+    """Multiplier and shift of a channel."""
+    largest, y = int(channels.acc_max[c]) + abs(channels.bias[c]), op.output
+    try:
+        multiplier, shift = quantize_multiplier(channels.unit[c] / channels.y_scale)
+        if op.attrs.get("narrow", False):
+            return narrowed(multiplier, shift, largest)
+    except ValueError as error:
+        raise CompileError([Problem(op.name, op.kind, f"channel {c}: {error}; requantize the layer")]) from None
+    if op.attrs.get("rounding", "SINGLE") == "SINGLE":
+        return fitted(multiplier, shift, largest, y.zero_point)
+    if not fits_double(largest, shift, y.dtype):
+        reason = f"the sums of channel {c} can overflow int32; convert the network with int64 biases"
+        raise CompileError([Problem(op.name, op.kind, reason)])
+    return multiplier, shift
 
 
 def lower_gate(op: Op) -> None:

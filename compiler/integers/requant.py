@@ -15,7 +15,15 @@ from fractions import Fraction
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.integers.arithmetic import LEFT_SHIFT, fits_double, implied_addend, requantize
+from qrt.compiler.integers.arithmetic import (
+    LEFT_SHIFT,
+    PRODUCT_LIMIT,
+    fits_double,
+    fitted,
+    halved,
+    implied_addend,
+    requantize,
+)
 from qrt.compiler.integers.channels import (
     CHANNEL_AXIS,
     MAX_SHIFT,
@@ -30,7 +38,6 @@ from qrt.compiler.integers.codes import LIMITS, bounds, steps
 from qrt.compiler.integers.fitting import match_float32
 from qrt.compiler.integers.gemmlowp import softmax_exponential
 from qrt.compiler.integers.int16 import (
-    NARROW_LIMIT,
     layer_requant,
     lower_gate,
     lower_leaky_relu,
@@ -47,22 +54,10 @@ from qrt.compiler.report import Report
 from qrt.schema.operators import OPERATORS
 
 ACC_LIMIT = 2**31
-PRODUCT_LIMIT = 2**63
 # Largest bias after a channel's scale is widened; half of the accumulator's range remains for the products.
 WIDE_BIAS = 2**30
 # Fraction bits of a constant channel's bias.
 CONSTANT_BITS = 16
-
-
-def _halve(multiplier: int, shift: int) -> tuple[int, int]:
-    return (multiplier + 1) // 2, shift - 1
-
-
-def _fit(multiplier: int, shift: int, acc_max: int, zero_point: int) -> tuple[int, int]:
-    """Drops low bits of the multiplier until acc * multiplier + addend fits into int64."""
-    while implied_addend(multiplier, shift, acc_max, abs(zero_point)) >= PRODUCT_LIMIT:
-        multiplier, shift = _halve(multiplier, shift)
-    return multiplier, shift
 
 
 def _reach(tensor: Tensor) -> int:
@@ -241,7 +236,7 @@ def _sum_channel(op: Op, unit: float, bias: float) -> tuple[int, int, int, int]:
         addend = implied_addend(1, shift, constant, y.zero_point)
         if b_multiplier < 2**55 and 2**31 * multiplier + 2**7 * b_multiplier + abs(addend) < PRODUCT_LIMIT:
             return multiplier, shift, b_multiplier, addend
-        multiplier, shift = _halve(multiplier, shift)
+        multiplier, shift = halved(multiplier, shift)
 
 
 def _lower_requantize_sum(op: Op, unit: Reals, bias: Reals) -> None:
@@ -268,7 +263,7 @@ def _multipliers(op: Op, channels: Channels, rounding: str, report: Report) -> t
         if multiplier == 0:
             vanished.append(c)
         if rounding == "SINGLE":
-            multiplier, shift = _fit(multiplier, shift, acc + abs(channels.bias[c]), margin)
+            multiplier, shift = fitted(multiplier, shift, acc + abs(channels.bias[c]), margin)
         elif not fits_double(acc + abs(channels.bias[c]), shift):
             reason = f"channel {c}: a real multiplier of {real:g} overflows with DOUBLE rounding; use SINGLE"
             raise CompileError([Problem(op.name, op.kind, reason)])
@@ -300,7 +295,7 @@ def _single_requant(op: Op, real: float, acc_max: int) -> None:
             [Problem(op.name, op.kind, f"{error}; the scales of its tensors are too far apart")]
         ) from None
     if rounding == "SINGLE":
-        multiplier, shift = _fit(multiplier, shift, acc_max, op.output.zero_point)
+        multiplier, shift = fitted(multiplier, shift, acc_max, op.output.zero_point)
     elif not fits_double(acc_max, shift, op.output.dtype):
         raise CompileError([Problem(op.name, op.kind, f"a real multiplier of {real:g} overflows with DOUBLE rounding")])
     op.attrs["requant"] = Requant(
@@ -323,8 +318,8 @@ def _lower_elementwise(op: Op) -> None:
 
 def _lower_matmul(op: Op) -> None:
     acc_max = math.prod(map(_reach, op.inputs)) * op.inputs[0].shape[-1]
-    if acc_max >= (NARROW_LIMIT if op.attrs.get("narrow", False) else ACC_LIMIT):
-        reason = f"sums of {op.inputs[0].shape[-1]} products can overflow; split the matrix product"
+    if acc_max >= ACC_LIMIT and op.inputs[0].dtype == "int8":
+        reason = f"sums of {op.inputs[0].shape[-1]} products can overflow int32; split the matrix product"
         raise CompileError([Problem(op.name, op.kind, reason)])
     _single_requant(op, _product(op), acc_max)
 
@@ -364,6 +359,12 @@ def _check_stated(op: Op) -> None:
         raise CompileError([Problem(op.name, op.kind, reason)])
 
 
+def _check_pad(op: Op) -> None:
+    if op.output.dtype == "int16" and op.attrs["value"] != 0:
+        reason = "pads int16 codes with another code than 0; quantize them with zero point 0"
+        raise CompileError([Problem(op.name, op.kind, reason)])
+
+
 def _lower_add(op: Op, report: Report) -> None:
     a, b, y = op.inputs[0], op.inputs[1], op.output
     if op.attrs.get("form", "COMMON_SHIFT") == "TFLITE":
@@ -377,16 +378,21 @@ def _lower_add(op: Op, report: Report) -> None:
         return
     largest, shift = quantize_multiplier(max(reals))
     low, high = LIMITS[y.dtype]
-    largest, shift = _fit(largest, shift, 4 * (high - low), y.zero_point)
+    largest, shift = fitted(largest, shift, 4 * (high - low), y.zero_point)
     multipliers = [min(2**31 - 1, round(Fraction(real) * 2**shift)) for real in reals]
     op.attrs.update(a_multiplier=multipliers[0], b_multiplier=multipliers[1], shift=shift)
 
 
 def _lower_softmax(op: Op) -> None:
+    is_tflite = op.attrs.get("form", "EXACT") == "TFLITE"
     if op.inputs[0].dtype == "int16":
+        if not is_tflite:
+            raise CompileError(
+                [Problem(op.name, op.kind, "reads int16 codes, which is not supported; use 8 bits for it")]
+            )
         lower_softmax(op)
         return
-    if op.attrs.get("form", "EXACT") == "TFLITE":
+    if is_tflite:
         if op.output.dtype == "int8" and (op.output.zero_point != -128 or op.output.scale != 1 / 256):
             reason = "the TFLITE form of softmax needs an output scale of 1/256 and zero point -128"
             raise CompileError([Problem(op.name, op.kind, reason)])
@@ -413,6 +419,7 @@ def lower(graph: Graph, report: Report) -> Graph:
         "tanh": lower_gate,
         "matmul": _lower_matmul,
         "mean": _lower_mean,
+        "pad": _check_pad,
         "softmax": _lower_softmax,
         "layer_norm": lower_layer_norm,
         "log_softmax": lower_log_softmax,

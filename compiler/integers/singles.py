@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrt.compiler.integers.codes import LIMITS
 from qrt.compiler.integers.thresholds import TORCH
 
 if TYPE_CHECKING:
-    from qrt.compiler.ir import Op, Quantization
+    from qrt.compiler.ir import Op, Quantization, Tensor
 
 Ints = NDArray[np.int64]
 Singles = NDArray[np.float32]
@@ -68,17 +69,24 @@ def scaled(real: Any, quantization: Quantization, way: str) -> Singles:
     return result
 
 
-def quantized(real: Any, quantization: Quantization, way: str) -> Ints:
-    """The codes, -128 to 127, that an engine gives for float32 values."""
+def quantized(real: Any, quantization: Quantization, way: str, dtype: str = "int8") -> Ints:
+    """The codes of a type that an engine gives for float32 values."""
     if way == "QUANTIZED":
         return _with_zero_point(np.asarray(real, np.float32), quantization, True)
     codes = np.rint(scaled(real, quantization, way)).astype(np.int64) + int(quantization.zero_point)
-    return np.clip(codes, -128, 127)
+    return np.clip(codes, *LIMITS[dtype])
 
 
-def requantized(x: Quantization, y: Quantization, way: str) -> Ints:
-    """The codes under `y` for the codes -128 to 127 under `x`."""
-    return quantized(dequantized(np.arange(-128, 128), x), y, way)
+def every_code(tensor: Tensor) -> Ints:
+    """The codes that a tensor can have, in order."""
+    low, high = LIMITS[tensor.dtype]
+    return np.arange(low, high + 1)
+
+
+def requantized(x: Tensor, y: Tensor, way: str) -> Ints:
+    """The codes of `y` for all codes of `x`."""
+    assert x.quantization is not None and y.quantization is not None
+    return quantized(dequantized(every_code(x), x.quantization), y.quantization, way, y.dtype)
 
 
 def _raised(op: Op) -> int:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 TRANSLATORS = NODES | QLINEAR_NODES
 # Whose operators are known: ONNX's, and onnxruntime's own.
 DOMAINS = ("", "ai.onnx", "com.microsoft")
-DTYPES = {1: "float32", 2: "uint8", 3: "int8"}
+DTYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16"}
 REMEDY = "save the model again, with its weights in the model or in one file next to it"
 
 
@@ -160,7 +160,7 @@ def _inputs(importer: Importer, graph: onnx.GraphProto) -> list[Problem]:
             continue
         tensor_type = value.type.tensor_type
         if tensor_type.elem_type not in DTYPES:
-            problems.append(Problem(value.name, "input", "has a type other than float32, int8 or uint8"))
+            problems.append(Problem(value.name, "input", "has a type other than float32, int8, uint8, int16 or uint16"))
             continue
         dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor_type.shape.dim]
         if dims and dims[0] is None:

@@ -6,6 +6,8 @@ no other node reads the intermediate results. Ties depend on it.
 
 from __future__ import annotations
 
+import numpy as np
+
 from qrt.compiler.ir import Graph, Op, Tensor
 
 # Operators between codes whose ties depend on float32, and the nodes among them that have a QLinear kernel.
@@ -69,7 +71,7 @@ def _codes_above(graph: Graph, tensor: Tensor, producers: dict[Tensor, Op]) -> s
         return ""
     quantize = producers.get(op.inputs[0])
     is_paired = is_paired or (quantize is not None and _is_pair(graph, quantize))
-    return "uint8" if is_paired else op.inputs[0].dtype
+    return "uint8" if is_paired and op.inputs[0].dtype == "int8" else op.inputs[0].dtype
 
 
 def _is_pair(graph: Graph, quantize: Op) -> bool:
@@ -100,7 +102,8 @@ def _codes_below(graph: Graph, op: Op) -> str:
             return ""
         (op,) = readers
         if op.kind == "quantize":
-            return "uint8" if is_paired or _is_pair(graph, op) else op.output.dtype
+            is_paired = is_paired or _is_pair(graph, op)
+            return "uint8" if is_paired and op.output.dtype == "int8" else op.output.dtype
         if op.attrs.get("source") in PASSED:
             is_paired = True
         elif not _is_inserted(op) and not _is_range(graph, op):
@@ -113,7 +116,7 @@ def _is_range(graph: Graph, op: Op) -> bool:
     if op.kind not in ("relu", "clip") or len(readers) != 1 or readers[0].kind != "quantize":
         return False
     codes = readers[0].output
-    limits = (0, 255) if codes.dtype == "uint8" else (-128, 127)
-    least, largest = (codes.scale * (limit - codes.zero_point) for limit in limits)
+    limits = np.iinfo(codes.dtype)
+    least, largest = (codes.scale * (limit - codes.zero_point) for limit in (limits.min, limits.max))
     low, high = (0.0, None) if op.kind == "relu" else (op.attrs.get("min"), op.attrs.get("max"))
     return (low is None or low <= least) and (high is None or high >= largest)

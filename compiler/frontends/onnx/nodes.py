@@ -22,7 +22,7 @@ from qrt.compiler.ir import Quantization
 if TYPE_CHECKING:
     import onnx
 
-CODES = ("int8", "uint8")
+CODES = ("int8", "uint8", "int16", "uint16")
 
 
 def _type_name(number: int) -> str:
@@ -38,7 +38,7 @@ def quantize_linear(importer: Importer, node: onnx.NodeProto) -> None:
     dtype = _type_name(attrs["output_dtype"]) if attrs.get("output_dtype") else "uint8"
     dtype = importer.input(node, 2).dtype if importer.has(node, 2) else dtype
     if dtype not in CODES:
-        raise Unsupported(f"quantizes to {dtype}; only int8 and uint8 are supported")
+        raise Unsupported(f"quantizes to {dtype}; only int8, uint8, int16 and uint16 are supported")
     quantization = importer.quantization(node, 1, 2, attrs.get("axis", 1) % max(len(importer.input(node).shape), 1))
     if quantization.per_channel:
         quantize_channels(importer, node, quantization, dtype)
@@ -50,7 +50,7 @@ def dequantize_linear(importer: Importer, node: onnx.NodeProto) -> None:
     axis = importer.attributes(node).get("axis", 1)
     codes = importer.input(node)
     if codes.dtype not in (*CODES, *(["int32"] if codes.is_constant else [])):
-        raise Unsupported(f"reads codes of type {codes.dtype}; only int8 and uint8 are supported")
+        raise Unsupported(f"reads codes of type {codes.dtype}; only int8, uint8, int16 and uint16 are supported")
     quantization = importer.quantization(node, 1, 2, axis % max(len(codes.shape), 1))
     if quantization.per_channel and not codes.is_constant:
         dequantize_channels(importer, node, codes, quantization)

@@ -10,7 +10,7 @@ import numpy as np
 
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
 
-LIMITS = {"int8": (-128, 127), "uint8": (0, 255)}
+TYPES = ("int8", "uint8", "int16", "uint16")
 
 
 def merge_pairs(graph: Graph) -> None:
@@ -39,11 +39,11 @@ def _only_reader(graph: Graph, tensor: Tensor) -> Op | None:
 def _of_both(a: Tensor, b: Tensor) -> Quantization | None:
     """The quantization of the range that both hold, in float32; None if onnxruntime leaves the two as they are."""
     x, y = a.quantization, b.quantization
-    if a.dtype != b.dtype or x is None or y is None or x.per_channel or y.per_channel:
+    if a.dtype != b.dtype or a.dtype not in TYPES or x is None or y is None or x.per_channel or y.per_channel:
         return None
     if x.same_as(y):
         return x
-    low, high = LIMITS[a.dtype]
+    low, high = np.iinfo(a.dtype).min, np.iinfo(a.dtype).max
     ends = [[np.float32(limit - int(q.zero_point)) * np.float32(q.scale) for limit in (low, high)] for q in (x, y)]
     least, largest = max(ends[0][0], ends[1][0]), min(ends[0][1], ends[1][1])
     scale = (largest - least) / np.float32(high - low)

@@ -10,6 +10,7 @@ import numpy as np
 
 from qrt.compiler.integers.singles import WRITTEN
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor, unique_name
+from qrt.schema.operators import OPERATORS
 
 NCHW_TO_NHWC = (0, 2, 3, 1)
 NHWC_TO_NCHW = (0, 3, 1, 2)
@@ -28,6 +29,8 @@ class Emitter:
         # For each result of gathers: what they gather from, and the entries of each axis.
         self.gathered: dict[Tensor, tuple[Tensor, dict[int, np.ndarray]]] = {}
         self.made: dict[Tensor, Op] = {}
+        # The type of the codes that are being made.
+        self.dtype = "int8"
 
     def emit(
         self,
@@ -40,7 +43,8 @@ class Emitter:
         source: Op | None = None,
     ) -> Tensor:
         """Appends an operator and returns its output: codes, or accumulators if there is no quantization."""
-        output = Tensor(name, shape, "int8" if quantization is not None else "int32", quantization)
+        dtype = "int32" if quantization is None else inputs[0].dtype if OPERATORS[kind].keeps_numbers else self.dtype
+        output = Tensor(name, shape, dtype, quantization)
         op = Op(kind, source.name if source is not None and source.name else name, inputs, output, attrs)
         self.result.ops.append(op)
         self.made[output] = op

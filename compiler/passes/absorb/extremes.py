@@ -6,11 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from qrt.compiler.integers.codes import OPPOSITE
+from qrt.compiler.integers.codes import LIMITS, OPPOSITE
 from qrt.compiler.ir import Op, Quantization, Tensor
 from qrt.compiler.passes.absorb.emitter import Emitter
-
-LEAST, LARGEST = -128, 127
 
 
 def of_two(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
@@ -24,7 +22,7 @@ def _compared(a: Emitter, op: Op, kind: str, x: Tensor, z: Tensor) -> Tensor:
     name = a.fresh(f"{op.output.name}_{kind}")
     if x.data is not None and z.data is not None:
         data = (np.maximum if kind == "maximum" else np.minimum)(x.data, z.data)
-        return Tensor(name, data.shape, "int8", x.quantization, data)
+        return Tensor(name, data.shape, x.dtype, x.quantization, data)
     if x.is_constant:
         x, z = z, x
     shape = tuple(np.broadcast_shapes(x.shape, z.shape))
@@ -37,8 +35,9 @@ def where(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor | None:
     condition = condition.reshape((1,) * (len(op.output.shape) - condition.ndim) + condition.shape)
     bounded = []
     for tensor, taken in zip(inputs, (condition, ~condition), strict=True):
-        limit = np.where(taken, LARGEST, LEAST).astype(np.int8)
-        bound = Tensor(a.fresh(f"{op.output.name}_limit"), limit.shape, "int8", tensor.quantization, limit)
+        least, largest = LIMITS[tensor.dtype]
+        limit = np.where(taken, largest, least).astype(tensor.dtype)
+        bound = Tensor(a.fresh(f"{op.output.name}_limit"), limit.shape, tensor.dtype, tensor.quantization, limit)
         bounded.append(_compared(a, op, "minimum", tensor, bound))
     return a.called(_compared(a, op, "maximum", *bounded), op.output.name)
 

@@ -38,18 +38,18 @@ def _clip(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:
     low, high = (0.0, None) if op.kind == "relu" else (op.attrs.get("min"), op.attrs.get("max"))
     quantization = inputs[0].quantization
     assert quantization is not None
-    attrs = activation_codes(low, high, quantization)
+    attrs = activation_codes(low, high, quantization, inputs[0].dtype)
     if a.source.engine in WRITTEN:
         for key, bound in (("output_min", low), ("output_max", high)):
             if bound is not None:
-                attrs[key] = int(quantized(bound, quantization, WRITTEN[a.source.engine]))
+                attrs[key] = int(quantized(bound, quantization, WRITTEN[a.source.engine], inputs[0].dtype))
     return a.emit("clamp", op.output.name, inputs, op.output.shape, quantization, attrs, op)
 
 
 def _pad_code(a: Emitter, op: Op, x: Tensor) -> int:
     """The code that the engine quantizes a pad's value to."""
     assert x.quantization is not None
-    return int(quantized(op.attrs["value"], x.quantization, WRITTEN.get(a.source.engine, "DIVIDE")))
+    return int(quantized(op.attrs["value"], x.quantization, WRITTEN.get(a.source.engine, "DIVIDE"), x.dtype))
 
 
 def _pad(a: Emitter, op: Op, inputs: list[Tensor]) -> Tensor:

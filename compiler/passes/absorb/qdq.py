@@ -11,14 +11,15 @@ from dataclasses import replace
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.integers.codes import LIMITS
 from qrt.compiler.integers.elementwise import ELEMENTWISE, leaves, table
 from qrt.compiler.integers.singles import (
     WRITTEN,
     dequantized,
+    every_code,
     is_qlinear,
     product_codes,
     quantized,
-    requantized,
     sum_codes,
 )
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
@@ -34,6 +35,10 @@ UNQUANTIZED = (
     "its output is not quantized; quantize it (ONNX: a QuantizeLinear/DequantizeLinear pair after it; PyTorch: "
     "QrtQuantizer leaves nothing in float), or end the graph before it"
 )
+
+
+def _same_codes(a: Tensor, b: Tensor) -> bool:
+    return a.dtype == b.dtype and a.quantization is not None and a.quantization.same_as(b.quantization)
 
 
 def _source(op: Op) -> str:
@@ -92,17 +97,17 @@ class Absorber(Emitter):
     def run(self) -> Graph:
         for edge in self.source.inputs:
             self.result.inputs.append(replace(edge))
-            if edge.tensor.dtype == "int8":
+            if edge.tensor.dtype in LIMITS:
                 self.codes[edge.tensor] = edge.tensor
         for op in self.source.ops:
             if op.kind == "quantize":
                 self._absorb(op)
-            elif op.kind != "dequantize" and op.output.dtype == "int8":
+            elif op.kind != "dequantize" and op.output.dtype in LIMITS:
                 op.inputs = [self.codes.get(tensor, tensor) for tensor in op.inputs]
                 self.result.ops.append(op)
                 self.codes[op.output] = op.output
         for edge in self.source.outputs:
-            tensor = edge.tensor if edge.tensor.dtype == "int8" else self._known(edge.tensor)
+            tensor = edge.tensor if edge.tensor.dtype in LIMITS else self._known(edge.tensor)
             if tensor is None and (wide := self._accumulated(edge.tensor)) is not None:
                 wide.name = edge.tensor.name
                 layout = "NCHW" if wide.shape != edge.tensor.shape else edge.source_layout
@@ -115,12 +120,15 @@ class Absorber(Emitter):
             if tensor is not edge.tensor and not self._is_edge(tensor):
                 tensor.name = edge.tensor.name
             self.result.outputs.append(replace(edge, tensor=tensor))
-        unread = [edge for edge in self.result.inputs if edge.tensor.dtype != "int8"]
+        unread = [edge for edge in self.result.inputs if edge.tensor.dtype not in LIMITS]
         if unread and not self.problems:
             reason = "is never quantized; add a QuantizeLinear after it"
             raise CompileError([Problem(edge.tensor.name, "input", reason) for edge in unread])
         if self.problems:
             raise CompileError([Problem(op.name, _source(op), reason) for op, reason in self.problems.items()])
+        for edge in (*self.result.inputs, *self.result.outputs):
+            if edge.tensor.dtype == "int16" and edge.source_dtype == "INT8":
+                edge.source_dtype = "INT16"
         return self.result
 
     def _is_edge(self, tensor: Tensor) -> bool:
@@ -129,6 +137,7 @@ class Absorber(Emitter):
     def _absorb(self, quantize: Op) -> None:
         target = quantize.output
         assert target.quantization is not None
+        self.dtype = target.dtype
         limits = {
             f"output_{end}": quantize.attrs[f"quant_{end}"] for end in ("min", "max") if "quant_min" in quantize.attrs
         }
@@ -159,9 +168,7 @@ class Absorber(Emitter):
         elif op.kind in MOVES and self._has_real_values_of_codes(op):
             inputs = [self._known(t) for t in op.inputs]
             known = [t for t in inputs if t is not None]
-            if len(known) == len(inputs) and all(
-                t.quantization and t.quantization.same_as(known[0].quantization) for t in known
-            ):
+            if len(known) == len(inputs) and all(_same_codes(t, known[0]) for t in known):
                 codes = MOVES[op.kind](self, op, known)
         if codes is not None:
             self.codes[tensor] = codes
@@ -174,7 +181,7 @@ class Absorber(Emitter):
         codes = self._known(op.inputs[0])
         if codes is None or codes.quantization is None:
             return False
-        values = dequantized(EVERY, codes.quantization)
+        values = dequantized(every_code(codes), codes.quantization)
         if op.kind == "pad":
             return np.float32(op.attrs["value"]) in values
         low, high = (None if op.attrs.get(key) is None else np.float32(op.attrs[key]) for key in ("min", "max"))
@@ -187,7 +194,7 @@ class Absorber(Emitter):
             return self._input(tensor, quantization)
         known = self._known(tensor)
         if known is not None:
-            if quantization.same_as(known.quantization):
+            if quantization.same_as(known.quantization) and known.dtype == self.dtype:
                 return known
             if known.data is not None:
                 return self._constant(known, quantization)
@@ -212,6 +219,10 @@ class Absorber(Emitter):
             if codes is not None:
                 return codes
         if op.kind not in COMPUTED:
+            if op.kind in ELEMENTWISE and self._is_of_int16(op):
+                reason = "is a function from or to int16 codes, of which there is no table; use 8 bits for it"
+                self.problems.setdefault(op, reason)
+                return None
             before = len(self.problems)
             if op.kind in ELEMENTWISE:
                 self._record_inputs(op)
@@ -233,20 +244,21 @@ class Absorber(Emitter):
         way = WRITTEN.get(self.source.engine, "DIVIDE")
         known = tensor.quantization
         if known is not None and not known.per_channel:
-            data = requantized(known, quantization, way)[tensor.data.astype(np.int64) + 128]
+            real: np.ndarray = dequantized(tensor.data, known)
         else:
-            data = quantized(tensor.real(), quantization, way)
-        return Tensor(self.fresh(tensor.name), tensor.shape, "int8", quantization, data.astype(np.int8))
+            real = tensor.real()
+        data = quantized(real, quantization, way, self.dtype)
+        return Tensor(self.fresh(tensor.name), tensor.shape, self.dtype, quantization, data.astype(self.dtype))
 
     def _input(self, tensor: Tensor, quantization: Quantization) -> Tensor | None:
         if tensor not in self.rounded:
-            codes = Tensor(tensor.name, tensor.shape, "int8", quantization)
+            codes = Tensor(tensor.name, tensor.shape, self.dtype, quantization)
             self.rounded[tensor] = codes
             for edge in self.result.inputs:
                 if edge.tensor is tensor:
                     edge.tensor = codes
         codes = self.rounded[tensor]
-        if quantization.same_as(codes.quantization):
+        if quantization.same_as(codes.quantization) and codes.dtype == self.dtype:
             return codes
         op = next(op for op in self.source.ops if tensor in op.inputs)
         self.problems[op] = f"input {tensor.name} is quantized in two ways; use the same scale for all of its readers"
@@ -260,7 +272,7 @@ class Absorber(Emitter):
         (leaf,) = found
         codes = self._known(leaf)
         assert codes is not None
-        if codes.is_constant or codes.shape != op.output.shape:
+        if codes.is_constant or codes.shape != op.output.shape or "int16" in (codes.dtype, self.dtype):
             return None
         if is_qlinear(op):
             codes_of = sum_codes if op.kind == "add" else product_codes
@@ -274,6 +286,12 @@ class Absorber(Emitter):
         if near:
             self.report.deviation(op, near, len(entries), "codes")
         return self.emit("lut", name, [codes], codes.shape, quantization, {"table": entries}, op)
+
+    def _is_of_int16(self, op: Op) -> bool:
+        """Whether a function of one tensor of codes reads or writes int16."""
+        found = leaves(op, self.producers, lambda t: self._known(t) is not None)
+        codes = [self._known(leaf) for leaf in found or ()]
+        return len(codes) == 1 and "int16" in (self.dtype, *(known.dtype for known in codes if known is not None))
 
     def _of_constant(self, op: Op, quantization: Quantization, name: str) -> Tensor | None:
         """add, sub, mul or div of codes and a constant that is not quantized, or None."""
@@ -290,7 +308,7 @@ class Absorber(Emitter):
             return None
         if tensor not in self.accumulators:
             x, weights = (self._known(t) for t in op.inputs[:2])
-            if x is None or weights is None:
+            if x is None or weights is None or x.dtype == "int16":
                 return None
             wide = layer(self, op, [x, weights], None, self.fresh(f"{tensor.name}_acc"))
             if wide is None:
@@ -302,7 +320,7 @@ class Absorber(Emitter):
         """The sum of a layer's float result and of codes, rounded once; None for other sums."""
         for wide, other in (op.inputs, op.inputs[::-1]):
             b = self._known(other)
-            if b is None or b.is_constant or b.shape != op.output.shape:
+            if b is None or b.is_constant or b.shape != op.output.shape or "int16" in (b.dtype, self.dtype):
                 continue
             acc = self._accumulated(wide)
             if acc is None:
