@@ -29,8 +29,8 @@ Translator = Callable[..., Any]
 
 def _dtype(dtype: Any) -> str:
     name = DTYPES.get(dtype, str(dtype).removeprefix("torch.").replace("quint", "uint").replace("qint", "int"))
-    if name not in ("int8", "uint8", "int32"):
-        raise Unsupported(f"quantizes to {name}; only int8 and uint8 are supported")
+    if name not in ("int8", "uint8", "int16", "int32"):
+        raise Unsupported(f"quantizes to {name}; only int8, uint8 and int16 are supported")
     return name
 
 
@@ -67,7 +67,7 @@ def quantize_per_tensor(
     if input.data is not None:
         return _quantized_constant(n, input, scale, zero_point, None, low, high, name)
     if name == "int32":
-        raise Unsupported("quantizes an activation to int32; only int8 and uint8 are supported")
+        raise Unsupported("quantizes an activation to int32; only int8, uint8 and int16 are supported")
     return n.quantize(input, quantization(scale, zero_point), name, low, high)
 
 

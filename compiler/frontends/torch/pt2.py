@@ -157,7 +157,7 @@ class _Reader:
         if sizes and sizes[0] is None:
             sizes[0] = 1
         dtype = DTYPES.get(shapes[name]["dtype"], "")
-        if dtype not in ("float32", "int8", "uint8") or not sizes or None in sizes:
+        if dtype not in ("float32", "int8", "uint8", "int16") or not sizes or None in sizes:
             reason = f"has dtype {dtype or 'unknown'} and sizes {sizes}; export with float32 and fixed sizes"
             self.importer.problems.append(Problem(name, "input", reason))
             self.values[name] = Refused()
