@@ -268,7 +268,7 @@ class Importer:
         values = given[node.input[0]].astype(np.float32)
         zeros = self.constant(node, 2, "zero point") if self.has(node, 2) else np.zeros(1, np.uint8)
         if zeros.dtype.kind not in "iu" or zeros.dtype.itemsize > 4:
-            raise Unsupported(f"quantizes to {zeros.dtype}; only int8 and uint8 are supported")
+            raise Unsupported(f"quantizes to {zeros.dtype}; only int8, uint8, int16 and uint16 are supported")
         shape = [1] * values.ndim
         if quantization.axis is not None:
             shape[quantization.axis] = -1

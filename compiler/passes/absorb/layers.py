@@ -18,6 +18,9 @@ def _centered(a: Emitter, op: Op, codes: Tensor) -> Tensor | None:
     if codes.data is None or codes.quantization is None:
         a.refuse(op, f"its weights {op.inputs[1].name} are not constant")
         return None
+    if codes.dtype == "int16" and np.abs(codes.data + 0.5).max(initial=0) > 128:
+        a.refuse(op, f"its weights {codes.name} are int16; quantize them to 8 bits")
+        return None
     return centered(codes)
 
 

@@ -301,12 +301,12 @@ REFUSED |= {
         "is an operator of the domain 'acme.vision', which is not supported",
     ),
     "DequantizeLinear": (
-        lambda n: n.node("DequantizeLinear", n.constant([1, 2], np.int16), n.constant(0.1), n.constant(0, np.int16)),
-        "reads codes of type int16; only int8 and uint8 are supported",
+        lambda n: n.node("DequantizeLinear", n.constant([1, 2], np.int64), n.constant(0.1), n.constant(0, np.int64)),
+        "reads codes of type int64; only int8, uint8, int16 and uint16 are supported",
     ),
     "QuantizeLinear": (
-        lambda n: n.node("QuantizeLinear", n.x(1, 4), n.constant(0.1), n.constant(0, np.uint16)),
-        "quantizes to uint16; only int8 and uint8 are supported",
+        lambda n: n.node("QuantizeLinear", n.x(1, 4), n.constant(0.1), n.constant(0, np.int32)),
+        "quantizes to int32; only int8, uint8, int16 and uint16 are supported",
     ),
 }
 
