@@ -9,6 +9,7 @@ import numpy as np
 from qrt.compiler.integers.arithmetic import fits_double
 from qrt.compiler.integers.channels import Ints, Requant, channel_range, quantize_multiplier
 from qrt.compiler.integers.codes import steps
+from qrt.compiler.integers.int16 import narrowed
 from qrt.compiler.ir import Op, Tensor
 
 # The unit of an lstm's gates, and that of their functions' results.
@@ -16,8 +17,6 @@ GATE_SCALE = 2.0**-12
 RESULT_SCALE = 2.0**-15
 # Powers of two that SPEC.md's V78 allows for the scale of the cell.
 CELL_POWERS = range(-29, 2)
-# Bits of the multiplier for sums of 16-bit codes.
-BITS16 = 15
 
 
 def _rows(weights: Tensor) -> Ints:
@@ -62,12 +61,8 @@ def _double(acc_max: Ints, bias: Ints, pairs: list[tuple[int, int]]) -> Requant:
 
 def _reduced(acc_max: Ints, bias: Ints, pairs: list[tuple[int, int]]) -> Requant:
     """SINGLE by a multiplier of 15 bits; a bias beyond int32 goes into the addend."""
-    short = [(min((m + 2**15) >> 16, 2**BITS16 - 1), shift - 31 + BITS16) for m, shift in pairs]
-    if min(shift for _, shift in short) < 1:
-        raise ValueError("its scales are too large")
-    for acc, (m, shift) in zip((acc_max + np.abs(bias)).tolist(), short, strict=True):
-        if acc * m >= 2 ** (31 + shift):
-            raise ValueError("the sums of its gates overflow: its scales are too large")
+    sums = (acc_max + np.abs(bias)).tolist()
+    short = [narrowed(*pair, acc) for acc, pair in zip(sums, pairs, strict=True)]
     multiplier, shift = np.array(short, np.int64).T
     addend = None
     if np.abs(bias).max() >= 2**31:

@@ -18,6 +18,9 @@ FEWEST_SHIFTS, MOST_SHIFTS = 16, 55
 
 def quantize(importer: Importer, node: Node) -> None:
     x, y = node.inputs[0], node.output
+    if y.dtype == "int32":
+        importer.leaving[y] = _leaving(x)
+        return
     edge = next((edge for edge in importer.graph.inputs if edge.tensor is x), None)
     enters = edge is not None and importer.readers[x] == 1 and y.dtype == "int8"
     if x.dtype == "int8" or (x.dtype == "int16" and not enters):
@@ -73,4 +76,9 @@ def dequantize(importer: Importer, node: Node) -> None:
     x, y = node.inputs[0], node.output
     if x.dtype not in ("int8", "int16"):
         raise Unsupported(f"reads {x.dtype}; only int8 and int16 networks are supported")
-    importer.leaving[y] = Edge(x, source_dtype="INT16" if x.dtype == "int16" else "INT8")
+    importer.leaving[y] = _leaving(x)
+
+
+def _leaving(x: Tensor) -> Edge:
+    """The model output for codes that the file turns into floats, or into int32 numbers of another scale."""
+    return Edge(x, source_dtype="INT16" if x.dtype == "int16" else "INT8")

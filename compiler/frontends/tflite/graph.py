@@ -188,7 +188,7 @@ def _other_type(node: Node, *known: str) -> str | None:
     types = [tensor.dtype for tensor in (*node.activations, *node.outputs)]
     if node.kind not in OPERATORS:
         return None if set(known) & set(types) else next(iter(types), None)
-    if node.kind in OF_OTHER_TYPES and not (node.kind == "QUANTIZE" and node.output.dtype not in known):
+    if node.kind in OF_OTHER_TYPES and not (node.kind == "QUANTIZE" and node.output.dtype not in (*known, "int32")):
         return None
     return next((dtype for dtype in types if dtype not in known), None)
 

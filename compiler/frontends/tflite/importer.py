@@ -115,11 +115,15 @@ class Importer:
         recoded = Tensor(f"{node.name}_of_{tensor.name}", tensor.shape, tensor.dtype, like.quantization, tensor.data)
         if tensor.is_constant:
             return recoded
-        if tensor.dtype == "int16":
-            if tensor.zero_point != like.zero_point:
-                raise Unsupported("moves int16 codes to another zero point; convert the network again")
-            return self.emit("requantize", node, [tensor], recoded, requant=double(1.0, "int16"))
-        return self.emit("lut", node, [tensor], recoded, table=np.arange(-128, 128).astype(np.int8))
+        return self.recode(node, tensor, recoded)
+
+    def recode(self, node: Node, x: Tensor, y: Tensor) -> Tensor:
+        """Writes the codes of `x` to `y`, whatever they mean."""
+        if x.dtype != "int16":
+            return self.emit("lut", node, [x], y, table=np.arange(-128, 128).astype(np.int8))
+        if x.zero_point != y.zero_point:
+            raise Unsupported("moves int16 codes to another zero point; convert the network again")
+        return self.emit("requantize", node, [x], y, requant=double(1.0, "int16"))
 
     def check(self, op: Op) -> None:
         """Raises `Unsupported` if an operator is not valid; a shape that the file leaves open is that which follows."""

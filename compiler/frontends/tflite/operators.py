@@ -120,6 +120,7 @@ MOVING_INT16 = frozenset(
 AS_INT8 = (
     *("ADD", "AVERAGE_POOL_2D", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "DEQUANTIZE", "FULLY_CONNECTED"),
     *("MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM", "MUL", "QUANTIZE", "RELU", "SUB", "SUM", "TRANSPOSE_CONV"),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM",
 )
 # All operators on int16 codes.
 OF_INT16: dict[str, Translation] = {

@@ -124,4 +124,4 @@ def unidirectional_sequence_lstm(importer: Importer, node: Node) -> None:
     out = y if same else Tensor(f"{node.name}_h", y.shape, y.dtype, h.quantization)
     importer.emit("lstm", node, [x, weights, recurrent, h, c], out, **attrs)
     if not same:
-        importer.emit("lut", node, [out], y, table=np.arange(-128, 128).astype(np.int8))
+        importer.recode(node, out, y)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 from single_operators import Array, Make, Model, Shape, ours
 
 from qrt.compiler import CompileError, build
+from qrt.compiler.integers.arithmetic import requantize
+from qrt.compiler.integers.functions import double
 
 pytest.importorskip("tflite")
 
@@ -234,6 +237,20 @@ def test_every_code(name: str, match: str, tmp_path: Path) -> None:
         for expected, got in zip(theirs, ours(tmp_path / "one.tflite", content, match, inputs), strict=True):
             assert expected.dtype == got.dtype
             np.testing.assert_array_equal(got.reshape(expected.shape), expected)
+
+
+def test_int32_outputs_are_those_of_int16_codes(tmp_path: Path) -> None:
+    """As in keyword spotters: softmax in int16, and its codes as int32 numbers of another scale."""
+    m = Model(np.random.default_rng(2), "int16")
+    softmax("int8")(m)
+    (codes,), numbers = m.outputs, m.file.tensor("numbers", m.shapes[0], "int32", scale=3.0518509475e-05)
+    m.file.operator("QUANTIZE", [codes], [numbers], "QuantizeOptions")
+    content, inputs = m.file.to_bytes(m.inputs, [numbers]), [m.codes(shape) for shape in m.shapes]
+    (expected,) = ENGINES["tflm"](content, inputs, 1)
+    (got,) = ours(tmp_path / "one.tflite", content, "tflm", inputs)
+    assert (expected.dtype, got.dtype) == (np.int32, np.int16)
+    wide = replace(double(UNIT / 2 / 3.0518509475e-05), output_min=-(2**31), output_max=2**31 - 1)
+    np.testing.assert_array_equal(requantize(got.astype(int) + 2**15, wide, 0), expected)
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in NOT_BY_LITERT])
