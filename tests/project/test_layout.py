@@ -50,7 +50,7 @@ LAW: dict[str, set[str]] = {
     "compiler/frontends/tflite": {*FRONTEND, "compiler/verify.py", "schema"},
     "compiler/frontends/torch": FRONTEND,
     "compiler/passes/source": {*GRAPH, "compiler/integers"},
-    "compiler/passes/absorb": {*GRAPH, "compiler/integers"},
+    "compiler/passes/absorb": {*GRAPH, "compiler/integers", "schema"},
     "compiler/passes/quantized": {*GRAPH, "compiler/integers", "schema"},
     "compiler/passes/lowered": {*GRAPH, "compiler/integers", "schema"},
     "compiler/passes": {
