@@ -18,6 +18,7 @@ RECURRENT = frozenset(
         "UNIDIRECTIONAL_SEQUENCE_RNN",
     }
 )
+LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
 # Custom operators that other tools make of a network.
 COMPILED = {
     "ethos-u": "was compiled by Vela for an NPU; give the file before Vela",
@@ -41,7 +42,7 @@ def of_kind(node: Node) -> str | None:
             return "is an operator of TensorFlow (Flex), not of TensorFlow Lite; replace it in the model"
         return "is a custom operator, which only its own code can compute; end the network before it"
     if node.kind in RECURRENT:
-        return "keeps state from run to run, which is not supported; use layers without state"
+        return f"is recurrent, and TFLite Micro has no kernel for it; use {LSTM}, or unroll it when converting"
     if node.kind in CONTROL:
         return "is a loop, a branch or a call, which is not supported; unroll it when converting (Keras: unroll=True)"
     return None

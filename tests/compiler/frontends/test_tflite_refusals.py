@@ -134,11 +134,8 @@ CASES: dict[str, tuple[Callable[[], bytes], list[tuple[str, str, str]]]] = {
         [("t1", "COS", "2 more of this kind"), ("t5", "FLOOR", "is not supported")],
     ),
     "rank 7": (lambda: of_rank(7), [("y", "clamp", "has a tensor of rank 7; at most 6 axes are supported")]),
-    "SVDF": (lambda: chain("SVDF", "RELU"), [("t1", "SVDF", "keeps state from run to run")]),
-    "LSTM": (
-        lambda: chain("UNIDIRECTIONAL_SEQUENCE_LSTM"),
-        [("t1", "UNIDIRECTIONAL_SEQUENCE_LSTM", "keeps state from run to run")],
-    ),
+    "another LSTM": (lambda: chain("LSTM", "RELU"), [("t1", "LSTM", "TFLite Micro has no kernel for it; use UNI")]),
+    "SVDF without options": (lambda: chain("SVDF"), [("t1", "SVDF", "its SVDFOptions are missing")]),
     "no variable": (lambda: chain("READ_VARIABLE"), [("operator 0", "READ_VARIABLE", "has no VAR_HANDLE before it")]),
     "a loop": (lambda: subgraphs("WHILE", "RELU"), [("", "file", "2 subgraphs for WHILE; .* unroll")]),
     "signatures": (lambda: subgraphs("RELU"), [("", "file", "2 subgraphs; only one is supported")]),
