@@ -6,6 +6,8 @@
 
 extern const qrt_kernel qrt_conv2d_avx512vnni;
 extern const qrt_kernel qrt_linear_avx512vnni;
+extern const qrt_kernel qrt_conv2d16_avx512vnni;
+extern const qrt_kernel qrt_linear16_avx512vnni;
 extern const qrt_kernel qrt_dwconv2d_avx512vnni;
 extern const qrt_kernel qrt_add_avx512;
 extern const qrt_kernel qrt_mul_avx512;

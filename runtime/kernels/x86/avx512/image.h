@@ -25,11 +25,9 @@ QRT_AVX512 QRT_INLINE void fill(uint8_t *to, ptrdiff_t size, __m512i value) {
     if (i < size) _mm512_mask_storeu_epi8(to + i, ~(__mmask64)0 >> (64 - (size - i)), value);
 }
 
-/* Copies one image of the input; every byte is xored with `flip`, 0 or 128. */
-QRT_AVX512 static inline void image_copy(const qrt_image *image, const qrt_conv2d_params *p, const int8_t *x,
-                                         uint8_t flip, uint8_t *to) {
-    __m512i flips = _mm512_set1_epi8((char)flip);
-    __m512i padding = _mm512_set1_epi8((char)((uint8_t)p->x_zero_point ^ flip));
+/* Copies one image of the input; every byte is xored with `flips`. */
+QRT_AVX512 static inline void image_copy_padded(const qrt_image *image, const qrt_conv2d_params *p, const int8_t *x,
+                                                __m512i flips, __m512i padding, uint8_t *to) {
     ptrdiff_t channels = p->in_channels, left = p->pad_left * channels, row_size = image->columns * channels;
     for (int32_t plane = 0; plane < p->stride_y; plane++) {
         if (!qrt_image_has_plane(p, plane)) continue;
@@ -52,6 +50,13 @@ QRT_AVX512 static inline void image_copy(const qrt_image *image, const qrt_conv2
             fill(row + left + row_size, image->pitch - row_size, padding);
         }
     }
+}
+
+/* The same with the padding of int8; `flip` is 0 or 128. */
+QRT_AVX512 static inline void image_copy(const qrt_image *image, const qrt_conv2d_params *p, const int8_t *x,
+                                         uint8_t flip, uint8_t *to) {
+    __m512i padding = _mm512_set1_epi8((char)((uint8_t)p->x_zero_point ^ flip));
+    image_copy_padded(image, p, x, _mm512_set1_epi8((char)flip), padding, to);
 }
 
 #endif
