@@ -48,27 +48,6 @@ static void conv2d16_pack(const void *params, void *packed) {
     qrt_product16_pack(params, &product, packed);
 }
 
-/* Sums of `chunks` chunks from x on, for `positions` positions. Both counts are constants. */
-QRT_AVX512 QRT_INLINE const int16_t *multiply_chunks(const uint8_t *x, ptrdiff_t step, int32_t chunks,
-                                                     const int16_t *weights, ptrdiff_t block_size,
-                                                     __m512i sum[MAX_POSITIONS][4], const int positions,
-                                                     const int blocks) {
-    for (int32_t chunk = 0; chunk < chunks; chunk++, x += UNIT, weights += 2 * QRT_LANES) {
-        __m512i w[4];
-        QRT_UNROLL
-        for (int n = 0; n < blocks; n++) w[n] = _mm512_loadu_si512(weights + n * block_size);
-        QRT_UNROLL
-        for (int m = 0; m < positions; m++) {
-            int32_t pair;
-            memcpy(&pair, x + m * step, sizeof pair);
-            __m512i all = _mm512_set1_epi32(pair);
-            QRT_UNROLL
-            for (int n = 0; n < blocks; n++) sum[m][n] = _mm512_dpwssd_epi32(sum[m][n], all, w[n]);
-        }
-    }
-    return weights;
-}
-
 /* What the weights of one block are: int16 of them, and how they are read. */
 typedef struct blocks_of {
     const int16_t *weights;
@@ -76,17 +55,34 @@ typedef struct blocks_of {
     const qrt_lanes *lanes; /* of the first */
 } blocks_of;
 
-/* acc [positions][blocks * 16], from the lanes' corrections on. */
-QRT_AVX512 QRT_INLINE void multiply(const qrt_product *product, const ptrdiff_t *runs, const uint8_t *x,
-                                    ptrdiff_t step, blocks_of b, int32_t *acc, const int positions, const int blocks) {
+/* acc [positions][blocks * 16] of `chunks` chunks of each run, from the lanes' corrections on or from 0. All counts but
+ * that are constants. */
+QRT_AVX512 QRT_INLINE void multiply(int32_t run_count, int32_t chunks, const ptrdiff_t *runs, const uint8_t *x,
+                                    ptrdiff_t step, blocks_of b, int32_t *acc, const int positions, const int blocks,
+                                    const int corrected) {
     __m512i sum[MAX_POSITIONS][4];
     QRT_UNROLL
     for (int m = 0; m < positions; m++) {
         QRT_UNROLL
-        for (int n = 0; n < blocks; n++) sum[m][n] = _mm512_load_si512(b.lanes[n].correction);
+        for (int n = 0; n < blocks; n++) {
+            sum[m][n] = corrected ? _mm512_load_si512(b.lanes[n].correction) : _mm512_setzero_si512();
+        }
     }
-    for (int32_t run = 0; run < product->runs; run++) {
-        b.weights = multiply_chunks(x + runs[run], step, product->chunks, b.weights, b.size, sum, positions, blocks);
+    for (int32_t run = 0; run < run_count; run++) {
+        const uint8_t *from = x + runs[run];
+        for (int32_t chunk = 0; chunk < chunks; chunk++, from += UNIT, b.weights += 2 * QRT_LANES) {
+            __m512i w[4];
+            QRT_UNROLL
+            for (int n = 0; n < blocks; n++) w[n] = _mm512_loadu_si512(b.weights + n * b.size);
+            QRT_UNROLL
+            for (int m = 0; m < positions; m++) {
+                int32_t pair;
+                memcpy(&pair, from + m * step, sizeof pair);
+                __m512i all = _mm512_set1_epi32(pair);
+                QRT_UNROLL
+                for (int n = 0; n < blocks; n++) sum[m][n] = _mm512_dpwssd_epi32(sum[m][n], all, w[n]);
+            }
+        }
     }
     QRT_UNROLL
     for (int m = 0; m < positions; m++) {
@@ -95,34 +91,19 @@ QRT_AVX512 QRT_INLINE void multiply(const qrt_product *product, const ptrdiff_t 
     }
 }
 
-QRT_AVX512 QRT_INLINE void add_wide(__m512i sum, int64_t *acc) {
-    __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(sum));
-    __m512i high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(sum, 1));
-    _mm512_store_si512(acc, _mm512_add_epi64(_mm512_load_si512(acc), low));
-    _mm512_store_si512(acc + 8, _mm512_add_epi64(_mm512_load_si512(acc + 8), high));
-}
-
 /* The same in int64, of parts that 32 bits hold. */
 QRT_AVX512 QRT_INLINE void multiply_wide(const qrt_product *product, const ptrdiff_t *runs, const uint8_t *x,
                                          ptrdiff_t step, blocks_of b, int64_t *acc, const int positions,
                                          const int blocks) {
-    memset(acc, 0, (size_t)positions * (size_t)blocks * QRT_LANES * sizeof *acc);
+    QRT_ALIGNED int32_t part[MAX_POSITIONS * 64];
+    const int32_t size = QRT_LANES * positions * blocks;
+    memset(acc, 0, (size_t)size * sizeof *acc);
     for (int32_t run = 0; run < product->runs; run++) {
         for (int32_t first = 0, count; first < product->chunks; first += count) {
-            __m512i sum[MAX_POSITIONS][4];
             count = product->chunks - first < QRT_CHUNKS16 ? product->chunks - first : QRT_CHUNKS16;
-            QRT_UNROLL
-            for (int m = 0; m < positions; m++) {
-                QRT_UNROLL
-                for (int n = 0; n < blocks; n++) sum[m][n] = _mm512_setzero_si512();
-            }
-            const uint8_t *from = x + runs[run] + UNIT * (ptrdiff_t)first;
-            b.weights = multiply_chunks(from, step, count, b.weights, b.size, sum, positions, blocks);
-            QRT_UNROLL
-            for (int m = 0; m < positions; m++) {
-                QRT_UNROLL
-                for (int n = 0; n < blocks; n++) add_wide(sum[m][n], acc + QRT_LANES * (m * blocks + n));
-            }
+            multiply(1, count, runs + run, x + UNIT * (ptrdiff_t)first, step, b, part, positions, blocks, 0);
+            b.weights += (ptrdiff_t)count * 2 * QRT_LANES;
+            for (int32_t i = 0; i < size; i++) acc[i] += part[i];
         }
     }
 }
@@ -131,16 +112,32 @@ QRT_AVX512 QRT_INLINE void multiply_wide(const qrt_product *product, const ptrdi
 QRT_AVX512 QRT_INLINE void conv2d16_blocks(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs,
                                            const uint8_t *x, blocks_of b, qrt_emit_place place, const int positions,
                                            const int blocks) {
-    QRT_ALIGNED int64_t acc[MAX_POSITIONS * 64];
-    int is_wide = e->product->form == QRT_LANES_INT64;
+    QRT_ALIGNED int32_t acc[MAX_POSITIONS * 64];
+    const qrt_product *product = e->product;
     for (int32_t q = 0; q < image->count; q += positions, x += (ptrdiff_t)positions * image->step) {
         int32_t left = image->count - q;
-        if (is_wide) {
-            multiply_wide(e->product, runs, x, image->step, b, acc, positions, blocks);
-        } else {
-            multiply(e->product, runs, x, image->step, b, (int32_t *)acc, positions, blocks);
-        }
+        multiply(product->runs, product->chunks, runs, x, image->step, b, acc, positions, blocks, 1);
         emit16(e, acc, q, left < positions ? left : positions, place, blocks);
+    }
+}
+
+QRT_AVX512 static void conv2d16_wide_4(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs,
+                                     const uint8_t *x, blocks_of b, qrt_emit_place place) {
+    QRT_ALIGNED int64_t acc[MAX_POSITIONS * 64];
+    for (int32_t q = 0; q < image->count; q += POSITIONS_4, x += (ptrdiff_t)POSITIONS_4 * image->step) {
+        int32_t left = image->count - q;
+        multiply_wide(e->product, runs, x, image->step, b, acc, POSITIONS_4, 4);
+        emit16(e, acc, q, left < POSITIONS_4 ? left : POSITIONS_4, place, 4);
+    }
+}
+
+QRT_AVX512 static void conv2d16_wide_1(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs,
+                                       const uint8_t *x, blocks_of b, qrt_emit_place place) {
+    QRT_ALIGNED int64_t acc[MAX_POSITIONS * 64];
+    for (int32_t q = 0; q < image->count; q += POSITIONS_1, x += (ptrdiff_t)POSITIONS_1 * image->step) {
+        int32_t left = image->count - q;
+        multiply_wide(e->product, runs, x, image->step, b, acc, POSITIONS_1, 1);
+        emit16(e, acc, q, left < POSITIONS_1 ? left : POSITIONS_1, place, 1);
     }
 }
 
@@ -172,15 +169,16 @@ QRT_AVX512 static void conv2d16_group(const qrt_emitter *e, const qrt_image *ima
                                       const uint8_t *x, int32_t group) {
     const qrt_product *product = e->product;
     int32_t channels = e->p->out_channels / product->groups, end = qrt_part_end(e->p);
+    int is_wide = product->form == QRT_LANES_INT64;
     for (int32_t block = e->p->part.begin / QRT_LANES, at_once; block * QRT_LANES < end; block += at_once) {
         int32_t left = end - block * QRT_LANES, blocks = (left + QRT_LANES - 1) / QRT_LANES;
-        at_once = blocks >= 4 ? 4 : blocks == 3 ? 2 : blocks;
+        at_once = blocks >= 4 ? 4 : is_wide ? 1 : blocks == 3 ? 2 : blocks;
         blocks_of b = blocks_from(product, (ptrdiff_t)group * product->blocks + block);
         qrt_emit_place place = {b.lanes, group * channels + block * QRT_LANES, left};
         if (left > at_once * QRT_LANES) place.channels = at_once * QRT_LANES;
-        if (at_once == 4) conv2d16_4(e, image, runs, x, b, place);
+        if (at_once == 4) (is_wide ? conv2d16_wide_4 : conv2d16_4)(e, image, runs, x, b, place);
         if (at_once == 2) conv2d16_2(e, image, runs, x, b, place);
-        if (at_once == 1) conv2d16_1(e, image, runs, x, b, place);
+        if (at_once == 1) (is_wide ? conv2d16_wide_1 : conv2d16_1)(e, image, runs, x, b, place);
     }
 }
 
