@@ -37,8 +37,8 @@ static inline uint32_t option_count(const qrt_check *check, const qrt_checked *n
     return qrt_vector_field(check->model->bytes, n->options, number).count;
 }
 
-/* qrt_operators.c: V47 to V49 for each of `rows` rows of `size` weights, and the part of V48 that needs no weights. */
-int32_t qrt_check_rows(qrt_check *check, const qrt_checked *n, const int8_t *weights, uint32_t rows, uint32_t size);
+/* qrt_operators.c: V47 to V49 for each of `rows` rows of `size` weights of b, and the part of V48 that needs no weights. */
+int32_t qrt_check_rows(qrt_check *check, const qrt_checked *n, uint32_t rows, uint32_t size);
 int qrt_single_fits(uint64_t term, int32_t shift, int32_t y_zero_point);
 
 /* qrt_operators_moves.c: operators that move codes. */

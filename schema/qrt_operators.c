@@ -33,7 +33,15 @@ static int32_t check_numbers(qrt_check *check, const qrt_checked *n) {
 
 static int32_t check_weights(qrt_check *check, const qrt_checked *n) {
     RULE(41, n->b.data != NULL && n->b.zero_point == 0);
-    return qrt_spend(check, n->b.size);
+    RULE(70, n->b.dtype != QRT_INT4 || (n->x.dtype == QRT_INT8 && n->y.dtype != QRT_INT16));
+    return qrt_spend(check, (uint32_t)qrt_tensor_bytes(&n->b));
+}
+
+static int32_t weight_at(const qrt_tensor *weights, size_t index) {
+    if (weights->dtype != QRT_INT4) return weights->data[index];
+    uint8_t two = (uint8_t)weights->data[index / 2];
+    int32_t code = index % 2 == 0 ? two & 15 : two >> 4;
+    return code < 8 ? code : code - 16;
 }
 
 static int32_t check_output_range(qrt_check *check, int32_t output_min, int32_t output_max) {
@@ -116,10 +124,10 @@ static int32_t check_acc(qrt_check *check, const qrt_checked *n, uint32_t channe
     return QRT_OK;
 }
 
-/* check_acc() for the weights of one channel: `count` of them, `stride` apart. A sum over any part of
+/* check_acc() for the weights of one channel: `count` of them from `first` on, `stride` apart. A sum over any part of
  * them (at the padding, or while it is being formed) lies in the same range, since x - zero_point can be 0. */
-static int32_t check_channel(qrt_check *check, const qrt_checked *n, uint32_t channel, const int8_t *weights,
-                             uint32_t count, uint32_t stride) {
+static int32_t check_channel(qrt_check *check, const qrt_checked *n, uint32_t channel, size_t first, uint32_t count,
+                             uint32_t stride) {
     int64_t positive = 0;
     int64_t negative = 0;
     int64_t x_min = lowest(&n->x);
@@ -130,7 +138,7 @@ static int32_t check_channel(qrt_check *check, const qrt_checked *n, uint32_t ch
     trial.problem = &nobodys;
     if (check_acc(&trial, n, channel, (uint64_t)count * 128 * reach(&n->x)) == QRT_OK) return QRT_OK;
     for (uint32_t i = 0; i < count; i++) {
-        int32_t w = weights[(size_t)i * stride];
+        int32_t w = weight_at(&n->b, first + (size_t)i * stride);
         positive += w > 0 ? w : 0;
         negative += w < 0 ? w : 0;
     }
@@ -139,8 +147,8 @@ static int32_t check_channel(qrt_check *check, const qrt_checked *n, uint32_t ch
     return check_acc(check, n, channel, below > above ? below : above);
 }
 
-int32_t qrt_check_rows(qrt_check *check, const qrt_checked *n, const int8_t *weights, uint32_t rows, uint32_t size) {
-    for (uint32_t i = 0; i < rows; i++) TRY(check_channel(check, n, i, weights + (size_t)i * size, size, 1));
+int32_t qrt_check_rows(qrt_check *check, const qrt_checked *n, uint32_t rows, uint32_t size) {
+    for (uint32_t i = 0; i < rows; i++) TRY(check_channel(check, n, i, (size_t)i * size, size, 1));
     return QRT_OK;
 }
 
@@ -149,7 +157,7 @@ static int32_t check_channels(qrt_check *check, const qrt_checked *n) {
     uint32_t channels = (uint32_t)n->b.shape[0];
     TRY(check_weights(check, n));
     TRY(check_requant(check, n, channels));
-    return qrt_check_rows(check, n, n->b.data, channels, n->b.size / channels);
+    return qrt_check_rows(check, n, channels, n->b.size / channels);
 }
 
 /* -- the operators -- */
@@ -176,7 +184,7 @@ static int32_t check_dwconv2d(qrt_check *check, const qrt_checked *n) {
     TRY(check_weights(check, n));
     TRY(check_requant(check, n, channels));
     uint32_t count = n->b.size / channels;
-    for (uint32_t i = 0; i < channels; i++) TRY(check_channel(check, n, i, n->b.data + i, count, channels));
+    for (uint32_t i = 0; i < channels; i++) TRY(check_channel(check, n, i, i, count, channels));
     return QRT_OK;
 }
 

@@ -39,8 +39,9 @@ static int32_t check_sums(qrt_check *check, const qrt_tensor *x, const qrt_requa
     memset(&sums, 0, sizeof sums);
     sums.op.requant = *requant;
     sums.x = *x;
+    sums.b.data = weights;
     TRY(qrt_spend(check, (uint64_t)rows * size));
-    return qrt_check_rows(check, &sums, weights, rows, size);
+    return qrt_check_rows(check, &sums, rows, size);
 }
 
 static int32_t check_svdf_shapes(qrt_check *check, const qrt_checked *n, const qrt_tensor *time,

@@ -117,10 +117,10 @@ X(68, "A state is int8 or int16, no input of the model, and lies below state_siz
   "outputs are states, or an operator among whose inputs section 2 lists states. No other output, and no other "
   "such input, is a state.")
 X(69, "push: x has y's rank, axis is below it, and x's lengths are y's but along the axis, where x's may be less.")
-X(70, "Only weights of conv2d, dwconv2d and linear are int4. An operator that moves codes (pad, concat, reshape, "
-  "transpose, slice, push, assign) has inputs and output of one type, pad with value 0 where that is int16. "
-  "Another input or output is int16 only where section 2 says so of its operator; weights are not, nor is an "
-  "input where y is int32.")
+X(70, "Only weights of conv2d, dwconv2d and linear are int4, and x and y are not int16 there. An operator that moves "
+  "codes (pad, concat, reshape, transpose, slice, push, assign) has inputs and output of one type, pad with value"
+  " 0 where that is int16. Another input or output is int16 only where section 2 says so of its operator; weights"
+  " are not, nor is an input where y is int32.")
 X(75, "svdf: x, which is not the state, feature_weights and y are int8; feature_weights and time_weights are constant"
   " with zero_point 0; time_weights have the state's type, int8 or int16, and an int16 state has zero_point 0. "
   "All have rank 2: x is [B, I], feature_weights [F, I], time_weights [F, M], state [B, F * M], y [B, F / rank]; "

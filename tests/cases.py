@@ -15,6 +15,7 @@ import graphs
 from case import Case, case
 from cases16 import int16_cases
 from graphs import PER_TENSOR, Numbers, Shape, Sum, Window
+from int4_cases import int4_cases
 from recurrent_cases import recurrent_cases
 from row_cases import row_cases
 from state_cases import state_cases
@@ -565,6 +566,7 @@ CASES: tuple[Case, ...] = (
     *squared_difference_cases(),
     *row_cases(),
     *state_cases(),
+    *int4_cases(),
     *place_cases(),
     *accumulator_cases(),
     *register_cases(),

@@ -151,7 +151,14 @@ class Window:
 def draw_weights(rng: Rng, shape: Shape, kind: str) -> Array:
     if kind == "random":
         return codes(rng, shape)
-    return np.full(shape, {"minimum": -128, "maximum": 127, "one": 1, "zero": 0}[kind], np.int8)
+    if kind == "int4":
+        return codes(rng, shape, -8, 7)
+    values = {"minimum": -128, "maximum": 127, "one": 1, "zero": 0, "int4 minimum": -8, "int4 maximum": 7}
+    return np.full(shape, values[kind], np.int8)
+
+
+def weights_tensor(filters: Array, kind: str) -> Tensor:
+    return replace(tensor("weights", filters.shape, data=filters), dtype="int4" if kind.startswith("int4") else "int8")
 
 
 def conv2d(
@@ -168,7 +175,7 @@ def conv2d(
     largest = largest_acc(filters, numbers, (1, 2, 3))
     return one_operator(
         "conv2d",
-        [tensor("x", shape, numbers.x_zero_point), tensor("weights", filters.shape, data=filters)],
+        [tensor("x", shape, numbers.x_zero_point), weights_tensor(filters, weights)],
         tensor("y", window.output_shape(shape, out_channels), numbers.y_zero_point),
         stride=window.stride,
         dilation=window.dilation,
@@ -192,7 +199,7 @@ def dwconv2d(
     largest = largest_acc(filters, numbers, (0, 1, 2))
     return one_operator(
         "dwconv2d",
-        [tensor("x", shape, numbers.x_zero_point), tensor("weights", filters.shape, data=filters)],
+        [tensor("x", shape, numbers.x_zero_point), weights_tensor(filters, weights)],
         tensor("y", window.output_shape(shape, out_channels), numbers.y_zero_point),
         stride=window.stride,
         dilation=window.dilation,
@@ -205,7 +212,7 @@ def linear(rng: Rng, shape: Shape, out_features: int, *, numbers: Numbers = DEFA
     matrix = draw_weights(rng, (out_features, shape[-1]), weights)
     return one_operator(
         "linear",
-        [tensor("x", shape, numbers.x_zero_point), tensor("weights", matrix.shape, data=matrix)],
+        [tensor("x", shape, numbers.x_zero_point), weights_tensor(matrix, weights)],
         tensor("y", (*shape[:-1], out_features), numbers.y_zero_point),
         requant=draw_requant(rng, numbers, largest_acc(matrix, numbers, (1,)), shape[-1]),
     )

@@ -150,7 +150,7 @@ def _entries(p: Any, op: Op) -> int:
 
 # How many elements a pointer of that name points to; qrt_kernels.h says so too.
 LENGTHS: dict[str, Callable[[Any, Op], int]] = {
-    "weights": lambda p, op: math.prod(op.inputs[1].shape),
+    "weights": lambda p, op: -(-math.prod(op.inputs[1].shape) // (2 if p.int4 else 1)),
     "multiplier": _entries,
     "shift": _entries,
     "addend": _entries,

@@ -59,6 +59,7 @@ static void fill_conv2d(const qrt_node *n, void *params, int32_t *runs) {
     p->x_zero_point = n->a.zero_point;
     p->x_int16 = n->a.dtype == QRT_INT16;
     p->weights = n->b.data;
+    p->int4 = n->b.dtype == QRT_INT4;
     fill_requant(&n->op.requant, &n->y, &p->requant);
     p->packed = NULL;
     p->part.begin = p->part.end = 0;
@@ -73,6 +74,7 @@ static void fill_linear(const qrt_node *n, void *params, int32_t *runs) {
     p->x_zero_point = n->a.zero_point;
     p->x_int16 = n->a.dtype == QRT_INT16;
     p->weights = n->b.data;
+    p->int4 = n->b.dtype == QRT_INT4;
     fill_requant(&n->op.requant, &n->y, &p->requant);
     p->packed = NULL;
     p->part.begin = p->part.end = 0;

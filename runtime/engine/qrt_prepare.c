@@ -6,6 +6,7 @@
 
 #include "engine/qrt_params.h"
 #include "portable/portable.h"
+#include "qrt_int4.h"
 
 static size_t round_up(size_t size, size_t alignment) { return (size + alignment - 1) / alignment * alignment; }
 
@@ -23,15 +24,23 @@ static const qrt_kernel *const portable[] = {
 #undef X
 };
 
-/* Parameters and kernel of one operator, not packed. Returns its row. */
-static int32_t prepare_operator(const qrt_model *model, const qrt_kernels *kernels, uint32_t index, int32_t *runs,
-                                qrt_prepared *prepared) {
-    qrt_node node;
-    qrt_node_read(model, index, &node);
-    fillers[node.row]->fill(&node, &prepared->params, runs);
-    prepared->kernel = qrt_kernel_covering(qrt_kernel_row(kernels, node.row), &prepared->params);
-    prepared->row = node.row;
-    return node.row;
+/* Parameters and kernel of one operator, not packed. */
+static void prepare_operator(const qrt_node *node, const qrt_kernels *kernels, int32_t *runs, qrt_prepared *prepared) {
+    fillers[node->row]->fill(node, &prepared->params, runs);
+    prepared->kernel = qrt_kernel_covering(qrt_kernel_row(kernels, node->row), &prepared->params);
+    prepared->row = node->row;
+}
+
+/* Those that no limit of memory is in the way of. */
+static void prepare_portable(const qrt_node *node, int32_t *runs, qrt_prepared *prepared) {
+    fillers[node->row]->fill(node, &prepared->params, runs);
+    prepared->kernel = portable[node->row];
+}
+
+/* Bytes of what its kernel takes as int8 and the file has as int4. */
+static size_t unpacked_size(const qrt_node *node, const qrt_prepared *prepared) {
+    if (node->b.dtype != QRT_INT4 || prepared->kernel->int4) return 0;
+    return round_up(node->b.size, QRT_MEMORY_ALIGNMENT);
 }
 
 static size_t packed_size(const qrt_prepared *prepared) {
@@ -41,8 +50,9 @@ static size_t packed_size(const qrt_prepared *prepared) {
 
 static size_t at_most(uint64_t limit) { return limit < SIZE_MAX / 2 ? (size_t)limit : SIZE_MAX / 2; }
 
-/* What all packed weights may take together. Packing pads weights, up to 600 times, and many operators of a file can
- * share them; no network that is meant to be run comes near. The arena does not count: a host may still refuse it. */
+/* What all packed weights, and those unpacked from int4, may take together. Packing pads weights, up to 600 times, and
+ * many operators of a file can share them; no network that is meant to be run comes near. The arena does not count: a
+ * host may still refuse it. */
 static size_t packed_limit(const qrt_model *model) { return at_most((uint64_t)model->size * 16 + (1 << 20)); }
 
 /* What the scratch of an operator may take. */
@@ -50,19 +60,29 @@ static size_t scratch_limit(const qrt_model *model) {
     return at_most((uint64_t)model->size * 16 + model->arena_size + (1 << 20));
 }
 
-/* Prepares an operator, packs into `packed` where that is not NULL, and returns the bytes that it packs. They are taken
- * from `*left`; where that is too little, the operator is portable. */
+/* Prepares an operator, unpacks and packs its weights into `memory` where that is not NULL, and returns the bytes that
+ * it takes. They are taken from `*left`; where that is too little, the operator is portable. */
 static size_t prepare_within(const qrt_model *model, const qrt_kernels *kernels, uint32_t index, int32_t *runs,
-                             qrt_prepared *prepared, void *packed, size_t *left) {
-    int32_t row = prepare_operator(model, kernels, index, runs, prepared);
-    size_t size = packed_size(prepared);
-    if (size > *left) {
-        prepared->kernel = portable[row];
+                             qrt_prepared *prepared, uint8_t *memory, size_t *left) {
+    qrt_node node;
+    qrt_node_read(model, index, &node);
+    prepare_operator(&node, kernels, runs, prepared);
+    size_t unpacked = unpacked_size(&node, prepared), packed = packed_size(prepared);
+    if (unpacked + packed > *left) {
+        prepare_portable(&node, runs, prepared);
         return 0;
     }
-    *left -= size;
-    if (size > 0 && packed != NULL) qrt_pack(fillers[row], prepared->kernel, &prepared->params, packed);
-    return size;
+    *left -= unpacked + packed;
+    if (unpacked > 0 && memory != NULL) {
+        qrt_unpack_int4(node.b.data, 0, node.b.size, (int8_t *)memory);
+        node.b.data = (const int8_t *)memory;
+        node.b.dtype = QRT_INT8;
+        prepare_operator(&node, kernels, runs, prepared);
+    }
+    if (packed > 0 && memory != NULL) {
+        qrt_pack(fillers[node.row], prepared->kernel, &prepared->params, memory + unpacked);
+    }
+    return unpacked + packed;
 }
 
 static size_t scratch_size(const qrt_prepared *prepared) {
@@ -105,8 +125,9 @@ void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_ke
         packed += prepare_within(model, kernels, i, runs, prepared, packed, &left);
         /* Asked only now, since it may depend on what was packed. */
         if (scratch_size(prepared) > scratch_limit(model)) {
-            int32_t row = prepare_operator(model, kernels, i, runs, prepared);
-            prepared->kernel = portable[row];
+            qrt_node node;
+            qrt_node_read(model, i, &node);
+            prepare_portable(&node, runs, prepared);
         }
         size_t scratch = scratch_size(prepared);
         if (scratch > program->scratch_size) program->scratch_size = scratch;

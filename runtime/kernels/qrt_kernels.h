@@ -55,6 +55,7 @@ typedef struct qrt_conv2d_params {
     int32_t x_zero_point;
     int32_t x_int16; /* 1: the input is int16 */
     const int8_t *weights;
+    int32_t int4; /* 1: weights are int4, two in a byte, see qrt_int4.h; not of transpose_conv2d */
     qrt_requant requant;
     const void *packed; /* what the set's pack() wrote; NULL when the set has none */
     qrt_part part;      /* what run() computes */
@@ -65,6 +66,7 @@ typedef struct qrt_linear_params {
     int32_t x_zero_point;
     int32_t x_int16;
     const int8_t *weights; /* [out_features, in_features] */
+    int32_t int4;          /* as in qrt_conv2d_params */
     qrt_requant requant;
     const void *packed;
     qrt_part part;
@@ -326,6 +328,9 @@ typedef struct qrt_kernel {
     void (*pack)(const void *params, void *packed); /* `packed` is aligned to 64 */
     size_t (*scratch_size)(const void *params);     /* NULL: none needed */
     int32_t reading;                                /* of input 0, enum qrt_reading */
+    /* 1: weights may be int4, for all rows along `otherwise` too. 0: they are unpacked before pack() and run(), but not
+     * before packed_size(), which does not read them. */
+    int32_t int4;
     int32_t channel_unit; /* where `packed` is not NULL, parts can begin at its multiples; 0: at none */
     /* The sets for devices. There scratch and `packed` are aligned to 8, scratch_size() does not look at `packed`, and
      * a kernel is one of several that can run an operator: the first row that covers it, along `otherwise`. What it

@@ -34,6 +34,7 @@ cdef extern from "qrt_kernels.h" nogil:
         int32_t x_zero_point
         int32_t x_int16
         const int8_t *weights
+        int32_t int4
         qrt_requant requant
         const void *packed
         qrt_part part
@@ -43,6 +44,7 @@ cdef extern from "qrt_kernels.h" nogil:
         int32_t x_zero_point
         int32_t x_int16
         const int8_t *weights
+        int32_t int4
         qrt_requant requant
         const void *packed
         qrt_part part
@@ -250,6 +252,7 @@ cdef extern from "qrt_kernels.h" nogil:
         void (*pack)(const void *params, void *packed) noexcept nogil
         size_t (*scratch_size)(const void *params) noexcept nogil
         int32_t reading
+        int32_t int4
         int32_t channel_unit
         const char *name
         int (*covers)(const void *params) noexcept nogil

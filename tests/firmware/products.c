@@ -50,6 +50,17 @@ static int8_t *codes(int32_t size, int32_t least) {
     return x;
 }
 
+/* Weights, of int4 two in a byte. */
+static int8_t *weights_of(int32_t count, int32_t int4) {
+    int32_t least = once_in(4) ? -128 : -127;
+    if (!int4) return codes(count, least);
+    int8_t *weights = codes((count + 1) / 2, -128);
+    int32_t kind = between(0, 5);
+    for (int32_t i = 0; kind < 3 && i < (count + 1) / 2; i++)
+        weights[i] = (int8_t)(kind == 0 ? 0x88 : kind == 1 ? 0x77 : 0x78);
+    return weights;
+}
+
 /* What the validator lets through, above all what almost all channels have. */
 static qrt_requant requantization(int32_t channels, int32_t size) {
     qrt_requant r = {
@@ -125,11 +136,13 @@ static uint32_t conv2d_differs(void) {
                            .dilation_y = 1,
                            .dilation_x = 1,
                            .groups = 1,
-                           .x_zero_point = between(-128, 127)};
+                           .x_zero_point = between(-128, 127),
+                           .int4 = once_in(2)};
+    if (p.int4 && once_in(2)) p.out_channels += 24; /* as many as weights stay int4 for */
     p.out_height = padded(&p.in_height, &p.pad_top, p.filter_height, p.stride_y);
     p.out_width = padded(&p.in_width, &p.pad_left, p.filter_width, p.stride_x);
     int32_t window = p.filter_height * p.filter_width * p.in_channels;
-    int8_t *weights = codes(window * p.out_channels, once_in(4) ? -128 : -127);
+    int8_t *weights = weights_of(window * p.out_channels, p.int4);
     int8_t *x = codes(p.batch * p.in_height * p.in_width * p.in_channels, -128);
     p.weights = weights;
     p.requant = requantization(p.out_channels, window);
@@ -159,13 +172,14 @@ static uint32_t dwconv2d_differs(void) {
                            .stride_x = once_in(9) ? 3 : stride,
                            .dilation_y = dilation,
                            .dilation_x = dilation,
-                           .x_zero_point = between(-128, 127)};
+                           .x_zero_point = between(-128, 127),
+                           .int4 = once_in(4)};
     if (once_in(9)) p.in_width = between(130, 150); /* rows for which scratch has not room at once */
     p.groups = p.in_channels;
     p.out_channels = p.in_channels * (p.in_channels == 1 ? between(1, 20) : p.in_channels < 20 && once_in(9) ? 3 : 1);
     p.out_height = padded(&p.in_height, &p.pad_top, (p.filter_height - 1) * dilation + 1, p.stride_y);
     p.out_width = padded(&p.in_width, &p.pad_left, (p.filter_width - 1) * dilation + 1, p.stride_x);
-    int8_t *weights = codes(p.filter_height * p.filter_width * p.out_channels, once_in(4) ? -128 : -127);
+    int8_t *weights = weights_of(p.filter_height * p.filter_width * p.out_channels, p.int4);
     int8_t *x = codes(p.batch * p.in_height * p.in_width * p.in_channels, -128);
     p.weights = weights;
     p.requant = requantization(p.out_channels, p.filter_height * p.filter_width);
@@ -185,8 +199,9 @@ static uint32_t linear_differs(void) {
     qrt_linear_params p = {.rows = once_in(2) ? 1 : between(1, 9),
                            .in_features = once_in(9) ? between(500, 700) : between(1, 150),
                            .out_features = between(1, 40),
-                           .x_zero_point = between(-128, 127)};
-    int8_t *weights = codes(p.in_features * p.out_features, once_in(4) ? -128 : -127);
+                           .x_zero_point = between(-128, 127),
+                           .int4 = once_in(2)};
+    int8_t *weights = weights_of(p.in_features * p.out_features, p.int4);
     int8_t *x = codes(p.rows * p.in_features, -128);
     p.weights = weights;
     p.requant = requantization(p.out_features, p.in_features);

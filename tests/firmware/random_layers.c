@@ -65,6 +65,9 @@ static void codes(int8_t *to, size_t size) {
     }
 }
 
+/* Of that many weights; those of int4 are two in a byte. */
+static size_t bytes_of(size_t count, int32_t int4) { return int4 ? (count + 1) / 2 : count; }
+
 /* Numbers of one channel: usual ones, any, and those that end in ties. */
 static void channel(const qrt_requant *requant, int32_t index, int32_t kind, int32_t usual_shift) {
     int32_t multiplier = (int32_t)(0x40000000u | (number() >> 2)), shift = between(usual_shift - 2, usual_shift + 6);
@@ -173,7 +176,8 @@ static int convolution(const qrt_kernels *set, const qrt_kernels *portable, int 
     p->groups = depthwise ? p->in_channels : 1;
     p->out_channels = depthwise ? p->in_channels * (between(0, 3) == 0 && p->in_channels < 20 ? 3 : 1) : between(1, 35);
     int32_t taps = p->filter_height * p->filter_width * (depthwise ? 1 : p->in_channels);
-    size_t weights_size = (size_t)taps * (size_t)p->out_channels;
+    p->int4 = between(0, 3) == 0;
+    size_t weights_size = bytes_of((size_t)taps * (size_t)p->out_channels, p->int4);
     static int8_t weights[50 * 40 * 35];
     codes(weights, weights_size);
     /* So that a sanitizer sees reads beyond them, they end where the array does. */
@@ -194,7 +198,8 @@ static int linear(const qrt_kernels *set, const qrt_kernels *portable) {
     p->out_features = between(1, CHANNELS);
     p->x_zero_point = between(-128, 127);
     static int8_t weights[200 * CHANNELS];
-    size_t weights_size = (size_t)(p->in_features * p->out_features);
+    p->int4 = between(0, 3) == 0;
+    size_t weights_size = bytes_of((size_t)(p->in_features * p->out_features), p->int4);
     codes(weights, weights_size);
     p->weights = memmove(weights + sizeof weights - weights_size, weights, weights_size);
     p->requant = requant_of(p->out_features, p->in_features);

@@ -14,6 +14,7 @@ from typing import Any
 from vectors.bad_models import BAD_MODELS
 from vectors.encode import encode, longs, patch, root, seal
 from vectors.good_models import GOOD, linear_3_to_2
+from vectors.int4_models import BAD_INT4, int4
 from vectors.int16_models import BAD_INT16, functions
 from vectors.models import linear, log_softmax, reshapes
 from vectors.recurrent_models import BAD_RECURRENT, recurrent
@@ -149,7 +150,7 @@ BAD: dict[str, Callable[[], bytes]] = {
     **BAD_BYTES,
     **{
         name: lambda make=make: encode(make())
-        for name, make in {**BAD_MODELS, **BAD_STATES, **BAD_INT16, **BAD_RECURRENT}.items()
+        for name, make in {**BAD_MODELS, **BAD_STATES, **BAD_INT16, **BAD_RECURRENT, **BAD_INT4}.items()
     },
 }
 GOOD_FILES = {
@@ -158,6 +159,7 @@ GOOD_FILES = {
     "format1_int16": wide,
     "format1_int16_functions": functions,
     "format1_recurrent": recurrent,
+    "format1_int4": int4,
 }
 
 

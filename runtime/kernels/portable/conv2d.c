@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "portable/portable.h"
+#include "qrt_int4.h"
 #include "qrt_math.h"
 
 /* conv2d works on this many output positions at once, so that each weight is widened once for all. */
@@ -32,10 +33,12 @@ static ptrdiff_t rounded_up(ptrdiff_t size, ptrdiff_t unit) { return (size + uni
 
 static ptrdiff_t column_size(const qrt_conv2d_params *p) { return rounded_up(filter_size(p), COLUMN_ALIGN); }
 
-/* The same wherever it is asked, for firmware is planned on a host. More than there can be where a size_t of 32 bits
- * does not hold it. */
+/* The columns; behind them, room for one channel's weights of int4. The same wherever it is asked, for firmware is
+ * planned on a host. More than there can be where a size_t of 32 bits does not hold it. */
 size_t qrt_conv2d_s8_scratch(const void *params) {
-    uint64_t size = (uint64_t)rounded_up(filter_size(params), LARGEST_ALIGN) * COLUMNS * sizeof(int16_t);
+    const qrt_conv2d_params *p = params;
+    uint64_t places = (uint64_t)rounded_up(filter_size(p), LARGEST_ALIGN);
+    uint64_t size = places * (COLUMNS * sizeof(int16_t) + (p->int4 ? 1 : 0));
     return size < SIZE_MAX ? (size_t)size : SIZE_MAX;
 }
 
@@ -94,17 +97,25 @@ QRT_ALONE static void dot_columns(const int16_t *restrict x, ptrdiff_t apart, co
 }
 
 /* Output channels of one group at `count` positions from `position` on. */
-static void multiply_columns(const qrt_conv2d_params *p, const int16_t *columns, ptrdiff_t position, int32_t count,
+static void multiply_columns(const qrt_conv2d_params *p, int16_t *columns, ptrdiff_t position, int32_t count,
                              int32_t group, int8_t *output) {
     int32_t channels = p->out_channels / p->groups, channel = group * channels, last = channel + channels;
     ptrdiff_t size = filter_size(p), whole = column_size(p), out_channels = p->out_channels;
-    const int8_t *weights = p->weights + size * channel, *end = p->weights + size * out_channels;
+    int8_t *unpacked = (int8_t *)(columns + rounded_up(size, LARGEST_ALIGN) * COLUMNS);
     const int32_t *bias = p->requant.bias;
     while (channel < last) {
         int32_t acc[COLUMNS * CHANNELS], first = channel, filled = 0;
-        for (; filled < CHANNELS && channel < last; filled++, channel++, weights += size) {
+        for (; filled < CHANNELS && channel < last; filled++, channel++) {
+            const int8_t *weights = unpacked;
+            ptrdiff_t at = size * channel, left = size * out_channels - at;
+            if (p->int4) {
+                qrt_unpack_int4(p->weights, at, size, unpacked);
+                left = whole;
+            } else {
+                weights = p->weights + at;
+            }
             /* Reads on into the next channel's weights, against the column's closing zeros, if there is one. */
-            ptrdiff_t run = end - weights < whole ? end - weights : whole;
+            ptrdiff_t run = left < whole ? left : whole;
             dot_columns(columns, APART(p), weights, run, bias != NULL ? bias[channel] : 0, acc + filled);
         }
         for (int32_t k = 0; k < count; k++) {

@@ -1,5 +1,6 @@
 /* dwconv2d.c: dwconv2d in plain C99. */
 #include "portable/portable.h"
+#include "qrt_int4.h"
 #include "qrt_math.h"
 
 /* The accumulators of this many channels are on the stack. Microcontrollers have little of it. */
@@ -121,18 +122,29 @@ static void dwconv2d_row(const qrt_conv2d_params *p, const block *b, overlap at,
     }
 }
 
+static ptrdiff_t weight_count(const qrt_conv2d_params *p) {
+    return (ptrdiff_t)p->filter_height * p->filter_width * p->out_channels;
+}
+
+/* Weights of int4 are unpacked at once; these filters are small. */
+size_t qrt_dwconv2d_s8_scratch(const void *params) {
+    const qrt_conv2d_params *p = params;
+    return p->int4 ? (size_t)weight_count(p) : 0;
+}
+
 /* Row by row, since the output may lie over rows of the input that are done with. */
 void qrt_dwconv2d_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_conv2d_params *p = params;
     const int8_t *image = inputs[0];
+    const int8_t *weights = p->int4 ? scratch : p->weights;
     ptrdiff_t index = 0;
     block b;
-    (void)scratch;
+    if (p->int4) qrt_unpack_int4(p->weights, 0, weight_count(p), scratch);
     for (int32_t n = 0; n < p->batch; n++) {
         for (int32_t out_y = 0; out_y < p->out_height; out_y++) {
             int32_t start_y = out_y * p->stride_y - p->pad_top;
             qrt_span rows = qrt_window(start_y, p->filter_height, p->dilation_y, p->in_height);
-            overlap at = {image, p->weights, rows.last - rows.first};
+            overlap at = {image, weights, rows.last - rows.first};
             if (at.rows > 0) {
                 at.x += (ptrdiff_t)(start_y + rows.first * p->dilation_y) * p->in_width * p->in_channels;
                 at.weights += (ptrdiff_t)rows.first * p->filter_width * p->out_channels;

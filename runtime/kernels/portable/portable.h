@@ -12,6 +12,8 @@
 #undef X
 
 size_t qrt_conv2d_s8_scratch(const void *params);
+size_t qrt_dwconv2d_s8_scratch(const void *params);
+size_t qrt_linear_s8_scratch(const void *params);
 
 /* Their rows, in table.c. */
 #define X(name) extern const qrt_kernel qrt_##name##_portable;

@@ -4,11 +4,14 @@
 const qrt_kernel qrt_conv2d_portable = {.run = qrt_conv2d_s8,
                                         .scratch_size = qrt_conv2d_s8_scratch,
                                         .reading = QRT_READS_BY_POSITION,
-                                        .name = "qrt_conv2d_s8"};
+                                        .name = "qrt_conv2d_s8",
+                                        .int4 = 1};
+const qrt_kernel qrt_dwconv2d_portable = {
+    .run = qrt_dwconv2d_s8, .scratch_size = qrt_dwconv2d_s8_scratch, .name = "qrt_dwconv2d_s8", .int4 = 1};
+const qrt_kernel qrt_linear_portable = {
+    .run = qrt_linear_s8, .scratch_size = qrt_linear_s8_scratch, .name = "qrt_linear_s8", .int4 = 1};
 
 #define ROW(row) const qrt_kernel qrt_##row##_portable = {.run = qrt_##row##_s8, .name = "qrt_" #row "_s8"};
-ROW(dwconv2d)
-ROW(linear)
 ROW(add)
 ROW(mul)
 ROW(average_pool2d)

@@ -3,6 +3,7 @@
 #define QRT_DSP_CHANNELS_H
 
 #include "arm/dsp/requant.h"
+#include "qrt_int4.h"
 #include "qrt_kernels.h"
 
 /* Channels whose weights have `size` places each, one channel after another or, by_place, one place after another. */
@@ -10,11 +11,12 @@ typedef struct qrt_dsp_channels {
     const int8_t *weights;
     const qrt_requant *requant;
     int32_t count, size, x_zero_point;
-    int32_t by_place;
+    int32_t by_place, int4;
 } qrt_dsp_channels;
 
 static inline int32_t qrt_dsp_weight(const qrt_dsp_channels *c, int32_t channel, int32_t place) {
-    return c->weights[c->by_place ? (ptrdiff_t)place * c->count + channel : (ptrdiff_t)channel * c->size + place];
+    ptrdiff_t index = c->by_place ? (ptrdiff_t)place * c->count + channel : (ptrdiff_t)channel * c->size + place;
+    return qrt_weight(c->weights, c->int4, index);
 }
 
 static inline int32_t qrt_dsp_bias(const qrt_dsp_channels *c, int32_t channel) {

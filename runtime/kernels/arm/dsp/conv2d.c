@@ -139,6 +139,7 @@ void qrt_dsp_conv2d(const qrt_conv2d_params *p, const int8_t *input, int8_t *out
         tile.output = output;
         tile.end = output + p->out_channels;
         tile.column_end = column + t.count * words;
+        if (tiles->before != NULL) tiles->before(&tile, column, t.count);
         (t.count == 1 ? tiles->one : tiles->four)(&tile);
         output += (ptrdiff_t)t.count * tile.stride;
         for (x += t.count; x >= w.out_width; x -= w.out_width) y++;

@@ -12,7 +12,8 @@ static qrt_dsp_channels channels_of(const qrt_conv2d_params *p, int32_t by_place
                                  .count = p->out_channels,
                                  .size = p->filter_height * p->filter_width * p->in_channels,
                                  .x_zero_point = p->x_zero_point,
-                                 .by_place = by_place};
+                                 .by_place = by_place,
+                                 .int4 = p->int4};
     return channels;
 }
 
@@ -50,9 +51,15 @@ static void pack(const void *params, int32_t kind, void *packed) { qrt_dsp_conv2
 QRT_DSP_TILED(by_general, QRT_DSP_GENERAL)
 QRT_DSP_TILED(by_single, QRT_DSP_SINGLE)
 QRT_DSP_TILED(by_double, QRT_DSP_DOUBLE)
+QRT_DSP_TILED(by_general_int4, QRT_DSP_GENERAL + QRT_DSP_INT4)
+QRT_DSP_TILED(by_single_int4, QRT_DSP_SINGLE + QRT_DSP_INT4)
+QRT_DSP_TILED(by_double_int4, QRT_DSP_DOUBLE + QRT_DSP_INT4)
 
 #define ROW(kind_name, function, next)                                                                                 \
     QRT_DSP_TILED_ROW(kind_name, function, qrt_dsp_conv2d_scratch, QRT_READS_BY_POSITION, next)
 static const qrt_kernel general = ROW(by_general, qrt_conv2d_s8_dsp_general, &qrt_conv2d_portable);
 static const qrt_kernel single = ROW(by_single, qrt_conv2d_s8_dsp_single, &general);
-const qrt_kernel qrt_conv2d_dsp = ROW(by_double, qrt_conv2d_s8_dsp, &single);
+static const qrt_kernel any = ROW(by_double, qrt_conv2d_s8_dsp, &single);
+static const qrt_kernel general_int4 = ROW(by_general_int4, qrt_conv2d_s8_dsp_general_int4, &any);
+static const qrt_kernel single_int4 = ROW(by_single_int4, qrt_conv2d_s8_dsp_single_int4, &general_int4);
+const qrt_kernel qrt_conv2d_dsp = ROW(by_double_int4, qrt_conv2d_s8_dsp_int4, &single_int4);

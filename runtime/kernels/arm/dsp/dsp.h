@@ -19,6 +19,9 @@
 #define RUN(name) void name(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 RUN(qrt_conv2d_s8_dsp_single)
 RUN(qrt_conv2d_s8_dsp_general)
+RUN(qrt_conv2d_s8_dsp_int4)
+RUN(qrt_conv2d_s8_dsp_single_int4)
+RUN(qrt_conv2d_s8_dsp_general_int4)
 RUN(qrt_dwconv2d_s8_dsp)
 RUN(qrt_dwconv2d_s8_dsp_single)
 RUN(qrt_dwconv2d_s8_dsp_general)
@@ -28,6 +31,9 @@ RUN(qrt_linear_s8_dsp)
 RUN(qrt_linear_s8_dsp_one)
 RUN(qrt_linear_s8_dsp_single)
 RUN(qrt_linear_s8_dsp_general)
+RUN(qrt_linear_s8_dsp_int4)
+RUN(qrt_linear_s8_dsp_single_int4)
+RUN(qrt_linear_s8_dsp_general_int4)
 #undef RUN
 
 #endif

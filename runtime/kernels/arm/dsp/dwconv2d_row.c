@@ -11,7 +11,8 @@ static qrt_dsp_channels channels_of(const qrt_conv2d_params *p) {
                                  .count = p->out_channels,
                                  .size = p->filter_height * p->filter_width,
                                  .x_zero_point = p->x_zero_point,
-                                 .by_place = 1};
+                                 .by_place = 1,
+                                 .int4 = p->int4};
     return channels;
 }
 
@@ -156,6 +157,7 @@ static const qrt_kernel general = {.run = qrt_dwconv2d_s8_dsp_general,
                                    .name = "qrt_dwconv2d_s8_dsp_general",
                                    .covers = covers_general,
                                    .otherwise = &qrt_dsp_dwconv2d_shared,
+                                   .int4 = 1,
                                    .packs_all = 1};
 static const qrt_kernel single = {.run = qrt_dwconv2d_s8_dsp_single,
                                   .packed_size = taps_packed_size,
@@ -164,6 +166,7 @@ static const qrt_kernel single = {.run = qrt_dwconv2d_s8_dsp_single,
                                   .name = "qrt_dwconv2d_s8_dsp_single",
                                   .covers = covers_single,
                                   .otherwise = &general,
+                                  .int4 = 1,
                                   .packs_all = 1};
 static const qrt_kernel any = {.run = qrt_dwconv2d_s8_dsp,
                                .packed_size = taps_packed_size,
@@ -172,6 +175,7 @@ static const qrt_kernel any = {.run = qrt_dwconv2d_s8_dsp,
                                .name = "qrt_dwconv2d_s8_dsp",
                                .covers = covers_double,
                                .otherwise = &single,
+                               .int4 = 1,
                                .packs_all = 1};
 /* Of a 3x3 whose rows stay unpacked, and of one that unpacks them for each block of channels. */
 #define PLANES(row, function, which, reads, next)                                                                      \
@@ -183,6 +187,7 @@ static const qrt_kernel any = {.run = qrt_dwconv2d_s8_dsp,
            .name = #function,                                                                                          \
            .covers = which,                                                                                            \
            .otherwise = &next,                                                                                         \
+           .int4 = 1,                                                                                                  \
            .packs_all = 1}
 PLANES(static const qrt_kernel single_in_blocks, qrt_dwconv2d_s8_dsp_3x3_single, covers_3x3_single, QRT_READS_BY_ROW,
        any);

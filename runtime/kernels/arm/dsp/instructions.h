@@ -64,6 +64,8 @@ QRT_DSP_ACC(smmla, int32_t, "smmla %0, %1, %2, %3")
 QRT_DSP_ACC(smmlar, int32_t, "smmlar %0, %1, %2, %3")
 QRT_DSP_2(smmul, int32_t, "smmul %0, %1, %2")
 QRT_DSP_1(sxtb16, uint32_t, "sxtb16 %0, %1")
+QRT_DSP_1(uxtb16, uint32_t, "uxtb16 %0, %1")
+QRT_DSP_2(ssub16, uint32_t, "ssub16 %0, %1, %2")
 QRT_DSP_1(sxtb16_ror8, uint32_t, "sxtb16 %0, %1, ror #8")
 QRT_DSP_2(sxtab16, uint32_t, "sxtab16 %0, %1, %2")
 QRT_DSP_2(sxtab16_ror8, uint32_t, "sxtab16 %0, %1, %2, ror #8")
@@ -136,8 +138,14 @@ static inline int32_t smmlar(int32_t a, int32_t b, int32_t acc) {
 }
 static inline int32_t smmul(int32_t a, int32_t b) { return smmla(a, b, 0); }
 
-/* Bytes 0 and 2 as two int16; with ror8, bytes 1 and 3; sxtab16 adds them to the halves of a. */
+/* The difference of each half. */
+static inline uint32_t ssub16(uint32_t a, uint32_t b) {
+    return word_of(low_half(a) - low_half(b), high_half(a) - high_half(b));
+}
+
+/* Bytes 0 and 2 as two int16, unsigned with u; with ror8, bytes 1 and 3; sxtab16 adds them to the halves of a. */
 static inline uint32_t sxtb16(uint32_t a) { return word_of((int8_t)(uint8_t)a, (int8_t)(uint8_t)(a >> 16)); }
+static inline uint32_t uxtb16(uint32_t a) { return a & 0x00ff00ffu; }
 static inline uint32_t sxtb16_ror8(uint32_t a) { return sxtb16(a >> 8); }
 static inline uint32_t sadd16(uint32_t a, uint32_t b) {
     return word_of(low_half(a) + low_half(b), high_half(a) + high_half(b));

@@ -21,6 +21,7 @@ void qrt_dsp_linear(const qrt_linear_params *p, const int8_t *input, int8_t *out
         tile.output = output;
         tile.end = output + size;
         tile.column_end = column + count * words;
+        if (tiles->before != NULL) tiles->before(&tile, column, count);
         (count == 1 ? tiles->one : tiles->four)(&tile);
         output += (ptrdiff_t)count * tile.stride;
     }

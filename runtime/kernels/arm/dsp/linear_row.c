@@ -8,7 +8,8 @@ static qrt_dsp_channels channels_of(const qrt_linear_params *p) {
                                  .requant = &p->requant,
                                  .count = p->out_features,
                                  .size = p->in_features,
-                                 .x_zero_point = p->x_zero_point};
+                                 .x_zero_point = p->x_zero_point,
+                                 .int4 = p->int4};
     return channels;
 }
 
@@ -17,7 +18,10 @@ static int covers(const void *params, int32_t kind) {
     return qrt_dsp_pairs_cover(&channels, kind);
 }
 
-static int has_one_feature(const void *params) { return ((const qrt_linear_params *)params)->out_features == 1; }
+static int has_one_feature(const void *params) {
+    const qrt_linear_params *p = params;
+    return p->out_features == 1 && !p->int4;
+}
 
 static size_t packed_size(const void *params, int32_t kind) {
     const qrt_linear_params *p = params;
@@ -44,15 +48,22 @@ static size_t scratch_size(const void *params) {
 QRT_DSP_TILED(by_general, QRT_DSP_GENERAL)
 QRT_DSP_TILED(by_single, QRT_DSP_SINGLE)
 QRT_DSP_TILED(by_double, QRT_DSP_DOUBLE)
+QRT_DSP_TILED(by_general_int4, QRT_DSP_GENERAL + QRT_DSP_INT4)
+QRT_DSP_TILED(by_single_int4, QRT_DSP_SINGLE + QRT_DSP_INT4)
+QRT_DSP_TILED(by_double_int4, QRT_DSP_DOUBLE + QRT_DSP_INT4)
 
 /* The general one covers all. */
 #define ROW(kind_name, function, next) QRT_DSP_TILED_ROW(kind_name, function, scratch_size, QRT_READS_BY_ROW, next)
 static const qrt_kernel general = ROW(by_general, qrt_linear_s8_dsp_general, NULL);
 static const qrt_kernel single = ROW(by_single, qrt_linear_s8_dsp_single, &general);
-static const qrt_kernel tiled = ROW(by_double, qrt_linear_s8_dsp, &single);
+static const qrt_kernel any = ROW(by_double, qrt_linear_s8_dsp, &single);
+static const qrt_kernel general_int4 = ROW(by_general_int4, qrt_linear_s8_dsp_general_int4, &any);
+static const qrt_kernel single_int4 = ROW(by_single_int4, qrt_linear_s8_dsp_single_int4, &general_int4);
+static const qrt_kernel tiled = ROW(by_double_int4, qrt_linear_s8_dsp_int4, &single_int4);
 const qrt_kernel qrt_linear_dsp = {
     .run = qrt_linear_s8_dsp_one,
     .name = "qrt_linear_s8_dsp_one",
     .covers = has_one_feature,
     .otherwise = &tiled,
+    .int4 = 1,
 };

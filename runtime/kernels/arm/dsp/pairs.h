@@ -4,8 +4,14 @@
 
 #include "arm/dsp/channels.h"
 
-/* How the channels of an operator end, which is also which tile runs it. */
-enum { QRT_DSP_DOUBLE, QRT_DSP_SINGLE, QRT_DSP_GENERAL };
+/* How the channels of an operator end, which is also which tile runs it; and, added, that their weights stay int4. */
+enum { QRT_DSP_DOUBLE, QRT_DSP_SINGLE, QRT_DSP_GENERAL, QRT_DSP_INT4 };
+
+/* Weights of int4 stay so where many channels share a column and many places a tile, which both take more work to
+ * begin with, and where 16 times a sum has room in 32 bits. Elsewhere they are few. */
+#define QRT_DSP_INT4_CHANNELS 24
+#define QRT_DSP_INT4_LEAST 32
+#define QRT_DSP_INT4_MOST (1 << 14)
 
 /* Whether the tile of this kind can run them. */
 int qrt_dsp_pairs_cover(const qrt_dsp_channels *channels, int32_t kind);
@@ -33,6 +39,7 @@ uint32_t *qrt_dsp_pack_pair(const qrt_dsp_channels *channels, int32_t pair, int3
      .name = #function,                                                                                                \
      .covers = covers_##kind_name,                                                                                     \
      .otherwise = next,                                                                                                \
+     .int4 = 1,                                                                                                        \
      .packs_all = 1}
 
 #endif

@@ -30,7 +30,8 @@ static size_t packed_size(const void *params) {
 
 static void pack(const void *params, void *packed) {
     const qrt_conv2d_params *p = params;
-    qrt_mve_pack(&p->requant, p->out_channels, filter_of(p), p->weights, p->x_zero_point, packed);
+    qrt_mve_weights weights = {p->weights, p->int4};
+    qrt_mve_pack(&p->requant, p->out_channels, filter_of(p), weights, p->x_zero_point, packed);
 }
 
 static size_t scratch_size(const void *params) {
@@ -46,4 +47,5 @@ const qrt_kernel qrt_conv2d_mve = {.run = qrt_conv2d_s8_mve,
                                    .name = "qrt_conv2d_s8_mve",
                                    .covers = covers,
                                    .otherwise = &qrt_conv2d_portable,
+                                   .int4 = 1,
                                    .packs_all = 1};

@@ -5,10 +5,12 @@
 #include "arm/mve/mve.h"
 #include "arm/mve/requantize_row.h"
 #include "portable/portable.h"
+#include "qrt_int4.h"
 
 /* Whether x * w of the pairs' two taps fits 16 bits in all lanes: unless both w are -128. */
 static int pairs_fit(const qrt_conv2d_params *p) {
     int32_t taps = dwconv2d_taps(p), channels = p->out_channels;
+    if (p->int4) return 1;
     for (int32_t tap = 0; tap + 1 < taps; tap += 2) {
         const int8_t *weights = p->weights + (ptrdiff_t)tap * channels;
         for (int32_t channel = 0; channel < channels; channel++)
@@ -54,7 +56,7 @@ static void pack_lane(const qrt_conv2d_params *p, int32_t channel, int32_t lane,
     int32_t taps = dwconv2d_taps(p), sum = 0;
     int32_t quad = quads[lane % 4] * qrt_mve_constants(qrt_mve_mode(&p->requant)) + lane / 4;
     for (int32_t tap = 0; channel >= 0 && tap < taps; tap++) {
-        int8_t weight = p->weights[(ptrdiff_t)tap * p->out_channels + channel];
+        int8_t weight = qrt_weight(p->weights, p->int4, (ptrdiff_t)tap * p->out_channels + channel);
         group[DWCONV2D_BLOCK * tap + lane] = weight;
         sum += weight;
     }
@@ -85,6 +87,7 @@ static const qrt_kernel any = {.run = qrt_dwconv2d_s8_mve_any,
                                .name = "qrt_dwconv2d_s8_mve_any",
                                .covers = covers_any,
                                .otherwise = &qrt_dwconv2d_portable,
+                               .int4 = 1,
                                .packs_all = 1};
 
 const qrt_kernel qrt_dwconv2d_mve = {.run = qrt_dwconv2d_s8_mve,
@@ -94,4 +97,5 @@ const qrt_kernel qrt_dwconv2d_mve = {.run = qrt_dwconv2d_s8_mve,
                                      .name = "qrt_dwconv2d_s8_mve",
                                      .covers = covers_nine,
                                      .otherwise = &any,
+                                     .int4 = 1,
                                      .packs_all = 1};

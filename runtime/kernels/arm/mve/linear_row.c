@@ -21,7 +21,8 @@ static size_t packed_size(const void *params) {
 
 static void pack(const void *params, void *packed) {
     const qrt_linear_params *p = params;
-    qrt_mve_pack(&p->requant, p->out_features, filter_of(p), p->weights, p->x_zero_point, packed);
+    qrt_mve_weights weights = {p->weights, p->int4};
+    qrt_mve_pack(&p->requant, p->out_features, filter_of(p), weights, p->x_zero_point, packed);
 }
 
 const qrt_kernel qrt_linear_mve = {.run = qrt_linear_s8_mve,
@@ -30,4 +31,5 @@ const qrt_kernel qrt_linear_mve = {.run = qrt_linear_s8_mve,
                                    .name = "qrt_linear_s8_mve",
                                    .covers = covers,
                                    .otherwise = &qrt_linear_portable,
+                                   .int4 = 1,
                                    .packs_all = 1};

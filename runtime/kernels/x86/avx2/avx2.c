@@ -217,6 +217,7 @@ static int32_t linear_unit(const qrt_linear_params *p) {
     if (p->rows >= CONV2D_ROWS) return PAIR;
     ptrdiff_t size = (ptrdiff_t)p->in_features * p->out_features;
     int8_t lowest = 0;
+    if (p->int4) return QUAD;
     for (ptrdiff_t i = 0; i < size; i++) lowest = p->weights[i] < lowest ? p->weights[i] : lowest;
     return lowest == -128 ? PAIR : QUAD;
 }

@@ -1,0 +1,9 @@
+/* tile_general_int4.h: the tiles of tile_general.h, of weights of int4. */
+#ifndef QRT_DSP_TILE_GENERAL_INT4_H
+#define QRT_DSP_TILE_GENERAL_INT4_H
+
+#include "arm/dsp/tile.h"
+
+extern const qrt_dsp_tiles qrt_dsp_tiles_general_int4;
+
+#endif
