@@ -50,6 +50,12 @@ def switches(command: Callable[..., int]) -> Callable[..., int]:
     return command
 
 
+def _weights(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    if value in (None, "int4", "int8") or value.startswith("int4:"):
+        return value
+    raise click.BadParameter(f"{value!r} is none of int4, int4:LAYER,... and int8", context, option)
+
+
 @click.command(cls=Verb)
 @click.argument("source", metavar="MODEL.ONNX|.TFLITE|.PT2", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: MODEL.qfb]")
@@ -72,6 +78,13 @@ def switches(command: Callable[..., int]) -> Callable[..., int]:
     help="Batch size of the inputs.  [default: 1, or the source's if an operator mixes samples]",
 )
 @state_option
+@click.option(
+    "--weights",
+    metavar="int4[:LAYER,...]|int8",
+    callback=_weights,
+    help="Quantize weights to 4 bits, of all layers or of these; or store those of 4 bits as int8.  "
+    "[default: as in the source]",
+)
 @click.option(
     "--calibrate",
     "data",
@@ -114,6 +127,7 @@ def compile_model(
     bias: str | None,
     batch: int | None,
     state: dict[str, str],
+    weights: str | None,
     data: Path | None,
     calibration: str,
     test_vectors: int,
@@ -141,7 +155,7 @@ def compile_model(
       qrt compile model.onnx -o model.qfb
       qrt compile model.tflite --match litert
       qrt compile float.onnx --calibrate samples.npz
-      qrt compile float.tflite --calibrate samples.npz
+      qrt compile float.tflite --calibrate samples.npz --weights int4
       qrt compile gru.onnx --state h=h_next --state cache=cache_next
       qrt compile model.tflite --target cortex-m4 --max-ram 64k --max-flash 256k
     """
@@ -156,7 +170,8 @@ def compile_model(
         labels = read_labels(labels_path) if labels_path else None
         calibrated = calibrate(source, data, calibration) if data else None
         given = calibrated.quantized if calibrated else source
-        compiled = build(given, name=name, labels=labels, match=match, bias=bias, batch=batch, state=state, skip=skip)
+        numbers = {"match": match, "bias": bias, "weights": weights}
+        compiled = build(given, name=name, labels=labels, batch=batch, state=state, skip=skip, **numbers)
     except CompileError as error:
         if not as_json:
             raise Failure(refusal(source, error)) from None

@@ -25,6 +25,8 @@ from qrt.compiler.integers.thresholds import TORCH
 from qrt.compiler.ir import Graph
 from qrt.compiler.passes import OPTIONAL, check_source, run_lowered_passes, run_passes, run_source_passes
 from qrt.compiler.passes.carry_state import carry_state
+from qrt.compiler.passes.lowered.pack_weights import pack_weights
+from qrt.compiler.passes.quantized.quantize_weights import quantize_weights
 from qrt.compiler.passes.set_batch import set_batch
 from qrt.compiler.plan.memory import Plan, plan
 from qrt.compiler.plan.schedule import schedule
@@ -92,6 +94,7 @@ def build(
     batch: int | None = None,
     state: Mapping[str, str] | None = None,
     skip: Collection[str] = (),
+    weights: str | None = None,
 ) -> Compiled:
     """Compiles a network; returns it with its memory plan and the report.
 
@@ -120,6 +123,10 @@ def build(
         0. Either is a name, or a position counted from 0. The compiled network has neither.
     skip : collection of str
         Optimizations to skip, from `SKIPPABLE`; they do not change results.
+    weights : str, optional
+        ``"int4"`` quantizes the weights of all convolutions and linear layers to 4 bits, with a scale for each output
+        channel; ``"int4:conv1,conv2"`` those of these layers. That changes results. By default weights that have 4 bits
+        in the source are stored as int4; ``"int8"`` stores them as int8, which microcontrollers compute faster.
 
     Raises
     ------
@@ -131,7 +138,7 @@ def build(
         The frontend's library is missing; the message says what to install.
     """
     start = time.perf_counter()
-    _check_options(bias, batch, skip)
+    _check_options(bias, batch, skip, weights)
     report = Report()
     graph = _graph(source, match, batch, state, report)
     if not isinstance(source, GraphBuilder | Graph) and _is_float(graph):
@@ -140,7 +147,7 @@ def build(
         reason = f"is a float network; quantize it: qrt compile {file} --calibrate DATA"
         raise CompileError([Problem(where, "file", reason)])
     with understanding(source):
-        return _compiled(graph, report, start, name, labels, bias, skip)
+        return _compiled(graph, report, start, name, labels, bias, skip, weights)
 
 
 def from_torch(
@@ -154,6 +161,7 @@ def from_torch(
     batch: int | None = None,
     state: Mapping[str, str] | None = None,
     skip: Collection[str] = (),
+    weights: str | None = None,
 ) -> Compiled:
     """Compiles a quantized PyTorch module.
 
@@ -168,7 +176,7 @@ def from_torch(
         The engine to match bit for bit. ``"pytorch"`` runs quantize, dequantize and float operators as they are
         written (PT2E, reference models), with biases as the model has them. qnnpack rounds biases to int32, the
         others keep them at full precision. By default the engine that PyTorch would run the module with.
-    name, labels, bias, batch, state, skip
+    name, labels, bias, batch, state, skip, weights
         As for `build`.
 
     Raises
@@ -179,7 +187,7 @@ def from_torch(
         PyTorch is missing; the message says what to install.
     """
     start = time.perf_counter()
-    _check_options(bias, batch, skip)
+    _check_options(bias, batch, skip, weights)
     if match is not None:
         _engine("module", "torch.pt2", match)
     from qrt.compiler.frontends.torch import graph as frontend
@@ -194,7 +202,7 @@ def from_torch(
         raise CompileError([Problem(type(module).__name__, "module", reason)])
     report.match = graph.engine
     with understanding(type(module).__name__):
-        return _compiled(graph, report, start, name, labels, bias, skip)
+        return _compiled(graph, report, start, name, labels, bias, skip, weights)
 
 
 def quantize_torch(
@@ -244,11 +252,13 @@ def _is_float(graph: Graph) -> bool:
     return inputs and not any(op.kind == "quantize" for op in graph.ops)
 
 
-def _check_options(bias: str | None, batch: int | None, skip: Collection[str]) -> None:
+def _check_options(bias: str | None, batch: int | None, skip: Collection[str], weights: str | None) -> None:
     if bias not in (None, *BIASES):
         raise ValueError(f"bias must be {' or '.join(map(repr, BIASES))}, got {bias!r}")
     if batch is not None and batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
+    if weights not in (None, "int8", "int4") and not weights.startswith("int4:"):
+        raise ValueError(f"weights must be 'int4', 'int4:LAYER,...' or 'int8', got {weights!r}")
     unknown = sorted(set(skip) - SKIPPABLE)
     if unknown:
         raise ValueError(f"unknown optimizations: {', '.join(unknown)}; known are {', '.join(sorted(SKIPPABLE))}")
@@ -262,14 +272,19 @@ def _compiled(
     labels: Sequence[str] | None,
     bias: str | None,
     skip: Collection[str],
+    weights: str | None,
 ) -> Compiled:
     """Compiles a source graph; `start` is the time at which compilation began."""
+    is_int4 = graph.int4 if weights is None else weights != "int8"
     graph = run_passes(graph, report, skip)
     codes = ("int8", "int16", "int32")
     floats = [edge.tensor for edge in (*graph.inputs, *graph.outputs) if edge.tensor.dtype not in codes]
     if floats:
         reason = "is a model input or output of type {} that no operator quantizes; quantize it, or remove it"
         raise CompileError([Problem(tensor.name, "tensor", reason.format(tensor.dtype)) for tensor in floats])
+    if weights is not None and is_int4:
+        layers = weights.removeprefix("int4").removeprefix(":")
+        graph = quantize_weights(graph, layers.split(",") if layers else None, report)
     if bias is not None:
         _set_bias(graph, bias, report)
     if name is not None:
@@ -279,6 +294,9 @@ def _compiled(
     lower(graph, report)
     verify(graph, "lowered")
     graph = run_lowered_passes(graph, report, skip)
+    if is_int4:
+        graph = pack_weights(graph, report)
+        verify(graph, "lowered", "pack_weights")
     if "schedule" not in skip:
         graph = schedule(graph, report)
         verify(graph, "lowered", "schedule")

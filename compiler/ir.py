@@ -103,7 +103,9 @@ class Tensor:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of an activation in the arena."""
+        """Bytes of an activation in the arena, or of a constant of integer codes in the file."""
+        if self.dtype == "int4":
+            return -(-self.size // 2)
         return self.size * {"int32": 4, "int16": 2}.get(self.dtype, 1)
 
     @property
@@ -214,7 +216,8 @@ class Edge:
 class Graph:
     """Operators in an order in which they can run, between inputs and outputs.
 
-    `engine` is the one whose bytes a frontend made the graph for, where there is one.
+    `engine` is the one whose bytes a frontend made the graph for, where there is one; `int4` says that the source has
+    weights of 4 bits, which are int8 in the graph until it is lowered.
     """
 
     name: str = ""
@@ -222,6 +225,7 @@ class Graph:
     inputs: list[Edge] = field(default_factory=list)
     outputs: list[Edge] = field(default_factory=list)
     engine: str = ""
+    int4: bool = False
 
     def copy(self) -> Graph:
         """The same graph in new objects; constants' data is shared."""
@@ -234,7 +238,7 @@ class Graph:
             [replace(edge, tensor=twin[edge.tensor], labels=list(edge.labels)) for edge in edges]
             for edges in (self.inputs, self.outputs)
         )
-        return Graph(self.name, ops, inputs, outputs, self.engine)
+        return Graph(self.name, ops, inputs, outputs, self.engine, self.int4)
 
     def tensors(self) -> Iterator[Tensor]:
         """Every tensor once: inputs, then each operator's constants and output."""

@@ -117,7 +117,7 @@ class Report:
         self.operators = dict(Counter(op.kind for op in graph.ops))
         self.macs = sum(macs(op) for op in graph.ops)
         weights = {op.inputs[1] for op in graph.ops if op.kind in WEIGHTED}
-        self.weight_bytes = sum(tensor.size for tensor in weights)
+        self.weight_bytes = sum(tensor.nbytes for tensor in weights)
         self.parameter_bytes = sum(parameter_bytes(op) for op in graph.ops)
 
     def as_dict(self) -> dict[str, Any]:

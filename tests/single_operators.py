@@ -58,7 +58,7 @@ class Model:
         return self.inputs[-1]
 
     def constant(self, data: Any, dtype: str = "int32", **options: Any) -> int:
-        array = np.asarray(data, dtype)
+        array = np.asarray(data, "int8" if dtype == "int4" else dtype)
         return self.file.tensor(f"c{len(self.file.tensors)}", array.shape, dtype, data=array, **options)
 
     def y(self, shape: Shape, scale: float | None = None, zero_point: int | None = None, dtype: str = "") -> int:

@@ -12,6 +12,7 @@ import numpy as np
 
 from qrt.compiler.backends.qfb.writer import RANGE
 from qrt.compiler.integers.channels import Requant
+from qrt.compiler.integers.codes import unpacked_int4
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
 from qrt.schema import generated as fb
 from qrt.schema.operators import BY_NUMBER, SCHEMA, Field, Operator, camel_case
@@ -90,8 +91,7 @@ def _codes(content: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarra
     """The elements that bytes hold."""
     if dtype != "int4":
         return content.view(np.dtype(dtype).newbyteorder("<")).reshape(shape)
-    both = np.stack([content << 4 >> 4, content >> 4], axis=-1)
-    return both.reshape(-1)[: math.prod(shape)].reshape(shape)
+    return unpacked_int4(content, math.prod(shape)).reshape(shape)
 
 
 def _initial(source: Any, dtype: str, shape: tuple[int, ...]) -> np.ndarray | None:

@@ -16,6 +16,7 @@ import flatbuffers
 import numpy as np
 
 from qrt.compiler.integers.channels import Requant
+from qrt.compiler.integers.codes import packed_int4
 from qrt.compiler.ir import Edge, Graph, Op, Tensor
 from qrt.compiler.plan.memory import Plan
 from qrt.schema import generated as fb
@@ -139,9 +140,7 @@ def _stored(data: np.ndarray, dtype: str) -> np.ndarray:
     """The bytes of a constant, int8: SPEC.md, section 1, for int4."""
     if dtype != "int4":
         return np.ascontiguousarray(data, np.dtype(dtype).newbyteorder("<")).reshape(-1).view(np.int8)
-    codes = np.pad(data.reshape(-1), (0, data.size % 2)).view(np.uint8) & 15
-    packed: np.ndarray = (codes[0::2] | codes[1::2] << 4).view(np.int8)
-    return packed
+    return packed_int4(data)
 
 
 def _initial(initial: np.ndarray) -> np.ndarray:

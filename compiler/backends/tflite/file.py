@@ -11,6 +11,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
+from qrt.compiler.integers.codes import packed_int4
 from qrt.compiler.libraries import load
 
 FORMAT_VERSION = 3
@@ -99,7 +100,7 @@ class TfliteFile:
         Parameters
         ----------
         dtype : str
-            As in numpy.
+            As in numpy, or ``"int4"``, of a constant with codes from -8 to 7.
         scale, zero_point : number or array_like, optional
             float32 and integers; several along `axis` for per-channel quantization.
         data : numpy.ndarray, optional
@@ -119,7 +120,8 @@ class TfliteFile:
             )
         buffer = 0
         if data is not None:
-            content = np.frombuffer(np.ascontiguousarray(data, np.dtype(dtype)).tobytes(), np.uint8)
+            stored = packed_int4(data) if dtype == "int4" else np.ascontiguousarray(data, dtype)
+            content = np.frombuffer(stored.tobytes(), np.uint8)
             buffer = len(self.buffers)
             self.buffers.append(self._table("Buffer", data=self._vector(content, "u1", DATA_ALIGNMENT)))
         self.tensors.append(

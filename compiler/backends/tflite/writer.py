@@ -226,7 +226,9 @@ class _Exporter:
         unit = x.scale * scale.astype(np.float64)
         self.check(op, requant, unit / y.scale)
         name = w.name or f"{op.name}_weights"
-        indices = [self.file.tensor(name, w.shape, scale=scale, axis=axis, data=w.data)]
+        # TFLM has no linear layer of int4 with a scale for each channel.
+        dtype = "int8" if op.kind == "linear" and len(scale) > 1 else w.dtype
+        indices = [self.file.tensor(name, w.shape, dtype, scale=scale, axis=axis, data=w.data)]
         channels = w.shape[axis]
         bias = requant.bias
         if requant.addend is not None:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.integers.codes import unpacked_int4
 
 Array = np.ndarray[Any, Any]
 # Element types of constants, as numpy reads them; INT4 has two codes in a byte.
-STORED = {"FLOAT16": "<f2", "INT8": "i1", "UINT8": "u1", "INT4": "u1", "INT16": "<i2", "INT32": "<i4"}
+STORED = {"FLOAT16": "<f2", "INT8": "i1", "UINT8": "u1", "INT4": "i1", "INT16": "<i2", "INT32": "<i4"}
 CODES = ("INT8", "UINT8", "INT4", "INT16")
 
 
@@ -106,8 +107,7 @@ class Floats:
             raise ValueError("has weights quantized in blocks; convert the network again, as float")
         values = data.view(STORED[kind])
         if kind == "INT4":
-            pairs = np.stack([values & 15, values >> 4], axis=-1).reshape(-1)[: int(np.prod(tensor.shape))]
-            values = np.where(pairs > 7, pairs.astype(np.int8) - 16, pairs.astype(np.int8))
+            values = unpacked_int4(values, int(np.prod(tensor.shape)))
         values = values.reshape(tensor.shape).astype(np.float32)
         if kind == "FLOAT16":
             return values

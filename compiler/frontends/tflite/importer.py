@@ -68,6 +68,7 @@ class Importer:
     def _read(self, index: int) -> Tensor:
         source = self.model.Subgraphs(0).Tensors(index)
         tensor = read(self.tflite, self.model, source)
+        self.graph.int4 |= source.Type() == self.tflite.TensorType.INT4
         if tensor.dtype == "uint8" and tensor.quantization is not None:
             tensor = as_int8(tensor)
             self.unsigned.add(tensor)

@@ -10,7 +10,7 @@ import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.frontends.importer import Unsupported, check_scales
-from qrt.compiler.integers.codes import LIMITS
+from qrt.compiler.integers.codes import LIMITS, unpacked_int4
 from qrt.compiler.ir import Quantization, Tensor
 from qrt.compiler.untrusted import too_large
 
@@ -43,7 +43,7 @@ def _values(name: str, shape: tuple[int, ...], dtype: str, content: np.ndarray, 
     if sparsity is not None:
         return _dense(name, shape, stored, sparsity)
     if dtype == "int4":
-        stored = _unpacked(stored)[: math.prod(shape)]
+        stored = unpacked_int4(stored, math.prod(shape))
     if stored.size != math.prod(shape) or len(content) % kind.itemsize:
         reason = f"has {len(content)} bytes for {dtype} values of shape {list(shape)}; convert the file again"
         raise CompileError([Problem(name, "tensor", reason)])
@@ -90,13 +90,6 @@ def as_int8(tensor: Tensor) -> Tensor:
     data = None if tensor.data is None else (tensor.data ^ np.uint8(128)).view(np.int8)
     quantization = Quantization(old.scale, np.asarray(old.zero_point - 128, np.int32), old.axis)
     return Tensor(tensor.name, tensor.shape, "int8", quantization, data)
-
-
-def _unpacked(stored: np.ndarray) -> np.ndarray:
-    """The codes of int4, two in each byte, the lower half first."""
-    halves = np.stack([(stored << 4).astype(np.int8) >> 4, stored >> 4], axis=-1)
-    codes: np.ndarray = halves.reshape(-1)
-    return codes
 
 
 def _dense(name: str, shape: tuple[int, ...], values: np.ndarray, sparsity: Any) -> np.ndarray:
