@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,21 +39,23 @@ def calibrate(source: Path, data: Path, method: str) -> Calibration:
     return Calibration(network, Quantized(source, content), samples)
 
 
-def accuracies(calibrated: Calibration, model: qrt.Model) -> dict[str, float]:
-    """Accuracy of the float and of the compiled network on the samples; empty without labels."""
+def accuracies(calibrated: Calibration, models: Mapping[str, qrt.Model]) -> dict[str, float]:
+    """Accuracy of the float and of the compiled networks on the samples; empty without labels."""
     network, samples = calibrated.network, calibrated.samples
     if samples.labels is None:
         return {}
-    right = {"float": 0, "qrt": 0}
+    right = dict.fromkeys(("float", *models), 0)
     for i in progressing(samples.runs, "accuracy"):
         taken = samples.run(i)
-        theirs = network.run(taken)
-        turned = [
-            x.transpose(NCHW_TO_NHWC) if info.source_layout == "NCHW" else x
-            for x, info in zip(taken, model.inputs, strict=True)
-        ]
-        ours = model.run(*turned, layout="NHWC")
-        for name, outputs in (("float", theirs), ("qrt", ours[0] if isinstance(ours, list) else ours)):
+        results = {"float": network.run(taken)}
+        for name, model in models.items():
+            turned = [
+                x.transpose(NCHW_TO_NHWC) if info.source_layout == "NCHW" else x
+                for x, info in zip(taken, model.inputs, strict=True)
+            ]
+            ours = model.run(*turned, layout="NHWC")
+            results[name] = ours[0] if isinstance(ours, list) else ours
+        for name, outputs in results.items():
             count = samples.right(i, outputs)
             if count is None:
                 note(f"{network.path}: does not give one output per sample, so no accuracy can be computed")

@@ -195,8 +195,12 @@ def compile_model(
     summary = Summary(source, source_size, output, len(content), test_vectors, compiled.report)
     if calibrated is not None:
         text = f"on {calibrated.samples.count} samples of {data}, {calibration}"
+        models = {"qrt": qrt.load(content)}
+        if weights not in (None, "int8") and calibrated.samples.labels is not None:
+            wider = build(given, batch=batch, match=match, bias=bias).to_bytes()
+            models = {"with weights of int8": qrt.load(wider), **models}
         # Samples are single runs, with the states as inputs.
-        accuracy = {} if state else accuracies(calibrated, qrt.load(content))
+        accuracy = {} if state else accuracies(calibrated, models)
         summary = replace(summary, calibrated=text, accuracy=accuracy)
     if as_json:
         device = {} if verdict is None else {"device": asdict(verdict.footprint)}

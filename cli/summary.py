@@ -88,7 +88,7 @@ class Summary:
         report = self.report
         rows = [
             ("name", printable(report.name) or "(none)"),
-            ("matches", match_text(report)),
+            ("matches", match_text(report) or "no engine"),
             ("operators", kinds_text(report.operators)),
             ("MACs", f"{report.macs:,}"),
             (

@@ -56,7 +56,7 @@ class Report:
     Attributes
     ----------
     match : str
-        The engine that the file matches; empty for networks built in Python.
+        The engine that the file matches; empty for networks built in Python, and where weights were quantized.
     notes : list of (str, str)
         What each pass did: its name and a sentence.
     rescues : list of Rescue

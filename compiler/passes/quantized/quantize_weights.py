@@ -36,6 +36,7 @@ def quantize_weights(graph: Graph, layers: Collection[str] | None, report: Repor
     chosen = [op for op in possible if (layers is None or op.name in layers) and not fits(op.inputs[1])]
     errors = [_quantize(op) for op in chosen]
     if chosen:
+        report.match = ""
         text = f"the weights of {len(chosen)} layers were quantized to 4 bits, with an error of {np.mean(errors):.1%}"
         report.note("quantize_weights", f"{text} on average: results are not those of the source")
     return graph
@@ -48,7 +49,9 @@ def _quantize(op: Op) -> float:
     assert axis is not None and weights.data is not None
     rows = np.moveaxis(weights.real(), axis, 0)
     flat = rows.reshape(len(rows), -1)
-    scale, codes = _codes(flat)
+    assert weights.quantization is not None
+    old = np.broadcast_to(np.asarray(weights.quantization.scale, np.float64), (len(rows),))
+    scale, codes = _codes(flat, old)
     data = np.ascontiguousarray(np.moveaxis(codes.reshape(rows.shape), 0, axis))
     quantization = Quantization(scale, np.zeros(len(scale), np.int32), axis)
     op.inputs[1] = Tensor(weights.name, weights.shape, "int8", quantization, data)
@@ -57,12 +60,15 @@ def _quantize(op: Op) -> float:
     return float(np.sqrt(np.mean(error**2) / max(np.mean(flat**2), np.finfo(float).tiny)))
 
 
-def _codes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each row of real weights the scale with the least square error, and the codes."""
-    largest = np.maximum(np.abs(rows).max(axis=1, initial=0), np.finfo(np.float32).tiny)
-    best, least = largest / -LOWEST, np.full(len(rows), np.inf)
+def _codes(rows: np.ndarray, old: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each row of real weights the scale with the least square error, and the codes.
+
+    Rows of zeros keep their scale.
+    """
+    largest = np.abs(rows).max(axis=1, initial=0)
+    best, least = old, np.full(len(rows), np.inf)
     for part in PARTS:
-        scale = part * largest / (-LOWEST - 0.5)
+        scale = np.where(largest > 0, part * largest / (-LOWEST - 0.5), old)
         error = np.sum((scale[:, np.newaxis] * _rounded(rows, scale) - rows) ** 2, axis=1)
         best, least = np.where(error < least, scale, best), np.minimum(error, least)
     return best, _rounded(rows, best)
