@@ -33,6 +33,8 @@ TRANSLATORS = NODES | QLINEAR_NODES
 # Whose operators are known: ONNX's, and onnxruntime's own.
 DOMAINS = ("", "ai.onnx", "com.microsoft")
 DTYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16"}
+# Types of constants of 4 bits, which are read as those of 8 bits.
+FOUR_BITS = {21: np.dtype(np.uint8), 22: np.dtype(np.int8)}
 REMEDY = "save the model again, with its weights in the model or in one file next to it"
 
 
@@ -71,6 +73,8 @@ def _import(model: onnx.ModelProto, where: str) -> Graph:
     for initializer in graph.initializer:
         tensor = importer.add_constant(initializer.name, _array(initializer))
         assert tensor.data is not None
+        if initializer.data_type in FOUR_BITS:
+            importer.four_bits.add(initializer.name)
         importer.allowance += RATIO * tensor.data.nbytes
     problems = _inputs(importer, graph)
     if len(graph.node) == 0:
@@ -84,7 +88,8 @@ def _import(model: onnx.ModelProto, where: str) -> Graph:
         raise CompileError(importer.problems)
     importer.graph.engine = "onnxruntime"
     merge_pairs(importer.graph)
-    state_kernels(importer.graph)
+    importer.graph.int4 = bool(importer.four_bits)
+    state_kernels(importer.graph, importer.four_bits)
     _labels(importer.graph, model)
     return importer.graph
 
@@ -150,7 +155,8 @@ def _without_foreign_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
 def _array(initializer: onnx.TensorProto) -> np.ndarray:
     import onnx
 
-    return np.asarray(onnx.numpy_helper.to_array(initializer))
+    array = np.asarray(onnx.numpy_helper.to_array(initializer))
+    return array.astype(FOUR_BITS[initializer.data_type]) if initializer.data_type in FOUR_BITS else array
 
 
 def _inputs(importer: Importer, graph: onnx.GraphProto) -> list[Problem]:

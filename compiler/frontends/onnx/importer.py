@@ -52,6 +52,8 @@ class Importer:
 
     def __init__(self, name: str) -> None:
         self.graph = Graph(name)
+        # Names of initializers of 4 bits, which are int8 or uint8 here.
+        self.four_bits: set[str] = set()
         self.values: dict[str, Tensor] = {}
         self.unknown: set[str] = set()
         self.problems: list[Problem] = []
@@ -261,8 +263,14 @@ class Importer:
         if self.allowance < 0:
             raise Unsupported("produces constants that are far too large for the file; save them as initializers")
 
+    def refuse_four_bits(self, node: onnx.NodeProto) -> None:
+        """Refuses a QuantizeLinear to codes of 4 bits."""
+        if self.has(node, 2) and node.input[2] in self.four_bits:
+            raise Unsupported("quantizes to 4 bits; only constants that are stored with 4 bits are supported")
+
     def _fold_quantize(self, node: onnx.NodeProto, given: dict[str, np.ndarray]) -> bool:
         """QuantizeLinear of a constant: codes with their quantization parameters."""
+        self.refuse_four_bits(node)
         axis = self.attributes(node).get("axis", 1)
         quantization = self.quantization(node, 1, 2, axis)
         values = given[node.input[0]].astype(np.float32)

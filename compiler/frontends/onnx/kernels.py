@@ -6,6 +6,8 @@ no other node reads the intermediate results. Ties depend on it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from qrt.compiler.ir import Graph, Op, Tensor
@@ -19,12 +21,15 @@ LAYERS = {"Conv": {"uint8"}, "MatMul": {"uint8"}, "Gemm": {"uint8", "int8"}}
 PASSED = frozenset({"MaxPool", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 
 
-def state_kernels(graph: Graph) -> None:
-    """Sets the attribute ``float32`` of operators between codes (`qrt.compiler.integers.singles`)."""
+def state_kernels(graph: Graph, four_bits: Collection[str]) -> None:
+    """Sets the attribute ``float32`` of operators between codes (`qrt.compiler.integers.singles`).
+
+    `four_bits` are names of constants of 4 bits, which no layer's QLinear kernel reads.
+    """
     producers = {op.output: op for op in graph.ops}
     for op in graph.ops:
         if op.kind in ("conv2d", "linear"):
-            if _has_layer_kernel(graph, op, producers):
+            if _has_layer_kernel(graph, op, producers) and not _reads(producers.get(op.inputs[1]), four_bits):
                 op.attrs["engine"] = "onnxruntime"
             continue
         if op.kind not in CONCERNED:
@@ -58,6 +63,10 @@ def _has_layer_kernel(graph: Graph, op: Op, producers: dict[Tensor, Op]) -> bool
     bias = producers.get(op.inputs[2]) if len(op.inputs) > 2 else None
     int32_bias = len(op.inputs) < 3 or (bias is not None and bias.kind == "dequantize")
     return x == result and x in LAYERS[source] and int32_bias
+
+
+def _reads(dequantize: Op | None, names: Collection[str]) -> bool:
+    return dequantize is not None and dequantize.inputs[0].name in names
 
 
 def _codes_above(graph: Graph, tensor: Tensor, producers: dict[Tensor, Op]) -> str:

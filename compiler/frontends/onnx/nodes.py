@@ -35,6 +35,7 @@ def _type_name(number: int) -> str:
 
 def quantize_linear(importer: Importer, node: onnx.NodeProto) -> None:
     attrs = importer.attributes(node)
+    importer.refuse_four_bits(node)
     dtype = _type_name(attrs["output_dtype"]) if attrs.get("output_dtype") else "uint8"
     dtype = importer.input(node, 2).dtype if importer.has(node, 2) else dtype
     if dtype not in CODES:
@@ -47,8 +48,10 @@ def quantize_linear(importer: Importer, node: onnx.NodeProto) -> None:
 
 
 def dequantize_linear(importer: Importer, node: onnx.NodeProto) -> None:
-    axis = importer.attributes(node).get("axis", 1)
-    codes = importer.input(node)
+    attrs, codes = importer.attributes(node), importer.input(node)
+    axis = attrs.get("axis", 1)
+    if attrs.get("block_size"):
+        raise Unsupported("has a scale for each block of codes; quantize the weights per tensor or per channel")
     if codes.dtype not in (*CODES, *(["int32"] if codes.is_constant else [])):
         raise Unsupported(f"reads codes of type {codes.dtype}; only int8, uint8, int16 and uint16 are supported")
     quantization = importer.quantization(node, 1, 2, axis % max(len(codes.shape), 1))

@@ -71,9 +71,15 @@ def quantize_per_tensor(
     return n.quantize(input, quantization(scale, zero_point), name, low, high)
 
 
+def _note_four_bits(n: Importer, codes: Tensor, quant_min: int, quant_max: int) -> None:
+    """PyTorch has constants of 4 bits as int8 whose limits say so."""
+    n.graph.int4 |= codes.data is not None and quant_max - quant_min < 16
+
+
 def dequantize_per_tensor(
     n: Importer, input: Tensor, scale: Any, zero_point: Any, quant_min: int, quant_max: int, dtype: Any, **rest: Any
 ) -> Tensor:
+    _note_four_bits(n, input, quant_min, quant_max)
     return n.dequantize(
         input, quantization(constant_array(scale, "scale"), constant_array(zero_point, "zero point")), n.node.name
     )
@@ -89,8 +95,17 @@ def quantize_per_channel(
 
 
 def dequantize_per_channel(
-    n: Importer, input: Tensor, scales: Any, zero_points: Any, axis: int, *limits: Any, **rest: Any
+    n: Importer,
+    input: Tensor,
+    scales: Any,
+    zero_points: Any,
+    axis: int,
+    quant_min: int,
+    quant_max: int,
+    *rest: Any,
+    **more: Any,
 ) -> Tensor:
+    _note_four_bits(n, input, quant_min, quant_max)
     zeros = np.zeros(1) if zero_points is None else constant_array(zero_points, "zero point")
     return n.dequantize(
         input, quantization(constant_array(scales, "scale"), zeros, axis % len(input.shape)), n.node.name

@@ -30,6 +30,8 @@ ANNOTATION = "quantization_annotation"
 # Lower limit of weight scales, so that the bias of a channel whose weights are all zero fits into int32.
 MIN_WEIGHT_SCALE = 2.0**-12
 
+# Of the codes of weights.
+LIMITS = {"int8": (-127, 127), "int4": (-8, 7)}
 OBSERVERS = {"histogram": HistogramObserver, "minmax": MinMaxObserver}
 
 # With the channel axis of their weights.
@@ -135,10 +137,17 @@ class QrtQuantizer(Quantizer):  # type: ignore[misc]
     ranges : {"histogram", "minmax"}
         How the range of an activation follows from the values that calibration sees: the least squared error of
         their histogram, or their minimum and maximum. Quantization-aware training takes moving averages.
+    weights : {"int8", "int4"}
+        ``"int4"`` gives weights 4 bits, -8 to 7, with which quantization-aware training can keep an accuracy that
+        ``qrt compile --weights int4`` would lose.
     """
 
-    def __init__(self, *, bias: str = "int32", is_qat: bool = False, ranges: str = "histogram") -> None:
+    def __init__(
+        self, *, bias: str = "int32", is_qat: bool = False, ranges: str = "histogram", weights: str = "int8"
+    ) -> None:
         super().__init__()
+        if weights not in LIMITS:
+            raise ValueError(f"weights must be {' or '.join(map(repr, LIMITS))}, got {weights!r}")
         if bias not in ("int32", "float"):
             raise ValueError(f"bias must be 'int32' or 'float', got {bias!r}")
         if ranges not in OBSERVERS:
@@ -157,8 +166,8 @@ class QrtQuantizer(Quantizer):  # type: ignore[misc]
             observer_or_fake_quant_ctr=self._observer(
                 PerChannelMinMaxObserver, MovingAveragePerChannelMinMaxObserver, MIN_WEIGHT_SCALE
             ),
-            quant_min=-127,
-            quant_max=127,
+            quant_min=LIMITS[weights][0],
+            quant_max=LIMITS[weights][1],
             qscheme=torch.per_channel_symmetric,
             ch_axis=0,
         )
