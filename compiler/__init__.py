@@ -23,10 +23,15 @@ from qrt.compiler.frontends.float_network import Seen
 from qrt.compiler.integers.requant import lower
 from qrt.compiler.integers.thresholds import TORCH
 from qrt.compiler.ir import Graph
-from qrt.compiler.passes import OPTIONAL, check_source, run_lowered_passes, run_passes, run_source_passes
+from qrt.compiler.passes import (
+    OPTIONAL,
+    check_source,
+    quantize_to_int4,
+    run_lowered_passes,
+    run_passes,
+    run_source_passes,
+)
 from qrt.compiler.passes.carry_state import carry_state
-from qrt.compiler.passes.lowered.pack_weights import pack_weights
-from qrt.compiler.passes.quantized.quantize_weights import quantize_weights
 from qrt.compiler.passes.set_batch import set_batch
 from qrt.compiler.plan.memory import Plan, plan
 from qrt.compiler.plan.schedule import schedule
@@ -284,7 +289,7 @@ def _compiled(
         raise CompileError([Problem(tensor.name, "tensor", reason.format(tensor.dtype)) for tensor in floats])
     if weights is not None and is_int4:
         layers = weights.removeprefix("int4").removeprefix(":")
-        graph = quantize_weights(graph, layers.split(",") if layers else None, report)
+        graph = quantize_to_int4(graph, layers.split(",") if layers else None, report)
     if bias is not None:
         _set_bias(graph, bias, report)
     if name is not None:
@@ -293,10 +298,7 @@ def _compiled(
         _set_labels(graph, labels)
     lower(graph, report)
     verify(graph, "lowered")
-    graph = run_lowered_passes(graph, report, skip)
-    if is_int4:
-        graph = pack_weights(graph, report)
-        verify(graph, "lowered", "pack_weights")
+    graph = run_lowered_passes(graph, report, skip, is_int4)
     if "schedule" not in skip:
         graph = schedule(graph, report)
         verify(graph, "lowered", "schedule")

@@ -90,16 +90,3 @@ def centered(weights: Tensor) -> Tensor:
     dtype = "int8" if data.min(initial=0) >= -128 and data.max(initial=0) <= 127 else "int16"
     known = replace(quantization, zero_point=np.zeros_like(quantization.zero_point))
     return replace(weights, dtype=dtype, quantization=known, data=data.astype(dtype))
-
-
-def packed_int4(codes: np.ndarray) -> np.ndarray:
-    """Codes from -8 to 7 two in a byte, int8, as .qfb and .tflite files have them: the first in the lower half."""
-    halves = np.pad(codes.reshape(-1), (0, codes.size % 2)).astype(np.int8).view(np.uint8) & 15
-    packed: np.ndarray = (halves[0::2] | halves[1::2] << 4).view(np.int8)
-    return packed
-
-
-def unpacked_int4(packed: np.ndarray, count: int) -> np.ndarray:
-    """The first codes of what `packed_int4` made."""
-    codes: np.ndarray = np.stack([packed << 4 >> 4, packed >> 4], axis=-1).reshape(-1)[:count]
-    return codes

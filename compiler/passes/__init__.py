@@ -10,9 +10,11 @@ from collections.abc import Callable, Collection
 
 from qrt.compiler.ir import Graph
 from qrt.compiler.passes.absorb.qdq import absorb_qdq
+from qrt.compiler.passes.lowered.pack_weights import pack_weights
 from qrt.compiler.passes.lowered.remove_channels import remove_channels
 from qrt.compiler.passes.quantized.fuse_activation import fuse_activation
 from qrt.compiler.passes.quantized.fuse_pad import fuse_pad
+from qrt.compiler.passes.quantized.quantize_weights import quantize_weights
 from qrt.compiler.passes.quantized.simplify import simplify
 from qrt.compiler.passes.quantized.split_weights import split_weights
 from qrt.compiler.passes.quantized.to_dwconv2d import to_dwconv2d
@@ -86,12 +88,25 @@ def run_source_passes(graph: Graph, report: Report) -> Graph:
     return graph
 
 
-def run_lowered_passes(graph: Graph, report: Report, skip: Collection[str] = ()) -> Graph:
-    """`run_passes` for a graph that `qrt.compiler.integers.requant.lower` has lowered."""
+def quantize_to_int4(graph: Graph, layers: Collection[str] | None, report: Report) -> Graph:
+    """A quantized graph with weights of 4 bits in these layers, or in all; see `quantize_weights`."""
+    graph = quantize_weights(graph, layers, report)
+    verify(graph, "quantized", "quantize_weights")
+    return graph
+
+
+def run_lowered_passes(graph: Graph, report: Report, skip: Collection[str] = (), int4: bool = False) -> Graph:
+    """`run_passes` for a graph that `qrt.compiler.integers.requant.lower` has lowered.
+
+    `int4`: whether weights that all lie in int4 are stored so.
+    """
     for apply in LOWERED_PASSES:
         if apply.__name__ not in skip:
             graph = apply(graph, report)
             verify(graph, "lowered", apply.__name__)
+    if int4:
+        graph = pack_weights(graph, report)
+        verify(graph, "lowered", "pack_weights")
     return graph
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from qrt.compiler.backends.qfb.writer import RANGE
 from qrt.compiler.integers.channels import Requant
-from qrt.compiler.integers.codes import unpacked_int4
+from qrt.compiler.integers.int4 import unpacked_int4
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
 from qrt.schema import generated as fb
 from qrt.schema.operators import BY_NUMBER, SCHEMA, Field, Operator, camel_case

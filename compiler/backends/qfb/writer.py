@@ -16,7 +16,7 @@ import flatbuffers
 import numpy as np
 
 from qrt.compiler.integers.channels import Requant
-from qrt.compiler.integers.codes import packed_int4
+from qrt.compiler.integers.int4 import packed_int4
 from qrt.compiler.ir import Edge, Graph, Op, Tensor
 from qrt.compiler.plan.memory import Plan
 from qrt.schema import generated as fb

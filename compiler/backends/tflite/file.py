@@ -11,7 +11,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from qrt.compiler.integers.codes import packed_int4
+from qrt.compiler.integers.int4 import packed_int4
 from qrt.compiler.libraries import load
 
 FORMAT_VERSION = 3

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.integers.codes import unpacked_int4
+from qrt.compiler.integers.int4 import unpacked_int4
 
 Array = np.ndarray[Any, Any]
 # Element types of constants, as numpy reads them; INT4 has two codes in a byte.

@@ -10,7 +10,8 @@ import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.frontends.importer import Unsupported, check_scales
-from qrt.compiler.integers.codes import LIMITS, unpacked_int4
+from qrt.compiler.integers.codes import LIMITS
+from qrt.compiler.integers.int4 import unpacked_int4
 from qrt.compiler.ir import Quantization, Tensor
 from qrt.compiler.untrusted import too_large
 

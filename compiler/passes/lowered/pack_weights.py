@@ -8,26 +8,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from qrt.compiler.ir import Graph, Op, Tensor
+from qrt.compiler.integers.int4 import fits_int4, may_be_int4
+from qrt.compiler.ir import Graph, Tensor
 from qrt.compiler.report import Report
-
-LOWEST, HIGHEST = -8, 7
-LAYERS = frozenset({"conv2d", "dwconv2d", "linear"})
-
-
-def may_be_int4(op: Op) -> bool:
-    """Whether the format allows the weights of an operator to be int4 (V70)."""
-    return op.kind in LAYERS and op.inputs[0].dtype == "int8" and op.output.dtype != "int16"
-
-
-def fits(weights: Tensor) -> bool:
-    return weights.data is not None and weights.data.min() >= LOWEST and weights.data.max() <= HIGHEST
 
 
 def pack_weights(graph: Graph, report: Report) -> Graph:
     """Layers that share their weights still do."""
     packed: dict[Tensor, Tensor] = {}
-    layers = [op for op in graph.ops if may_be_int4(op) and fits(op.inputs[1])]
+    layers = [op for op in graph.ops if may_be_int4(op) and fits_int4(op.inputs[1])]
     for op in layers:
         weights = op.inputs[1]
         op.inputs[1] = packed.setdefault(weights, replace(weights, dtype="int4"))

@@ -11,8 +11,8 @@ from collections.abc import Collection
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
+from qrt.compiler.integers.int4 import HIGHEST, LOWEST, fits_int4, may_be_int4
 from qrt.compiler.ir import Graph, Op, Quantization, Tensor
-from qrt.compiler.passes.lowered.pack_weights import LOWEST, fits, may_be_int4
 from qrt.compiler.report import Report
 from qrt.schema.operators import OPERATORS
 
@@ -33,7 +33,7 @@ def quantize_weights(graph: Graph, layers: Collection[str] | None, report: Repor
     if unknown := sorted(set(layers or ()) - names):
         reason = f"is no conv2d, dwconv2d or linear layer with int8 activations; there are {', '.join(sorted(names))}"
         raise CompileError([Problem(name, "layer", reason) for name in unknown])
-    chosen = [op for op in possible if (layers is None or op.name in layers) and not fits(op.inputs[1])]
+    chosen = [op for op in possible if (layers is None or op.name in layers) and not fits_int4(op.inputs[1])]
     errors = [_quantize(op) for op in chosen]
     if chosen:
         report.match = ""
@@ -68,12 +68,12 @@ def _codes(rows: np.ndarray, old: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     largest = np.abs(rows).max(axis=1, initial=0)
     best, least = old, np.full(len(rows), np.inf)
     for part in PARTS:
-        scale = np.where(largest > 0, part * largest / (-LOWEST - 0.5), old)
+        scale = np.where(largest > 0, part * largest / (HIGHEST + 0.5), old)
         error = np.sum((scale[:, np.newaxis] * _rounded(rows, scale) - rows) ** 2, axis=1)
         best, least = np.where(error < least, scale, best), np.minimum(error, least)
     return best, _rounded(rows, best)
 
 
 def _rounded(rows: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    codes: np.ndarray = np.clip(np.rint(rows / scale[:, np.newaxis]), LOWEST, -LOWEST - 1).astype(np.int8)
+    codes: np.ndarray = np.clip(np.rint(rows / scale[:, np.newaxis]), LOWEST, HIGHEST).astype(np.int8)
     return codes
