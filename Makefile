@@ -76,7 +76,7 @@ lint: $(VENV)/lint.stamp ## ruff, mypy on the installed package, clang-format, C
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p qrt
-	$(BIN)/clang-format --dry-run -Werror $(C_FILES) examples/firmware/main.c
+	$(BIN)/clang-format --dry-run -Werror $(C_FILES) $(wildcard examples/*/*.[ch])
 	printf '%s\n' $(C_SOURCES) | xargs -P "$$(getconf _NPROCESSORS_ONLN)" -I FILE \
 	  $(CC) -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iruntime -Iruntime/kernels -Ischema -Ifirmware -c FILE -o /dev/null
 

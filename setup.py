@@ -61,6 +61,8 @@ TFLM = [
     "tflite-micro==0.dev20261023182759;"
     " python_version < '3.15' and sys_platform == 'linux' and platform_machine == 'x86_64'"
 ]
+# TFLM's audio frontend.
+MICRO_FEATURES = ["pymicro-features>=2.0; sys_platform == 'linux' and platform_machine in 'x86_64 aarch64'"]
 
 EXTENSIONS = [
     Extension(
@@ -128,6 +130,7 @@ setup(
             *DEVICE,
             *LITERT,
             *TFLM,
+            *MICRO_FEATURES,
         ],
         # Large packages, for the tests that compare with them; in the versions that the figures are of.
         "peers": ["torch==2.13.0", "torchao==0.18.0", "scikit-learn>=1.4", *PLOT],
