@@ -94,7 +94,7 @@ class Tables:
     def band_weights(self) -> np.ndarray:
         """How much of each entry, from band_starts[0] to band_starts[-1], belongs to the band that falls there."""
         weights = self._bands[1].copy()
-        # log1pf of newlib, and of glibc before 2.41, is not rounded correctly; here that reaches a weight.
+        # log1pf of newlib, and of glibc before 2.41, is not rounded correctly; at 7500 Hz that reaches two weights.
         weights[np.array([149, 221]) - self.band_starts[0]] += 1
         return weights
 
