@@ -69,11 +69,11 @@ class Tables:
         """A Hann window, in float32: not quite symmetric. [WINDOW]"""
         phase = np.float32(np.pi * 2.0 / WINDOW) * (np.arange(WINDOW, dtype=np.float32) + np.float32(0.5))
         hann = np.float32(0.5) - np.float32(0.5) * np.cos(phase.astype(np.float64)).astype(np.float32)
-        return rounded(hann * np.float32(2**WINDOW_BITS))
+        return rounded(hann * np.float32(2**WINDOW_BITS)).astype(np.int32)
 
     @staticmethod
     def _roots(phase: np.ndarray) -> np.ndarray:
-        return np.stack([rounded(32767 * np.cos(phase)), rounded(32767 * np.sin(phase))], axis=1)
+        return np.stack([rounded(32767 * np.cos(phase)), rounded(32767 * np.sin(phase))], axis=1).astype(np.int32)
 
     @cached_property
     def twiddles(self) -> np.ndarray:
@@ -141,8 +141,8 @@ TABLES = Tables()
 
 
 def _int16(x: np.ndarray) -> np.ndarray:
-    """Wrapped to 16 bits, as C stores it; int64 again, to go on computing."""
-    return x.astype(np.int16).astype(np.int64)
+    """Wrapped to 16 bits, as C stores it; int32 again, which products and sums of two fit into."""
+    return x.astype(np.int16).astype(np.int32)
 
 
 def _q15(x: np.ndarray) -> np.ndarray:
@@ -194,9 +194,13 @@ def _energies(windows: np.ndarray) -> np.ndarray:
     odd_r, odd_i = _times(_int16(here_r - there_r), _int16(here_i - there_i), TABLES.real_twiddles)
     energies = np.zeros((len(windows), HALF), np.int64)
     # The middle entry is its own partner, and written last as such.
-    energies[:, k] = _int16((even_r + odd_r) >> 1) ** 2 + _int16((even_i + odd_i) >> 1) ** 2
-    energies[:, -k] = _int16((even_r - odd_r) >> 1) ** 2 + _int16((odd_i - even_i) >> 1) ** 2
+    energies[:, k] = _squared((even_r + odd_r) >> 1, (even_i + odd_i) >> 1)
+    energies[:, -k] = _squared((even_r - odd_r) >> 1, (odd_i - even_i) >> 1)
     return energies
+
+
+def _squared(real: np.ndarray, imag: np.ndarray) -> np.ndarray:
+    return real.astype(np.int64) ** 2 + imag.astype(np.int64) ** 2
 
 
 def _root(x: np.ndarray) -> np.ndarray:
@@ -207,11 +211,11 @@ def _root(x: np.ndarray) -> np.ndarray:
 
 def _signals(windows: np.ndarray) -> np.ndarray:
     """The bands of windows of samples, without state. int16 [frames, WINDOW] -> [frames, BANDS]"""
-    weighted = _int16((windows.astype(np.int64) * TABLES.window) >> WINDOW_BITS)
+    weighted = _int16((windows.astype(np.int32) * TABLES.window) >> WINDOW_BITS)
     # Magnitudes of 16 bits, of which that of -32768 is negative.
     loudest = _int16(np.abs(weighted)).max(axis=1).clip(0)
-    shift = 15 - np.ceil(np.log2(loudest + 1)).astype(np.int64)
-    padded = np.zeros((len(windows), FFT), np.int64)
+    shift = 15 - np.ceil(np.log2(loudest + 1)).astype(np.int32)
+    padded = np.zeros((len(windows), FFT), np.int32)
     padded[:, :WINDOW] = _int16(weighted << shift[:, np.newaxis])
     starts = TABLES.band_starts
     energies = _energies(padded)[:, starts[0] : starts[-1]]
