@@ -14,6 +14,7 @@ SOURCES = ROOT / "qrt.egg-info" / "SOURCES.txt"
 MAY_HOLD = {
     "examples/digits": {".npz", ".onnx"},
     "examples/forum": {".npz"},
+    "examples/wakeword": {".npz", ".wav"},
     "tests/fuzz/corpus": {".zip"},
     "tests/fuzz/found": {".npy", ".onnx", ".pt2", ".tflite"},
     "tests/vectors/bad": {".qfb"},
