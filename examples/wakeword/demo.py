@@ -46,7 +46,10 @@ def read(path: str) -> np.ndarray:
             sys.exit(
                 f"{path} is not 16 kHz, 16 bits, one channel; sox {path} -r 16000 -b 16 -c 1 other.wav makes it so"
             )
-        return np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    if len(samples) < log_mel.WINDOW:
+        sys.exit(f"{path} is shorter than a window of {1000 * log_mel.WINDOW // log_mel.RATE} ms")
+    return samples
 
 
 def on_host(samples: np.ndarray) -> Heard:

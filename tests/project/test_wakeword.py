@@ -55,14 +55,20 @@ def test_demo_hears_the_phrase(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert printed.count("heard at") == printed.count("!") == 2
 
 
-def test_demo_refuses_other_formats(demo: SimpleNamespace, tmp_path: Path) -> None:
-    with wave.open(str(tmp_path / "stereo.wav"), "wb") as file:
-        file.setnchannels(2)
+@pytest.mark.parametrize(
+    ("channels", "samples", "message"),
+    [(2, 1000, r"a\.wav is not 16 kHz, 16 bits, one channel; sox"), (1, 479, "is shorter than a window of 30 ms")],
+)
+def test_demo_refuses_other_sounds(
+    channels: int, samples: int, message: str, demo: SimpleNamespace, tmp_path: Path
+) -> None:
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setnchannels(channels)
         file.setsampwidth(2)
         file.setframerate(16_000)
-        file.writeframes(bytes(64))
-    with pytest.raises(SystemExit, match=r"stereo\.wav is not 16 kHz, 16 bits, one channel; sox"):
-        demo.read(str(tmp_path / "stereo.wav"))
+        file.writeframes(bytes(2 * channels * samples))
+    with pytest.raises(SystemExit, match=message):
+        demo.read(str(tmp_path / "a.wav"))
 
 
 def test_device_computes_what_the_host_computes(demo: SimpleNamespace, samples: np.ndarray, tmp_path: Path) -> None:
