@@ -71,7 +71,7 @@ cdef int32_t interpolated(const int16_t *table, int32_t v) noexcept nogil:
 
 
 cdef int32_t exponential16(const qrt_softmax_params *p, int32_t d) noexcept nogil:
-    # SPEC: e[i] = at(E, max(double(x[i] - max) + 32767, -32768))
+    # SPEC: e[i] = at(E, max(double(x[i] - max, multiplier, shift) + 32767, -32768))
     cdef int64_t v = doubly_rounded(d, p.multiplier, p.shift, 0) + 32767
     return interpolated(E, <int32_t>max(v, <int64_t>-32768))
 
@@ -84,7 +84,7 @@ cdef void softmax_of_int16(const qrt_softmax_params *p, const int8_t *x, int8_t 
         largest = max(largest, code_at(x, 1, first + i))
     for i in range(p.channels):
         sum += exponential16(p, code_at(x, 1, first + i) - largest)
-    # SPEC: bits: the zero bits in front of the highest one of the sum of e, as a 32-bit number
+    # SPEC: bits = number of zero bits in front of the highest one of the sum of e, as a 32-bit number
     while sum * power_of_two(bits) < power_of_two(31):
         bits += 1
     # SPEC: q = at(Q, min(((sum of e * 2^(bits - 1) + 2^13) >> 14) - 98304, 32767))

@@ -49,7 +49,7 @@ cdef void softmax_exact(const qrt_softmax_params *p, const int8_t *x, int32_t la
     reciprocal = p.numerator / sum
     for i in range(p.channels):
         # SPEC: y[i] = min(max(y_zero_point + ((e[i] * reciprocal + round) >> shift), -128), 127)     uint64 product
-        # SPEC: Where y is int16: -32768 and 32767
+        # SPEC: -32768 and 32767 take the place of -128 and 127 in the formulas
         product = exponential(p.exponential, p.exponential_count, largest - x[i]) * reciprocal
         product = (product + <uint64_t>round_of(p.shift)) >> p.shift
         code = <int32_t>min(product, <uint64_t>65536) + p.y_zero_point

@@ -33,13 +33,39 @@ static inline int same_shape(const qrt_tensor *x, const qrt_tensor *y) {
     return x->rank == y->rank && memcmp(x->shape, y->shape, sizeof x->shape) == 0;
 }
 
+/* The smallest and the largest q - zero_point of any code. */
+static inline int32_t lowest(const qrt_tensor *x) {
+    return (x->dtype == QRT_INT16 ? INT16_MIN : INT8_MIN) - x->zero_point;
+}
+
+static inline int32_t highest(const qrt_tensor *x) {
+    return (x->dtype == QRT_INT16 ? INT16_MAX : INT8_MAX) - x->zero_point;
+}
+
+/* The larger of their magnitudes. */
+static inline uint64_t reach(const qrt_tensor *x) {
+    int32_t below = -lowest(x);
+    int32_t above = highest(x);
+    return (uint64_t)(below > above ? below : above);
+}
+
 static inline uint32_t option_count(const qrt_check *check, const qrt_checked *n, uint32_t number) {
     return qrt_vector_field(check->model->bytes, n->options, number).count;
 }
 
-/* qrt_operators.c: V47 to V49 for each of `rows` rows of `size` weights of b, and the part of V48 that needs no weights. */
-int32_t qrt_check_rows(qrt_check *check, const qrt_checked *n, uint32_t rows, uint32_t size);
+/* qrt_sums.c: V42, V41, V42 to V46 */
+int32_t qrt_check_output_range(qrt_check *check, int32_t output_min, int32_t output_max);
+int32_t qrt_check_weights(qrt_check *check, const qrt_checked *n);
+int32_t qrt_check_requant(qrt_check *check, const qrt_checked *n, uint32_t channels);
+/* |term| + round + |y_zero_point| * 2^shift < 2^63, for a term below 2^63: the part of V48 that needs no weights. */
 int qrt_single_fits(uint64_t term, int32_t shift, int32_t y_zero_point);
+/* V47 to V49 for a channel of which |acc| is at most `acc`; for a channel of `count` weights, `stride` apart; for
+ * `rows` of them, of `size` weights each; and V41 to V49 for weights whose first axis is the channels. */
+int32_t qrt_check_acc(qrt_check *check, const qrt_checked *n, uint32_t channel, uint64_t acc);
+int32_t qrt_check_channel(qrt_check *check, const qrt_checked *n, uint32_t channel, size_t first, uint32_t count,
+                          uint32_t stride);
+int32_t qrt_check_rows(qrt_check *check, const qrt_checked *n, uint32_t rows, uint32_t size);
+int32_t qrt_check_channels(qrt_check *check, const qrt_checked *n);
 
 /* qrt_operators_moves.c: operators that move codes. */
 int32_t qrt_check_pad(qrt_check *check, const qrt_checked *n);

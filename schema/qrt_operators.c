@@ -5,18 +5,6 @@
 
 #define MAX_POOL_POSITIONS (1 << 22)
 
-/* The smallest and the largest q - zero_point of any code. */
-static int32_t lowest(const qrt_tensor *x) { return (x->dtype == QRT_INT16 ? INT16_MIN : INT8_MIN) - x->zero_point; }
-
-static int32_t highest(const qrt_tensor *x) { return (x->dtype == QRT_INT16 ? INT16_MAX : INT8_MAX) - x->zero_point; }
-
-/* The larger of their magnitudes. */
-static uint64_t reach(const qrt_tensor *x) {
-    int32_t below = -lowest(x);
-    int32_t above = highest(x);
-    return (uint64_t)(below > above ? below : above);
-}
-
 /* -- rules that several operators share -- */
 
 /* V40 for all inputs of an operator that keeps the numbers. */
@@ -24,28 +12,10 @@ static int32_t check_numbers(qrt_check *check, const qrt_checked *n) {
     qrt_tensor x;
     for (uint32_t i = 0; n->facts->keeps_numbers && i < n->op.input_count; i++) {
         qrt_model_tensor(check->model, n->op.inputs[i], &x);
-        RULE(80, x.dtype == n->y.dtype);
+        RULE(76, x.dtype == n->y.dtype);
         RULE(40, x.zero_point == n->y.zero_point);
         RULE(40, x.scale_bits == 0 || n->y.scale_bits == 0 || x.scale_bits == n->y.scale_bits);
     }
-    return QRT_OK;
-}
-
-static int32_t check_weights(qrt_check *check, const qrt_checked *n) {
-    RULE(41, n->b.data != NULL && n->b.zero_point == 0);
-    RULE(70, n->b.dtype != QRT_INT4 || (n->x.dtype == QRT_INT8 && n->y.dtype != QRT_INT16));
-    return qrt_spend(check, (uint32_t)qrt_tensor_bytes(&n->b));
-}
-
-static int32_t weight_at(const qrt_tensor *weights, size_t index) {
-    if (weights->dtype != QRT_INT4) return weights->data[index];
-    uint8_t two = (uint8_t)weights->data[index / 2];
-    int32_t code = index % 2 == 0 ? two & 15 : two >> 4;
-    return code < 8 ? code : code - 16;
-}
-
-static int32_t check_output_range(qrt_check *check, int32_t output_min, int32_t output_max) {
-    RULE(42, output_min <= output_max);
     return QRT_OK;
 }
 
@@ -69,97 +39,6 @@ static int32_t check_window(qrt_check *check, const qrt_checked *n) {
                              w->pad_left + w->pad_right);
 }
 
-/* V42 to V46. */
-static int32_t check_requant(qrt_check *check, const qrt_checked *n, uint32_t channels) {
-    const uint8_t *bytes = check->model->bytes;
-    const qrt_requant_data *requant = &n->op.requant;
-    uint32_t table = qrt_follow(bytes, qrt_field(bytes, n->options, n->facts->requant - 1u));
-    TRY(check_output_range(check, requant->output_min, requant->output_max));
-    RULE(43, requant->count == 1 || requant->count == channels);
-    RULE(43, qrt_vector_field(bytes, table, REQUANT_SHIFT).count == requant->count);
-    if (requant->bias != NULL) {
-        RULE(44, n->facts->has_weights && qrt_vector_field(bytes, table, REQUANT_BIAS).count == channels);
-    }
-    if (requant->addend != NULL) {
-        RULE(45, requant->rounding == QRT_SINGLE && requant->bias == NULL);
-        RULE(45, qrt_vector_field(bytes, table, REQUANT_ADDEND).count == requant->count);
-    }
-    for (uint32_t i = 0; i < requant->count; i++) {
-        RULE(46, requant->multiplier[i] >= 0 && requant->shift[i] <= MAX_SHIFT);
-    }
-    if (n->y.dtype == QRT_INT32) {
-        RULE(63, requant->rounding == QRT_SINGLE && requant->addend == NULL && requant->count == 1);
-        RULE(63, requant->multiplier[0] == 1 && requant->shift[0] == 0);
-    }
-    return QRT_OK;
-}
-
-/* |term| + round + |y_zero_point| * 2^shift < 2^63, for a term below 2^63: V48 and V50. */
-int qrt_single_fits(uint64_t term, int32_t shift, int32_t y_zero_point) {
-    uint64_t round = shift > 0 ? (uint64_t)1 << (shift - 1) : 0;
-    uint64_t zero_point = magnitude(y_zero_point);
-    if (zero_point > (INT64_LIMIT - 1) >> shift) return 0;
-    return term + round < INT64_LIMIT - (zero_point << shift);
-}
-
-/* V47 to V49 for one channel, of which |acc| is at most `acc`. */
-static int32_t check_acc(qrt_check *check, const qrt_checked *n, uint32_t channel, uint64_t acc) {
-    const qrt_requant_data *requant = &n->op.requant;
-    uint32_t entry = requant->count == 1 ? 0 : channel;
-    uint64_t multiplier = (uint64_t)requant->multiplier[entry];
-    int32_t shift = requant->shift[entry];
-    uint64_t biased = acc + (requant->bias != NULL ? magnitude(requant->bias[channel]) : 0);
-    int wide = n->x.dtype == QRT_INT16 && requant->rounding == QRT_SINGLE;
-    RULE(47, biased < INT32_LIMIT || wide);
-    RULE(48, (biased >> 32) * multiplier < INT32_LIMIT); /* so that their product is below 2^64 */
-    uint64_t product = biased * multiplier;
-    if (requant->rounding == QRT_DOUBLE) {
-        uint64_t limit = n->y.dtype == QRT_INT16 ? DOUBLE_LIMIT16 : DOUBLE_LIMIT;
-        RULE(49, biased << (shift < 31 ? 31 - shift : 0) <= limit);
-    } else if (requant->addend != NULL) {
-        RULE(48, product < INT64_LIMIT && product + magnitude(requant->addend[entry]) < INT64_LIMIT);
-    } else {
-        RULE(48, product < INT64_LIMIT && qrt_single_fits(product, shift, n->y.zero_point));
-    }
-    return QRT_OK;
-}
-
-/* check_acc() for the weights of one channel: `count` of them from `first` on, `stride` apart. A sum over any part of
- * them (at the padding, or while it is being formed) lies in the same range, since x - zero_point can be 0. */
-static int32_t check_channel(qrt_check *check, const qrt_checked *n, uint32_t channel, size_t first, uint32_t count,
-                             uint32_t stride) {
-    int64_t positive = 0;
-    int64_t negative = 0;
-    int64_t x_min = lowest(&n->x);
-    int64_t x_max = highest(&n->x);
-    /* Most channels are so small that no weights could break a rule; theirs need not be read. */
-    qrt_problem nobodys;
-    qrt_check trial = *check;
-    trial.problem = &nobodys;
-    if (check_acc(&trial, n, channel, (uint64_t)count * 128 * reach(&n->x)) == QRT_OK) return QRT_OK;
-    for (uint32_t i = 0; i < count; i++) {
-        int32_t w = weight_at(&n->b, first + (size_t)i * stride);
-        positive += w > 0 ? w : 0;
-        negative += w < 0 ? w : 0;
-    }
-    uint64_t below = magnitude(positive * x_min + negative * x_max);
-    uint64_t above = magnitude(positive * x_max + negative * x_min);
-    return check_acc(check, n, channel, below > above ? below : above);
-}
-
-int32_t qrt_check_rows(qrt_check *check, const qrt_checked *n, uint32_t rows, uint32_t size) {
-    for (uint32_t i = 0; i < rows; i++) TRY(check_channel(check, n, i, (size_t)i * size, size, 1));
-    return QRT_OK;
-}
-
-/* For weights whose first axis is the channels. */
-static int32_t check_channels(qrt_check *check, const qrt_checked *n) {
-    uint32_t channels = (uint32_t)n->b.shape[0];
-    TRY(check_weights(check, n));
-    TRY(check_requant(check, n, channels));
-    return qrt_check_rows(check, n, channels, n->b.size / channels);
-}
-
 /* -- the operators -- */
 
 static int32_t check_conv2d(qrt_check *check, const qrt_checked *n) {
@@ -171,7 +50,7 @@ static int32_t check_conv2d(qrt_check *check, const qrt_checked *n) {
     RULE(28, weights[0] == out_channels && weights[3] == x[3] / n->op.groups);
     RULE(28, weights[1] == n->op.window.filter_height && weights[2] == n->op.window.filter_width);
     TRY(check_window(check, n));
-    return check_channels(check, n);
+    return qrt_check_channels(check, n);
 }
 
 static int32_t check_dwconv2d(qrt_check *check, const qrt_checked *n) {
@@ -181,10 +60,10 @@ static int32_t check_dwconv2d(qrt_check *check, const qrt_checked *n) {
     RULE(29, weights[0] == 1 && weights[3] == n->y.shape[3] && n->y.shape[3] % n->x.shape[3] == 0);
     RULE(29, weights[1] == n->op.window.filter_height && weights[2] == n->op.window.filter_width);
     TRY(check_window(check, n));
-    TRY(check_weights(check, n));
-    TRY(check_requant(check, n, channels));
+    TRY(qrt_check_weights(check, n));
+    TRY(qrt_check_requant(check, n, channels));
     uint32_t count = n->b.size / channels;
-    for (uint32_t i = 0; i < channels; i++) TRY(check_channel(check, n, i, i, count, channels));
+    for (uint32_t i = 0; i < channels; i++) TRY(qrt_check_channel(check, n, i, i, count, channels));
     return QRT_OK;
 }
 
@@ -193,7 +72,7 @@ static int32_t check_linear(qrt_check *check, const qrt_checked *n) {
     RULE(30, n->b.rank == 2 && n->y.rank == n->x.rank);
     RULE(30, memcmp(n->x.shape, n->y.shape, last * sizeof(int32_t)) == 0);
     RULE(30, n->b.shape[1] == n->x.shape[last] && n->b.shape[0] == n->y.shape[last]);
-    return check_channels(check, n);
+    return qrt_check_channels(check, n);
 }
 
 static int32_t check_broadcast(qrt_check *check, const qrt_tensor *x, const qrt_tensor *y) {
@@ -215,11 +94,11 @@ static int32_t check_shapes(qrt_check *check, const qrt_checked *n) {
 static int32_t check_elementwise(qrt_check *check, const qrt_checked *n) {
     TRY(check_shapes(check, n));
     TRY(check_numbers(check, n));
-    TRY(check_output_range(check, n->op.output_min, n->op.output_max));
+    TRY(qrt_check_output_range(check, n->op.output_min, n->op.output_max));
     if (n->op.input_count > 1) TRY(qrt_check_operand_types(check, n));
     if (n->facts->acc == QRT_NO_ACC) return QRT_OK;
-    TRY(check_requant(check, n, 1));
-    return check_acc(check, n, 0, reach(&n->x) * (n->facts->acc == QRT_ACC_OF_PRODUCT ? reach(&n->b) : 1));
+    TRY(qrt_check_requant(check, n, 1));
+    return qrt_check_acc(check, n, 0, reach(&n->x) * (n->facts->acc == QRT_ACC_OF_PRODUCT ? reach(&n->b) : 1));
 }
 
 static int32_t check_add(qrt_check *check, const qrt_checked *n) {
@@ -259,7 +138,7 @@ static int32_t check_pool2d(qrt_check *check, const qrt_checked *n) {
     RULE(32, w->pad_left < w->filter_width && w->pad_right < w->filter_width);
     RULE(32, (int64_t)w->filter_height * w->filter_width <= MAX_POOL_POSITIONS);
     TRY(qrt_check_pool16(check, n));
-    return check_output_range(check, n->op.output_min, n->op.output_max);
+    return qrt_check_output_range(check, n->op.output_min, n->op.output_max);
 }
 
 static int32_t check_mean(qrt_check *check, const qrt_checked *n) {
@@ -267,8 +146,8 @@ static int32_t check_mean(qrt_check *check, const qrt_checked *n) {
     const int32_t *y = n->y.shape;
     RULE(34, n->x.rank == 4 && n->y.rank == 4);
     RULE(34, y[0] == x[0] && y[1] == 1 && y[2] == 1 && y[3] == x[3]);
-    TRY(check_requant(check, n, 1));
-    return check_acc(check, n, 0, (uint64_t)x[1] * (uint64_t)x[2] * reach(&n->x));
+    TRY(qrt_check_requant(check, n, 1));
+    return qrt_check_acc(check, n, 0, (uint64_t)x[1] * (uint64_t)x[2] * reach(&n->x));
 }
 
 /* The filter is at least 1, as it is the weights'; so is the stride, where there is anything between the last two. */
@@ -293,7 +172,7 @@ static int32_t check_transpose_conv2d(qrt_check *check, const qrt_checked *n) {
                              w->pad_top + w->pad_bottom));
     TRY(check_transpose_axis(check, x[2], y[2], w->filter_width, w->stride_x, w->dilation_x,
                              w->pad_left + w->pad_right));
-    return check_channels(check, n);
+    return qrt_check_channels(check, n);
 }
 
 static int32_t check_matmul(qrt_check *check, const qrt_checked *n) {
@@ -312,15 +191,15 @@ static int32_t check_matmul(qrt_check *check, const qrt_checked *n) {
     }
     RULE(59, whole || single);
     TRY(qrt_check_operand_types(check, n));
-    TRY(check_requant(check, n, 1));
-    return check_acc(check, n, 0, (uint64_t)a[1] * reach(&n->x) * reach(&n->b));
+    TRY(qrt_check_requant(check, n, 1));
+    return qrt_check_acc(check, n, 0, (uint64_t)a[1] * reach(&n->x) * reach(&n->b));
 }
 
 /* V64; the three terms are below 2^62, below 2^62 and at most 2^63, so that their sum fits into uint64. */
 static int32_t check_requantize_sum(qrt_check *check, const qrt_checked *n) {
     const qrt_requant_data *requant = &n->op.requant;
     RULE(64, same_shape(&n->x, &n->y) && same_shape(&n->b, &n->y));
-    TRY(check_requant(check, n, (uint32_t)n->y.shape[n->y.rank - 1]));
+    TRY(qrt_check_requant(check, n, (uint32_t)n->y.shape[n->y.rank - 1]));
     RULE(64, requant->addend != NULL && n->op.b_multiplier_count == requant->count);
     for (uint32_t i = 0; i < requant->count; i++) {
         uint64_t b_multiplier = magnitude(n->op.b_multiplier[i]);

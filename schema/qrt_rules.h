@@ -121,31 +121,31 @@ X(70, "Only weights of conv2d, dwconv2d and linear are int4, and x and y are not
   "codes (pad, concat, reshape, transpose, slice, push, assign) has inputs and output of one type, pad with value"
   " 0 where that is int16. Another input or output is int16 only where section 2 says so of its operator; weights"
   " are not, nor is an input where y is int32.")
-X(75, "svdf: x, which is not the state, feature_weights and y are int8; feature_weights and time_weights are constant"
+X(71, "svdf: x, which is not the state, feature_weights and y are int8; feature_weights and time_weights are constant"
   " with zero_point 0; time_weights have the state's type, int8 or int16, and an int16 state has zero_point 0. "
   "All have rank 2: x is [B, I], feature_weights [F, I], time_weights [F, M], state [B, F * M], y [B, F / rank]; "
   "rank is at least 1 and divides F.")
-X(76, "svdf: feature and requant have one multiplier, which is not negative, one shift, at most 62, and no addend; "
+X(72, "svdf: feature and requant have one multiplier, which is not negative, one shift, at most 62, and no addend; "
   "requant's output_min is not above its output_max; feature has no bias, and requant none or one entry for each "
   "entry of y's last axis. Feature keeps V47, V48 and V49 for acc, as for an int8 y with zero_point 0; for "
   "requant, shift is at least 32 where rounding is DOUBLE, and 2^31 * multiplier + round + |y_zero_point| * "
   "2^shift is below 2^63 where it is SINGLE.")
-X(77, "lstm: x, h and y have one type, int8 or int16, and c is int16; weights and recurrent_weights are constant int8"
+X(73, "lstm: x, h and y have one type, int8 or int16, and c is int16; weights and recurrent_weights are constant int8"
   " with zero_point 0; int16 tensors have zero_point 0; h and y have the same numbers. x and y have rank 3, the "
   "others rank 2: x is [B, T, I], or [T, B, I] with time_major, y the same with H for I, weights [4 * H, I], "
   "recurrent_weights [4 * H, H], h and c [B, H].")
-X(78, "lstm: multiplier and shift of input and of recurrent have 4 entries or 4 * H, addend, if there is one, as "
+X(74, "lstm: multiplier and shift of input and of recurrent have 4 entries or 4 * H, addend, if there is one, as "
   "many; no multiplier is negative and no shift above 62; input has no bias or one of 4 * H entries, and "
   "recurrent has none; an addend comes only with rounding SINGLE and without bias. cell_power is from -29 to 1 "
   "and cell_clip at most 32767; output_multiplier is not negative and output_shift from 31 to 62.")
-X(79, "lstm: input and recurrent keep V47, V48 and V49 for each row's sum, as for an int8 y with zero_point 0. Where "
+X(75, "lstm: input and recurrent keep V47, V48 and V49 for each row's sum, as for an int8 y with zero_point 0. Where "
   "x is int16, rounding is SINGLE, and V48 alone holds, for lo = -32768 and hi = 32767.")
-X(80, "a and b of add, mul, matmul, maximum and minimum have one type, as have all inputs and y of an operator that "
+X(76, "a and b of add, mul, matmul, maximum and minimum have one type, as have all inputs and y of an operator that "
   "V40 names. In form TFLITE of add y has it too, and where it is int16 all zero points are 0.")
-X(81, "A pool of int16 has a filter of at most 2^15 positions.")
-X(82, "sigmoid and tanh: x and y are int16 with zero_point 0; multiplier is from 0 to 32767 and shift at most 31.")
-X(83, "leaky_relu: x and y are int16; multiplier is not negative and negative_multiplier above -2^31; shift and "
+X(77, "A pool of int16 has a filter of at most 2^15 positions.")
+X(78, "sigmoid and tanh: x and y are int16 with zero_point 0; multiplier is from 0 to 32767 and shift at most 31.")
+X(79, "leaky_relu: x and y are int16; multiplier is not negative and negative_multiplier above -2^31; shift and "
   "negative_shift are at most 62; (32767 - x_zero_point) * 2^left for shift, and (x_zero_point + 32768) * 2^left "
   "for negative_shift, are at most 2^31 - 65536.")
-X(84, "softmax of int16: the form is TFLITE, exponential is empty, y is int16 with zero_point 0, multiplier is not "
+X(80, "softmax of int16: the form is TFLITE, exponential is empty, y is int16 with zero_point 0, multiplier is not "
   "negative, shift at most 62, 65535 * 2^left at most 2^31 - 65536, and the last axis has at most 65536 entries.")

@@ -15,7 +15,7 @@ from qrt.compiler.ir import Op, Tensor
 # The unit of an lstm's gates, and that of their functions' results.
 GATE_SCALE = 2.0**-12
 RESULT_SCALE = 2.0**-15
-# Powers of two that SPEC.md's V78 allows for the scale of the cell.
+# Powers of two that SPEC.md's V74 allows for the scale of the cell.
 CELL_POWERS = range(-29, 2)
 
 

@@ -45,6 +45,7 @@ SOURCES = (
     "qrt_operators_moves.c",
     "qrt_operators_recurrent.c",
     "qrt_operators_rows.c",
+    "qrt_sums.c",
     "qrt_tables.c",
 )
 # What C leaves undefined ends the mutant.
