@@ -65,6 +65,7 @@ REWRITE = "run: PYTHONPATH=.:tests python tests/project/test_readme.py"
 
 # What blocks of Python print, by a piece of their text; one that is not listed prints nothing.
 PRINTS = {
+    "model.state = state": "True\nTrue\n",
     'print("accuracy"': r"accuracy 0\.99\d+\n",
     'GraphBuilder("tiny")': r"\(1, 1, 4\)\n",
     'skip=["overlap"]': r"369728 MACs; \d+ bytes of arena, lower bound \d+\n",
