@@ -144,8 +144,22 @@ static int compare(const qrt_kernel *kernel, const qrt_kernel *portable, qrt_par
     return result;
 }
 
+/* Makes the requantization of int8 one of int16: multipliers of 15 bits, unless a product with them is known to fit. */
+static void widen(qrt_requant *requant, int32_t channels) {
+    int32_t bits = requant->rounding == 0 ? 16 : 0;
+    requant->y_int16 = 1;
+    for (int32_t i = 0; i < channels; i++) {
+        multipliers[i] >>= bits;
+        shifts[i] = (uint8_t)(shifts[i] - bits);
+        addends[i] >>= bits;
+    }
+    requant->output_min = requant->output_min == -128 ? INT16_MIN : requant->output_min * 256;
+    requant->output_max = requant->output_max == 127 ? INT16_MAX : requant->output_max * 256;
+    if (between(0, 2)) requant->y_zero_point = 0;
+}
+
 /* Half of them with windows of 3x3 or 1x1, the others with any; sometimes with more padding than the filter. */
-static int convolution(const qrt_kernels *set, const qrt_kernels *portable, int depthwise) {
+static int convolution(const qrt_kernels *set, const qrt_kernels *portable, int depthwise, int int16) {
     qrt_params params;
     qrt_conv2d_params *p = &params.conv2d;
     memset(&params, 0, sizeof params);
@@ -185,11 +199,20 @@ static int convolution(const qrt_kernels *set, const qrt_kernels *portable, int 
     p->requant = requant_of(p->out_channels, taps);
     sizes of = {.first = (size_t)(p->batch * p->in_height * p->in_width * p->in_channels),
                 .output = (size_t)(p->batch * p->out_height * p->out_width * p->out_channels)};
+    if (int16) {
+        p->x_int16 = 1;
+        if (between(0, 4)) p->x_zero_point = 0;
+        widen(&p->requant, p->out_channels);
+        of.first *= 2;
+        of.output *= 2;
+        return compare(depthwise ? &set->dwconv2d16 : &set->conv2d16,
+                       depthwise ? &portable->dwconv2d16 : &portable->conv2d16, &params, &p->packed, &p->requant, of);
+    }
     return compare(depthwise ? &set->dwconv2d : &set->conv2d, depthwise ? &portable->dwconv2d : &portable->conv2d,
                    &params, &p->packed, &p->requant, of);
 }
 
-static int linear(const qrt_kernels *set, const qrt_kernels *portable) {
+static int linear(const qrt_kernels *set, const qrt_kernels *portable, int int16) {
     qrt_params params;
     qrt_linear_params *p = &params.linear;
     memset(&params, 0, sizeof params);
@@ -204,6 +227,14 @@ static int linear(const qrt_kernels *set, const qrt_kernels *portable) {
     p->weights = memmove(weights + sizeof weights - weights_size, weights, weights_size);
     p->requant = requant_of(p->out_features, p->in_features);
     sizes of = {.first = (size_t)(p->rows * p->in_features), .output = (size_t)(p->rows * p->out_features)};
+    if (int16) {
+        p->x_int16 = 1;
+        if (between(0, 4)) p->x_zero_point = 0;
+        widen(&p->requant, p->out_features);
+        of.first *= 2;
+        of.output *= 2;
+        return compare(&set->linear16, &portable->linear16, &params, &p->packed, &p->requant, of);
+    }
     return compare(&set->linear, &portable->linear, &params, &p->packed, &p->requant, of);
 }
 
@@ -330,7 +361,7 @@ static int mean(const qrt_kernels *set, const qrt_kernels *portable) {
 static int layer(const qrt_kernels *set, const qrt_kernels *portable, int kind) {
     switch (kind) {
     case 0:
-        return linear(set, portable);
+        return linear(set, portable, 0);
     case 1:
         return add(set, portable);
     case 2:
@@ -341,8 +372,10 @@ static int layer(const qrt_kernels *set, const qrt_kernels *portable, int kind) 
         return pool(set, portable);
     case 5:
         return mean(set, portable);
+    case 6:
+        return between(0, 2) ? convolution(set, portable, 0, 1) : linear(set, portable, 1);
     default:
-        return convolution(set, portable, kind % 2);
+        return convolution(set, portable, kind % 2, 0);
     }
 }
 

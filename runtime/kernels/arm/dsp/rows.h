@@ -2,6 +2,8 @@
 X(conv2d)
 X(dwconv2d)
 X(linear)
+X(conv2d16)
+X(linear16)
 X(add)
 X(mul)
 X(average_pool2d)
