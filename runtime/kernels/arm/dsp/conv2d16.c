@@ -3,25 +3,27 @@
 #include "arm/dsp/tile16.h"
 #include "arm/dsp/words16.h"
 
-/* Code `at` of a row of the image, 0 outside of it. */
-static int32_t code_or_zero(const int16_t *row, int32_t at, int32_t size) {
-    return at >= 0 && at < size ? row[at] : 0;
+/* Code `at` of a row of the image, or the zero point outside of it. */
+static int32_t code_or(int32_t zero_point, const int16_t *row, int32_t at, int32_t size) {
+    return at >= 0 && at < size ? row[at] : zero_point;
 }
 
 /* What the window sees whose first code is at `left` of row `top`, in words `step` apart. */
 static void gather_window(const qrt_conv2d_params *p, const int16_t *image, int32_t top, int32_t left,
                           uint32_t *column, int32_t step) {
     int32_t run = p->filter_width * p->in_channels, pitch = p->in_width * p->in_channels, words = (run + 1) / 2;
+    int32_t zero_point = p->x_zero_point;
     const int16_t *row = image + (ptrdiff_t)top * pitch;
     for (int32_t y = top; y < top + p->filter_height; y++, row += pitch, column += words * step) {
         if (y < 0 || y >= p->in_height) {
-            for (int32_t i = 0; i < words; i++) column[i * step] = 0;
+            for (int32_t i = 0; i < words; i++) column[i * step] = word_of(zero_point, zero_point);
         } else if (left >= 0 && left + run <= pitch) {
             qrt_dsp_gather16(row + left, run, column, step);
         } else {
             for (int32_t i = 0; i < words; i++) {
-                int32_t first = left + 2 * i, second = 2 * i + 1 < run ? code_or_zero(row, first + 1, pitch) : 0;
-                column[i * step] = word_of(code_or_zero(row, first, pitch), second);
+                int32_t first = left + 2 * i; /* a last code beyond the run meets a weight of 0 */
+                column[i * step] = word_of(code_or(zero_point, row, first, pitch),
+                                           code_or(zero_point, row, first + 1, pitch));
             }
         }
     }

@@ -5,14 +5,14 @@
 #include "arm/dsp/tile16.h"
 #include "arm/dsp/words16.h"
 
-/* The largest |sum| of a channel, of codes with zero point 0. */
+/* A bound of a channel's |acc|; sums wrap around on the way to it. */
 static int64_t largest_of(const qrt_dsp_channels *c, int32_t channel) {
-    int64_t largest = 0;
+    int64_t largest = 0, reach = c->x_zero_point < 0 ? INT16_MAX - c->x_zero_point : c->x_zero_point - INT16_MIN;
     for (int32_t i = 0; i < c->size; i++) {
         int32_t w = qrt_dsp_weight(c, channel, i);
         largest += w < 0 ? -w : w;
     }
-    return largest << 15;
+    return largest * reach;
 }
 
 /* What the tile needs of a channel: SINGLE with the result in the upper half of 64 bits, the multiplier and the addend
@@ -33,7 +33,7 @@ int qrt_dsp_pairs16_cover(const qrt_dsp_channels *c) {
         if (largest_of(c, i) > INT32_MAX) return 0;
         if (c->requant->rounding == 0 && channel_of(c->requant, i).shift < 32) return 0;
     }
-    return c->requant->y_int16 && c->x_zero_point == 0;
+    return c->requant->y_int16;
 }
 
 size_t qrt_dsp_pairs16_size(int32_t channels, int32_t words) {
