@@ -187,7 +187,8 @@ class Edge:
     source_layout : str
         ``"NHWC"`` or ``"NCHW"``: how the source model had this rank-4 tensor.
     source_dtype : str
-        ``"INT8"``, ``"UINT8"``, whose codes are 128 higher, or ``"INT16"``: the source's codes.
+        The source's codes: ``"INT8"``, which stands for those of an int16 tensor as well, ``"UINT8"`` and ``"UINT16"``,
+        which are 128 or 32768 higher, or ``"INT16"`` of an int8 input, with `requant`.
     requant : qrt.compiler.integers.channels.Requant or None
         Of an int16 input: how its numbers become codes.
     scales : numpy.ndarray or None

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from qrt.compiler.integers.arithmetic import add_addend, implied_addend
+from qrt.compiler.integers.arithmetic import LEFT_SHIFT, add_addend, implied_addend
 from qrt.compiler.integers.channels import CHANNEL_AXIS, Requant, channel_range
 from qrt.compiler.integers.codes import steps
 from qrt.compiler.ir import Graph, Op, Quantization
@@ -394,9 +394,10 @@ def _add(op: Op, index: int) -> Explanation:
     sign, other = ("-", "+") if attrs["subtract"] else ("+", "-")
     if attrs["form"] == "TFLITE":
         keys = [f"{name}_{part}" for name in "aby" for part in ("multiplier", "shift")]
+        left = LEFT_SHIFT[op.output.dtype]
         formulas = [
-            f"y = clamp(scale_down(scale_down((a - a_zero_point) << 20, a) {sign} "
-            "scale_down((b - b_zero_point) << 20, b), y) + y_zero_point)",
+            f"y = clamp(scale_down(scale_down((a - a_zero_point) << {left}, a) {sign} "
+            f"scale_down((b - b_zero_point) << {left}, b), y) + y_zero_point)",
             "scale_down(v, n) = rounding_shift(high_mul(v, n_multiplier), n_shift - 31)",
         ]
     else:

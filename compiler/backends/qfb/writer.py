@@ -204,7 +204,8 @@ def _edge(w: _Writer, edge: Edge, index: dict[Tensor, int]) -> int:
         fb.EdgeAddRequant(w.builder, requant)
     if scales is not None:
         fb.EdgeAddScales(w.builder, scales)
-    fb.EdgeAddSourceDtype(w.builder, getattr(fb.SourceDType, edge.source_dtype))
+    source = "INT16" if (edge.tensor.dtype, edge.source_dtype) == ("int16", "INT8") else edge.source_dtype
+    fb.EdgeAddSourceDtype(w.builder, getattr(fb.SourceDType, source))
     fb.EdgeAddSourceLayout(w.builder, getattr(fb.Layout, edge.source_layout))
     if labels is not None:
         fb.EdgeAddLabels(w.builder, labels)

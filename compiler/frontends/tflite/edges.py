@@ -18,8 +18,8 @@ FEWEST_SHIFTS, MOST_SHIFTS = 16, 55
 
 def quantize(importer: Importer, node: Node) -> None:
     x, y = node.inputs[0], node.output
-    if y.dtype == "int32":
-        importer.leaving[y] = _leaving(x)
+    if y.dtype == "int32":  # the same codes as numbers of another scale
+        importer.leaving[y] = Edge(x)
         return
     edge = next((edge for edge in importer.graph.inputs if edge.tensor is x), None)
     enters = edge is not None and importer.readers[x] == 1 and y.dtype == "int8"
@@ -35,7 +35,6 @@ def quantize(importer: Importer, node: Node) -> None:
         # The model input quantizes; its tensor is the result.
         rule = "MULTIPLY_RECIPROCAL" if importer.match == "xnnpack" else "DIVIDE_HALF_AWAY"
         edge.tensor, edge.quantize_rule, y.name = y, rule, x.name
-        edge.source_dtype = "INT16" if y.dtype == "int16" else edge.source_dtype
     elif x.dtype == "int16" and x.quantization is not None and x.zero_point == 0:
         requant = double(x.scale / y.scale)
         if not FEWEST_SHIFTS <= requant.shift[0] <= MOST_SHIFTS:
@@ -76,9 +75,4 @@ def dequantize(importer: Importer, node: Node) -> None:
     x, y = node.inputs[0], node.output
     if x.dtype not in ("int8", "int16"):
         raise Unsupported(f"reads {x.dtype}; only int8 and int16 networks are supported")
-    importer.leaving[y] = _leaving(x)
-
-
-def _leaving(x: Tensor) -> Edge:
-    """The model output for codes that the file turns into floats, or into int32 numbers of another scale."""
-    return Edge(x, source_dtype="INT16" if x.dtype == "int16" else "INT8")
+    importer.leaving[y] = Edge(x)

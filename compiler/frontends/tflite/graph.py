@@ -112,8 +112,7 @@ def _translated(importer: Importer, path: str) -> Graph:
 
 
 def _edge(importer: Importer, tensor: Tensor) -> Edge:
-    source = "UINT8" if tensor in importer.unsigned else "INT16" if tensor.dtype == "int16" else "INT8"
-    return Edge(tensor, source_dtype=source)
+    return Edge(tensor, source_dtype="UINT8" if tensor in importer.unsigned else "INT8")
 
 
 def _node(importer: Importer, index: int, source: Any) -> Node:

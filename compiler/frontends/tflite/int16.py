@@ -89,7 +89,7 @@ def leaky_relu(importer: Importer, node: Node) -> None:
     else:
         x_scale, y_scale = np.float32(x.scale), np.float32(y.scale)
         slopes = float(x_scale / y_scale), float(x_scale * np.float32(alpha) / y_scale)
-    importer.emit("leaky_relu", node, [x], slopes=slopes)
+    importer.emit("leaky_relu", node, [x], slopes=slopes, alpha=alpha)
 
 
 def relu6(importer: Importer, node: Node) -> None:
@@ -104,7 +104,7 @@ def relu6(importer: Importer, node: Node) -> None:
 
 def absolute(importer: Importer, node: Node) -> None:
     x, y = node.inputs[0], node.output
-    importer.emit("leaky_relu", node, [x], slopes=(x.scale / y.scale, -x.scale / y.scale), magnitude=True)
+    importer.emit("leaky_relu", node, [x], slopes=(x.scale / y.scale, -x.scale / y.scale), alpha=-1.0, magnitude=True)
 
 
 def prelu(importer: Importer, node: Node) -> None:

@@ -1,7 +1,7 @@
 """absorb_qdq: float operators between dequantize and quantize become operators on codes.
 
-After it every activation is int8, every operator is one of SPEC.md's, and all operators on images are NHWC: an NCHW
-layer of the source gets a transpose before and after it, which `to_nhwc` removes.
+After it every activation is int8 or int16, every operator is one of SPEC.md's, and all operators on images are NHWC:
+an NCHW layer of the source gets a transpose before and after it, which `to_nhwc` removes.
 """
 
 from __future__ import annotations
@@ -126,9 +126,6 @@ class Absorber(Emitter):
             raise CompileError([Problem(edge.tensor.name, "input", reason) for edge in unread])
         if self.problems:
             raise CompileError([Problem(op.name, _source(op), reason) for op, reason in self.problems.items()])
-        for edge in (*self.result.inputs, *self.result.outputs):
-            if edge.tensor.dtype == "int16" and edge.source_dtype == "INT8":
-                edge.source_dtype = "INT16"
         return self.result
 
     def _is_edge(self, tensor: Tensor) -> bool:

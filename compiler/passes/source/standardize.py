@@ -25,8 +25,8 @@ def standardize(graph: Graph, report: Report) -> Graph:
             raised = RAISED[op.output.dtype]
             op.attrs.update(quant_min=op.attrs["quant_min"] - raised, quant_max=op.attrs["quant_max"] - raised)
     for edge in (*graph.inputs, *graph.outputs):
-        if edge.tensor.dtype in ("int16", "uint16"):
-            edge.source_dtype = edge.tensor.dtype.upper()
+        if edge.tensor.dtype == "uint16":
+            edge.source_dtype = "UINT16"
     for tensor in graph.tensors():
         if tensor.dtype not in RAISED or tensor.quantization is None:
             continue
