@@ -230,6 +230,8 @@ def _operator(index: int, operator: Any, tensors: tuple[TensorEntry, ...]) -> Op
     options.Init(union.Bytes, union.Pos)
     parameters, size = _parameters(kind, options)
     inputs = tuple(operator.InputsAsNumpy().tolist())
+    if kind.channels is not None and tensors[inputs[1]].dtype == "int4":
+        parameters["weights"] = "int4"
     constants = [tensors[i] for i in inputs if tensors[i].arena_offset is None]
     return OperatorEntry(
         index=index,

@@ -205,6 +205,8 @@ def parameter_text(op: OperatorEntry) -> str:
             parts.append(f"padding {p['padding'][0] if same else p['padding']}")
     if p.get("groups", 1) != 1:
         parts.append(f"{p['groups']} groups")
+    if "weights" in p:
+        parts.append(f"{p['weights']} weights")
     parts += [f"{word} {p[word]}" for word in ("before", "after", "value", "axis", "permutation") if word in p]
     if "requant" in p:
         low, high = (f"{factor:.3g}" for factor in p["factor"])
