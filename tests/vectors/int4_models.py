@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from vectors.encode import Table, codes, encode, ints, requant, vectors, window
 from vectors.models import Net, but, conv, single, transpose_conv
+from vectors.state_models import INT4, INT16, of_dtypes
 
-INT16, INT4 = 2, 3
 # The largest bias beside weights 1 and -8, whose sum is at most 127 + 8 * 128.
 LARGEST = (1 << 31) - 1 - 1151
 
@@ -74,6 +74,7 @@ BAD_INT4: dict[str, Callable[[], Table]] = {
         single(Table("Add", a_multiplier=1, b_multiplier=1), (1, 4), (1, 4), (1, 4), constants=[1]), 1, 4
     ),
     "v70_int4_of_transpose_conv2d": lambda: constant_of(transpose_conv(), 1, 32),
+    "v70_int4_output": lambda: of_dtypes(Table("L2Norm"), 0, INT4),
     "v70_int4_and_int16_input": lambda: linear_int4(0, x_dtype=INT16),
     "v70_int4_and_int16_output": lambda: linear_int4(0, y_dtype=INT16),
 }
