@@ -86,6 +86,12 @@ def _weights(context: click.Context, option: click.Parameter, value: str | None)
     "[default: as in the source]",
 )
 @click.option(
+    "--stream",
+    type=int,
+    metavar="AXIS",
+    help="Let a network that reads a window of frames, which lie along AXIS of its input, read them one by one.",
+)
+@click.option(
     "--calibrate",
     "data",
     metavar="DATA",
@@ -128,6 +134,7 @@ def compile_model(
     batch: int | None,
     state: dict[str, str],
     weights: str | None,
+    stream: int | None,
     data: Path | None,
     calibration: str,
     test_vectors: int,
@@ -147,6 +154,11 @@ def compile_model(
     --state is for networks that take what they gave in the run before: recurrent layers, windows of samples. The
     model keeps that value, 0 at first, and has neither the input nor the output any more.
 
+    --stream is for networks over a window of time that slides by a frame or a few: a model that reads only the new
+    frames in each run and keeps what it needs of those before. Its outputs are those of the whole network, bit for bit;
+    the summary says from which run on. A network that pads the end of its windows and then sums over all of it (mean,
+    flatten) cannot be streamed: its padded layers are reported.
+
     --max-ram and --max-flash are limits for the network as C for a microcontroller ('qrt firmware'): exit code 1, and
     nothing is written, if it needs more.
 
@@ -157,6 +169,7 @@ def compile_model(
       qrt compile float.onnx --calibrate samples.npz
       qrt compile float.tflite --calibrate samples.npz --weights int4
       qrt compile gru.onnx --state h=h_next --state cache=cache_next
+      qrt compile keywords.tflite --stream 1
       qrt compile model.tflite --target cortex-m4 --max-ram 64k --max-flash 256k
     """
     from qrt.compiler import CompileError, build
@@ -171,7 +184,7 @@ def compile_model(
         calibrated = calibrate(source, data, calibration) if data else None
         given = calibrated.quantized if calibrated else source
         numbers = {"match": match, "bias": bias, "weights": weights}
-        compiled = build(given, name=name, labels=labels, batch=batch, state=state, skip=skip, **numbers)
+        compiled = build(given, name=name, labels=labels, batch=batch, state=state, stream=stream, skip=skip, **numbers)
     except CompileError as error:
         if not as_json:
             raise Failure(refusal(source, error)) from None
@@ -190,8 +203,8 @@ def compile_model(
         return over_budget(source, verdict.problems, as_json)
     if test_vectors:
         content = compiled.to_bytes(random_vectors(model, test_vectors), strip=strip)
-    with replacing(output) as stream:
-        stream.write(content)
+    with replacing(output) as file:
+        file.write(content)
     summary = Summary(source, source_size, output, len(content), test_vectors, compiled.report)
     if calibrated is not None:
         text = f"on {calibrated.samples.count} samples of {data}, {calibration}"
@@ -199,8 +212,8 @@ def compile_model(
         if weights not in (None, "int8") and calibrated.samples.labels is not None:
             wider = build(given, batch=batch, match=match, bias=bias).to_bytes()
             models = {"with weights of int8": qrt.load(wider), **models}
-        # Samples are single runs, with the states as inputs.
-        accuracy = {} if state else accuracies(calibrated, models)
+        # Samples are single runs with the states as inputs, or whole windows.
+        accuracy = {} if model.state_size else accuracies(calibrated, models)
         summary = replace(summary, calibrated=text, accuracy=accuracy)
     if as_json:
         device = {} if verdict is None else {"device": asdict(verdict.footprint)}

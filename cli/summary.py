@@ -13,7 +13,7 @@ from qrt.cli.console import arena_text, console, facts, heading, kinds_text, per
 
 if TYPE_CHECKING:
     from qrt.compiler import Report
-    from qrt.compiler.report import Deviation, Removal, Rescue
+    from qrt.compiler.report import Deviation, Removal, Rescue, Stream
 
 # Number of channel ranges that a line of the summary lists; --json has all.
 RUNS = 8
@@ -57,6 +57,23 @@ def channels_text(channels: Sequence[int]) -> str:
     texts = [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs[:RUNS]]
     more = sum(len(run) for run in runs[RUNS:])
     return f"channel{'s' if len(channels) > 1 else ''} {', '.join(texts)}" + (f" and {more} more" if more else "")
+
+
+def stream_rows(stream: Stream) -> list[tuple[str, str]]:
+    """What a run of a streaming network reads, costs and gives."""
+    span = "all frames since the reset" if stream.pads else f"the last {stream.window} frames"
+    share = percent(stream.macs, stream.window_macs)
+    rows = [
+        ("frames", f"{stream.frames} in each run, where the source reads {stream.window}"),
+        ("MACs", f"{stream.macs:,} in each run, {share} of the source's {stream.window_macs:,}"),
+        ("states", f"{stream.state_bytes:,} bytes"),
+        ("results", f"from run {stream.first_run} on those of the source for {span}"),
+    ]
+    rows += [("late", f"{printable(name)} by {count} frames") for name, count in stream.late.items()]
+    if stream.heads:
+        names = ", ".join(map(short_name, stream.heads))
+        rows.append(("whole window", f"read in each run by {names}"))
+    return rows
 
 
 @dataclass(frozen=True)
@@ -110,6 +127,9 @@ class Summary:
         if report.deviations:
             heading(out, f"Codes that can differ from {report.match}'s, by 1")
             show(out, facts([(deviation.kind, deviation_text(deviation)) for deviation in report.deviations]))
+        if report.stream is not None:
+            heading(out, "Stream")
+            show(out, facts(stream_rows(report.stream)))
         if report.notes:
             heading(out, "What the passes did")
             show(out, facts([(name, printable(text)) for name, text in report.notes]))

@@ -100,6 +100,7 @@ def build(
     state: Mapping[str, str] | None = None,
     skip: Collection[str] = (),
     weights: str | None = None,
+    stream: int | None = None,
 ) -> Compiled:
     """Compiles a network; returns it with its memory plan and the report.
 
@@ -132,6 +133,11 @@ def build(
         ``"int4"`` quantizes the weights of all convolutions and linear layers to 4 bits, with a scale for each output
         channel; ``"int4:conv1,conv2"`` those of these layers. That changes results. By default weights that have 4 bits
         in the source are stored as int4; ``"int8"`` stores them as int8, which microcontrollers compute faster.
+    stream : int, optional
+        Turns a network that reads a window of frames into one that reads the next frame of a stream in each run, and
+        keeps what it needs of those before in states. The axis that the frames lie along in every input, as the source
+        has it (``[1, frames, ...]``: 1). The report has the frames of a run, and from which run on the outputs are
+        those of the window's network.
 
     Raises
     ------
@@ -152,7 +158,7 @@ def build(
         reason = f"is a float network; quantize it: qrt compile {file} --calibrate DATA"
         raise CompileError([Problem(where, "file", reason)])
     with understanding(source):
-        return _compiled(graph, report, start, name, labels, bias, skip, weights)
+        return _compiled(graph, report, start, name, labels, bias, skip, weights, stream)
 
 
 def from_torch(
@@ -167,6 +173,7 @@ def from_torch(
     state: Mapping[str, str] | None = None,
     skip: Collection[str] = (),
     weights: str | None = None,
+    stream: int | None = None,
 ) -> Compiled:
     """Compiles a quantized PyTorch module.
 
@@ -181,7 +188,7 @@ def from_torch(
         The engine to match bit for bit. ``"pytorch"`` runs quantize, dequantize and float operators as they are
         written (PT2E, reference models), with biases as the model has them. qnnpack rounds biases to int32, the
         others keep them at full precision. By default the engine that PyTorch would run the module with.
-    name, labels, bias, batch, state, skip, weights
+    name, labels, bias, batch, state, skip, weights, stream
         As for `build`.
 
     Raises
@@ -207,7 +214,7 @@ def from_torch(
         raise CompileError([Problem(type(module).__name__, "module", reason)])
     report.match = graph.engine
     with understanding(type(module).__name__):
-        return _compiled(graph, report, start, name, labels, bias, skip, weights)
+        return _compiled(graph, report, start, name, labels, bias, skip, weights, stream)
 
 
 def quantize_torch(
@@ -278,10 +285,11 @@ def _compiled(
     bias: str | None,
     skip: Collection[str],
     weights: str | None,
+    stream: int | None,
 ) -> Compiled:
     """Compiles a source graph; `start` is the time at which compilation began."""
     is_int4 = graph.int4 if weights is None else weights != "int8"
-    graph = run_passes(graph, report, skip)
+    graph = run_passes(graph, report, skip, stream)
     codes = ("int8", "int16", "int32")
     floats = [edge.tensor for edge in (*graph.inputs, *graph.outputs) if edge.tensor.dtype not in codes]
     if floats:

@@ -49,6 +49,40 @@ class Deviation:
     cases: str
 
 
+@dataclass(frozen=True)
+class Stream:
+    """What became of a network that reads a window of frames, when it was made to read a stream of them.
+
+    Attributes
+    ----------
+    frames, window : int
+        Frames that a run reads, and those of the window.
+    macs, window_macs : int
+        Multiply-accumulates of a run, and of the window's network.
+    state_bytes : int
+        Of the states.
+    first_run : int
+        The first run after a reset, counted from 1, whose outputs are those of the window's network.
+    pads : bool
+        Whether that network pads its window: then it is compared over all frames since the reset, else over the last
+        ones.
+    late : dict of str to int
+        For each output that is, how many frames it is late.
+    heads : tuple of str
+        The operators that read the whole window in each run, as does all behind them.
+    """
+
+    frames: int
+    window: int
+    macs: int
+    window_macs: int
+    state_bytes: int
+    first_run: int
+    pads: bool
+    late: dict[str, int]
+    heads: tuple[str, ...]
+
+
 @dataclass
 class Report:
     """Filled while compiling.
@@ -63,6 +97,8 @@ class Report:
     removals : list of Removal
     deviations : list of Deviation
         Operators whose codes are not all equal to those of `match`.
+    stream : Stream or None
+        Of a streaming network.
     operators : dict of str to int
         Number of operators of each kind.
     macs : int
@@ -81,6 +117,7 @@ class Report:
     rescues: list[Rescue] = field(default_factory=list)
     removals: list[Removal] = field(default_factory=list)
     deviations: list[Deviation] = field(default_factory=list)
+    stream: Stream | None = None
     operators: dict[str, int] = field(default_factory=dict)
     macs: int = 0
     weight_bytes: int = 0

@@ -20,6 +20,7 @@ from qrt.compiler.passes.quantized.split_weights import split_weights
 from qrt.compiler.passes.quantized.to_dwconv2d import to_dwconv2d
 from qrt.compiler.passes.quantized.to_nhwc import to_nhwc
 from qrt.compiler.passes.quantized.to_states import to_states
+from qrt.compiler.passes.quantized.to_stream import to_stream
 from qrt.compiler.passes.remove_dead import remove_dead
 from qrt.compiler.passes.source.fold_affine import fold_affine
 from qrt.compiler.passes.source.fold_constants import fold_constants
@@ -52,7 +53,7 @@ LOWERED_PASSES: tuple[Pass, ...] = (remove_channels,)
 OPTIONAL = frozenset({remove_channels, fuse_pad, fuse_activation, simplify, to_nhwc})
 
 
-def run_passes(graph: Graph, report: Report, skip: Collection[str] = ()) -> Graph:
+def run_passes(graph: Graph, report: Report, skip: Collection[str] = (), stream: int | None = None) -> Graph:
     """The quantized graph of a source graph, or of a graph that is already quantized.
 
     Parameters
@@ -61,6 +62,8 @@ def run_passes(graph: Graph, report: Report, skip: Collection[str] = ()) -> Grap
     report : Report
     skip : collection of str
         Names of passes of `OPTIONAL` to skip.
+    stream : int, optional
+        The axis of the inputs that a streaming network gets frame by frame (`to_stream`).
 
     Raises
     ------
@@ -72,6 +75,9 @@ def run_passes(graph: Graph, report: Report, skip: Collection[str] = ()) -> Grap
             continue
         graph = apply(graph, report)
         verify(graph, stage if not is_quantized(graph) else "quantized", apply.__name__)
+    if stream is not None:
+        graph = to_stream(graph, stream, report)
+        verify(graph, "quantized", to_stream.__name__)
     return graph
 
 

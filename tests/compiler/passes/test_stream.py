@@ -1,0 +1,259 @@
+"""A streaming network gives, run by run, the bytes that the network it was made from gives for whole windows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+from drawn_streams import Array, Drawn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from places import SHARED
+
+import qrt
+from qrt.compiler import Compiled, CompileError, GraphBuilder, build
+from qrt.compiler.passes.quantized.frames import RULES
+from qrt.compiler.report import Stream
+from qrt.schema.operators import OPERATORS
+
+# The fastest that the CPU has, and the plain one.
+KERNELS = (None, "portable")
+
+
+def test_every_operator_has_a_rule() -> None:
+    stateful = {kind for kind, facts in OPERATORS.items() if facts.writes_state or facts.states}
+    assert set(RULES) | stateful == set(OPERATORS)
+
+
+# --------------------------------------------------------------------------------------------- running
+
+
+def loaded(compiled: Compiled, kernels: str | None = None) -> qrt.Model:
+    return qrt.load(compiled.to_bytes(), kernels=kernels)
+
+
+def ran(model: qrt.Model, codes: Array) -> Array:
+    result = model.run(codes)
+    assert isinstance(result, np.ndarray)
+    return result
+
+
+def part(x: Array, axis: int, begin: int, end: int) -> Array:
+    return np.take(x, range(begin, end), axis)
+
+
+def drawn_codes(model: qrt.Model, axis: int, frames: int) -> Array:
+    shape = [frames if k == axis else n for k, n in enumerate(model.inputs[0].shape)]
+    return np.random.default_rng(frames).integers(-128, 128, shape).astype(np.int8)
+
+
+def stream_of(compiled: Compiled) -> Stream:
+    assert compiled.report.stream is not None
+    return compiled.report.stream
+
+
+def streamed(model: qrt.Model, x: Array, axis: int) -> list[Array]:
+    """The outputs of all runs."""
+    frames = model.inputs[0].shape[axis]
+    return [ran(model, part(x, axis, end - frames, end)) for end in range(frames, x.shape[axis] + 1, frames)]
+
+
+def assert_windows(
+    make: Callable[..., Compiled],
+    axis: int,
+    *,
+    source_axis: int | None = None,
+    rows: int | None = None,
+    kernels: str | None = None,
+) -> Stream:
+    """From the first run that it claims on, each run gives what the source gives for the last frames.
+
+    `make` compiles the source, with an option `stream`. `axis` is that of the frames in the model, `source_axis` in the
+    source where it is another, `rows` that of an output's rows, of which a run gives the last ones.
+    """
+    whole, compiled = loaded(make(), kernels), make(stream=axis if source_axis is None else source_axis)
+    stream = stream_of(compiled)
+    assert not stream.pads and not stream.late
+    model, length = loaded(compiled, kernels), stream.window
+    x = drawn_codes(whole, axis, (math.ceil(length / stream.frames) + 5) * stream.frames)
+    for run, got in enumerate(streamed(model, x, axis), 1):
+        end = run * stream.frames
+        # A window that is not full has any frames in front of the first.
+        before = np.concatenate([drawn_codes(whole, axis, length), part(x, axis, 0, end)], axis)
+        expected = ran(whole, part(before, axis, end, end + length))
+        if rows is not None:
+            expected = part(expected, rows, expected.shape[rows] - got.shape[rows], expected.shape[rows])
+        assert run < stream.first_run or np.array_equal(got, expected), f"run {run}"
+    return stream
+
+
+# ------------------------------------------------------------------------------------- drawn networks
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_networks_without_padding(data: st.DataObject) -> None:
+    d = Drawn(data, "none")
+    ends = [d.head()] if data.draw(st.booleans()) else []
+    g = d.network(d.span + d.stride * d.number(1, 4) + d.number(0, 3), *ends)
+    rows = None if ends or g.graph.outputs[0].tensor.shape[d.axis] == 1 else d.axis
+    assert_windows(partial(build, g), d.axis, rows=rows, kernels=data.draw(st.sampled_from(KERNELS)))
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+@pytest.mark.parametrize("padding", ["causal", "same"])
+def test_networks_with_padding(padding: str, data: st.DataObject) -> None:
+    """The rows of a run are those of the network over the whole stream, maybe late."""
+    d = Drawn(data, padding)
+    kernels, count = data.draw(st.sampled_from(KERNELS)), d.span + 4
+    compiled = build(d.network(d.stride * d.number(2, 5)), stream=d.axis)
+    stream = stream_of(compiled)
+    whole = loaded(build(d.network(count * stream.frames)), kernels)
+    assert padding == "same" or not stream.late
+    x = drawn_codes(whole, d.axis, count * stream.frames)
+    expected = ran(whole, x)
+    late = sum(stream.late.values()) // d.stride
+    checked = 0
+    for run, got in enumerate(streamed(loaded(compiled, kernels), x, d.axis), 1):
+        if run >= stream.first_run:
+            rows = got.shape[d.axis]
+            end = run * rows - late
+            assert np.array_equal(got, part(expected, d.axis, end - rows, end)), f"run {run}"
+            checked += 1
+    assert checked > 0
+
+
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_one_answer_behind_causal_layers(data: st.DataObject) -> None:
+    """It is computed from the last rows of the network over the whole stream."""
+    d = Drawn(data, "causal")
+    rows, head = d.number(2, 4), d.head()
+    compiled = build(d.network(d.stride * rows, head), stream=d.axis)
+    stream, count = stream_of(compiled), rows + d.span + 3
+    body = d.network(d.stride * count)
+    y = body.graph.outputs[0].tensor
+    g = GraphBuilder("head")
+    x = g.input("x", (1, *d.pair(rows, y.shape[3 - d.axis]), y.shape[3]), scale=y.scale, zero_point=y.zero_point)
+    g.output(head(g, x))
+    whole, answer = loaded(build(body)), loaded(build(g))
+    codes = drawn_codes(whole, d.axis, count * d.stride)
+    expected = ran(whole, codes)
+    runs = streamed(loaded(compiled), codes, d.axis)
+    for run in range(max(stream.first_run, rows * d.stride // stream.frames), len(runs) + 1):
+        end = run * stream.frames // d.stride
+        assert np.array_equal(runs[run - 1], ran(answer, part(expected, d.axis, end - rows, end))), f"run {run}"
+
+
+# --------------------------------------------------------------------------------------------- figures
+
+
+def keywords(padding: tuple[int, int, int, int] = (0, 0, 0, 0), frames: int = 32) -> GraphBuilder:
+    """Two convolutions in time, of lengths 5 and 3, and a mean over all of it."""
+    rng = np.random.default_rng(0)
+    g = GraphBuilder("keywords")
+    y = g.input("x", (1, frames, 1, 8), scale=0.05)
+    for size, name in ((5, "first"), (3, "second")):
+        weights = rng.normal(size=(8, size, 1, 8))
+        y = g.conv2d(y, weights, scale=0.3, zero_point=-128, activation="relu", padding=padding, name=name)
+    g.output(g.mean(y, scale=0.1, name="mean"))
+    return g
+
+
+def test_figures() -> None:
+    stream = assert_windows(partial(build, keywords()), 1)
+    assert (stream.frames, stream.window, stream.first_run, stream.heads) == (1, 32, 32, ("mean",))
+    assert stream.macs == 8 * 8 * (5 + 3) and stream.window_macs == 8 * 8 * (5 * 28 + 3 * 26)
+    assert stream.state_bytes == 8 * (5 + 3 + 26)
+
+
+def test_causal_rows_are_right_from_the_first_run() -> None:
+    g = GraphBuilder("causal")
+    x = g.input("x", (1, 6, 1, 2), scale=0.1, zero_point=5)
+    y = g.dwconv2d(x, np.ones((1, 3, 1, 2)), scale=0.2, padding=(2, 0, 0, 0))
+    y = g.conv2d(y, np.ones((3, 2, 1, 2)), scale=0.2, dilation=(2, 1), padding=(2, 0, 0, 0))
+    g.output(g.max_pool2d(g.add(y, y, scale=0.3), (2, 1), stride=1, padding=(1, 0, 0, 0)))
+    compiled = build(g, stream=1)
+    stream, whole = stream_of(compiled), loaded(build(g))
+    assert stream.pads and stream.first_run == 1 and not stream.late
+    x = drawn_codes(whole, 1, 6)
+    assert np.array_equal(np.concatenate(streamed(loaded(compiled), x, 1), 1), ran(whole, x))
+
+
+def test_outputs_that_wait_for_the_end_of_a_window_are_late() -> None:
+    """Padding on both sides, and a branch without it that waits for the other."""
+    g = GraphBuilder("denoise")
+    x = g.input("x", (1, 20, 1, 4), scale=0.1)
+    y = g.conv2d(x, np.ones((4, 5, 1, 4)), scale=0.2, padding=(2, 2, 0, 0))
+    y = g.conv2d(y, np.ones((4, 3, 1, 4)), scale=0.2, padding=(1, 1, 0, 0))
+    g.output(g.mul(x, y, scale=0.3, name="clean"))
+    stream = stream_of(build(g, stream=1))
+    assert stream.late == {"clean": 3} and stream.first_run == 7
+    assert stream.state_bytes == 4 * (5 + 3)
+
+
+# ------------------------------------------------------------------------------------------- refusals
+
+
+def problems(source: Any, stream: int = 1, **options: Any) -> list[tuple[str, str]]:
+    with pytest.raises(CompileError) as refused:
+        build(source, stream=stream, **options)
+    return [(problem.name, problem.reason) for problem in refused.value.problems]
+
+
+def test_padding_behind_the_window_is_refused_for_all_layers_at_once() -> None:
+    (first, reason), (second, _) = problems(keywords(padding=(1, 1, 0, 0)))
+    assert (first, second) == ("first", "second")
+    assert "mean reads all of that window" in reason and "padding in front only" in reason
+
+
+@pytest.mark.parametrize(
+    ("stream", "batch", "reason"),
+    [
+        (4, None, "has no axis 4"),
+        (-5, None, "has no axis -5"),
+        (2, None, "has one entry along axis 2"),
+        (1, 3, "has a batch of 3"),
+    ],
+)
+def test_inputs_that_are_no_windows(stream: int, batch: int | None, reason: str) -> None:
+    (problem,) = problems(keywords(), stream, batch=batch)
+    assert problem[0] == "x" and reason in problem[1]
+
+
+def test_inputs_of_different_lengths() -> None:
+    g = GraphBuilder("two")
+    g.output(g.mean(g.input("a", (1, 4, 1, 2), scale=0.1), scale=0.1))
+    g.output(g.mean(g.input("b", (1, 5, 1, 2), scale=0.1), scale=0.1))
+    assert problems(g) == [("two", "differ in their number of frames: a 4, b 5")]
+
+
+def test_states_of_the_source() -> None:
+    g = GraphBuilder("pushed")
+    g.output(g.push(g.input("x", (1, 4, 1, 2), scale=0.1), 9, axis=1, name="last"))
+    ((name, reason),) = problems(g)
+    assert name == "last" and "keeps codes from one run to the next already" in reason
+
+
+def test_padded_windows_are_whole_runs() -> None:
+    g = GraphBuilder("strided")
+    x = g.input("x", (1, 9, 1, 2), scale=0.1)
+    g.output(g.conv2d(x, np.ones((3, 3, 1, 2)), scale=0.2, stride=(2, 1), padding=(2, 0, 0, 0)))
+    assert problems(g) == [
+        ("x", "has 9 frames; a network that pads them and reads 2 in each run needs a multiple of it")
+    ]
+
+
+def test_published_models() -> None:
+    models = SHARED / "models"
+    if not models.is_dir():
+        pytest.skip(f"{models} is absent")
+    stream = assert_windows(partial(build, models / "sww.tflite"), 1)
+    assert stream.macs * 17 < stream.window_macs
+    padded = problems(models / "kws_dscnn.tflite")
+    assert len(padded) == 5 and all("pads the end of the window" in reason for _, reason in padded)
