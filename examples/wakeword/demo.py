@@ -15,7 +15,7 @@ from pathlib import Path
 import detector
 import log_mel
 import numpy as np
-from network import network, trained
+from network import stream
 
 import qrt
 from qrt.firmware.emulators import Call, Execution, Read, Settings, Write, execute
@@ -55,7 +55,7 @@ def read(path: str) -> np.ndarray:
 def on_host(samples: np.ndarray) -> Heard:
     """By Python's features and qrt on this machine."""
     frames = log_mel.codes(log_mel.LogMel().frames(samples))
-    model = qrt.load(network(trained()).compile())
+    model = qrt.load(stream())
     # A sequence in time: each run continues where the last one ended.
     scores = model.run(frames[:, np.newaxis, np.newaxis])[:, 0, 0, 0]
     return Heard(frames, scores, detector.detections(scores))

@@ -1,9 +1,9 @@
-"""The wake word network, from the weights in wakeword.npz, as a stream and over a window of time.
+"""The wake word network, from the weights in wakeword.npz: over a window of frames, and compiled to read a stream.
 
     python examples/wakeword/network.py wakeword.qfb    # the stream: a frame a run
 
-Each layer over time is causal. As a stream it pushes its input into a state of as many frames as its filter spans, and
-computes one frame; over a window it pads as many frames in front. Both compute the same codes.
+Each layer over time is causal: padding in front of the window, none behind. So the stream, which keeps in states as
+many frames as each filter spans, computes the codes of the window from the first frame on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from log_mel import BANDS, CODE_SCALE, CODE_ZERO_POINT
 
-from qrt.compiler import GraphBuilder
+from qrt.compiler import GraphBuilder, build
 from qrt.compiler.ir import Tensor
 
 HERE = Path(__file__).parent
@@ -24,37 +24,28 @@ BLOCKS = ((5, 1), (9, 2), (9, 3), (9, 4))
 
 
 class Layers:
-    """Layers of wakeword.npz, one after another, on a stream or on a window."""
+    """Layers of wakeword.npz, one after another."""
 
-    def __init__(self, weights: dict[str, np.ndarray], frames: int | None) -> None:
+    def __init__(self, weights: dict[str, np.ndarray], frames: int) -> None:
         self.builder = GraphBuilder("wakeword")
         self._weights = weights
-        self._streams = frames is None
-        self.last = self.builder.input(
-            "frames" if frames else "frame", (1, frames or 1, 1, BANDS), scale=CODE_SCALE, zero_point=CODE_ZERO_POINT
-        )
+        shape = (1, frames, 1, BANDS)
+        self.last = self.builder.input("frames", shape, scale=CODE_SCALE, zero_point=CODE_ZERO_POINT)
 
     def over_time(self, name: str, length: int, dilation: int, depthwise: bool = False, relu: bool = False) -> None:
         """A convolution that sees `length` frames, `dilation` apart, the last one the newest."""
-        before = (length - 1) * dilation
-        x = (
-            self.builder.push(self.last, before + 1, axis=1, name=f"{name}_frames")
-            if self._streams and before
-            else self.last
-        )
         layer = self.builder.dwconv2d if depthwise else self.builder.conv2d
-        of = {
-            key: self._weights[f"{name}.{key}"] for key in ("weights", "bias", "weights_scale", "scale", "zero_point")
-        }
+        keys = ("weights", "bias", "weights_scale", "scale", "zero_point")
+        of = {key: self._weights[f"{name}.{key}"] for key in keys}
         self.last = layer(
-            x,
+            self.last,
             of["weights"],
             of["bias"],
             weights_scale=of["weights_scale"],
             scale=float(of["scale"]),
             zero_point=int(of["zero_point"]),
             dilation=(dilation, 1),
-            padding=(0 if self._streams else before, 0, 0, 0),
+            padding=((length - 1) * dilation, 0, 0, 0),
             activation="relu" if relu else None,
             name=name,
         )
@@ -64,8 +55,8 @@ class Layers:
         return self.builder.lut(self.last, "sigmoid", scale=1 / 256, zero_point=-128, name="probability")
 
 
-def network(weights: dict[str, np.ndarray], frames: int | None = None) -> GraphBuilder:
-    """The network that takes a frame a run and remembers, or the one that takes `frames` frames and does not."""
+def network(weights: dict[str, np.ndarray], frames: int) -> GraphBuilder:
+    """The network over a window: a probability for each of `frames` frames."""
     layers = Layers(weights, frames)
     layers.over_time("stem", *STEM, relu=True)
     for i, (length, dilation) in enumerate(BLOCKS):
@@ -82,5 +73,10 @@ def trained() -> dict[str, np.ndarray]:
         return dict(content)
 
 
+def stream() -> bytes:
+    """The trained network compiled to take a frame a run, along axis 1; of causal layers, of any window the same."""
+    return build(network(trained(), 100), stream=1).to_bytes()
+
+
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_bytes(network(trained()).compile())
+    Path(sys.argv[1]).write_bytes(stream())

@@ -2,8 +2,8 @@
 
     pip install torch espeakng-loader && python examples/wakeword/train.py
 
-All speech is synthesized here, by voices of eSpeak; a fifth of the voices is heard only in the test. Takes about ten
-minutes.
+All speech is synthesized here, by voices of eSpeak; a fifth of the voices is heard only in the test. eSpeak's noise is
+another one in each run, so the weights are. Takes about ten minutes.
 """
 
 from __future__ import annotations

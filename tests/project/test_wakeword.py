@@ -29,14 +29,24 @@ def demo() -> SimpleNamespace:
 
 
 @pytest.fixture(scope="module")
+def network() -> SimpleNamespace:
+    """network.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(EXAMPLE)
+        return SimpleNamespace(**runpy.run_path(str(EXAMPLE / "network.py")))
+
+
+@pytest.fixture(scope="module")
 def samples(demo: SimpleNamespace) -> np.ndarray:
     sound: np.ndarray = demo.read(str(SOUND))
     return sound
 
 
-def test_stream_and_window_compute_the_same_codes(demo: SimpleNamespace, samples: np.ndarray, kernels: str) -> None:
+def test_stream_and_window_compute_the_same_codes(
+    demo: SimpleNamespace, network: SimpleNamespace, samples: np.ndarray, kernels: str
+) -> None:
     heard = demo.on_host(samples)
-    window = qrt.load(demo.network(demo.trained(), len(heard.frames)).compile(), kernels=kernels)
+    window = qrt.load(network.network(network.trained(), len(heard.frames)).compile(), kernels=kernels)
     assert np.array_equal(window.run(heard.frames[np.newaxis, :, np.newaxis])[0, :, 0, 0], heard.scores)
 
 
@@ -75,7 +85,7 @@ def test_device_computes_what_the_host_computes(demo: SimpleNamespace, samples: 
     """Features, scores and detections of the firmware, on the whole sound."""
     for package in ("ziglang", "unicorn", "elftools", "capstone"):
         pytest.importorskip(package)
-    (tmp_path / "wakeword.qfb").write_bytes(demo.network(demo.trained()).compile())
+    (tmp_path / "wakeword.qfb").write_bytes(demo.stream())
     written = qrt_in_process("firmware", str(tmp_path / "wakeword.qfb"), "--target", "cortex-m4")
     assert written.exit_code == 0, written.stderr
     device, execution = demo.on_device(demo.program(tmp_path / "wakeword"), samples)
