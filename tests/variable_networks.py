@@ -17,7 +17,7 @@ SCALE, ZERO_POINT = 0.5, -7
 
 @dataclass
 class VariableFile:
-    """A .tflite file under construction, whose int8 tensors all have the same scale and zero point.
+    """A .tflite file under construction, whose tensors of codes have one type, scale and zero point if not stated.
 
     `initial` are the values that CALL_ONCE assigns, by the names of the variables.
     """
@@ -25,12 +25,17 @@ class VariableFile:
     file: TfliteFile = field(default_factory=lambda: TfliteFile("variables"))
     inputs: list[int] = field(default_factory=list)
     initial: dict[str, Array] = field(default_factory=dict)
+    dtype: str = "int8"
+    zero_point: int = ZERO_POINT
 
     def __post_init__(self) -> None:
         self.fresh = 0
 
-    def tensor(self, shape: Shape, dtype: str = "int8", scale: float = SCALE, zero_point: int = ZERO_POINT) -> int:
+    def tensor(
+        self, shape: Shape, dtype: str | None = None, scale: float = SCALE, zero_point: int | None = None
+    ) -> int:
         self.fresh += 1
+        dtype, zero_point = dtype or self.dtype, self.zero_point if zero_point is None else zero_point
         numbers = {} if dtype == "resource" or dtype.startswith("float") else {"scale": scale, "zero_point": zero_point}
         return self.file.tensor(f"t{self.fresh}", shape, dtype, **numbers)
 

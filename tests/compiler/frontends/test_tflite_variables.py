@@ -27,9 +27,9 @@ ROW, WINDOW = (1, 1, 1, 3), (1, 4, 1, 3)
 START = np.arange(-5, 7, dtype=np.int8).reshape(WINDOW)
 
 
-def window_cut_first(initial: Array | None = None, rows: int = 1) -> bytes:
+def window_cut_first(initial: Array | None = None, rows: int = 1, **options: Any) -> bytes:
     """As version 1 of microWakeWord: the state without its oldest rows, and then new ones."""
-    f = VariableFile(initial={} if initial is None else {"s": initial})
+    f = VariableFile(initial={} if initial is None else {"s": initial}, **options)
     if initial is not None:
         f.call_once()
     x, s = f.x((1, rows, 1, 3)), f.variable()
@@ -39,9 +39,9 @@ def window_cut_first(initial: Array | None = None, rows: int = 1) -> bytes:
     return f.to_bytes(f.add(whole, whole, WINDOW))
 
 
-def window_joined_first(initial: Array | None = None, rows: int = 1) -> bytes:
+def window_joined_first(initial: Array | None = None, rows: int = 1, **options: Any) -> bytes:
     """As version 2: the state and new rows, of which the last are the next state."""
-    f = VariableFile(initial={} if initial is None else {"s": initial})
+    f = VariableFile(initial={} if initial is None else {"s": initial}, **options)
     if initial is not None:
         f.call_once()
     x, s = f.x((1, rows, 1, 3)), f.variable()
@@ -203,6 +203,9 @@ def floats() -> bytes:
     return f.to_bytes(total)
 
 
+# Of TFLite's 16 bits the zero point is 0.
+WIDE: dict[str, Any] = {"dtype": "int16", "zero_point": 0}
+WIDE_START = START.astype(np.int16) * 100
 # Files, with the number of states that push and that assign write.
 FILES: dict[str, tuple[Callable[[], bytes], int, int]] = {
     "v1": (window_cut_first, 1, 0),
@@ -212,6 +215,8 @@ FILES: dict[str, tuple[Callable[[], bytes], int, int]] = {
     "v2 with initial values": (lambda: window_joined_first(START), 1, 0),
     "v2, three rows": (lambda: window_joined_first(START, 3), 1, 0),
     "v2, more rows than the state has": (lambda: window_joined_first(START, 6), 1, 0),
+    "v1, int16": (lambda: window_cut_first(**WIDE), 1, 0),
+    "v2, int16, initial values": (lambda: window_joined_first(WIDE_START, 2, **WIDE), 1, 0),
     "two windows": (two_windows, 2, 0),
     "read, assign, read": (read_assign_read, 0, 1),
     "a variable is an output": (read_is_output, 0, 1),
@@ -249,7 +254,7 @@ def check_sequence(content: bytes, model: qrt.Model, steps: int) -> None:
     for seed in (0, 1):
         tflm = engines.Tflm(content)
         model.reset()
-        for x in samples(model.inputs[0].shape, steps, seed):
+        for x in samples(model.inputs[0].shape, steps, seed).astype(model.inputs[0].dtype):
             got = model.run(x)
             outputs = [got] if isinstance(got, np.ndarray) else got
             for ours, theirs in zip(outputs, tflm.run([x], len(outputs)), strict=True):
