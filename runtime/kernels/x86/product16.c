@@ -42,6 +42,16 @@ int32_t qrt_product16_lanes(const qrt_conv2d_params *p, const qrt_product *produ
     return form;
 }
 
+int qrt_product16_needs_int64(const qrt_conv2d_params *p) {
+    ptrdiff_t filter_size = (ptrdiff_t)p->filter_height * p->filter_width * (p->in_channels / p->groups);
+    for (int32_t channel = 0; channel < p->out_channels; channel++) {
+        qrt_lanes lanes;
+        qrt_weight_sums sums = sums_of(p->weights + filter_size * channel, filter_size);
+        if (qrt_lane_fill16(&lanes, 0, &p->requant, channel, sums, p->x_zero_point) == QRT_LANES_INT64) return 1;
+    }
+    return 0;
+}
+
 void qrt_product16_pack(const qrt_conv2d_params *p, const qrt_product *described, void *packed) {
     qrt_product *product = packed;
     memset(packed, 0, qrt_product16_size(described));

@@ -30,6 +30,9 @@ static inline size_t qrt_product16_size(const qrt_product *product) {
 /* Fills the lanes of all blocks, which are 0, from the weights; returns their form. */
 int32_t qrt_product16_lanes(const qrt_conv2d_params *p, const qrt_product *product, qrt_lanes *lanes);
 
+/* Whether the sums of some channel need int64. */
+int qrt_product16_needs_int64(const qrt_conv2d_params *p);
+
 /* Writes everything that `product`, of the bytes, describes. */
 void qrt_product16_pack(const qrt_conv2d_params *p, const qrt_product *product, void *packed);
 

@@ -4,6 +4,8 @@
 
 #include "qrt_kernels.h"
 
+extern const qrt_kernel qrt_conv2d16_avx2;
+extern const qrt_kernel qrt_linear16_avx2;
 extern const qrt_kernel qrt_dwconv2d_avx2;
 extern const qrt_kernel qrt_transpose_avx2;
 extern const qrt_kernel qrt_resize2d_avx2;
