@@ -70,7 +70,10 @@ static rows find_rows(int32_t kind, qrt_params *p) {
     const qrt_facts *facts = &qrt_operator_facts[kind];
     ptrdiff_t channels;
     if (facts->elementwise && facts->most_inputs == 2) return broadcast_rows(&p->binary.broadcast);
-    if (facts->elementwise) return rows_of(&p->unary.size, 1, 0, 1, 1);
+    if (facts->elementwise) {
+        ptrdiff_t size = facts->row16 == kind ? 2 : 1; /* of a code: of operators of int16 only, that */
+        return rows_of(&p->unary.size, size, 0, size, 1);
+    }
     switch (kind) {
     case QRT_CONV2D:
         return conv2d_rows(&p->conv2d);
