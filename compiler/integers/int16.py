@@ -26,7 +26,7 @@ def narrowed(multiplier: int, shift: int, acc_max: int) -> tuple[int, int]:
     """The upper 15 bits of a multiplier, as the 16x8 kernels take them; ValueError if a sum leaves their range."""
     multiplier, shift = min((multiplier + 2**15) >> 16, 2**15 - 1), shift - 16
     if shift < 1 or acc_max >= NARROW_LIMIT or acc_max * multiplier >> shift >= INT32:
-        raise ValueError("its sums exceed 47 bits, or 31 bits once they are scaled")
+        raise ValueError("its scales are too large: its sums exceed 47 bits, or 31 bits once they are scaled")
     return multiplier, shift
 
 

@@ -46,6 +46,8 @@ class Emitter:
         dtype = "int32" if quantization is None else inputs[0].dtype if OPERATORS[kind].keeps_numbers else self.dtype
         output = Tensor(name, shape, dtype, quantization)
         op = Op(kind, source.name if source is not None and source.name else name, inputs, output, attrs)
+        if "int16" in (inputs[0].dtype, dtype) and not (OPERATORS[kind].int16 or OPERATORS[kind].moves):
+            self.refuse(source or op, f"needs {kind}, which has no arithmetic of int16 codes; use 8 bits for it")
         self.result.ops.append(op)
         self.made[output] = op
         return output

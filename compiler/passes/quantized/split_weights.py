@@ -68,7 +68,7 @@ class _Splitting:
 
     def _emit(self, kind: str, op: Op, inputs: list[Tensor], shape: tuple[int, ...], **attrs: object) -> Tensor:
         x = op.inputs[0]
-        y = Tensor(unique_name(f"{x.name}_again", self.names), shape, "int8", x.quantization)
+        y = Tensor(unique_name(f"{x.name}_again", self.names), shape, x.dtype, x.quantization)
         self.ops.append(Op(kind, op.name, inputs, y, attrs))
         return y
 
@@ -101,7 +101,7 @@ class _Splitting:
     def _repeat_lines(self, op: Op, parts: list[np.ndarray]) -> str:
         x, (_, *size, channels) = op.inputs[0], op.inputs[1].shape
         axes = [k for k in range(2) if size[k] == 1 or op.attrs["dilation"][k] == 1]
-        if not axes:
+        if not axes or x.dtype == "int16":  # resize2d has no 16-bit arithmetic
             self._to_conv2d(op)
             return self._repeat_groups(op, [part.transpose(3, 1, 2, 0) for part in parts])
         axis, times = axes[0], len(parts)

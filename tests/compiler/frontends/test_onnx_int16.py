@@ -54,6 +54,7 @@ Make = Callable[[Fine, str], str]
 EXACT: dict[str, Make] = {
     "Clip": lambda n, x: n.node("Clip", x, n.constant(-0.7), n.constant(1.3)),
     "Concat": lambda n, x: n.node("Concat", x, x, axis=1),
+    "Gather": lambda n, x: n.node("Gather", x, n.constant([2, 0, 1, 1], np.int64), axis=1),
     "Max": lambda n, x: n.node("Max", x, n.constant(0.31)),
     "MaxPool": lambda n, x: n.node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2]),
     "Relu": lambda n, x: n.node("Relu", x),
@@ -65,10 +66,17 @@ SUMS: dict[str, Make] = {
     "Add": lambda n, x: n.node("Add", x, n.node("Transpose", x, perm=[0, 1, 3, 2])),
     "Conv": lambda n, x: n.node("Conv", x, n.weights((4, 3, 3, 3)), _bias(n, 4)),
     "ConvTranspose": lambda n, x: n.node("ConvTranspose", x, n.weights((3, 4, 2, 2)), strides=[2, 2]),
+    "Conv of asymmetric weights": lambda n, x: n.node("Conv", x, _asymmetric(n, (4, 3, 2, 2)), dilations=[2, 2]),
+    "Conv depthwise of asymmetric weights": lambda n, x: n.node("Conv", x, _asymmetric(n, (3, 1, 3, 3)), group=3),
     "GlobalAveragePool": lambda n, x: n.node("GlobalAveragePool", x),
     "MatMul": lambda n, x: n.node("MatMul", x, x),
     "Mul": lambda n, x: n.node("Mul", x, x),
 }
+
+
+def _asymmetric(n: Fine, shape: tuple[int, ...]) -> str:
+    codes, zero = n.constant(n.rng.integers(0, 256, shape), np.uint8), n.constant(40, np.uint8)
+    return n.node("DequantizeLinear", codes, n.constant(0.01), zero)
 
 
 def _bias(n: Fine, count: int) -> str:
@@ -141,6 +149,10 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "Pad": (
         lambda n, x: n.node("Pad", x, n.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64), n.constant(0.5)),
         "pads int16 codes with another code than 0",
+    ),
+    "Resize": (
+        lambda n, x: n.node("Resize", x, "", n.constant([1, 1, 2, 2]), mode="nearest"),
+        "needs resize2d, which has no arithmetic of int16 codes",
     ),
     "Sigmoid": (lambda n, x: n.node("Sigmoid", x), "a function from or to int16 codes"),
     "Softmax": (lambda n, x: n.node("Softmax", x), "reads int16 codes, which is not supported"),
