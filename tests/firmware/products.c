@@ -63,9 +63,14 @@ static int8_t *weights_of(int32_t count, int32_t int4) {
 
 /* What the validator lets through, above all what almost all channels have. */
 static qrt_requant requantization(int32_t channels, int32_t size) {
-    qrt_requant r = {
-        multiplier, shift, between(0, 3) ? bias : NULL, NULL, between(0, 1), between(0, 1), between(-128, 127), -128,
-        127,        0};
+    qrt_requant r = {.multiplier = multiplier,
+                     .shift = shift,
+                     .bias = between(0, 3) ? bias : NULL,
+                     .step = between(0, 1),
+                     .rounding = between(0, 1),
+                     .y_zero_point = between(-128, 127),
+                     .output_min = -128,
+                     .output_max = 127};
     int32_t around = 38, strange = between(0, 9);
     for (; size > 1; size /= 4) around++;
     r.wide = once_in(10);
@@ -73,7 +78,9 @@ static qrt_requant requantization(int32_t channels, int32_t size) {
     for (int32_t c = 0; c < channels; c++) {
         int32_t m = between(1 << 30, INT32_MAX);
         multiplier[c] = r.wide ? 1 : strange == 0 ? m >> between(0, 20) : m;
-        shift[c] = (uint8_t)(r.wide ? 0 : strange == 1 ? between(31, 54) : between(around - 2, around + 6));
+        shift[c] = (uint8_t)(r.wide         ? 0
+                             : strange == 1 ? between(31, 54)
+                                            : between(around - (once_in(4) ? 12 : 2), around + 6));
         bias[c] = strange == 2 ? between(-(1 << 23), 1 << 23) : between(-20000, 20000);
         addend[c] = (int64_t)between(-20000, 20000) * multiplier[c] + between(0, 1 << 30);
         if (shift[c] > 0 && !once_in(4)) addend[c] += (2 * r.y_zero_point + 1) * ((int64_t)1 << (shift[c] - 1));

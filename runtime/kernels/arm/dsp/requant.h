@@ -100,7 +100,7 @@ static inline int qrt_dsp_single_covers(const qrt_requant *requant, int32_t chan
     const int64_t limit = (int64_t)1 << (31 - scale);
     if (requant->multiplier[channel * requant->step] == 0) return 0;
     qrt_dsp_single_constants c = qrt_dsp_single_of(requant, channel, 0);
-    if (c.shift < 0 || c.shift + scale > 31 || c.bias < -limit || c.bias >= limit) return 0;
+    if (c.shift + scale < 0 || c.shift + scale > 31 || c.bias < -limit || c.bias >= limit) return 0;
     return c.bias + least >= -limit && c.bias + most < limit;
 }
 
