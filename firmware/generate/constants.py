@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrt.compiler.ir import unique_name
 from qrt.firmware.generate.layout import NUMBERS, layout
 from qrt.firmware.generate.prepared import Value
 from qrt.params import STRUCTS
@@ -57,12 +58,15 @@ class Constants:
         self.definitions: list[str] = []
         self.size = 0
         self._names: dict[tuple[str, bytes], str] = {}
+        self._taken: set[str] = set()
 
     def array(self, array: NDArray[Any], name: str) -> str:
-        """The name of an array with this content; `name` when it is new."""
+        """The name of an array with this content; when it is new, `name`, with a number behind it if that is taken."""
         ctype = CTYPES[array.dtype]
         key = (ctype, array.tobytes())
         if key not in self._names:
+            # Of an operator with several requantizations, each has a multiplier.
+            name = unique_name(name, self._taken)
             self._names[key] = name
             self.size += array.nbytes
             numbers = wrapped((number(value, ctype) for value in array.ravel().tolist()), "    ")

@@ -124,7 +124,8 @@ def _members(struct: str, source: ctypes.Structure, op: Op, packed_size: int) ->
 
 
 def _array(address: int | None, ctype: str, length: int) -> Array | None:
-    if address is None:
+    # C has no arrays of no length.
+    if address is None or length == 0:
         return None
     dtype = NUMBERS[ctype]
     array: Array = np.frombuffer(ctypes.string_at(address, length * dtype.itemsize), dtype)

@@ -46,11 +46,17 @@ CODES = 6000
 
 @functools.cache
 def selection() -> list[Expected]:
-    """Small cases that have every operator, on random codes."""
-    small = [case for case in every_case() if sum(case.input_sizes) + len(case.file) < CODES]
-    chosen = small[::STRIDE]
-    kinds = {op.kind for case in chosen for op in read(case.file).ops}
-    chosen += [case for case in small if not kinds.issuperset(op.kind for op in read(case.file).ops)]
+    """Small cases, and the smallest of each operator that these leave out, on random codes."""
+
+    def size(case: Expected) -> int:
+        return sum(case.input_sizes) + len(case.file)
+
+    def kinds(case: Expected) -> set[str]:
+        return {op.kind for op in read(case.file).ops}
+
+    chosen = [case for case in every_case() if size(case) < CODES][::STRIDE]
+    left_out = set(OPERATORS).difference(*map(kinds, chosen))
+    chosen += [min((case for case in every_case() if kind in kinds(case)), key=size) for kind in sorted(left_out)]
     found = [Expected(c.name, c.file, c.input_sizes, c.output_sizes, c.samples[-1:]) for c in chosen]
     assert {op.kind for case in found for op in read(case.file).ops} == set(OPERATORS)
     return found
