@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import Cli, assert_refused
+from places import SHARED
 from stateful import Remembering, expected, layered, moved16, remembering, steps
 
 import qrt
@@ -136,3 +137,20 @@ def test_explain_push_and_assign(cli: Cli, path: Path) -> None:
     assert (document["numbers"]["axis"], document["numbers"]["old_rows"], document["numbers"]["new_rows"]) == (1, 5, 2)
     assert "the last old_rows of them move to the start of y" in document["formulas"][0]
     assert "y is a state" in cli("explain", path.name, "new peak").stdout
+
+
+def test_compare_steps_through_a_sequence_beside_the_engine(cli: Cli) -> None:
+    """Codes of every layer and of TFLite Micro's outputs, from the initial state every 20 steps."""
+    pytest.importorskip("tflite_micro")
+    source = SHARED / "models" / "mww_v2_hey_jarvis.tflite"
+    if not source.exists():
+        pytest.skip("needs mww_v2_hey_jarvis.tflite")
+    assert cli("compile", str(source), "-o", "m.qfb").exit_code == 0
+    np.save("x.npy", np.random.default_rng(0).integers(-128, 128, (50, 3, 40), np.int8))
+    options = ("--against", str(source), "--inputs", "x.npy", "--reset-every", "20")
+    document = json.loads(cli("compare", "m.qfb", *options, "--json").stdout)
+    assert document["engine_differing"] == 0
+    assert {layer["differing"] for layer in document["layers"]} == {0}
+    assert "the same outputs, with states carried over 50 steps" in " ".join(
+        cli("compare", "m.qfb", *options).stdout.split()
+    )
