@@ -33,6 +33,8 @@ class Drawn:
         Of the frames in the images of the network, 1 or 2.
     channels, span, stride : int
         Of the last layer: its channels; the frames that a row of it comes from, and those from one to the next.
+    frames : int
+        Of a run.
     """
 
     def __init__(self, data: st.DataObject, padding: str) -> None:
@@ -40,8 +42,8 @@ class Drawn:
         self.padding = padding
         self.axis = self.number(1, 2)
         self.inputs = self.channels = self.number(1, 3)
-        self.span = self.stride = 1
-        kinds = [self.conv2d, self.dwconv2d, self.pool, self.entrywise, self.residual]
+        self.span = self.stride = self.frames = 1
+        kinds = [self.conv2d, self.dwconv2d, self.pool, self.entrywise, self.residual, self.upsample]
         self.layers = [data.draw(st.sampled_from(kinds))() for _ in range(self.number(1, 5))]
 
     def number(self, low: int, high: int) -> int:
@@ -72,6 +74,7 @@ class Drawn:
         back = (size - 1) * dilation
         self.span += back * self.stride
         self.stride *= stride
+        self.frames = max(self.frames, self.stride)
         sides = PADDING[self.padding](back), (across // 2, across // 2)
         (top, bottom), (left, right) = sides if self.axis == 1 else reversed(sides)
         return {"stride": self.pair(stride, 1), "padding": (top, bottom, left, right)}
@@ -130,6 +133,32 @@ class Drawn:
             return g.add(cut, y, form=form, **numbers)
 
         return layer
+
+    def upsample(self) -> Layer:
+        """Twice as many rows, by a transposed convolution or by repeating each."""
+        if self.stride == 1:
+            return self.conv2d()
+        self.span += 3 * self.stride
+        self.stride //= 2
+        if self.choice(True, False):
+            return self.repeat
+        size, channels = self.number(1, 5), self.number(1, 5)
+        weights, numbers = self.weights(channels, *self.pair(size, 1), self.channels), self.numbers()
+        self.channels = channels
+        over = max(size - 2, 0)
+        front, end = {"none": (over, over), "causal": (0, over), "same": (over // 2, over - over // 2)}[self.padding]
+        sides = (front, end, 0, 0) if self.axis == 1 else (0, 0, front, end)
+        options = {"stride": self.pair(2, 1), "padding": sides, **numbers}
+
+        def layer(g: GraphBuilder, x: Tensor) -> Tensor:
+            length = 2 * x.shape[self.axis] - (over if self.padding == "none" else 0)
+            return g.transpose_conv2d(x, weights, output_size=self.pair(length, x.shape[3 - self.axis]), **options)
+
+        return layer
+
+    def repeat(self, g: GraphBuilder, x: Tensor) -> Tensor:
+        rows, columns = (np.arange(n).repeat(2 if k == self.axis else 1) for k, n in enumerate(x.shape[1:3], 1))
+        return g.resize2d(x, rows, columns)
 
     def head(self) -> Layer:
         """What makes one answer of all rows."""

@@ -78,6 +78,11 @@ def run_passes(graph: Graph, report: Report, skip: Collection[str] = (), stream:
     if stream is not None:
         graph = to_stream(graph, stream, report)
         verify(graph, "quantized", to_stream.__name__)
+        # With fewer rows, a transpose may have become a reshape.
+        for tidy in (simplify, remove_dead):
+            if tidy.__name__ not in skip:
+                graph = tidy(graph, report)
+                verify(graph, "quantized", tidy.__name__)
     return graph
 
 

@@ -84,6 +84,8 @@ def _pads(op: Op, frames: Frames | None) -> bool:
         return False
     if op.kind == "pad":
         return bool(op.attrs["before"][frames.axis] or op.attrs["after"][frames.axis])
+    if op.kind == "transpose_conv2d" and frames.axis in (1, 2):
+        return any(_transposed_pads(op, frames.axis))
     reach = reach_of(op, frames.axis)
     return reach is not None and (reach.before > 0 or reach.after > 0)
 
@@ -281,6 +283,56 @@ def _pad(following: Following, op: Op) -> Frames | None:
     return replace(moved, started=started, fill=op.attrs["value"])
 
 
+def repeats(op: Op, axis: int) -> int | None:
+    """How many rows along `axis` a resize makes of each row of its input; None if not the same number of equal ones."""
+    places, weight = op.attrs[("rows", "columns")[axis - 1]], ("row_weight", "column_weight")[axis - 1]
+    count, rest = divmod(len(places), op.inputs[0].shape[axis])
+    repeated = np.arange(op.inputs[0].shape[axis]).repeat(count)
+    return None if rest or weight in op.attrs or not np.array_equal(places, repeated) else count
+
+
+def _resize2d(following: Following, op: Op) -> Frames | None:
+    frames = following.rows[op.inputs[0]]
+    if frames.axis not in (1, 2):
+        return _together(following, op, [frames.axis])
+    count = repeats(op, frames.axis)
+    if count is None or frames.step % count or frames.fill is not None:
+        return None
+    step = frames.step // count
+    # Of rows that are equal, the last one depends on frames that come earlier for it.
+    oldest = frames.oldest - (count - 1) * step
+    return replace(frames, step=step, newest=(frames.newest + 1) * count - 1, oldest=oldest)
+
+
+def _transpose_conv2d(following: Following, op: Op) -> Frames | None:
+    """Row j comes from the rows i of the input for which the window has a place j + before - i * stride."""
+    frames = following.rows[op.inputs[0]]
+    if frames.axis not in (1, 2):
+        return _except(following, op, 3)
+    k = frames.axis - 1
+    size, stride, before = op.inputs[1].shape[frames.axis], op.attrs["stride"][k], op.attrs["padding"][2 * k]
+    if frames.step % stride:
+        return None
+    step = frames.step // stride
+    pads_front, pads_end = _transposed_pads(op, frames.axis)
+    is_filled = following.computed_first(frames) >= 0 and frames.fill in (None, op.inputs[0].zero_point)
+    return Frames(
+        frames.axis,
+        step,
+        stride * (frames.newest + 1) - 1 - before,
+        frames.oldest - (size - 1 - before) * step,
+        frames.started and (is_filled or not pads_front),
+        None,
+        (*frames.padded, op) if pads_end else frames.padded,
+    )
+
+
+def _transposed_pads(op: Op, axis: int) -> tuple[bool, bool]:
+    """Whether rows of a transposed convolution depend on rows in front of its input, and behind it."""
+    size, stride, before = op.inputs[1].shape[axis], op.attrs["stride"][axis - 1], op.attrs["padding"][2 * axis - 2]
+    return size - before > stride, op.output.shape[axis] + before > stride * op.inputs[0].shape[axis]
+
+
 def _matmul(following: Following, op: Op) -> Frames | None:
     """[..., M, K] times [..., N, K]: rows are separate along M of the first, and along the leading axes of both."""
     a, b = op.inputs
@@ -316,7 +368,8 @@ RULES: dict[str, Rule] = {
     **{kind: _entrywise for kind, facts in OPERATORS.items() if facts.elementwise},
     **dict.fromkeys((*WINDOWS, "slice"), _window),
     **dict.fromkeys(("linear", "softmax", "log_softmax", "l2_norm", "layer_norm", "arg_max"), _last),
-    **dict.fromkeys(("resize2d", "transpose_conv2d"), _mean),
+    "resize2d": _resize2d,
+    "transpose_conv2d": _transpose_conv2d,
     "mean": _mean,
     "requantize_sum": _entrywise,
     "matmul": _matmul,

@@ -44,7 +44,7 @@ def _sunk(graph: Graph) -> Graph:
         changed = _at_outputs(graph) or changed
         _drop_unread(graph)
     for op in graph.ops:
-        if op.kind == "transpose" and _moves_nothing(op):
+        if op.kind == "transpose" and moves_nothing(op):
             op.kind, op.attrs = "reshape", {}
     return graph
 
@@ -57,7 +57,7 @@ def inverse(permutation: Permutation) -> Permutation:
     return tuple(int(k) for k in np.argsort(permutation))
 
 
-def _moves_nothing(op: Op) -> bool:
+def moves_nothing(op: Op) -> bool:
     """Whether only axes of length 1 move, so that the codes keep their order."""
     shape = op.inputs[0].shape
     long = [k for k in op.attrs["permutation"] if shape[k] != 1]
@@ -215,7 +215,7 @@ def _aligned(graph: Graph, op: Op, permutation: Permutation) -> list[Tensor] | N
         turned = _permuted(tensor, back, _called(tensor.name, permutation))
         if not tensor.is_constant:
             move = Op("transpose", op.name, [tensor], turned, {"permutation": back})
-            if not _moves_nothing(move):
+            if not moves_nothing(move):
                 return None
             move.kind, move.attrs = "reshape", {}
             added.append(move)

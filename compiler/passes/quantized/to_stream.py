@@ -15,9 +15,8 @@ import numpy as np
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.ir import Graph, Op, Tensor, unique_name
 from qrt.compiler.passes.quantized.frames import Following, constant_axis, padding_code, reach_of
+from qrt.compiler.passes.quantized.to_nhwc import NCHW_TO_NHWC, moves_nothing
 from qrt.compiler.report import Report, Stream, macs
-
-NCHW_TO_NHWC = (0, 2, 3, 1)
 
 
 def to_stream(graph: Graph, axis: int, report: Report) -> Graph:
@@ -145,15 +144,27 @@ class _Streaming:
             inputs[0] = self.new[x]
         elif op.kind == "reshape":
             inputs[0] = self.new[x]
+        elif op.kind == "resize2d" and frames.axis in (1, 2):
+            places = ("rows", "columns")[frames.axis - 1]
+            inputs[0] = self.new[x]
+            attrs[places] = attrs[places][:count]
+        elif op.kind == "transpose_conv2d" and frames.axis in (1, 2):
+            size, stride = op.inputs[1].shape[frames.axis], op.attrs["stride"][frames.axis - 1]
+            earlier = (size - 1) // stride
+            inputs[0] = self._read(op, x, self.rows[x].newest, self._count(x) + earlier)
+            attrs["padding"] = _with_sides(op, frames.axis, earlier * stride, max(size - stride, 0))
         else:
             inputs = [self._operand(op, tensor) for tensor in inputs]
         output = self._shortened(op.output)
-        moves_nothing = op.kind in ("pad", "slice") and output.shape == inputs[0].shape
-        if moves_nothing and not self.graph.is_output(op.output):
+        is_all = op.kind in ("pad", "slice") and output.shape == inputs[0].shape
+        if is_all and not self.graph.is_output(op.output):
             self.new[op.output] = inputs[0]
             return
         self.new[op.output] = output
-        self.ops.append(Op(op.kind, op.name, inputs, output, attrs))
+        made = Op(op.kind, op.name, inputs, output, attrs)
+        if op.kind == "transpose" and moves_nothing(made):
+            made.kind, made.attrs = "reshape", {}
+        self.ops.append(made)
 
     def _operand(self, op: Op, tensor: Tensor) -> Tensor:
         """What an operator that works row by row reads in place of `tensor`."""
@@ -252,8 +263,13 @@ def _without_padding(op: Op, axis: int) -> dict[str, tuple[int, ...]]:
     """The attributes of a window operator or a slice that reads only the rows that it needs along `axis`."""
     if op.kind == "slice":
         return {"begin": _with(op.attrs["begin"], axis, 0)}
-    padding = _with(op.attrs["padding"], 2 * (axis - 1), 0)
-    return {"padding": _with(padding, 2 * (axis - 1) + 1, 0)}
+    return {"padding": _with_sides(op, axis, 0, 0)}
+
+
+def _with_sides(op: Op, axis: int, before: int, after: int) -> tuple[int, ...]:
+    """The padding of `op` with other numbers along `axis`."""
+    padding: tuple[int, ...] = op.attrs["padding"]
+    return (*padding[: 2 * axis - 2], before, after, *padding[2 * axis :])
 
 
 def _summary(window: Graph, streamed: Graph, following: Following) -> Stream:
@@ -262,7 +278,8 @@ def _summary(window: Graph, streamed: Graph, following: Following) -> Stream:
     needed, late = [], {}
     for tensor in (edge.tensor for edge in window.outputs):
         if tensor not in following.rows:
-            needed.append(length - following.whole.get(tensor, 0))
+            since = following.whole.get(tensor, 0)
+            needed.append(length - (since if following.pads else max(since, 0)))
             continue
         rows, last = following.rows[tensor], tensor.shape[following.rows[tensor].axis] - 1
         first = min(rows.newest, last) - frames // rows.step + 1

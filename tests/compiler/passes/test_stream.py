@@ -37,9 +37,16 @@ def loaded(compiled: Compiled, kernels: str | None = None) -> qrt.Model:
 
 
 def ran(model: qrt.Model, codes: Array) -> Array:
-    result = model.run(codes)
+    """Codes and outputs are in the source's layout."""
+    is_nchw = codes.ndim == 4 and model.inputs[0].source_layout == "NCHW"
+    result = model.run(codes, layout="NCHW" if is_nchw else None)
     assert isinstance(result, np.ndarray)
-    return result
+    return result.transpose(0, 3, 1, 2) if model.outputs[0].source_layout == "NCHW" else result
+
+
+def source_shape(model: qrt.Model) -> tuple[int, ...]:
+    n, *shape = model.inputs[0].shape
+    return (n, shape[-1], *shape[:-1]) if model.inputs[0].source_layout == "NCHW" else (n, *shape)
 
 
 def part(x: Array, axis: int, begin: int, end: int) -> Array:
@@ -47,7 +54,7 @@ def part(x: Array, axis: int, begin: int, end: int) -> Array:
 
 
 def drawn_codes(model: qrt.Model, axis: int, frames: int) -> Array:
-    shape = [frames if k == axis else n for k, n in enumerate(model.inputs[0].shape)]
+    shape = [frames if k == axis else n for k, n in enumerate(source_shape(model))]
     return np.random.default_rng(frames).integers(-128, 128, shape).astype(np.int8)
 
 
@@ -58,7 +65,7 @@ def stream_of(compiled: Compiled) -> Stream:
 
 def streamed(model: qrt.Model, x: Array, axis: int) -> list[Array]:
     """The outputs of all runs."""
-    frames = model.inputs[0].shape[axis]
+    frames = source_shape(model)[axis]
     return [ran(model, part(x, axis, end - frames, end)) for end in range(frames, x.shape[axis] + 1, frames)]
 
 
@@ -66,16 +73,15 @@ def assert_windows(
     make: Callable[..., Compiled],
     axis: int,
     *,
-    source_axis: int | None = None,
     rows: int | None = None,
     kernels: str | None = None,
 ) -> Stream:
     """From the first run that it claims on, each run gives what the source gives for the last frames.
 
-    `make` compiles the source, with an option `stream`. `axis` is that of the frames in the model, `source_axis` in the
-    source where it is another, `rows` that of an output's rows, of which a run gives the last ones.
+    `make` compiles the source, with an option `stream`. `axis` is that of the frames, `rows` that of the output's rows,
+    of which a run gives the last ones.
     """
-    whole, compiled = loaded(make(), kernels), make(stream=axis if source_axis is None else source_axis)
+    whole, compiled = loaded(make(), kernels), make(stream=axis)
     stream = stream_of(compiled)
     assert not stream.pads and not stream.late
     model, length = loaded(compiled, kernels), stream.window
@@ -99,7 +105,7 @@ def assert_windows(
 def test_networks_without_padding(data: st.DataObject) -> None:
     d = Drawn(data, "none")
     ends = [d.head()] if data.draw(st.booleans()) else []
-    g = d.network(d.span + d.stride * d.number(1, 4) + d.number(0, 3), *ends)
+    g = d.network(d.span + d.frames * d.number(1, 4) + d.number(0, 3), *ends)
     rows = None if ends or g.graph.outputs[0].tensor.shape[d.axis] == 1 else d.axis
     assert_windows(partial(build, g), d.axis, rows=rows, kernels=data.draw(st.sampled_from(KERNELS)))
 
@@ -111,7 +117,7 @@ def test_networks_with_padding(padding: str, data: st.DataObject) -> None:
     """The rows of a run are those of the network over the whole stream, maybe late."""
     d = Drawn(data, padding)
     kernels, count = data.draw(st.sampled_from(KERNELS)), d.span + 4
-    compiled = build(d.network(d.stride * d.number(2, 5)), stream=d.axis)
+    compiled = build(d.network(d.frames * d.number(2, 5)), stream=d.axis)
     stream = stream_of(compiled)
     whole = loaded(build(d.network(count * stream.frames)), kernels)
     assert padding == "same" or not stream.late
@@ -133,21 +139,84 @@ def test_networks_with_padding(padding: str, data: st.DataObject) -> None:
 def test_one_answer_behind_causal_layers(data: st.DataObject) -> None:
     """It is computed from the last rows of the network over the whole stream."""
     d = Drawn(data, "causal")
-    rows, head = d.number(2, 4), d.head()
-    compiled = build(d.network(d.stride * rows, head), stream=d.axis)
-    stream, count = stream_of(compiled), rows + d.span + 3
-    body = d.network(d.stride * count)
+    head, length = d.head(), d.number(2, 4) * d.frames
+    compiled = build(d.network(length, head), stream=d.axis)
+    stream, rows = stream_of(compiled), length // d.stride
+    count = rows + d.span + 3
+    body = d.network(d.frames * count)
     y = body.graph.outputs[0].tensor
     g = GraphBuilder("head")
     x = g.input("x", (1, *d.pair(rows, y.shape[3 - d.axis]), y.shape[3]), scale=y.scale, zero_point=y.zero_point)
     g.output(head(g, x))
     whole, answer = loaded(build(body)), loaded(build(g))
-    codes = drawn_codes(whole, d.axis, count * d.stride)
+    codes = drawn_codes(whole, d.axis, count * d.frames)
     expected = ran(whole, codes)
     runs = streamed(loaded(compiled), codes, d.axis)
-    for run in range(max(stream.first_run, rows * d.stride // stream.frames), len(runs) + 1):
+    for run in range(max(stream.first_run, length // stream.frames), len(runs) + 1):
         end = run * stream.frames // d.stride
         assert np.array_equal(runs[run - 1], ran(answer, part(expected, d.axis, end - rows, end))), f"run {run}"
+
+
+# ----------------------------------------------------------------------------------- other frontends
+
+
+def onnx_rows(n: Any) -> str:
+    """1-D convolutions, a branch that is cut to the rows of the other, and a mean."""
+    y = n.op("Relu", n.node("Conv", n.input("x", (1, 5, 30)), n.weights((8, 5, 5))))
+    y = n.op("Relu", n.node("Conv", y, n.weights((8, 1, 3)), group=8, dilations=[2]))
+    z = n.op("Conv", y, n.weights((8, 8, 3)))
+    cut = n.node("Slice", y, *(n.constant([k], np.int64) for k in (2, 99, 2)))
+    y = n.op("MaxPool", n.op("Add", cut, z), kernel_shape=[2], strides=[2])
+    y = n.op("ReduceMean", y, axes=[2], keepdims=0)
+    return n.op("Softmax", n.op("Gemm", y, n.weights((4, 8)), transB=1), scale=1 / 256)  # type: ignore[no-any-return]
+
+
+def onnx_images(n: Any) -> str:
+    """Features as an image of one channel, with frames as its rows."""
+    y = n.input("x", (1, 1, 30, 10))
+    y = n.op("Relu", n.node("Conv", y, n.weights((8, 1, 5, 3)), pads=[0, 1, 0, 1], strides=[2, 1]))
+    y = n.op("Conv", y, n.weights((6, 8, 3, 3)), pads=[0, 1, 0, 1])
+    return n.op("Gemm", n.op("Flatten", y, axis=1), n.weights((4, 6 * 11 * 10)), transB=1)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(("network", "frames"), [(onnx_rows, 2), (onnx_images, 2)], ids=lambda value: str(value))
+def test_onnx(network: Callable[[Any], str], frames: int) -> None:
+    pytest.importorskip("onnx")
+    from qdq import Net
+
+    n = Net()
+    stream = assert_windows(partial(build, n.model(network(n))), 2)
+    assert (stream.frames, stream.first_run) == (frames, 15) and stream.macs * 8 < stream.window_macs
+
+
+def test_torch() -> None:
+    """1-D convolutions: without padding and with a mean; causal, one output for each frame."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("torchao")
+    from qrt.compiler import from_torch, quantize_torch
+
+    def quantized(module: Any) -> Callable[..., Compiled]:
+        x = torch.randn(8, 10, 40, generator=torch.Generator().manual_seed(0))
+        program = quantize_torch(module.eval(), (x[:1],), (x,))
+        return partial(from_torch, program, (x[:1],))
+
+    conv = torch.nn.Conv1d
+    body = [conv(10, 16, 5), torch.nn.ReLU(), conv(16, 16, 3, groups=16, dilation=2), conv(16, 16, 1), torch.nn.ReLU()]
+    head = [torch.nn.AdaptiveAvgPool1d(1), torch.nn.Flatten(), torch.nn.Linear(16, 4)]
+    assert assert_windows(quantized(torch.nn.Sequential(*body, *head)), 2).frames == 1
+
+    causal = [
+        torch.nn.ConstantPad1d((4, 0), 0.0),
+        conv(10, 16, 5),
+        torch.nn.ReLU(),
+        torch.nn.ConstantPad1d((4, 0), 0.0),
+    ]
+    make = quantized(torch.nn.Sequential(*causal, conv(16, 6, 3, dilation=2)))
+    compiled, whole = make(stream=2), loaded(make())
+    stream = stream_of(compiled)
+    assert stream.pads and stream.first_run == 1 and not stream.late
+    x = drawn_codes(whole, 2, 40)
+    assert np.array_equal(np.concatenate(streamed(loaded(compiled), x, 2), 2), ran(whole, x))
 
 
 # --------------------------------------------------------------------------------------------- figures
