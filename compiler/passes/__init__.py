@@ -71,19 +71,21 @@ def run_passes(graph: Graph, report: Report, skip: Collection[str] = (), stream:
         Lists everything that cannot be expressed exactly in integers.
     """
     for apply, stage in PASSES:
+        # In front of what repeats rows.
+        if apply is split_weights and stream is not None:
+            graph = _streaming(graph, stream, report, skip)
         if apply.__name__ in skip:
             continue
         graph = apply(graph, report)
         verify(graph, stage if not is_quantized(graph) else "quantized", apply.__name__)
-    if stream is not None:
-        graph = to_stream(graph, stream, report)
-        verify(graph, "quantized", to_stream.__name__)
-        # With fewer rows, a transpose may have become a reshape.
-        for tidy in (simplify, remove_dead):
-            if tidy.__name__ not in skip:
-                graph = tidy(graph, report)
-                verify(graph, "quantized", tidy.__name__)
     return graph
+
+
+def _streaming(graph: Graph, axis: int, report: Report, skip: Collection[str]) -> Graph:
+    graph = to_stream(graph, axis, report)
+    verify(graph, "quantized", to_stream.__name__)
+    # With fewer rows, a transpose may have become a reshape.
+    return graph if simplify.__name__ in skip else simplify(graph, report)
 
 
 def check_source(graph: Graph) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import Cli, assert_refused
 from drawn_streams import Array, Drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -266,6 +268,81 @@ def test_outputs_that_wait_for_the_end_of_a_window_are_late() -> None:
     assert stream.state_bytes == 4 * (5 + 3)
 
 
+def test_wake_word() -> None:
+    """As microWakeWord's networks: three frames a run, and depthwise filters of two lengths side by side."""
+    rng = np.random.default_rng(1)
+    g = GraphBuilder("wake")
+    y = g.input("x", (1, 62, 1, 10), scale=0.1, zero_point=-128)
+    y = g.conv2d(y, rng.normal(size=(8, 5, 1, 10)), scale=0.2, zero_point=-128, stride=(3, 1), activation="relu")
+    for short, long in ((3, 5), (2, 9)):
+        halves = [g.slice(y, (0, 0, 0, begin), (*y.shape[:3], 4)) for begin in (0, 4)]
+        sizes = zip(halves, (short, long), strict=True)
+        a, b = (g.dwconv2d(half, rng.normal(size=(1, n, 1, 4)), scale=0.2) for half, n in sizes)
+        a = g.slice(a, (0, a.shape[1] - b.shape[1], 0, 0), b.shape)
+        weights = rng.normal(size=(8, 1, 1, 8))
+        y = g.conv2d(g.concat([a, b], 3), weights, scale=0.2, zero_point=-128, activation="relu")
+    flat = g.reshape(y, (1, y.size))
+    g.output(g.lut(g.linear(flat, rng.normal(size=(1, y.size)), scale=0.1), "sigmoid", scale=1 / 256, zero_point=-128))
+    stream = assert_windows(partial(build, g), 1)
+    assert (stream.frames, stream.first_run) == (3, 21)
+
+
+def test_what_depends_on_the_place_in_the_window_is_computed_for_all_of_it() -> None:
+    """Weights for each frame, and a factor from the mean over the window."""
+    rng = np.random.default_rng(2)
+    g = GraphBuilder("places")
+    x = g.input("x", (1, 9, 2, 4), scale=0.1)
+    y = g.conv2d(x, rng.normal(size=(4, 3, 1, 4)), scale=0.2)
+    same = g.constant(np.full((1, 7, 2, 4), 9), scale=0.1)
+    y = g.mul(y, same, scale=0.2, name="same")
+    y = g.mul(y, g.lut(g.mean(y, scale=0.1), "sigmoid", scale=0.01), scale=0.2, name="gate")
+    places = g.constant(rng.integers(-99, 99, (1, 7, 1, 1)), scale=0.1)
+    y = g.add(y, places, scale=0.4, name="places")
+    g.output(g.conv2d(y, rng.normal(size=(3, 3, 1, 4)), scale=0.5, padding=(1, 1, 0, 0)))
+    stream = assert_windows(partial(build, g), 1)
+    assert set(stream.heads) == {"mean", "gate"} and not stream.pads
+
+
+def test_int16() -> None:
+    g = GraphBuilder("wide")
+    x = g.input("x", (1, 6, 3), scale=0.1, dtype="int16")
+    g.output(g.reshape(g.slice(x, (0, 1, 0), (1, 3, 3), stride=(1, 2, 1)), (1, 9)))
+    compiled, whole = build(g, stream=1), loaded(build(g))
+    codes = np.random.default_rng(3).integers(-(2**15), 2**15, (1, 16, 3)).astype(np.int16)
+    runs = streamed(loaded(compiled), codes, 1)
+    assert stream_of(compiled).frames == 2
+    for end in range(6, 17, 2):
+        assert np.array_equal(runs[end // 2 - 1], ran(whole, codes[:, end - 6 : end]))
+
+
+def test_weights_beyond_int8() -> None:
+    """They are split into sums of int8 weights afterwards, which read rows twice."""
+    rng = np.random.default_rng(4)
+    g = GraphBuilder("asymmetric")
+    x = g.input("x", (1, 9, 1, 4), scale=0.1)
+    y = g.dwconv2d(x, np.zeros((1, 3, 1, 4), np.int8), weights_scale=0.01, scale=0.9)
+    g.output(g.mean(y, scale=0.5))
+    weights = g.graph.ops[0].inputs[1]
+    weights.data = rng.integers(-255, 256, weights.shape).astype(np.int16)
+    assert assert_windows(partial(build, g), 1).state_bytes == 4 * (3 + 7)
+
+
+def test_command_line(cli: Cli) -> None:
+    onnx = pytest.importorskip("onnx")
+    from qdq import Net
+
+    n = Net()
+    onnx.save(n.model(onnx_rows(n)), "net.onnx")
+    shown = cli("compile", "net.onnx", "--stream", "2", "--test-vectors", "20").stdout
+    assert "frames        2 in each run, where the source reads 30" in shown
+    assert "results       from run 15 on those of the source for the last 30 frames" in shown
+    assert cli("check", "net.qfb").exit_code == 0
+    document = json.loads(cli("compile", "net.onnx", "--stream", "-1", "--json").stdout)
+    assert document["stream"]["frames"] == 2 and document["stream"]["late"] == {}
+    refused = cli("compile", "net.onnx", "--stream", "3")
+    assert_refused(refused, "qrt compile: net.onnx: x (input): has no axis 3, its shape is [1, 5, 30]")
+
+
 # ------------------------------------------------------------------------------------------- refusals
 
 
@@ -307,6 +384,16 @@ def test_states_of_the_source() -> None:
     g.output(g.push(g.input("x", (1, 4, 1, 2), scale=0.1), 9, axis=1, name="last"))
     ((name, reason),) = problems(g)
     assert name == "last" and "keeps codes from one run to the next already" in reason
+
+
+def test_accumulators_that_would_have_to_wait() -> None:
+    g = GraphBuilder("accumulators")
+    x = g.input("x", (1, 8, 1, 2), scale=0.1)
+    a = g.conv2d(x, np.ones((2, 1, 1, 2)), scale=None, name="exact")
+    b = g.conv2d(x, np.ones((2, 3, 1, 2)), scale=0.2, padding=(1, 1, 0, 0))
+    g.output(g.requantize_sum(a, b, scale=0.3, name="sum"))
+    ((name, reason),) = problems(g)
+    assert name == "sum" and "accumulators of former runs" in reason
 
 
 def test_padded_windows_are_whole_runs() -> None:
