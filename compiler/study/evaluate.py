@@ -307,7 +307,7 @@ def _svdf(op: Op, x: Array, features: Array, time: Array, state: Array) -> Array
     memory[:, :, :-1] = memory[:, :, 1:].copy()
     memory[:, :, -1] = x @ features.T
     y: Array = (memory * time).sum(axis=2).reshape(len(x), -1, op.attrs["rank"]).sum(axis=2)
-    return y + op.attrs.get("bias", 0) * op.inputs[3].scale * op.inputs[2].scale
+    return np.asarray(y + op.attrs.get("bias", 0) * op.inputs[3].scale * op.inputs[2].scale)
 
 
 def _lstm(op: Op, x: Array, weights: Array, recurrent: Array, h: Array, c: Array) -> Array:

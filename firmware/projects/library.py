@@ -59,8 +59,8 @@ def library_files(
         folder=folder,
     )
     checks = [
-        Vector(*(tuple(codes.tobytes() for codes in side) for side in sides), continues)
-        for *sides, continues in vectors
+        Vector(tuple(codes.tobytes() for codes in inputs), tuple(codes.tobytes() for codes in outputs), continues)
+        for inputs, outputs, continues in vectors
     ]
     sources = {f"src/{path}": text for path, text in network.sources.items()}
     return {**sources, **project_files(library), **check_files(library, checks)}
