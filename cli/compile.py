@@ -51,7 +51,7 @@ def switches(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def _weights(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    if value in (None, "int4", "int8") or value.startswith("int4:"):
+    if value is None or value in ("int4", "int8") or value.startswith("int4:"):
         return value
     raise click.BadParameter(f"{value!r} is none of int4, int4:LAYER,... and int8", context, option)
 

@@ -269,7 +269,7 @@ def _check_options(bias: str | None, batch: int | None, skip: Collection[str], w
         raise ValueError(f"bias must be {' or '.join(map(repr, BIASES))}, got {bias!r}")
     if batch is not None and batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
-    if weights not in (None, "int8", "int4") and not weights.startswith("int4:"):
+    if weights is not None and weights not in ("int8", "int4") and not weights.startswith("int4:"):
         raise ValueError(f"weights must be 'int4', 'int4:LAYER,...' or 'int8', got {weights!r}")
     unknown = sorted(set(skip) - SKIPPABLE)
     if unknown:
