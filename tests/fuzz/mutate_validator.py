@@ -115,7 +115,7 @@ def places(text: str) -> Iterator[tuple[int, int, str]]:
     for found in re.finditer(r"\bRULE\(", text):  # a second one on a line: in a loop, or behind a condition
         if re.match(r"^(?!#).+\bRULE\($", text[text.rfind("\n", 0, found.start()) + 1 : found.end()]):
             yield from of_macro(text, "RULE", found.end() - 1)
-    for found in re.finditer(r"\breturn (check_\w+\(|qrt_spend\()", text):
+    for found in re.finditer(r"\breturn ((?:qrt_)?check_\w+\(|qrt_spend\()", text):
         yield found.start(1), closing(text, found.end() - 1) + 1, "QRT_OK"
     for found in re.finditer(r"\bif (\()[^;{]*\) return 0;", text):
         end = closing(text, found.start(1))

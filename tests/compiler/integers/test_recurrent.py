@@ -20,11 +20,11 @@ def with_svdf(**changes: Any) -> GraphBuilder:
     rng = np.random.default_rng(0)
     g = GraphBuilder("svdf")
     x = g.input("x", (1, 6), scale=0.02, zero_point=-10)
-    numbers: dict[str, Any] = {"feature_scale": 0.01, "time_scale": 0.01, "state_scale": 0.02, "scale": 0.05}
+    numbers: dict[str, Any] = {"feature_scale": 0.01, "time_scale": 0.01, "state_scale": 0.08, "scale": 0.3}
     features, time = rng.integers(-127, 128, (8, 6)), rng.integers(-127, 128, (8, 5))
     if changes.pop("is_int16", False):
         time, numbers["time_scale"] = (time * 256).astype(np.int16), 0.01 / 256
-        numbers["state_scale"] = 0.02 / 256
+        numbers["state_scale"] = 0.08 / 256
     given = numbers | {"rank": 2, "bias": rng.integers(-900, 900, 4), "zero_point": 5} | changes
     g.output(g.svdf(x, given.pop("features", features), given.pop("time", time), given.pop("bias"), **given))
     return g
@@ -47,7 +47,7 @@ def with_lstm(dtype: str = "int8", **changes: Any) -> GraphBuilder:
     [
         (with_svdf(), 25),
         (with_svdf(is_int16=True), 35),
-        (with_svdf(state_zero_point=-30, rank=1, bias=None), 25),
+        (with_svdf(state_zero_point=-30, state_scale=0.16, rank=1, bias=None), 25),
         (with_lstm(), 25),
         (with_lstm(zero_point=-3, cell_clip=1500, bias=None), 25),
         (with_lstm("int16"), 50),
@@ -101,7 +101,7 @@ def test_arguments_that_do_not_fit(make: Any, message: str) -> None:
         (with_lstm(cell_power=-30), "is not a power of two from"),
         (with_lstm(weights_scale=1e5), "the sums of its gates overflow"),
         (with_lstm(scale=2.0**-31), "is too small"),
-        (with_lstm("int16", weights_scale=1e6), "its scales are too large"),
+        (with_lstm("int16", weights_scale=1e6), "its sums exceed 47 bits"),
     ],
 )
 def test_numbers_that_overflow(g: GraphBuilder, message: str) -> None:
