@@ -12,7 +12,7 @@ from pathlib import Path
 import engines
 import numpy as np
 import pytest
-from places import MODELS, SHARED, STATEFUL
+from places import MODELS, SHARED
 
 import qrt
 from qrt.compiler import CompileError, build
@@ -161,12 +161,6 @@ def test_file_is_smaller(path: Path) -> None:
 
 
 @published
-@pytest.mark.parametrize("name", STATEFUL)
-def test_networks_with_state_are_refused(name: str) -> None:
-    with pytest.raises(CompileError, match=STATEFUL[name]):
-        build(SHARED / "models" / f"{name}.tflite")
-
-
 @published
 def test_channels_of_vww_are_removed() -> None:
     path = SHARED / "models" / "vww_mobilenet.tflite"

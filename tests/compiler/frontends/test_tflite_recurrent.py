@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import engines
 import numpy as np
 import pytest
 from graphs import run
+from places import RECURRENT, SHARED
 from recurrent_tflite import Lstm, Svdf, lstm, svdf
 
 import qrt
 from qrt.compiler import CompileError, compile
 from qrt.compiler.backends.tflite.file import TfliteFile
 from qrt.compiler.frontends.tflite.graph import to_graph
+from qrt.compiler.integers.arithmetic import requantize
+from qrt.compiler.integers.functions import double
 
 RUNS = 8
 
@@ -87,6 +91,39 @@ def test_the_files_move_the_outputs() -> None:
         codes = np.concatenate([got.reshape(-1) for seed in range(8) for _, got in compared(make(seed), seed)])
         assert len(np.unique(codes)) > 100
         assert np.isin(codes, [-128, 127]).mean() < 0.5
+
+
+def as_int32(codes: np.ndarray, scale: float, content: bytes) -> np.ndarray:
+    """What the file's last QUANTIZE makes of int16 codes with zero point -2^15."""
+    tflite = pytest.importorskip("tflite")
+    graph = tflite.Model.GetRootAsModel(content, 0).Subgraphs(0)
+    y_scale = float(graph.Tensors(graph.Outputs(0)).Quantization().Scale(0))
+    wide = replace(double(scale / y_scale), output_min=-(2**31), output_max=2**31 - 1)
+    return requantize(codes.astype(np.int64) + 2**15, wide, 0)
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_published_networks(name: str) -> None:
+    """Runs in a row, with a reset in the middle."""
+    path = SHARED / "models" / f"{name}.tflite"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not on this machine")
+    content, model = path.read_bytes(), qrt.load(compile(path))
+    theirs, rng = engines.Tflm(content), np.random.default_rng(0)
+    info = model.inputs[0]
+    dtype = np.int16 if info.source_dtype == "INT16" else np.int8
+    limits = np.iinfo(dtype)
+    for step in range(RECURRENT[name]):
+        if step == RECURRENT[name] // 2:
+            model.reset()
+            theirs.reset()
+        real = rng.normal(0, rng.choice([0.02, 0.2, 0.8, 2]) * limits.max, info.shape)
+        x = np.clip(np.rint(real), limits.min, limits.max).astype(dtype)
+        (expected,) = theirs.run([x])
+        got = model.run(x)
+        if expected.dtype == np.int32:
+            got = as_int32(got, model.outputs[0].scale, content)
+        np.testing.assert_array_equal(got, expected)
 
 
 def refused(content: bytes, match: str = "tflm") -> str:
