@@ -88,7 +88,8 @@ class Constants:
             if isinstance(value, np.ndarray):
                 result.append(f".{member} = {self.array(value, f'{name}_{member}')}")
             elif isinstance(value, dict):
-                inner = self._members(ctype, value, name)
+                # Most operators have one requantization.
+                inner = self._members(ctype, value, name if member == "requant" else f"{name}_{member}")
                 if inner:
                     result.append(f".{member} = {{{', '.join(inner)}}}")
             elif isinstance(value, tuple):
