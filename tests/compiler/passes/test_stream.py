@@ -256,6 +256,19 @@ def test_causal_rows_are_right_from_the_first_run() -> None:
     assert np.array_equal(np.concatenate(streamed(loaded(compiled), x, 1), 1), ran(whole, x))
 
 
+def test_pads_of_their_own() -> None:
+    """In front of a pool, which they are not fused into: these rows count there, and have any code."""
+    for value in (5, -40):
+        g = GraphBuilder("padded")
+        x = g.input("x", (1, 6, 1, 2), scale=0.1, zero_point=5)
+        y = g.max_pool2d(g.pad(x, (0, 2, 0, 0), (0, 0, 0, 0), value=value), (3, 1), stride=1)
+        g.output(g.average_pool2d(g.pad(y, (0, 1, 0, 0), (0, 0, 0, 0), value=value), (2, 1), stride=1))
+        compiled, whole = build(g, stream=1), loaded(build(g))
+        assert stream_of(compiled).first_run == 1
+        codes = drawn_codes(whole, 1, 6)
+        assert np.array_equal(np.concatenate(streamed(loaded(compiled), codes, 1), 1), ran(whole, codes))
+
+
 def test_outputs_that_wait_for_the_end_of_a_window_are_late() -> None:
     """Padding on both sides, and a branch without it that waits for the other."""
     g = GraphBuilder("denoise")
