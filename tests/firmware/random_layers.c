@@ -190,7 +190,7 @@ static int convolution(const qrt_kernels *set, const qrt_kernels *portable, int 
     p->groups = depthwise ? p->in_channels : 1;
     p->out_channels = depthwise ? p->in_channels * (between(0, 3) == 0 && p->in_channels < 20 ? 3 : 1) : between(1, 35);
     int32_t taps = p->filter_height * p->filter_width * (depthwise ? 1 : p->in_channels);
-    p->int4 = between(0, 3) == 0;
+    p->int4 = between(0, 3) == 0 && !int16;
     size_t weights_size = bytes_of((size_t)taps * (size_t)p->out_channels, p->int4);
     static int8_t weights[50 * 40 * 35];
     codes(weights, weights_size);
@@ -221,7 +221,7 @@ static int linear(const qrt_kernels *set, const qrt_kernels *portable, int int16
     p->out_features = between(1, CHANNELS);
     p->x_zero_point = between(-128, 127);
     static int8_t weights[200 * CHANNELS];
-    p->int4 = between(0, 3) == 0;
+    p->int4 = between(0, 3) == 0 && !int16;
     size_t weights_size = bytes_of((size_t)(p->in_features * p->out_features), p->int4);
     codes(weights, weights_size);
     p->weights = memmove(weights + sizeof weights - weights_size, weights, weights_size);
