@@ -14,7 +14,9 @@ static seen window_at(const qrt_conv2d_params *p, int32_t out_y, int32_t out_x) 
     qrt_span rows = qrt_window(start_y, p->filter_height, p->dilation_y, p->in_height);
     qrt_span taps = qrt_window(start_x, p->filter_width, p->dilation_x, p->in_width);
     int32_t count = taps.last - taps.first, together = p->groups == 1 && p->dilation_x == 1;
-    seen s = {0, 0, count > 0 ? rows.last - rows.first : 0, together ? 1 : count, together ? count * channels : channels};
+    seen s = {.rows = count > 0 ? rows.last - rows.first : 0,
+              .run_count = together ? 1 : count,
+              .run_size = together ? count * channels : channels};
     ptrdiff_t in_y = start_y + (ptrdiff_t)rows.first * p->dilation_y;
     ptrdiff_t in_x = start_x + (ptrdiff_t)taps.first * p->dilation_x;
     s.x = (in_y * p->in_width + in_x) * p->in_channels;

@@ -1,8 +1,8 @@
 /* lanes16.h: the lanes of lanes.h for layers of int16 codes: how wide their sums are, and their requantization.
  *
- * Kernels sum x * w of codes as they are. A 32-bit sum begins with the lane's correction, -x_zero_point times the sum of
- * the weights, modulo 2^32, and ends as acc, which fits. Multipliers of int16 layers have about 15 bits: they are doubled,
- * with the addend and 2^shift, until the result is in the upper half of the sum.
+ * Kernels sum x * w of codes as they are. A 32-bit sum begins with the lane's correction, -x_zero_point times the sum
+ * of the weights, modulo 2^32, and ends as acc, which fits. Multipliers of int16 layers have about 15 bits: they are
+ * doubled, with the addend and 2^shift, until the result is in the upper half of the sum.
  */
 #ifndef QRT_LANES16_H
 #define QRT_LANES16_H

@@ -45,7 +45,7 @@ typedef struct layout {
     int32_t runs, run;
 } layout;
 
-/* Which weight meets place `place`; a tile takes places 0 and 2, then 1 and 3, where codes have 0 and 1, then 2 and 3. */
+/* Which weight meets place `place`. A tile takes places 0 and 2, then 1 and 3; codes lie 0 and 1, then 2 and 3. */
 static int32_t order(const void *columns, int32_t place) {
     const layout *l = columns;
     int32_t padded = (l->run + 1) / 2 * 2;

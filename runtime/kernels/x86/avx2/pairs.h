@@ -42,16 +42,16 @@ QRT_AVX2 QRT_INLINE void multiply(const int16_t *const *x, const int32_t *offset
 }
 
 /* The positions of a table for one block. */
-QRT_AVX2 static inline void multiply_16(const int16_t *const *x, int32_t positions, const int32_t *offset, int32_t pairs,
-                                 const int8_t *weights, int32_t *acc) {
+QRT_AVX2 static inline void multiply_16(const int16_t *const *x, int32_t positions, const int32_t *offset,
+                                        int32_t pairs, const int8_t *weights, int32_t *acc) {
     int32_t m = 0;
     for (; m + 6 <= positions; m += 6) multiply(x + m, offset, pairs, weights, acc + 16 * m, 6, 2);
     for (; m + 3 <= positions; m += 3) multiply(x + m, offset, pairs, weights, acc + 16 * m, 3, 2);
     for (; m < positions; m++) multiply(x + m, offset, pairs, weights, acc + 16 * m, 1, 2);
 }
 
-QRT_AVX2 static inline void multiply_8(const int16_t *const *x, int32_t positions, const int32_t *offset, int32_t pairs,
-                                const int8_t *weights, int32_t *acc) {
+QRT_AVX2 static inline void multiply_8(const int16_t *const *x, int32_t positions, const int32_t *offset,
+                                       int32_t pairs, const int8_t *weights, int32_t *acc) {
     int32_t m = 0;
     for (; m + 8 <= positions; m += 8) multiply(x + m, offset, pairs, weights, acc + 8 * m, 8, 1);
     for (; m + 3 <= positions; m += 3) multiply(x + m, offset, pairs, weights, acc + 8 * m, 3, 1);
@@ -65,7 +65,8 @@ static inline size_t offsets_size(const qrt_product *product) {
     return ((size_t)pair_count(product) * sizeof(int32_t) + 63) / 64 * 64;
 }
 
-static inline void set_offsets(const qrt_conv2d_params *p, const qrt_product *product, const qrt_band *band, int32_t *offset) {
+static inline void set_offsets(const qrt_conv2d_params *p, const qrt_product *product, const qrt_band *band,
+                               int32_t *offset) {
     int32_t taps = product->runs / p->filter_height; /* 1, or each filter position is a run of its own */
     for (int32_t run = 0; run < product->runs; run++) {
         ptrdiff_t first = qrt_band_tap(band, p, run / taps, run % taps);
