@@ -24,19 +24,18 @@ static seen window_at(const qrt_conv2d_params *p, int32_t out_y, int32_t out_x) 
     return s;
 }
 
-/* `weight` is the place of the channel's first weight. */
-static int64_t conv2d_acc(const qrt_conv2d_params *p, const int8_t *x, const seen *s, ptrdiff_t at, ptrdiff_t weight) {
+static int64_t conv2d_acc(const qrt_conv2d_params *p, const int8_t *x, const seen *s, ptrdiff_t at,
+                          const int8_t *weights) {
     int32_t channels = p->in_channels / p->groups;
     int64_t acc = 0;
-    weight += s->weights;
+    weights += s->weights;
     for (int32_t row = 0; row < s->rows; row++) {
         for (int32_t run = 0; run < s->run_count; run++) {
             ptrdiff_t from = at + (ptrdiff_t)run * p->dilation_x * p->in_channels;
-            acc += dot_weights(x, from, p->x_int16, p->x_zero_point, p->weights, p->int4,
-                               weight + (ptrdiff_t)run * channels, s->run_size);
+            acc += dot_codes(x, from, p->x_int16, p->x_zero_point, weights + (ptrdiff_t)run * channels, s->run_size);
         }
         at += (ptrdiff_t)p->dilation_y * p->in_width * p->in_channels;
-        weight += (ptrdiff_t)p->filter_width * channels;
+        weights += (ptrdiff_t)p->filter_width * channels;
     }
     return acc;
 }
@@ -52,7 +51,7 @@ void qrt_conv2d16_s8(const void *params, const int8_t *const *inputs, int8_t *ou
                 seen s = window_at(p, out_y, out_x);
                 for (int32_t channel = 0; channel < p->out_channels; channel++, index++) {
                     ptrdiff_t first = image + s.x + channel / outputs * channels;
-                    int64_t acc = conv2d_acc(p, inputs[0], &s, first, filter_size * channel);
+                    int64_t acc = conv2d_acc(p, inputs[0], &s, first, p->weights + filter_size * channel);
                     qrt_put16(&p->requant, qrt_requant_channel(&p->requant, channel), acc, output, index);
                 }
             }

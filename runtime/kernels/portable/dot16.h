@@ -3,7 +3,6 @@
 #define QRT_PORTABLE_DOT16_H
 
 #include "portable/dot.h"
-#include "qrt_int4.h"
 #include "qrt_math16.h"
 
 /* An int32 holds the sum of so many products: 255 * 65535 * 128 is below 2^31. */
@@ -29,23 +28,6 @@ static inline int64_t dot_codes(const int8_t *x, ptrdiff_t index, int32_t int16,
                                 const int8_t *weights, int32_t size) {
     if (int16) return dot16(qrt_codes16(x) + index, zero_point, weights, size);
     return dot(x + index, zero_point, weights, size);
-}
-
-/* So many weights of int4 are unpacked at once. */
-#define QRT_UNPACKED 64
-
-/* The same with the weights from place `at` on, of int8 or of int4. */
-static inline int64_t dot_weights(const int8_t *x, ptrdiff_t index, int32_t int16, int32_t zero_point,
-                                  const int8_t *weights, int32_t int4, ptrdiff_t at, int32_t size) {
-    int64_t sum = 0;
-    if (!int4) return dot_codes(x, index, int16, zero_point, weights + at, size);
-    for (int32_t part; size > 0; size -= part, index += part, at += part) {
-        int8_t unpacked[QRT_UNPACKED];
-        part = size < QRT_UNPACKED ? size : QRT_UNPACKED;
-        qrt_unpack_int4(weights, at, part, unpacked);
-        sum += dot_codes(x, index, int16, zero_point, unpacked, part);
-    }
-    return sum;
 }
 
 #endif

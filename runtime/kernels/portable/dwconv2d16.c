@@ -63,10 +63,8 @@ static void dwconv2d_block(const qrt_conv2d_params *p, const int8_t *x, ptrdiff_
     for (int32_t filter_y = t->rows.first; filter_y < t->rows.last; filter_y++) {
         ptrdiff_t at = line;
         for (int32_t filter_x = t->columns.first; filter_x < t->columns.last; filter_x++) {
-            ptrdiff_t weight = ((ptrdiff_t)filter_y * p->filter_width + filter_x) * p->out_channels + channel;
-            int8_t unpacked[BLOCK];
-            if (p->int4) qrt_unpack_int4(p->weights, weight, size, unpacked);
-            add_tap(p, x, at, p->int4 ? unpacked : p->weights + weight, channel, size, s);
+            const int8_t *weights = p->weights + ((ptrdiff_t)filter_y * p->filter_width + filter_x) * p->out_channels;
+            add_tap(p, x, at, weights + channel, channel, size, s);
             at += (ptrdiff_t)p->dilation_x * p->in_channels;
         }
         line += (ptrdiff_t)p->dilation_y * p->in_width * p->in_channels;

@@ -11,12 +11,6 @@ const qrt_kernel qrt_dwconv2d_portable = {
 const qrt_kernel qrt_linear_portable = {
     .run = qrt_linear_s8, .scratch_size = qrt_linear_s8_scratch, .name = "qrt_linear_s8", .int4 = 1};
 
-#define INT4_ROW(row)                                                                                                  \
-    const qrt_kernel qrt_##row##_portable = {.run = qrt_##row##_s8, .name = "qrt_" #row "_s8", .int4 = 1};
-INT4_ROW(conv2d16)
-INT4_ROW(dwconv2d16)
-INT4_ROW(linear16)
-
 #define ROW(row) const qrt_kernel qrt_##row##_portable = {.run = qrt_##row##_s8, .name = "qrt_" #row "_s8"};
 ROW(add)
 ROW(mul)
@@ -50,6 +44,9 @@ ROW(lstm)
 ROW(sigmoid)
 ROW(tanh)
 ROW(leaky_relu)
+ROW(conv2d16)
+ROW(dwconv2d16)
+ROW(linear16)
 ROW(add16)
 ROW(mul16)
 ROW(average_pool2d16)

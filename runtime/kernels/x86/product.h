@@ -72,7 +72,6 @@ static inline qrt_conv2d_params qrt_linear_as_conv2d(const qrt_linear_params *p)
     conv.filter_height = conv.filter_width = conv.stride_y = conv.stride_x = conv.dilation_y = conv.dilation_x = 1;
     conv.x_zero_point = p->x_zero_point;
     conv.x_int16 = p->x_int16;
-    conv.int4 = p->int4;
     conv.weights = p->weights;
     conv.requant = p->requant;
     conv.part = p->part;

@@ -46,8 +46,7 @@ int qrt_product16_needs_int64(const qrt_conv2d_params *p) {
     ptrdiff_t filter_size = (ptrdiff_t)p->filter_height * p->filter_width * (p->in_channels / p->groups);
     for (int32_t channel = 0; channel < p->out_channels; channel++) {
         qrt_lanes lanes;
-        qrt_weight_sums sums = {0, 8 * (int64_t)filter_size}; /* of int4, which are not unpacked yet, at most */
-        if (!p->int4) sums = sums_of(p->weights + filter_size * channel, filter_size);
+        qrt_weight_sums sums = sums_of(p->weights + filter_size * channel, filter_size);
         if (qrt_lane_fill16(&lanes, 0, &p->requant, channel, sums, p->x_zero_point) == QRT_LANES_INT64) return 1;
     }
     return 0;

@@ -10,8 +10,7 @@ static qrt_dsp_channels conv2d_channels(const qrt_conv2d_params *p) {
                                  .requant = &p->requant,
                                  .count = p->out_channels,
                                  .size = p->filter_height * p->filter_width * p->in_channels,
-                                 .x_zero_point = p->x_zero_point,
-                                 .int4 = p->int4};
+                                 .x_zero_point = p->x_zero_point};
     return channels;
 }
 
@@ -47,7 +46,6 @@ const qrt_kernel qrt_conv2d16_dsp = {.run = qrt_conv2d16_s8_dsp,
                                      .packed_size = conv2d_packed_size,
                                      .pack = pack_conv2d,
                                      .scratch_size = conv2d_scratch,
-                                     .int4 = 1,
                                      .name = "qrt_conv2d16_s8_dsp",
                                      .covers = covers_conv2d,
                                      .otherwise = &qrt_conv2d16_portable,
@@ -58,8 +56,7 @@ static qrt_dsp_channels linear_channels(const qrt_linear_params *p) {
                                  .requant = &p->requant,
                                  .count = p->out_features,
                                  .size = p->in_features,
-                                 .x_zero_point = p->x_zero_point,
-                                 .int4 = p->int4};
+                                 .x_zero_point = p->x_zero_point};
     return channels;
 }
 
@@ -90,7 +87,6 @@ const qrt_kernel qrt_linear16_dsp = {.run = qrt_linear16_s8_dsp,
                                      .packed_size = linear_packed_size,
                                      .pack = pack_linear,
                                      .scratch_size = linear_scratch,
-                                     .int4 = 1,
                                      .name = "qrt_linear16_s8_dsp",
                                      .covers = covers_linear,
                                      .otherwise = &qrt_linear16_portable,
