@@ -124,8 +124,8 @@ qrt_text qrt_device_label(const qrt_device *device, uint32_t output, uint32_t la
  * first device->model.state_size bytes of the block: copy these to save them, and copy them back to go on. */
 void qrt_device_reset(const qrt_device *device);
 
-/* Computes the outputs, of a network with state also from the runs before. Where this is compiled with -DQRT_ON_STEP=function, void function(int step) is called before
- * each operator, and once behind the last. */
+/* Computes the outputs, of a network with state also from the runs before. Where this is compiled with
+ * -DQRT_ON_STEP=function, void function(int step) is called before each operator, and once behind the last. */
 void qrt_device_run(const qrt_device *device);
 
 /* Runs the file's test vectors, and resets; how many of them have other outputs than the file says. */

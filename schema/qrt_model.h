@@ -182,14 +182,14 @@ typedef struct qrt_operator {
     qrt_activation_data activation;        /* SIGMOID, TANH, LEAKY_RELU; its multiplier: SOFTMAX of int16 */
     const int64_t *b_multiplier;           /* REQUANTIZE_SUM: [b_multiplier_count] */
     uint32_t b_multiplier_count;
-    uint64_t epsilon;               /* LAYER_NORM */
-    int32_t epsilon_bits;           /* LAYER_NORM */
-    const int32_t *multiplier;      /* LAYER_NORM: [channels] */
-    const int64_t *addend;          /* LAYER_NORM: [channels] */
-    qrt_requant_data of_x;          /* SVDF: feature; LSTM: input */
-    qrt_requant_data of_h;          /* LSTM: recurrent */
-    uint32_t filter_rank;           /* SVDF */
-    int32_t time_major;             /* LSTM, these five */
+    uint64_t epsilon;          /* LAYER_NORM */
+    int32_t epsilon_bits;      /* LAYER_NORM */
+    const int32_t *multiplier; /* LAYER_NORM: [channels] */
+    const int64_t *addend;     /* LAYER_NORM: [channels] */
+    qrt_requant_data of_x;     /* SVDF: feature; LSTM: input */
+    qrt_requant_data of_h;     /* LSTM: recurrent */
+    uint32_t filter_rank;      /* SVDF */
+    int32_t time_major;        /* LSTM, these five */
     int32_t cell_power, cell_clip;
     int32_t output_multiplier, output_shift;
     const int32_t *begin, *stride;  /* SLICE: [rank] */

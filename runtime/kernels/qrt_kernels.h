@@ -276,7 +276,8 @@ typedef struct qrt_lstm_params {
     int32_t cell_power; /* -29 to 1 */
     int32_t cell_clip;  /* 0: none */
     int32_t output_multiplier, output_shift;
-    qrt_requant input, recurrent; /* to int16; step 0: one entry for each gate; input may have a bias for each channel */
+    qrt_requant input,
+        recurrent; /* to int16; step 0: one entry for each gate; input may have a bias for each channel */
 } qrt_lstm_params;
 
 /* Room for the parameters of any operator. */

@@ -23,8 +23,8 @@ static inline qrt_conv2d_params qrt_bytes_of(const qrt_conv2d_params *p) {
 /* Of the bytes. */
 static inline size_t qrt_product16_size(const qrt_product *product) {
     size_t blocks = (size_t)product->groups * (size_t)product->blocks;
-    return sizeof *product + blocks * (sizeof(qrt_lanes) + 2 * (size_t)product->runs * (size_t)product->chunks * 2 *
-                                                               QRT_LANES);
+    return sizeof *product +
+           blocks * (sizeof(qrt_lanes) + 2 * (size_t)product->runs * (size_t)product->chunks * 2 * QRT_LANES);
 }
 
 /* Fills the lanes of all blocks, which are 0, from the weights; returns their form. */

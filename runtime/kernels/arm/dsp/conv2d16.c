@@ -9,8 +9,8 @@ static int32_t code_or(int32_t zero_point, const int16_t *row, int32_t at, int32
 }
 
 /* What the window sees whose first code is at `left` of row `top`, in words `step` apart. */
-static void gather_window(const qrt_conv2d_params *p, const int16_t *image, int32_t top, int32_t left,
-                          uint32_t *column, int32_t step) {
+static void gather_window(const qrt_conv2d_params *p, const int16_t *image, int32_t top, int32_t left, uint32_t *column,
+                          int32_t step) {
     int32_t run = p->filter_width * p->in_channels, pitch = p->in_width * p->in_channels, words = (run + 1) / 2;
     int32_t zero_point = p->x_zero_point;
     const int16_t *row = image + (ptrdiff_t)top * pitch;
@@ -22,8 +22,8 @@ static void gather_window(const qrt_conv2d_params *p, const int16_t *image, int3
         } else {
             for (int32_t i = 0; i < words; i++) {
                 int32_t first = left + 2 * i; /* a last code beyond the run meets a weight of 0 */
-                column[i * step] = word_of(code_or(zero_point, row, first, pitch),
-                                           code_or(zero_point, row, first + 1, pitch));
+                column[i * step] =
+                    word_of(code_or(zero_point, row, first, pitch), code_or(zero_point, row, first + 1, pitch));
             }
         }
     }

@@ -188,13 +188,9 @@ static void linear16_run(const void *params, const int8_t *const *inputs, int8_t
     }
 }
 
-const qrt_kernel qrt_conv2d16_avx2 = {.run = conv2d16_run,
-                                      .packed_size = conv2d16_packed_size,
-                                      .pack = conv2d16_pack,
-                                      .scratch_size = conv2d16_scratch};
-const qrt_kernel qrt_linear16_avx2 = {.run = linear16_run,
-                                      .packed_size = linear16_packed_size,
-                                      .pack = linear16_pack,
-                                      .scratch_size = linear16_scratch};
+const qrt_kernel qrt_conv2d16_avx2 = {
+    .run = conv2d16_run, .packed_size = conv2d16_packed_size, .pack = conv2d16_pack, .scratch_size = conv2d16_scratch};
+const qrt_kernel qrt_linear16_avx2 = {
+    .run = linear16_run, .packed_size = linear16_packed_size, .pack = linear16_pack, .scratch_size = linear16_scratch};
 
 #endif

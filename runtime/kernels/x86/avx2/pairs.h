@@ -50,8 +50,8 @@ QRT_AVX2 static inline void multiply_16(const int16_t *const *x, int32_t positio
     for (; m < positions; m++) multiply(x + m, offset, pairs, weights, acc + 16 * m, 1, 2);
 }
 
-QRT_AVX2 static inline void multiply_8(const int16_t *const *x, int32_t positions, const int32_t *offset,
-                                       int32_t pairs, const int8_t *weights, int32_t *acc) {
+QRT_AVX2 static inline void multiply_8(const int16_t *const *x, int32_t positions, const int32_t *offset, int32_t pairs,
+                                       const int8_t *weights, int32_t *acc) {
     int32_t m = 0;
     for (; m + 8 <= positions; m += 8) multiply(x + m, offset, pairs, weights, acc + 8 * m, 8, 1);
     for (; m + 3 <= positions; m += 3) multiply(x + m, offset, pairs, weights, acc + 8 * m, 3, 1);

@@ -122,7 +122,7 @@ QRT_AVX512 QRT_INLINE void conv2d16_blocks(const qrt_emitter *e, const qrt_image
 }
 
 QRT_AVX512 static void conv2d16_wide_4(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs,
-                                     const uint8_t *x, blocks_of b, qrt_emit_place place) {
+                                       const uint8_t *x, blocks_of b, qrt_emit_place place) {
     QRT_ALIGNED int64_t acc[MAX_POSITIONS * 64];
     for (int32_t q = 0; q < image->count; q += POSITIONS_4, x += (ptrdiff_t)POSITIONS_4 * image->step) {
         int32_t left = image->count - q;
