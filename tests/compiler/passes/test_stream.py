@@ -181,7 +181,7 @@ def onnx_images(n: Any) -> str:
     return n.op("Gemm", n.op("Flatten", y, axis=1), n.weights((4, 6 * 11 * 10)), transB=1)  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize(("network", "frames"), [(onnx_rows, 2), (onnx_images, 2)], ids=lambda value: str(value))
+@pytest.mark.parametrize(("network", "frames"), [(onnx_rows, 2), (onnx_images, 2)], ids=["rows", "images"])
 def test_onnx(network: Callable[[Any], str], frames: int) -> None:
     pytest.importorskip("onnx")
     from qdq import Net
