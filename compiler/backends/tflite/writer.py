@@ -104,6 +104,8 @@ class _Exporter:
             raise CompileError(self.problems)
         for op in self.graph.ops:
             try:
+                if op.kind not in OPERATORS:
+                    raise _NotExpressible("qrt does not export this operator")
                 OPERATORS[op.kind](self, op)
             except _NotExpressible as reason:
                 self.problems.append(Problem(op.name, op.kind, f"cannot be expressed in .tflite: {reason}"))
