@@ -38,7 +38,8 @@ def removal_text(removal: Removal) -> str:
 def match_text(report: Report) -> str:
     """The engine that the file is bit-exact to, and the number of operators not proved to be."""
     count = len(report.deviations)
-    return report.match + (f", but for {count} operator{'s' if count > 1 else ''}, see below" if count else "")
+    but = f", but for {count} operator{'s' if count > 1 else ''}, see below" if count and report.match else ""
+    return report.match + but
 
 
 def deviation_text(deviation: Deviation) -> str:
@@ -125,7 +126,7 @@ class Summary:
         click.echo(f"{self.source} -> {self.output} in {report.seconds:.2f} s")
         show(out, facts(rows))
         if report.deviations:
-            heading(out, f"Codes that can differ from {report.match}'s, by 1")
+            heading(out, f"Codes that can differ from {report.match or 'the engine'}'s, by 1")
             show(out, facts([(deviation.kind, deviation_text(deviation)) for deviation in report.deviations]))
         if report.stream is not None:
             heading(out, "Stream")

@@ -21,5 +21,5 @@ def pack_weights(graph: Graph, report: Report) -> Graph:
         weights = op.inputs[1]
         op.inputs[1] = packed.setdefault(weights, replace(weights, dtype="int4"))
     if layers:
-        report.note("pack_weights", f"the weights of {len(layers)} layers are stored as int4")
+        report.note("pack_weights", f"{len(layers)} layer{'s' * (len(layers) > 1)}: the weights are stored as int4")
     return graph

@@ -37,8 +37,11 @@ def quantize_weights(graph: Graph, layers: Collection[str] | None, report: Repor
     errors = [_quantize(op) for op in chosen]
     if chosen:
         report.match = ""
-        text = f"the weights of {len(chosen)} layers were quantized to 4 bits, with an error of {np.mean(errors):.1%}"
+        layers_text = "1 layer" if len(chosen) == 1 else f"{len(chosen)} layers"
+        text = f"the weights of {layers_text} were quantized to 4 bits, with an error of {np.mean(errors):.1%}"
         report.note("quantize_weights", f"{text} on average: results are not those of the source")
+    else:
+        report.note("quantize_weights", "found no layer to quantize to 4 bits: no int8 weights, or int16 activations")
     return graph
 
 
