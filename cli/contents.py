@@ -220,6 +220,9 @@ def _macs(kind: str, inputs: list[TensorEntry], output: TensorEntry) -> int:
             return int(np.prod(inputs[0].shape[:3], dtype=np.int64)) * inputs[1].elements
         case "matmul":
             return output.elements * inputs[0].shape[-1]
+        case "lstm" | "svdf":
+            rows = int(np.prod(inputs[0].shape[:-1], dtype=np.int64))
+            return rows * (inputs[1].elements + inputs[2].elements)
         case _:
             return 0
 

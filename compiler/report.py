@@ -154,6 +154,7 @@ class Report:
         self.operators = dict(Counter(op.kind for op in graph.ops))
         self.macs = sum(macs(op) for op in graph.ops)
         weights = {op.inputs[1] for op in graph.ops if op.kind in WEIGHTED}
+        weights |= {tensor for op in graph.ops if op.kind in RECURRENT for tensor in op.inputs[1:3]}
         self.weight_bytes = sum(tensor.nbytes for tensor in weights)
         self.parameter_bytes = sum(parameter_bytes(op) for op in graph.ops)
 
@@ -171,12 +172,17 @@ def parameter_bytes(op: Op) -> int:
 
 
 WEIGHTED = ("conv2d", "dwconv2d", "transpose_conv2d", "linear")
+# Their second and third inputs are weights, each of which is used once for each row of the first.
+RECURRENT = ("lstm", "svdf")
 
 
 def macs(op: Op) -> int:
     """Multiply-accumulates of an operator that sums products; 0 for others."""
     if op.kind == "matmul":
         return op.output.size * op.inputs[0].shape[-1]
+    if op.kind in RECURRENT:
+        rows = int(np.prod(op.inputs[0].shape[:-1], dtype=np.int64))
+        return rows * (op.inputs[1].size + op.inputs[2].size)
     if op.kind not in WEIGHTED:
         return 0
     if op.kind == "transpose_conv2d":
