@@ -128,7 +128,8 @@ def header(path: Path, contents: Contents) -> list[tuple[str, str]]:
 
 def state_text(contents: Contents) -> str:
     count = sum(tensor.is_state for tensor in contents.tensors)
-    return f"{contents.state_size:,} bytes of the arena, {count} tensors, survive from run to run"
+    tensors = "1 tensor" if count == 1 else f"{count} tensors"
+    return f"{contents.state_size:,} bytes of the arena, {tensors}, survive from run to run"
 
 
 def edges(model: qrt.Model) -> list[tuple[str, str]]:
@@ -137,6 +138,8 @@ def edges(model: qrt.Model) -> list[tuple[str, str]]:
     for title, infos in (("input", model.inputs), ("output", model.outputs)):
         for info in infos:
             text = f"{printable(info.name) or '(no name)'}  {shape_text(info.shape)}  {real_text(info)}"
+            if info.dtype == "int16":
+                text += ", int16"
             if info.source_layout == "NCHW":
                 text += ", NCHW in the source"
             if title == "input" and info.quantize_rule == "MULTIPLY_RECIPROCAL":
