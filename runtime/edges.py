@@ -157,5 +157,6 @@ def codes_of(info: TensorInfo, x: Array) -> Codes:
         return (x ^ np.uint16(32768)).view(np.int16)
     if x.dtype == np.int16 and info.requant is not None:
         return info.requantize(x)
-    hint = "; uint8 codes of the source model become int8 by subtracting 128" if x.dtype == np.uint8 else ""
+    is_unsigned = x.dtype == np.uint8 and info.dtype == "int8"
+    hint = "; uint8 codes of the source model become int8 by subtracting 128" if is_unsigned else ""
     raise ValueError(f"input {info.name!r}: expected {info.dtype} codes or floats, got dtype {x.dtype}{hint}")
