@@ -214,6 +214,8 @@ def compile_model(
             models = {"with weights of int8": qrt.load(wider), **models}
         # Samples are single runs with the states as inputs, or whole windows.
         accuracy = {} if model.state_size else accuracies(calibrated, models)
+        if model.state_size and calibrated.samples.labels is not None:
+            note(f"{data}: contains labels, but no accuracy is computed for a network with state; see 'qrt compare'")
         summary = replace(summary, calibrated=text, accuracy=accuracy)
     if as_json:
         device = {} if verdict is None else {"device": asdict(verdict.footprint)}
