@@ -40,7 +40,7 @@ def check(importer: Importer, node: Node, moves: bool) -> None:
     if importer.match == "xnnpack":
         raise Unsupported(f"computes int16 codes by kernels of LiteRT that are not matched; {REMEDY}")
     if importer.match == "litert" and node.kind in NOT_AS_LITERT:
-        raise Unsupported(f"is computed otherwise by LiteRT for int16 codes, which is not matched; {REMEDY}")
+        raise Unsupported(f"is computed differently by LiteRT for int16 codes, which is not matched; {REMEDY}")
     if node.kind not in WITH_ZERO_POINTS:
         for tensor in codes:
             if tensor.dtype == "int16" and tensor.quantization is not None and tensor.zero_point != 0:

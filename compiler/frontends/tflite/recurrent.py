@@ -27,7 +27,7 @@ def _inputs(importer: Importer, node: Node, count: int) -> list[Tensor | None]:
 
 def _check_engine(importer: Importer) -> None:
     if importer.match != "tflm":
-        raise Unsupported("is computed otherwise by LiteRT; compile with --match tflm")
+        raise Unsupported("is computed differently by LiteRT; compile with --match tflm")
 
 
 def _constant(tensor: Tensor | None, what: str, *dtypes: str) -> Tensor:
