@@ -41,6 +41,8 @@ class Heard:
 
 def read(path: str) -> np.ndarray:
     """The samples of a .wav file."""
+    if not Path(path).is_file():
+        sys.exit(f"{path}: no such file")
     with wave.open(path, "rb") as file:
         if (file.getframerate(), file.getsampwidth(), file.getnchannels()) != (log_mel.RATE, 2, 1):
             sys.exit(
@@ -106,11 +108,15 @@ def show(heard: Heard) -> None:
 
 
 def main() -> None:
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: python demo.py sound.wav [folder that qrt firmware wrote]")
     samples = read(sys.argv[1])
     host = on_host(samples)
     show(host)
     if len(sys.argv) < 3:
         return
+    if not Path(sys.argv[2], "src", "wakeword.h").is_file():
+        sys.exit(f"{sys.argv[2]}: not a folder that qrt firmware wrote with -o wakeword or --name wakeword")
     firmware = program(Path(sys.argv[2]))
     device, _ = on_device(firmware, samples)
     same = np.array_equal(device.frames, host.frames) and np.array_equal(device.scores, host.scores)

@@ -308,4 +308,7 @@ def header() -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python log_mel.py FOLDER")
+    Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
     Path(sys.argv[1], "log_mel_tables.h").write_text(header(), encoding="utf-8")
