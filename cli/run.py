@@ -23,7 +23,7 @@ from qrt.cli.target import cc_option, device_errors, emulated, refuse_options, t
 @click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
 @click.argument("input_paths", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the outputs to this .npy or .npz file.")
-@click.option("--dequantize", is_flag=True, help="Output real values instead of int8 codes.")
+@click.option("--dequantize", is_flag=True, help="Output real values instead of codes.")
 @click.option("--top", type=click.IntRange(min=1), metavar="K", help="Show the K largest values of each sample.")
 @click.option(
     "--kernels",
