@@ -215,7 +215,8 @@ def compile_model(
         # Samples are single runs with the states as inputs, or whole windows.
         accuracy = {} if model.state_size else accuracies(calibrated, models)
         if model.state_size and calibrated.samples.labels is not None:
-            note(f"{data}: contains labels, but no accuracy is computed for a network with state; see 'qrt compare'")
+            remedy = "compile without --stream to see it" if stream is not None else "see 'qrt compare'"
+            note(f"{data}: contains labels, but no accuracy is computed for a network with state; {remedy}")
         summary = replace(summary, calibrated=text, accuracy=accuracy)
     if as_json:
         device = {} if verdict is None else {"device": asdict(verdict.footprint)}

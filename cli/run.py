@@ -122,6 +122,9 @@ def _check_stream(path: Path, model: qrt.Model, stream: bool, reset_every: int |
 def infer(model: qrt.Model, inputs: Sequence[Array], dequantize: bool, layout: str | None) -> list[Array]:
     """The outputs for one sample or, one after another with progress, for a batch."""
     pairs = list(zip(inputs, model.inputs, strict=True))
+    for x, info in pairs:
+        if model.state_size and x.ndim == len(info.shape) + 1 and x.shape[1:] == info.shape:
+            raise ValueError(f"input {info.name!r}: got {x.shape}, which are {len(x)} steps; add --stream")
     lengths = {len(x) for x in inputs if x.ndim}
     batch = (
         len(lengths) == 1
