@@ -128,7 +128,8 @@ class Comparer:
         """
         self.missing = []
         for op, q in zip(self.ops, codes, strict=True):
-            if op.output.dtype == "int32":  # nothing was rounded
+            # Nothing was rounded; under the name of a state the source has what it was before the run.
+            if op.output.dtype == "int32" or op.kind == "assign":
                 continue
             name = _source_name(op.output, self.outputs, real)
             turned = op.output in self.turned or op.output.name == f"{name}_nhwc"
