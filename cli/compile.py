@@ -214,7 +214,7 @@ def compile_model(
             models = {"with weights of int8": qrt.load(wider), **models}
         # Samples are single runs with the states as inputs, or whole windows.
         accuracy = {} if model.state_size else accuracies(calibrated, models)
-        if model.state_size and calibrated.samples.labels is not None:
+        if model.state_size and calibrated.samples.labels is not None and not quiet:
             remedy = "compile without --stream to see it" if stream is not None else "see 'qrt compare'"
             note(f"{data}: contains labels, but no accuracy is computed for a network with state; {remedy}")
         summary = replace(summary, calibrated=text, accuracy=accuracy)

@@ -171,7 +171,7 @@ def test_states_on_the_command_line(tmp_path: Path) -> None:
     done = qrt_in_process("compile", str(path), "--state", f"{read}={written}", "-o", str(made))
     assert done.exit_code == 0, done.stderr
     assert made.read_bytes() == build(path, state={read: written}).to_bytes()
-    assert "1 states: 0 windows that move, 1 assigned as a whole" in done.stdout
+    assert "1 state: windows that move 0, assigned as a whole 1" in done.stdout
     for given, reason in (
         (["h"], "'h' is not IN=OUT"),
         ([f"{read}={written}", f"{read}=0"], f"names the input {read!r} twice"),

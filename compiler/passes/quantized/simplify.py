@@ -29,7 +29,7 @@ def simplify(graph: Graph, report: Report) -> Graph:
         graph.ops.remove(op)
         dropped += 1
     if dropped:
-        report.note("simplify", f"dropped {dropped} operators that change nothing")
+        report.note("simplify", f"dropped {dropped} operator{'s' if dropped > 1 else ''} without effect")
     return graph
 
 

@@ -49,7 +49,8 @@ def to_states(graph: Graph, report: Report) -> Graph:
     pass_.copy_outputs()
     pass_.assign(assigned)
     pushed = len(carried) - len(assigned)
-    report.note("to_states", f"{len(carried)} states: {pushed} windows that move, {len(assigned)} assigned as a whole")
+    count = f"{len(carried)} state{'s' if len(carried) > 1 else ''}"
+    report.note("to_states", f"{count}: windows that move {pushed}, assigned as a whole {len(assigned)}")
     return graph
 
 
