@@ -358,7 +358,9 @@ def _recurrent(op: Op, index: int) -> Explanation:
     tensors = (*zip(RECURRENT[op.kind], op.inputs, strict=True), ("y", op.output))
     numbers: dict[str, Any] = {}
     for name, tensor in tensors:
-        numbers |= {f"{name}_scale": tensor.scale, f"{name}_zero_point": tensor.zero_point}
+        # The file has no scales of weights; they are in the multipliers.
+        if not tensor.is_constant:
+            numbers |= {f"{name}_scale": tensor.scale, f"{name}_zero_point": tensor.zero_point}
     for name, value in op.attrs.items():
         if isinstance(value, Requant):
             numbers |= {f"{name}_multiplier": value.multiplier.tolist(), f"{name}_shift": value.shift.tolist()}
