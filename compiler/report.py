@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Graph, Op
 
 
@@ -165,7 +166,7 @@ class Report:
 
 def parameter_bytes(op: Op) -> int:
     """Bytes of an operator's multipliers, shifts, biases and tables in the file."""
-    size: int = op.attrs["requant"].nbytes if "requant" in op.attrs else 0
+    size: int = sum(value.nbytes for value in op.attrs.values() if isinstance(value, Requant))
     tables = (value for value in op.attrs.values() if isinstance(value, np.ndarray))
     # The zeros at the end of a softmax table are not written.
     return size + sum(np.trim_zeros(table, "b").nbytes if op.kind == "softmax" else table.nbytes for table in tables)
