@@ -172,7 +172,7 @@ class _Runner:
                 f"inputs {inputs}, {outputs} outputs"
                 for inputs, outputs in ((given, len(self.outputs)), (wanted, len(self.graph.outputs)))
             ]
-            remedy = "give the source that it was compiled from, and the same --state"
+            remedy = "give the source that it was compiled from, and the same --state; none with --stream can be compared"
             reason = f"has {texts[0]}, but {self.path} has {texts[1]}; {remedy}"
             raise Failure(f"{self.source_path}: {reason}")
 

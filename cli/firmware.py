@@ -94,9 +94,10 @@ def report(path: Path, output: Path, network: Network, footprint: Footprint, cou
     click.echo(f"{path} -> {output}, {count} files for {network.target.title}")
     heading(console(), "Network")
     code, memory = footprint.code, footprint.memory
+    held = f"{network.state_size:,} of state, activations" if network.state_size else "activations"
     rows = [
         ("kernels", kernels_text(network)),
-        ("RAM", f"{memory:,} bytes: activations and scratch memory, one {network.name}_memory; without the stack"),
+        ("RAM", f"{memory:,} bytes: {held} and scratch memory, one {network.name}_memory; without the stack"),
         ("constants", f"{footprint.constants:,} bytes of flash"),
         ("code", f"{code:,} bytes of flash, by {footprint.compiler}" if code is not None else NO_CODE),
     ]
