@@ -114,7 +114,7 @@ def compare_model(
     if as_json:
         print_json({"file": str(path), "source": str(source), **found.as_dict(), "biases": alternatives})
         return
-    _print(found, alternatives, every)
+    _print(found, alternatives, every, reset_every)
     if plot is not None:
         click.echo(f"\nwrote {plot}")
 
@@ -172,7 +172,7 @@ class _Runner:
                 f"inputs {inputs}, {outputs} outputs"
                 for inputs, outputs in ((given, len(self.outputs)), (wanted, len(self.graph.outputs)))
             ]
-            remedy = "give the source that it was compiled from, and the same --state; none with --stream can be compared"
+            remedy = "give the source that it was compiled from, and the same --state; compile it without --stream"
             reason = f"has {texts[0]}, but {self.path} has {texts[1]}; {remedy}"
             raise Failure(f"{self.source_path}: {reason}")
 
@@ -308,7 +308,7 @@ def _in_source_layout(x: Array, edge: Edge) -> Array:
     return x.transpose(NHWC_TO_NCHW) if edge.source_layout == "NCHW" else x
 
 
-def _print(found: Comparison, alternatives: list[dict[str, Any]], every: bool) -> None:
+def _print(found: Comparison, alternatives: list[dict[str, Any]], every: bool, reset_every: int | None) -> None:
     out = console()
     rows = [("samples", f"{found.samples}"), ("layers", f"{len(found.layers)} compared")]
     if found.missing:
@@ -322,7 +322,8 @@ def _print(found: Comparison, alternatives: list[dict[str, Any]], every: bool) -
         text = (
             f"{found.engine_differing:,} codes of the outputs differ" if found.engine_differing else "the same outputs"
         )
-        rows.append(("TFLite Micro", f"{text}, with states carried over {found.samples} steps"))
+        resets = f", reset before each {reset_every}" if reset_every is not None else ""
+        rows.append(("TFLite Micro", f"{text}, with states carried over {found.samples} steps{resets}"))
     rows += [(f"accuracy of {name}", f"{value:.2%}") for name, value in found.accuracy.items()]
     show(out, facts(rows))
     heading(out, "Layers, worst first" if not every else "All layers, worst first")

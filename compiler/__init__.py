@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, SupportsIndex
 
 from qrt.compiler.backends.qfb.writer import TestVector, write
 from qrt.compiler.builder import GraphBuilder
@@ -149,7 +149,7 @@ def build(
         The frontend's library is missing; the message says what to install.
     """
     start = time.perf_counter()
-    _check_options(bias, batch, skip, weights)
+    _check_options(bias, batch, skip, weights, state, stream)
     report = Report()
     graph = _graph(source, match, batch, state, report)
     if not isinstance(source, GraphBuilder | Graph) and _is_float(graph):
@@ -199,7 +199,7 @@ def from_torch(
         PyTorch is missing; the message says what to install.
     """
     start = time.perf_counter()
-    _check_options(bias, batch, skip, weights)
+    _check_options(bias, batch, skip, weights, state, stream)
     if match is not None:
         _engine("module", "torch.pt2", match)
     from qrt.compiler.frontends.torch import graph as frontend
@@ -264,13 +264,26 @@ def _is_float(graph: Graph) -> bool:
     return inputs and not any(op.kind == "quantize" for op in graph.ops)
 
 
-def _check_options(bias: str | None, batch: int | None, skip: Collection[str], weights: str | None) -> None:
+def _check_options(
+    bias: str | None,
+    batch: int | None,
+    skip: Collection[str],
+    weights: str | None,
+    state: Any,
+    stream: Any,
+) -> None:
     if bias not in (None, *BIASES):
         raise ValueError(f"bias must be {' or '.join(map(repr, BIASES))}, got {bias!r}")
     if batch is not None and batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
     if weights is not None and weights not in ("int8", "int4") and not weights.startswith("int4:"):
         raise ValueError(f"weights must be 'int4', 'int4:LAYER,...' or 'int8', got {weights!r}")
+    if state is not None and not (
+        isinstance(state, Mapping) and all(isinstance(name, str) for pair in state.items() for name in pair)
+    ):
+        raise ValueError(f"state must map names, or positions as strings, of inputs to those of outputs, got {state!r}")
+    if stream is not None and not isinstance(stream, SupportsIndex):
+        raise ValueError(f"stream must be the number of an axis, got {stream!r}")
     unknown = sorted(set(skip) - SKIPPABLE)
     if unknown:
         raise ValueError(f"unknown optimizations: {', '.join(unknown)}; known are {', '.join(sorted(SKIPPABLE))}")
