@@ -116,6 +116,8 @@ class Summary:
             ("file", f"{self.output_size:,} bytes, {percent(self.output_size, self.source_size)} of the source"),
             ("arena", arena_text(report.arena_size, report.arena_lower_bound)),
         ]
+        if report.state_size:
+            rows.append(("states", f"{report.state_size:,} bytes of the arena"))
         if self.calibrated:
             rows.append(("calibrated", self.calibrated))
         if self.accuracy:

@@ -328,6 +328,7 @@ def _compiled(
         report.note("overlap", f"{len(memory.overlaps)} operators overwrite an input that is not needed after them")
     report.describe(graph)
     report.arena_size, report.arena_lower_bound = memory.arena_size, memory.lower_bound
+    report.state_size = memory.state_size
     report.seconds = time.perf_counter() - start
     return Compiled(graph, memory, report)
 

@@ -106,7 +106,7 @@ class Report:
         Multiply-accumulates of one inference.
     weight_bytes, parameter_bytes : int
         Bytes of weights; bytes of biases, multipliers, shifts and addends.
-    arena_size, arena_lower_bound : int
+    arena_size, arena_lower_bound, state_size : int
         Bytes; see `qrt.compiler.plan.memory.Plan`.
     seconds : float
         Duration of compilation.
@@ -125,6 +125,7 @@ class Report:
     parameter_bytes: int = 0
     arena_size: int = 0
     arena_lower_bound: int = 0
+    state_size: int = 0
     seconds: float = 0.0
 
     def note(self, pass_name: str, text: str) -> None:
