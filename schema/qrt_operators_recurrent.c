@@ -62,8 +62,8 @@ int32_t qrt_check_svdf(qrt_check *check, const qrt_checked *n) {
     const qrt_requant_data *feature = &n->op.of_x, *requant = &n->op.requant;
     qrt_tensor time = input(check, n, 2), state = input(check, n, 3);
     TRY(check_svdf_shapes(check, n, &time, &state));
-    TRY(check_factors(check, n, 76, SVDF_FEATURE, feature));
-    TRY(check_factors(check, n, 76, SVDF_REQUANT, requant));
+    TRY(check_factors(check, n, 72, SVDF_FEATURE, feature));
+    TRY(check_factors(check, n, 72, SVDF_REQUANT, requant));
     RULE(72, feature->count == 1 && feature->bias == NULL && feature->addend == NULL);
     RULE(72, requant->count == 1 && requant->addend == NULL && requant->output_min <= requant->output_max);
     RULE(72, requant->bias == NULL || entries(check, n, SVDF_REQUANT, REQUANT_BIAS) == (uint32_t)n->y.shape[1]);
@@ -96,7 +96,7 @@ static int32_t check_lstm_shapes(qrt_check *check, const qrt_checked *n, const q
 static int32_t check_gates(qrt_check *check, const qrt_checked *n, uint32_t field, const qrt_requant_data *requant) {
     uint32_t rows = (uint32_t)n->b.shape[0];
     RULE(74, requant->count == GATES || requant->count == rows);
-    TRY(check_factors(check, n, 78, field, requant));
+    TRY(check_factors(check, n, 74, field, requant));
     RULE(74, requant->bias == NULL || entries(check, n, field, REQUANT_BIAS) == rows);
     if (requant->addend != NULL) {
         RULE(74, requant->rounding == QRT_SINGLE && requant->bias == NULL);

@@ -118,11 +118,14 @@ static int32_t check_operator(qrt_check *check, uint32_t position) {
     uint32_t kind = kind_field == 0 ? 0 : bytes[kind_field];
     RULE(9, kind > 0 && kind < QRT_OPERATOR_KIND_END);
     uint32_t options_field = qrt_field(bytes, table, OPERATOR_OPTIONS);
-    uint32_t requant = qrt_operator_facts[kind].requant;
-    TRY(check_table(check, options_field, &qrt_option_tables[kind]));
-    if (requant == 0) return QRT_OK;
-    uint32_t requant_field = qrt_field(bytes, qrt_follow(bytes, options_field), requant - 1u);
-    return check_table(check, requant_field, &qrt_requant_table);
+    const qrt_table_type *type = &qrt_option_tables[kind];
+    TRY(check_table(check, options_field, type));
+    uint32_t options = qrt_follow(bytes, options_field);
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        if (type->fields[i].layout != IN_TABLE) continue;
+        TRY(check_table(check, qrt_field(bytes, options, i), &qrt_requant_table));
+    }
+    return QRT_OK;
 }
 
 static int32_t check_edge(qrt_check *check, uint32_t position) {

@@ -517,9 +517,9 @@ def open_files(
 
 
 def test_hostile_files_under_sanitizers(open_files: Callable[[list[bytes]], list[tuple[int, int]]]) -> None:
-    every = good_models.every_operator()
+    mutants = [mutant for path in GOOD for mutant in mutations(path.read_bytes(), 300)]
     files = [path.read_bytes() for path in GOOD + BAD]
-    files += [*every_flip(make_vectors.linear_3_to_2()), *mutations(every, 3000)]
+    files += [*every_flip(make_vectors.linear_3_to_2()), *mutants]
     results = open_files(files)
     assert len(results) == len(files)
     assert results[: len(GOOD)] == [(OK, 0)] * len(GOOD)
