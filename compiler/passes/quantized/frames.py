@@ -250,6 +250,7 @@ def _window(following: Following, op: Op) -> Frames | None:
         and op.kind != "average_pool2d"
         and frames.fill in (None, padding_code(op, op.inputs[0]))
     )
+    frames = _edges(frames, op.inputs[0], front=reach.before > 0, end=reach.after > 0)
     return Frames(
         frames.axis,
         frames.step * reach.stride,
@@ -261,8 +262,19 @@ def _window(following: Following, op: Op) -> Frames | None:
     )
 
 
+def _edges(frames: Frames, x: Tensor, *, front: bool, end: bool) -> Frames:
+    """The rows of `x` for an operator that pads it: where they were cut off, padding takes the place of others."""
+    return replace(
+        frames,
+        newest=min(frames.newest, x.shape[frames.axis] - 1) if end else frames.newest,
+        oldest=min(frames.oldest, 0) if front else frames.oldest,
+    )
+
+
 def padding_code(op: Op, x: Tensor) -> int:
-    """What padding of `x` is to an operator: the real 0, or to a maximum the lowest code."""
+    """What padding of `x` is to an operator: the real 0, to a maximum the lowest code, to a pad its value."""
+    if op.kind == "pad":
+        return int(op.attrs["value"])
     return x.zero_point if op.kind != "max_pool2d" else int(np.iinfo(x.dtype).min)
 
 
@@ -271,6 +283,8 @@ def _pad(following: Following, op: Op) -> Frames | None:
     before, after = op.attrs["before"][frames.axis], op.attrs["after"][frames.axis]
     if not before and not after:
         return _together(following, op, [frames.axis])
+    started = frames.started and following.computed_first(frames) == 0
+    frames = _edges(frames, op.inputs[0], front=before > 0, end=after > 0)
     moved = replace(
         frames,
         newest=frames.newest + before,
@@ -279,7 +293,6 @@ def _pad(following: Following, op: Op) -> Frames | None:
     )
     if before == 0:
         return moved
-    started = frames.started and following.computed_first(frames) == 0
     return replace(moved, started=started, fill=op.attrs["value"])
 
 
@@ -316,6 +329,7 @@ def _transpose_conv2d(following: Following, op: Op) -> Frames | None:
     step = frames.step // stride
     pads_front, pads_end = _transposed_pads(op, frames.axis)
     is_filled = following.computed_first(frames) >= 0 and frames.fill in (None, op.inputs[0].zero_point)
+    frames = _edges(frames, op.inputs[0], front=pads_front, end=pads_end)
     return Frames(
         frames.axis,
         step,

@@ -144,7 +144,7 @@ class _Streaming:
             attrs |= _without_padding(op, frames.axis)
         elif op.kind == "pad":
             attrs |= {side: _with(op.attrs[side], frames.axis, 0) for side in ("before", "after")}
-            inputs[0] = self.new[x]
+            inputs[0] = self._read(op, x, frames.newest - op.attrs["before"][frames.axis], count)
         elif op.kind == "reshape":
             inputs[0] = self.new[x]
         elif op.kind == "resize2d" and frames.axis in (1, 2):
@@ -154,7 +154,8 @@ class _Streaming:
         elif op.kind == "transpose_conv2d" and frames.axis in (1, 2):
             size, stride = op.inputs[1].shape[frames.axis], op.attrs["stride"][frames.axis - 1]
             earlier = (size - 1) // stride
-            inputs[0] = self._read(op, x, self.rows[x].newest, self._count(x) + earlier)
+            last = (frames.newest + 1 + op.attrs["padding"][2 * frames.axis - 2]) // stride - 1
+            inputs[0] = self._read(op, x, last, self._count(x) + earlier)
             attrs["padding"] = _with_sides(op, frames.axis, earlier * stride, max(size - stride, 0))
         else:
             inputs = [self._operand(op, tensor) for tensor in inputs]

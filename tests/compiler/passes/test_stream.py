@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -426,3 +427,52 @@ def test_published_models() -> None:
     assert stream.macs * 17 < stream.window_macs
     padded = problems(models / "kws_dscnn.tflite")
     assert len(padded) == 5 and all("pads the end of the window" in reason for _, reason in padded)
+
+
+def cut_and_padded(kind: str, frames: int, cut: tuple[int, int], pads: tuple[int, int], rows: int = 0) -> GraphBuilder:
+    """Frames cut off at both ends, then padding in their place; a head reads the last `rows`, if any."""
+    rng, g = np.random.default_rng(0), GraphBuilder("cut")
+    x = g.slice(
+        g.input("x", (1, frames, 1, 2), scale=0.1, zero_point=3), (0, cut[0], 0, 0), (1, frames - sum(cut), 1, 2)
+    )
+    size, sides = 1 + sum(pads), (*pads, 0, 0)
+    weights, numbers = rng.normal(size=(3, size, 1, 2)), {"scale": 0.05, "zero_point": -7}
+    if kind == "pad":
+        y = g.pad(x, (0, pads[0], 0, 0), (0, pads[1], 0, 0), value=9)
+        y = g.conv2d(y, weights, **numbers)  # type: ignore[arg-type]
+    elif kind == "conv2d":
+        y = g.conv2d(x, weights, padding=sides, **numbers)  # type: ignore[arg-type]
+    elif kind == "max_pool2d":
+        y = g.max_pool2d(x, (size, 1), stride=1, padding=sides)
+    else:
+        turned, out = (pads[1], pads[0], 0, 0), (x.shape[1], 1)
+        y = g.transpose_conv2d(x, weights, stride=1, padding=turned, output_size=out, **numbers)  # type: ignore[arg-type]
+    if rows:
+        y = g.mean(g.slice(y, (0, y.shape[1] - rows, 0, 0), (1, rows, 1, y.shape[3])), scale=0.02)
+    g.output(y)
+    return g
+
+
+@pytest.mark.parametrize("head", [False, True], ids=["rows", "head"])
+@pytest.mark.parametrize("kind", ["conv2d", "max_pool2d", "pad", "transpose_conv2d"])
+def test_padding_where_frames_were_cut_off(kind: str, head: bool) -> None:
+    """A window's padding stands for frames that a stream has: rows beside it are late, or a head is refused."""
+    length, extra, refused = 8, 3, 0
+    for front, end, before, after in product((0, 2), (0, 1, 3), (0, 2), (0, 1)):
+        cut, pads = (front, end), (before, after)
+        rows = (length - front - end) * head
+        try:
+            compiled = build(cut_and_padded(kind, length, cut, pads, rows), stream=1)
+        except CompileError as error:
+            assert head and after and "pads the end of the window" in str(error)
+            refused += 1
+            continue
+        stream, model = stream_of(compiled), loaded(compiled)
+        codes = drawn_codes(model, 1, length + extra)
+        for run, got in enumerate(streamed(model, codes, 1), 1):
+            if run < max(stream.first_run, length):
+                continue
+            expected = ran(loaded(build(cut_and_padded(kind, run, cut, pads, rows))), codes[:, :run])
+            last = expected.shape[1] - sum(stream.late.values())
+            assert np.array_equal(got, expected[:, last - 1 : last]), (cut, pads, run)
+    assert (refused > 0) == head
