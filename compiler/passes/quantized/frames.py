@@ -17,6 +17,7 @@ from qrt.compiler.errors import Problem
 from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.schema.operators import OPERATORS
 
+HAS_STATE = "keeps codes from one run to the next already; streaming is for networks without states"
 WINDOWS = ("conv2d", "dwconv2d", "average_pool2d", "max_pool2d")
 
 
@@ -128,8 +129,7 @@ class Following:
 
     def _follow(self, op: Op) -> None:
         if op.output.is_state or op.states:
-            reason = "keeps codes from one run to the next already; streaming is for networks without states"
-            self.problems.append(Problem(op.name, op.kind, reason))
+            self.problems.append(Problem(op.name, op.kind, HAS_STATE))
             return
         timed = [tensor for tensor in op.inputs if tensor in self.rows]
         known = [self.whole[tensor] for tensor in op.inputs if tensor in self.whole]

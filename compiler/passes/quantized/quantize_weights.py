@@ -31,7 +31,8 @@ def quantize_weights(graph: Graph, layers: Collection[str] | None, report: Repor
     possible = [op for op in graph.ops if may_be_int4(op)]
     names = {op.name for op in possible}
     if unknown := sorted(set(layers or ()) - names):
-        reason = f"is no conv2d, dwconv2d or linear layer with int8 activations; there are {', '.join(sorted(names))}"
+        known = ", ".join(sorted(names)) or "none"
+        reason = f"is no conv2d, dwconv2d or linear layer with int8 activations; there are {known}"
         raise CompileError([Problem(name, "layer", reason) for name in unknown])
     chosen = [op for op in possible if (layers is None or op.name in layers) and not fits_int4(op.inputs[1])]
     errors = [_quantize(op) for op in chosen]

@@ -14,7 +14,7 @@ import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.ir import Graph, Op, Tensor, unique_name
-from qrt.compiler.passes.quantized.frames import Following, constant_axis, padding_code, reach_of
+from qrt.compiler.passes.quantized.frames import HAS_STATE, Following, constant_axis, padding_code, reach_of
 from qrt.compiler.passes.quantized.to_nhwc import NCHW_TO_NHWC, moves_nothing
 from qrt.compiler.report import Report, Stream, macs
 
@@ -52,6 +52,8 @@ def to_stream(graph: Graph, axis: int, report: Report) -> Graph:
 
 def _inputs(graph: Graph, axis: int) -> dict[Tensor, int]:
     """The axis of the frames in each input."""
+    if paired := [Problem(edge.state, "state", HAS_STATE) for edge in graph.inputs if edge.state]:
+        raise CompileError(paired)
     found: dict[Tensor, int] = {}
     problems = []
     for edge in graph.inputs:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from drawn_streams import Array, Drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import SHARED
+from variable_networks import VariableFile
 
 import qrt
 from qrt.compiler import Compiled, CompileError, GraphBuilder, build
@@ -398,6 +400,17 @@ def test_states_of_the_source() -> None:
     g.output(g.push(g.input("x", (1, 4, 1, 2), scale=0.1), 9, axis=1, name="last"))
     ((name, reason),) = problems(g)
     assert name == "last" and "keeps codes from one run to the next already" in reason
+
+
+def test_variables_of_as_many_rows_as_the_window(tmp_path: Path) -> None:
+    f = VariableFile()
+    x, variable, shape = f.x((1, 3, 2)), f.variable("sum"), (1, 3, 2)
+    total = f.add(f.read(variable, shape), x, shape)
+    f.assign(variable, total)
+    path = tmp_path / "sum.tflite"
+    path.write_bytes(f.to_bytes(f.add(total, total, shape)))
+    with pytest.raises(CompileError, match=r"sum \(state\): keeps codes from one run to the next already"):
+        build(path, stream=1)
 
 
 def test_accumulators_that_would_have_to_wait() -> None:
