@@ -15,6 +15,8 @@ from qrt.schema.operators import OPERATORS
 NCHW_TO_NHWC = (0, 2, 3, 1)
 NHWC_TO_NCHW = (0, 3, 1, 2)
 Shape = tuple[int, ...]
+# Codes of int16 for one of int8.
+FINER = 256
 
 
 class Emitter:
@@ -29,6 +31,8 @@ class Emitter:
         # For each result of gathers: what they gather from, and the entries of each axis.
         self.gathered: dict[Tensor, tuple[Tensor, dict[int, np.ndarray]]] = {}
         self.made: dict[Tensor, Op] = {}
+        # For int8 codes, the same values in int16.
+        self.fine: dict[Tensor, Tensor] = {}
         # The type of the codes that are being made.
         self.dtype = "int8"
 
@@ -68,6 +72,19 @@ class Emitter:
         if tensor.data is not None:
             return replace(tensor, name=self.fresh(tensor.name), shape=shape, data=tensor.data.reshape(shape))
         return self.emit("reshape", self.fresh(tensor.name), [tensor], shape, tensor.quantization, {})
+
+    def finer(self, x: Tensor) -> Tensor:
+        """int8 codes as int16, 256 times as fine: the same real values."""
+        if x not in self.fine:
+            assert x.quantization is not None
+            quantization = Quantization(x.quantization.scale / FINER, x.quantization.zero_point * FINER)
+            data = None if x.data is None else x.data.astype(np.int16) * np.int16(FINER)
+            y = Tensor(self.fresh(f"{x.name}_int16"), x.shape, "int16", quantization, data)
+            if data is None:
+                self.made[y] = Op("requantize", y.name, [x], y, {})
+                self.result.ops.append(self.made[y])
+            self.fine[x] = y
+        return self.fine[x]
 
     def ranked(self, tensor: Tensor, rank: int) -> Tensor:
         """`tensor` with leading axes of length 1, as for broadcasting."""

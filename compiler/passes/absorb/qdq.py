@@ -31,6 +31,8 @@ from qrt.compiler.passes.absorb.moves import MOVES
 from qrt.compiler.report import Report
 
 EVERY = np.arange(-128, 128)
+# Operators whose inputs have codes of one type.
+ALIKE = ("add", "sub", "mul", "matmul")
 UNQUANTIZED = (
     "its output is not quantized; quantize it (ONNX: a QuantizeLinear/DequantizeLinear pair after it; PyTorch: "
     "QrtQuantizer leaves nothing in float), or end the graph before it"
@@ -228,12 +230,15 @@ class Absorber(Emitter):
                 self.problems.setdefault(op, reason)
             return None
         inputs = [self._known(t) for t in op.inputs[: DATA_INPUTS.get(op.kind, 1)]]
-        if any(t is None for t in inputs):
+        operands = [t for t in inputs if t is not None]
+        if len(operands) < len(inputs):
             total = self._layer_plus_codes(op, quantization, name) if op.kind == "add" else None
             if total is None:
                 self._record_inputs(op)
             return total
-        return COMPUTED[op.kind](self, op, [t for t in inputs if t is not None], quantization, name)
+        if op.kind in ALIKE and "int16" in (t.dtype for t in operands):
+            operands = [self.finer(t) if t.dtype == "int8" else t for t in operands]
+        return COMPUTED[op.kind](self, op, operands, quantization, name)
 
     def _constant(self, tensor: Tensor, quantization: Quantization) -> Tensor:
         """A constant, float or codes, as codes with `quantization`."""

@@ -123,6 +123,34 @@ def test_changes_of_type(x_codes: Types, y_codes: Types) -> None:
         assert steps.max(initial=0) <= layer and np.mean(steps > 0) < 0.01
 
 
+BOTH: dict[str, Callable[[Fine, str, str], str]] = {
+    "Add": lambda n, x, z: n.node("Add", z, x),
+    "MatMul": lambda n, x, z: n.node("MatMul", x, z),
+    "Mul": lambda n, x, z: n.node("Mul", x, z),
+    "Sub": lambda n, x, z: n.node("Sub", n.codes(n.node("Sub", _bytes(n), x), 3e-4, SIGNED), z),
+    "two readers": lambda n, x, z: n.node("Add", n.codes(n.node("Mul", x, z), 6e-4, SIGNED), z),
+    "Concat": lambda n, x, z: n.node("Concat", x, z, axis=1),
+    "Max": lambda n, x, z: n.node("Max", x, z),
+}
+
+
+def _bytes(n: Fine) -> str:
+    codes, zero = n.constant(n.rng.integers(0, 256, (3, 1, 1)), np.uint8), n.constant(40, np.uint8)
+    return n.node("DequantizeLinear", codes, n.constant(0.01), zero)
+
+
+@pytest.mark.parametrize("y_codes", [BYTES, SIGNED], ids=["uint8", "int16"])
+@pytest.mark.parametrize("name", BOTH)
+def test_inputs_of_two_types(name: str, y_codes: Types) -> None:
+    """What reads int8 and int16 reads the values of the int8 codes in int16, which are the same."""
+    n, scale = Fine(), {np.uint8: 0.1, np.int16: 9e-4}[y_codes[0]]
+    inputs = [n.float_input(called, IMAGE) for called in "xz"]
+    x, z = n.codes(inputs[0], 2e-4, SIGNED), n.codes(inputs[1], 0.03, BYTES)
+    model = n.model(n.codes(BOTH[name](n, x, z), scale, y_codes))
+    steps, _ = differing(model, scale, *(n.rng.uniform(-3, 3, IMAGE).astype(np.float32) for _ in inputs))
+    assert steps.max() <= 1 and np.mean(steps > 0) < 0.01
+
+
 def test_pairs_in_a_row_become_one() -> None:
     """Of two pairs of quantize and dequantize onnxruntime makes one, with a scale of its own."""
     n = Fine()
