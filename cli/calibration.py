@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import qrt
+from qrt.cli.arrays import Array
 from qrt.cli.console import Progress, note, progressing
 from qrt.cli.samples import Samples, read_samples
 from qrt.edges import NCHW_TO_NHWC
@@ -39,6 +40,16 @@ def calibrate(source: Path, data: Path, method: str) -> Calibration:
     return Calibration(network, Quantized(source, content), samples)
 
 
+def outputs_of(model: qrt.Model, taken: Sequence[Array], dequantize: bool = False) -> Array:
+    """The first output for one run of samples, NHWC."""
+    turned = [
+        x.transpose(NCHW_TO_NHWC) if info.source_layout == "NCHW" else x
+        for x, info in zip(taken, model.inputs, strict=True)
+    ]
+    ours = model.run(*turned, layout="NHWC", dequantize=dequantize)
+    return ours[0] if isinstance(ours, list) else ours
+
+
 def accuracies(calibrated: Calibration, models: Mapping[str, qrt.Model]) -> dict[str, float]:
     """Accuracy of the float and of the compiled networks on the samples; empty without labels."""
     network, samples = calibrated.network, calibrated.samples
@@ -49,12 +60,7 @@ def accuracies(calibrated: Calibration, models: Mapping[str, qrt.Model]) -> dict
         taken = samples.run(i)
         results = {"float": network.run(taken)}
         for name, model in models.items():
-            turned = [
-                x.transpose(NCHW_TO_NHWC) if info.source_layout == "NCHW" else x
-                for x, info in zip(taken, model.inputs, strict=True)
-            ]
-            ours = model.run(*turned, layout="NHWC")
-            results[name] = ours[0] if isinstance(ours, list) else ours
+            results[name] = outputs_of(model, taken)
         for name, outputs in results.items():
             count = samples.right(i, outputs)
             if count is None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -21,9 +21,10 @@ from qrt.cli.files import replacing
 from qrt.cli.states import state_option
 from qrt.cli.summary import Summary, rescue_text
 from qrt.cli.target import cc_option
+from qrt.cli.tune import Precision, Step, precision_options, tuned
 
 if TYPE_CHECKING:
-    from qrt.compiler import CompileError
+    from qrt.compiler import Compiled, CompileError, Quantized
 
 ENGINES = "onnxruntime (.onnx); tflm, litert, xnnpack (.tflite); pytorch, fbgemm, qnnpack, x86, onednn (.pt2)"
 
@@ -105,6 +106,7 @@ def _weights(context: click.Context, option: click.Parameter, value: str | None)
     show_default=True,
     help="How --calibrate chooses the range of each activation: entropy, percentile for .onnx; histogram for .pt2.",
 )
+@precision_options
 @click.option(
     "--test-vectors",
     type=click.IntRange(min=0),
@@ -137,6 +139,7 @@ def compile_model(
     stream: int | None,
     data: Path | None,
     calibration: str,
+    precision: Precision,
     test_vectors: int,
     strip: bool,
     target_name: str | None,
@@ -159,6 +162,11 @@ def compile_model(
     the summary says from which run on. A network that pads the end of its windows and then sums over all of it (mean,
     flatten) cannot be streamed: its padded layers are reported.
 
+    --int16 is for float networks that lose too much in int8. A layer with an int16 output has steps 257 times as fine
+    there and takes twice the RAM, and the layers that read it take longer. auto measures what each layer brings alone,
+    and then adds them, the best first, until the network is as good as --accuracy or --error asks. The summary shows
+    accuracy, error and RAM of each step.
+
     --max-ram and --max-flash are limits for the network as C for a microcontroller ('qrt firmware'): exit code 1, and
     nothing is written, if it needs more.
 
@@ -168,6 +176,7 @@ def compile_model(
       qrt compile model.tflite --match litert
       qrt compile float.onnx --calibrate samples.npz
       qrt compile float.tflite --calibrate samples.npz --weights int4
+      qrt compile float.onnx --calibrate samples.npz --int16 auto --accuracy 0.95
       qrt compile gru.onnx --state h=h_next --state cache=cache_next
       qrt compile keywords.tflite --stream 1
       qrt compile model.tflite --target cortex-m4 --max-ram 64k --max-flash 256k
@@ -182,9 +191,17 @@ def compile_model(
     try:
         labels = read_labels(labels_path) if labels_path else None
         calibrated = calibrate(source, data, calibration) if data else None
+        options: dict[str, Any] = {"match": match, "bias": bias, "weights": weights, "batch": batch}
+        options |= {"name": name, "labels": labels, "state": state, "stream": stream, "skip": skip}
+
+        def made(given: Quantized | Path) -> Compiled:
+            return build(given, **options)
+
+        steps: list[Step] = []
+        if calibrated:
+            calibrated, steps = tuned(calibrated, precision, made)
         given = calibrated.quantized if calibrated else source
-        numbers = {"match": match, "bias": bias, "weights": weights}
-        compiled = build(given, name=name, labels=labels, batch=batch, state=state, stream=stream, skip=skip, **numbers)
+        compiled = made(given)
     except CompileError as error:
         if not as_json:
             raise Failure(refusal(source, error)) from None
@@ -217,7 +234,7 @@ def compile_model(
         if model.state_size and calibrated.samples.labels is not None and not quiet:
             remedy = "compile without --stream to see it" if stream is not None else "see 'qrt compare'"
             note(f"{data}: contains labels, but no accuracy is computed for a network with state; {remedy}")
-        summary = replace(summary, calibrated=text, accuracy=accuracy)
+        summary = replace(summary, calibrated=text, accuracy=accuracy, steps=steps)
     if as_json:
         device = {} if verdict is None else {"device": asdict(verdict.footprint)}
         print_json({**summary.document(), **device})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import click
 from qrt.cli.console import arena_text, console, facts, heading, kinds_text, percent, printable, show
 
 if TYPE_CHECKING:
+    from qrt.cli.tune import Step
     from qrt.compiler import Report
     from qrt.compiler.report import Deviation, Removal, Rescue, Stream
 
@@ -77,6 +78,19 @@ def stream_rows(stream: Stream) -> list[tuple[str, str]]:
     return rows
 
 
+def step_rows(steps: Sequence[Step]) -> list[tuple[str, str]]:
+    """The layers that each step added, and what the network was then."""
+    rows, known = [], 0
+    for step in steps:
+        accuracy = "" if step.accuracy is None else f"accuracy {step.accuracy:.2%}, "
+        macs = f"{percent(step.int16_macs, step.macs)} of the MACs read int16"
+        added = ", ".join(map(short_name, step.layers[known:]))
+        text = f"{accuracy}error {step.error:.2%}, arena {step.arena:,} bytes, {macs}"
+        rows.append((f"+ {added}" if added else "int8 alone", text))
+        known = len(step.layers)
+    return rows
+
+
 @dataclass(frozen=True)
 class Summary:
     """Facts about a compiled network; sizes are bytes of files, accuracies shares of samples."""
@@ -89,6 +103,7 @@ class Summary:
     report: Report
     calibrated: str = ""
     accuracy: dict[str, float] | None = None
+    steps: Sequence[Step] = ()
 
     def document(self) -> dict[str, Any]:
         """Plain types for JSON."""
@@ -99,6 +114,7 @@ class Summary:
             "output_size": self.output_size,
             "test_vectors": self.test_vectors,
             "accuracy": self.accuracy or {},
+            "int16_steps": [asdict(step) for step in self.steps],
             **self.report.as_dict(),
         }
 
@@ -127,6 +143,9 @@ class Summary:
         out = console()
         click.echo(f"{self.source} -> {self.output} in {report.seconds:.2f} s")
         show(out, facts(rows))
+        if self.steps:
+            heading(out, "Layers of int16")
+            show(out, facts(step_rows(self.steps)))
         if report.deviations:
             heading(out, f"Codes that can differ from {report.match or 'the engine'}'s, by 1")
             show(out, facts([(deviation.kind, deviation_text(deviation)) for deviation in report.deviations]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +60,7 @@ def quantize(
     samples: Array | Mapping[str, Array],
     method: str = "minmax",
     seen: Seen = lambda count: None,
+    int16: Sequence[str] = (),
 ) -> Quantized:
     """Quantizes a float network on samples; `qrt.compiler.build` compiles the result.
 
@@ -76,18 +77,22 @@ def quantize(
         of information, or 99.999 %; for .pt2 also the least squared error of a histogram.
     seen : function
         Called with the number of samples that were run.
+    int16 : sequence of str
+        Layers whose outputs get int16 activations in place of int8, and inputs of the network, by name; .onnx only.
+        ``qrt compile --int16 auto`` finds out which ones it takes.
 
     Raises
     ------
     CompileError
-        Not such a file, already quantized, or the library cannot quantize it.
+        Not such a file, already quantized, the library cannot quantize it, or there is no such layer.
     ValueError
         Samples that do not fit the inputs.
     ImportError
         The library is missing; the message says what to install.
     """
     network = float_network(source)
-    return Quantized(Path(source), network.quantize(checked(samples, network), method, seen))
+    content = network.quantize(checked(samples, network), method, seen)
+    return Quantized(Path(source), network.with_int16(content, int16) if int16 else content)
 
 
 def checked(samples: Array | Mapping[str, Array], network: FloatNetwork) -> Samples:

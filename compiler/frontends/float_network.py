@@ -60,6 +60,30 @@ class FloatNetwork(ABC):
         with self.quantizing(method):
             return self.quantized(samples, method, seen)
 
+    def layers(self, content: bytes) -> list[str]:
+        """The inputs and layers of the quantized file that `with_int16` knows, in order.
+
+        Raises
+        ------
+        CompileError
+            This kind of file has no such layers.
+        """
+        raise self._only_8_bits()
+
+    def with_int16(self, content: bytes, layers: Sequence[str]) -> bytes:
+        """The quantized file with activations of 16 bits where these layers write; the ranges stay the same.
+
+        Raises
+        ------
+        CompileError
+            This kind of file has no such layers, or none of these names.
+        """
+        raise self._only_8_bits()
+
+    def _only_8_bits(self) -> CompileError:
+        reason = f"{self.library} gives all layers 8 bits here; for layers of int16 give the network as .onnx"
+        return CompileError([Problem(self.path, "file", reason)])
+
     @contextmanager
     def quantizing(self, method: str) -> Iterator[None]:
         """Checks the method; what the library raises inside of the block becomes a CompileError of one line."""

@@ -153,7 +153,7 @@ ONLY_WHEN_NEEDED = {
     ("cli", "matplotlib"): ("cli/plots.py",),
     ("cli", "qrt.compiler"): tuple(
         f"cli/{verb}.py"
-        for verb in ("budget", "compile", "export", "explain", "compare", "calibration", "summary", "plots")
+        for verb in ("budget", "compile", "export", "explain", "compare", "calibration", "tune", "summary", "plots")
     ),
     ("cli", "qrt.firmware"): tuple(
         f"cli/{verb}.py" for verb in ("budget", "device_profile", "firmware", "inspect", "target")

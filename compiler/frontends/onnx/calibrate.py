@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.frontends.float_network import Array, FloatNetwork, Samples, Seen, already_quantized
+from qrt.compiler.frontends.onnx import int16
 from qrt.compiler.frontends.onnx.dynamic import undone
 from qrt.compiler.frontends.onnx.graph import load_model, to_graph
 from qrt.compiler.libraries import load
@@ -66,6 +67,12 @@ class OnnxNetwork(FloatNetwork):
                 calibrate_method=chosen,
             )
             return target.read_bytes()
+
+    def layers(self, content: bytes) -> list[str]:
+        return int16.layers(content)
+
+    def with_int16(self, content: bytes, layers: Sequence[str]) -> bytes:
+        return int16.with_int16(content, layers)
 
     def run(self, inputs: Sequence[Array]) -> Array:
         if self._session is None:

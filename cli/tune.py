@@ -1,0 +1,224 @@
+"""qrt compile --int16: layers that keep int16 activations, named or found by their errors on the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+import qrt
+from qrt.cli.arrays import Array
+from qrt.cli.calibration import Calibration, outputs_of
+from qrt.cli.console import printable, progressing
+from qrt.cli.failure import Failure
+from qrt.edges import NCHW_TO_NHWC
+
+if TYPE_CHECKING:
+    from qrt.compiler import Compiled, Quantized
+
+AUTO = "auto"
+# What --int16 auto aims at by itself: of the float accuracy, and without labels.
+LOST, ERROR = 0.01, 0.01
+Build = Callable[["Quantized"], "Compiled"]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What --int16, --accuracy and --error ask for.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        Layers whose outputs are int16; ("auto",) to find them.
+    accuracy : float or None
+        The share of samples that must be right.
+    error : float or None
+        The largest error of the first output, see `Step`.
+    """
+
+    layers: tuple[str, ...] = ()
+    accuracy: float | None = None
+    error: float | None = None
+
+    def reached(self, step: Step) -> bool:
+        right = self.accuracy is None or (step.accuracy is not None and step.accuracy >= self.accuracy)
+        return right and (self.error is None or step.error <= self.error)
+
+
+@dataclass(frozen=True)
+class Step:
+    """The network with int16 activations in some layers.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        These layers.
+    accuracy : float or None
+        Share of samples that are right; None without labels.
+    error : float
+        Root of the mean square of (integer - float), over that of float, of the first output on all samples.
+    arena : int
+        RAM for activations, in bytes.
+    macs, int16_macs : int
+        Multiply-accumulates of a run, and those that read int16.
+    """
+
+    layers: tuple[str, ...]
+    accuracy: float | None
+    error: float
+    arena: int
+    macs: int
+    int16_macs: int
+
+
+def precision_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Adds --int16, --accuracy and --error, which become one argument `precision`."""
+
+    @click.option(
+        "--int16",
+        "layers",
+        metavar="LAYERS|auto",
+        help="With --calibrate of an .onnx: keep the outputs of these layers (names with commas) in int16; or find the "
+        "layers that lose most in int8, and keep as few as reach --accuracy or --error.",
+    )
+    @click.option(
+        "--accuracy",
+        type=click.FloatRange(0, 1),
+        metavar="A",
+        help="Goal of --int16 auto: share of samples that are right, such as 0.95.  [default: float's minus 0.01]",
+    )
+    @click.option(
+        "--error",
+        type=click.FloatRange(min=0),
+        metavar="E",
+        help="Goal of --int16 auto: error of the first output, as a share of it.  [default without labels: 0.01]",
+    )
+    @wraps(command)
+    def with_precision(
+        *arguments: Any, layers: str | None, accuracy: float | None, error: float | None, **options: Any
+    ) -> int:
+        names = tuple(name.strip() for name in (layers or "").split(",") if name.strip())
+        if names and options["data"] is None:
+            raise click.UsageError("--int16 is for float networks; give samples with --calibrate")
+        if names != (AUTO,) and (accuracy, error) != (None, None):
+            raise click.UsageError("--accuracy and --error are goals of --int16 auto; give that too")
+        return command(*arguments, precision=Precision(names, accuracy, error), **options)
+
+    return with_precision
+
+
+def tuned(calibrated: Calibration, precision: Precision, build: Build) -> tuple[Calibration, list[Step]]:
+    """The network with int16 where `precision` asks for it, and the steps on the way there."""
+    if not precision.layers:
+        return calibrated, []
+    search = Search(calibrated, build)
+    layers = precision.layers
+    if precision.layers == (AUTO,):
+        steps = search.run(precision)
+        layers = steps[-1].layers
+    else:
+        search.quantized(layers)  # refuses names that are none of a layer
+        steps = [] if search.has_states else [search.step(()), search.step(layers)]
+    return replace(calibrated, quantized=search.quantized(layers)), steps
+
+
+class Search:
+    """Gives layers int16, those first that alone bring most, until the goal is reached."""
+
+    def __init__(self, calibrated: Calibration, build: Build) -> None:
+        self.network, self.samples, self.base = calibrated.network, calibrated.samples, calibrated.quantized
+        self.build = build
+        self.layers = self.network.layers(self.base.content)
+        runs = progressing(self.samples.runs, "float network")
+        self.meant = [self.network.run(self.samples.run(i)) for i in runs]
+
+    @property
+    def has_states(self) -> bool:
+        return qrt.load(self.build(self.base).to_bytes()).state_size > 0
+
+    def run(self, precision: Precision) -> list[Step]:
+        """The steps to the goal; raises Failure where no layers reach it."""
+        if self.has_states:
+            reason = "samples are single runs, but the network has states; name the layers that --int16 is for"
+            raise Failure(f"{self.samples.path}: {reason}")
+        goal = self._goal(precision)
+        steps = [self.step(())]
+        if goal.reached(steps[0]):
+            return steps
+        for layer in self._ranked():
+            step = self._tried((*steps[-1].layers, layer))
+            if step is not None and step.error < steps[-1].error:
+                steps.append(step)
+                if goal.reached(step):
+                    return steps
+        raise self._missed(goal, steps[-1])
+
+    def quantized(self, layers: Sequence[str]) -> Quantized:
+        if not layers:
+            return self.base
+        return replace(self.base, content=self.network.with_int16(self.base.content, layers))
+
+    def step(self, layers: tuple[str, ...]) -> Step:
+        """What the network is with int16 in `layers`."""
+        from qrt.compiler.report import macs
+
+        compiled = self.build(self.quantized(layers))
+        model, report = qrt.load(compiled.to_bytes()), compiled.report
+        got = [outputs_of(model, self.samples.run(i), dequantize=True) for i in range(self.samples.runs)]
+        fine = sum(macs(op) for op in compiled.graph.ops if op.inputs[0].dtype == "int16")
+        return Step(layers, self._accuracy(got), self._error(model, got), report.arena_size, report.macs, fine)
+
+    def _goal(self, precision: Precision) -> Precision:
+        """What is asked for, or the default."""
+        accuracy = self._accuracy(self.meant)
+        if precision.accuracy is not None and accuracy is None:
+            reason = "--accuracy needs labels, and one output for each sample; give --error instead"
+            raise Failure(f"{self.samples.path}: {reason}")
+        if (precision.accuracy, precision.error) != (None, None):
+            return precision
+        return replace(precision, error=ERROR) if accuracy is None else replace(precision, accuracy=accuracy - LOST)
+
+    def _ranked(self) -> list[str]:
+        """The layers that can be int16, the one first with which alone the error is least."""
+        errors = {}
+        for i in progressing(len(self.layers), "layers"):
+            if alone := self._tried((self.layers[i],)):
+                errors[self.layers[i]] = alone.error
+        return sorted(errors, key=errors.__getitem__)
+
+    def _tried(self, layers: tuple[str, ...]) -> Step | None:
+        """None where a reader of these layers has no arithmetic of int16."""
+        from qrt.compiler import CompileError
+
+        try:
+            return self.step(layers)
+        except CompileError:
+            return None
+
+    def _accuracy(self, outputs: Sequence[Array]) -> float | None:
+        """The share of samples that are right; None without labels, or without one output for each sample."""
+        if self.samples.labels is None:
+            return None
+        right = [count for i, x in enumerate(outputs) if (count := self.samples.right(i, x)) is not None]
+        return sum(right) / self.samples.count if len(right) == len(outputs) else None
+
+    def _error(self, model: qrt.Model, got: Sequence[np.ndarray]) -> float:
+        meant = np.stack(self.meant).astype(np.float64)
+        if model.outputs[0].source_layout == "NCHW":
+            meant = np.stack([x.transpose(NCHW_TO_NHWC) for x in meant])
+        noise = np.stack(got).reshape(meant.shape) - meant
+        return float(np.sqrt((noise**2).mean() / max((meant**2).mean(), np.finfo(np.float64).tiny)))
+
+    def _missed(self, goal: Precision, best: Step) -> Failure:
+        goals = (("accuracy", goal.accuracy), ("error", goal.error))
+        wanted = " and ".join(f"{name} {value:.4g}" for name, value in goals if value is not None)
+        reached = f"error {best.error:.4f}" + ("" if best.accuracy is None else f", accuracy {best.accuracy:.4f}")
+        layers = ", ".join(map(printable, best.layers)) or "no layer"
+        return Failure(
+            f"{self.network.path}: no layers of int16 reach {wanted}; the best is {reached}, with {layers}; "
+            "ask for less with --accuracy or --error, or name layers to --int16"
+        )
