@@ -24,10 +24,6 @@ MATCH = {"16_litert_fully_connected": "litert"}
 PACKAGES = {".onnx": "onnx", ".tflite": "tflite", ".pt2": "numpy"}
 # Networks with state, of 16 bits, with float layers, and whose last operator is in float; why they are refused.
 REFUSED = {
-    "svdf_int8": "SVDF",
-    "lstm_int8": "UNIDIRECTIONAL_SEQUENCE_LSTM",
-    "int16x8_fully_connected": "int16",
-    "int8_then_int16_fully_connected": "int16",
     "dynamic_quantized_conv": "--calibrate",
     "dynamic_range_fully_connected": "--calibrate",
     "float_conv": "--calibrate",
