@@ -74,7 +74,7 @@ static size_t prepare_within(const qrt_model *model, const qrt_kernels *kernels,
     }
     *left -= unpacked + packed;
     if (unpacked > 0 && memory != NULL) {
-        qrt_unpack_int4(node.b.data, 0, node.b.size, (int8_t *)memory);
+        qrt_unpack_int4(node.b.data, 0, (ptrdiff_t)node.b.size, (int8_t *)memory);
         node.b.data = (const int8_t *)memory;
         node.b.dtype = QRT_INT8;
         prepare_operator(&node, kernels, runs, prepared);

@@ -179,7 +179,10 @@ def test_an_operator_that_is_not_listed_is_named(tmp_path: Path, expected: list[
     for result, file in zip(run_files(program, [(file, b"") for file in files]), files, strict=True):
         model = fb.Model.GetRootAs(file, 0)
         kinds = [BY_NUMBER[model.Operators(i).OptionsType()].name for i in range(model.OperatorsLength())]
-        strange = [i for i, kind in enumerate(kinds) if kind not in ("conv2d", "reshape")]
+        # A layer of int16 codes is a row of its own, which is not listed; moves of codes have the same for both.
+        is_int16 = any(model.Tensors(i).Dtype() == fb.DType.INT16 for i in range(model.TensorsLength()))
+        listed_kinds = ("reshape",) if is_int16 else ("conv2d", "reshape")
+        strange = [i for i, kind in enumerate(kinds) if kind not in listed_kinds]
         if not strange:
             assert (result.status, result.kind) == (ERR_MEMORY, 0)
             continue
@@ -187,7 +190,7 @@ def test_an_operator_that_is_not_listed_is_named(tmp_path: Path, expected: list[
         refused.add(kind)
         assert (result.status, result.kind, result.index) == (ERR_OPERATOR, OPERATORS[kind].number, strange[0])
         assert (result.rule, result.place, result.needed) == (0, 2, 0)
-    assert refused == set(OPERATORS) - {"conv2d", "reshape"}
+    assert refused == set(OPERATORS) - {"reshape"}
 
 
 # -- the program of an application --

@@ -90,7 +90,7 @@ def write_library(content: bytes, folder: Path, core: str = "generic") -> None:
     for _ in range(2):
         inputs = [rng.integers(-128, 128, x.shape).astype(np.int8) for x in model.inputs]
         outputs = model.run(*inputs, layout="NHWC")
-        vectors.append((inputs, outputs if isinstance(outputs, list) else [outputs]))
+        vectors.append(qrt.TestVector(inputs, outputs if isinstance(outputs, list) else [outputs], False))
     for name, text in library_files(generate(content, target(core), "net"), vectors).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")

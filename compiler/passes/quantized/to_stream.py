@@ -35,9 +35,6 @@ def to_stream(graph: Graph, axis: int, report: Report) -> Graph:
     CompileError
         Lists the operators whose results a stream cannot have.
     """
-    if kept := [edge.tensor.name for edge in graph.inputs if edge.state]:
-        reason = "is a state already; only a network without states can be made to read a stream"
-        raise CompileError([Problem(name, "state", reason) for name in kept])
     following = Following(graph, _inputs(graph, axis))
     frames, length = following.frames, following.length
     if following.problems:
