@@ -14,6 +14,8 @@ SIZES = {
     "bool": 1, "byte": 1, "ubyte": 1, "short": 2, "ushort": 2, "int": 4, "uint": 4, "float": 4, "long": 8, "ulong": 8,
 }  # fmt: skip
 ANY_INPUTS = (1, 256)
+# The fields of the range of an output's codes; the last two are that of an int16 output.
+RANGE = frozenset({"output_min", "output_max", "output_min16", "output_max16"})
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from recurrent_cases import recurrent_cases
 from row_cases import row_cases
 from state_cases import state_cases
 
-from qrt.schema.operators import OPERATORS
+from qrt.schema.operators import OPERATORS, RANGE
 
 CHANNELS = (1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65)
 SHIFTS = (0, 1, 30, 31, 32, 55, 62)
@@ -204,7 +204,7 @@ ALONE: tuple[tuple[Shape], ...] = (((1,),), ((300,),), ((2, 3, 5, 7),), ((2, 3, 
 PLAIN = {
     kind: facts
     for kind, facts in OPERATORS.items()
-    if facts.elementwise and {field.name for field in facts.fields} <= {"requant", "output_min", "output_max"}
+    if facts.elementwise and {field.name for field in facts.fields} <= {"requant", *RANGE}
 }
 
 

@@ -5,10 +5,10 @@
  * The stream is files one after another, each behind the length of its name, its size (both uint32) and its name.
  * Each buffer of an operator (inputs, output, scratch, packed parameters, and each vector of parameters) stands alone:
  * once with an inaccessible page right behind its last byte, once with one right before its first. What a kernel only
- * reads is read-only, and bytes beside what it writes are checked. So are the parts that threads would run, each with
- * an output of its own. Inputs are those of a run of the portable set, whose
- * output each operator must equal. Prints a line for each violation, which names the file, the set, the operator and
- * the buffer, and at the end how many operators ran.
+ * reads is read-only, and bytes beside what it writes are checked. A state that it updates begins with the codes that
+ * it has, and must end with the portable set's. So are the parts that threads would run, each with an output of its
+ * own. Inputs are those of a run of the portable set, whose output each operator must equal. Prints a line for each
+ * violation, which names the file, the set, the operator and the buffer, and at the end how many operators ran.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -165,11 +165,30 @@ static void check_beside(const char *where, uint8_t fill) {
     }
 }
 
+/* Of the elements of a tensor, as kernels may read them. */
+static size_t alignment_of(const qrt_tensor *tensor) {
+    return tensor->dtype == QRT_INT32 ? 4 : tensor->dtype == QRT_INT16 ? 2 : 1;
+}
+
+/* A copy that may be written, of what a state holds before the operator that updates it. */
+static buffer *place_state(const char *name, int number, const void *bytes, const qrt_tensor *tensor, int behind,
+                           uint8_t fill) {
+    size_t size = (size_t)qrt_tensor_bytes(tensor);
+    buffer *b = place(name, number, size, alignment_of(tensor), behind, fill);
+    memcpy(b->bytes, bytes, size);
+    return b;
+}
+
 static void place_requant(qrt_requant *requant, const qrt_requant_data *data, size_t channels, int behind) {
     requant->multiplier = place_copy("multiplier", -1, data->multiplier, data->count * 4u, 4, behind);
     requant->shift = place_copy("shift", -1, data->shift, data->count, 1, behind);
     requant->bias = place_copy("bias", -1, data->bias, channels * 4, 4, behind);
     requant->addend = place_copy("addend", -1, data->addend, data->count * 8u, 8, behind);
+}
+
+/* Of weights as a kernel gets them: of int4 two in a byte, or unpacked. */
+static size_t weights_size(const qrt_tensor *weights, int32_t int4) {
+    return int4 ? (size_t)qrt_tensor_bytes(weights) : weights->size;
 }
 
 /* Copies of the vectors that the parameters point to, between pages of their own. */
@@ -182,11 +201,11 @@ static void place_parameters(const qrt_model *model, const qrt_operator *op, qrt
     case QRT_CONV2D:
     case QRT_DWCONV2D:
     case QRT_TRANSPOSE_CONV2D:
-        p->conv2d.weights = place_copy("weights", -1, b.data, b.size, 1, behind);
+        p->conv2d.weights = place_copy("weights", -1, p->conv2d.weights, weights_size(&b, p->conv2d.int4), 1, behind);
         place_requant(&p->conv2d.requant, &op->requant, channels, behind);
         break;
     case QRT_LINEAR:
-        p->linear.weights = place_copy("weights", -1, b.data, b.size, 1, behind);
+        p->linear.weights = place_copy("weights", -1, p->linear.weights, weights_size(&b, p->linear.int4), 1, behind);
         place_requant(&p->linear.requant, &op->requant, channels, behind);
         break;
     case QRT_MEAN:
@@ -213,6 +232,14 @@ static void place_parameters(const qrt_model *model, const qrt_operator *op, qrt
         break;
     case QRT_LUT:
         p->lut.table = place_copy("table", -1, op->lut, 256, 1, behind);
+        break;
+    case QRT_SVDF:
+        place_requant(&p->svdf.feature, &op->of_x, 1, behind);
+        place_requant(&p->svdf.requant, &op->requant, channels, behind);
+        break;
+    case QRT_LSTM:
+        place_requant(&p->lstm.input, &op->of_x, 4 * channels, behind);
+        place_requant(&p->lstm.recurrent, &op->of_h, 4 * channels, behind);
         break;
     case QRT_RESIZE2D:
         p->resize2d.rows = place_copy("rows", -1, op->rows, rows, 2, behind);
@@ -245,17 +272,26 @@ static void set_packed(const qrt_operator *op, qrt_params *p, const void *packed
 static void check_output(const buffer *output, const int8_t *expected) {
     for (size_t i = 0; i < output->size; i++) {
         if ((int8_t)output->bytes[i] == expected[i]) continue;
-        violation("byte %zu of the output is not the portable set's", i);
+        violation("byte %zu of %s is not the portable set's", i, output->name);
         return;
     }
 }
 
-/* Prepares and runs one operator between pages; `inputs` and `expected` are the portable set's. */
+/* What an operator's states, the last of its inputs, hold before and after it: by the number of the input. */
+typedef struct states {
+    uint32_t first; /* of these inputs */
+    int8_t *before[QRT_MAX_INPUTS], *after[QRT_MAX_INPUTS];
+} states;
+
+/* Prepares and runs one operator between pages; `inputs` and `expected` are the portable set's, `old` is what an output
+ * that is a state held, else NULL. */
 static void run_guarded(const qrt_model *model, const qrt_operator *op, const qrt_prepared *prepared,
-                        const int8_t *const *inputs, const int8_t *expected, int behind) {
+                        const int8_t *const *inputs, const states *held, const int8_t *old, const int8_t *expected,
+                        int behind) {
     const uint8_t fill = behind ? 0xa5 : 0x3c;
     const qrt_kernel *kernel = prepared->kernel;
     const int8_t *given[QRT_MAX_INPUTS];
+    const buffer *updated[QRT_MAX_INPUTS];
     static qrt_params params;
     const char *volatile where = "pack";
     qrt_tensor tensor;
@@ -264,12 +300,18 @@ static void run_guarded(const qrt_model *model, const qrt_operator *op, const qr
     for (uint32_t k = 0; k < op->input_count; k++) {
         qrt_model_tensor(model, op->inputs[k], &tensor);
         size_t size = (size_t)qrt_tensor_bytes(&tensor);
-        given[k] = place_copy("input", (int)k, inputs[k], size, tensor.dtype == QRT_INT32 ? 4 : 1, behind);
+        if (k >= held->first) {
+            updated[k] = place_state("state", (int)k, held->before[k], &tensor, behind, fill);
+            given[k] = (const int8_t *)updated[k]->bytes;
+        } else {
+            given[k] = place_copy("input", (int)k, inputs[k], size, alignment_of(&tensor), behind);
+        }
     }
     place_parameters(model, op, &params, behind);
     qrt_model_tensor(model, op->output, &tensor);
     size_t size = (size_t)qrt_tensor_bytes(&tensor);
-    const buffer *output = place("the output", -1, size, tensor.dtype == QRT_INT32 ? 4 : 1, behind, fill);
+    const buffer *output = old != NULL ? place_state("the output", -1, old, &tensor, behind, fill)
+                                       : place("the output", -1, size, alignment_of(&tensor), behind, fill);
     if (sigsetjmp(after_fault, 0) != 0) {
         report_fault(where);
         return;
@@ -288,6 +330,7 @@ static void run_guarded(const qrt_model *model, const qrt_operator *op, const qr
     kernel->run(&params, given, (int8_t *)output->bytes, scratch->bytes);
     check_beside(where, fill);
     check_output(output, expected);
+    for (uint32_t k = held->first; k < op->input_count; k++) check_output(updated[k], held->after[k]);
 }
 
 /* The output channels that a part computes; an end of 0 means that parts are rows. */
@@ -299,7 +342,7 @@ static qrt_part channels_of(const qrt_step *part, int32_t kind) {
 
 /* What is to be in the output of a part: its channels, and `fill` in the others. */
 static int8_t *channels_alone(const qrt_tensor *y, qrt_part part, const int8_t *expected, uint8_t fill) {
-    size_t size = (size_t)qrt_tensor_bytes(y), element = y->dtype == QRT_INT32 ? 4 : 1;
+    size_t size = (size_t)qrt_tensor_bytes(y), element = alignment_of(y);
     int8_t *alone = malloc(size);
     if (alone == NULL) die("not enough memory");
     for (size_t i = 0; i < size; i++) {
@@ -327,12 +370,11 @@ static void run_parts(const qrt_model *model, const qrt_operator *op, const qrt_
         for (uint32_t k = 0; k < op->input_count && k < 2; k++) {
             qrt_tensor x;
             qrt_model_tensor(model, op->inputs[k], &x);
-            size_t alignment = x.dtype == QRT_INT32 ? 4 : 1;
             const int8_t *copy =
-                place_copy("input", (int)k, inputs[k], (size_t)qrt_tensor_bytes(&x), alignment, behind);
+                place_copy("input", (int)k, inputs[k], (size_t)qrt_tensor_bytes(&x), alignment_of(&x), behind);
             given[k] = copy + (part->inputs[k] - first->inputs[k]);
         }
-        const buffer *output = place("the output", -1, end - begin, y.dtype == QRT_INT32 ? 4 : 1, behind, fill);
+        const buffer *output = place("the output", -1, end - begin, alignment_of(&y), behind, fill);
         size_t scratch_size = kernel->scratch_size == NULL ? 0 : kernel->scratch_size(part->params);
         const buffer *scratch = place("scratch", -1, scratch_size, 64, behind, fill);
         if (sigsetjmp(after_fault, 0) != 0) {
@@ -368,11 +410,45 @@ static void fill_inputs(const qrt_model *model, uint8_t *arena, int fill) {
         qrt_tensor tensor;
         qrt_model_input(model, i, &edge);
         qrt_model_tensor(model, edge.tensor, &tensor);
-        for (uint32_t k = 0; k < tensor.size; k++) {
+        for (uint32_t k = 0; k < qrt_tensor_bytes(&tensor); k++) {
             state = state * 1664525u + 1013904223u;
             arena[tensor.arena_offset + k] = fill == 0 ? 0x80 : fill == 1 ? 0x7f : (uint8_t)(state >> 24);
         }
     }
+}
+
+static int8_t *copy_of(const int8_t *bytes, size_t size) { return memcpy(need(malloc(size)), bytes, size); }
+
+/* Runs operator `index` with the portable set, and with `tested` between pages; the arena gets what it writes. */
+static void run_operator(const qrt_model *model, const qrt_program *portable, const qrt_program *tested,
+                         const qrt_split *split, uint32_t index, int8_t *arena, void *scratch) {
+    static states held;
+    qrt_operator op;
+    qrt_tensor tensor;
+    const int8_t *inputs[QRT_MAX_INPUTS];
+    qrt_model_operator(model, index, &op);
+    held.first = op.input_count - qrt_operator_facts[op.kind].states;
+    for (uint32_t k = 0; k < op.input_count; k++) {
+        qrt_model_tensor(model, op.inputs[k], &tensor);
+        inputs[k] = tensor.data != NULL ? tensor.data : arena + tensor.arena_offset;
+        if (k >= held.first) held.before[k] = copy_of(inputs[k], (size_t)qrt_tensor_bytes(&tensor));
+    }
+    qrt_model_tensor(model, op.output, &tensor);
+    size_t size = (size_t)qrt_tensor_bytes(&tensor);
+    int8_t *expected = copy_of(arena + tensor.arena_offset, size);
+    const int8_t *old = tensor.initial != NULL ? arena + tensor.arena_offset : NULL;
+    portable->operators[index].kernel->run(&portable->operators[index].params, inputs, expected, scratch);
+    for (uint32_t k = held.first; k < op.input_count; k++) held.after[k] = (int8_t *)(size_t)inputs[k];
+    now.op = index;
+    now.kind = qrt_operator_names[op.kind];
+    const qrt_stage *parts = parts_of(split, index);
+    for (int behind = 0; behind < 2; behind++) {
+        run_guarded(model, &op, &tested->operators[index], inputs, &held, old, expected, behind);
+        if (parts != NULL) run_parts(model, &op, tested->operators[index].kernel, parts, inputs, expected, behind);
+    }
+    memcpy(arena + tensor.arena_offset, expected, size);
+    free(expected);
+    for (uint32_t k = held.first; k < op.input_count; k++) free(held.before[k]);
 }
 
 /* Runs a model with the portable set, and each of its operators with `tested` too. */
@@ -383,27 +459,9 @@ static void run_model(const qrt_model *model, const qrt_program *portable, const
     qrt_split split;
     qrt_split_init(&split, tested, arena, THREADS, 0, memory);
     fill_inputs(model, arena, fill);
+    qrt_model_reset(model, arena);
     for (uint32_t i = 0; i < model->operator_count; i++) {
-        qrt_operator op;
-        qrt_tensor tensor;
-        const int8_t *inputs[QRT_MAX_INPUTS];
-        qrt_model_operator(model, i, &op);
-        for (uint32_t k = 0; k < op.input_count; k++) {
-            qrt_model_tensor(model, op.inputs[k], &tensor);
-            inputs[k] = tensor.data != NULL ? tensor.data : (int8_t *)arena + tensor.arena_offset;
-        }
-        qrt_model_tensor(model, op.output, &tensor);
-        int8_t *expected = need(malloc((size_t)qrt_tensor_bytes(&tensor)));
-        portable->operators[i].kernel->run(&portable->operators[i].params, inputs, expected, scratch);
-        now.op = i;
-        now.kind = qrt_operator_names[op.kind];
-        const qrt_stage *parts = parts_of(&split, i);
-        for (int behind = 0; behind < 2; behind++) {
-            run_guarded(model, &op, &tested->operators[i], inputs, expected, behind);
-            if (parts != NULL) run_parts(model, &op, tested->operators[i].kernel, parts, inputs, expected, behind);
-        }
-        memcpy(arena + tensor.arena_offset, expected, (size_t)qrt_tensor_bytes(&tensor));
-        free(expected);
+        run_operator(model, portable, tested, &split, i, (int8_t *)arena, scratch);
     }
     free(memory);
     free(scratch);

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from qrt.compiler.backends.qfb.writer import RANGE
 from qrt.compiler.integers.channels import Requant
 from qrt.compiler.integers.int4 import unpacked_int4
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
 from qrt.schema import generated as fb
-from qrt.schema.operators import BY_NUMBER, SCHEMA, Field, Operator, camel_case
+from qrt.schema.operators import BY_NUMBER, RANGE, SCHEMA, Field, Operator, camel_case
 
 
 def _names(enum: type) -> dict[int, str]:

@@ -20,7 +20,7 @@ from qrt.compiler.integers.int4 import packed_int4
 from qrt.compiler.ir import Edge, Graph, Op, Tensor
 from qrt.compiler.plan.memory import Plan
 from qrt.schema import generated as fb
-from qrt.schema.operators import OPERATORS, SCHEMA, Field, camel_case
+from qrt.schema.operators import OPERATORS, RANGE, SCHEMA, Field, camel_case
 
 FORMAT_VERSION = 1
 DATA_ALIGNMENT = 16
@@ -92,7 +92,6 @@ class _Writer:
 
 
 # numpy's names of the elements of vectors.
-RANGE = frozenset({"output_min", "output_max", "output_min16", "output_max16"})
 ELEMENTS = {"byte": "i1", "ubyte": "u1", "ushort": "u2", "int": "i4", "uint": "u4", "long": "i8"}
 
 
