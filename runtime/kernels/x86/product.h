@@ -62,7 +62,7 @@ static inline const int8_t *qrt_product_weights(const qrt_product *product) {
 /* Parts begin at a cache line, if the output's channels do. */
 #define QRT_PRODUCT_UNIT 64
 
-/* Linear as a 1x1 convolution over one row. `packed` is not set. */
+/* Linear as a 1x1 convolution over one row. */
 static inline qrt_conv2d_params qrt_linear_as_conv2d(const qrt_linear_params *p) {
     qrt_conv2d_params conv = {0};
     conv.batch = conv.in_height = conv.out_height = conv.groups = 1;
@@ -74,6 +74,7 @@ static inline qrt_conv2d_params qrt_linear_as_conv2d(const qrt_linear_params *p)
     conv.x_int16 = p->x_int16;
     conv.weights = p->weights;
     conv.requant = p->requant;
+    conv.packed = p->packed;
     conv.part = p->part;
     return conv;
 }

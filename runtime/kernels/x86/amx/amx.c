@@ -219,7 +219,6 @@ static void linear_run(const void *params, const int8_t *const *inputs, int8_t *
     const qrt_product *product = p->packed;
     if (has_tiles(product)) {
         qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
-        conv.packed = p->packed;
         tiles_run(&conv, inputs, output, scratch);
     } else {
         qrt_linear_avx512vnni.run(params, inputs, output, scratch);

@@ -139,15 +139,6 @@ QRT_AVX2 static void linear_row(const qrt_linear_params *p, const qrt_emitter *e
 /* With this many rows or more, linear runs as a convolution. */
 #define CONV2D_ROWS 4
 
-/* Linear as a convolution with one image row for each row, so that bands can be copied. */
-static qrt_conv2d_params linear_as_conv2d(const qrt_linear_params *p) {
-    qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
-    conv.in_height = conv.out_height = p->rows;
-    conv.in_width = conv.out_width = 1;
-    conv.packed = p->packed;
-    return conv;
-}
-
 /* Bytes of input multiplied at once. */
 static int32_t linear_unit(const qrt_linear_params *p) {
     if (p->rows >= CONV2D_ROWS) return PAIR;
@@ -159,13 +150,13 @@ static int32_t linear_unit(const qrt_linear_params *p) {
 }
 
 static size_t linear_packed_size(const void *params) {
-    qrt_conv2d_params conv = linear_as_conv2d(params);
+    qrt_conv2d_params conv = qrt_linear_as_rows(params);
     qrt_product product = qrt_product_of(&conv, linear_unit(params));
     return qrt_product_size(&product);
 }
 
 static void linear_pack(const void *params, void *packed) {
-    qrt_conv2d_params conv = linear_as_conv2d(params);
+    qrt_conv2d_params conv = qrt_linear_as_rows(params);
     qrt_product product = qrt_product_of(&conv, linear_unit(params));
     product.signed_input = 1;
     qrt_product_pack(&conv, &product, packed);
@@ -173,7 +164,7 @@ static void linear_pack(const void *params, void *packed) {
 
 static size_t linear_scratch(const void *params) {
     const qrt_linear_params *p = params;
-    qrt_conv2d_params conv = linear_as_conv2d(p);
+    qrt_conv2d_params conv = qrt_linear_as_rows(p);
     return ((const qrt_product *)p->packed)->unit == PAIR ? conv2d_scratch(&conv) : (size_t)p->in_features + QUAD;
 }
 
@@ -181,7 +172,7 @@ QRT_AVX2 static void linear_run(const void *params, const int8_t *const *inputs,
     const qrt_linear_params *p = params;
     const qrt_product *product = p->packed;
     if (product->unit == PAIR) {
-        qrt_conv2d_params conv = linear_as_conv2d(p);
+        qrt_conv2d_params conv = qrt_linear_as_rows(p);
         conv2d_run(&conv, inputs, output, scratch);
         return;
     }

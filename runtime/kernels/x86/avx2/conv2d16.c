@@ -155,32 +155,23 @@ QRT_AVX2 static void conv2d16_run(const void *params, const int8_t *const *input
     }
 }
 
-/* Linear as a convolution with one image row for each row, so that bands can be copied. */
-static qrt_conv2d_params linear16_as_conv2d(const qrt_linear_params *p) {
-    qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
-    conv.in_height = conv.out_height = p->rows;
-    conv.in_width = conv.out_width = 1;
-    conv.packed = p->packed;
-    return conv;
-}
-
 static size_t linear16_packed_size(const void *params) {
-    qrt_conv2d_params conv = linear16_as_conv2d(params);
+    qrt_conv2d_params conv = qrt_linear_as_rows(params);
     return conv2d16_packed_size(&conv);
 }
 
 static void linear16_pack(const void *params, void *packed) {
-    qrt_conv2d_params conv = linear16_as_conv2d(params);
+    qrt_conv2d_params conv = qrt_linear_as_rows(params);
     conv2d16_pack(&conv, packed);
 }
 
 static size_t linear16_scratch(const void *params) {
-    qrt_conv2d_params conv = linear16_as_conv2d(params);
+    qrt_conv2d_params conv = qrt_linear_as_rows(params);
     return conv2d16_scratch(&conv);
 }
 
 static void linear16_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    qrt_conv2d_params conv = linear16_as_conv2d(params);
+    qrt_conv2d_params conv = qrt_linear_as_rows(params);
     if (conv.packed == NULL) {
         qrt_linear16_s8(params, inputs, output, scratch);
     } else {

@@ -203,9 +203,7 @@ static void linear_pack(const void *params, void *packed) {
 }
 
 static size_t linear_scratch(const void *params) {
-    const qrt_linear_params *p = params;
-    qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
-    conv.packed = p->packed;
+    qrt_conv2d_params conv = qrt_linear_as_conv2d(params);
     return conv.packed == NULL ? 0 : conv2d_scratch(&conv);
 }
 
@@ -245,7 +243,6 @@ QRT_AVX512 static void linear_row(const qrt_emitter *e, const uint8_t *x) {
 QRT_AVX512 static void linear_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_linear_params *p = params;
     qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
-    conv.packed = p->packed;
     if (conv.packed == NULL) {
         qrt_linear_s8(params, inputs, output, scratch);
         return;

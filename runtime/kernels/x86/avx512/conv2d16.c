@@ -261,9 +261,7 @@ static void linear16_pack(const void *params, void *packed) {
 }
 
 static size_t linear16_scratch(const void *params) {
-    const qrt_linear_params *p = params;
-    qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
-    conv.packed = p->packed;
+    qrt_conv2d_params conv = qrt_linear_as_conv2d(params);
     return conv2d16_scratch(&conv);
 }
 
@@ -293,7 +291,7 @@ QRT_AVX512 static void linear16_row(const qrt_emitter *e, const uint8_t *x) {
 QRT_AVX512 static void linear16_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_linear_params *p = params;
     qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
-    const qrt_product *product = conv.packed = p->packed;
+    const qrt_product *product = p->packed;
     if (product == NULL) {
         qrt_linear16_s8(params, inputs, output, scratch);
         return;
