@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import wraps
+from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -136,9 +136,14 @@ class Search:
         runs = progressing(self.samples.runs, "float network")
         self.meant = [self.network.run(self.samples.run(i)) for i in runs]
 
+    @cached_property
+    def unchanged(self) -> Compiled:
+        """The network as it is without int16."""
+        return self.build(self.base)
+
     @property
     def has_states(self) -> bool:
-        return qrt.load(self.build(self.base).to_bytes()).state_size > 0
+        return self.unchanged.report.state_size > 0
 
     def run(self, precision: Precision) -> list[Step]:
         """The steps to the goal; raises Failure where no layers reach it."""
@@ -149,8 +154,9 @@ class Search:
         steps = [self.step(())]
         if goal.reached(steps[0]):
             return steps
-        for layer in self._ranked():
-            step = self._tried((*steps[-1].layers, layer))
+        for alone in self._ranked():
+            taken = steps[-1].layers
+            step = self._tried((*taken, *alone.layers)) if taken else alone
             if step is not None and step.error < steps[-1].error:
                 steps.append(step)
                 if goal.reached(step):
@@ -166,7 +172,7 @@ class Search:
         """What the network is with int16 in `layers`."""
         from qrt.compiler.report import macs
 
-        compiled = self.build(self.quantized(layers))
+        compiled = self.build(self.quantized(layers)) if layers else self.unchanged
         model, report = qrt.load(compiled.to_bytes()), compiled.report
         got = [outputs_of(model, self.samples.run(i), dequantize=True) for i in range(self.samples.runs)]
         fine = sum(macs(op) for op in compiled.graph.ops if op.inputs[0].dtype == "int16")
@@ -182,13 +188,10 @@ class Search:
             return precision
         return replace(precision, error=ERROR) if accuracy is None else replace(precision, accuracy=accuracy - LOST)
 
-    def _ranked(self) -> list[str]:
-        """The layers that can be int16, the one first with which alone the error is least."""
-        errors = {}
-        for i in progressing(len(self.layers), "layers"):
-            if alone := self._tried((self.layers[i],)):
-                errors[self.layers[i]] = alone.error
-        return sorted(errors, key=errors.__getitem__)
+    def _ranked(self) -> list[Step]:
+        """Each layer that can be int16 alone, that with the least error first."""
+        tried = [self._tried((self.layers[i],)) for i in progressing(len(self.layers), "layers")]
+        return sorted((step for step in tried if step is not None), key=lambda step: step.error)
 
     def _tried(self, layers: tuple[str, ...]) -> Step | None:
         """None where a reader of these layers has no arithmetic of int16."""

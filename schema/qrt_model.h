@@ -219,7 +219,7 @@ qrt_checksum qrt_crc32;
  * `problem` (may not be NULL) names the first broken rule that was met and its place, or rule 0 for all but
  * QRT_ERR_INVALID.
  * Time is linear in the file's size but for the check of overlapping tensors, which is quadratic in
- * their number (at most QRT_MAX_TENSORS). */
+ * their number (at most QRT_MAX_TENSORS), and of who updates each state, which looks at all operators. */
 int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_checksum *crc32, qrt_problem *problem);
 
 /* Bytes of a tensor's elements. */

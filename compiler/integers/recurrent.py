@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from qrt.compiler.integers.arithmetic import fits_double
+from qrt.compiler.integers.arithmetic import fits_double, implied_addend
 from qrt.compiler.integers.channels import Ints, Requant, channel_range, quantize_multiplier
 from qrt.compiler.integers.codes import steps
 from qrt.compiler.integers.int16 import narrowed
@@ -66,7 +66,7 @@ def _reduced(acc_max: Ints, bias: Ints, pairs: list[tuple[int, int]]) -> Requant
     multiplier, shift = np.array(short, np.int64).T
     addend = None
     if np.abs(bias).max() >= 2**31:
-        addend, bias = bias * multiplier + (1 << (shift - 1)), np.zeros_like(bias)
+        addend, bias = implied_addend(multiplier, shift, bias, 0), np.zeros_like(bias)
     return Requant(multiplier.astype(np.int32), shift.astype(np.uint8), bias.astype(np.int32), addend)
 
 

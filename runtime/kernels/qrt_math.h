@@ -94,6 +94,11 @@ static inline int32_t qrt_rounding_shift(int32_t value, int32_t shift) {
     return shift > 0 ? (((value - (value < 0)) >> (shift - 1)) + 1) >> 1 : value;
 }
 
+/* scale_down(v, multiplier, shift) of SPEC.md, section 2; shift is at least 31. */
+static inline int32_t qrt_scale_down(int32_t v, int32_t multiplier, int32_t shift) {
+    return qrt_rounding_shift(qrt_high_mul(v, multiplier), shift - 31);
+}
+
 /* What a channel's requantization needs, apart from its accumulator. */
 typedef struct qrt_channel {
     int64_t addend; /* SINGLE; for DOUBLE the bias */
@@ -123,7 +128,7 @@ static inline int8_t qrt_requantize_single(const qrt_requant *requant, qrt_chann
 
 /* DOUBLE without the zero point; `sum` contains the bias. */
 static inline int32_t qrt_rounded_twice(int32_t sum, int32_t multiplier, int32_t shift) {
-    if (shift > 31) return qrt_rounding_shift(qrt_high_mul(sum, multiplier), shift - 31);
+    if (shift > 31) return qrt_scale_down(sum, multiplier, shift);
     return qrt_high_mul((int32_t)((uint32_t)sum << (31 - shift)), multiplier);
 }
 

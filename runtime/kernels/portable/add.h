@@ -18,7 +18,7 @@ static inline int32_t scale_down(int32_t d, int32_t multiplier, int32_t shift) {
 static inline int8_t add_tflite(const qrt_add_params *p, int32_t a, int32_t b) {
     int32_t sum = scale_down(a - p->a_zero_point, p->a_multiplier, p->a_shift);
     sum += p->b_sign * scale_down(b - p->b_zero_point, p->b_multiplier, p->b_shift);
-    sum = qrt_rounding_shift(qrt_high_mul(sum, p->y_multiplier), p->y_shift - 31) + p->y_zero_point;
+    sum = qrt_scale_down(sum, p->y_multiplier, p->y_shift) + p->y_zero_point;
     return (int8_t)qrt_clamp(sum, p->output_min, p->output_max);
 }
 

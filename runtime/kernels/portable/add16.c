@@ -8,14 +8,10 @@ static int32_t common_shift(const qrt_add_params *p, int32_t a, int32_t b) {
     return qrt_clamp_shifted(sum, p->shift, p->output_min, p->output_max);
 }
 
-static int32_t scale_down(int32_t v, int32_t multiplier, int32_t shift) {
-    return qrt_rounding_shift(qrt_high_mul(v, multiplier), shift - 31);
-}
-
 static int32_t tflite(const qrt_add_params *p, int32_t a, int32_t b) {
-    int32_t sum = scale_down(a * 32768, p->a_multiplier, p->a_shift);
-    sum += p->b_sign * scale_down(b * 32768, p->b_multiplier, p->b_shift);
-    return qrt_clamp(scale_down(sum, p->y_multiplier, p->y_shift), p->output_min, p->output_max);
+    int32_t sum = qrt_scale_down(a * 32768, p->a_multiplier, p->a_shift);
+    sum += p->b_sign * qrt_scale_down(b * 32768, p->b_multiplier, p->b_shift);
+    return qrt_clamp(qrt_scale_down(sum, p->y_multiplier, p->y_shift), p->output_min, p->output_max);
 }
 
 void qrt_add16_s8(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {

@@ -6,11 +6,6 @@
 
 static inline int32_t lstm_sat16(int32_t v) { return qrt_clamp(v, INT16_MIN, INT16_MAX); }
 
-/* scale_down(v, multiplier, shift) of SPEC.md. */
-static inline int32_t lstm_scale_down(int32_t v, int32_t multiplier, int32_t shift) {
-    return qrt_rounding_shift(qrt_high_mul(v, multiplier), shift - 31);
-}
-
 /* The numbers of a channel of one of the gates' two requantizations. */
 static inline qrt_channel lstm_channel(const qrt_lstm_params *p, const qrt_requant *requant, int32_t channel) {
     qrt_requant of_gate = *requant;
@@ -24,8 +19,8 @@ static inline qrt_channel lstm_channel(const qrt_lstm_params *p, const qrt_requa
 /* The new cell of a unit, from the sums of its input, forget, cell and output gate. */
 static inline int32_t lstm_cell(const qrt_lstm_params *p, const int32_t gate[4], int32_t c) {
     int32_t i = qrt_sigmoid16(3 * gate[0]), f = qrt_sigmoid16(3 * gate[1]), g = qrt_tanh16(3 * gate[2]);
-    int32_t kept = lstm_sat16(lstm_scale_down(f * c, 1 << 30, 45));
-    int32_t fresh = lstm_sat16(lstm_scale_down(i * g, 1 << 30, 60 + p->cell_power));
+    int32_t kept = lstm_sat16(qrt_scale_down(f * c, 1 << 30, 45));
+    int32_t fresh = lstm_sat16(qrt_scale_down(i * g, 1 << 30, 60 + p->cell_power));
     c = lstm_sat16(kept + fresh);
     return p->cell_clip > 0 ? qrt_clamp(c, -p->cell_clip, p->cell_clip) : c;
 }
@@ -34,7 +29,7 @@ static inline int32_t lstm_cell(const qrt_lstm_params *p, const int32_t gate[4],
 static inline int32_t lstm_hidden(const qrt_lstm_params *p, const int32_t gate[4], int32_t c) {
     int32_t k = 12 + p->cell_power, o = qrt_sigmoid16(3 * gate[3]);
     int32_t d = k < 0 ? qrt_gate_scaled(c, 3, -k) : qrt_gate_scaled(c, 3 << k, 0);
-    return lstm_scale_down(qrt_tanh16(d) * o, p->output_multiplier, p->output_shift);
+    return qrt_scale_down(qrt_tanh16(d) * o, p->output_multiplier, p->output_shift);
 }
 
 /* Where a step of a sequence lies in x or y, of which an entry has `size` numbers. */

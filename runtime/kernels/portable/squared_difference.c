@@ -3,14 +3,10 @@
 #include "portable/walk.h"
 #include "qrt_math.h"
 
-static int32_t scaled(int32_t d, int32_t multiplier, int32_t shift) {
-    return qrt_rounding_shift(qrt_high_mul(d * 128, multiplier), shift - 31);
-}
-
 static int8_t squared_difference(const qrt_add_params *p, int32_t a, int32_t b) {
-    int32_t d = scaled(a - p->a_zero_point, p->a_multiplier, p->a_shift);
-    d -= scaled(b - p->b_zero_point, p->b_multiplier, p->b_shift);
-    int32_t y = qrt_rounding_shift(qrt_high_mul(d * d, p->y_multiplier), p->y_shift - 31) + p->y_zero_point;
+    int32_t d = qrt_scale_down((a - p->a_zero_point) * 128, p->a_multiplier, p->a_shift);
+    d -= qrt_scale_down((b - p->b_zero_point) * 128, p->b_multiplier, p->b_shift);
+    int32_t y = qrt_scale_down(d * d, p->y_multiplier, p->y_shift) + p->y_zero_point;
     return (int8_t)qrt_clamp(y, p->output_min, p->output_max);
 }
 
