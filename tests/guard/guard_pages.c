@@ -170,9 +170,10 @@ static size_t alignment_of(const qrt_tensor *tensor) {
     return tensor->dtype == QRT_INT32 ? 4 : tensor->dtype == QRT_INT16 ? 2 : 1;
 }
 
-/* A copy that may be written, of what a state holds before the operator that updates it. */
-static buffer *place_state(const char *name, int number, const void *bytes, const qrt_tensor *tensor, int behind,
-                           uint8_t fill) {
+/* A copy that may be written, of what a state holds before the operator that updates it. Not inlined: compilers would
+ * take its variables for ones that sigsetjmp in the caller clobbers. */
+__attribute__((noinline)) static buffer *place_state(const char *name, int number, const void *bytes,
+                                                     const qrt_tensor *tensor, int behind, uint8_t fill) {
     size_t size = (size_t)qrt_tensor_bytes(tensor);
     buffer *b = place(name, number, size, alignment_of(tensor), behind, fill);
     memcpy(b->bytes, bytes, size);
