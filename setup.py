@@ -22,8 +22,8 @@ def found(*patterns: str) -> list[str]:
 
 ALL_SOURCES = ("schema/*.c", "runtime/engine/*.c", "runtime/kernels/portable/*.c")
 # Kernels for other families of processors compile to nothing.
-SOURCES = found(*ALL_SOURCES, "runtime/host/*.c", "runtime/kernels/x86/**/*.c")
-DEVICE_SOURCES = found(*ALL_SOURCES, "runtime/kernels/arm/**/*.c")
+SOURCES = found(*ALL_SOURCES, "runtime/host/*.c", "runtime/kernels/x86/**/*.c", "runtime/kernels/arm/neon/*.c")
+DEVICE_SOURCES = found(*ALL_SOURCES, "runtime/kernels/arm/dsp/*.c", "runtime/kernels/arm/mve/*.c")
 HEADERS = found("schema/*.h", "runtime/**/*.h", "runtime/**/*.px[di]")
 # The C of kernels for devices.
 KERNELS = [f"kernels/{folder}/*.[ch]" for folder in ("portable", "arm/dsp", "arm/mve")]

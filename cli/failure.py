@@ -31,6 +31,7 @@ class Verb(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             qrt.default_max_arena()
+            qrt.default_max_packed()
             if ctx.params.get("kernels") is None:
                 qrt.default_kernels()
         except ValueError as error:

@@ -67,6 +67,7 @@ from qrt_model cimport (
 from qrt_pool cimport qrt_pool, qrt_pool_end, qrt_pool_init, qrt_pool_parts, qrt_pool_run, qrt_pool_size
 from qrt_prepare cimport (
     qrt_program,
+    qrt_packed_limit,
     qrt_program_init,
     qrt_program_size,
     qrt_step,
@@ -196,6 +197,8 @@ cdef class Program:
         A whole .qfb file, or the path of one.
     kernels : str
         Name of a kernel set.
+    max_packed : int, optional
+        Limit of packed weights in bytes; by default qrt_packed_limit().
 
     Raises
     ------
@@ -216,10 +219,11 @@ cdef class Program:
     cdef readonly list inputs
     cdef readonly list outputs
 
-    def __cinit__(self, source not None, str kernels not None):
+    def __cinit__(self, source not None, str kernels not None, max_packed=None):
         cdef const qrt_kernels *table = find_kernels(kernels)
         cdef qrt_problem problem
         cdef int32_t status
+        cdef uint64_t limit
         self.kernels = kernels
         # Memory of its own, which nobody changes once it is proved.
         self.content = read_file(source) if isinstance(source, (str, os.PathLike)) else copied(source)
@@ -229,8 +233,9 @@ cdef class Program:
             status = qrt_model_open(&self.model, start, size, qrt_crc32_quick, &problem)
         if status != QRT_OK:
             raise InvalidModel(*self._describe(status, problem))
-        self.memory = aligned(qrt_program_size(&self.model, table))
-        qrt_program_init(&self.program, &self.model, table, address(self.memory))
+        limit = qrt_packed_limit(&self.model) if max_packed is None else max_packed
+        self.memory = aligned(qrt_program_size(&self.model, table, limit))
+        qrt_program_init(&self.program, &self.model, table, limit, address(self.memory))
         self.inputs, self.outputs = self._inputs(), self._outputs()
 
     cdef tuple _describe(self, int32_t status, qrt_problem problem):
@@ -247,6 +252,11 @@ cdef class Program:
         """name, producer, format_version, arena_size, state_size."""
         sizes = self.model.arena_size, self.model.state_size
         return text(self.model.name), text(self.model.producer), self.model.format_version, *sizes
+
+    @property
+    def prepared_size(self):
+        """Bytes of the operators' parameters and packed weights."""
+        return cnp.PyArray_SIZE(self.memory)
 
     @property
     def operator_count(self):

@@ -6,11 +6,11 @@ Read by `qrt.firmware`, which writes it as C; so a device gets the very numbers 
 
 import numpy as np
 
-from libc.stdint cimport uint8_t, uint32_t, uintptr_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 
 from qrt_kernels cimport qrt_kernels, qrt_kernels_dsp, qrt_kernels_mve, qrt_kernels_portable
 from qrt_model cimport QRT_OK, qrt_crc32, qrt_model, qrt_model_open, qrt_problem
-from qrt_prepare cimport qrt_prepared, qrt_program, qrt_program_init, qrt_program_size
+from qrt_prepare cimport qrt_packed_limit, qrt_prepared, qrt_program, qrt_program_init, qrt_program_size
 
 cdef qrt_kernels portable, dsp, mve
 qrt_kernels_portable(&portable)
@@ -65,9 +65,10 @@ cdef class Prepared:
         start = self.content.ctypes.data
         if qrt_model_open(&self.model, <const void *>start, content.shape[0], qrt_crc32, &problem) != QRT_OK:
             raise ValueError(f"not a valid .qfb file: rule V{problem.rule}")
-        self.memory = aligned(qrt_program_size(&self.model, table))
+        cdef uint64_t limit = qrt_packed_limit(&self.model)
+        self.memory = aligned(qrt_program_size(&self.model, table, limit))
         start = self.memory.ctypes.data
-        qrt_program_init(&self.program, &self.model, table, <void *>start)
+        qrt_program_init(&self.program, &self.model, table, limit, <void *>start)
 
     cdef const qrt_prepared *_operator(self, uint32_t index) except NULL:
         if index >= self.model.operator_count:

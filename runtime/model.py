@@ -305,6 +305,7 @@ def load(
     kernels: str | None = None,
     threads: int = 1,
     max_arena: int | None = None,
+    max_packed: int | None = None,
 ) -> Model:
     """Loads and validates a network.
 
@@ -320,6 +321,9 @@ def load(
         More threads than idle CPUs make a model slower.
     max_arena : int, optional
         Limit of the file's arena, in bytes; by default `default_max_arena()`.
+    max_packed : int, optional
+        Limit of packed weights, in bytes; by default `default_max_packed()`. With less memory than the fastest kernels
+        ask for, operators take others, with the same bytes: quick ones while there is room, then portable C.
 
     Raises
     ------
@@ -343,7 +347,10 @@ def load(
         refuse_device(source)
     try:
         whole = source if isinstance(source, str | os.PathLike | bytes) else bytes(source)
-        program = _executor.Program(whole, kernels or default_kernels())
+        packed = default_max_packed() if max_packed is None else operator.index(max_packed)
+        if packed is not None and packed < 0:
+            raise ValueError(f"max_packed is a number of bytes, got {packed}")
+        program = _executor.Program(whole, kernels or default_kernels(), None if packed is None else min(packed, 2**63))
         arena_size, limit = program.header[3], default_max_arena() if max_arena is None else operator.index(max_arena)
         if arena_size > limit:
             raise ModelError(
@@ -393,9 +400,30 @@ def default_max_arena() -> int:
     ValueError
         QRT_MAX_ARENA is not a number of bytes.
     """
-    stated = os.environ.get("QRT_MAX_ARENA") or str(DEFAULT_MAX_ARENA)
+    stated = _stated_bytes("QRT_MAX_ARENA")
+    return DEFAULT_MAX_ARENA if stated is None else stated
+
+
+def default_max_packed() -> int | None:
+    """Limit of packed weights in bytes: the environment variable QRT_MAX_PACKED, otherwise None.
+
+    None stands for 16 times the size of the file and 1 MiB.
+
+    Raises
+    ------
+    ValueError
+        QRT_MAX_PACKED is not a number of bytes.
+    """
+    return _stated_bytes("QRT_MAX_PACKED")
+
+
+def _stated_bytes(variable: str) -> int | None:
+    """What an environment variable says, None if it is not set."""
+    stated = os.environ.get(variable)
+    if not stated:
+        return None
     if not (stated.isascii() and stated.isdigit()):
-        raise ValueError(f"QRT_MAX_ARENA: expected a number of bytes such as {DEFAULT_MAX_ARENA}, got {stated!r}")
+        raise ValueError(f"{variable}: expected a number of bytes such as {DEFAULT_MAX_ARENA}, got {stated!r}")
     return int(stated)
 
 

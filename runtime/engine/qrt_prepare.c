@@ -24,65 +24,97 @@ static const qrt_kernel *const portable[] = {
 #undef X
 };
 
-/* Parameters and kernel of one operator, not packed. */
-static void prepare_operator(const qrt_node *node, const qrt_kernels *kernels, int32_t *runs, qrt_prepared *prepared) {
-    fillers[node->row]->fill(node, &prepared->params, runs);
-    prepared->kernel = qrt_kernel_covering(qrt_kernel_row(kernels, node->row), &prepared->params);
-    prepared->row = node->row;
-}
-
 /* Those that no limit of memory is in the way of. */
 static void prepare_portable(const qrt_node *node, int32_t *runs, qrt_prepared *prepared) {
     fillers[node->row]->fill(node, &prepared->params, runs);
     prepared->kernel = portable[node->row];
+    prepared->row = node->row;
 }
 
-/* Bytes of what its kernel takes as int8 and the file has as int4. */
-static size_t unpacked_size(const qrt_node *node, const qrt_prepared *prepared) {
-    if (node->b.dtype != QRT_INT4 || prepared->kernel->int4) return 0;
+/* Bytes of what a kernel takes as int8 and the file has as int4. */
+static size_t unpacked_size(const qrt_node *node, const qrt_kernel *kernel) {
+    if (node->b.dtype != QRT_INT4 || kernel->int4) return 0;
     return round_up(node->b.size, QRT_MEMORY_ALIGNMENT);
 }
 
-static size_t packed_size(const qrt_prepared *prepared) {
-    if (prepared->kernel->packed_size == NULL) return 0;
-    return round_up(prepared->kernel->packed_size(&prepared->params), QRT_MEMORY_ALIGNMENT);
+/* Bytes that an operator takes beside the file with this kernel. */
+static size_t kernel_memory(const qrt_node *node, const qrt_kernel *kernel, const qrt_params *params) {
+    size_t packed = kernel->packed_size == NULL ? 0 : kernel->packed_size(params);
+    return unpacked_size(node, kernel) + round_up(packed, QRT_MEMORY_ALIGNMENT);
 }
 
 static size_t at_most(uint64_t limit) { return limit < SIZE_MAX / 2 ? (size_t)limit : SIZE_MAX / 2; }
 
-/* What all packed weights, and those unpacked from int4, may take together. Packing pads weights, up to 600 times, and
- * many operators of a file can share them; no network that is meant to be run comes near. The arena does not count: a
- * host may still refuse it. */
-static size_t packed_limit(const qrt_model *model) { return at_most((uint64_t)model->size * 16 + (1 << 20)); }
+/* Packing pads weights, up to 600 times, and many operators of a file can share them; no network that is meant to be
+ * run comes near. The arena does not count: a host may still refuse it. */
+uint64_t qrt_packed_limit(const qrt_model *model) { return (uint64_t)model->size * 16 + (1 << 20); }
 
 /* What the scratch of an operator may take. */
 static size_t scratch_limit(const qrt_model *model) {
     return at_most((uint64_t)model->size * 16 + model->arena_size + (1 << 20));
 }
 
+/* Memory for packed weights while operators are prepared, one after another. */
+typedef struct budget {
+    size_t left;
+    size_t needed; /* by operators not yet prepared, each with the last of its kernels along `otherwise` */
+} budget;
+
+static size_t least_memory(const qrt_model *model, const qrt_kernels *kernels, uint32_t index) {
+    qrt_node node;
+    qrt_params params;
+    qrt_node_read(model, index, &node);
+    fillers[node.row]->fill(&node, &params, NULL);
+    const qrt_kernel *kernel = qrt_kernel_row(kernels, node.row);
+    while (kernel->covers != NULL) kernel = kernel->otherwise;
+    return kernel_memory(&node, kernel, &params);
+}
+
+static budget budget_of(const qrt_model *model, const qrt_kernels *kernels, uint64_t packed_limit) {
+    budget b = {at_most(packed_limit), 0};
+    for (uint32_t i = 0; i < model->operator_count; i++) {
+        size_t least = least_memory(model, kernels, i);
+        b.needed = least > SIZE_MAX - b.needed ? SIZE_MAX : b.needed + least;
+    }
+    return b;
+}
+
+/* Of the kernels along `otherwise`, the first that covers the operator and leaves the others what they need; the last
+ * if it fits at all, else NULL. */
+static const qrt_kernel *kernel_within(const qrt_node *node, const qrt_kernels *kernels, const qrt_params *params,
+                                       const budget *b) {
+    size_t spare = b->left > b->needed ? b->left - b->needed : 0;
+    const qrt_kernel *kernel = qrt_kernel_covering(qrt_kernel_row(kernels, node->row), params);
+    while (kernel->covers != NULL && kernel_memory(node, kernel, params) > spare) {
+        kernel = qrt_kernel_covering(kernel->otherwise, params);
+    }
+    return kernel_memory(node, kernel, params) > b->left ? NULL : kernel;
+}
+
 /* Prepares an operator, unpacks and packs its weights into `memory` where that is not NULL, and returns the bytes that
- * it takes. They are taken from `*left`; where that is too little, the operator is portable. */
+ * it takes. Where these are too many for every kernel of the set, the operator is portable. */
 static size_t prepare_within(const qrt_model *model, const qrt_kernels *kernels, uint32_t index, int32_t *runs,
-                             qrt_prepared *prepared, uint8_t *memory, size_t *left) {
+                             qrt_prepared *prepared, uint8_t *memory, budget *b) {
     qrt_node node;
     qrt_node_read(model, index, &node);
-    prepare_operator(&node, kernels, runs, prepared);
-    size_t unpacked = unpacked_size(&node, prepared), packed = packed_size(prepared);
-    if (unpacked + packed > *left) {
-        prepare_portable(&node, runs, prepared);
-        return 0;
-    }
-    *left -= unpacked + packed;
+    prepare_portable(&node, runs, prepared);
+    size_t least = least_memory(model, kernels, index);
+    b->needed -= least < b->needed ? least : b->needed;
+    const qrt_kernel *kernel = kernel_within(&node, kernels, &prepared->params, b);
+    if (kernel == NULL) return 0;
+    prepared->kernel = kernel;
+    size_t unpacked = unpacked_size(&node, kernel), size = kernel_memory(&node, kernel, &prepared->params);
+    b->left -= size;
     if (unpacked > 0 && memory != NULL) {
         qrt_unpack_int4(node.b.data, 0, (ptrdiff_t)node.b.size, (int8_t *)memory);
         node.b.data = (const int8_t *)memory;
         node.b.dtype = QRT_INT8;
-        prepare_operator(&node, kernels, runs, prepared);
+        fillers[node.row]->fill(&node, &prepared->params, runs);
     }
-    if (packed > 0 && memory != NULL) {
-        qrt_pack(fillers[node.row], prepared->kernel, &prepared->params, memory + unpacked);
+    if (size > unpacked && memory != NULL) {
+        qrt_pack(fillers[node.row], kernel, &prepared->params, memory + unpacked);
     }
-    return unpacked + packed;
+    return size;
 }
 
 static size_t scratch_size(const qrt_prepared *prepared) {
@@ -103,26 +135,28 @@ static size_t tables_size(const qrt_model *model) {
     return round_up(model->operator_count * sizeof(qrt_prepared) + runs * sizeof(int32_t), QRT_MEMORY_ALIGNMENT);
 }
 
-size_t qrt_program_size(const qrt_model *model, const qrt_kernels *kernels) {
-    size_t size = tables_size(model), left = packed_limit(model);
+size_t qrt_program_size(const qrt_model *model, const qrt_kernels *kernels, uint64_t packed_limit) {
+    size_t size = tables_size(model);
+    budget b = budget_of(model, kernels, packed_limit);
     for (uint32_t i = 0; i < model->operator_count; i++) {
         qrt_prepared prepared;
-        size += prepare_within(model, kernels, i, NULL, &prepared, NULL, &left);
+        size += prepare_within(model, kernels, i, NULL, &prepared, NULL, &b);
     }
     return size;
 }
 
-void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_kernels *kernels, void *memory) {
+void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_kernels *kernels, uint64_t packed_limit,
+                      void *memory) {
     qrt_prepared *operators = memory;
     int32_t *runs = (int32_t *)(operators + model->operator_count);
     uint8_t *packed = (uint8_t *)memory + tables_size(model);
-    size_t left = packed_limit(model);
+    budget b = budget_of(model, kernels, packed_limit);
     program->model = model;
     program->operators = operators;
     program->scratch_size = 0;
     for (uint32_t i = 0; i < model->operator_count; i++) {
         qrt_prepared *prepared = &operators[i];
-        packed += prepare_within(model, kernels, i, runs, prepared, packed, &left);
+        packed += prepare_within(model, kernels, i, runs, prepared, packed, &b);
         /* Asked only now, since it may depend on what was packed. */
         if (scratch_size(prepared) > scratch_limit(model)) {
             qrt_node node;

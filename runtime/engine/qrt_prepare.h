@@ -41,11 +41,16 @@ typedef struct qrt_step {
     uint32_t op; /* index of the operator in the model */
 } qrt_step;
 
-/* Bytes that qrt_program_init() needs for `model` under `kernels`. */
-size_t qrt_program_size(const qrt_model *model, const qrt_kernels *kernels);
+/* What all packed weights, and those unpacked from int4, may take together unless the caller says otherwise. */
+uint64_t qrt_packed_limit(const qrt_model *model);
 
-/* `model` and `kernels` must outlive the program. */
-void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_kernels *kernels, void *memory);
+/* Bytes that qrt_program_init() needs for `model` under `kernels`, with at most `packed_limit` bytes of packed weights.
+ */
+size_t qrt_program_size(const qrt_model *model, const qrt_kernels *kernels, uint64_t packed_limit);
+
+/* `model` and `kernels` must outlive the program. `packed_limit` is what qrt_program_size() got. */
+void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_kernels *kernels, uint64_t packed_limit,
+                      void *memory);
 
 /* Bytes that qrt_steps_init() needs. */
 size_t qrt_steps_size(const qrt_model *model);

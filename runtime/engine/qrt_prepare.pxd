@@ -1,6 +1,6 @@
 # Declarations of qrt_prepare.h for Cython; that header says what they do.
 
-from libc.stdint cimport int8_t, int32_t, uint32_t
+from libc.stdint cimport int8_t, int32_t, uint32_t, uint64_t
 from qrt_kernels cimport qrt_kernel, qrt_kernels, qrt_params
 from qrt_model cimport qrt_model
 
@@ -21,7 +21,9 @@ cdef extern from "engine/qrt_prepare.h" nogil:
         int8_t *output
         uint32_t op
 
-    size_t qrt_program_size(const qrt_model *model, const qrt_kernels *kernels)
-    void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_kernels *kernels, void *memory)
+    uint64_t qrt_packed_limit(const qrt_model *model)
+    size_t qrt_program_size(const qrt_model *model, const qrt_kernels *kernels, uint64_t packed_limit)
+    void qrt_program_init(
+        qrt_program *program, const qrt_model *model, const qrt_kernels *kernels, uint64_t packed_limit, void *memory)
     size_t qrt_steps_size(const qrt_model *model)
     uint32_t qrt_steps_init(const qrt_program *program, void *arena, void *memory, const qrt_step **steps)

@@ -5,6 +5,7 @@
 
 #include "host/dispatch.h"
 
+#include "arm/neon/neon.h"
 #include "x86/peak.h"
 #include "x86/x86.h"
 
@@ -17,6 +18,7 @@
 #define ECX_VNNI (1u << 11)
 #define EDX_AMX ((1u << 24) | (1u << 25)) /* TILE, INT8 */
 #define ECX1_OSXSAVE (1u << 27)
+#define EAX_AVX_VNNI (1u << 4) /* of leaf 7, subleaf 1 */
 
 /* Register states saved by the operating system: XMM and YMM; opmask and ZMM; tile configuration and data. */
 #define STATE_AVX 0x6u
@@ -25,15 +27,17 @@
 
 typedef struct cpu {
     uint32_t ebx, ecx, edx; /* leaf 7 */
+    uint32_t eax_1;         /* leaf 7, subleaf 1 */
     uint32_t states;
 } cpu;
 
 static cpu this_cpu(void) {
-    cpu found = {0, 0, 0, 0};
+    cpu found = {0, 0, 0, 0, 0};
     uint32_t eax, ebx, ecx, edx;
     if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & ECX1_OSXSAVE)) return found;
     __asm__("xgetbv" : "=a"(found.states), "=d"(edx) : "c"(0));
     (void)__get_cpuid_count(7, 0, &eax, &found.ebx, &found.ecx, &found.edx);
+    (void)__get_cpuid_count(7, 1, &found.eax_1, &ebx, &ecx, &edx);
     return found;
 }
 
@@ -50,6 +54,14 @@ static const char *missing_avx512vnni(void) {
     if ((c.ebx & EBX_AVX512) != EBX_AVX512) return "this CPU has no AVX-512 (F, BW, DQ, VL)";
     if (!(c.ecx & ECX_VNNI)) return "this CPU has no AVX512-VNNI";
     return (c.states & STATE_AVX512) == STATE_AVX512 ? NULL : "the operating system does not save AVX-512 registers";
+}
+
+/* With either encoding: AVX-VNNI's, or that of AVX512-VNNI for half registers. */
+static const char *missing_avxvnni(void) {
+    const char *before = missing_avx2();
+    if (before != NULL) return before;
+    if ((this_cpu().eax_1 & EAX_AVX_VNNI) || missing_avx512vnni() == NULL) return NULL;
+    return "this CPU has neither AVX-VNNI nor AVX512-VNNI";
 }
 
 #if defined(__linux__) && defined(QRT_AMX_COMPILED)
@@ -79,11 +91,27 @@ static const char *missing_amx(void) { return "qrt was built with a compiler wit
 
 #else
 static const char *missing_avx2(void) { return "qrt was not built for x86-64"; }
+static const char *missing_avxvnni(void) { return missing_avx2(); }
 static const char *missing_avx512vnni(void) { return missing_avx2(); }
 static const char *missing_amx(void) { return missing_avx2(); }
 void qrt_kernels_avx2(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
+void qrt_kernels_avxvnni(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
 void qrt_kernels_avx512vnni(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
 void qrt_kernels_amx(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
+#endif
+
+#ifdef QRT_NEON
+/* Every 64-bit Arm processor has it. */
+static const char *missing_neon(void) { return NULL; }
+static const char *missing_neondot(void) { return "not built yet"; }
+static const char *missing_neoni8mm(void) { return "not built yet"; }
+#else
+static const char *missing_neon(void) { return "qrt was not built for 64-bit Arm"; }
+static const char *missing_neondot(void) { return missing_neon(); }
+static const char *missing_neoni8mm(void) { return missing_neon(); }
+void qrt_kernels_neon(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
+void qrt_kernels_neondot(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
+void qrt_kernels_neoni8mm(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
 #endif
 
 static const char *missing_nothing(void) { return NULL; }
@@ -100,8 +128,12 @@ static const struct {
 } sets[QRT_SET_COUNT] = {
     {"portable", missing_nothing, qrt_kernels_portable, no_peak, 30000},
     {"avx2", missing_avx2, qrt_kernels_avx2, qrt_peak_avx2, 150000},
+    {"avxvnni", missing_avxvnni, qrt_kernels_avxvnni, no_peak, 250000},
     {"avx512vnni", missing_avx512vnni, qrt_kernels_avx512vnni, qrt_peak_avx512vnni, 400000},
     {"amx", missing_amx, qrt_kernels_amx, qrt_peak_amx, 500000},
+    {"neon", missing_neon, qrt_kernels_neon, no_peak, 60000},
+    {"neondot", missing_neondot, qrt_kernels_neondot, no_peak, 150000},
+    {"neoni8mm", missing_neoni8mm, qrt_kernels_neoni8mm, no_peak, 250000},
 };
 
 const char *qrt_set_name(int32_t set) { return sets[set].name; }

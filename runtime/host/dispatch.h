@@ -8,8 +8,8 @@
 extern "C" {
 #endif
 
-/* Sets are numbered from the slowest to the fastest; 0 is portable. */
-#define QRT_SET_COUNT 4
+/* Sets are numbered from the slowest to the fastest of each family of processors; 0 is portable. */
+#define QRT_SET_COUNT 8
 
 const char *qrt_set_name(int32_t set);
 

@@ -333,10 +333,12 @@ typedef struct qrt_kernel {
      * before packed_size(), which does not read them. */
     int32_t int4;
     int32_t channel_unit; /* where `packed` is not NULL, parts can begin at its multiples; 0: at none */
-    /* The sets for devices. There scratch and `packed` are aligned to 8, scratch_size() does not look at `packed`, and
-     * a kernel is one of several that can run an operator: the first row that covers it, along `otherwise`. What it
-     * covers does not depend on batch, in_height, out_height, pad_top, rows or a shape, see above. */
-    const char *name;                   /* run's name, for generated C */
+    /* One of several kernels that can run an operator: the first row that covers it, along `otherwise`, and whose
+     * packed weights leave enough for the other operators. It is asked of whole operators, and reads weights unless
+     * they are int4, which it does not. In the sets for devices scratch and `packed` are aligned to 8, scratch_size()
+     * does not look at `packed`, and what a row covers does not depend on batch, in_height, out_height, pad_top, rows
+     * or a shape, see above. */
+    const char *name;                   /* run's name, for generated C; NULL on hosts */
     int (*covers)(const void *params);  /* NULL: all operators */
     const struct qrt_kernel *otherwise; /* the next row, where there is `covers` */
     int32_t packs_all;                  /* 1: run() reads `packed` in place of weights and the arrays of requant */

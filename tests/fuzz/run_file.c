@@ -141,13 +141,13 @@ static int is_small(const qrt_model *model) {
 static void run_model(const qrt_model *model, const qrt_kernels *kernels, int code) {
     qrt_program program;
     const qrt_step *steps;
-    size_t program_size = qrt_program_size(model, kernels);
+    size_t program_size = qrt_program_size(model, kernels, qrt_packed_limit(model));
     size_t steps_size = qrt_steps_size(model);
     void *program_memory = allocate(program_size);
     void *step_memory = allocate(steps_size);
     void *arena = allocate(model->arena_size);
     memset(arena, code, model->arena_size);
-    qrt_program_init(&program, model, kernels, program_memory);
+    qrt_program_init(&program, model, kernels, qrt_packed_limit(model), program_memory);
     if (program_size + steps_size + program.scratch_size > MAX_GROWTH * (size_t)model->size) {
         fprintf(stderr, "a file of %u bytes needs %zu bytes besides its arena\n", (unsigned)model->size,
                 program_size + steps_size + program.scratch_size);

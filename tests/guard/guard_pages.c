@@ -470,8 +470,10 @@ static void run_model(const qrt_model *model, const qrt_program *portable, const
 }
 
 static void make_program(qrt_program *program, const qrt_model *model, const qrt_kernels *kernels) {
-    size_t size = (qrt_program_size(model, kernels) + QRT_MEMORY_ALIGNMENT) / QRT_MEMORY_ALIGNMENT;
-    qrt_program_init(program, model, kernels, need(aligned_alloc(64, size * QRT_MEMORY_ALIGNMENT)));
+    size_t size =
+        (qrt_program_size(model, kernels, qrt_packed_limit(model)) + QRT_MEMORY_ALIGNMENT) / QRT_MEMORY_ALIGNMENT;
+    qrt_program_init(program, model, kernels, qrt_packed_limit(model),
+                     need(aligned_alloc(64, size * QRT_MEMORY_ALIGNMENT)));
 }
 
 /* Reads the next file; 0 at the end of the stream. */

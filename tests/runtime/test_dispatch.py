@@ -24,10 +24,17 @@ print(json.dumps([qrt.kernel_sets(), qrt.absent_kernel_sets(), model.kernels, y.
 
 
 @pytest.mark.parametrize(
-    ("cpu", "sets", "reason"),
-    [("Nehalem", ["reference", "portable"], "no AVX2"), ("Haswell", ["reference", "portable", "avx2"], "no AVX-512")],
+    ("cpu", "sets", "reasons"),
+    [
+        ("Nehalem", ["reference", "portable"], {"avxvnni": "no AVX2", "avx512vnni": "no AVX2", "amx": "no AVX2"}),
+        (
+            "Haswell",
+            ["reference", "portable", "avx2"],
+            {"avxvnni": "neither AVX-VNNI", "avx512vnni": "no AVX-512", "amx": "no AVX-512"},
+        ),
+    ],
 )
-def test_emulated_cpu(cpu: str, sets: list[str], reason: str) -> None:
+def test_emulated_cpu(cpu: str, sets: list[str], reasons: dict[str, str]) -> None:
     emulator = shutil.which("qemu-x86_64")
     if emulator is None:
         pytest.skip("qemu-x86_64 is not installed")
@@ -40,8 +47,10 @@ def test_emulated_cpu(cpu: str, sets: list[str], reason: str) -> None:
     found, absent, used, codes = json.loads(result.stdout)
     assert found == sets
     assert used == sets[-1]
-    assert set(absent) == {"avx2", "avx512vnni", "amx"} - set(sets)
-    assert all(reason in why for why in absent.values())
+    arm = {"neon", "neondot", "neoni8mm"}
+    assert set(absent) == {"avx2", "avxvnni", "avx512vnni", "amx", *arm} - set(sets)
+    assert all(reason in absent[name] for name, reason in reasons.items())
+    assert all("64-bit Arm" in absent[name] for name in arm)
     model = qrt.load(content, kernels="reference")
     x = np.arange(np.prod(model.inputs[0].shape)).astype(np.int8).reshape(model.inputs[0].shape)
     assert codes == model.run(x).ravel().tolist()

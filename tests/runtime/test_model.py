@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import graphs
 import numpy as np
 import pytest
 from processes import HANGS
@@ -18,6 +19,7 @@ from vectors.encode import encode
 from vectors.models import reshapes
 
 import qrt
+from qrt import _executor
 from qrt.compiler import GraphBuilder
 
 
@@ -501,6 +503,26 @@ def test_arena_above_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv("QRT_MAX_ARENA", wrong)
         with pytest.raises(ValueError, match="QRT_MAX_ARENA: expected a number of bytes"):
             qrt.load(greedy)
+
+
+@pytest.mark.parametrize("kernels", qrt.kernel_sets())
+def test_packed_weights_stay_within_their_limit(kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At any limit the bytes are the same and the memory is what was allowed beside the operators' tables."""
+    rng = np.random.default_rng(3)
+    content = graphs.to_bytes(graphs.conv2d(rng, (1, 9, 10, 32), 48, graphs.Window(padding=(1, 1, 1, 1))))
+    whole = qrt.load(content, kernels=kernels)
+    x = rng.integers(-128, 128, whole.inputs[0].shape, dtype=np.int8)
+    tables, all_packed = (_executor.Program(content, kernels, limit).prepared_size for limit in (0, 2**62))
+    assert (all_packed > tables) == (kernels not in ("reference", "portable"))
+    packed = all_packed - tables
+    for limit in (0, 1000, packed // 2, max(packed - 1, 0), packed):
+        assert _executor.Program(content, kernels, limit).prepared_size <= tables + limit
+        assert np.array_equal(qrt.load(content, kernels=kernels, max_packed=limit).run(x), whole.run(x))
+    monkeypatch.setenv("QRT_MAX_PACKED", "a lot")
+    with pytest.raises(ValueError, match="QRT_MAX_PACKED: expected a number of bytes"):
+        qrt.load(content, kernels=kernels)
+    with pytest.raises(ValueError, match="max_packed is a number of bytes"):
+        qrt.load(content, kernels=kernels, max_packed=-1)
 
 
 def test_errors_of_loading(content: bytes, tmp_path: Path) -> None:

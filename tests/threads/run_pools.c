@@ -113,8 +113,8 @@ int main(int argc, char **argv) {
     qrt_kernels kernels;
     if (qrt_model_open(&model, bytes, size, qrt_crc32, &problem) != QRT_OK) return 2;
     qrt_kernels_portable(&kernels);
-    void *memory = allocate(qrt_program_size(&model, &kernels));
-    qrt_program_init(&program, &model, &kernels, memory);
+    void *memory = allocate(qrt_program_size(&model, &kernels, qrt_packed_limit(&model)));
+    qrt_program_init(&program, &model, &kernels, qrt_packed_limit(&model), memory);
     pthread_t users[POOLS];
     long differences[POOLS] = {0};
     for (int i = 0; i < POOLS; i++) pthread_create(&users[i], NULL, compare, &differences[i]);

@@ -36,6 +36,7 @@
 #endif
 
 void qrt_kernels_avx2(qrt_kernels *kernels);
+void qrt_kernels_avxvnni(qrt_kernels *kernels);
 void qrt_kernels_avx512vnni(qrt_kernels *kernels);
 void qrt_kernels_amx(qrt_kernels *kernels);
 

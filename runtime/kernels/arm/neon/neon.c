@@ -1,0 +1,21 @@
+/* neon.c: the sets for 64-bit Arm. */
+#include "arm/neon/neon.h"
+
+#ifdef QRT_NEON
+
+void qrt_kernels_neon(qrt_kernels *kernels) {
+    qrt_kernels_portable(kernels);
+    kernels->name = "neon";
+}
+
+void qrt_kernels_neondot(qrt_kernels *kernels) {
+    qrt_kernels_neon(kernels);
+    kernels->name = "neondot";
+}
+
+void qrt_kernels_neoni8mm(qrt_kernels *kernels) {
+    qrt_kernels_neondot(kernels);
+    kernels->name = "neoni8mm";
+}
+
+#endif

@@ -1,0 +1,25 @@
+/* neon.h: shared by the kernel sets for 64-bit Arm: when they are compiled, and the functions that fill their tables.
+ * Each set starts with the table of the previous set and replaces the kernels that it improves.
+ */
+#ifndef QRT_NEON_H
+#define QRT_NEON_H
+
+#include "qrt_kernels.h"
+
+#if defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(__ARM_BIG_ENDIAN)
+#define QRT_NEON 1
+#include <arm_neon.h>
+
+/* The instruction sets that one function may use; the rest of the file is baseline Armv8. */
+#define QRT_NEONDOT __attribute__((target("arch=armv8.2-a+dotprod")))
+#define QRT_NEONI8MM __attribute__((target("arch=armv8.2-a+dotprod+i8mm")))
+#define QRT_NEON_INLINE static inline __attribute__((always_inline))
+#endif
+
+/* Baseline Armv8 (Raspberry Pi 4); with dot products (Raspberry Pi 5, Graviton 2, Apple M1); with matrix products
+ * (Graviton 3, Apple M2). */
+void qrt_kernels_neon(qrt_kernels *kernels);
+void qrt_kernels_neondot(qrt_kernels *kernels);
+void qrt_kernels_neoni8mm(qrt_kernels *kernels);
+
+#endif
