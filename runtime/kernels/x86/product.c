@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* Sum of the weights and of their magnitudes, 32 at a time: sums of absolute differences from 0, of w + 128 and |w|. */
-QRT_AVX2 static void sum_weights(const int8_t *weights, ptrdiff_t size, int64_t *sum, int64_t *magnitude) {
+/* 32 at a time: sums of absolute differences from 0, of w + 128 and |w|. */
+QRT_AVX2 void qrt_product_sum_weights(const int8_t *weights, ptrdiff_t size, int64_t *sum, int64_t *magnitude) {
     const __m256i zero = _mm256_setzero_si256(), flip = _mm256_set1_epi8(-128);
     __m256i sums = zero, magnitudes = zero;
     int64_t s[4], m[4];
@@ -78,15 +78,14 @@ static void pack_block(const qrt_product *product, const int8_t *weights, int32_
     }
 }
 
-/* Fills the lanes of one block; returns the form that they need. */
-static int32_t pack_lanes(const qrt_conv2d_params *p, const qrt_product *product, int32_t first, int32_t count,
-                          qrt_lanes *lanes) {
+int32_t qrt_product_pack_lanes(const qrt_conv2d_params *p, const qrt_product *product, int32_t first, int32_t count,
+                               qrt_lanes *lanes) {
     ptrdiff_t filter_size = (ptrdiff_t)product->runs * product->run_size;
     int32_t zero_point = p->x_zero_point + (product->signed_input ? 0 : 128), form = 0;
     memset(lanes, 0, sizeof *lanes);
     for (int32_t i = 0; i < count; i++) {
         int64_t sum, magnitude;
-        sum_weights(p->weights + (first + i) * filter_size, filter_size, &sum, &magnitude);
+        qrt_product_sum_weights(p->weights + (first + i) * filter_size, filter_size, &sum, &magnitude);
         int64_t bias = p->requant.bias != NULL ? p->requant.bias[first + i] : 0;
         int64_t largest = magnitude * 255 + (bias < 0 ? -bias : bias);
         int32_t needed = qrt_lane_fill(lanes, i, &p->requant, first + i, -sum * zero_point, largest);
@@ -105,7 +104,7 @@ void qrt_product_pack(const qrt_conv2d_params *p, const qrt_product *described, 
     for (int32_t group = 0; group < p->groups; group++) {
         for (int32_t i = 0; i < channels; i += QRT_LANES, lanes++, weights += qrt_product_block(product)) {
             int32_t first = group * channels + i, count = channels - i < QRT_LANES ? channels - i : QRT_LANES;
-            int32_t form = pack_lanes(p, product, first, count, lanes);
+            int32_t form = qrt_product_pack_lanes(p, product, first, count, lanes);
             product->form = form > product->form ? form : product->form;
             pack_block(product, p->weights + first * filter_size, count, weights);
         }

@@ -84,6 +84,13 @@ static inline int32_t qrt_part_end(const qrt_conv2d_params *p) {
     return p->part.end > 0 ? p->part.end : p->out_channels / p->groups;
 }
 
+/* Sum of weights, and of their magnitudes. */
+void qrt_product_sum_weights(const int8_t *weights, ptrdiff_t size, int64_t *sum, int64_t *magnitude);
+
+/* Fills the lanes of one block, whose channels are `count` from `first` on; returns the form that they need. */
+int32_t qrt_product_pack_lanes(const qrt_conv2d_params *p, const qrt_product *product, int32_t first, int32_t count,
+                               qrt_lanes *lanes);
+
 /* Writes everything that `product` describes. */
 void qrt_product_pack(const qrt_conv2d_params *p, const qrt_product *product, void *packed);
 
