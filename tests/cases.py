@@ -527,6 +527,20 @@ def register_cases() -> Iterator[Case]:
         yield case(name, graphs.dwconv2d, (1, 3, 3, 66), 1, same, numbers=edge, weights=weights)
 
 
+def double_cases() -> Iterator[Case]:
+    """DOUBLE requantizations that round once: no second shift, or all negative numbers are clamped; and nearly so."""
+    layers: dict[str, tuple[Any, ...]] = {
+        "conv2d": (graphs.conv2d, (1, 12, 13, 2), 18, WINDOWS["1x1"]),
+        "dwconv2d": (graphs.dwconv2d, (1, 13, 12, 18), 1, WINDOWS["1x1"]),
+        "linear": (graphs.linear, (30, 2), 18),
+    }
+    shifts = (30, 31, 32, 33, 36, 38, (30, 31, 38), (31, 36), (32, 37))
+    for (name, layer), shift, multiplier in product(layers.items(), shifts, (2**30, 2**31 - 1, None)):
+        for y_zero_point, output_min in ((-128, -128), (-7, -7), (-7, -8), (5, -128)):
+            numbers = Numbers("DOUBLE", True, "int32", multiplier, shift, 3, y_zero_point, output_min)
+            yield case(f"{name} DOUBLE {multiplier} shift {shift} {y_zero_point} {output_min}", *layer, numbers=numbers)
+
+
 def wide_cases() -> Iterator[Case]:
     """Weights that are more than the input, which threads share by channels."""
     for channels in (128, 192, 200, 256, 320):
@@ -552,6 +566,7 @@ def immense_cases() -> Iterator[Case]:
 
 
 CASES: tuple[Case, ...] = (
+    *double_cases(),
     *wide_cases(),
     *conv2d_cases(),
     *dwconv2d_cases(),

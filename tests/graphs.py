@@ -51,14 +51,14 @@ class Numbers:
     bias : str
         ``"none"``, ``"int32"``, ``"addend"``, or the largest that the rules allow: ``"edge"``, ``"addend edge"``.
     multiplier, shift : int or None
-        None: drawn so that outputs spread over the whole range.
+        None: drawn so that outputs spread over the whole range. Channels take several shifts in turn.
     """
 
     rounding: str = "SINGLE"
     per_channel: bool = True
     bias: str = "int32"
     multiplier: int | None = None
-    shift: int | None = None
+    shift: int | tuple[int, ...] | None = None
     x_zero_point: int = -5
     y_zero_point: int = 3
     output_min: int = -128
@@ -78,7 +78,7 @@ def draw_requant(rng: Rng, numbers: Numbers, largest: Array, terms: int) -> Requ
     shift = np.full(count, typical.bit_length() + 24) + rng.integers(0, 2, count)
     multiplier = rng.integers(2**30, 2**31, count)
     if numbers.shift is not None:
-        shift = np.full(count, numbers.shift)
+        shift = np.resize(numbers.shift, count)
     if numbers.multiplier is not None:
         multiplier = np.full(count, numbers.multiplier)
     bias = addend = None

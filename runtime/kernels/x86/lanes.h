@@ -9,7 +9,16 @@
  *   DOUBLE  high_mul((acc + bias) * 2^l, m) = high(acc * 2^k * m + bias * 2^k * m + 2^31)     k = l + 1
  *           y = (that + round - (1 when it is negative) + y_zero_point * 2^right) >> right
  *
- * where `acc * 2^k` is an int32 and the sum an int64, both proved when the lanes are filled. A kernel may sum
+ * DOUBLE is SINGLE where the term of the sign makes no difference: when shift <= 31, since then nothing is rounded a
+ * second time, and when output_min >= y_zero_point, since then all negative numbers become output_min. A code c above
+ * y_zero_point is reached where
+ *
+ *   high_mul(acc + bias, m) + 2^(right - 1) >= (c - y_zero_point) * 2^right                     right = shift - 31
+ *   (acc + bias) * m + 2^30 + 2^(shift - 1) + y_zero_point * 2^shift >= c * 2^shift
+ *
+ * which is SINGLE's rounding and 2^30.
+ *
+ * Here `acc * 2^k` is an int32 and the sum an int64, both proved when the lanes are filled. A kernel may sum
  * other numbers than (x - x_zero_point) * w; the difference is the channel's `correction`, which is
  * added to the addend. All of it is arithmetic modulo 2^64: only the final sum must fit.
  */
@@ -39,42 +48,63 @@ typedef struct qrt_lanes {
     int32_t correction[QRT_LANES]; /* WIDE (with bias) and SLOW */
 } qrt_lanes;
 
-/* Fills one channel. `largest` is at least |acc| as the kernel sums it and at least |acc + correction| + |bias|.
- * Returns the simplest form that can compute the channel. */
-static inline int32_t qrt_lane_fill(qrt_lanes *lanes, int32_t lane, const qrt_requant *requant, int32_t channel,
-                                    int64_t correction, int64_t largest) {
-    int32_t entry = channel * requant->step;
-    int64_t multiplier = requant->multiplier[entry], bias = requant->bias != NULL ? requant->bias[channel] : 0;
-    int32_t shift = requant->shift[entry];
-    int32_t left, right;
-    int64_t addend;
-    lanes->correction[lane] = (int32_t)(uint32_t)(uint64_t)(correction + (requant->wide ? bias : 0));
-    if (requant->wide) return QRT_LANES_WIDE;
-    if (requant->rounding == 0) {
-        qrt_channel single = qrt_requant_channel(requant, channel);
-        uint64_t size = single.addend < 0 ? 0 - (uint64_t)single.addend : (uint64_t)single.addend;
-        left = shift < 32 ? 32 - shift : 0;
-        right = shift + left - 32;
-        /* Unsigned, since `largest` is a looser bound than the file's rules. */
-        uint64_t reach = (uint64_t)largest * (uint64_t)multiplier + size;
-        if (left > 30 || (left > 0 && reach >> 31 >= (uint64_t)1 << shift)) return QRT_LANES_SLOW;
-        addend = (int64_t)(((uint64_t)single.addend + (uint64_t)correction * (uint64_t)multiplier) << left);
-    } else {
-        int64_t y_zero_point = requant->y_zero_point;
-        left = shift < 31 ? 32 - shift : 1;
-        right = shift > 31 ? shift - 31 : 0;
-        if (right > 22 || left > 30) return QRT_LANES_SLOW;
-        lanes->round[lane] = (int32_t)(qrt_round(right) + y_zero_point * ((int64_t)1 << right));
-        lanes->sign_shift[lane] = right > 0 ? 31 : 32;
-        addend = (int64_t)((((uint64_t)(bias + correction) * (uint64_t)multiplier) << left) + ((uint64_t)1 << 31));
-    }
+/* DOUBLE's second shift is at most this. */
+#define QRT_LANES_RIGHT 22
+
+/* SINGLE, or a DOUBLE that is SINGLE. Returns QRT_LANES_SLOW if neither can compute the channel. */
+static inline int32_t qrt_lane_fill_single(qrt_lanes *lanes, int32_t lane, const qrt_requant *requant, int32_t channel,
+                                           int64_t correction, int64_t largest) {
+    qrt_requant once = *requant;
+    int32_t shift = requant->shift[channel * requant->step], twice = requant->rounding == 1 && shift > 31;
+    if (twice && (shift > 31 + QRT_LANES_RIGHT || requant->output_min < requant->y_zero_point)) return QRT_LANES_SLOW;
+    once.rounding = 0;
+    qrt_channel single = qrt_requant_channel(&once, channel);
+    if (twice) single.addend += (int64_t)1 << 30;
+    int32_t left = shift < 32 ? 32 - shift : 0;
+    uint64_t size = single.addend < 0 ? 0 - (uint64_t)single.addend : (uint64_t)single.addend;
+    /* Unsigned, since `largest` is a looser bound than the file's rules. */
+    uint64_t multiplier = (uint64_t)single.multiplier, reach = (uint64_t)largest * multiplier + size;
+    if (left > 30 || (left > 0 && reach >> 31 >= (uint64_t)1 << shift)) return QRT_LANES_SLOW;
     if (largest >= (int64_t)1 << (31 - left)) return QRT_LANES_SLOW;
+    lanes->multiplier[lane] = single.multiplier;
+    (lane % 2 ? lanes->odd : lanes->even)[lane / 2] =
+        (int64_t)(((uint64_t)single.addend + (uint64_t)correction * multiplier) << left);
+    lanes->shift[lane] = shift + left - 32;
+    lanes->left[lane] = left;
+    /* As DOUBLE, if another channel is. */
+    lanes->round[lane] = 0;
+    lanes->sign_shift[lane] = 32;
+    return left > 0 ? QRT_LANES_SINGLE_LEFT : QRT_LANES_SINGLE;
+}
+
+static inline int32_t qrt_lane_fill_double(qrt_lanes *lanes, int32_t lane, const qrt_requant *requant, int32_t channel,
+                                           int64_t correction, int64_t largest) {
+    int32_t entry = channel * requant->step, shift = requant->shift[entry];
+    int64_t multiplier = requant->multiplier[entry], bias = requant->bias != NULL ? requant->bias[channel] : 0;
+    int32_t left = shift < 31 ? 32 - shift : 1, right = shift > 31 ? shift - 31 : 0;
+    if (right > QRT_LANES_RIGHT || left > 30 || largest >= (int64_t)1 << (31 - left)) return QRT_LANES_SLOW;
     lanes->multiplier[lane] = (int32_t)multiplier;
-    (lane % 2 ? lanes->odd : lanes->even)[lane / 2] = addend;
+    (lane % 2 ? lanes->odd : lanes->even)[lane / 2] =
+        (int64_t)((((uint64_t)(bias + correction) * (uint64_t)multiplier) << left) + ((uint64_t)1 << 31));
     lanes->shift[lane] = right;
     lanes->left[lane] = left;
-    if (requant->rounding == 1) return QRT_LANES_DOUBLE;
-    return left > 0 ? QRT_LANES_SINGLE_LEFT : QRT_LANES_SINGLE;
+    lanes->round[lane] = (int32_t)(qrt_round(right) + (int64_t)requant->y_zero_point * ((int64_t)1 << right));
+    lanes->sign_shift[lane] = right > 0 ? 31 : 32;
+    return QRT_LANES_DOUBLE;
+}
+
+/* Fills one channel. `largest` is at least |acc| as the kernel sums it and at least |acc + correction| + |bias|.
+ * Returns the simplest form that can compute the channel; those up to DOUBLE can then be computed as DOUBLE, too. */
+static inline int32_t qrt_lane_fill(qrt_lanes *lanes, int32_t lane, const qrt_requant *requant, int32_t channel,
+                                    int64_t correction, int64_t largest) {
+    int64_t bias = requant->wide && requant->bias != NULL ? requant->bias[channel] : 0;
+    lanes->correction[lane] = (int32_t)(uint32_t)(uint64_t)(correction + bias);
+    if (requant->wide) return QRT_LANES_WIDE;
+    int32_t form = qrt_lane_fill_single(lanes, lane, requant, channel, correction, largest);
+    if (form == QRT_LANES_SLOW && requant->rounding == 1) {
+        form = qrt_lane_fill_double(lanes, lane, requant, channel, correction, largest);
+    }
+    return form;
 }
 
 #endif

@@ -162,13 +162,15 @@ static int32_t scale_down(int32_t multiplier, int32_t shift, int32_t y_zero_poin
     requant.shift = &places;
     requant.rounding = 1;
     requant.y_zero_point = y_zero_point;
+    requant.output_min = INT32_MIN;
+    requant.output_max = INT32_MAX;
     return requant8_uniform(&requant, largest, r);
 }
 
 QRT_AVX2 static int tflite_sum_of(const qrt_add_params *p, tflite_sum *k) {
-    if (scale_down(p->a_multiplier, p->a_shift, 0, 255 << 20, &k->a) != QRT_LANES_DOUBLE) return 0;
-    if (scale_down(p->b_multiplier, p->b_shift, 0, 255 << 20, &k->b) != QRT_LANES_DOUBLE) return 0;
-    if (scale_down(p->y_multiplier, p->y_shift, p->y_zero_point, 510 << 20, &k->y) != QRT_LANES_DOUBLE) return 0;
+    if (scale_down(p->a_multiplier, p->a_shift, 0, 255 << 20, &k->a) > QRT_LANES_DOUBLE) return 0;
+    if (scale_down(p->b_multiplier, p->b_shift, 0, 255 << 20, &k->b) > QRT_LANES_DOUBLE) return 0;
+    if (scale_down(p->y_multiplier, p->y_shift, p->y_zero_point, 510 << 20, &k->y) > QRT_LANES_DOUBLE) return 0;
     k->a_zero_point = _mm256_set1_epi32(p->a_zero_point);
     k->b_zero_point = _mm256_set1_epi32(p->b_zero_point);
     k->b_sign = _mm256_set1_epi32(p->b_sign);

@@ -100,12 +100,13 @@ static int8_t weight_of(const qrt_conv2d_params *p, const qrt_depthwise *of, int
     return p->weights[((ptrdiff_t)filter_y * p->filter_width + filter_x) * p->out_channels + channel];
 }
 
-/* Whether SINGLE_BIASED or DOUBLE_BIASED can compute a channel that SINGLE or DOUBLE can. */
-static int can_be_biased(const qrt_requant *requant, int32_t channel) {
+/* Whether SINGLE_BIASED or DOUBLE_BIASED can compute a channel that `form` can. A DOUBLE that is SINGLE cannot: what is
+ * added to its upper half leaves 2^30. */
+static int can_be_biased(const qrt_requant *requant, int32_t channel, int32_t form) {
     int32_t shift = requant->shift[channel * requant->step], multiplier = requant->multiplier[channel * requant->step];
     if (shift > 53) return 0;
-    if (requant->rounding == 0) return requant->addend == NULL && shift > 32;
-    return shift > 31 && (multiplier == 0 || multiplier >= 1 << 30);
+    if (form == QRT_LANES_SINGLE) return requant->rounding == 0 && requant->addend == NULL && shift > 32;
+    return form == QRT_LANES_DOUBLE && shift > 31 && (multiplier == 0 || multiplier >= 1 << 30);
 }
 
 /* A product that the shift drops need not be summed. */
@@ -140,6 +141,7 @@ static void bias_lane(const qrt_requant *requant, int32_t byte, int32_t channel,
     if (requant->rounding == 0) {
         lanes->round[lane] = round;
     } else {
+        lanes->shift[lane] = right;
         lanes->multiplier[lane] = (int32_t)(2 * (uint32_t)requant->multiplier[entry]);
         (lane % 2 ? lanes->odd : lanes->even)[lane / 2] = ((int64_t)1 << 31) + round * ((int64_t)1 << 32);
     }
@@ -161,17 +163,18 @@ static void pack_weights(const qrt_conv2d_params *p, const qrt_depthwise *of, in
 void qrt_depthwise_pack(const void *params, void *packed) {
     const qrt_conv2d_params own = qrt_depthwise_params(params), *p = &own;
     qrt_depthwise of = make_plan(p);
-    int32_t size = of.group * p->out_channels, biased = 1;
+    int32_t size = of.group * p->out_channels;
     memset(packed, 0, qrt_depthwise_packed_size(p));
     for (int32_t i = 0; i < size; i++) {
         int32_t channel = i % p->out_channels;
         int8_t *to = weights_of(&of, packed, i / 64);
         int32_t form = pack_lane(p, i % 64, channel, lanes_of(packed, i / 64), (int32_t *)to);
         if (form > of.form) of.form = form;
-        biased = biased && can_be_biased(&p->requant, channel);
         pack_weights(p, &of, i % 64, channel, to + 256);
     }
-    if (biased && (of.form == QRT_LANES_SINGLE || of.form == QRT_LANES_DOUBLE)) {
+    int32_t biased = 1;
+    for (int32_t i = 0; i < p->out_channels; i++) biased = biased && can_be_biased(&p->requant, i, of.form);
+    if (biased) {
         of.form = of.form == QRT_LANES_SINGLE ? SINGLE_BIASED : DOUBLE_BIASED;
         for (int32_t i = 0; i < size; i++) {
             int32_t *start = (int32_t *)weights_of(&of, packed, i / 64);

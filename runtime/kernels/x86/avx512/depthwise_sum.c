@@ -198,7 +198,9 @@ QRT_AVX512 QRT_INLINE void sum_beside(const qrt_depthwise_block *b, const int co
 }
 
 /* The forms that nearly all layers have are requantized in registers. */
-static int in_registers(int32_t form) { return form == SINGLE_BIASED || form == DOUBLE_BIASED; }
+static int in_registers(int32_t form) {
+    return form == QRT_LANES_SINGLE || form == SINGLE_BIASED || form == DOUBLE_BIASED;
+}
 
 #define BY_FORM(name, sum, ...)                                                                                        \
     QRT_AVX512 static void name(const qrt_depthwise_block *b) {                                                        \
@@ -206,6 +208,8 @@ static int in_registers(int32_t form) { return form == SINGLE_BIASED || form == 
             sum(b, __VA_ARGS__, SINGLE_BIASED);                                                                        \
         } else if (b->form == DOUBLE_BIASED) {                                                                         \
             sum(b, __VA_ARGS__, DOUBLE_BIASED);                                                                        \
+        } else if (b->form == QRT_LANES_SINGLE) {                                                                      \
+            sum(b, __VA_ARGS__, QRT_LANES_SINGLE);                                                                     \
         } else {                                                                                                       \
             sum(b, __VA_ARGS__, TABLE);                                                                                \
         }                                                                                                              \
@@ -268,9 +272,6 @@ static void requantize_slowly(const qrt_depthwise_block *b) {
 
 QRT_AVX512 static void requantize(const qrt_depthwise_block *b) {
     switch (b->form) {
-    case QRT_LANES_SINGLE:
-        requantize_table(b, QRT_LANES_SINGLE);
-        break;
     case QRT_LANES_SINGLE_LEFT:
         requantize_table(b, QRT_LANES_SINGLE_LEFT);
         break;
