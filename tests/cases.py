@@ -81,6 +81,15 @@ def conv2d_cases() -> Iterator[Case]:
             if min(window.output_shape(shape, 1)) < 1:
                 continue
             yield case(f"conv2d {name} {shape} to {outside}", graphs.conv2d, shape, outside, window)
+    # Positions and channels that a set may compute in parts: rows, strips and blocks of each size.
+    for shape, outside, name in (
+        ((2, 7, 9, 300), 20, "1x1"),
+        ((1, 9, 9, 600), 150, "1x1"),
+        ((1, 3, 17, 20), 80, "3x3 same"),
+        ((1, 3, 30, 5), 48, "3x3 same"),
+        ((2, 3, 3, 70), 130, "3x3 same"),
+    ):
+        yield case(f"conv2d {name} {shape} to {outside}", graphs.conv2d, shape, outside, WINDOWS[name])
     for weights, x_zero_point in product(("minimum", "maximum"), (-128, 127)):
         numbers = Numbers(x_zero_point=x_zero_point, y_zero_point=0)
         name = f"conv2d 3x3 40 to 16 weights {weights} zero point {x_zero_point}"
@@ -157,6 +166,7 @@ def linear_cases() -> Iterator[Case]:
         yield case(f"linear 33 to {outside}", graphs.linear, (1, 33), outside)
     for shape in ((11,), (5, 11), (2, 3, 11), (1, 2, 1, 3, 11)):
         yield case(f"linear {shape}", graphs.linear, shape, 6)
+    yield case("linear (3, 600) to 500", graphs.linear, (3, 600), 500)
     for name, numbers in WAYS.items():
         yield case(f"linear {name}", graphs.linear, (3, 40), 7, numbers=numbers)
     for rounding, shift, weights in product(("SINGLE", "DOUBLE"), (31, 54, 55, 62), ("random", "minimum")):

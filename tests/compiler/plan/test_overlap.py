@@ -9,7 +9,7 @@ import graphs
 import numpy as np
 import pytest
 from graphs import Window
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from overlaps import KINDS, between_copies, drawn, placed, shapes, sizes, windows
 
@@ -20,6 +20,7 @@ from qrt.compiler.plan.memory import ALIGNMENT, BY_POSITION, ONCE, Block, aligne
 
 
 @settings(max_examples=300, deadline=None)
+@example(kind="conv2d", shape=(2, 9, 6, 600), window=Window((1, 1)), seed=0)  # pointwise, in strips
 @given(kind=st.sampled_from(KINDS), shape=shapes, window=windows, seed=st.integers(0, 2**32))
 def test_same_bytes_over_the_input(kind: str, shape: tuple[int, ...], window: Window, seed: int) -> None:
     graph = between_copies(drawn(kind, shape, window, seed))

@@ -14,15 +14,32 @@
 #define FLIP 0x80 /* x ^ FLIP is x + 128 */
 #define UNIT 4
 
-/* Maximum positions at once, by blocks of channels: accumulators, weights and one input fit the 32 registers. */
-#define POSITIONS_4 6
-#define POSITIONS_2 12
-#define POSITIONS_1 16
+/* Maximum positions at once, by blocks of channels: accumulators, weights and one input fill the 32 registers. */
+#define MAX_BLOCKS 4
 #define MAX_POSITIONS 16
+static const int32_t most_positions[MAX_BLOCKS + 1] = {0, 16, 14, 9, 7};
 
-/* Scratch buffer: offsets of the runs, then the image, which may be read beyond its end. */
+/* Scratch buffer: offsets of the runs, then the image, of which the last chunk of a run may read beyond the end. */
 static size_t runs_size(const qrt_product *product) {
     return ((size_t)product->runs * sizeof(ptrdiff_t) + 63) / 64 * 64;
+}
+
+#define STRIP 28 /* positions, in whole tables of 7 and of 14 */
+
+/* Bytes of input that stay in the L1 cache beside weights. */
+#define NEAR_INPUT 16384
+
+/* Positions whose input is copied at once. Of a pointwise convolution these are as many as stay in the L1 cache, or
+ * more if the weights, which each copy reads again, are large. */
+static int32_t positions_at_once(const qrt_conv2d_params *p, const qrt_image *image) {
+    if (p->filter_height != 1 || p->filter_width != 1 || p->stride_y != 1 || p->stride_x != 1 || p->pad_top != 0 ||
+        p->pad_left != 0 || p->out_height != p->in_height || p->out_width != p->in_width) {
+        return image->count;
+    }
+    int64_t weights = (int64_t)p->out_channels * (p->in_channels / p->groups);
+    int64_t positions = (NEAR_INPUT + weights / 8) / image->step / STRIP * STRIP;
+    if (positions < STRIP) positions = STRIP;
+    return positions < image->count ? (int32_t)positions : image->count;
 }
 
 static size_t conv2d_scratch(const void *params) {
@@ -30,7 +47,9 @@ static size_t conv2d_scratch(const void *params) {
     if (p->packed == NULL) return qrt_conv2d_s8_scratch(p);
     qrt_product product = qrt_product_of(p, UNIT);
     qrt_image image = qrt_image_of(p);
-    return runs_size(&product) + image.size + (size_t)MAX_POSITIONS * (size_t)image.step + UNIT;
+    int32_t at_once = positions_at_once(p, &image);
+    if (at_once < image.count) image.size = (size_t)at_once * (size_t)image.step;
+    return runs_size(&product) + image.size + UNIT;
 }
 
 /* 0 if the portable kernel runs. */
@@ -46,11 +65,15 @@ static void conv2d_pack(const void *params, void *packed) {
     qrt_product_pack(params, &product, packed);
 }
 
+/* sum += x * w, for registers that would not all fit: w stays in memory. */
+#define ADD_PRODUCT_OF_MEMORY(sum, x, w) __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "m"(*(const __m512i *)(w)))
+
 /* acc [positions][blocks * 16] for `positions` positions from x on. Both counts are constants. */
 QRT_AVX512 QRT_INLINE void multiply(const qrt_product *product, const ptrdiff_t *runs, const uint8_t *x, ptrdiff_t step,
                                     const int8_t *weights, int32_t *acc, const int positions, const int blocks) {
-    __m512i sum[MAX_POSITIONS][4];
+    __m512i sum[MAX_POSITIONS][MAX_BLOCKS];
     ptrdiff_t block_size = qrt_product_block(product);
+    const int loaded = positions * blocks + blocks + 1 > 32 ? blocks - 1 : blocks;
     QRT_UNROLL
     for (int m = 0; m < positions; m++) {
         QRT_UNROLL
@@ -59,16 +82,17 @@ QRT_AVX512 QRT_INLINE void multiply(const qrt_product *product, const ptrdiff_t 
     for (int32_t run = 0; run < product->runs; run++) {
         const uint8_t *from = x + runs[run];
         for (int32_t chunk = 0; chunk < product->chunks; chunk++, from += UNIT, weights += 64) {
-            __m512i w[4];
+            __m512i w[MAX_BLOCKS];
             QRT_UNROLL
-            for (int n = 0; n < blocks; n++) w[n] = _mm512_load_si512(weights + n * block_size);
+            for (int n = 0; n < loaded; n++) w[n] = _mm512_load_si512(weights + n * block_size);
             QRT_UNROLL
             for (int m = 0; m < positions; m++) {
                 int32_t quad;
                 memcpy(&quad, from + m * step, sizeof quad);
                 __m512i all = _mm512_set1_epi32(quad);
                 QRT_UNROLL
-                for (int n = 0; n < blocks; n++) sum[m][n] = _mm512_dpbusd_epi32(sum[m][n], all, w[n]);
+                for (int n = 0; n < loaded; n++) sum[m][n] = _mm512_dpbusd_epi32(sum[m][n], all, w[n]);
+                if (loaded < blocks) ADD_PRODUCT_OF_MEMORY(sum[m][loaded], all, weights + loaded * block_size);
             }
         }
     }
@@ -79,50 +103,92 @@ QRT_AVX512 QRT_INLINE void multiply(const qrt_product *product, const ptrdiff_t 
     }
 }
 
-/* All positions of one image for `blocks` blocks of channels. */
-QRT_AVX512 QRT_INLINE void conv2d_blocks(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs,
-                                         const uint8_t *x, const int8_t *weights, qrt_emit_place place,
-                                         const int positions, const int blocks) {
-    QRT_ALIGNED int32_t acc[(MAX_POSITIONS + QRT_EMIT_ROWS) * 64];
-    for (int32_t q = 0; q < image->count; q += positions, x += (ptrdiff_t)positions * image->step) {
-        int32_t left = image->count - q;
-        multiply(e->product, runs, x, image->step, weights, acc, positions, blocks);
-        qrt_emission table = {acc, q, left < positions ? left : positions};
-        emit(e, &table, positions, place, blocks);
+typedef void multiply_function(const qrt_product *product, const ptrdiff_t *runs, const uint8_t *x, ptrdiff_t step,
+                               const int8_t *weights, int32_t *acc);
+#define X(positions, blocks)                                                                                           \
+    QRT_AVX512 static void multiply_##blocks##_##positions(const qrt_product *product, const ptrdiff_t *runs,          \
+                                                           const uint8_t *x, ptrdiff_t step, const int8_t *weights,    \
+                                                           int32_t *acc) {                                             \
+        multiply(product, runs, x, step, weights, acc, positions, blocks);                                             \
     }
+#define UP_TO_7(blocks) X(1, blocks) X(2, blocks) X(3, blocks) X(4, blocks) X(5, blocks) X(6, blocks) X(7, blocks)
+#define UP_TO_9(blocks) UP_TO_7(blocks) X(8, blocks) X(9, blocks)
+#define UP_TO_14(blocks) UP_TO_9(blocks) X(10, blocks) X(11, blocks) X(12, blocks) X(13, blocks) X(14, blocks)
+#define UP_TO_16(blocks) UP_TO_14(blocks) X(15, blocks) X(16, blocks)
+UP_TO_16(1)
+UP_TO_14(2)
+UP_TO_9(3)
+UP_TO_7(4)
+#undef X
+#define X(positions, blocks) multiply_##blocks##_##positions,
+static multiply_function *const multiply_of[MAX_BLOCKS + 1][MAX_POSITIONS + 1] = {
+    {0}, {0, UP_TO_16(1)}, {0, UP_TO_14(2)}, {0, UP_TO_9(3)}, {0, UP_TO_7(4)}};
+#undef X
+
+/* Positions to compute: rows of `width` positions, `pitch` bytes apart; the outputs begin at `position`. */
+typedef struct span {
+    const uint8_t *x;
+    int32_t rows, width, position;
+    ptrdiff_t pitch;
+} span;
+
+/* Relative time of a span. A table of few positions takes as long as loading its weights, and one of less than 8 sums
+ * as long as they wait for each other. */
+static int64_t span_cost(span s, int32_t blocks) {
+    int32_t tiles = (s.width + most_positions[blocks] - 1) / most_positions[blocks], least = blocks == 1 ? 8 : 4;
+    return (int64_t)s.rows * (2 * (tiles * least > s.width ? tiles * least : s.width) + tiles);
 }
 
-QRT_AVX512 static void conv2d_4(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs, const uint8_t *x,
-                                const int8_t *weights, qrt_emit_place place) {
-    conv2d_blocks(e, image, runs, x, weights, place, POSITIONS_4, 4);
+QRT_AVX512 static void emit_table(const qrt_emitter *e, qrt_emission table, qrt_emit_place place, int32_t blocks) {
+    if (blocks == 4) emit(e, &table, table.rows, place, 4);
+    if (blocks == 3) emit(e, &table, table.rows, place, 3);
+    if (blocks == 2) emit(e, &table, table.rows, place, 2);
+    if (blocks == 1) emit(e, &table, table.rows, place, 1);
 }
 
-QRT_AVX512 static void conv2d_2(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs, const uint8_t *x,
-                                const int8_t *weights, qrt_emit_place place) {
-    conv2d_blocks(e, image, runs, x, weights, place, POSITIONS_2, 2);
+/* All positions of a span for `blocks` blocks of channels. A table is requantized after the next one is computed: by
+ * then it is in memory, and the two overlap. */
+QRT_AVX512 static void conv2d_blocks(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs, span s,
+                                     const int8_t *weights, qrt_emit_place place, int32_t blocks) {
+    /* A table has at most 448 numbers. Loads from the one would wait for stores at the other's same place of a page. */
+    QRT_ALIGNED int32_t acc[2][512];
+    const int32_t most = most_positions[blocks];
+    span by_row = {s.x, e->p->out_height, e->p->out_width, 0, image->pitch};
+    qrt_emitter all = *e;
+    if (s.width > e->out_width && span_cost(by_row, blocks) < span_cost(s, blocks)) {
+        s = by_row;
+        all.width = all.out_width = s.rows * s.width;
+    }
+    int32_t tiles = (s.width + most - 1) / most, small = s.width / tiles, bigger = s.width % tiles;
+    qrt_emission table = {NULL, 0, 0};
+    for (int32_t row = 0, turn = 0; row < s.rows; row++) {
+        const uint8_t *from = s.x + row * s.pitch;
+        for (int32_t tile = 0; tile < tiles; tile++, turn ^= 1) {
+            int32_t positions = small + (tile < bigger);
+            multiply_of[blocks][positions](e->product, runs, from, image->step, weights, acc[turn]);
+            emit_table(&all, table, place, blocks);
+            table = (qrt_emission){acc[turn], s.position, positions};
+            from += positions * (ptrdiff_t)image->step;
+            s.position += positions;
+        }
+    }
+    emit_table(&all, table, place, blocks);
 }
 
-QRT_AVX512 static void conv2d_1(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs, const uint8_t *x,
-                                const int8_t *weights, qrt_emit_place place) {
-    conv2d_blocks(e, image, runs, x, weights, place, POSITIONS_1, 1);
-}
-
-QRT_AVX512 static void conv2d_group(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs,
-                                    const uint8_t *x, int32_t group) {
+QRT_AVX512 static void conv2d_group(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs, span s,
+                                    int32_t group) {
     const qrt_product *product = e->product;
     int32_t channels = e->p->out_channels / product->groups, end = qrt_part_end(e->p);
     ptrdiff_t block_size = qrt_product_block(product), first = (ptrdiff_t)group * product->blocks;
     const int8_t *weights = qrt_product_weights(product) + first * block_size;
     const qrt_lanes *lanes = qrt_product_lanes(product) + first;
+    s.x += (ptrdiff_t)group * (e->p->in_channels / e->p->groups);
     for (int32_t block = e->p->part.begin / QRT_LANES, at_once; block * QRT_LANES < end; block += at_once) {
         int32_t left = end - block * QRT_LANES, blocks = (left + QRT_LANES - 1) / QRT_LANES;
-        at_once = blocks >= 4 ? 4 : blocks == 3 ? 2 : blocks;
+        at_once = blocks == 5 ? 3 : blocks < 4 ? blocks : 4; /* one block alone is slow */
         qrt_emit_place place = {lanes + block, group * channels + block * QRT_LANES, left};
         if (left > at_once * QRT_LANES) place.channels = at_once * QRT_LANES;
-        const int8_t *w = weights + block * block_size;
-        if (at_once == 4) conv2d_4(e, image, runs, x, w, place);
-        if (at_once == 2) conv2d_2(e, image, runs, x, w, place);
-        if (at_once == 1) conv2d_1(e, image, runs, x, w, place);
+        conv2d_blocks(e, image, runs, s, weights + block * block_size, place, at_once);
     }
 }
 
@@ -141,10 +207,18 @@ QRT_AVX512 static void conv2d_run(const void *params, const int8_t *const *input
         int32_t taps = product->runs / p->filter_height; /* 1, or each filter position is a run of its own */
         runs[run] = qrt_image_tap(&image, p, run / taps, run % taps);
     }
+    const __m512i flips = _mm512_set1_epi8((char)FLIP);
+    int32_t at_once = positions_at_once(p, &image);
     for (int32_t n = 0; n < p->batch; n++) {
-        image_copy(&image, p, inputs[0] + (ptrdiff_t)n * p->in_height * p->in_width * p->in_channels, FLIP, copy);
-        for (int32_t group = 0; group < p->groups; group++) {
-            conv2d_group(&e, &image, runs, copy + (ptrdiff_t)group * (p->in_channels / p->groups), group);
+        const int8_t *x = inputs[0] + (ptrdiff_t)n * p->in_height * p->in_width * p->in_channels;
+        for (int32_t first = 0; first < image.count; first += at_once) {
+            span s = {copy, 1, image.count - first < at_once ? image.count - first : at_once, first, 0};
+            if (at_once < image.count) {
+                copy_flipped(copy, x + (ptrdiff_t)first * image.step, (ptrdiff_t)s.width * image.step, flips);
+            } else {
+                image_copy(&image, p, x, FLIP, copy);
+            }
+            for (int32_t group = 0; group < p->groups; group++) conv2d_group(&e, &image, runs, s, group);
         }
         ptrdiff_t size = p->requant.wide ? 4 : 1;
         e.output += size * p->out_height * p->out_width * p->out_channels;
@@ -189,8 +263,10 @@ QRT_AVX512 QRT_INLINE void multiply_row(const uint8_t *x, int32_t quads, const i
     }
 }
 
-/* With this many rows or more, linear runs as a convolution. */
-#define CONV2D_ROWS 4
+/* Whether linear runs as a convolution, which reads weights once for several rows. */
+static int as_conv2d(const qrt_linear_params *p) {
+    return p->rows >= 4 || (p->rows > 1 && (int64_t)p->in_features * p->out_features >= 1 << 18);
+}
 
 static size_t linear_packed_size(const void *params) {
     qrt_conv2d_params conv = qrt_linear_as_conv2d(params);
@@ -247,7 +323,7 @@ QRT_AVX512 static void linear_run(const void *params, const int8_t *const *input
         qrt_linear_s8(params, inputs, output, scratch);
         return;
     }
-    if (p->rows >= CONV2D_ROWS) {
+    if (as_conv2d(p)) {
         conv2d_run(&conv, inputs, output, scratch);
         return;
     }

@@ -1,6 +1,6 @@
 /* emit.h: from a table of accumulators to the output of a convolution, with AVX-512.
  *
- * A kernel computes `rows` positions of `blocks` (1, 2 or 4) times 16 channels into int32 [rows][16 * blocks]; they
+ * A kernel computes `rows` positions of `blocks` (1 to 4) times 16 channels into int32 [rows][16 * blocks]; they
  * are requantized and stored here, 64 at a time: positions between the rows of an image are no output, and the last
  * block of a group may have fewer channels.
  */
@@ -45,21 +45,26 @@ QRT_AVX512 QRT_INLINE void emit_run(const qrt_conv2d_params *p, const int32_t *a
     requant16 r[4];
     for (int i = 0; i < blocks; i++) r[i] = requant16_load(place.lanes + i);
     ptrdiff_t stride = p->out_channels;
-    const int at_once = 4 / blocks, wide = 16 * blocks;
+    const int at_once = 4 / blocks, wide = 16 * blocks, sums = at_once * blocks;
     uint64_t mask = channel_mask(place.channels);
-    int dense = stride == wide && place.channels == wide;
+    int dense_row = place.channels == wide, dense = dense_row && stride == wide;
     __m512i lowest = _mm512_set1_epi8((char)p->requant.output_min);
     __m512i highest = _mm512_set1_epi8((char)p->requant.output_max);
-    for (int32_t row = 0; row < rows; row += at_once, acc += 64, y += at_once * stride) {
+    for (int32_t row = 0; row < rows; row += at_once, acc += 16 * sums, y += at_once * stride) {
         __m512i v[4];
         QRT_UNROLL
-        for (int i = 0; i < 4; i++) {
-            v[i] = requant16_apply(_mm512_loadu_si512(acc + 16 * i), &r[i % blocks], form);
+        for (int i = 0; i < sums; i++) {
+            __m512i odd, all = _mm512_loadu_si512(acc + 16 * i);
+            __asm__("vmovshdup %1, %0" : "=v"(odd) : "m"(*(const __m512i *)(const void *)(acc + 16 * i)));
+            v[i] = requant16_apply_pair(all, odd, &r[i % blocks], form);
         }
+        if (sums == 3) v[3] = v[2];
         __m512i codes = narrow64(v[0], v[1], v[2], v[3]);
         codes = _mm512_min_epi8(_mm512_max_epi8(codes, lowest), highest);
         int32_t left = rows - row;
-        if (blocks == 4) {
+        if (blocks == 4 && dense_row) {
+            _mm512_storeu_si512(y, codes);
+        } else if (blocks >= 3) {
             _mm512_mask_storeu_epi8(y, mask, codes);
         } else if (dense && left >= at_once) {
             _mm512_storeu_si512(y, codes);
