@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 FORMAT_VERSION: int
 SETS: tuple[str, ...]
+ENCODINGS: tuple[str, ...]
 ABSENT: dict[str, str]
 OPERATORS: tuple[str, ...]
 

@@ -31,7 +31,9 @@ from libc.string cimport memcpy, memmove
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from crc32 cimport qrt_crc32_quick
-from dispatch cimport QRT_SET_COUNT, qrt_set_fill, qrt_set_missing, qrt_set_name, qrt_set_peak, qrt_set_speed
+from dispatch cimport (
+    QRT_ENCODING_COUNT, QRT_SET_COUNT, qrt_set_fill, qrt_set_missing, qrt_set_name, qrt_set_peak, qrt_set_speed
+)
 from qrt_kernels cimport qrt_kernel_row, qrt_kernels
 from qrt_model cimport (
     QRT_DOUBLE,
@@ -101,10 +103,10 @@ cdef dict PLACES = {
     QRT_IN_TEST_VECTOR: "in test vector",
 }
 
-cdef qrt_kernels tables[QRT_SET_COUNT]
+cdef qrt_kernels tables[QRT_SET_COUNT + QRT_ENCODING_COUNT]
 cdef dict numbers = {}
 cdef dict absent = {}
-for number in range(QRT_SET_COUNT):
+for number in range(QRT_SET_COUNT + QRT_ENCODING_COUNT):
     set_name = qrt_set_name(number).decode("utf-8")
     if qrt_set_missing(number) == NULL:
         qrt_set_fill(number, &tables[number])
@@ -112,15 +114,17 @@ for number in range(QRT_SET_COUNT):
     else:
         absent[set_name] = qrt_set_missing(number).decode("utf-8")
 
-# From the slowest to the quickest; the last is the default.
-SETS = ("reference", *numbers)
+# From the slowest to the quickest; the last is the default. Behind them stand the encodings of a set, for tests.
+cdef tuple names = tuple([qrt_set_name(number).decode("utf-8") for number in range(QRT_SET_COUNT)])
+SETS = ("reference", *[name for name in names if name in numbers])
+ENCODINGS = tuple([name for name in numbers if name not in names])
 # The sets that this machine lacks: name to reason.
-ABSENT = absent
+ABSENT = {name: absent[name] for name in names if name in absent}
 
 
 def refusal(str name):
     """Why there is no kernel set `name` here: a sentence, empty when there is."""
-    if name in SETS:
+    if name in SETS or name in ENCODINGS:
         return ""
     if name in absent:
         return f"no kernel set {name!r} here: {absent[name]}; this machine has {', '.join(SETS)}"
@@ -146,7 +150,7 @@ def kernel_owners(str name):
     owners = dict.fromkeys(OPERATORS, name)
     if name == "reference":
         return owners
-    for other_name in reversed(list(numbers)[:list(numbers).index(name)]):
+    for other_name in reversed(SETS[1:SETS.index(name)]):
         other = find_kernels(other_name)
         for number, op in enumerate(OPERATORS, start=1):
             if qrt_kernel_row(kernels, number).run == qrt_kernel_row(other, number).run:

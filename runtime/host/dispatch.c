@@ -6,6 +6,7 @@
 #include "host/dispatch.h"
 
 #include "arm/neon/neon.h"
+#include "x86/avxvnni/avxvnni.h"
 #include "x86/peak.h"
 #include "x86/x86.h"
 
@@ -18,7 +19,9 @@
 #define ECX_VNNI (1u << 11)
 #define EDX_AMX ((1u << 24) | (1u << 25)) /* TILE, INT8 */
 #define ECX1_OSXSAVE (1u << 27)
-#define EAX_AVX_VNNI (1u << 4) /* of leaf 7, subleaf 1 */
+/* Of leaf 7, subleaf 1. */
+#define EAX_AVX_VNNI (1u << 4)
+#define EDX_AVX_VNNI_INT8 (1u << 4)
 
 /* Register states saved by the operating system: XMM and YMM; opmask and ZMM; tile configuration and data. */
 #define STATE_AVX 0x6u
@@ -27,17 +30,17 @@
 
 typedef struct cpu {
     uint32_t ebx, ecx, edx; /* leaf 7 */
-    uint32_t eax_1;         /* leaf 7, subleaf 1 */
+    uint32_t eax_1, edx_1;  /* leaf 7, subleaf 1 */
     uint32_t states;
 } cpu;
 
 static cpu this_cpu(void) {
-    cpu found = {0, 0, 0, 0, 0};
+    cpu found = {0, 0, 0, 0, 0, 0};
     uint32_t eax, ebx, ecx, edx;
     if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & ECX1_OSXSAVE)) return found;
     __asm__("xgetbv" : "=a"(found.states), "=d"(edx) : "c"(0));
     (void)__get_cpuid_count(7, 0, &eax, &found.ebx, &found.ecx, &found.edx);
-    (void)__get_cpuid_count(7, 1, &found.eax_1, &ebx, &ecx, &edx);
+    (void)__get_cpuid_count(7, 1, &found.eax_1, &ebx, &ecx, &found.edx_1);
     return found;
 }
 
@@ -56,13 +59,25 @@ static const char *missing_avx512vnni(void) {
     return (c.states & STATE_AVX512) == STATE_AVX512 ? NULL : "the operating system does not save AVX-512 registers";
 }
 
-/* With either encoding: AVX-VNNI's, or that of AVX512-VNNI for half registers. */
-static const char *missing_avxvnni(void) {
+#ifdef QRT_AVXVNNI_COMPILED
+static const char *missing_vex(void) {
     const char *before = missing_avx2();
     if (before != NULL) return before;
-    if ((this_cpu().eax_1 & EAX_AVX_VNNI) || missing_avx512vnni() == NULL) return NULL;
-    return "this CPU has neither AVX-VNNI nor AVX512-VNNI";
+    return this_cpu().eax_1 & EAX_AVX_VNNI ? NULL : "this CPU has no AVX-VNNI";
 }
+#else
+static const char *missing_vex(void) { return "qrt was built with a compiler without AVX-VNNI support"; }
+#endif
+
+#ifdef QRT_AVXVNNIINT8_COMPILED
+static const char *missing_signed(void) {
+    const char *before = missing_vex();
+    if (before != NULL) return before;
+    return this_cpu().edx_1 & EDX_AVX_VNNI_INT8 ? NULL : "this CPU has no AVX-VNNI-INT8";
+}
+#else
+static const char *missing_signed(void) { return "qrt was built with a compiler without AVX-VNNI-INT8 support"; }
+#endif
 
 #if defined(__linux__) && defined(QRT_AMX_COMPILED)
 #include <sys/syscall.h>
@@ -91,11 +106,14 @@ static const char *missing_amx(void) { return "qrt was built with a compiler wit
 
 #else
 static const char *missing_avx2(void) { return "qrt was not built for x86-64"; }
-static const char *missing_avxvnni(void) { return missing_avx2(); }
+static const char *missing_vex(void) { return missing_avx2(); }
+static const char *missing_signed(void) { return missing_avx2(); }
 static const char *missing_avx512vnni(void) { return missing_avx2(); }
 static const char *missing_amx(void) { return missing_avx2(); }
 void qrt_kernels_avx2(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
-void qrt_kernels_avxvnni(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
+void qrt_kernels_avxvnni_vex(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
+void qrt_kernels_avxvnni_evex(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
+void qrt_kernels_avxvnni_signed(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
 void qrt_kernels_avx512vnni(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
 void qrt_kernels_amx(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
 #endif
@@ -119,16 +137,44 @@ static const char *missing_nothing(void) { return NULL; }
 /* For sets without instructions of their own. */
 static int64_t no_peak(int64_t rounds) { return 0 * rounds; }
 
-static const struct {
+/* A set, or an encoding of one. */
+typedef struct kernel_set {
     const char *name;
     const char *(*missing)(void);
     void (*fill)(qrt_kernels *kernels);
     int64_t (*peak)(int64_t rounds);
     int32_t speed;
-} sets[QRT_SET_COUNT] = {
+} kernel_set;
+
+/* The best first. */
+static const kernel_set encodings[QRT_ENCODING_COUNT] = {
+    {"avxvnni-signed", missing_signed, qrt_kernels_avxvnni_signed, qrt_peak_avxvnni_signed, 250000},
+    {"avxvnni-vex", missing_vex, qrt_kernels_avxvnni_vex, qrt_peak_avxvnni_vex, 250000},
+    {"avxvnni-evex", missing_avx512vnni, qrt_kernels_avxvnni_evex, qrt_peak_avxvnni_evex, 250000},
+};
+
+/* The first that this machine supports, NULL if there is none. */
+static const kernel_set *best_encoding(void) {
+    for (int32_t i = 0; i < QRT_ENCODING_COUNT; i++) {
+        if (encodings[i].missing() == NULL) return encodings + i;
+    }
+    return NULL;
+}
+
+static const char *missing_avxvnni(void) {
+    const char *before = missing_avx2();
+    if (before != NULL || best_encoding() != NULL) return before;
+    return "this CPU has neither AVX-VNNI nor AVX512-VNNI";
+}
+
+static void fill_avxvnni(qrt_kernels *kernels) { best_encoding()->fill(kernels); }
+
+static int64_t peak_avxvnni(int64_t rounds) { return best_encoding()->peak(rounds); }
+
+static const kernel_set sets[QRT_SET_COUNT] = {
     {"portable", missing_nothing, qrt_kernels_portable, no_peak, 30000},
     {"avx2", missing_avx2, qrt_kernels_avx2, qrt_peak_avx2, 150000},
-    {"avxvnni", missing_avxvnni, qrt_kernels_avxvnni, no_peak, 250000},
+    {"avxvnni", missing_avxvnni, fill_avxvnni, peak_avxvnni, 250000},
     {"avx512vnni", missing_avx512vnni, qrt_kernels_avx512vnni, qrt_peak_avx512vnni, 400000},
     {"amx", missing_amx, qrt_kernels_amx, qrt_peak_amx, 500000},
     {"neon", missing_neon, qrt_kernels_neon, no_peak, 60000},
@@ -136,12 +182,17 @@ static const struct {
     {"neoni8mm", missing_neoni8mm, qrt_kernels_neoni8mm, no_peak, 250000},
 };
 
-const char *qrt_set_name(int32_t set) { return sets[set].name; }
+/* By number: the sets, then the encodings. */
+static const kernel_set *numbered(int32_t number) {
+    return number < QRT_SET_COUNT ? sets + number : encodings + (number - QRT_SET_COUNT);
+}
 
-const char *qrt_set_missing(int32_t set) { return sets[set].missing(); }
+const char *qrt_set_name(int32_t set) { return numbered(set)->name; }
 
-void qrt_set_fill(int32_t set, qrt_kernels *kernels) { sets[set].fill(kernels); }
+const char *qrt_set_missing(int32_t set) { return numbered(set)->missing(); }
 
-int64_t qrt_set_peak(int32_t set, int64_t rounds) { return sets[set].peak(rounds); }
+void qrt_set_fill(int32_t set, qrt_kernels *kernels) { numbered(set)->fill(kernels); }
 
-int32_t qrt_set_speed(int32_t set) { return sets[set].speed; }
+int64_t qrt_set_peak(int32_t set, int64_t rounds) { return numbered(set)->peak(rounds); }
+
+int32_t qrt_set_speed(int32_t set) { return numbered(set)->speed; }

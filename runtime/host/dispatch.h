@@ -11,6 +11,10 @@ extern "C" {
 /* Sets are numbered from the slowest to the fastest of each family of processors; 0 is portable. */
 #define QRT_SET_COUNT 8
 
+/* Behind the sets are the encodings of avxvnni, the same kernels in other instructions: it is the best of them that the
+ * machine supports. They are for tests, which compare all that run. */
+#define QRT_ENCODING_COUNT 3
+
 const char *qrt_set_name(int32_t set);
 
 /* NULL if this machine supports `set`; otherwise the reason, as text for the user. */

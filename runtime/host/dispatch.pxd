@@ -6,6 +6,7 @@ from qrt_kernels cimport qrt_kernels
 cdef extern from "host/dispatch.h" nogil:
     enum:
         QRT_SET_COUNT
+        QRT_ENCODING_COUNT
 
     const char *qrt_set_name(int32_t set)
     const char *qrt_set_missing(int32_t set)

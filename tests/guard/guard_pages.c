@@ -530,12 +530,19 @@ static void use_faulty(qrt_kernels *kernels) {
     kernels->softmax.run = softmax_uses_scratch;
 }
 
+/* signed_emulated.c's, for CPUs with AVX2. */
+void qrt_kernels_signed_emulated(qrt_kernels *kernels);
+
 static const char *use_set(const char *name, qrt_kernels *kernels) {
     if (strcmp(name, "faulty") == 0) {
         use_faulty(kernels);
         return NULL;
     }
-    for (int32_t set = 0; set < QRT_SET_COUNT; set++) {
+    if (strcmp(name, "signed emulated") == 0) {
+        qrt_kernels_signed_emulated(kernels);
+        return NULL;
+    }
+    for (int32_t set = 0; set < QRT_SET_COUNT + QRT_ENCODING_COUNT; set++) {
         if (strcmp(qrt_set_name(set), name) != 0) continue;
         const char *missing = qrt_set_missing(set);
         if (missing == NULL) qrt_set_fill(set, kernels);

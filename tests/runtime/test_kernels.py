@@ -19,12 +19,13 @@ from cases import CASES, IMMENSE, Case
 from graphs import Numbers, Shape, Sum, Window, run, to_bytes
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from kernel_sets import COMPARED
 from places import ROOT
 
 import qrt
 from qrt.compiler.ir import Graph
 
-SETS = [name for name in qrt.kernel_sets() if name != "reference"]
+SETS = COMPARED
 
 
 def test_there_is_something_to_compare() -> None:

@@ -21,6 +21,7 @@ from command_line import Cli
 from graphs import Array, Window, to_bytes
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from kernel_sets import ALL
 from overlaps import KINDS, between_copies, drawn, placed, shapes, windows
 from places import ROOT
 from processes import HANGS
@@ -75,7 +76,7 @@ def test_large_and_small() -> None:
     assert _executor.Executor(_executor.Program(small, "portable"), 3, split_all=True).threads == 3
 
 
-@pytest.mark.parametrize("kernels", sorted({"avx512vnni", "amx"} & set(qrt.kernel_sets())))
+@pytest.mark.parametrize("kernels", sorted({"avxvnni", "avx512vnni", "amx"} & set(qrt.kernel_sets())))
 def test_one_row_is_shared_by_channels(kernels: str) -> None:
     (case,) = [case for case in CASES if case.name == "linear 1 to 256"]
     program = _executor.Program(to_bytes(case.graph()), kernels)
@@ -87,7 +88,7 @@ def test_one_row_is_shared_by_channels(kernels: str) -> None:
 def test_same_bytes(case: Case) -> None:
     graph = case.graph()
     data, samples = to_bytes(graph), list(case.inputs(graph))
-    for kernels in qrt.kernel_sets():
+    for kernels in ALL:
         program = _executor.Program(data, kernels)
         whole = _executor.Executor(program)
         split = [_executor.Executor(program, threads, split_all=True) for threads in THREADS]
@@ -106,7 +107,7 @@ def test_same_bytes_over_the_input(kind: str, shape: tuple[int, ...], window: Wi
     apart = distance(graph.ops[1])
     assert apart is not None
     x = np.random.default_rng(seed).integers(-128, 128, shape, dtype=np.int8)
-    for kernels in qrt.kernel_sets():
+    for kernels in ALL:
         program = _executor.Program(placed(graph, apart), kernels)
         (expected,) = outputs(_executor.Executor(program), [x])
         for threads in THREADS:

@@ -31,6 +31,40 @@ QRT_AVX2 int64_t qrt_peak_avx2(int64_t rounds) {
     return rounds * SUMS * 16;
 }
 
+/* The encodings of the avxvnni set: the loop with DOT, which is defined for each. */
+#define START(s) __m256i sum##s = _mm256_setzero_si256();
+#define ADD(s)                                                                                                         \
+    sum##s = DOT(sum##s, x, w);                                                                                        \
+    RENEW(sum##s);
+#define DOT_LOOP                                                                                                       \
+    __m256i x = _mm256_set1_epi8(3), w = _mm256_set1_epi8(5);                                                          \
+    EACH_SUM(START)                                                                                                    \
+    for (int64_t i = 0; i < rounds; i++) {                                                                             \
+        EACH_SUM(ADD)                                                                                                  \
+    }                                                                                                                  \
+    return rounds * SUMS * 32;
+
+#ifdef QRT_AVXVNNI_COMPILED
+#define DOT _mm256_dpbusd_avx_epi32
+QRT_TARGET("avxvnni")
+int64_t qrt_peak_avxvnni_vex(int64_t rounds){DOT_LOOP}
+#undef DOT
+#else
+int64_t qrt_peak_avxvnni_vex(int64_t rounds) { return 0 * rounds; }
+#endif
+#ifdef QRT_AVXVNNIINT8_COMPILED
+#define DOT _mm256_dpbssd_epi32
+QRT_TARGET("avxvnniint8") int64_t qrt_peak_avxvnni_signed(int64_t rounds){DOT_LOOP}
+#undef DOT
+#else
+int64_t qrt_peak_avxvnni_signed(int64_t rounds) { return 0 * rounds; }
+#endif
+#define DOT _mm256_dpbusd_epi32
+QRT_TARGET("avx512vl,avx512vnni") int64_t qrt_peak_avxvnni_evex(int64_t rounds){DOT_LOOP}
+#undef DOT
+#undef START
+#undef ADD
+
 QRT_AVX512 int64_t qrt_peak_avx512vnni(int64_t rounds) {
     __m512i x = _mm512_set1_epi8(3), w = _mm512_set1_epi8(5);
 #define START(s) __m512i sum##s = _mm512_setzero_si512();
@@ -79,6 +113,9 @@ QRT_AMX int64_t qrt_peak_amx(int64_t rounds) {
 #else
 /* Never called: these sets are not built. */
 int64_t qrt_peak_avx2(int64_t rounds) { return 0 * rounds; }
+int64_t qrt_peak_avxvnni_vex(int64_t rounds) { return 0 * rounds; }
+int64_t qrt_peak_avxvnni_evex(int64_t rounds) { return 0 * rounds; }
+int64_t qrt_peak_avxvnni_signed(int64_t rounds) { return 0 * rounds; }
 int64_t qrt_peak_avx512vnni(int64_t rounds) { return 0 * rounds; }
 int64_t qrt_peak_amx(int64_t rounds) { return 0 * rounds; }
 #endif

@@ -29,6 +29,13 @@
 #define QRT_WHOLE_REGISTERS ",prefer-vector-width=512"
 #endif
 #define QRT_AVX512 QRT_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni" QRT_WHOLE_REGISTERS)
+/* Apple numbers its clang differently; these are late enough for both. */
+#if defined(__clang__) ? __clang_major__ >= 13 : __GNUC__ >= 11
+#define QRT_AVXVNNI_COMPILED 1
+#endif
+#if defined(__clang__) ? __clang_major__ >= 16 : __GNUC__ >= 13
+#define QRT_AVXVNNIINT8_COMPILED 1
+#endif
 #if defined(__clang__) || __GNUC__ >= 11
 #define QRT_AMX_COMPILED 1
 #define QRT_AMX QRT_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,amx-tile,amx-int8" QRT_WHOLE_REGISTERS)
@@ -36,7 +43,6 @@
 #endif
 
 void qrt_kernels_avx2(qrt_kernels *kernels);
-void qrt_kernels_avxvnni(qrt_kernels *kernels);
 void qrt_kernels_avx512vnni(qrt_kernels *kernels);
 void qrt_kernels_amx(qrt_kernels *kernels);
 

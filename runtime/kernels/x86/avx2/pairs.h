@@ -9,10 +9,16 @@
 
 #define PAIR 2
 
+/* A set that adds the products of pairs in one instruction defines both before. */
+#ifndef PAIRS
+#define PAIRS QRT_AVX2
+#define ADD_PAIRS(sum, x, w) _mm256_add_epi32(sum, _mm256_madd_epi16(x, w))
+#endif
+
 /* acc [positions][vectors * 8]; `offset` has one entry for each pair. Both counts are constants; accumulators, weights
  * and an input fit the 16 registers. */
-QRT_AVX2 QRT_INLINE void multiply(const int16_t *const *x, const int32_t *offset, int32_t pairs, const int8_t *weights,
-                                  int32_t *acc, const int positions, const int vectors) {
+PAIRS QRT_INLINE void multiply(const int16_t *const *x, const int32_t *offset, int32_t pairs, const int8_t *weights,
+                               int32_t *acc, const int positions, const int vectors) {
     __m256i sum[8][2];
     const int16_t *from[8];
     QRT_UNROLL
@@ -30,8 +36,8 @@ QRT_AVX2 QRT_INLINE void multiply(const int16_t *const *x, const int32_t *offset
             int32_t pair;
             memcpy(&pair, from[m] + at, sizeof pair);
             __m256i all = _mm256_set1_epi32(pair);
-            sum[m][0] = _mm256_add_epi32(sum[m][0], _mm256_madd_epi16(all, w[0]));
-            if (vectors > 1) sum[m][1] = _mm256_add_epi32(sum[m][1], _mm256_madd_epi16(all, w[1]));
+            sum[m][0] = ADD_PAIRS(sum[m][0], all, w[0]);
+            if (vectors > 1) sum[m][1] = ADD_PAIRS(sum[m][1], all, w[1]);
         }
     }
     QRT_UNROLL
@@ -42,16 +48,16 @@ QRT_AVX2 QRT_INLINE void multiply(const int16_t *const *x, const int32_t *offset
 }
 
 /* The positions of a table for one block. */
-QRT_AVX2 static inline void multiply_16(const int16_t *const *x, int32_t positions, const int32_t *offset,
-                                        int32_t pairs, const int8_t *weights, int32_t *acc) {
+PAIRS static inline void multiply_16(const int16_t *const *x, int32_t positions, const int32_t *offset, int32_t pairs,
+                                     const int8_t *weights, int32_t *acc) {
     int32_t m = 0;
     for (; m + 6 <= positions; m += 6) multiply(x + m, offset, pairs, weights, acc + 16 * m, 6, 2);
     for (; m + 3 <= positions; m += 3) multiply(x + m, offset, pairs, weights, acc + 16 * m, 3, 2);
     for (; m < positions; m++) multiply(x + m, offset, pairs, weights, acc + 16 * m, 1, 2);
 }
 
-QRT_AVX2 static inline void multiply_8(const int16_t *const *x, int32_t positions, const int32_t *offset, int32_t pairs,
-                                       const int8_t *weights, int32_t *acc) {
+PAIRS static inline void multiply_8(const int16_t *const *x, int32_t positions, const int32_t *offset, int32_t pairs,
+                                    const int8_t *weights, int32_t *acc) {
     int32_t m = 0;
     for (; m + 8 <= positions; m += 8) multiply(x + m, offset, pairs, weights, acc + 8 * m, 8, 1);
     for (; m + 3 <= positions; m += 3) multiply(x + m, offset, pairs, weights, acc + 8 * m, 3, 1);
