@@ -80,7 +80,7 @@ lint: $(VENV)/lint.stamp ## ruff, mypy on the installed package, clang-format, C
 	printf '%s\n' $(C_SOURCES) | xargs -P "$$(getconf _NPROCESSORS_ONLN)" -I FILE \
 	  $(CC) -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iruntime -Iruntime/kernels -Ischema -Ifirmware -c FILE -o /dev/null
 
-bench: $(VENV)/bench.stamp ## compare with LiteRT, ONNX Runtime and OpenVINO on this machine (ten minutes; BENCH=options)
+bench: $(VENV)/bench.stamp ## compare with LiteRT, ONNX Runtime and OpenVINO on this machine (twenty minutes; BENCH=options)
 	$(BIN)/python -m bench $(BENCH)
 
 bench-device: $(VENV)/bench.stamp ## compare with BakeNN and CMSIS-NN on emulated microcontrollers (BENCH=options)

@@ -12,12 +12,13 @@ from typing import Any, TextIO
 
 import click
 
+from bench import classes
 from bench.chart import draw
 from bench.networks import NAMES, Plan, Unusable, plan
 from bench.progress import progress
 from bench.race import ENGINES, Settings
-from bench.report import show, write_readme
-from bench.run import run
+from bench.report import show, write_tables
+from bench.run import run, steps
 
 BUILD = Path(__file__).resolve().parent.parent / "build" / "bench"
 ENGINE_NAMES = {kind.name.replace(" ", "").lower(): kind.name for kind in ENGINES}
@@ -35,6 +36,19 @@ def _engines(context: click.Context, parameter: click.Parameter, value: str) -> 
     if unknown:
         raise click.BadParameter(f"no engine {unknown[0]!r}; choose from {', '.join(ENGINE_NAMES)}, or none")
     return tuple(ENGINE_NAMES[name] for name in names)
+
+
+def _classes(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Names of machine classes: by default this machine's own and all that it can be held to."""
+    own = classes.own_class()
+    here = (own.name if own else "own",)
+    if value is None:
+        return (*here, *(one.name for one in classes.lower_classes()))
+    names = _listed(context, parameter, value)
+    unknown = [name for name in names if name not in (*classes.NAMES, "own")]
+    if unknown:
+        raise click.BadParameter(f"no class {unknown[0]!r}; choose from {', '.join(classes.NAMES)}, or own")
+    return tuple(here[0] if name == "own" else name for name in names)
 
 
 def _cpu(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
@@ -61,6 +75,13 @@ def _cpu(context: click.Context, parameter: click.Parameter, value: str | None) 
     help="Engines to compare with; 'none' for qrt alone.",
 )
 @click.option(
+    "--classes",
+    "held_to",
+    callback=_classes,
+    metavar="NAME,NAME|own",
+    help=f"Classes of machines, of {', '.join(classes.NAMES)}.  [default: this machine's own and all lower ones]",
+)
+@click.option(
     "--rounds", type=click.IntRange(min=1), help=f"Rounds in which each engine runs once.  [default: {ROUNDS}]"
 )
 @click.option("--seconds", type=click.FloatRange(min=0), help=f"Seconds per engine and round.  [default: {SECONDS}]")
@@ -77,11 +98,12 @@ def _cpu(context: click.Context, parameter: click.Parameter, value: str | None) 
     "--json", "json_path", type=click.Path(path_type=Path), default=BUILD / "results.json", help="File for all figures."
 )
 @click.option("--chart", type=click.Path(path_type=Path), default=BUILD / "results.png", help="File for the bar chart.")
-@click.option("--write-readme", is_flag=True, help="Put the table of networks into README.md.")
+@click.option("--write-tables", "write", is_flag=True, help="Put the tables into README.md and docs/benchmark.md.")
 def main(
     files: tuple[Path, ...],
     names: tuple[str, ...],
     engines: tuple[str, ...],
+    held_to: tuple[str, ...],
     rounds: int | None,
     seconds: float | None,
     threads: int,
@@ -89,9 +111,9 @@ def main(
     quick: bool,
     json_path: Path,
     chart: Path,
-    write_readme: bool,
+    write: bool,
 ) -> None:
-    """Measures the latency of int8 networks on qrt and other engines, in one run, on one thread.
+    """Measures the latency of int8 networks on qrt and other engines, on one thread.
 
     Without files or names: the published models of shared/models beside the project, ResNet-18, ResNet-50 and
     MobileNetV2 with random weights as QDQ ONNX, large single layers as shares of the machine's peak, what a call and
@@ -101,12 +123,16 @@ def main(
     engines run in turn, for several rounds. A round's time is the median of its samples, the result is the median of
     the rounds. ratio = best peer's time / qrt's time.
 
+    Then the networks run again, in processes that see only the instruction sets of a lower class of machines.
+
     \b
-    python -m bench                                 everything, about ten minutes
+    python -m bench                                 everything, about twenty minutes
+    python -m bench --classes own                   without lower classes of machines
+    python -m bench --rounds 3 --seconds 0.02       every table, with fewer samples
     python -m bench --quick                         a first look, under a minute
     python -m bench model.tflite other.onnx         your own networks
     python -m bench --networks kws_dscnn,call --engines litert
-    python -m bench --cpu any --rounds 15 --write-readme
+    python -m bench --rounds 15 --write-tables
 
     Results also go to build/bench/results.json and results.png. Exits with 1 if an engine disagreed.
     """
@@ -122,17 +148,18 @@ def main(
         chosen = plan(files, names, settings.folder, quick)
     except Unusable as reason:
         raise click.UsageError(str(reason)) from None
-    document = _measured(settings, chosen)
+    document = _measured(settings, chosen, held_to)
     json_path.parent.mkdir(parents=True, exist_ok=True)
     json_path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     show(document)
     click.echo(f"\n{json_path}")
     if any(race["peers"] for race in document["networks"]):
         _draw(document, chart)
-    if write_readme:
-        _write_readme(document)
-    if document["disagreements"]:
-        raise click.ClickException(f"{len(document['disagreements'])} disagree with qrt by more than their rounding")
+    if write:
+        click.echo(f"wrote the tables of {', '.join(write_tables(document))}")
+    disagreements = [text for one in (document, *document["held"]) for text in one["disagreements"]]
+    if disagreements:
+        raise click.ClickException(f"{len(disagreements)} disagree with qrt by more than their rounding")
 
 
 def _draw(document: dict[str, Any], chart: Path) -> None:
@@ -144,16 +171,11 @@ def _draw(document: dict[str, Any], chart: Path) -> None:
         click.echo('no chart: matplotlib is not installed: pip install "qrt[bench]"')
 
 
-def _write_readme(document: dict[str, Any]) -> None:
-    write_readme(document)
-    click.echo("wrote the table into README.md")
-
-
-def _measured(settings: Settings, chosen: Plan) -> dict[str, Any]:
+def _measured(settings: Settings, chosen: Plan, held_to: tuple[str, ...]) -> dict[str, Any]:
     # LiteRT writes messages to stderr when the process exits.
     atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
-    with quiet() as stderr, progress(stderr, chosen.steps) as (say, done):
-        return run(settings, chosen, say, done)
+    with quiet() as stderr, progress(stderr, steps(chosen, held_to)) as (say, done):
+        return run(settings, chosen, held_to, say, done)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
             for race in races
             if engine in race["peers"]
         }
-        for engine in peers_of(races, document)
+        for engine in peers_of(races)
     }
     machine = document["machine"]
     title = f"int8 inference on one core, {machine['cpu']}, {machine['date']}"

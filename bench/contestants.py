@@ -36,10 +36,14 @@ Candidate = tuple[str, Callable[[], Runner]]
 
 
 class Engine:
-    """An engine. `candidates` yields configurations to try with a network; `why_not` is why there are none, or ""."""
+    """An engine. `candidates` yields configurations to try with a network; `why_not` is why there are none, or "".
+
+    With `switch`, it obeys environment variables that limit its instruction sets (`MachineClass.switches`).
+    """
 
     name = ""
     package = ""
+    switch = False
 
     def missing(self) -> str:
         return "" if find_spec(self.package) else f'{self.package} is not installed: pip install "qrt[bench]"'
@@ -215,6 +219,7 @@ class OpenVino(Engine):
 
     name = "OpenVINO"
     package = "openvino"
+    switch = True
     PROPERTIES = {  # noqa: RUF012
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": 1,

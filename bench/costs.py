@@ -11,7 +11,7 @@ from bench import recipes
 from bench.contestants import runner_of_qrt
 from bench.measure import available_cpus
 from bench.networks import Network, from_recipe
-from bench.race import SAMPLES, Races, first_line, measured_sets, plain, ratio
+from bench.race import SAMPLES, Races, first_line, plain, ratio
 
 # Layers of the longer network, which gives the time of one layer.
 LONG = 303
@@ -23,7 +23,7 @@ def cost_of_call(races: Races) -> dict[str, Any]:
     The kernels' own time is three times the time that each of 300 more layers adds to `invoke`.
     """
     short, long = (from_recipe(recipes.tiny(layers), races.settings.folder) for layers in (3, LONG))
-    samples, kernels = short.samples(SAMPLES), measured_sets()[-1]
+    samples, kernels = short.samples(SAMPLES), races.sets[-1]
     ours = runner_of_qrt(short, samples[0], short.content, kernels)
     longer = runner_of_qrt(long, samples[0], long.content, kernels)
     peers, absent = races.peers(short, samples, [ours.outputs(sample) for sample in samples])
@@ -87,7 +87,7 @@ def gain_of_threads(races: Races, networks: Sequence[Network]) -> list[dict[str,
         (codes,) = network.samples(1)
 
         def call(threads: int, network: Network = network, codes: Any = codes) -> Callable[[], object]:
-            return runner_of_qrt(network, codes, network.content, measured_sets()[-1], threads=threads).call
+            return runner_of_qrt(network, codes, network.content, races.sets[-1], threads=threads).call
 
         timings = races.time(f"{network.name}, {count} threads", {"one": call(1), "several": call(count)})
         times = {name: plain(timing) for name, timing in timings.items()}

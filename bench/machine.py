@@ -24,7 +24,7 @@ FLAGS = (
     "asimddp",
     "i8mm",
 )
-PACKAGES = ("qrt", "ai-edge-litert", "onnxruntime", "openvino", "torch", "numpy")
+PACKAGES = ("qrt", "ai-edge-litert", "onnxruntime", "openvino", "torch", "tract", "numpy")
 
 
 def describe() -> dict[str, Any]:
@@ -43,13 +43,6 @@ def describe() -> dict[str, Any]:
         "kernel_sets": list(qrt.kernel_sets()),
         "absent_kernel_sets": qrt.absent_kernel_sets(),
     }
-
-
-def machine_class(machine: dict[str, Any]) -> str:
-    """A short description of the machine for a published table."""
-    sets = machine["kernel_sets"]
-    best = {"amx": "AMX", "avx512vnni": "AVX512-VNNI", "avx2": "AVX2"}.get(sets[-1], "portable C")
-    return f"{machine['cpu']} with {best}, one core"
 
 
 def _cpuinfo() -> dict[str, str]:

@@ -9,11 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 Call = Callable[[], object]
-# Runs a turn of a number of seconds, and returns the seconds per call.
-Turn = Callable[[float], float]
 # Reading the clock and the loop around the calls cost well below a hundredth of this.
 SHORTEST_SAMPLE = 0.002
 
@@ -63,21 +60,14 @@ def turn(call: Call, repeats: int, seconds: float) -> float:
     return statistics.median(samples)
 
 
-def turns_of(call: Call) -> Turn:
-    """A call's turns, after warming up."""
-    return partial(turn, call, repeats_for(call))
-
-
-def interleaved(
-    calls: Mapping[str, Call], rounds: int, seconds: float, elsewhere: Mapping[str, Turn] | None = None
-) -> dict[str, Timing]:
-    """A timing of each call; `seconds` is the length of one turn. `elsewhere` are turns in other processes."""
+def interleaved(calls: Mapping[str, Call], rounds: int, seconds: float) -> dict[str, Timing]:
+    """A timing of each call; `seconds` is the length of one turn."""
     with no_garbage():
-        turns = {name: turns_of(call) for name, call in calls.items()} | dict(elsewhere or {})
-        medians: dict[str, list[float]] = {name: [] for name in turns}
+        repeats = {name: repeats_for(call) for name, call in calls.items()}
+        medians: dict[str, list[float]] = {name: [] for name in calls}
         for _ in range(rounds):
-            for name, take_turn in turns.items():
-                medians[name].append(take_turn(seconds))
+            for name, call in calls.items():
+                medians[name].append(turn(call, repeats[name], seconds))
     return {name: Timing(tuple(values)) for name, values in medians.items()}
 
 

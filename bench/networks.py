@@ -167,11 +167,6 @@ class Plan:
     call: bool = False
     skipped: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def steps(self) -> int:
-        """Number of steps: networks, layers, and the overheads of `qrt`: calls, loading, threads."""
-        return len(self.networks) + len(self.layers) + 3
-
 
 def plan(files: Sequence[Path], names: Sequence[str], folder: Path, quick: bool) -> Plan:
     """The plan for files and names; without any, everything, or with `quick` everything but large networks."""

@@ -5,10 +5,9 @@ The loops are those of `qrt.measure_peak`, as calls that take turns with the oth
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
-import qrt
 from qrt import _executor
 
 # Rounds of a loop in one call: enough that the overhead of the call is negligible.
@@ -16,7 +15,7 @@ ROUNDS = 20_000
 
 
 class Peaks:
-    """For each kernel set with instructions of its own, the loop as a call, and its multiply-accumulates.
+    """For each of `sets` with instructions of its own, the loop as a call, and its multiply-accumulates.
 
     Attributes
     ----------
@@ -25,10 +24,10 @@ class Peaks:
         Multiply-accumulates of one call.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sets: Iterable[str]) -> None:
         self.calls: dict[str, Callable[[], tuple[int, int]]] = {}
         self.macs: dict[str, int] = {}
-        for name in qrt.kernel_sets():
+        for name in sets:
             macs, _ = _executor.peak(name, ROUNDS)
             if macs:
                 self.calls[name] = partial(_executor.peak, name, ROUNDS)

@@ -18,6 +18,7 @@ class PyTorch(Engine):
 
     name = "PyTorch"
     package = "torch"
+    switch = True
 
     def missing(self) -> str:
         return super().missing() and "torch is not installed: pip install torch"

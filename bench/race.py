@@ -12,7 +12,7 @@ import numpy as np
 
 import qrt
 from bench.contestants import Codes, Engine, Litert, OnnxRuntime, OpenVino, Runner, runner_of_qrt
-from bench.measure import Call, Timing, Turn, interleaved
+from bench.measure import Call, Timing, interleaved
 from bench.networks import Network
 from bench.peak import Peaks
 from bench.pytorch import PyTorch
@@ -28,7 +28,6 @@ REFERENCE_MACS = 50_000_000
 # Rounds and seconds for finding an engine's fastest configuration.
 TRIAL = (3, 0.03)
 REFERENCE = "LiteRT reference kernels"
-ON_AVX2 = "LiteRT on AVX2"
 
 
 @dataclass(frozen=True)
@@ -52,29 +51,19 @@ class Peer:
     agreement: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Avx2Peer:
-    """LiteRT's fastest runner in a process limited to AVX2."""
-
-    turn: Turn
-    facts: dict[str, Any]  # its configuration and agreement
-
-
 def measured_sets() -> list[str]:
     """This machine's kernel sets without the reference, which is not written for speed; the default last."""
     return [name for name in qrt.kernel_sets() if name != "reference"]
 
 
 class Races:
-    """Runs races with common settings. `say` receives progress messages."""
+    """Runs races with common settings. `say` receives progress messages; qrt runs on `sets`, and races on the last."""
 
-    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
-        self.settings, self.say = settings, say
+    def __init__(self, settings: Settings, say: Callable[[str], None], sets: Sequence[str]) -> None:
+        self.settings, self.say, self.sets = settings, say, tuple(sets)
         self.skipped: list[dict[str, str]] = []
         self.disagreements: list[str] = []
-        self.peaks = Peaks()
-        # Creates LiteRT on AVX2 from a network, its samples and qrt's outputs, or returns the reason why not.
-        self.avx2_peer: Callable[[Network, Sequence[Codes], Sequence[Codes]], Avx2Peer | str] | None = None
+        self.peaks = Peaks(self.sets)
         self.engines: list[Engine] = []
         for engine in (kind() for kind in ENGINES if kind.name in settings.engines):
             if engine.missing():
@@ -88,9 +77,9 @@ class Races:
     def litert(self) -> Litert | None:
         return next((engine for engine in self.engines if isinstance(engine, Litert)), None)
 
-    def race(self, network: Network) -> dict[str, Any]:
-        """Times of all engines on a network, as plain data."""
-        samples, sets = network.samples(SAMPLES), measured_sets()
+    def race(self, network: Network, *, whole: bool = True) -> dict[str, Any]:
+        """Times of all engines on a network, as plain data; with `whole`, of calls from arrays to arrays too."""
+        samples, sets = network.samples(SAMPLES), self.sets
         codes = samples[0]
         ours = {name: runner_of_qrt(network, codes, network.content, name) for name in sets}
         expected = [ours[sets[-1]].outputs(sample) for sample in samples]
@@ -105,25 +94,23 @@ class Races:
         if litert and litert.name in peers and network.macs <= REFERENCE_MACS:
             calls[REFERENCE] = litert.reference(network, codes).call
         calls |= {f"peak {name}": call for name, call in self.peaks.calls.items()}
-        avx2 = self.avx2_peer(network, samples, expected) if self.avx2_peer else None
-        elsewhere = {ON_AVX2: avx2.turn} if isinstance(avx2, Avx2Peer) else {}
-        timings = self.time(network.name, calls, elsewhere)
-        whole = {"qrt": ours[sets[-1]].whole} | {name: peer.runner.whole for name, peer in peers.items()}
-        return {
-            **self.result(network, timings, peers),
-            "avx2": {**plain(timings[ON_AVX2]), **avx2.facts} if isinstance(avx2, Avx2Peer) else None,
-            "absent": absent | ({ON_AVX2: avx2} if isinstance(avx2, str) else {}),
-            "whole": {name: plain(timing) for name, timing in self.time(f"{network.name}, whole calls", whole).items()},
-        }
+        timings = self.time(network.name, calls)
+        more = {"whole": self.whole(network, ours, peers)} if whole else {}
+        return {**self.result(network, timings, peers), "absent": absent, **more}
+
+    def whole(self, network: Network, ours: Mapping[str, Runner], peers: Mapping[str, Peer]) -> dict[str, Any]:
+        """Times from arrays to arrays."""
+        calls = {"qrt": ours[self.sets[-1]].whole} | {name: peer.runner.whole for name, peer in peers.items()}
+        return {name: plain(timing) for name, timing in self.time(f"{network.name}, whole calls", calls).items()}
 
     def result(self, network: Network, timings: Mapping[str, Timing], peers: Mapping[str, Peer]) -> dict[str, Any]:
         peaks = {name: self.peaks.macs[name] / timings[f"peak {name}"].seconds / 1e9 for name in self.peaks.calls}
         per_set = {}
-        for name in measured_sets():
+        for name in self.sets:
             gmacs = network.executed_macs / timings[name].seconds / 1e9
             share = gmacs / peaks[name] if name in peaks else None
             per_set[name] = {**plain(timings[name]), "gmacs": gmacs, "peak_share": share}
-        ours = timings[measured_sets()[-1]]
+        ours = timings[self.sets[-1]]
         best = min(peers, key=lambda name: timings[name].seconds, default=None)
         return {
             "name": network.name,
@@ -172,11 +159,9 @@ class Races:
                 absent[engine.name] = reason
         return peers, absent
 
-    def time(
-        self, what: str, calls: Mapping[str, Call], elsewhere: Mapping[str, Turn] | None = None
-    ) -> dict[str, Timing]:
+    def time(self, what: str, calls: Mapping[str, Call]) -> dict[str, Timing]:
         self.say(what)
-        return interleaved(calls, self.settings.rounds, self.settings.seconds, elsewhere)
+        return interleaved(calls, self.settings.rounds, self.settings.seconds)
 
     def peak_gmacs(self, races: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """The machine's peak for each kernel set: the median over races."""

@@ -1,4 +1,4 @@
-"""The results of a run as tables: plain text for a terminal or a file, and the table of README.md."""
+"""The results of a run as tables: for a terminal, for README.md and for docs/benchmark.md."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from bench.machine import machine_class
+from bench.classes import CLASSES
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-MARK = re.compile(r"(<!-- bench table: begin -->\n).*?(<!-- bench table: end -->)", re.DOTALL)
+DOCS = README.parent / "docs" / "benchmark.md"
+TITLES = {one.name: one.title for one in CLASSES}
 NOTHING = "-"
 Document = Mapping[str, Any]
 
@@ -44,10 +45,16 @@ class Table:
 
 def tables(document: Document) -> Iterator[Table]:
     """All tables with rows."""
-    for make in (_networks, _sets, _avx2, _layers, _whole, _call, _loading, _threads, _agreement):
-        table = make(document)
-        if table.rows:
-            yield table
+    yield from (table for table in _all_tables(document) if table.rows)
+
+
+def _all_tables(document: Document) -> Iterator[Table]:
+    own = document["class"]
+    yield _networks(document["networks"], f"Networks{f', {TITLES[own]}' if own else ''}")
+    for held in document["held"]:
+        yield _networks(held["networks"], f"Networks, held to {TITLES[held['class']]} by {held['by']}")
+    for make in (_sets, _layers, _whole, _call, _loading, _threads, _agreement):
+        yield make(document)
 
 
 def show(document: Document) -> None:
@@ -57,8 +64,13 @@ def show(document: Document) -> None:
     for table in tables(document):
         show_table(table)
     show_not_run(list(not_run(document)))
-    for text in document["disagreements"]:
-        click.secho(f"DISAGREES, not counted: {text}", fg="red", bold=True)
+    for one in (document, *document["held"]):
+        for text in one["disagreements"]:
+            click.secho(f"DISAGREES, not counted: {text}", fg="red", bold=True)
+    for held in document["held"]:
+        if held["wider"]:
+            found = f"the process held to {TITLES[held['class']]} used {', '.join(held['wider'])}"
+            click.secho(f"NOT HELD, no table is written: {found}", fg="red", bold=True)
 
 
 def show_table(table: Table) -> None:
@@ -84,10 +96,19 @@ def not_run(document: Document) -> Iterator[str]:
     """What is missing and why: of the whole run, then engines, grouped by reason with the networks concerned."""
     for entry in document["skipped"]:
         yield f"{entry['what']}: {entry['reason']}"
+    for held in document["held"]:
+        for entry in held["skipped"]:
+            if entry not in document["skipped"]:
+                yield f"{entry['what']}, held to {TITLES[held['class']]}: {entry['reason']}"
     reasons: dict[tuple[str, str], list[str]] = {}
-    for race in (*document["networks"], *document["layers"]):
+    for race in (
+        *document["networks"],
+        *document["layers"],
+        *(race for held in document["held"] for race in held["networks"]),
+    ):
         for name, reason in race["absent"].items():
-            reasons.setdefault((name, reason), []).append(race["name"])
+            names = reasons.setdefault((name, reason), [])
+            names += [race["name"]] if race["name"] not in names else []
     for (name, reason), networks in reasons.items():
         yield f"{name} on {', '.join(networks)}: {reason}"
 
@@ -126,14 +147,13 @@ def share(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.1%}".replace("%", " %")
 
 
-def peers_of(races: Sequence[Document], document: Document) -> list[str]:
+def peers_of(races: Sequence[Document]) -> list[str]:
     """The engines that ran in any of these races."""
-    return [name for name in document["settings"]["engines"] if any(name in race["peers"] for race in races)]
+    return list(dict.fromkeys(name for race in races for name in race["peers"]))
 
 
-def _networks(document: Document) -> Table:
-    races = document["networks"]
-    peers = peers_of(races, document)
+def _networks(races: Sequence[Document], title: str) -> Table:
+    peers = peers_of(races)
     rows = [
         [
             race["name"],
@@ -146,7 +166,7 @@ def _networks(document: Document) -> Table:
         for race in races
     ]
     note = "ratio: the best peer's time / qrt's; inputs are set beforehand"
-    return Table("Networks", ["network", "MMACs", "qrt", "ratio", "best peer", *peers], rows, [note])
+    return Table(title, ["network", "MMACs", "qrt", "ratio", "best peer", *peers], rows, [note])
 
 
 def _sets(document: Document) -> Table:
@@ -178,18 +198,6 @@ def _sets(document: Document) -> Table:
     return Table("Kernel sets", columns, rows, notes)
 
 
-def _avx2(document: Document) -> Table:
-    rows = []
-    for race in document["networks"]:
-        if theirs := race["avx2"]:
-            ours = race["sets"]["avx2"]
-            gain = theirs["seconds"] / ours["seconds"]
-            rows.append([race["name"], micro(ours), times(gain), micro(theirs), theirs["configuration"]])
-    note = "LiteRT in a process limited to AVX2, so that XNNPACK uses its AVX2 kernels"
-    columns = ["network", "qrt, avx2", "ratio", "LiteRT", "fastest configuration"]
-    return Table("AVX2 only", columns, rows, [note])
-
-
 def _layers(document: Document) -> Table:
     races = document["layers"]
     sets = list(document["peak_gmacs"])
@@ -208,7 +216,7 @@ def _layers(document: Document) -> Table:
 
 def _whole(document: Document) -> Table:
     races = document["networks"]
-    peers = peers_of(races, document)
+    peers = peers_of(races)
     rows = []
     for race in races:
         whole = race["whole"]
@@ -279,21 +287,44 @@ def _agreement(document: Document) -> Table:
     return Table("Agreement with qrt, and the fastest configuration of each peer", columns, rows, [note])
 
 
-def readme_text(document: Document) -> str:
-    """The table of a run for README.md."""
-    machine = document["machine"]
+def class_texts(document: Document) -> dict[str, str]:
+    """For each class of machines that ran, the text for the documents; none of a class that was not held."""
+    machine, settings = document["machine"], document["settings"]
     versions = ", ".join(
         f"{name} {version}" for name, version in machine["versions"].items() if name not in ("qrt", "numpy")
     )
-    return (
-        f"{machine['date']}, {machine_class(machine)}; microseconds, one thread, all in one run of `make bench`.\n"
-        f"ratio = best peer's time / qrt's time. {versions}.\n\n{_networks(document).markdown()}"
-    )
+    runs = [(document["class"], "", document["networks"])]
+    runs += [
+        (held["class"], f" held to it by {held['by']}", held["networks"])
+        for held in document["held"]
+        if not held["wider"]
+    ]
+    return {
+        name: (
+            f"{TITLES[name]}: {machine['date']}, {machine['cpu']}{how}, one core; microseconds, one thread, one run of"
+            f" `make bench`, {settings['rounds']} rounds.\n"
+            f"ratio = best peer's time / qrt's time. {versions}.\n\n{_networks(races, '').markdown()}"
+        )
+        for name, how, races in runs
+        if name and races
+    }
 
 
-def write_readme(document: Document, path: Path = README) -> None:
-    """Writes the table between README.md's markers."""
-    text = path.read_text(encoding="utf-8")
-    if not MARK.search(text):
-        raise click.ClickException(f"{path}: has no markers for the benchmark table")
-    path.write_text(MARK.sub(lambda match: match[1] + readme_text(document) + match[2], text), encoding="utf-8")
+def write_tables(document: Document, readme: Path = README, docs: Path = DOCS) -> list[str]:
+    """Writes the table of each class between its marks: docs has all, README.md some. Returns the classes written."""
+    texts = class_texts(document)
+    for path in (readme, docs):
+        text = path.read_text(encoding="utf-8")
+        for name, table in texts.items():
+            found = mark(name).search(text)
+            if not found and path == docs:
+                raise click.ClickException(f"{path}: has no marks for the table of {name}")
+            if found:
+                text = text[: found.start(1)] + table + text[found.end(1) :]
+        path.write_text(text, encoding="utf-8")
+    return list(texts)
+
+
+def mark(name: str) -> re.Pattern[str]:
+    """The place of a class's table."""
+    return re.compile(rf"<!-- bench table {name}: begin -->\n(.*?)<!-- bench table {name}: end -->", re.DOTALL)

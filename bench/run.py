@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from bench.avx2_only import litert_on_avx2
+from bench.classes import CLASSES, lower_classes, own_class
 from bench.costs import cost_of_call, cost_of_loading, gain_of_threads
+from bench.held import raced
 from bench.machine import describe
 from bench.measure import on_cpu
 from bench.networks import Network, Plan, Unusable
-from bench.race import LARGEST_DIFFERENCE, MEAN_DIFFERENCE, ON_AVX2, SAMPLES, Races, Settings
+from bench.race import LARGEST_DIFFERENCE, MEAN_DIFFERENCE, SAMPLES, Races, Settings, measured_sets
 
-FORMAT = 1
+FORMAT = 2
 
 
-def run(settings: Settings, plan: Plan, say: Callable[[str], None], done: Callable[[], None]) -> dict[str, Any]:
-    """All results. `say` receives progress messages; `done` is called `plan.steps` times."""
-    races = Races(settings, say)
+def run(
+    settings: Settings,
+    plan: Plan,
+    classes: Sequence[str],
+    say: Callable[[str], None],
+    done: Callable[[], None],
+) -> dict[str, Any]:
+    """All results. `say` receives progress messages; `done` is called `steps(plan, classes)` times."""
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    races = Races(settings, say, measured_sets())
     for name, reason in plan.skipped.items():
         races.skip(name, reason)
 
@@ -31,37 +38,65 @@ def run(settings: Settings, plan: Plan, say: Callable[[str], None], done: Callab
                 races.skip(name, str(reason))
             done()
 
-    with on_cpu(settings.cpu), ExitStack() as ended:
-        if races.litert():
-            try:
-                races.avx2_peer = ended.enter_context(litert_on_avx2(settings))
-            except Unusable as reason:
-                races.skip(ON_AVX2, str(reason))
-        raced = []
-        networks: list[Network] = []
+    own = own_class()
+    here = own is None or own.name in classes
+    networks: list[Network] = []
+    raced_here: list[dict[str, Any]] = []
+    layers: list[dict[str, Any]] = []
+    call, loading, threads = None, [], []
+    with on_cpu(settings.cpu):
         for network in made(plan.networks):
-            raced.append(races.race(network))
             networks.append(network)
-        layers = [races.race(network) for network in made(plan.layers)]
-        call = _call(races) if plan.call else None
+            raced_here += [races.race(network)] if here else []
+        if here:
+            layers = [races.race(network) for network in made(plan.layers)]
+            call = _call(races) if plan.call else None
+            loading = cost_of_loading(races, [network for network in networks if network.recipe is None])
+    if here:
+        threads = gain_of_threads(races, networks)
         done()
-        loading = cost_of_loading(races, [network for network in networks if network.recipe is None])
-        done()
-    threads = gain_of_threads(races, networks)
-    done()
+    held = list(_held(races, networks, classes, done))
     return {
         "format": FORMAT,
         "machine": describe(),
         "settings": _settings(settings),
-        "peak_gmacs": races.peak_gmacs([*raced, *layers]),
-        "networks": raced,
+        "class": own.name if own else None,
+        "peak_gmacs": races.peak_gmacs([*raced_here, *layers]),
+        "networks": raced_here,
         "layers": layers,
         "call": call,
         "loading": loading,
         "threads": threads,
+        "held": held,
         "skipped": races.skipped,
         "disagreements": races.disagreements,
     }
+
+
+def steps(plan: Plan, classes: Sequence[str]) -> int:
+    """Number of steps of a run: networks; layers and overheads on this machine's class; every other class."""
+    own = own_class()
+    here = own is None or own.name in classes
+    return len(plan.networks) + (len(plan.layers) + 1 if here else 0) + len(set(classes) - {own.name if own else ""})
+
+
+def _held(
+    races: Races, networks: Sequence[Network], classes: Sequence[str], done: Callable[[], None]
+) -> Iterator[dict[str, Any]]:
+    """The races of the classes below this machine's own."""
+    lower = [one.name for one in lower_classes()]
+    own = own_class()
+    for one in CLASSES:
+        if one.name not in classes or one == own:
+            continue
+        if one.name not in lower:
+            races.skip(one.title, "this machine has not all of its instructions")
+        elif networks:
+            try:
+                yield raced(one, races.settings, networks, races.say)
+            except Unusable as reason:
+                races.skip(one.title, str(reason))
+        done()
 
 
 def _call(races: Races) -> dict[str, Any] | None:

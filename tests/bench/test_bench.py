@@ -20,16 +20,19 @@ from sanitizers import SANITIZERS
 import qrt
 from bench import recipes
 from bench.__main__ import main
-from bench.avx2_only import preload
 from bench.chart import draw
+from bench.classes import CLASSES, lower_classes, own_class
 from bench.contestants import Runner, runner_of_qrt
 from bench.edges import codes_of, given
+from bench.held import environment, preload
 from bench.measure import Timing, interleaved, repeats_for, seconds_each
 from bench.networks import NAMES, Network, Unusable, from_file, from_recipe, plan
 from bench.peak import Peaks
-from bench.race import ON_AVX2, agreement_of, ratio
+from bench.race import agreement_of, measured_sets, ratio
 from bench.recipes import Recipe
-from bench.report import MARK, README, Table, micro, not_run, tables, write_readme
+from bench.report import DOCS, README, Table, mark, micro, not_run, tables, write_tables
+
+NAMED = ("amx", "avxvnni", "avx2")
 
 
 def small() -> Recipe:
@@ -49,9 +52,11 @@ def network(tmp_path: Path) -> Network:
 
 
 def quick(tmp_path: Path, *arguments: str) -> dict[str, Any]:
-    """The document of a run, without peers unless they are named."""
+    """The document of a run on this machine's class, without peers unless they are named."""
     places = ["--json", str(tmp_path / "out.json"), "--chart", str(tmp_path / "out.png")]
-    result = CliRunner().invoke(main, ["--quick", "--engines", "none", "--threads", "1", *places, *arguments])
+    result = CliRunner().invoke(
+        main, ["--quick", "--engines", "none", "--classes", "own", "--threads", "1", *places, *arguments]
+    )
     assert result.exit_code == 0, result.output
     document: dict[str, Any] = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     return document
@@ -75,18 +80,6 @@ def test_calls_take_turns() -> None:
     # Warming up comes first; then a turn is an unbroken row of one name, and the names alternate.
     turns = [name for i, name in enumerate(order) if i == 0 or order[i - 1] != name]
     assert "".join(turns) == "ab" * 4
-
-
-def test_calls_elsewhere_have_their_turns_too() -> None:
-    turns: list[float] = []
-
-    def take_turn(seconds: float) -> float:
-        turns.append(seconds)
-        return 2.0 * len(turns)
-
-    timings = interleaved({"here": lambda: None}, rounds=3, seconds=0.0, elsewhere={"there": take_turn})
-    assert turns == [0.0] * 3
-    assert timings["there"].rounds == (2.0, 4.0, 6.0) and len(timings["here"].rounds) == 3
 
 
 def test_a_sample_is_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +168,7 @@ def test_agreement_counts_codes(network: Network) -> None:
 
 
 def test_peaks_are_of_sets_with_instructions_of_their_own() -> None:
-    peaks = Peaks()
+    peaks = Peaks(qrt.kernel_sets())
     assert set(peaks.calls) == set(peaks.macs) == set(qrt.kernel_sets()) - {"reference", "portable"}
     for name, call in peaks.calls.items():
         macs, nanoseconds = call()
@@ -188,6 +181,8 @@ def test_quick_run_writes_its_document(network: Network, tmp_path: Path) -> None
         "format",
         "machine",
         "settings",
+        "class",
+        "held",
         "peak_gmacs",
         "networks",
         "layers",
@@ -198,7 +193,7 @@ def test_quick_run_writes_its_document(network: Network, tmp_path: Path) -> None
         "disagreements",
     }
     (race,) = document["networks"]
-    sets = [name for name in qrt.kernel_sets() if name != "reference"]
+    sets = measured_sets()
     assert list(race["sets"]) == sets
     assert race["qrt"] == {key: race["sets"][sets[-1]][key] for key in ("seconds", "spread", "rounds")}
     for entry in race["sets"].values():
@@ -218,32 +213,41 @@ def test_a_document_with_peers_becomes_a_table_and_a_chart(network: Network, tmp
     (race,) = document["networks"]
     slower = {**race["qrt"], "seconds": 2.5 * race["qrt"]["seconds"]}
     race |= {"peers": {"Other": slower}, "best_peer": "Other", "ratio": 2.5}
-    document["settings"]["engines"] = ["Other", "Absent"]
-    readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- bench table: begin -->\nold\n<!-- bench table: end -->\nafter\n", encoding="utf-8")
-    write_readme(document, readme)
-    text = readme.read_text(encoding="utf-8")
-    assert text.startswith("before\n<!-- bench table: begin -->\n") and text.endswith(
-        "<!-- bench table: end -->\nafter\n"
+    document |= {"class": "amx", "held": [{"class": "avx2", "by": "x", "networks": [race], "wider": []}]}
+    document["held"].append({"class": "avxvnni", "by": "x", "networks": [race], "wider": ["AVX-512"]})
+    places = "".join(
+        f"<!-- bench table {name}: begin -->\nold {name}\n<!-- bench table {name}: end -->\n" for name in NAMED
     )
-    assert "old" not in text and "| 2.50 | Other |" in text and document["machine"]["date"] in text
+    readme, docs = tmp_path / "README.md", tmp_path / "benchmark.md"
+    readme.write_text(f"before\n{places}after\n".replace(" avx2:", " other:"), encoding="utf-8")
+    docs.write_text(places, encoding="utf-8")
+    assert write_tables(document, readme, docs) == ["amx", "avx2"]
+    text = docs.read_text(encoding="utf-8")
+    assert "old avxvnni" in text and "old amx" not in text and "old avx2\n" not in text
+    assert text.count("| 2.50 | Other |") == 2 and document["machine"]["date"] in text
+    text = readme.read_text(encoding="utf-8")
+    assert text.startswith("before\n<!-- bench table amx: begin -->\nAMX: ") and text.endswith("end -->\nafter\n")
+    assert text.count("| 2.50 | Other |") == 1
     pytest.importorskip("matplotlib")
     draw(document, tmp_path / "chart.png")
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.fixture
-def avx2_only(tmp_path: Path) -> dict[str, str]:
-    """The environment of a process that sees no more than AVX2."""
+LOWER = [one for one in CLASSES if one in lower_classes()]
+
+
+@pytest.fixture(params=LOWER, ids=lambda one: one.name)
+def held(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, dict[str, str]]:
+    """A class of machines, and the environment of a process that is held to it."""
     if SANITIZERS:
         pytest.skip("a sanitizer wants faults for itself")
     try:
-        return {**os.environ, "LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {preload(tmp_path)}".strip()}
+        return request.param.sets[0], os.environ | environment(request.param, preload(tmp_path))
     except Unusable as reason:
         pytest.skip(str(reason))
 
 
-def test_no_thread_of_a_process_sees_more_than_avx2(avx2_only: dict[str, str]) -> None:
+def test_no_thread_of_a_held_process_sees_more(held: tuple[str, dict[str, str]]) -> None:
     program = """
 import threading, qrt
 looked = []
@@ -251,51 +255,74 @@ thread = threading.Thread(target=lambda: looked.append(qrt._executor.SETS))
 thread.start(); thread.join()
 print(qrt.kernel_sets() == looked[0], looked[0][-1])
 """
-    done = subprocess.run([sys.executable, "-c", program], env=avx2_only, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "avx2" if "avx2" in qrt.kernel_sets() else "portable"]
+    done = subprocess.run([sys.executable, "-c", program], env=held[1], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", held[0]]
 
 
-def test_its_other_faults_end_it(avx2_only: dict[str, str]) -> None:
-    done = subprocess.run([sys.executable, "-c", "import ctypes; ctypes.string_at(1)"], env=avx2_only)
+def test_its_other_faults_end_it(held: tuple[str, dict[str, str]]) -> None:
+    done = subprocess.run([sys.executable, "-c", "import ctypes; ctypes.string_at(1)"], env=held[1])
     assert done.returncode == -signal.SIGSEGV
 
 
-def test_where_nothing_can_be_hidden_the_run_says_so(
+@pytest.mark.parametrize("one", LOWER, ids=lambda one: one.name)
+def test_a_lower_class_has_its_races(one: Any, network: Network, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    if SANITIZERS:
+        pytest.skip("a sanitizer wants faults for itself")
+    try:
+        preload(tmp_path)
+    except Unusable as reason:
+        pytest.skip(str(reason))
+    path = str(network.files["tflite, exported by qrt"])
+    document = quick(tmp_path, path, "--engines", "litert", "--classes", one.name)
+    assert document["networks"] == []
+    (run,) = document["held"]
+    assert (run["class"], run["by"], run["wider"], run["skipped"]) == (one.name, "CPUID trapped", [], [])
+    (race,) = run["networks"]
+    assert list(race["sets"]) == list(one.sets) and race["best_peer"] == "LiteRT" and race["ratio"] > 0
+    (table,) = (table for table in tables(document) if table.rows and table.title.startswith("Networks, held"))
+    assert table.title == f"Networks, held to {one.title} by CPUID trapped"
+
+
+def test_where_nothing_can_be_hidden_only_engines_with_a_switch_race(
     network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ai_edge_litert")
-    if "avx2" not in qrt.kernel_sets()[:-1]:
-        pytest.skip("this machine supports AVX2 only")
-    monkeypatch.setattr("bench.avx2_only.platform.machine", lambda: "aarch64")
-    document = quick(tmp_path, str(network.files["tflite, exported by qrt"]), "--engines", "litert")
-    reason = "hiding instruction sets from a process is supported on x86-64 Linux only"
-    assert {"what": ON_AVX2, "reason": reason} in document["skipped"]
-    assert document["networks"][0]["avx2"] is None and document["networks"][0]["peers"]
-    assert "AVX2 only" not in [table.title for table in tables(document)]
+    if not LOWER:
+        pytest.skip("this machine has no lower class")
+    monkeypatch.setattr("bench.held.platform.machine", lambda: "aarch64")
+    path = str(network.files["tflite, exported by qrt"])
+    document = quick(tmp_path, path, "--engines", "litert", "--classes", LOWER[-1].name)
+    (run,) = document["held"]
+    why = "hiding instruction sets from a process is supported on x86-64 Linux only"
+    assert run["by"] == "engines' switches" and run["networks"][0]["peers"] == {}
+    assert run["skipped"] == [{"what": "LiteRT", "reason": f"it has no switch for instruction sets, and {why}"}]
+    assert any(line.startswith("LiteRT, held to ") for line in not_run(document))
 
 
-def test_litert_on_avx2(network: Network, tmp_path: Path) -> None:
-    pytest.importorskip("ai_edge_litert")
-    document = quick(tmp_path, str(network.files["tflite, exported by qrt"]), "--engines", "litert")
-    (race,) = document["networks"]
-    if reasons := [entry["reason"] for entry in document["skipped"] if entry["what"] == ON_AVX2]:
-        assert race["avx2"] is None
-        pytest.skip(reasons[0])
-    theirs = race["avx2"]
-    assert len(theirs["rounds"]) == 3 and theirs["seconds"] == statistics.median(theirs["rounds"]) > 0
-    assert theirs["configuration"].startswith("tflite, ") and theirs["largest"] <= 1
-    (table,) = (table for table in tables(document) if table.title == "AVX2 only")
-    assert table.rows[0][:2] == [network.name, micro(race["sets"]["avx2"])]
-    assert table.rows[0][2:4] == [f"{theirs['seconds'] / race['sets']['avx2']['seconds']:.2f}", micro(theirs)]
+def test_a_class_above_this_machine_is_reported(network: Network, tmp_path: Path) -> None:
+    other = next(one for one in reversed(CLASSES) if one != own_class() and one not in LOWER)
+    document = quick(tmp_path, str(network.files["ONNX u8s8"]), "--classes", other.name)
+    assert document["held"] == []
+    assert {"what": other.title, "reason": "this machine has not all of its instructions"} in document["skipped"]
 
 
-def test_readme_has_the_marks() -> None:
-    assert MARK.search(README.read_text(encoding="utf-8"))
+def test_documents_have_the_marks() -> None:
+    texts = {path: path.read_text(encoding="utf-8") for path in (README, DOCS)}
+    assert all(mark(one.name).search(texts[DOCS]) for one in CLASSES)
+    assert sum(bool(mark(one.name).search(texts[README])) for one in CLASSES) == 2
+
+
+def test_classes_name_kernel_sets_and_own_is_one() -> None:
+    known = {name for one in CLASSES for name in one.sets}
+    assert known == {*qrt.kernel_sets(), *qrt.absent_kernel_sets()} - {"reference", "portable"}
+    own = own_class()
+    assert (own is None) == (qrt.kernel_sets()[-1] in ("reference", "portable"))
 
 
 def test_what_is_missing_is_said_once_for_all() -> None:
     races = [{"name": name, "absent": {"Engine": "no file"}} for name in ("a", "b")]
-    document = {"skipped": [{"what": "c", "reason": "absent"}], "networks": races, "layers": []}
+    document = {"skipped": [{"what": "c", "reason": "absent"}], "networks": races, "layers": [], "held": []}
     assert list(not_run(document)) == ["c: absent", "Engine on a, b: no file"]
 
 
@@ -319,6 +346,7 @@ def test_plan_names_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.Monke
     [
         (["--networks", "nonsense"], "no network 'nonsense'"),
         (["--engines", "nonsense"], "no engine 'nonsense'"),
+        (["--classes", "nonsense"], "no class 'nonsense'"),
         (["--cpu", "9999"], "must be one of"),
     ],
 )
