@@ -350,7 +350,7 @@ const qrt_kernel qrt_conv2d_avx512vnni = {.run = conv2d_run,
 void qrt_kernels_avx512vnni(qrt_kernels *kernels) {
     qrt_kernels_avx2(kernels);
     kernels->name = "avx512vnni";
-    kernels->conv2d = qrt_conv2d_avx512vnni;
+    kernels->conv2d = qrt_winograd_avx512vnni;
     kernels->linear = qrt_linear_avx512vnni;
     kernels->conv2d16 = qrt_conv2d16_avx512vnni;
     kernels->linear16 = qrt_linear16_avx512vnni;
