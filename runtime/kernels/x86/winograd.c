@@ -2,14 +2,14 @@
 #include "x86/winograd.h"
 
 #include "x86/product.h"
-#include "x86/x86.h"
+#include "x86/winograd_weights.h"
 
 #ifdef QRT_X86
 
 #include <string.h>
 
 #define TAPS 9
-#define CHANNELS 16 /* input channels transformed together */
+#define CHANNELS QRT_WINOGRAD_CHANNELS
 #define LIMIT ((int64_t)1 << 25)
 
 /* Largest magnitudes of a code and of weights. */
@@ -70,75 +70,67 @@ QRT_AVX2 static void transpose_tap(const int8_t *weights, ptrdiff_t stride, int3
     }
 }
 
-/* G g */
-QRT_AVX2 QRT_INLINE void transform_axis(const __m256i g[3], __m256i u[6]) {
-    const __m256i six = _mm256_set1_epi16(6);
-    __m256i outer = _mm256_add_epi16(g[0], g[2]), far = _mm256_add_epi16(g[0], _mm256_slli_epi16(g[2], 2));
-    __m256i twice = _mm256_add_epi16(g[1], g[1]);
-    u[0] = _mm256_mullo_epi16(g[0], six);
-    u[1] = _mm256_add_epi16(outer, g[1]);
-    u[2] = _mm256_sub_epi16(outer, g[1]);
-    u[3] = _mm256_add_epi16(far, twice);
-    u[4] = _mm256_sub_epi16(far, twice);
-    u[5] = _mm256_mullo_epi16(g[2], six);
-}
-
-/* G g G' of 16 weights for each tap, which are `step` apart, to points `point` apart. */
-QRT_AVX2 QRT_INLINE void transform_weights(const int8_t *taps, ptrdiff_t step, int16_t *to, ptrdiff_t point) {
-    __m256i columns[3][6];
-    QRT_UNROLL
-    for (int x = 0; x < 3; x++) {
-        __m256i g[3];
-        QRT_UNROLL
-        for (int y = 0; y < 3; y++)
-            g[y] = _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)(taps + (3 * y + x) * step)));
-        transform_axis(g, columns[x]);
-    }
-    QRT_UNROLL
-    for (int i = 0; i < 6; i++) {
-        __m256i row[3] = {columns[0][i], columns[1][i], columns[2][i]}, u[6];
-        transform_axis(row, u);
-        QRT_UNROLL
-        for (int j = 0; j < 6; j++) _mm256_store_si256((void *)(to + (6 * i + j) * point), u[j]);
+/* The taps of one block, for input channels from `first` on: int8 [9][pairs of 16 channels][16][2]. */
+static void pack_taps(const qrt_conv2d_params *p, int32_t block, int32_t first, int8_t *to) {
+    ptrdiff_t channels = p->in_channels;
+    int32_t depth = p->in_channels - first, count = p->out_channels - block * QRT_LANES;
+    const int8_t *weights = p->weights + (ptrdiff_t)block * QRT_LANES * TAPS * channels + first;
+    for (int32_t tap = 0; tap < TAPS; tap++, to += CHANNELS * QRT_LANES) {
+        transpose_tap(weights + tap * channels, TAPS * channels, count, depth, to);
     }
 }
 
 /* One block of a set of `blocks`, for input channels from `first` on; `to` is where its first pair begins. */
 QRT_AVX2 static void pack_channels(const qrt_conv2d_params *p, int32_t block, int32_t first, int32_t blocks,
                                    int16_t *to) {
-    int8_t taps[TAPS][CHANNELS / 2 * 2 * QRT_LANES];
-    ptrdiff_t channels = p->in_channels, point = (ptrdiff_t)qrt_winograd_pairs(p) * blocks * 2 * QRT_LANES;
-    int32_t depth = p->in_channels - first, count = p->out_channels - block * QRT_LANES;
-    const int8_t *weights = p->weights + (ptrdiff_t)block * QRT_LANES * TAPS * channels + first;
-    for (int32_t tap = 0; tap < TAPS; tap++) {
-        transpose_tap(weights + tap * channels, TAPS * channels, count, depth, taps[tap]);
-    }
+    int8_t taps[QRT_WINOGRAD_TAPS];
+    ptrdiff_t point = (ptrdiff_t)qrt_winograd_pairs(p) * blocks * 2 * QRT_LANES;
+    int32_t depth = p->in_channels - first;
+    pack_taps(p, block, first, taps);
     for (int32_t k = 0; k < CHANNELS && k < depth; k += 2, to += (ptrdiff_t)blocks * 2 * QRT_LANES) {
-        const int8_t *from = taps[0] + k * QRT_LANES;
-        transform_weights(from, sizeof taps[0], to, point);
-        transform_weights(from + QRT_LANES, sizeof taps[0], to + QRT_LANES, point);
+        const int8_t *from = taps + k * QRT_LANES;
+        winograd_weights(from, CHANNELS * QRT_LANES, to, point);
+        winograd_weights(from + QRT_LANES, CHANNELS * QRT_LANES, to + QRT_LANES, point);
+    }
+}
+
+/* Writes the head and the lanes; returns where weights begin. */
+static void *pack_lanes(const qrt_conv2d_params *p, int32_t at_once, qrt_winograd *head) {
+    qrt_winograd described = {0, qrt_winograd_blocks(p), qrt_winograd_pairs(p), at_once, {0}};
+    qrt_lanes *lanes = (qrt_lanes *)(head + 1);
+    qrt_product sums = qrt_product_of(p, 2);
+    sums.signed_input = 1;
+    for (int32_t block = 0; block < described.blocks; block++, lanes++) {
+        int32_t left = p->out_channels - block * QRT_LANES, count = left < QRT_LANES ? left : QRT_LANES;
+        int32_t form = qrt_product_pack_lanes(p, &sums, block * QRT_LANES, count, lanes);
+        described.form = form > described.form ? form : described.form;
+    }
+    *head = described;
+    return lanes;
+}
+
+size_t qrt_winograd_taps_size(const qrt_conv2d_params *p) {
+    size_t block = sizeof(qrt_lanes) + (size_t)qrt_winograd_steps(p) * QRT_WINOGRAD_TAPS;
+    return sizeof(qrt_winograd) + (size_t)qrt_winograd_blocks(p) * block;
+}
+
+void qrt_winograd_pack_taps(const qrt_conv2d_params *p, void *packed) {
+    int8_t *to = pack_lanes(p, 0, packed);
+    for (int32_t block = 0; block < qrt_winograd_blocks(p); block++) {
+        for (int32_t k = 0; k < p->in_channels; k += CHANNELS, to += QRT_WINOGRAD_TAPS) pack_taps(p, block, k, to);
     }
 }
 
 void qrt_winograd_pack(const qrt_conv2d_params *p, int32_t at_once, void *packed) {
-    qrt_winograd *head = packed, described = {0, qrt_winograd_blocks(p), qrt_winograd_pairs(p), at_once, {0}};
-    qrt_lanes *lanes = (qrt_lanes *)(head + 1);
-    int16_t *weights = (int16_t *)(lanes + described.blocks);
-    qrt_product sums = qrt_product_of(p, 2);
-    sums.signed_input = 1;
-    for (int32_t block = 0; block < described.blocks; block++) {
-        int32_t left = p->out_channels - block * QRT_LANES, count = left < QRT_LANES ? left : QRT_LANES;
-        int32_t form = qrt_product_pack_lanes(p, &sums, block * QRT_LANES, count, lanes + block);
-        described.form = form > described.form ? form : described.form;
-    }
-    for (int32_t first = 0, blocks; first < described.blocks; first += blocks) {
-        blocks = qrt_winograd_set(at_once, described.blocks, first);
-        int16_t *to = weights + first * qrt_winograd_block(described.pairs);
+    int16_t *weights = pack_lanes(p, at_once, packed);
+    int32_t all = qrt_winograd_blocks(p);
+    for (int32_t first = 0, blocks; first < all; first += blocks) {
+        blocks = qrt_winograd_set(at_once, all, first);
+        int16_t *to = weights + first * qrt_winograd_block(qrt_winograd_pairs(p));
         for (int32_t k = 0; k < p->in_channels; k += CHANNELS, to += (ptrdiff_t)blocks * CHANNELS * QRT_LANES) {
             for (int32_t i = 0; i < blocks; i++) pack_channels(p, first + i, k, blocks, to + i * 2 * QRT_LANES);
         }
     }
-    *head = described;
 }
 
 #endif

@@ -25,7 +25,9 @@
  *   packed: qrt_winograd | qrt_lanes [blocks] | int16 [sets of blocks][36][pairs][blocks of the set][16][2]
  *
  * with two input channels to a pair, 16 output channels to a block, and, to a set, as many blocks as a kernel
- * multiplies at once.
+ * multiplies at once. Or, eight times smaller, with weights that are transformed each time they are used:
+ *
+ *   packed: qrt_winograd | qrt_lanes [blocks] | int8 [blocks][16 input channels][9 taps][8 pairs][16][2]
  */
 #ifndef QRT_WINOGRAD_H
 #define QRT_WINOGRAD_H
@@ -33,6 +35,10 @@
 #include "x86/lanes.h"
 
 #define QRT_WINOGRAD_POINTS 36
+
+/* Input channels whose weights are transformed together, and the bytes of their taps for a block. */
+#define QRT_WINOGRAD_CHANNELS 16
+#define QRT_WINOGRAD_TAPS (9 * QRT_WINOGRAD_CHANNELS * QRT_LANES)
 
 /* The inverse of 9 modulo 2^32. */
 #define QRT_WINOGRAD_NINTH 954437177
@@ -42,7 +48,7 @@ typedef struct qrt_winograd {
     int32_t form; /* of lanes.h, for all lanes */
     int32_t blocks;
     int32_t pairs;
-    int32_t at_once; /* blocks of a set: 1, 2 or 4 */
+    int32_t at_once; /* blocks of a set: 1, 2 or 4; 0: the weights are taps */
     int32_t reserved[12];
 } qrt_winograd;
 
@@ -51,6 +57,11 @@ static inline int32_t qrt_winograd_blocks(const qrt_conv2d_params *p) {
 }
 
 static inline int32_t qrt_winograd_pairs(const qrt_conv2d_params *p) { return (p->in_channels + 1) / 2; }
+
+/* How often input channels are taken together. */
+static inline int32_t qrt_winograd_steps(const qrt_conv2d_params *p) {
+    return (p->in_channels + QRT_WINOGRAD_CHANNELS - 1) / QRT_WINOGRAD_CHANNELS;
+}
 
 /* Blocks of the set that begins at block `first`: 1, 2 or 4. */
 static inline int32_t qrt_winograd_set(int32_t at_once, int32_t blocks, int32_t first) {
@@ -70,6 +81,10 @@ static inline const int16_t *qrt_winograd_weights(const qrt_winograd *head) {
     return (const int16_t *)(qrt_winograd_lanes(head) + head->blocks);
 }
 
+static inline const int8_t *qrt_winograd_taps(const qrt_winograd *head) {
+    return (const int8_t *)(qrt_winograd_lanes(head) + head->blocks);
+}
+
 /* Whether the window is one that this file is about. */
 static inline int qrt_winograd_has_shape(const qrt_conv2d_params *p) {
     return p->filter_height == 3 && p->filter_width == 3 && p->stride_y == 1 && p->stride_x == 1 &&
@@ -83,5 +98,9 @@ size_t qrt_winograd_size(const qrt_conv2d_params *p);
 
 /* Writes qrt_winograd_size() bytes, aligned to 64. */
 void qrt_winograd_pack(const qrt_conv2d_params *p, int32_t at_once, void *packed);
+
+/* The same with weights that are not transformed. */
+size_t qrt_winograd_taps_size(const qrt_conv2d_params *p);
+void qrt_winograd_pack_taps(const qrt_conv2d_params *p, void *packed);
 
 #endif

@@ -185,30 +185,15 @@ QRT_AVX2 static void linear_run(const void *params, const int8_t *const *inputs,
     }
 }
 
-static size_t best_packed_size(const void *params) {
-    return qrt_winograd_serves(params) ? qrt_winograd_avx2.packed_size(params) : conv2d_packed_size(params);
-}
-
-static void best_pack(const void *params, void *packed) {
-    (qrt_winograd_serves(params) ? qrt_winograd_avx2.pack : conv2d_pack)(params, packed);
-}
-
-static size_t best_scratch(const void *params) {
-    return qrt_winograd_serves(params) ? qrt_winograd_avx2.scratch_size(params) : conv2d_scratch(params);
-}
-
-static void best_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    (qrt_winograd_serves(params) ? qrt_winograd_avx2.run : conv2d_run)(params, inputs, output, scratch);
-}
+const qrt_kernel qrt_conv2d_avx2 = {
+    .run = conv2d_run, .packed_size = conv2d_packed_size, .pack = conv2d_pack, .scratch_size = conv2d_scratch};
 
 void qrt_kernels_avx2(qrt_kernels *kernels) {
-    static const qrt_kernel conv2d = {
-        .run = best_run, .packed_size = best_packed_size, .pack = best_pack, .scratch_size = best_scratch};
     static const qrt_kernel linear = {
         .run = linear_run, .packed_size = linear_packed_size, .pack = linear_pack, .scratch_size = linear_scratch};
     qrt_kernels_portable(kernels);
     kernels->name = "avx2";
-    kernels->conv2d = conv2d;
+    kernels->conv2d = qrt_winograd_avx2;
     kernels->dwconv2d = qrt_dwconv2d_avx2;
     kernels->linear = linear;
     kernels->conv2d16 = qrt_conv2d16_avx2;

@@ -1,0 +1,63 @@
+/* winograd_multiply.h: the products of Winograd's form, pairs at a time: the source of the sets that multiply pairs. */
+#ifndef QRT_WINOGRAD_MULTIPLY_H
+#define QRT_WINOGRAD_MULTIPLY_H
+
+#include <string.h>
+
+#include "x86/lanes.h"
+#include "x86/x86.h"
+
+#ifdef QRT_X86
+
+/* A set that adds the products of pairs in one instruction defines both before. */
+#ifndef PAIRS
+#define PAIRS QRT_AVX2
+#define ADD_PAIRS(sum, x, w) _mm256_add_epi32(sum, _mm256_madd_epi16(x, w))
+#endif
+
+/* The count of tiles is a constant; sums, weights and an input fit the 16 registers. */
+PAIRS QRT_INLINE void winograd_multiply_some(const int16_t *x, ptrdiff_t step, int32_t pairs, const int16_t *weights,
+                                             int32_t *sums, int add, const int tiles) {
+    __m256i sum[6][2];
+    QRT_UNROLL
+    for (int m = 0; m < tiles; m++) {
+        QRT_UNROLL
+        for (int half = 0; half < 2; half++) {
+            sum[m][half] = _mm256_setzero_si256();
+            if (add) sum[m][half] = _mm256_load_si256((const void *)(sums + QRT_LANES * m + 8 * half));
+        }
+    }
+    for (int32_t i = 0; i < pairs; i++, weights += 2 * QRT_LANES) {
+        __m256i w0 = _mm256_load_si256((const void *)weights);
+        __m256i w1 = _mm256_load_si256((const void *)(weights + QRT_LANES));
+        QRT_UNROLL
+        for (int m = 0; m < tiles; m++) {
+            int32_t pair;
+            memcpy(&pair, x + m * step + 2 * i, sizeof pair);
+            __m256i all = _mm256_set1_epi32(pair);
+            sum[m][0] = ADD_PAIRS(sum[m][0], all, w0);
+            sum[m][1] = ADD_PAIRS(sum[m][1], all, w1);
+        }
+    }
+    QRT_UNROLL
+    for (int m = 0; m < tiles; m++) {
+        _mm256_store_si256((void *)(sums + QRT_LANES * m), sum[m][0]);
+        _mm256_store_si256((void *)(sums + QRT_LANES * m + 8), sum[m][1]);
+    }
+}
+
+/* qrt_winograd_multiply of winograd.h. */
+PAIRS static void winograd_multiply(const int16_t *x, ptrdiff_t step, int32_t pairs, const int16_t *weights,
+                                    int32_t *sums, int32_t tiles, int add) {
+    for (; tiles >= 6; tiles -= 6, x += 6 * step, sums += 6 * QRT_LANES) {
+        winograd_multiply_some(x, step, pairs, weights, sums, add, 6);
+    }
+    if (tiles == 5) winograd_multiply_some(x, step, pairs, weights, sums, add, 5);
+    if (tiles == 4) winograd_multiply_some(x, step, pairs, weights, sums, add, 4);
+    if (tiles == 3) winograd_multiply_some(x, step, pairs, weights, sums, add, 3);
+    if (tiles == 2) winograd_multiply_some(x, step, pairs, weights, sums, add, 2);
+    if (tiles == 1) winograd_multiply_some(x, step, pairs, weights, sums, add, 1);
+}
+
+#endif
+#endif
