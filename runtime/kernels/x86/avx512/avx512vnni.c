@@ -68,9 +68,23 @@ static void conv2d_pack(const void *params, void *packed) {
 /* sum += x * w, for registers that would not all fit: w stays in memory. */
 #define ADD_PRODUCT_OF_MEMORY(sum, x, w) __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "m"(*(const __m512i *)(w)))
 
+/* What the tables of some blocks of channels share. */
+typedef struct operands {
+    const qrt_product *product;
+    const ptrdiff_t *runs;
+    ptrdiff_t step; /* bytes from one position to the next */
+    const int8_t *weights;
+    uintptr_t ahead; /* weights to prefetch, ahead_step bytes with each chunk */
+    ptrdiff_t ahead_step;
+} operands;
+
 /* acc [positions][blocks * 16] for `positions` positions from x on. Both counts are constants. */
-QRT_AVX512 QRT_INLINE void multiply(const qrt_product *product, const ptrdiff_t *runs, const uint8_t *x, ptrdiff_t step,
-                                    const int8_t *weights, int32_t *acc, const int positions, const int blocks) {
+QRT_AVX512 QRT_INLINE void multiply(const operands *o, const uint8_t *x, int32_t *acc, const int positions,
+                                    const int blocks) {
+    const qrt_product *product = o->product;
+    const int8_t *weights = o->weights;
+    ptrdiff_t step = o->step, ahead_step = o->ahead_step;
+    uintptr_t ahead = o->ahead;
     __m512i sum[MAX_POSITIONS][MAX_BLOCKS];
     ptrdiff_t block_size = qrt_product_block(product);
     const int loaded = positions * blocks + blocks + 1 > 32 ? blocks - 1 : blocks;
@@ -80,9 +94,11 @@ QRT_AVX512 QRT_INLINE void multiply(const qrt_product *product, const ptrdiff_t 
         for (int n = 0; n < blocks; n++) sum[m][n] = _mm512_setzero_si512();
     }
     for (int32_t run = 0; run < product->runs; run++) {
-        const uint8_t *from = x + runs[run];
+        const uint8_t *from = x + o->runs[run];
         for (int32_t chunk = 0; chunk < product->chunks; chunk++, from += UNIT, weights += 64) {
             __m512i w[MAX_BLOCKS];
+            _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+            ahead += (uintptr_t)ahead_step;
             QRT_UNROLL
             for (int n = 0; n < loaded; n++) w[n] = _mm512_load_si512(weights + n * block_size);
             QRT_UNROLL
@@ -103,13 +119,10 @@ QRT_AVX512 QRT_INLINE void multiply(const qrt_product *product, const ptrdiff_t 
     }
 }
 
-typedef void multiply_function(const qrt_product *product, const ptrdiff_t *runs, const uint8_t *x, ptrdiff_t step,
-                               const int8_t *weights, int32_t *acc);
+typedef void multiply_function(const operands *o, const uint8_t *x, int32_t *acc);
 #define X(positions, blocks)                                                                                           \
-    QRT_AVX512 static void multiply_##blocks##_##positions(const qrt_product *product, const ptrdiff_t *runs,          \
-                                                           const uint8_t *x, ptrdiff_t step, const int8_t *weights,    \
-                                                           int32_t *acc) {                                             \
-        multiply(product, runs, x, step, weights, acc, positions, blocks);                                             \
+    QRT_AVX512 static void multiply_##blocks##_##positions(const operands *o, const uint8_t *x, int32_t *acc) {        \
+        multiply(o, x, acc, positions, blocks);                                                                        \
     }
 #define UP_TO_7(blocks) X(1, blocks) X(2, blocks) X(3, blocks) X(4, blocks) X(5, blocks) X(6, blocks) X(7, blocks)
 #define UP_TO_9(blocks) UP_TO_7(blocks) X(8, blocks) X(9, blocks)
@@ -146,6 +159,13 @@ QRT_AVX512 static void emit_table(const qrt_emitter *e, qrt_emission table, qrt_
     if (blocks == 1) emit(e, &table, table.rows, place, 1);
 }
 
+/* Bytes to prefetch with each chunk of one of `tables` tables so that the weights of the next channels, as many, are in
+ * the L2 cache in time: every table reads them again, so only the first would wait. Behind the last channels are the
+ * weights of the next operator. */
+static ptrdiff_t next_weights_step(int32_t blocks, int64_t tables) {
+    return tables > blocks ? 64 * blocks / (ptrdiff_t)tables + 1 : 64;
+}
+
 /* All positions of a span for `blocks` blocks of channels. A table is requantized after the next one is computed: by
  * then it is in memory, and the two overlap. */
 QRT_AVX512 static void conv2d_blocks(const qrt_emitter *e, const qrt_image *image, const ptrdiff_t *runs, span s,
@@ -160,12 +180,15 @@ QRT_AVX512 static void conv2d_blocks(const qrt_emitter *e, const qrt_image *imag
         all.width = all.out_width = s.rows * s.width;
     }
     int32_t tiles = (s.width + most - 1) / most, small = s.width / tiles, bigger = s.width % tiles;
+    uintptr_t next = (uintptr_t)weights + (uintptr_t)(blocks * qrt_product_block(e->product));
+    operands o = {e->product, runs, image->step, weights, next, next_weights_step(blocks, (int64_t)s.rows * tiles)};
     qrt_emission table = {NULL, 0, 0};
     for (int32_t row = 0, turn = 0; row < s.rows; row++) {
         const uint8_t *from = s.x + row * s.pitch;
         for (int32_t tile = 0; tile < tiles; tile++, turn ^= 1) {
             int32_t positions = small + (tile < bigger);
-            multiply_of[blocks][positions](e->product, runs, from, image->step, weights, acc[turn]);
+            multiply_of[blocks][positions](&o, from, acc[turn]);
+            o.ahead += (uintptr_t)(o.ahead_step * e->product->runs * e->product->chunks);
             emit_table(&all, table, place, blocks);
             table = (qrt_emission){acc[turn], s.position, positions};
             from += positions * (ptrdiff_t)image->step;
