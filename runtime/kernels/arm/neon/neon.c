@@ -1,11 +1,13 @@
 /* neon.c: the sets for 64-bit Arm. */
 #include "arm/neon/neon.h"
+#include "arm/neon/rows.h"
 
 #ifdef QRT_NEON
 
 void qrt_kernels_neon(qrt_kernels *kernels) {
     qrt_kernels_portable(kernels);
     kernels->name = "neon";
+    qrt_rows_neon(kernels);
 }
 
 void qrt_kernels_neondot(qrt_kernels *kernels) {

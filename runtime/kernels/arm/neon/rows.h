@@ -1,0 +1,11 @@
+/* rows.h: operators of the neon set, and so of all sets for 64-bit Arm, that are not in neon.c. */
+#ifndef QRT_NEON_ROWS_H
+#define QRT_NEON_ROWS_H
+
+#include "qrt_kernels.h"
+
+/* Replace operators on single codes, and pools and mean. */
+void qrt_rows_neon(qrt_kernels *kernels);
+void qrt_pools_neon(qrt_kernels *kernels);
+
+#endif
