@@ -8,6 +8,7 @@ void qrt_kernels_neon(qrt_kernels *kernels) {
     qrt_kernels_portable(kernels);
     kernels->name = "neon";
     qrt_rows_neon(kernels);
+    qrt_pools_neon(kernels);
 }
 
 void qrt_kernels_neondot(qrt_kernels *kernels) {
