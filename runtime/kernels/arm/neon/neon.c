@@ -7,6 +7,7 @@
 void qrt_kernels_neon(qrt_kernels *kernels) {
     qrt_kernels_portable(kernels);
     kernels->name = "neon";
+    kernels->dwconv2d = qrt_dwconv2d_neon;
     qrt_rows_neon(kernels);
     qrt_pools_neon(kernels);
 }

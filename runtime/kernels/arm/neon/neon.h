@@ -14,6 +14,12 @@
 #define QRT_NEONDOT __attribute__((target("arch=armv8.2-a+dotprod")))
 #define QRT_NEONI8MM __attribute__((target("arch=armv8.2-a+dotprod+i8mm")))
 #define QRT_NEON_INLINE static inline __attribute__((always_inline))
+/* Before a loop with a constant count, at most 16, to keep its arrays in registers. */
+#ifdef __clang__
+#define QRT_NEON_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define QRT_NEON_UNROLL _Pragma("GCC unroll 16")
+#endif
 #endif
 
 /* Baseline Armv8 (Raspberry Pi 4); with dot products (Raspberry Pi 5, Graviton 2, Apple M1); with matrix products

@@ -24,18 +24,6 @@ static rectangle window_at(const qrt_pool2d_params *p, const int8_t *image, int3
     return r;
 }
 
-/* Of 16 channels, in order. */
-typedef struct sums {
-    int32x4_t of[4];
-} sums;
-
-QRT_NEON_INLINE void sums_add(sums *s, int16x8_t low, int16x8_t high) {
-    s->of[0] = vaddw_s16(s->of[0], vget_low_s16(low));
-    s->of[1] = vaddw_high_s16(s->of[1], low);
-    s->of[2] = vaddw_s16(s->of[2], vget_low_s16(high));
-    s->of[3] = vaddw_high_s16(s->of[3], high);
-}
-
 /* From `start`, `count` channels, beginning with `channel`. */
 QRT_NEON_INLINE sums sum_codes(const rectangle *r, int32_t channel, int32_t count, int32x4_t start) {
     sums s = {{start, start, start, start}};
@@ -168,9 +156,8 @@ QRT_NEON_INLINE void mean_image(const qrt_mean_params *p, const requant4 *r, con
     for (int32_t channel = 0; channel < p->channels; channel += CHANNELS) {
         int32_t left = p->channels - channel, count = left < CHANNELS ? left : CHANNELS;
         sums s = sum_codes(&all, channel, count, start);
-        int16x8_t low = narrow_8(requant4_apply(s.of[0], r, form), requant4_apply(s.of[1], r, form), range, form);
-        int16x8_t high = narrow_8(requant4_apply(s.of[2], r, form), requant4_apply(s.of[3], r, form), range, form);
-        store_codes(y + channel, narrow_16(low, high, range), count);
+        const requant4 all_lanes[4] = {*r, *r, *r, *r};
+        store_codes(y + channel, sums_requantize(&s, all_lanes, range, form), count);
     }
 }
 

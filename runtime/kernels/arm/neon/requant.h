@@ -30,6 +30,10 @@ enum {
     QRT_REQUANT_SLOW /* a bound is exceeded, or the output is int32: qrt_put_channels() */
 };
 
+/* All but SLOW, for what is compiled for each: NAME(form). */
+#define QRT_REQUANT_FORMS(NAME) \
+    NAME(SINGLE) NAME(SINGLE_LEFT) NAME(DOUBLE) NAME(DOUBLE_LEFT) NAME(ADDEND) NAME(ADDEND_LEFT)
+
 #define QRT_REQUANT_LANES 16
 
 /* The requantization of 16 channels. */
@@ -131,6 +135,24 @@ QRT_NEON_INLINE int16x8_t narrow_8(int32x4_t a, int32x4_t b, const codes_range *
 QRT_NEON_INLINE int8x16_t narrow_16(int16x8_t a, int16x8_t b, const codes_range *range) {
     int8x16_t codes = vqmovn_high_s16(vqmovn_s16(a), b);
     return vminq_s8(vmaxq_s8(codes, range->lowest), range->highest);
+}
+
+/* Of 16 channels, in order. */
+typedef struct sums {
+    int32x4_t of[4];
+} sums;
+
+QRT_NEON_INLINE void sums_add(sums *s, int16x8_t low, int16x8_t high) {
+    s->of[0] = vaddw_s16(s->of[0], vget_low_s16(low));
+    s->of[1] = vaddw_high_s16(s->of[1], low);
+    s->of[2] = vaddw_s16(s->of[2], vget_low_s16(high));
+    s->of[3] = vaddw_high_s16(s->of[3], high);
+}
+
+QRT_NEON_INLINE int8x16_t sums_requantize(const sums *s, const requant4 *r, const codes_range *range, const int form) {
+    int32x4_t a = requant4_apply(s->of[0], r, form), b = requant4_apply(s->of[1], r + 1, form);
+    int32x4_t c = requant4_apply(s->of[2], r + 2, form), d = requant4_apply(s->of[3], r + 3, form);
+    return narrow_16(narrow_8(a, b, range, form), narrow_8(c, d, range, form), range);
 }
 
 /* The first `count` <= 16 of 16 codes. */

@@ -266,10 +266,6 @@ QRT_NEON_INLINE int8x16_t product_16(const uniform *k, int8x16_t a, int8x16_t b,
                      &k->range);
 }
 
-/* Operators of all forms: NAME(FORM). */
-#define FORMS(NAME) \
-    NAME(SINGLE) NAME(SINGLE_LEFT) NAME(DOUBLE) NAME(DOUBLE_LEFT) NAME(ADDEND) NAME(ADDEND_LEFT)
-
 #define PRODUCT(form)                                                                                      \
     QRT_NEON_INLINE int8x16_t product_##form(const void *constants, int8x16_t a, int8x16_t b) {            \
         return product_16(constants, a, b, QRT_REQUANT_##form);                                            \
@@ -278,7 +274,7 @@ QRT_NEON_INLINE int8x16_t product_16(const uniform *k, int8x16_t a, int8x16_t b,
         const uniform *k = constants;                                                                      \
         return product_16(k, x, vaddq_s8(k->b_zero_point, vdupq_n_s8(1)), QRT_REQUANT_##form); /* by 1 */ \
     }
-FORMS(PRODUCT)
+QRT_REQUANT_FORMS(PRODUCT)
 
 static void mul_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_binary_params *p = params;
@@ -290,7 +286,7 @@ static void mul_run(const void *params, const int8_t *const *inputs, int8_t *out
     case QRT_REQUANT_##form:                                                 \
         binary(&p->broadcast, inputs, output, product_##form, &k);           \
         break;
-        FORMS(RUN)
+        QRT_REQUANT_FORMS(RUN)
 #undef RUN
     default:
         qrt_mul_s8(params, inputs, output, scratch);
@@ -307,7 +303,7 @@ static void requantize_run(const void *params, const int8_t *const *inputs, int8
     case QRT_REQUANT_##form:                                             \
         unary_row(inputs[0], output, p->size, requantize_##form, &k);    \
         break;
-        FORMS(RUN)
+        QRT_REQUANT_FORMS(RUN)
 #undef RUN
     default:
         qrt_requantize_s8(params, inputs, output, scratch);

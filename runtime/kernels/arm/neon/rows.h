@@ -4,6 +4,8 @@
 
 #include "qrt_kernels.h"
 
+extern const qrt_kernel qrt_dwconv2d_neon;
+
 /* Replace operators on single codes, and pools and mean. */
 void qrt_rows_neon(qrt_kernels *kernels);
 void qrt_pools_neon(qrt_kernels *kernels);
