@@ -29,19 +29,24 @@ QRT_NEON_INLINE sums sums_from(const int32_t *start) {
 QRT_NEON_INLINE void add_taps(const qrt_depthwise_tile *t, const int8_t *x, int32_t taps, sums *s, const int at_once,
                               const int paired) {
     const int32_t *offset = t->offset;
-    const int8_t *weights = t->weights;
+    const int8_t *weights = t->weights, *at[MAX_AT_ONCE];
     int32_t tap = 0;
-    for (int m = 0; m < at_once; m++) s[m] = sums_from(t->start);
+    QRT_NEON_UNROLL
+    for (int m = 0; m < at_once; m++) {
+        s[m] = sums_from(t->start);
+        at[m] = x + m * t->x_step;
+    }
     for (; paired && tap + 2 <= taps; tap += 2, weights += 2 * QRT_BLOCK) {
-        const int8_t *first = x + offset[tap], *second = x + offset[tap + 1];
+        ptrdiff_t first = offset[tap], second = offset[tap + 1];
         int8x16_t w0 = vld1q_s8(weights), w1 = vld1q_s8(weights + QRT_BLOCK);
-        for (int m = 0; m < at_once; m++) {
-            add_two(&s[m], vld1q_s8(first + m * t->x_step), w0, vld1q_s8(second + m * t->x_step), w1);
-        }
+        QRT_NEON_UNROLL
+        for (int m = 0; m < at_once; m++) add_two(&s[m], vld1q_s8(at[m] + first), w0, vld1q_s8(at[m] + second), w1);
     }
     for (; tap < taps; tap++, weights += QRT_BLOCK) {
+        ptrdiff_t only = offset[tap];
         int8x16_t w = vld1q_s8(weights);
-        for (int m = 0; m < at_once; m++) add_one(&s[m], vld1q_s8(x + offset[tap] + m * t->x_step), w);
+        QRT_NEON_UNROLL
+        for (int m = 0; m < at_once; m++) add_one(&s[m], vld1q_s8(at[m] + only), w);
     }
 }
 
@@ -50,6 +55,7 @@ QRT_NEON_INLINE void put_sums(const qrt_depthwise_tile *t, int32_t row, int32_t 
                               const requant4 *r, const codes_range *range, const int at_once, const int form) {
     int32_t step = t->of->group * t->p->out_channels;
     int8_t *y = qrt_depthwise_row(t, row) + (ptrdiff_t)position * step;
+    QRT_NEON_UNROLL
     for (int m = 0; m < at_once; m++, position++, y += step) {
         if (form == QRT_REQUANT_SLOW) {
             int32_t sum[QRT_BLOCK];
@@ -63,11 +69,13 @@ QRT_NEON_INLINE void put_sums(const qrt_depthwise_tile *t, int32_t row, int32_t 
 }
 
 /* `form` and `paired` are constants. */
-QRT_NEON_INLINE void any_filter(const qrt_depthwise_tile *t, const int form, const int paired) {
+QRT_NEON_INLINE void any_filter(const qrt_depthwise_tile *tile, const int form, const int paired) {
+    const qrt_depthwise_tile own = *tile, *t = &own; /* a copy, which no store of codes can reach */
     const qrt_requant *requant = &t->p->requant;
     const codes_range range = codes_range_of(requant->y_zero_point, requant->output_min, requant->output_max);
     requant4 r[4];
     int32_t taps = t->p->filter_height * t->p->filter_width;
+    QRT_NEON_UNROLL
     for (int i = 0; i < 4; i++) r[i] = requant4_load(t->lanes, i);
     for (int32_t row = 0; row < t->rows; row++) {
         const int8_t *x = t->x + row * t->x_row;
@@ -86,31 +94,55 @@ QRT_NEON_INLINE void any_filter(const qrt_depthwise_tile *t, const int form, con
 
 #define NINE 9
 
-/* 3x3, with the weights in registers. `form` is a constant. */
-QRT_NEON_INLINE void nine_taps(const qrt_depthwise_tile *t, const int form) {
-    const qrt_requant *requant = &t->p->requant;
-    const codes_range range = codes_range_of(requant->y_zero_point, requant->output_min, requant->output_max);
-    requant4 r[4];
+/* What stays in registers for a block of a filter of 3x3. */
+typedef struct nine {
     int8x16_t w[NINE];
-    ptrdiff_t at[NINE];
-    int32_t step = t->of->group * t->p->out_channels, last = t->positions - 1;
-    for (int i = 0; i < 4; i++) r[i] = requant4_load(t->lanes, i);
+    sums start;
+    requant4 r[4];
+    codes_range range;
+    ptrdiff_t at[NINE]; /* offsets of the taps */
+} nine;
+
+QRT_NEON_INLINE nine nine_load(const qrt_depthwise_tile *t) {
+    nine n;
+    n.start = sums_from(t->start);
+    n.range = codes_range_of(t->p->requant.y_zero_point, t->p->requant.output_min, t->p->requant.output_max);
+    QRT_NEON_UNROLL
+    for (int i = 0; i < 4; i++) n.r[i] = requant4_load(t->lanes, i);
     QRT_NEON_UNROLL
     for (int i = 0; i < NINE; i++) {
-        w[i] = vld1q_s8(t->weights + i * QRT_BLOCK);
-        at[i] = t->offset[i];
+        n.w[i] = vld1q_s8(t->weights + i * QRT_BLOCK);
+        n.at[i] = t->offset[i];
     }
-    for (int32_t row = 0; row < t->rows; row++) {
-        const int8_t *x = t->x + row * t->x_row;
-        int8_t *y = qrt_depthwise_row(t, row);
-        for (int32_t position = 0; position <= last; position++, x += t->x_step, y += step) {
-            sums s = sums_from(t->start);
-            QRT_NEON_UNROLL
-            for (int i = 0; i < NINE - 1; i += 2) {
-                add_two(&s, vld1q_s8(x + at[i]), w[i], vld1q_s8(x + at[i + 1]), w[i + 1]);
-            }
-            add_one(&s, vld1q_s8(x + at[NINE - 1]), w[NINE - 1]);
-            store_codes(y, sums_requantize(&s, r, &range, form), position < last ? t->size : t->last_size);
+    return n;
+}
+
+/* The codes of one position. `form` is a constant. */
+QRT_NEON_INLINE int8x16_t nine_codes(nine *n, const int8_t *x, const int form) {
+    sums s = n->start;
+    QRT_NEON_UNROLL
+    for (int i = 0; i < NINE; i++) QRT_NEON_KEEP(n->w[i]);
+    QRT_NEON_UNROLL
+    for (int i = 0; i < NINE - 1; i += 2) {
+        add_two(&s, vld1q_s8(x + n->at[i]), n->w[i], vld1q_s8(x + n->at[i + 1]), n->w[i + 1]);
+    }
+    add_one(&s, vld1q_s8(x + n->at[NINE - 1]), n->w[NINE - 1]);
+    return sums_requantize(&s, n->r, &n->range, form);
+}
+
+/* 3x3, with the weights in registers. `form` is a constant. */
+QRT_NEON_INLINE void nine_taps(const qrt_depthwise_tile *tile, const int form) {
+    const qrt_depthwise_tile t = *tile; /* a copy, which no store of codes can reach */
+    const ptrdiff_t step = (ptrdiff_t)t.of->group * t.p->out_channels;
+    int32_t whole = t.size < QRT_BLOCK ? 0 : t.last_size < QRT_BLOCK ? t.positions - 1 : t.positions;
+    nine n = nine_load(&t);
+    for (int32_t row = 0; row < t.rows; row++) {
+        const int8_t *x = t.x + row * t.x_row;
+        int8_t *y = qrt_depthwise_row(&t, row);
+        int32_t position = 0;
+        for (; position < whole; position++, x += t.x_step, y += step) vst1q_s8(y, nine_codes(&n, x, form));
+        for (; position < t.positions; position++, x += t.x_step, y += step) {
+            store_codes(y, nine_codes(&n, x, form), position + 1 < t.positions ? t.size : t.last_size);
         }
     }
 }

@@ -20,6 +20,8 @@
 #else
 #define QRT_NEON_UNROLL _Pragma("GCC unroll 16")
 #endif
+/* In a loop, for a register that is used by halves: gcc would keep each half in a register of its own. */
+#define QRT_NEON_KEEP(vector) __asm__("" : "+w"(vector))
 #endif
 
 /* Baseline Armv8 (Raspberry Pi 4); with dot products (Raspberry Pi 5, Graviton 2, Apple M1); with matrix products
