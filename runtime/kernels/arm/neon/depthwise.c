@@ -47,25 +47,25 @@ static int band_fits(const qrt_conv2d_params *p) {
     return columns < limit && rows < limit && (columns + 1) * p->out_channels <= limit / rows;
 }
 
-static int32_t group_of(const qrt_conv2d_params *p) {
-    return p->stride_x == 1 && p->out_channels < QRT_BLOCK ? QRT_BLOCK / p->out_channels : 1;
+static int32_t group_of(const qrt_depthwise_way *way, const qrt_conv2d_params *p) {
+    return p->stride_x == 1 && p->out_channels < way->block ? way->block / p->out_channels : 1;
 }
 
 /* First code of a block. The last block overlaps the previous one if it would be partial. */
-static int32_t first_code(int32_t block, int32_t codes) {
-    int32_t first = block * QRT_BLOCK, last = codes - QRT_BLOCK;
+static int32_t first_code(const qrt_depthwise_way *way, int32_t block, int32_t codes) {
+    int32_t first = block * way->block, last = codes - way->block;
     return first < last ? first : last > 0 ? last : 0;
 }
 
-static int32_t blocks_of(const qrt_conv2d_params *p) {
-    return (group_of(p) * p->out_channels + QRT_BLOCK - 1) / QRT_BLOCK;
+static int32_t blocks_of(const qrt_depthwise_way *way, const qrt_conv2d_params *p) {
+    return (group_of(way, p) * p->out_channels + way->block - 1) / way->block;
 }
 
 static size_t round_to_64(size_t size) { return (size + 63) / 64 * 64; }
 
 size_t qrt_depthwise_packed_size(const qrt_depthwise_way *way, const qrt_conv2d_params *p) {
-    size_t block = sizeof(qrt_requant_lanes) + QRT_BLOCK * sizeof(int32_t) + way->weights_size(p);
-    return band_fits(p) ? round_to_64(sizeof(qrt_depthwise) + (size_t)blocks_of(p) * block) : 0;
+    size_t block = sizeof(qrt_requant_lanes) + QRT_REQUANT_LANES * sizeof(int32_t) + way->weights_size(p);
+    return band_fits(p) ? round_to_64(sizeof(qrt_depthwise) + (size_t)blocks_of(way, p) * block) : 0;
 }
 
 /* Whether no two weights of -128 are a pair: 2 * -128 * -128 does not fit int16. */
@@ -99,18 +99,18 @@ static int32_t pack_lane(const qrt_depthwise_way *way, const qrt_conv2d_params *
 void qrt_depthwise_pack(const qrt_depthwise_way *way, const qrt_conv2d_params *p, void *packed) {
     qrt_depthwise *of = packed;
     memset(packed, 0, qrt_depthwise_packed_size(way, p));
-    of->group = group_of(p);
-    of->blocks = blocks_of(p);
+    of->group = group_of(way, p);
+    of->blocks = blocks_of(way, p);
     of->paired = can_be_paired(p);
     qrt_requant_lanes *lanes = (qrt_requant_lanes *)(of + 1);
     int32_t *start = (int32_t *)(lanes + of->blocks);
-    int8_t *weights = (int8_t *)(start + of->blocks * QRT_BLOCK);
+    int8_t *weights = (int8_t *)(start + of->blocks * QRT_REQUANT_LANES);
     int32_t codes = of->group * p->out_channels;
     for (int32_t block = 0; block < of->blocks; block++) {
-        int32_t first = first_code(block, codes);
-        for (int32_t lane = 0; lane < QRT_BLOCK && first + lane < codes; lane++) {
+        int32_t first = first_code(way, block, codes);
+        for (int32_t lane = 0; lane < way->block && first + lane < codes; lane++) {
             int32_t channel = (first + lane) % p->out_channels;
-            int32_t form = pack_lane(way, p, channel, lane, lanes + block, start + block * QRT_BLOCK, weights);
+            int32_t form = pack_lane(way, p, channel, lane, lanes + block, start + block * QRT_REQUANT_LANES, weights);
             of->form = form > of->form ? form : of->form;
         }
         weights += way->weights_size(p);
@@ -175,20 +175,20 @@ static void run_band(const qrt_depthwise_way *way, const qrt_conv2d_params *p, c
     const qrt_depthwise *of = p->packed;
     const qrt_requant_lanes *lanes = (const qrt_requant_lanes *)(of + 1);
     const int32_t *start = (const int32_t *)(lanes + of->blocks);
-    const int8_t *weights = (const int8_t *)(start + of->blocks * QRT_BLOCK);
+    const int8_t *weights = (const int8_t *)(start + of->blocks * QRT_REQUANT_LANES);
     int32_t codes = of->group * p->out_channels, rest = p->out_width % of->group;
     qrt_depthwise_tile tile = {.p = p, .of = of, .offset = offset, .rows = height, .output = output};
     tile.x_row = p->stride_y * b->pitch;
     tile.x_step = (ptrdiff_t)p->stride_x * codes;
     tile.pitch = b->pitch;
     tile.positions = (p->out_width + of->group - 1) / of->group;
-    tile.size = codes < QRT_BLOCK ? codes : QRT_BLOCK;
+    tile.size = codes < way->block ? codes : way->block;
     tile.last_size = rest > 0 ? rest * p->out_channels : tile.size;
     for (int32_t block = 0; block < of->blocks; block++, weights += way->weights_size(p)) {
         tile.lanes = lanes + block;
-        tile.start = start + block * QRT_BLOCK;
+        tile.start = start + block * QRT_REQUANT_LANES;
         tile.weights = weights;
-        tile.channel = first_code(block, codes);
+        tile.channel = first_code(way, block, codes);
         tile.x = copy + tile.channel;
         way->run(&tile);
     }
@@ -218,12 +218,12 @@ void qrt_depthwise_run(const qrt_depthwise_way *way, const qrt_conv2d_params *p,
 
 void qrt_depthwise_put(const qrt_depthwise_tile *tile, int32_t row, int32_t position, const int32_t *sum) {
     const qrt_conv2d_params *p = tile->p;
-    int32_t group = tile->of->group, channels = p->out_channels, size = tile->size;
-    if (position + 1 == tile->positions) size = tile->last_size;
+    int32_t channels = p->out_channels, group = tile->of->group;
+    int32_t size = position + 1 == tile->positions ? tile->last_size : tile->size;
+    int32_t run = group > 1 ? channels : size;
     ptrdiff_t index = ((ptrdiff_t)row * p->out_width + position * group) * channels + tile->channel;
-    int32_t at_once = group > 1 ? channels : size;
-    for (; size > 0; size -= at_once, sum += at_once, index += at_once) {
-        qrt_put_channels(&p->requant, tile->channel, sum, at_once, tile->output, index);
+    for (; size > 0; size -= run, sum += run, index += run) {
+        qrt_put_channels(&p->requant, tile->channel, sum, run, tile->output, index);
     }
 }
 

@@ -2,8 +2,9 @@
  *
  *   packed: qrt_depthwise | qrt_requant_lanes [blocks] | int32 [blocks][16], what sums begin with | weights [blocks]
  *
- * A block is 16 neighbouring codes of the output: 16 channels, or several positions of fewer channels. Its input at a
- * filter position is 16 neighbouring codes of the padded rows, which have a channel for each of the output.
+ * A block is 16 or 8 neighbouring codes of the output: as many channels, or several positions of fewer channels. Its
+ * input at a filter position is as many neighbouring codes of the padded rows, which have a channel for each of the
+ * output. The last block overlaps the one before it, so that it is whole where there are enough channels.
  */
 #ifndef QRT_NEON_DEPTHWISE_H
 #define QRT_NEON_DEPTHWISE_H
@@ -11,8 +12,6 @@
 #include "arm/neon/requant.h"
 
 #ifdef QRT_NEON
-
-#define QRT_BLOCK 16
 
 /* 64 bytes. */
 typedef struct qrt_depthwise {
@@ -41,6 +40,7 @@ typedef struct qrt_depthwise_tile {
 
 /* How a kernel computes a block, and how it wants its weights. */
 typedef struct qrt_depthwise_way {
+    int32_t block; /* codes, 16 or 8 */
     void (*run)(const qrt_depthwise_tile *tile);
     size_t (*weights_size)(const qrt_conv2d_params *p);
     /* Puts one weight of the channel `lane` of a block at its place. */
@@ -53,7 +53,7 @@ size_t qrt_depthwise_scratch(const void *params);
 void qrt_depthwise_run(const qrt_depthwise_way *way, const qrt_conv2d_params *p, const int8_t *const *inputs,
                        int8_t *output, void *scratch);
 
-/* Puts sums that no form supports, and int32, at a position of a row. */
+/* Puts the sums of a position that no form supports, and int32. */
 void qrt_depthwise_put(const qrt_depthwise_tile *tile, int32_t row, int32_t position, const int32_t *sum);
 
 /* Where the codes of a row of the tile begin. */

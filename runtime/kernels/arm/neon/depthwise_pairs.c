@@ -8,6 +8,7 @@
 
 #ifdef QRT_NEON
 
+#define BLOCK 16
 #define MAX_AT_ONCE 2
 
 /* Adds the products of one tap. */
@@ -36,13 +37,13 @@ QRT_NEON_INLINE void add_taps(const qrt_depthwise_tile *t, const int8_t *x, int3
         s[m] = sums_from(t->start);
         at[m] = x + m * t->x_step;
     }
-    for (; paired && tap + 2 <= taps; tap += 2, weights += 2 * QRT_BLOCK) {
+    for (; paired && tap + 2 <= taps; tap += 2, weights += 2 * BLOCK) {
         ptrdiff_t first = offset[tap], second = offset[tap + 1];
-        int8x16_t w0 = vld1q_s8(weights), w1 = vld1q_s8(weights + QRT_BLOCK);
+        int8x16_t w0 = vld1q_s8(weights), w1 = vld1q_s8(weights + BLOCK);
         QRT_NEON_UNROLL
         for (int m = 0; m < at_once; m++) add_two(&s[m], vld1q_s8(at[m] + first), w0, vld1q_s8(at[m] + second), w1);
     }
-    for (; tap < taps; tap++, weights += QRT_BLOCK) {
+    for (; tap < taps; tap++, weights += BLOCK) {
         ptrdiff_t only = offset[tap];
         int8x16_t w = vld1q_s8(weights);
         QRT_NEON_UNROLL
@@ -58,7 +59,7 @@ QRT_NEON_INLINE void put_sums(const qrt_depthwise_tile *t, int32_t row, int32_t 
     QRT_NEON_UNROLL
     for (int m = 0; m < at_once; m++, position++, y += step) {
         if (form == QRT_REQUANT_SLOW) {
-            int32_t sum[QRT_BLOCK];
+            int32_t sum[BLOCK];
             for (int i = 0; i < 4; i++) vst1q_s32(sum + 4 * i, s[m].of[i]);
             qrt_depthwise_put(t, row, position, sum);
         } else {
@@ -111,7 +112,7 @@ QRT_NEON_INLINE nine nine_load(const qrt_depthwise_tile *t) {
     for (int i = 0; i < 4; i++) n.r[i] = requant4_load(t->lanes, i);
     QRT_NEON_UNROLL
     for (int i = 0; i < NINE; i++) {
-        n.w[i] = vld1q_s8(t->weights + i * QRT_BLOCK);
+        n.w[i] = vld1q_s8(t->weights + i * BLOCK);
         n.at[i] = t->offset[i];
     }
     return n;
@@ -134,7 +135,7 @@ QRT_NEON_INLINE int8x16_t nine_codes(nine *n, const int8_t *x, const int form) {
 QRT_NEON_INLINE void nine_taps(const qrt_depthwise_tile *tile, const int form) {
     const qrt_depthwise_tile t = *tile; /* a copy, which no store of codes can reach */
     const ptrdiff_t step = (ptrdiff_t)t.of->group * t.p->out_channels;
-    int32_t whole = t.size < QRT_BLOCK ? 0 : t.last_size < QRT_BLOCK ? t.positions - 1 : t.positions;
+    int32_t whole = t.size < BLOCK ? 0 : t.last_size < BLOCK ? t.positions - 1 : t.positions;
     nine n = nine_load(&t);
     for (int32_t row = 0; row < t.rows; row++) {
         const int8_t *x = t.x + row * t.x_row;
@@ -166,15 +167,15 @@ static void pairs_run(const qrt_depthwise_tile *t) {
 }
 
 static size_t weights_size(const qrt_conv2d_params *p) {
-    return (size_t)p->filter_height * (size_t)p->filter_width * QRT_BLOCK;
+    return (size_t)p->filter_height * (size_t)p->filter_width * BLOCK;
 }
 
 static void place(const qrt_conv2d_params *p, int32_t tap, int32_t lane, int8_t weight, int8_t *weights) {
     (void)p;
-    weights[tap * QRT_BLOCK + lane] = weight;
+    weights[tap * BLOCK + lane] = weight;
 }
 
-static const qrt_depthwise_way pairs = {pairs_run, weights_size, place};
+static const qrt_depthwise_way pairs = {BLOCK, pairs_run, weights_size, place};
 
 static size_t packed_size(const void *params) { return qrt_depthwise_packed_size(&pairs, params); }
 

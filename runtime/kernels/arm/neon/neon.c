@@ -15,6 +15,7 @@ void qrt_kernels_neon(qrt_kernels *kernels) {
 void qrt_kernels_neondot(qrt_kernels *kernels) {
     qrt_kernels_neon(kernels);
     kernels->name = "neondot";
+    kernels->dwconv2d = qrt_dwconv2d_neondot;
 }
 
 void qrt_kernels_neoni8mm(qrt_kernels *kernels) {

@@ -5,6 +5,7 @@
 #include "qrt_kernels.h"
 
 extern const qrt_kernel qrt_dwconv2d_neon;
+extern const qrt_kernel qrt_dwconv2d_neondot; /* in front of it */
 
 /* Replace operators on single codes, and pools and mean. */
 void qrt_rows_neon(qrt_kernels *kernels);
