@@ -119,10 +119,40 @@ void qrt_kernels_amx(qrt_kernels *kernels) { qrt_kernels_portable(kernels); }
 #endif
 
 #ifdef QRT_NEON
+#if defined(__linux__)
+#include <sys/auxv.h>
+
+static int has_dot_products(void) { return getauxval(AT_HWCAP) >> 20 & 1; }
+static int has_matrix_products(void) { return getauxval(AT_HWCAP2) >> 13 & 1; }
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+
+static int has(const char *feature) {
+    int found = 0;
+    size_t size = sizeof found;
+    return sysctlbyname(feature, &found, &size, NULL, 0) == 0 && found;
+}
+
+static int has_dot_products(void) { return has("hw.optional.arm.FEAT_DotProd"); }
+static int has_matrix_products(void) { return has("hw.optional.arm.FEAT_I8MM"); }
+#else
+/* A program cannot read the processor's registers of features, and other systems are not asked. */
+static int has_dot_products(void) { return 0; }
+static int has_matrix_products(void) { return 0; }
+#endif
+
 /* Every 64-bit Arm processor has it. */
 static const char *missing_neon(void) { return NULL; }
-static const char *missing_neondot(void) { return "not built yet"; }
-static const char *missing_neoni8mm(void) { return "not built yet"; }
+
+static const char *missing_neondot(void) {
+    return has_dot_products() ? NULL : "this CPU has no dot products (DotProd)";
+}
+
+static const char *missing_neoni8mm(void) {
+    const char *before = missing_neondot();
+    if (before != NULL) return before;
+    return has_matrix_products() ? NULL : "this CPU has no matrix products of int8 (I8MM)";
+}
 #else
 static const char *missing_neon(void) { return "qrt was not built for 64-bit Arm"; }
 static const char *missing_neondot(void) { return missing_neon(); }

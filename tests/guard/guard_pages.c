@@ -8,7 +8,8 @@
  * reads is read-only, and bytes beside what it writes are checked. A state that it updates begins with the codes that
  * it has, and must end with the portable set's. So are the parts that threads would run, each with an output of its
  * own. Inputs are those of a run of the portable set, whose output each operator must equal. Prints a line for each
- * violation, which names the file, the set, the operator and the buffer, and at the end how many operators ran.
+ * violation, which names the file, the set, the operator and the buffer, and at the end how many operators ran, and a
+ * checksum of the portable set's outputs, which is the same on all machines.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -52,6 +53,7 @@ static struct {
 } now;
 
 static long violations;
+static uint32_t checksum;
 
 static void violation(const char *format, ...) {
     va_list arguments;
@@ -448,6 +450,7 @@ static void run_operator(const qrt_model *model, const qrt_program *portable, co
         if (parts != NULL) run_parts(model, &op, tested->operators[index].kernel, parts, inputs, expected, behind);
     }
     memcpy(arena + tensor.arena_offset, expected, size);
+    checksum = qrt_crc32(checksum, expected, size);
     free(expected);
     for (uint32_t k = held.first; k < op.input_count; k++) free(held.before[k]);
 }
@@ -579,6 +582,6 @@ int main(int count, char **arguments) {
         free((void *)tested.operators);
         free(bytes);
     }
-    printf("%ld operators, %ld violations\n", operators, violations);
+    printf("%ld operators, %ld violations, outputs %08lx\n", operators, violations, (unsigned long)checksum);
     return 0;
 }

@@ -1,0 +1,108 @@
+"""The kernel sets for 64-bit Arm, on emulated processors: every case, whole and in parts for threads, between
+inaccessible pages; and the portable set's bytes there are this machine's."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import guarded
+import pytest
+from c_programs import FLAGS, compiler
+from guarded import ENVIRONMENT, GOLDEN, PUBLISHED, run
+from places import ROOT
+
+# The least processor that has each set, as QEMU names it. Its "max" has SME, with which no program has been tried.
+PROCESSORS = {"neon": "cortex-a72", "neondot": "cortex-a76", "neoni8mm": "max,sme=off"}
+STRICT = ["-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-c"]
+ZIG = [sys.executable, "-m", "ziglang", "cc"]
+COMPILERS = {
+    "gcc": ["aarch64-linux-gnu-gcc"],
+    "zig, Linux": [*ZIG, "-target", "aarch64-linux-musl"],
+    "zig, macOS": [*ZIG, "-target", "aarch64-macos"],
+}
+FILES = [ROOT / "runtime/host/dispatch.c", *sorted((ROOT / "runtime/kernels/arm/neon").glob("*.c"))]
+
+
+def present(name: str) -> list[str]:
+    """The command of a compiler; skips where it is missing."""
+    command = COMPILERS[name]
+    if command[0] == sys.executable and importlib.util.find_spec("ziglang") is None:
+        pytest.skip("ziglang is not installed")
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    return command
+
+
+@pytest.fixture(scope="module", params=["gcc", "zig, Linux"])
+def guard_pages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """guard/guard_pages.c for 64-bit Arm."""
+    command = [*present(request.param), "-static"]
+    return guarded.build(command, tmp_path_factory.mktemp("neon") / "guard_pages")
+
+
+def emulated(program: Path, processor: str, kernels: str) -> list[str | Path]:
+    emulator = shutil.which("qemu-aarch64")
+    if emulator is None:
+        pytest.skip("qemu-aarch64 is not installed")
+    return [emulator, "-cpu", processor, program, kernels]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """guard/guard_pages.c for this machine."""
+    return guarded.build([compiler()], tmp_path_factory.mktemp("here") / "guard_pages")
+
+
+@pytest.fixture(scope="module")
+def cases(here: Path) -> tuple[bytes, str]:
+    """A stream of files, and the checksum of this machine's bytes."""
+    files = guarded.all_cases()
+    return files, run([here, "portable"], files)[2]
+
+
+@pytest.fixture(scope="module")
+def networks(here: Path) -> tuple[bytes, str]:
+    if not PUBLISHED:
+        pytest.skip("the published .tflite models are not beside the project")
+    pytest.importorskip("tflite")
+    files = guarded.published_networks()
+    return files, run([here, "portable"], files)[2]
+
+
+@pytest.mark.parametrize("kernels", PROCESSORS)
+def test_same_bytes(guard_pages: Path, cases: tuple[bytes, str], kernels: str) -> None:
+    violations, operators, checksum = run(emulated(guard_pages, PROCESSORS[kernels], kernels), cases[0])
+    assert violations == []
+    assert operators > len(GOLDEN)
+    assert checksum == cases[1]
+
+
+@pytest.mark.parametrize("kernels", PROCESSORS)
+def test_same_bytes_of_published_networks(guard_pages: Path, networks: tuple[bytes, str], kernels: str) -> None:
+    violations, operators, checksum = run(emulated(guard_pages, PROCESSORS[kernels], kernels), networks[0])
+    assert violations == []
+    assert operators > 10 * len(PUBLISHED)
+    assert checksum == networks[1]
+
+
+@pytest.mark.parametrize(
+    ("processor", "kernels", "reason"),
+    [
+        ("cortex-a72", "neondot", "this CPU has no dot products (DotProd)"),
+        ("cortex-a72", "neoni8mm", "this CPU has no dot products (DotProd)"),
+        ("cortex-a76", "neoni8mm", "this CPU has no matrix products of int8 (I8MM)"),
+        ("cortex-a72", "avx2", "qrt was not built for x86-64"),
+    ],
+)
+def test_a_processor_without(guard_pages: Path, processor: str, kernels: str, reason: str) -> None:
+    done = subprocess.run(emulated(guard_pages, processor, kernels), input="", capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, f": {reason}\n")
+
+
+@pytest.mark.parametrize("name", COMPILERS)
+def test_compiles_without_warnings(tmp_path: Path, name: str) -> None:
+    subprocess.run([*present(name), *FLAGS, *STRICT, *FILES], check=True, cwd=tmp_path, env=ENVIRONMENT)
