@@ -26,8 +26,7 @@
 #define QRT_LANES_H
 
 #include "qrt_math.h"
-
-#define QRT_LANES 16
+#include "qrt_product.h"
 
 enum {
     QRT_LANES_SINGLE,      /* left is 0 */

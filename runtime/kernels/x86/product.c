@@ -48,17 +48,6 @@ QRT_AVX2 static void pack_quads(const int8_t *weights, ptrdiff_t stride, int8_t 
     }
 }
 
-/* `depth` weights of each of `count` channels, `stride` apart; the first `size` exist, the rest is zero. */
-static void pack_step(const int8_t *weights, ptrdiff_t stride, int32_t count, int32_t size, int32_t depth, int8_t *to) {
-    if (size >= 4 && depth == 4) {
-        for (int32_t i = 0; i < count; i++) memcpy(to + 4 * i, weights + i * stride, 4);
-        return;
-    }
-    for (int32_t i = 0; i < count; i++) {
-        for (int32_t k = 0; k < size && k < depth; k++) to[depth * i + k] = weights[i * stride + k];
-    }
-}
-
 static void pack_block(const qrt_product *product, const int8_t *weights, int32_t count, int8_t *to) {
     ptrdiff_t filter_size = (ptrdiff_t)product->runs * product->run_size;
     int32_t padded = product->chunks * product->unit, depth = qrt_product_depth(product->unit);
@@ -73,7 +62,7 @@ static void pack_block(const qrt_product *product, const int8_t *weights, int32_
         }
         for (; i < padded; i += depth, to += depth * QRT_LANES) {
             int32_t left = product->run_size - i;
-            if (left > 0) pack_step(from + i, filter_size, count, left, depth, to);
+            if (left > 0) qrt_product_pack_step(from + i, filter_size, count, left, depth, to);
         }
     }
 }

@@ -7,6 +7,8 @@
 void qrt_kernels_neon(qrt_kernels *kernels) {
     qrt_kernels_portable(kernels);
     kernels->name = "neon";
+    kernels->conv2d = qrt_conv2d_neon;
+    kernels->linear = qrt_linear_neon;
     kernels->dwconv2d = qrt_dwconv2d_neon;
     qrt_rows_neon(kernels);
     qrt_pools_neon(kernels);
@@ -15,12 +17,16 @@ void qrt_kernels_neon(qrt_kernels *kernels) {
 void qrt_kernels_neondot(qrt_kernels *kernels) {
     qrt_kernels_neon(kernels);
     kernels->name = "neondot";
+    kernels->conv2d = qrt_conv2d_neondot;
+    kernels->linear = qrt_linear_neondot;
     kernels->dwconv2d = qrt_dwconv2d_neondot;
 }
 
 void qrt_kernels_neoni8mm(qrt_kernels *kernels) {
     qrt_kernels_neondot(kernels);
     kernels->name = "neoni8mm";
+    kernels->conv2d = qrt_conv2d_neoni8mm;
+    kernels->linear = qrt_linear_neoni8mm;
 }
 
 #endif

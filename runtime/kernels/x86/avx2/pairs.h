@@ -81,12 +81,4 @@ static inline void set_offsets(const qrt_conv2d_params *p, const qrt_product *pr
 }
 
 #endif
-/* Linear as a convolution with one image row for each row, so that bands can be copied. */
-static inline qrt_conv2d_params qrt_linear_as_rows(const qrt_linear_params *p) {
-    qrt_conv2d_params conv = qrt_linear_as_conv2d(p);
-    conv.in_height = conv.out_height = p->rows;
-    conv.in_width = conv.out_width = 1;
-    return conv;
-}
-
 #endif
