@@ -17,10 +17,13 @@
  * positions where several rows or columns are computed at once. */
 #define SLACK 64
 
+/* Blocks of several positions need the inputs of neighbouring positions side by side: column c of a padded row is then
+ * in part c % phases. */
 typedef struct band {
     int32_t columns; /* of the padded image, read by windows */
-    ptrdiff_t pitch; /* bytes of a row */
-    int32_t height;  /* rows of the output, at most */
+    int32_t phases;
+    ptrdiff_t phase, pitch; /* bytes of a part, of a row */
+    int32_t height;         /* rows of the output, at most */
     size_t size;
 } band;
 
@@ -29,10 +32,12 @@ static ptrdiff_t band_rows(const qrt_conv2d_params *p, ptrdiff_t height) {
     return (height - 1) * p->stride_y + (ptrdiff_t)(p->filter_height - 1) * p->dilation_y + 1;
 }
 
-static band band_of(const qrt_conv2d_params *p) {
+static band band_of(const qrt_depthwise_way *way, const qrt_conv2d_params *p) {
     band b;
     b.columns = (p->out_width - 1) * p->stride_x + (p->filter_width - 1) * p->dilation_x + 1;
-    b.pitch = (ptrdiff_t)b.columns * p->out_channels;
+    b.phases = p->out_channels >= way->block ? 1 : p->stride_x < b.columns ? p->stride_x : b.columns;
+    b.phase = (ptrdiff_t)((b.columns + b.phases - 1) / b.phases) * p->out_channels;
+    b.pitch = b.phases * b.phase;
     ptrdiff_t height = (BAND_SIZE / b.pitch - band_rows(p, 1)) / p->stride_y + 1;
     b.height = height < 1 ? 1 : height < p->out_height ? (int32_t)height : p->out_height;
     /* A kernel of two rows reads a row more. */
@@ -40,15 +45,31 @@ static band band_of(const qrt_conv2d_params *p) {
     return b;
 }
 
+/* A column of an image is computed as a row: then its positions are neighbours. */
+static qrt_conv2d_params in_rows(const qrt_conv2d_params *p) {
+    qrt_conv2d_params row = *p;
+    if (p->in_width > 1 || p->out_width > 1 || p->filter_width > 1) return row;
+    row.in_width = p->in_height;
+    row.out_width = p->out_height;
+    row.filter_width = p->filter_height;
+    row.stride_x = p->stride_y;
+    row.dilation_x = p->dilation_y;
+    row.pad_left = p->pad_top;
+    row.in_height = row.out_height = row.filter_height = row.stride_y = row.dilation_y = 1;
+    row.pad_top = p->pad_left;
+    return row;
+}
+
 /* Whether a band has a reasonable size; a file's window may be nearly 2^31 wide. */
 static int band_fits(const qrt_conv2d_params *p) {
     ptrdiff_t columns = (ptrdiff_t)(p->out_width - 1) * p->stride_x + (ptrdiff_t)(p->filter_width - 1) * p->dilation_x;
+    columns += p->stride_x; /* at most, for parts of equal size */
     ptrdiff_t rows = band_rows(p, 1) + p->stride_y, limit = (ptrdiff_t)1 << 24;
     return columns < limit && rows < limit && (columns + 1) * p->out_channels <= limit / rows;
 }
 
 static int32_t group_of(const qrt_depthwise_way *way, const qrt_conv2d_params *p) {
-    return p->stride_x == 1 && p->out_channels < way->block ? way->block / p->out_channels : 1;
+    return p->out_channels < way->block ? way->block / p->out_channels : 1;
 }
 
 /* First code of a block. The last block overlaps the previous one if it would be partial. */
@@ -64,8 +85,9 @@ static int32_t blocks_of(const qrt_depthwise_way *way, const qrt_conv2d_params *
 static size_t round_to_64(size_t size) { return (size + 63) / 64 * 64; }
 
 size_t qrt_depthwise_packed_size(const qrt_depthwise_way *way, const qrt_conv2d_params *p) {
+    const qrt_conv2d_params row = in_rows(p);
     size_t block = sizeof(qrt_requant_lanes) + QRT_REQUANT_LANES * sizeof(int32_t) + way->weights_size(p);
-    return band_fits(p) ? round_to_64(sizeof(qrt_depthwise) + (size_t)blocks_of(way, p) * block) : 0;
+    return band_fits(&row) ? round_to_64(sizeof(qrt_depthwise) + (size_t)blocks_of(way, p) * block) : 0;
 }
 
 /* Whether no two weights of -128 are a pair: 2 * -128 * -128 does not fit int16. */
@@ -122,50 +144,85 @@ static size_t offsets_size(const qrt_conv2d_params *p) {
     return round_to_64(((size_t)p->filter_height * (size_t)p->filter_width + 1) * sizeof(int32_t));
 }
 
-size_t qrt_depthwise_scratch(const void *params) {
-    const qrt_conv2d_params *p = params;
-    return p->packed == NULL ? 0 : offsets_size(p) + band_of(p).size;
+size_t qrt_depthwise_scratch(const qrt_depthwise_way *way, const qrt_conv2d_params *p) {
+    const qrt_conv2d_params row = in_rows(p);
+    return p->packed == NULL ? 0 : offsets_size(p) + band_of(way, &row).size;
 }
 
 static void set_offsets(const qrt_conv2d_params *p, const band *b, int32_t *offset) {
     int32_t taps = p->filter_height * p->filter_width;
     for (int32_t tap = 0; tap < taps; tap++) {
         ptrdiff_t row = (ptrdiff_t)(tap / p->filter_width) * p->dilation_y;
-        ptrdiff_t column = (ptrdiff_t)(tap % p->filter_width) * p->dilation_x;
-        offset[tap] = (int32_t)(row * b->pitch + column * p->out_channels);
+        int32_t column = tap % p->filter_width * p->dilation_x;
+        ptrdiff_t in_row = column % b->phases * b->phase + (ptrdiff_t)(column / b->phases) * p->out_channels;
+        offset[tap] = (int32_t)(row * b->pitch + in_row);
     }
     offset[taps] = 0;
 }
 
-/* Each code `times` times. Writes up to 15 bytes more. */
-static void copy_repeated(const int8_t *x, ptrdiff_t size, int32_t times, int8_t *to) {
-    for (ptrdiff_t i = 0; i < size; i++, to += times) {
-        int8x16_t codes = vld1q_dup_s8(x + i);
-        for (int32_t k = 0; k < times; k += 16) vst1q_s8(to + k, codes);
+/* `count` codes that are `step` apart, each `times` times. Writes up to 15 bytes more. */
+static void copy_repeated(const int8_t *x, ptrdiff_t step, ptrdiff_t count, int32_t times, int8_t *to) {
+    for (; count > 0; count--, x += step) {
+        int8x16_t codes = vld1q_dup_s8(x);
+        int8_t *end = to + times;
+        do {
+            vst1q_s8(to, codes);
+            to += 16;
+        } while (to < end);
+        to = end;
+    }
+}
+
+/* Copies `columns` positions of a row of the input, every one of `phases`. May write 15 bytes more. */
+static void copy_columns(const qrt_conv2d_params *p, const int8_t *x, int32_t phases, int32_t columns, int8_t *to) {
+    int32_t times = p->out_channels / p->in_channels;
+    ptrdiff_t step = (ptrdiff_t)phases * p->in_channels;
+    if (times == 1 && phases == 1) {
+        memcpy(to, x, (size_t)columns * (size_t)p->in_channels);
+    } else if (phases == 1) {
+        copy_repeated(x, 1, (ptrdiff_t)columns * p->in_channels, times, to);
+    } else if (p->in_channels == 1) {
+        copy_repeated(x, phases, columns, times, to);
+    } else {
+        for (; columns > 0; columns--, x += step, to += p->out_channels) {
+            if (times == 1) {
+                memcpy(to, x, (size_t)p->in_channels);
+            } else {
+                copy_repeated(x, 1, p->in_channels, times, to);
+            }
+        }
+    }
+}
+
+/* Of the columns `phase`, `phase` + phases, ..., how many are below `end`. */
+static int32_t columns_below(int32_t end, int32_t phase, int32_t phases) {
+    return end > phase ? (end - phase - 1) / phases + 1 : 0;
+}
+
+/* One padded row: its parts one after another, each from left to right, since a copy may write too much. */
+static void copy_row(const qrt_conv2d_params *p, const band *b, const int8_t *x, int8_t *to) {
+    int32_t left = p->pad_left < b->columns ? p->pad_left : b->columns, inside = b->columns - left;
+    if (inside > p->in_width) inside = p->in_width;
+    for (int32_t phase = 0; phase < b->phases; phase++, to += b->phase) {
+        int32_t first = columns_below(left, phase, b->phases), end = columns_below(left + inside, phase, b->phases);
+        ptrdiff_t before = (ptrdiff_t)first * p->out_channels, copied = (ptrdiff_t)end * p->out_channels;
+        int32_t source = first * b->phases + phase - left;
+        memset(to, p->x_zero_point, (size_t)before);
+        copy_columns(p, x + (ptrdiff_t)source * p->in_channels, b->phases, end - first, to + before);
+        memset(to + copied, p->x_zero_point, (size_t)(b->phase - copied));
     }
 }
 
 /* Copies the input of `height` rows of the output, beginning with out_y, from one image. */
 static void copy_band(const qrt_conv2d_params *p, const band *b, const int8_t *image, int32_t out_y, int32_t height,
                       int8_t *to) {
-    int32_t times = p->out_channels / p->in_channels, left = p->pad_left, columns = b->columns - p->pad_left;
-    if (left > b->columns) left = b->columns;
-    columns = columns < 0 ? 0 : columns < p->in_width ? columns : p->in_width;
-    ptrdiff_t before = (ptrdiff_t)left * p->out_channels, inside = (ptrdiff_t)columns * p->out_channels;
     ptrdiff_t in_y = (ptrdiff_t)out_y * p->stride_y - p->pad_top;
     for (ptrdiff_t rows = band_rows(p, height); rows > 0; rows--, in_y++, to += b->pitch) {
         if (in_y < 0 || in_y >= p->in_height) {
             memset(to, p->x_zero_point, (size_t)b->pitch);
-            continue;
-        }
-        const int8_t *x = image + in_y * p->in_width * p->in_channels;
-        memset(to, p->x_zero_point, (size_t)before);
-        if (times == 1) {
-            memcpy(to + before, x, (size_t)inside);
         } else {
-            copy_repeated(x, (ptrdiff_t)columns * p->in_channels, times, to + before);
+            copy_row(p, b, image + in_y * p->in_width * p->in_channels, to);
         }
-        memset(to + before + inside, p->x_zero_point, (size_t)(b->pitch - before - inside));
     }
 }
 
@@ -179,7 +236,7 @@ static void run_band(const qrt_depthwise_way *way, const qrt_conv2d_params *p, c
     int32_t codes = of->group * p->out_channels, rest = p->out_width % of->group;
     qrt_depthwise_tile tile = {.p = p, .of = of, .offset = offset, .rows = height, .output = output};
     tile.x_row = p->stride_y * b->pitch;
-    tile.x_step = (ptrdiff_t)p->stride_x * codes;
+    tile.x_step = (ptrdiff_t)(p->stride_x / b->phases) * codes;
     tile.pitch = b->pitch;
     tile.positions = (p->out_width + of->group - 1) / of->group;
     tile.size = codes < way->block ? codes : way->block;
@@ -194,13 +251,14 @@ static void run_band(const qrt_depthwise_way *way, const qrt_conv2d_params *p, c
     }
 }
 
-void qrt_depthwise_run(const qrt_depthwise_way *way, const qrt_conv2d_params *p, const int8_t *const *inputs,
+void qrt_depthwise_run(const qrt_depthwise_way *way, const qrt_conv2d_params *params, const int8_t *const *inputs,
                        int8_t *output, void *scratch) {
+    const qrt_conv2d_params row = in_rows(params), *p = &row;
     if (p->packed == NULL) {
-        qrt_dwconv2d_s8(p, inputs, output, scratch);
+        qrt_dwconv2d_s8(params, inputs, output, scratch);
         return;
     }
-    const band b = band_of(p);
+    const band b = band_of(way, p);
     int32_t *offset = scratch;
     int8_t *copy = (int8_t *)scratch + offsets_size(p);
     ptrdiff_t row_size = (ptrdiff_t)p->out_width * p->out_channels * (p->requant.wide ? 4 : 1);

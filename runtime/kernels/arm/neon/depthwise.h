@@ -49,8 +49,8 @@ typedef struct qrt_depthwise_way {
 
 size_t qrt_depthwise_packed_size(const qrt_depthwise_way *way, const qrt_conv2d_params *p);
 void qrt_depthwise_pack(const qrt_depthwise_way *way, const qrt_conv2d_params *p, void *packed);
-size_t qrt_depthwise_scratch(const void *params);
-void qrt_depthwise_run(const qrt_depthwise_way *way, const qrt_conv2d_params *p, const int8_t *const *inputs,
+size_t qrt_depthwise_scratch(const qrt_depthwise_way *way, const qrt_conv2d_params *p);
+void qrt_depthwise_run(const qrt_depthwise_way *way, const qrt_conv2d_params *params, const int8_t *const *inputs,
                        int8_t *output, void *scratch);
 
 /* Puts the sums of a position that no form supports, and int32. */

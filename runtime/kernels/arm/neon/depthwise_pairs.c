@@ -159,11 +159,13 @@ static void any_slow(const qrt_depthwise_tile *t) { any_filter(t, QRT_REQUANT_SL
 static void pairs_run(const qrt_depthwise_tile *t) {
     typedef void (*form_run)(const qrt_depthwise_tile *t);
 #define ANY(form) any_##form,
-#define NINE_TAPS(form) nine_##form,
     static const form_run any[] = {QRT_REQUANT_FORMS(ANY) any_slow};
+#undef ANY
+#define NINE_TAPS(form) nine_##form,
     static const form_run nine[] = {QRT_REQUANT_FORMS(NINE_TAPS) any_slow};
+#undef NINE_TAPS
     int32_t form = t->of->paired ? t->of->form : QRT_REQUANT_SLOW;
-    (t->p->filter_height == 3 && t->p->filter_width == 3 ? nine : any)[form](t);
+    (t->p->filter_height * t->p->filter_width == NINE ? nine : any)[form](t);
 }
 
 static size_t weights_size(const qrt_conv2d_params *p) {
@@ -179,6 +181,8 @@ static const qrt_depthwise_way pairs = {BLOCK, pairs_run, weights_size, place};
 
 static size_t packed_size(const void *params) { return qrt_depthwise_packed_size(&pairs, params); }
 
+static size_t scratch_size(const void *params) { return qrt_depthwise_scratch(&pairs, params); }
+
 static void pack(const void *params, void *packed) { qrt_depthwise_pack(&pairs, params, packed); }
 
 static void run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
@@ -186,6 +190,6 @@ static void run(const void *params, const int8_t *const *inputs, int8_t *output,
 }
 
 const qrt_kernel qrt_dwconv2d_neon = {
-    .run = run, .packed_size = packed_size, .pack = pack, .scratch_size = qrt_depthwise_scratch};
+    .run = run, .packed_size = packed_size, .pack = pack, .scratch_size = scratch_size};
 
 #endif

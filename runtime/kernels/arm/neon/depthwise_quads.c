@@ -1,8 +1,8 @@
 /* depthwise_quads.c: dwconv2d of 3x3 with the dot products of Armv8.2: four rows of a column, a *quad*, are interleaved
  * byte by byte, so that SDOT multiplies and adds four taps of a channel.
  *
- * With stride 1 a quad serves two rows of the output, the second with the weights one row lower, and three positions of
- * each. With stride 2 it serves one row, and its fourth weight is 0.
+ * A quad serves two rows of the output, the second with the weights one row lower, and three positions of each. So the
+ * stride is 1; with stride 2 it would serve only one or two positions, which is not faster than depthwise_pairs.c.
  *
  *   weights of a block: int8 [2 rows][3 columns][8 channels][4]
  */
@@ -29,17 +29,17 @@ typedef struct block {
     requant4 r[4]; /* of the first row's codes, and again of the second's */
     codes_range range;
     const int8_t *x; /* of the first row */
-    ptrdiff_t pitch, column;
+    ptrdiff_t pitch;
     int8_t *y;
     ptrdiff_t step, down; /* to the next position, to the next row */
     int32_t row, position, rows;
 } block;
 
-INLINE block block_load(const qrt_depthwise_tile *t, const int rows) {
+INLINE block block_load(const qrt_depthwise_tile *t) {
     const qrt_requant *requant = &t->p->requant;
     block b;
     QRT_NEON_UNROLL
-    for (int i = 0; i < rows * COLUMNS * 2; i++) {
+    for (int i = 0; i < 4 * COLUMNS; i++) {
         b.w[i / (2 * COLUMNS)][i / 2 % COLUMNS].of[i % 2] = vld1q_s8(t->weights + 16 * i);
     }
     QRT_NEON_UNROLL
@@ -49,17 +49,17 @@ INLINE block block_load(const qrt_depthwise_tile *t, const int rows) {
     }
     b.range = codes_range_of(requant->y_zero_point, requant->output_min, requant->output_max);
     b.pitch = t->pitch;
-    b.column = b.step = t->p->out_channels;
+    b.step = t->p->out_channels;
     return b;
 }
 
-/* The quads of the next column. 16 codes of a row are read, of which 8 count. `rows` is a constant. */
-INLINE quad next_column(block *b, const int rows) {
-    const int8_t *x = b->x, *x1 = x + b->pitch, *x2 = x1 + b->pitch, *x3 = rows > 1 ? x2 + b->pitch : x2;
+/* The quads of the next column. 16 codes of a row are read, of which 8 count. */
+INLINE quad next_column(block *b) {
+    const int8_t *x = b->x, *x1 = x + b->pitch, *x2 = x1 + b->pitch, *x3 = x2 + b->pitch;
     int8x16_t low = vzip1q_s8(vld1q_s8(x), vld1q_s8(x1)), high = vzip1q_s8(vld1q_s8(x2), vld1q_s8(x3));
     int16x8_t first = vreinterpretq_s16_s8(low), second = vreinterpretq_s16_s8(high);
     quad q = {{vreinterpretq_s8_s16(vzip1q_s16(first, second)), vreinterpretq_s8_s16(vzip2q_s16(first, second))}};
-    b->x += b->column;
+    b->x += b->step;
     return q;
 }
 
@@ -68,12 +68,12 @@ INLINE void add_column(int32x4_t *sum, const quad *x, const quad *w) {
     sum[1] = vdotq_s32(sum[1], x->of[1], w->of[1]);
 }
 
-/* The next position of one or two rows, from its three columns. `rows` and `form` are constants. */
+/* The next position of two rows, from its three columns. `form` is a constant. */
 INLINE void next_position(const qrt_depthwise_tile *t, block *b, const quad *first, const quad *second,
-                          const quad *third, const int rows, const int form) {
+                          const quad *third, const int form) {
     sums s = {{b->start[0], b->start[1], b->start[0], b->start[1]}};
     QRT_NEON_UNROLL
-    for (int row = 0; row < rows; row++) {
+    for (int row = 0; row < 2; row++) {
         add_column(s.of + 2 * row, first, &b->w[row][0]);
         add_column(s.of + 2 * row, second, &b->w[row][1]);
         add_column(s.of + 2 * row, third, &b->w[row][2]);
@@ -82,23 +82,19 @@ INLINE void next_position(const qrt_depthwise_tile *t, block *b, const quad *fir
         int32_t sum[2 * BLOCK];
         for (int i = 0; i < 4; i++) vst1q_s32(sum + 4 * i, s.of[i]);
         for (int i = 0; i < b->rows; i++) qrt_depthwise_put(t, b->row + i, b->position, sum + i * BLOCK);
-    } else if (rows > 1) {
+    } else {
         int8x16_t codes = sums_requantize(&s, b->r, &b->range, form);
         vst1_s8(b->y + b->down, vget_high_s8(codes)); /* of a last row without another, overwritten at once */
         vst1_s8(b->y, vget_low_s8(codes));
-    } else {
-        int32x4_t low = requant4_apply(s.of[0], b->r, form), high = requant4_apply(s.of[1], b->r + 1, form);
-        int16x8_t y = narrow_8(low, high, &b->range, form);
-        vst1_s8(b->y, vget_low_s8(narrow_16(y, y, &b->range)));
     }
     b->y += b->step;
     b->position++;
 }
 
-/* Stride 1. `form` is a constant. */
+/* `form` is a constant. */
 INLINE void two_rows(const qrt_depthwise_tile *tile, const int form) {
     const qrt_depthwise_tile t = *tile; /* a copy, which no store of codes can reach */
-    block b = block_load(&t, 2);
+    block b = block_load(&t);
     for (int32_t row = 0; row < t.rows; row += 2) {
         int32_t left = t.positions;
         b.x = t.x + row * t.x_row;
@@ -107,66 +103,35 @@ INLINE void two_rows(const qrt_depthwise_tile *tile, const int form) {
         b.rows = row + 1 < t.rows ? 2 : 1;
         b.down = b.rows > 1 ? qrt_depthwise_row(&t, row + 1) - b.y : 0;
         b.position = 0;
-        quad first = next_column(&b, 2), second = next_column(&b, 2), third;
+        quad first = next_column(&b), second = next_column(&b), third;
         for (; left >= 3; left -= 3) {
-            third = next_column(&b, 2);
-            next_position(&t, &b, &first, &second, &third, 2, form);
-            first = next_column(&b, 2);
-            next_position(&t, &b, &second, &third, &first, 2, form);
-            second = next_column(&b, 2);
-            next_position(&t, &b, &third, &first, &second, 2, form);
+            third = next_column(&b);
+            next_position(&t, &b, &first, &second, &third, form);
+            first = next_column(&b);
+            next_position(&t, &b, &second, &third, &first, form);
+            second = next_column(&b);
+            next_position(&t, &b, &third, &first, &second, form);
         }
         for (; left > 0; left--) {
-            third = next_column(&b, 2);
-            next_position(&t, &b, &first, &second, &third, 2, form);
+            third = next_column(&b);
+            next_position(&t, &b, &first, &second, &third, form);
             first = second;
             second = third;
         }
     }
 }
 
-/* Stride 2. `form` is a constant. */
-INLINE void one_row(const qrt_depthwise_tile *tile, const int form) {
-    const qrt_depthwise_tile t = *tile;
-    block b = block_load(&t, 1);
-    for (int32_t row = 0; row < t.rows; row++) {
-        int32_t left = t.positions;
-        b.x = t.x + row * t.x_row;
-        b.y = qrt_depthwise_row(&t, row);
-        b.row = row;
-        b.rows = 1;
-        b.position = 0;
-        quad first = next_column(&b, 1), second, third;
-        for (; left >= 2; left -= 2) {
-            second = next_column(&b, 1);
-            third = next_column(&b, 1);
-            next_position(&t, &b, &first, &second, &third, 1, form);
-            second = next_column(&b, 1);
-            first = next_column(&b, 1);
-            next_position(&t, &b, &third, &second, &first, 1, form);
-        }
-        if (left > 0) {
-            second = next_column(&b, 1);
-            third = next_column(&b, 1);
-            next_position(&t, &b, &first, &second, &third, 1, form);
-        }
-    }
-}
-
-#define OF_FORM(form)                                                                                         \
-    QRT_NEONDOT static void two_rows_##form(const qrt_depthwise_tile *t) { two_rows(t, QRT_REQUANT_##form); } \
-    QRT_NEONDOT static void one_row_##form(const qrt_depthwise_tile *t) { one_row(t, QRT_REQUANT_##form); }
+#define OF_FORM(form) \
+    QRT_NEONDOT static void two_rows_##form(const qrt_depthwise_tile *t) { two_rows(t, QRT_REQUANT_##form); }
 QRT_REQUANT_FORMS(OF_FORM)
 OF_FORM(SLOW)
 #undef OF_FORM
 
 static void quads_run(const qrt_depthwise_tile *t) {
-    typedef void (*form_run)(const qrt_depthwise_tile *t);
-#define TWO_ROWS(form) two_rows_##form,
-#define ONE_ROW(form) one_row_##form,
-    static const form_run stride_1[] = {QRT_REQUANT_FORMS(TWO_ROWS) two_rows_SLOW};
-    static const form_run stride_2[] = {QRT_REQUANT_FORMS(ONE_ROW) one_row_SLOW};
-    (t->p->stride_x == 1 ? stride_1 : stride_2)[t->of->form](t);
+#define RUN(form) two_rows_##form,
+    static void (*const runs[])(const qrt_depthwise_tile *t) = {QRT_REQUANT_FORMS(RUN) two_rows_SLOW};
+    runs[t->of->form](t);
+#undef RUN
 }
 
 static size_t weights_size(const qrt_conv2d_params *p) {
@@ -186,10 +151,12 @@ static const qrt_depthwise_way quads = {BLOCK, quads_run, weights_size, place};
 static int covers(const void *params) {
     const qrt_conv2d_params *p = params;
     return p->filter_height == 3 && p->filter_width == 3 && p->dilation_y == 1 && p->dilation_x == 1 &&
-           p->stride_y == p->stride_x && p->stride_x <= 2 && p->out_channels >= BLOCK;
+           p->stride_y == 1 && p->stride_x == 1 && p->out_channels >= BLOCK;
 }
 
 static size_t packed_size(const void *params) { return qrt_depthwise_packed_size(&quads, params); }
+
+static size_t scratch_size(const void *params) { return qrt_depthwise_scratch(&quads, params); }
 
 static void pack(const void *params, void *packed) { qrt_depthwise_pack(&quads, params, packed); }
 
@@ -200,7 +167,7 @@ static void run(const void *params, const int8_t *const *inputs, int8_t *output,
 const qrt_kernel qrt_dwconv2d_neondot = {.run = run,
                                          .packed_size = packed_size,
                                          .pack = pack,
-                                         .scratch_size = qrt_depthwise_scratch,
+                                         .scratch_size = scratch_size,
                                          .covers = covers,
                                          .otherwise = &qrt_dwconv2d_neon};
 
