@@ -162,14 +162,10 @@ static void set_offsets(const qrt_conv2d_params *p, const band *b, int32_t *offs
 
 /* `count` codes that are `step` apart, each `times` times. Writes up to 15 bytes more. */
 static void copy_repeated(const int8_t *x, ptrdiff_t step, ptrdiff_t count, int32_t times, int8_t *to) {
-    for (; count > 0; count--, x += step) {
-        int8x16_t codes = vld1q_dup_s8(x);
-        int8_t *end = to + times;
-        do {
-            vst1q_s8(to, codes);
-            to += 16;
-        } while (to < end);
-        to = end;
+    if (times <= 16) {
+        for (; count > 0; count--, x += step, to += times) vst1q_s8(to, vld1q_dup_s8(x));
+    } else {
+        for (; count > 0; count--, x += step, to += times) memset(to, *x, (size_t)times);
     }
 }
 

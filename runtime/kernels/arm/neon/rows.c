@@ -163,29 +163,39 @@ static int tflite_sum_of(const qrt_add_params *p, tflite_sum *k) {
     return 1;
 }
 
-/* 4 sums of operands times 2^5. `a_half` and `b_half` are constants: which factors are 1/2. */
-QRT_NEON_INLINE int32x4_t tflite_sum_4(const tflite_sum *k, int16x4_t a, int16x4_t b, const int a_half,
-                                       const int b_half) {
-    int32x4_t sum;
-    if (a_half) {
-        sum = vmull_s16(a, vget_low_s16(k->a_half));
-    } else {
-        sum = requant4_apply(vshll_n_s16(a, 15), &k->a, QRT_REQUANT_DOUBLE);
-    }
-    if (b_half) {
-        sum = vmlal_s16(sum, b, vget_low_s16(k->b_half));
-    } else {
-        sum = vmlaq_s32(sum, requant4_apply(vshll_n_s16(b, 15), &k->b, QRT_REQUANT_DOUBLE), k->b_sign);
-    }
-    return requant4_apply(sum, &k->y, QRT_REQUANT_DOUBLE);
+typedef struct eight {
+    int32x4_t low, high;
+} eight;
+
+/* scale_down() of 8 differences of codes, which come times 2^5. */
+QRT_NEON_INLINE eight scale_8(int16x8_t x, const requant4 *scaled) {
+    eight y = {requant4_apply(vshll_n_s16(vget_low_s16(x), 15), scaled, QRT_REQUANT_DOUBLE),
+               requant4_apply(vshll_high_n_s16(x, 15), scaled, QRT_REQUANT_DOUBLE)};
+    return y;
 }
 
+/* `a_half` and `b_half` are constants: which factors are 1/2. */
 QRT_NEON_INLINE int16x8_t tflite_sum_8(const tflite_sum *k, int16x8_t a, int16x8_t b, const int a_half,
                                        const int b_half) {
+    eight sum;
     a = vshlq_n_s16(a, 5);
     b = vshlq_n_s16(b, 5);
-    return narrow_8(tflite_sum_4(k, vget_low_s16(a), vget_low_s16(b), a_half, b_half),
-                    tflite_sum_4(k, vget_high_s16(a), vget_high_s16(b), a_half, b_half), &k->range, QRT_REQUANT_DOUBLE);
+    if (a_half) {
+        sum.low = vmull_s16(vget_low_s16(a), vget_low_s16(k->a_half));
+        sum.high = vmull_high_s16(a, k->a_half);
+    } else {
+        sum = scale_8(a, &k->a);
+    }
+    if (b_half) {
+        sum.low = vmlal_s16(sum.low, vget_low_s16(b), vget_low_s16(k->b_half));
+        sum.high = vmlal_high_s16(sum.high, b, k->b_half);
+    } else {
+        eight real_b = scale_8(b, &k->b);
+        sum.low = vmlaq_s32(sum.low, real_b.low, k->b_sign);
+        sum.high = vmlaq_s32(sum.high, real_b.high, k->b_sign);
+    }
+    return narrow_8(requant4_apply(sum.low, &k->y, QRT_REQUANT_DOUBLE),
+                    requant4_apply(sum.high, &k->y, QRT_REQUANT_DOUBLE), &k->range, QRT_REQUANT_DOUBLE);
 }
 
 QRT_NEON_INLINE int8x16_t tflite_sum_16(const tflite_sum *k, int8x16_t a, int8x16_t b, const int a_half,
