@@ -383,6 +383,75 @@ static void lut_run(const void *params, const int8_t *const *inputs, int8_t *out
     unary_row(inputs[0], output, p->size, lut_codes, &table);
 }
 
+/* requantize_sum of 8 channels. b_multiplier is split, so that each part multiplies 32 bits:
+ *
+ *   high(a * multiplier + b * b_multiplier + addend) = high(a * multiplier + b * b_low + addend) + b * b_high
+ *
+ * with b_multiplier = b_high * 2^32 + b_low, -2^31 <= b_low < 2^31, and high(v) = v >> 32.
+ */
+typedef struct sum_lanes {
+    int32_t multiplier[8], b_low[8], b_high[8], right[8];
+    int64_t addend[8];
+} sum_lanes;
+
+/* Whether a shift keeps no more than the upper half. */
+static int sum_lanes_of(const qrt_requantize_sum_params *p, int32_t first, sum_lanes *lanes) {
+    for (int32_t i = 0; i < 8; i++) {
+        int32_t entry = (first + i) * p->requant.step, shift = p->requant.shift[entry];
+        int64_t b_multiplier = p->b_multiplier[entry];
+        if (shift < 32) return 0;
+        lanes->multiplier[i] = p->requant.multiplier[entry];
+        lanes->b_low[i] = (int32_t)(uint32_t)(uint64_t)b_multiplier;
+        lanes->b_high[i] = (int32_t)((b_multiplier - lanes->b_low[i]) >> 32);
+        lanes->right[i] = 32 - shift;
+        lanes->addend[i] = p->requant.addend[entry];
+    }
+    return 1;
+}
+
+/* `half` is a constant. */
+QRT_NEON_INLINE int32x4_t sum_4(const sum_lanes *k, const int8_t *a, int32x4_t b, const int half) {
+    int32x4_t acc = vreinterpretq_s32_s8(vld1q_s8(a + 16 * half)), multiplier = vld1q_s32(k->multiplier + 4 * half);
+    int32x4_t b_low = vld1q_s32(k->b_low + 4 * half);
+    int64x2_t low = vmull_s32(vget_low_s32(acc), vget_low_s32(multiplier)), high = vmull_high_s32(acc, multiplier);
+    low = vmlal_s32(low, vget_low_s32(b), vget_low_s32(b_low));
+    high = vmlal_high_s32(high, b, b_low);
+    int32x4_t upper = vaddhn_high_s64(vaddhn_s64(low, vld1q_s64(k->addend + 4 * half)), high,
+                                      vld1q_s64(k->addend + 4 * half + 2));
+    return vshlq_s32(vmlaq_s32(upper, b, vld1q_s32(k->b_high + 4 * half)), vld1q_s32(k->right + 4 * half));
+}
+
+/* Channels [first, first + 8) of all rows. */
+static void sum_channels(const qrt_requantize_sum_params *p, const sum_lanes *lanes, int32_t first,
+                         const int8_t *const *inputs, int8_t *output) {
+    const sum_lanes k = *lanes;
+    const codes_range range = codes_range_of(0, p->requant.output_min, p->requant.output_max);
+    const ptrdiff_t channels = p->channels;
+    const int8_t *a = inputs[0] + (ptrdiff_t)first * 4, *b = inputs[1] + first;
+    int8_t *y = output + first;
+    for (int32_t row = p->rows; row > 0; row--, a += 4 * channels, b += channels, y += channels) {
+        int16x8_t codes = vmovl_s8(vld1_s8(b));
+        int32x4_t low = sum_4(&k, a, vmovl_s16(vget_low_s16(codes)), 0);
+        int32x4_t high = sum_4(&k, a, vmovl_high_s16(codes), 1);
+        int16x8_t wide = narrow_8(low, high, &range, QRT_REQUANT_ADDEND);
+        vst1_s8(y, vget_low_s8(narrow_16(wide, wide, &range)));
+    }
+}
+
+/* The output lies over no input, so the last channels can overlap those before them. */
+static void requantize_sum_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_requantize_sum_params *p = params;
+    for (int32_t channel = 0; channel < p->channels; channel += 8) {
+        sum_lanes lanes;
+        int32_t first = channel + 8 <= p->channels ? channel : p->channels - 8;
+        if (first < 0 || !sum_lanes_of(p, first, &lanes)) {
+            qrt_requantize_sum_s8(params, inputs, output, scratch);
+            return;
+        }
+        sum_channels(p, &lanes, first, inputs, output);
+    }
+}
+
 void qrt_rows_neon(qrt_kernels *kernels) {
     kernels->add.run = add_run;
     kernels->mul.run = mul_run;
@@ -391,6 +460,7 @@ void qrt_rows_neon(qrt_kernels *kernels) {
     kernels->requantize.run = requantize_run;
     kernels->clamp.run = clamp_run;
     kernels->lut.run = lut_run;
+    kernels->requantize_sum.run = requantize_sum_run;
 }
 
 #endif
