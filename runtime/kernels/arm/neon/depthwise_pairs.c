@@ -148,8 +148,8 @@ QRT_NEON_INLINE void nine_taps(const qrt_depthwise_tile *tile, const int form) {
     }
 }
 
-#define OF_FORM(form)                                                                                            \
-    static void any_##form(const qrt_depthwise_tile *t) { any_filter(t, QRT_REQUANT_##form, 1); }            \
+#define OF_FORM(form)                                                                                                  \
+    static void any_##form(const qrt_depthwise_tile *t) { any_filter(t, QRT_REQUANT_##form, 1); }                      \
     static void nine_##form(const qrt_depthwise_tile *t) { nine_taps(t, QRT_REQUANT_##form); }
 QRT_REQUANT_FORMS(OF_FORM)
 #undef OF_FORM

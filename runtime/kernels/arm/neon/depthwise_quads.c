@@ -121,7 +121,7 @@ INLINE void two_rows(const qrt_depthwise_tile *tile, const int form) {
     }
 }
 
-#define OF_FORM(form) \
+#define OF_FORM(form)                                                                                                  \
     QRT_NEONDOT static void two_rows_##form(const qrt_depthwise_tile *t) { two_rows(t, QRT_REQUANT_##form); }
 QRT_REQUANT_FORMS(OF_FORM)
 OF_FORM(SLOW)

@@ -12,6 +12,7 @@ void qrt_kernels_neon(qrt_kernels *kernels) {
     kernels->dwconv2d = qrt_dwconv2d_neon;
     qrt_rows_neon(kernels);
     qrt_pools_neon(kernels);
+    qrt_moves_neon(kernels);
 }
 
 void qrt_kernels_neondot(qrt_kernels *kernels) {

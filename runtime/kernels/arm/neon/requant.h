@@ -31,7 +31,7 @@ enum {
 };
 
 /* All but SLOW, for what is compiled for each: NAME(form). */
-#define QRT_REQUANT_FORMS(NAME) \
+#define QRT_REQUANT_FORMS(NAME)                                                                                        \
     NAME(SINGLE) NAME(SINGLE_LEFT) NAME(DOUBLE) NAME(DOUBLE_LEFT) NAME(ADDEND) NAME(ADDEND_LEFT)
 
 #define QRT_REQUANT_LANES 16

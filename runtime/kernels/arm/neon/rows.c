@@ -276,13 +276,13 @@ QRT_NEON_INLINE int8x16_t product_16(const uniform *k, int8x16_t a, int8x16_t b,
                      &k->range);
 }
 
-#define PRODUCT(form)                                                                                      \
-    QRT_NEON_INLINE int8x16_t product_##form(const void *constants, int8x16_t a, int8x16_t b) {            \
-        return product_16(constants, a, b, QRT_REQUANT_##form);                                            \
-    }                                                                                                      \
-    QRT_NEON_INLINE int8x16_t requantize_##form(const void *constants, int8x16_t x) {                      \
-        const uniform *k = constants;                                                                      \
-        return product_16(k, x, vaddq_s8(k->b_zero_point, vdupq_n_s8(1)), QRT_REQUANT_##form); /* by 1 */ \
+#define PRODUCT(form)                                                                                                  \
+    QRT_NEON_INLINE int8x16_t product_##form(const void *constants, int8x16_t a, int8x16_t b) {                        \
+        return product_16(constants, a, b, QRT_REQUANT_##form);                                                        \
+    }                                                                                                                  \
+    QRT_NEON_INLINE int8x16_t requantize_##form(const void *constants, int8x16_t x) {                                  \
+        const uniform *k = constants;                                                                                  \
+        return product_16(k, x, vaddq_s8(k->b_zero_point, vdupq_n_s8(1)), QRT_REQUANT_##form); /* by 1 */              \
     }
 QRT_REQUANT_FORMS(PRODUCT)
 
@@ -292,9 +292,9 @@ static void mul_run(const void *params, const int8_t *const *inputs, int8_t *out
     int32_t form = uniform_of(&p->requant, p->a_zero_point, p->b_zero_point, 255 * 255, &made);
     const uniform k = made;
     switch (form) {
-#define RUN(form)                                                            \
-    case QRT_REQUANT_##form:                                                 \
-        binary(&p->broadcast, inputs, output, product_##form, &k);           \
+#define RUN(form)                                                                                                      \
+    case QRT_REQUANT_##form:                                                                                           \
+        binary(&p->broadcast, inputs, output, product_##form, &k);                                                     \
         break;
         QRT_REQUANT_FORMS(RUN)
 #undef RUN
@@ -309,9 +309,9 @@ static void requantize_run(const void *params, const int8_t *const *inputs, int8
     int32_t form = uniform_of(&p->requant, p->x_zero_point, 0, 255, &made);
     const uniform k = made;
     switch (form) {
-#define RUN(form)                                                        \
-    case QRT_REQUANT_##form:                                             \
-        unary_row(inputs[0], output, p->size, requantize_##form, &k);    \
+#define RUN(form)                                                                                                      \
+    case QRT_REQUANT_##form:                                                                                           \
+        unary_row(inputs[0], output, p->size, requantize_##form, &k);                                                  \
         break;
         QRT_REQUANT_FORMS(RUN)
 #undef RUN
@@ -378,8 +378,8 @@ static void lut_run(const void *params, const int8_t *const *inputs, int8_t *out
         qrt_lut_s8(params, inputs, output, scratch);
         return;
     }
-    const quarters table = {{vld1q_s8_x4(p->table), vld1q_s8_x4(p->table + 64), vld1q_s8_x4(p->table + 128),
-                             vld1q_s8_x4(p->table + 192)}};
+    const quarters table = {
+        {vld1q_s8_x4(p->table), vld1q_s8_x4(p->table + 64), vld1q_s8_x4(p->table + 128), vld1q_s8_x4(p->table + 192)}};
     unary_row(inputs[0], output, p->size, lut_codes, &table);
 }
 
@@ -416,8 +416,8 @@ QRT_NEON_INLINE int32x4_t sum_4(const sum_lanes *k, const int8_t *a, int32x4_t b
     int64x2_t low = vmull_s32(vget_low_s32(acc), vget_low_s32(multiplier)), high = vmull_high_s32(acc, multiplier);
     low = vmlal_s32(low, vget_low_s32(b), vget_low_s32(b_low));
     high = vmlal_high_s32(high, b, b_low);
-    int32x4_t upper = vaddhn_high_s64(vaddhn_s64(low, vld1q_s64(k->addend + 4 * half)), high,
-                                      vld1q_s64(k->addend + 4 * half + 2));
+    int32x4_t upper =
+        vaddhn_high_s64(vaddhn_s64(low, vld1q_s64(k->addend + 4 * half)), high, vld1q_s64(k->addend + 4 * half + 2));
     return vshlq_s32(vmlaq_s32(upper, b, vld1q_s32(k->b_high + 4 * half)), vld1q_s32(k->right + 4 * half));
 }
 

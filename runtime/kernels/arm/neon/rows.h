@@ -9,8 +9,9 @@ extern const qrt_kernel qrt_linear_neon, qrt_linear_neondot, qrt_linear_neoni8mm
 extern const qrt_kernel qrt_dwconv2d_neon;
 extern const qrt_kernel qrt_dwconv2d_neondot; /* in front of it */
 
-/* Replace operators on single codes, and pools and mean. */
+/* Replace operators on single codes, pools and mean, and transpose and resize2d. */
 void qrt_rows_neon(qrt_kernels *kernels);
 void qrt_pools_neon(qrt_kernels *kernels);
+void qrt_moves_neon(qrt_kernels *kernels);
 
 #endif

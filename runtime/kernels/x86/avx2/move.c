@@ -1,11 +1,7 @@
-/* move.c: transpose and resize2d with AVX2.
- *
- * Supports transposes that exchange two groups of axes: channels first and last, channel shuffles. Each group is
- * contiguous in the input, so this exchanges the rows and columns of matrices.
- */
+/* move.c: transpose and resize2d with AVX2. */
+#include "portable/matrix.h"
 #include "portable/portable.h"
 #include "portable/resize2d.h"
-#include "portable/walk.h"
 #include "x86/avx2/avx2.h"
 #include "x86/x86.h"
 
@@ -14,27 +10,6 @@
 #define TILE 16
 /* Columns that a tile of fewer rows needs: its last column is written 16 codes wide, into the four after it. */
 #define ROOM (TILE + 4)
-
-/* y[i * rows + j] = x[j * step + i], for each of the matrices counted by the axes before `outer`. */
-typedef struct matrix {
-    ptrdiff_t rows, columns, step;
-    int32_t outer;
-} matrix;
-
-static int lies_at(const qrt_transpose_params *p, int32_t axis, ptrdiff_t stride) {
-    return axis >= 0 && (p->out_shape[axis] == 1 || p->in_stride[axis] == stride);
-}
-
-/* Returns 0 when there is no such matrix, or when it is too small. */
-static int find_matrix(const qrt_transpose_params *p, matrix *m) {
-    int32_t axis = p->rank - 1;
-    m->rows = m->columns = 1;
-    m->step = p->in_stride[axis];
-    for (; lies_at(p, axis, m->step * m->rows); axis--) m->rows *= p->out_shape[axis];
-    for (; lies_at(p, axis, m->columns); axis--) m->columns *= p->out_shape[axis];
-    m->outer = axis + 1;
-    return m->rows > 1 && m->columns >= (m->rows < TILE ? ROOM : TILE);
-}
 
 QRT_AVX2 QRT_INLINE __m128i load_16(const int8_t *x) { return _mm_loadu_si128((const __m128i *)x); }
 
@@ -104,16 +79,12 @@ QRT_AVX2 static void turn_wide(const int8_t *x, const matrix *m, int8_t *y) {
 
 static void transpose_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     const qrt_transpose_params *p = params;
-    matrix m;
-    walk at = {{0}, 0};
-    if (!find_matrix(p, &m)) {
+    matrix m = find_matrix(p);
+    if (m.rows == 1 || m.columns < (m.rows < TILE ? ROOM : TILE)) {
         qrt_transpose_s8(params, inputs, output, scratch);
         return;
     }
-    for (ptrdiff_t i = row_count(m.outer + 1, p->out_shape); i > 0; i--, output += m.rows * m.columns) {
-        (m.rows < TILE ? turn_narrow : turn_wide)(inputs[0] + at.position, &m, output);
-        walk_next(&at, m.outer + 1, p->out_shape, p->in_stride);
-    }
+    turn_all(p, &m, inputs[0], output, m.rows < TILE ? turn_narrow : turn_wide);
 }
 
 const qrt_kernel qrt_transpose_avx2 = {.run = transpose_run};
