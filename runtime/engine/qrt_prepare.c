@@ -57,7 +57,7 @@ static size_t scratch_limit(const qrt_model *model) {
 /* Memory for packed weights while operators are prepared, one after another. */
 typedef struct budget {
     size_t left;
-    size_t needed; /* by operators not yet prepared, each with the last of its kernels along `otherwise` */
+    size_t needed; /* by operators not yet prepared, each with the last kernel along `otherwise`, if that runs any */
 } budget;
 
 static size_t least_memory(const qrt_model *model, const qrt_kernels *kernels, uint32_t index) {
@@ -66,8 +66,8 @@ static size_t least_memory(const qrt_model *model, const qrt_kernels *kernels, u
     qrt_node_read(model, index, &node);
     fillers[node.row]->fill(&node, &params, NULL);
     const qrt_kernel *kernel = qrt_kernel_row(kernels, node.row);
-    while (kernel->covers != NULL) kernel = kernel->otherwise;
-    return kernel_memory(&node, kernel, &params);
+    while (kernel->otherwise != NULL) kernel = kernel->otherwise;
+    return kernel->covers == NULL ? kernel_memory(&node, kernel, &params) : 0;
 }
 
 static budget budget_of(const qrt_model *model, const qrt_kernels *kernels, uint64_t packed_limit) {
@@ -84,9 +84,10 @@ static budget budget_of(const qrt_model *model, const qrt_kernels *kernels, uint
 static const qrt_kernel *kernel_within(const qrt_node *node, const qrt_kernels *kernels, const qrt_params *params,
                                        const budget *b) {
     size_t spare = b->left > b->needed ? b->left - b->needed : 0;
-    const qrt_kernel *kernel = qrt_kernel_covering(qrt_kernel_row(kernels, node->row), params);
-    while (kernel->covers != NULL && kernel_memory(node, kernel, params) > spare) {
-        kernel = qrt_kernel_covering(kernel->otherwise, params);
+    const qrt_kernel *kernel = qrt_kernel_covering(qrt_kernel_row(kernels, node->row), params), *next = kernel;
+    while (next != NULL && kernel_memory(node, kernel, params) > spare) {
+        next = qrt_kernel_covering(kernel->otherwise, params);
+        if (next != NULL) kernel = next;
     }
     return kernel_memory(node, kernel, params) > b->left ? NULL : kernel;
 }

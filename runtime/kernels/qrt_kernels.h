@@ -365,9 +365,10 @@ static inline const qrt_kernel *qrt_kernel_row(const qrt_kernels *kernels, int32
     return (const qrt_kernel *)(const void *)((const char *)kernels + places[number]);
 }
 
-/* Of the rows from this one on, the first that covers an operator with these parameters. */
+/* Of the rows from this one on, the first that covers an operator with these parameters; NULL if there is none. Of a
+ * set's rows some row does. */
 static inline const qrt_kernel *qrt_kernel_covering(const qrt_kernel *kernel, const void *params) {
-    while (kernel->covers != NULL && !kernel->covers(params)) kernel = kernel->otherwise;
+    while (kernel != NULL && kernel->covers != NULL && !kernel->covers(params)) kernel = kernel->otherwise;
     return kernel;
 }
 
