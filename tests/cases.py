@@ -19,6 +19,7 @@ from int4_cases import int4_cases
 from recurrent_cases import recurrent_cases
 from row_cases import row_cases
 from state_cases import state_cases
+from winograd_cases import winograd_cases
 
 from qrt.schema.operators import OPERATORS, RANGE
 
@@ -592,6 +593,7 @@ CASES: tuple[Case, ...] = (
     *row_cases(),
     *state_cases(),
     *int4_cases(),
+    *winograd_cases(),
     *place_cases(),
     *accumulator_cases(),
     *register_cases(),

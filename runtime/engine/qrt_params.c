@@ -63,6 +63,7 @@ static void fill_conv2d(const qrt_node *n, void *params, int32_t *runs) {
     fill_requant(&n->op.requant, &n->y, &p->requant);
     p->packed = NULL;
     p->part.begin = p->part.end = 0;
+    p->file_size = n->model->size;
 }
 
 static void fill_linear(const qrt_node *n, void *params, int32_t *runs) {

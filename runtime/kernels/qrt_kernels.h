@@ -59,6 +59,7 @@ typedef struct qrt_conv2d_params {
     qrt_requant requant;
     const void *packed; /* what the set's pack() wrote; NULL when the set has none */
     qrt_part part;      /* what run() computes */
+    uint32_t file_size; /* bytes of the model: about what it reads of weights from run to run; 0: not known */
 } qrt_conv2d_params;
 
 typedef struct qrt_linear_params {

@@ -13,17 +13,22 @@ from cases import CASES
 from graphs import to_bytes
 from guarded import GOLDEN, PUBLISHED, run, stream
 from kernel_sets import COMPARED
+from winograd_cases import tile_cases
 
 # The last is for CPUs that hardly anybody has.
 SETS = (*COMPARED, *(["signed emulated"] if "avx2" in COMPARED else []))
 
 
-@pytest.fixture(scope="module")
-def guard_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(folder: Path, *options: str) -> Path:
     """guard/guard_pages.c, compiled with all kernel sets."""
     if not sys.platform.startswith("linux"):
         pytest.skip("inaccessible pages are made as Linux makes them")
-    return guarded.build([compiler()], tmp_path_factory.mktemp("guard") / "guard_pages")
+    return guarded.build([compiler(), *options], folder / "guard_pages")
+
+
+@pytest.fixture(scope="module")
+def guard_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(tmp_path_factory.mktemp("guard"))
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +50,15 @@ def test_no_kernel_leaves_its_buffers(guard_pages: Path, files: bytes, kernels: 
     violations, operators, _ = run([guard_pages, kernels], files)
     assert violations == []
     assert operators > len(CASES) + len(GOLDEN)
+
+
+@pytest.mark.skipif("avx512vnni" not in SETS, reason="no set here has kernels that are chosen by their cost")
+def test_nor_where_a_kernel_is_not_the_fastest(tmp_path: Path, files: bytes) -> None:
+    """Winograd's algorithm for all layers that it can compute, of all sizes, and not where it pays alone."""
+    tiles = stream((case.name, to_bytes(case.graph())) for case in tile_cases())
+    violations, operators, _ = run([built(tmp_path, "-DQRT_COSTS_NOTHING"), "avx512vnni"], files + tiles)
+    assert violations == []
+    assert operators > len(CASES) + len(GOLDEN) + 200
 
 
 @pytest.mark.parametrize("kernels", SETS)

@@ -48,7 +48,7 @@ typedef struct qrt_winograd {
     int32_t form; /* of lanes.h, for all lanes */
     int32_t blocks;
     int32_t pairs;
-    int32_t at_once; /* blocks of a set: 1, 2 or 4; 0: the weights are taps */
+    int32_t at_once; /* blocks of a set, at most; 0: the weights are taps */
     int32_t reserved[12];
 } qrt_winograd;
 
@@ -63,10 +63,11 @@ static inline int32_t qrt_winograd_steps(const qrt_conv2d_params *p) {
     return (p->in_channels + QRT_WINOGRAD_CHANNELS - 1) / QRT_WINOGRAD_CHANNELS;
 }
 
-/* Blocks of the set that begins at block `first`: 1, 2 or 4. */
+/* Blocks of the set that begins at block `first`. One block alone is slow, so 5 are 3 and 2. */
 static inline int32_t qrt_winograd_set(int32_t at_once, int32_t blocks, int32_t first) {
     int32_t left = blocks - first;
-    return left >= at_once ? at_once : left >= 2 ? 2 : 1;
+    if (at_once == 4 && left == 5) return 3;
+    return left < at_once ? left : at_once;
 }
 
 static inline const qrt_lanes *qrt_winograd_lanes(const qrt_winograd *head) { return (const qrt_lanes *)(head + 1); }

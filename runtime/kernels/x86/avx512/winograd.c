@@ -11,89 +11,17 @@
 #include "x86/avx512/avx512.h"
 #include "x86/avx512/emit.h"
 #include "x86/avx512/image.h"
+#include "x86/avx512/winograd_layout.h"
 #include "x86/avx512/winograd_products.h"
 #include "x86/avx512/winograd_transforms.h"
 
 #ifdef QRT_X86
 
 #define MOST_SCRATCH (1 << 20)
-#define MOST_WEIGHTS (1 << 20) /* of layers with few tiles, which would only wait for them */
 #define MOST_ENTRIES (1 << 19) /* of a row of the input or output */
-
-/* Bytes of inputs and sums of a group that leave the L2 cache room for weights; tiles of a group that weights are worth
- * reading for, and that are enough. */
-#define GROUP_SIZE (400 * 1024)
-#define LEAST_TILES 12
-#define MOST_TILES 48
-/* A whole batch that is small is one group. */
-#define WHOLE_SIZE (768 * 1024)
-#define WHOLE_TILES 24
-
-/* int16 and int32 between points and tiles, so that they do not all begin at the same place of the L1 cache. */
-#define GAP 64
 
 /* Accumulators of a table, for the tiles that are put out together. */
 #define TABLE (8 * 16 * QRT_LANES)
-
-typedef struct layout {
-    int32_t columns, rows;     /* of tiles, of an image */
-    int32_t wide, high;        /* outputs of the last tile of a row, of a column: 2 to 4 */
-    int32_t group;             /* rows of tiles */
-    int32_t tiles, at_once;    /* of a group; of them, how many are multiplied together */
-    int32_t depth;             /* int16 of a tile at a point */
-    ptrdiff_t pitch;           /* bytes of a padded row of inputs */
-    ptrdiff_t point, tile;     /* int16 from point to point of inputs; int32 from tile to tile of sums */
-    size_t inputs, sums, size; /* offsets in scratch, which begins with places and a band; its size */
-    size_t band;
-} layout;
-
-/* A tile of a group: its row, of all images, and column. */
-typedef struct place {
-    int32_t row, column;
-} place;
-
-/* Outputs of the last tile along an axis. One output is computed as two. */
-static int32_t tail_of(int32_t outs) { return outs % 4 == 0 ? 4 : outs % 4 == 1 ? 2 : outs % 4; }
-
-/* Blocks of a set. */
-static int32_t set_blocks(const qrt_conv2d_params *p) {
-    int32_t blocks = qrt_winograd_blocks(p);
-    return blocks >= 4 ? 4 : blocks >= 2 ? 2 : 1;
-}
-
-/* How many of `count` to take at once, at most `most`, so that all but the last time it is the same and that not
- * much less. */
-static int32_t even(int32_t count, int32_t most) {
-    if (most < 1) most = 1;
-    int32_t times = (count + most - 1) / most;
-    return (count + times - 1) / times;
-}
-
-static layout layout_of(const qrt_conv2d_params *p) {
-    layout l;
-    int32_t sums = QRT_WINOGRAD_POINTS * QRT_LANES * set_blocks(p), channels = p->in_channels;
-    l.columns = (p->out_width + 3) / 4;
-    l.rows = (p->out_height + 3) / 4;
-    l.wide = tail_of(p->out_width);
-    l.high = tail_of(p->out_height);
-    l.depth = channels <= WIDE / 2 ? WIDE / 2 : (channels + WIDE - 1) / WIDE * WIDE;
-    l.pitch = (ptrdiff_t)(4 * l.columns + l.wide - 2) * channels;
-    int64_t each = QRT_WINOGRAD_POINTS * 2 * (int64_t)l.depth + 4 * sums, all = (int64_t)p->batch * l.rows * l.columns;
-    int64_t most = GROUP_SIZE / each;
-    if (most < LEAST_TILES) most = LEAST_TILES;
-    if (most > MOST_TILES) most = MOST_TILES;
-    if (all <= WHOLE_TILES && all * each <= WHOLE_SIZE) most = all;
-    l.group = even(p->batch * l.rows, (int32_t)most / l.columns);
-    l.tiles = l.group * l.columns;
-    l.at_once = even(l.tiles, (int32_t)most);
-    l.point = (ptrdiff_t)(l.tiles + 1) * l.depth + GAP / 2;
-    l.tile = sums + GAP / 4;
-    l.band = ((size_t)l.tiles * sizeof(place) + 63) / 64 * 64;
-    l.inputs = (l.band + 6 * (size_t)l.pitch + 64 + 63) / 64 * 64;
-    l.sums = l.inputs + QRT_WINOGRAD_POINTS * (size_t)l.point * sizeof(int16_t);
-    l.size = l.sums + (size_t)(l.at_once + 1) * (size_t)l.tile * sizeof(int32_t);
-    return l;
-}
 
 /* Row `row` of tiles of all images: its inputs, with padding. */
 QRT_AVX512 static void copy_band(const qrt_conv2d_params *p, const layout *l, const int8_t *x, int32_t row,
@@ -199,7 +127,7 @@ QRT_AVX512 static void put_out(const layout *l, const set *s, qrt_emitter e, con
     QRT_ALIGNED int32_t acc[TABLE];
     const qrt_conv2d_params *p = e.p;
     const place *places = (const place *)scratch;
-    const int32_t *sums = (const int32_t *)(scratch + l->sums), most = 8 / s->blocks;
+    const int32_t *sums = (const int32_t *)(scratch + l->sums), most = s->blocks < 3 ? 8 / s->blocks : 2;
     ptrdiff_t pitch = TABLE / 4, step = (ptrdiff_t)QRT_LANES * s->blocks;
     for (int32_t i = begin, count; i < end; i += count) {
         place at = places[i];
@@ -215,6 +143,7 @@ QRT_AVX512 static void put_out(const layout *l, const set *s, qrt_emitter e, con
             ptrdiff_t position = ((ptrdiff_t)image * p->out_height + y) * p->out_width + 4 * at.column;
             const int32_t *from = acc + (y - 4 * row) * pitch;
             if (s->blocks == 4) emit_form(&e, from, width, s->to, position, 4);
+            if (s->blocks == 3) emit_form(&e, from, width, s->to, position, 3);
             if (s->blocks == 2) emit_form(&e, from, width, s->to, position, 2);
             if (s->blocks == 1) emit_form(&e, from, width, s->to, position, 1);
         }
@@ -257,17 +186,15 @@ static void winograd_run(const void *params, const int8_t *const *inputs, int8_t
 
 static size_t winograd_packed_size(const void *params) { return qrt_winograd_size(params); }
 
-static void winograd_pack(const void *params, void *packed) { qrt_winograd_pack(params, set_blocks(params), packed); }
+static void winograd_pack(const void *params, void *packed) { qrt_winograd_pack(params, AT_ONCE, packed); }
 
 static size_t winograd_scratch(const void *params) { return layout_of(params).size; }
 
 static int winograd_covers(const void *params) {
     const qrt_conv2d_params *p = params;
     if (!qrt_winograd_has_shape(p) || (int64_t)p->out_width * p->in_channels > MOST_ENTRIES) return 0;
-    if (p->in_channels < 64 || p->out_channels < 64) return 0;
-    int64_t tiles = (int64_t)p->batch * ((p->out_height + 3) / 4) * ((p->out_width + 3) / 4);
-    if (tiles < (qrt_winograd_size(p) > MOST_WEIGHTS ? 9 : 4)) return 0;
-    return layout_of(p).size <= MOST_SCRATCH && qrt_winograd_is_exact(p);
+    const layout l = layout_of(p);
+    return l.size <= MOST_SCRATCH && pays(p, &l) && qrt_winograd_is_exact(p);
 }
 
 const qrt_kernel qrt_winograd_avx512vnni = {.run = winograd_run,

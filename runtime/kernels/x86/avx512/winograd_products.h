@@ -12,9 +12,9 @@
 
 /* Maximum tiles at once, by blocks: accumulators, weights and one input fit the 32 registers; of 4 blocks of weights
  * the last is read from memory each time. */
-#define TILES_4 7
-#define TILES_2 14
-#define TILES_1 16
+#define MOST_BLOCKS 4
+#define MOST_AT_ONCE 16
+static const int32_t most_at_once[MOST_BLOCKS + 1] = {0, 16, 14, 9, 7};
 
 /* Of one point. */
 typedef struct product {
@@ -30,7 +30,7 @@ typedef struct product {
 
 /* Both counts are constants. */
 QRT_AVX512 QRT_INLINE void multiply(const product *p, const int tiles, const int blocks) {
-    __m512i sum[TILES_1][4];
+    __m512i sum[MOST_AT_ONCE][MOST_BLOCKS];
     const int16_t *x = p->inputs, *weights = p->weights;
     const char *ahead = p->ahead;
     QRT_UNROLL
@@ -39,8 +39,8 @@ QRT_AVX512 QRT_INLINE void multiply(const product *p, const int tiles, const int
         for (int n = 0; n < blocks; n++) sum[t][n] = _mm512_setzero_si512();
     }
     for (int32_t pair = 0; pair < p->pairs; pair++, x += 2, weights += 2 * QRT_LANES * blocks, ahead += p->ahead_step) {
-        const int kept = blocks == 4 && tiles == TILES_4 ? 3 : blocks;
-        __m512i w[4];
+        const int kept = tiles * blocks + blocks + 1 > 32 ? blocks - 1 : blocks;
+        __m512i w[MOST_BLOCKS];
         QRT_UNROLL
         for (int n = 0; n < kept; n++) w[n] = _mm512_load_si512(weights + 2 * QRT_LANES * n);
         _mm_prefetch(ahead, _MM_HINT_T1);
@@ -68,89 +68,24 @@ QRT_AVX512 QRT_INLINE void multiply(const product *p, const int tiles, const int
     }
 }
 
-QRT_AVX512 static void multiply_4(const product *p, int32_t tiles) {
-    switch (tiles) {
-    case 1:
-        multiply(p, 1, 4);
-        break;
-    case 2:
-        multiply(p, 2, 4);
-        break;
-    case 3:
-        multiply(p, 3, 4);
-        break;
-    case 4:
-        multiply(p, 4, 4);
-        break;
-    case 5:
-        multiply(p, 5, 4);
-        break;
-    case 6:
-        multiply(p, 6, 4);
-        break;
-    default:
-        multiply(p, 7, 4);
-    }
-}
+typedef void multiply_function(const product *p);
+#define X(blocks, tiles)                                                                                               \
+    QRT_AVX512 static void multiply_##blocks##_##tiles(const product *p) { multiply(p, tiles, blocks); }
+#define OF_1 X(1, 2) X(1, 4) X(1, 6) X(1, 8) X(1, 10) X(1, 12) X(1, 14) X(1, 16)
+#define OF_2 X(2, 2) X(2, 4) X(2, 6) X(2, 8) X(2, 10) X(2, 12) X(2, 14)
+#define OF_3 X(3, 1) X(3, 2) X(3, 3) X(3, 4) X(3, 5) X(3, 6) X(3, 7) X(3, 8) X(3, 9)
+#define OF_4 X(4, 1) X(4, 2) X(4, 3) X(4, 4) X(4, 5) X(4, 6) X(4, 7)
+OF_1 OF_2 OF_3 OF_4
+#undef X
+#define X(blocks, tiles) multiply_##blocks##_##tiles,
 
-/* A multiple of 2 tiles: one that the point has not, or that is none, is multiplied too, and nobody reads its sums. */
-QRT_AVX512 static void multiply_2(const product *p, int32_t tiles) {
-    switch ((tiles + 1) / 2) {
-    case 1:
-        multiply(p, 2, 2);
-        break;
-    case 2:
-        multiply(p, 4, 2);
-        break;
-    case 3:
-        multiply(p, 6, 2);
-        break;
-    case 4:
-        multiply(p, 8, 2);
-        break;
-    case 5:
-        multiply(p, 10, 2);
-        break;
-    case 6:
-        multiply(p, 12, 2);
-        break;
-    default:
-        multiply(p, 14, 2);
-    }
-}
+static multiply_function *const multiply_of[MOST_BLOCKS + 1][9] = {{0}, {OF_1}, {OF_2}, {OF_3}, {OF_4}};
+#undef X
 
-/* Likewise. */
-QRT_AVX512 static void multiply_1(const product *p, int32_t tiles) {
-    switch ((tiles + 1) / 2) {
-    case 1:
-        multiply(p, 2, 1);
-        break;
-    case 2:
-        multiply(p, 4, 1);
-        break;
-    case 3:
-        multiply(p, 6, 1);
-        break;
-    case 4:
-        multiply(p, 8, 1);
-        break;
-    case 5:
-        multiply(p, 10, 1);
-        break;
-    case 6:
-        multiply(p, 12, 1);
-        break;
-    case 7:
-        multiply(p, 14, 1);
-        break;
-    default:
-        multiply(p, 16, 1);
-    }
-}
-
-/* `p` for any number of tiles. The weights ahead are fetched by the first calls, a part by each. */
+/* `p` for any number of tiles. With 1 or 2 blocks an even number at once: one that the point has not, or that is none,
+ * is multiplied too, and nobody reads its sums. The weights ahead are fetched by the first calls, a part by each. */
 QRT_AVX512 static void multiply_tiles(product p, int32_t tiles, int32_t blocks, const int16_t *ahead) {
-    const int32_t most = blocks == 4 ? TILES_4 : blocks == 2 ? TILES_2 : TILES_1, lines = blocks > 1 ? 2 : 1;
+    const int32_t most = most_at_once[blocks], lines = blocks > 1 ? 2 : 1;
     int32_t fetched = ahead == NULL ? p.pairs * blocks : 0;
     for (int32_t calls = (tiles + most - 1) / most, now; calls > 0; calls--, tiles -= now) {
         now = (tiles + calls - 1) / calls;
@@ -161,9 +96,7 @@ QRT_AVX512 static void multiply_tiles(product p, int32_t tiles, int32_t blocks, 
             p.ahead_step = (ptrdiff_t)lines * 2 * QRT_LANES * (ptrdiff_t)sizeof(int16_t);
             fetched += lines * p.pairs;
         }
-        if (blocks == 4) multiply_4(&p, now);
-        if (blocks == 2) multiply_2(&p, now);
-        if (blocks == 1) multiply_1(&p, now);
+        multiply_of[blocks][blocks > 2 ? now - 1 : (now - 1) / 2](&p);
         p.inputs += now * p.depth;
         p.sums += now * p.tile;
     }
