@@ -1,4 +1,4 @@
-"""Cases of conv2d that a set may compute by Winograd's F(4x4, 3x3): layers that are faster so, and every cut of tiles."""
+"""Cases of conv2d that a set may compute by Winograd's F(4x4, 3x3): where it is faster, and every cut of tiles."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ import pytest
 from c_programs import ENGINE, FLAGS, compiler
 from cases import CASES, Case
 from command_line import Cli
-from graphs import Array, Window, to_bytes
+from graphs import Array, Window, conv2d, to_bytes
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kernel_sets import ALL
@@ -113,6 +113,22 @@ def test_same_bytes_over_the_input(kind: str, shape: tuple[int, ...], window: Wi
         for threads in THREADS:
             (got,) = outputs(_executor.Executor(program, threads, split_all=True), [x])
             np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("shape", [(2, 14, 13, 64), (1, 9, 30, 64), (1, 21, 8, 70)])
+def test_tiles_over_the_input(shape: tuple[int, ...]) -> None:
+    """Winograd's algorithm writes several rows at once."""
+    graph = between_copies(conv2d(np.random.default_rng(0), shape, 64, Window(padding=(1, 1, 1, 1))))
+    apart = distance(graph.ops[1])
+    assert apart is not None
+    content = placed(graph, apart)
+    x = np.random.default_rng(1).integers(-128, 128, shape, dtype=np.int8)
+    (expected,) = outputs(_executor.Executor(_executor.Program(content, "portable")), [x])
+    for kernels in qrt.kernel_sets():
+        program = _executor.Program(content, kernels)
+        for threads in (1, *THREADS):
+            (got,) = outputs(_executor.Executor(program, threads, split_all=True), [x])
+            np.testing.assert_array_equal(got, expected, err_msg=kernels)
 
 
 @pytest.mark.parametrize("size", [7, 12, 96])

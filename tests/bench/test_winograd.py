@@ -1,0 +1,121 @@
+"""Which layers Winograd's algorithm computes, against measurements instead of a clock, which depends on what else runs.
+
+The ratios were measured by a C program on a Sapphire Rapids core with AMX left out: medians of 6 rounds, with weights
+in the L2 cache and in the L3. bench/winograd.py measures the layers that are chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+import qrt
+from bench.machine import describe
+from bench.winograd import MOST_LOSS, Layer
+
+# Batch, height, width, channels: speed by Winograd's algorithm, relative to the direct convolution's, with weights near
+# and far. None: weights of one layer are far.
+MEASURED: dict[tuple[int, int, int, int, int], tuple[float | None, float]] = {
+    (1, 7, 7, 16, 16): (0.58, 0.62),
+    (1, 7, 7, 32, 32): (0.70, 0.55),
+    (1, 7, 7, 48, 48): (0.83, 0.52),
+    (1, 7, 7, 64, 64): (0.99, 0.51),
+    (1, 7, 7, 96, 96): (1.00, 0.51),
+    (1, 7, 7, 128, 128): (None, 0.50),
+    (1, 7, 7, 160, 320): (None, 0.49),
+    (1, 7, 7, 192, 192): (None, 0.50),
+    (1, 7, 7, 256, 256): (None, 0.50),
+    (1, 7, 7, 512, 512): (None, 0.47),
+    (1, 7, 20, 64, 64): (1.29, 1.00),
+    (1, 8, 8, 16, 16): (0.74, 0.78),
+    (1, 8, 8, 32, 32): (0.83, 0.76),
+    (1, 8, 8, 32, 128): (1.08, 0.64),
+    (1, 8, 8, 48, 48): (0.99, 0.68),
+    (1, 8, 8, 64, 64): (1.23, 0.62),
+    (1, 8, 8, 96, 96): (1.27, 0.64),
+    (1, 8, 8, 128, 32): (1.00, 0.64),
+    (1, 8, 8, 128, 128): (None, 0.66),
+    (1, 8, 8, 192, 192): (None, 0.75),
+    (1, 8, 8, 256, 256): (None, 0.65),
+    (1, 10, 10, 16, 16): (0.62, 0.64),
+    (1, 10, 10, 32, 32): (0.85, 0.70),
+    (1, 10, 10, 48, 48): (1.05, 0.74),
+    (1, 10, 10, 64, 64): (1.21, 0.79),
+    (1, 10, 10, 96, 96): (1.31, 0.85),
+    (1, 10, 10, 128, 128): (None, 0.88),
+    (1, 10, 10, 192, 192): (None, 0.88),
+    (1, 10, 10, 256, 256): (None, 1.01),
+    (1, 12, 12, 16, 16): (0.67, 0.81),
+    (1, 12, 12, 32, 32): (0.95, 0.86),
+    (1, 12, 12, 48, 48): (1.21, 0.94),
+    (1, 12, 12, 64, 64): (1.33, 1.02),
+    (1, 12, 12, 96, 96): (1.48, 1.13),
+    (1, 12, 12, 128, 128): (None, 1.25),
+    (1, 12, 12, 192, 192): (None, 1.23),
+    (1, 12, 12, 256, 256): (None, 1.21),
+    (1, 13, 13, 128, 128): (None, 1.14),
+    (1, 14, 14, 16, 16): (0.61, 0.60),
+    (1, 14, 14, 32, 32): (0.91, 0.85),
+    (1, 14, 14, 48, 48): (1.09, 0.97),
+    (1, 14, 14, 64, 64): (1.20, 1.06),
+    (1, 14, 14, 64, 256): (None, 1.19),
+    (1, 14, 14, 96, 96): (1.35, 1.16),
+    (1, 14, 14, 96, 208): (None, 1.27),
+    (1, 14, 14, 128, 128): (None, 1.30),
+    (1, 14, 14, 192, 192): (None, 1.33),
+    (1, 14, 14, 256, 64): (None, 1.22),
+    (1, 14, 14, 256, 256): (None, 1.38),
+    (1, 16, 16, 16, 16): (0.78, 0.80),
+    (1, 16, 16, 16, 64): (0.92, 0.88),
+    (1, 16, 16, 32, 32): (0.96, 0.93),
+    (1, 16, 16, 48, 48): (1.21, 1.08),
+    (1, 16, 16, 64, 16): (1.16, 1.08),
+    (1, 16, 16, 64, 64): (1.39, 1.24),
+    (1, 16, 16, 96, 96): (1.50, 1.35),
+    (1, 16, 16, 128, 128): (None, 1.49),
+    (1, 16, 16, 192, 192): (None, 1.53),
+    (1, 24, 24, 16, 16): (0.70, 0.76),
+    (1, 24, 24, 32, 32): (1.09, 1.01),
+    (1, 24, 24, 48, 48): (1.16, 1.05),
+    (1, 24, 24, 64, 64): (1.38, 1.31),
+    (1, 24, 24, 96, 96): (1.48, 1.39),
+    (1, 24, 24, 128, 128): (None, 1.54),
+    (1, 28, 28, 16, 16): (0.71, 0.74),
+    (1, 28, 28, 32, 32): (1.00, 0.95),
+    (1, 28, 28, 32, 64): (1.17, 1.09),
+    (1, 28, 28, 48, 48): (1.21, 1.14),
+    (1, 28, 28, 64, 64): (1.35, 1.33),
+    (1, 28, 28, 96, 96): (1.46, 1.40),
+    (1, 28, 28, 128, 128): (None, 1.50),
+    (1, 32, 32, 16, 16): (0.79, 0.79),
+    (1, 32, 32, 16, 32): (0.81, 0.81),
+    (1, 32, 32, 32, 32): (1.03, 0.97),
+    (1, 32, 32, 48, 48): (1.19, 1.12),
+    (1, 32, 32, 64, 64): (1.37, 1.33),
+    (1, 32, 32, 96, 96): (1.48, 1.41),
+    (1, 56, 56, 16, 16): (0.75, 0.75),
+    (1, 56, 56, 32, 32): (1.02, 1.01),
+    (1, 56, 56, 48, 48): (1.17, 1.16),
+    (1, 56, 56, 64, 64): (1.35, 1.29),
+    (4, 7, 7, 128, 128): (None, 1.21),
+    (4, 7, 7, 512, 512): (None, 1.18),
+    (8, 7, 7, 64, 64): (1.24, 1.13),
+}
+# What must not be missed.
+WORTH = 1.25
+
+
+def measured() -> Iterator[tuple[Layer, float]]:
+    for shape, (near, far) in MEASURED.items():
+        if near is not None:
+            yield Layer(*shape), near
+        yield Layer(*shape, far=True), far
+
+
+@pytest.mark.skipif("avx512vnni" not in qrt.kernel_sets(), reason="this machine has no AVX512-VNNI")
+@pytest.mark.skipif(describe()["cpu"].startswith("AMD"), reason="the measurements are an Intel processor's")
+def test_choice_agrees_with_measurements() -> None:
+    chosen = {layer: layer.is_transformed() for layer, _ in measured()}
+    assert [str(layer) for layer, ratio in measured() if chosen[layer] and ratio < 1 - MOST_LOSS] == []
+    assert [str(layer) for layer, ratio in measured() if not chosen[layer] and ratio > WORTH] == []
