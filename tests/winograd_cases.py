@@ -63,3 +63,6 @@ def tile_cases() -> Iterator[Case]:
             continue
         numbers = WAYS[(height + width) % len(WAYS)]
         yield case(f"conv2d tiles {shape} to {outside}", graphs.conv2d, shape, outside, window, numbers=numbers)
+    # One position, whose channels threads share even where they are no multiple of a part's unit.
+    for outside in (65, 80, 81, 130, 144):
+        yield case(f"conv2d tiles one position to {outside}", graphs.conv2d, (1, 3, 3, 33), outside, VALID)

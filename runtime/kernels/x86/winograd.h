@@ -63,11 +63,9 @@ static inline int32_t qrt_winograd_steps(const qrt_conv2d_params *p) {
     return (p->in_channels + QRT_WINOGRAD_CHANNELS - 1) / QRT_WINOGRAD_CHANNELS;
 }
 
-/* Blocks of the set that begins at block `first`. One block alone is slow, so 5 are 3 and 2. */
+/* Blocks of the set that begins at block `first`: a part of the channels must begin with a set. */
 static inline int32_t qrt_winograd_set(int32_t at_once, int32_t blocks, int32_t first) {
-    int32_t left = blocks - first;
-    if (at_once == 4 && left == 5) return 3;
-    return left < at_once ? left : at_once;
+    return blocks - first < at_once ? blocks - first : at_once;
 }
 
 static inline const qrt_lanes *qrt_winograd_lanes(const qrt_winograd *head) { return (const qrt_lanes *)(head + 1); }
