@@ -9,6 +9,7 @@
 #include "x86/avx2/emit.h"
 #include "x86/avx2/image.h"
 #include "x86/avx2/pairs.h"
+#include "x86/avx2/winograd.h"
 #include "x86/product.h"
 
 #ifdef QRT_X86
@@ -185,15 +186,21 @@ QRT_AVX2 static void linear_run(const void *params, const int8_t *const *inputs,
     }
 }
 
-const qrt_kernel qrt_conv2d_avx2 = {
+static const qrt_kernel conv2d = {
     .run = conv2d_run, .packed_size = conv2d_packed_size, .pack = conv2d_pack, .scratch_size = conv2d_scratch};
+
+/* In thirds of a cycle, since vpmaddwd, vpaddd and their like are three to a cycle. */
+static const qrt_winograd_costs winograd_costs = {
+    .direct = 2, .product = 2, .inputs = 11, .sums = 25, .transformed = 100, .taps = 600, .run = 500};
+
+#include "x86/avx2/winograd_rows.h"
 
 void qrt_kernels_avx2(qrt_kernels *kernels) {
     static const qrt_kernel linear = {
         .run = linear_run, .packed_size = linear_packed_size, .pack = linear_pack, .scratch_size = linear_scratch};
     qrt_kernels_portable(kernels);
     kernels->name = "avx2";
-    kernels->conv2d = qrt_winograd_avx2;
+    kernels->conv2d = winograd;
     kernels->dwconv2d = qrt_dwconv2d_avx2;
     kernels->linear = linear;
     kernels->conv2d16 = qrt_conv2d16_avx2;

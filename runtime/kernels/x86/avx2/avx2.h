@@ -10,10 +10,6 @@ extern const qrt_kernel qrt_dwconv2d_avx2;
 extern const qrt_kernel qrt_transpose_avx2;
 extern const qrt_kernel qrt_resize2d_avx2;
 
-/* conv2d: the chain of rows in Winograd's form, and the last row, which covers all. */
-extern const qrt_kernel qrt_winograd_avx2;
-extern const qrt_kernel qrt_conv2d_avx2;
-
 /* Replace operators on single codes, and pools and mean. */
 void qrt_rows_avx2(qrt_kernels *kernels);
 void qrt_pools_avx2(qrt_kernels *kernels);

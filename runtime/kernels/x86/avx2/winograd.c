@@ -9,10 +9,8 @@
  * then whole tiles, then the row of last tiles if it has fewer points, and what is in both at the end.
  */
 #include "x86/avx2/winograd.h"
-#include "x86/avx2/avx2.h"
 #include "x86/avx2/emit.h"
 #include "x86/avx2/image.h"
-#include "x86/avx2/winograd_multiply.h"
 #include "x86/avx2/winograd_transform.h"
 #include "x86/product.h"
 #include "x86/winograd_weights.h"
@@ -282,7 +280,7 @@ int qrt_winograd_covers_avx2(const qrt_conv2d_params *p, const qrt_winograd_cost
            qrt_winograd_is_exact(p);
 }
 
-int qrt_winograd_covers_taps_avx2(const qrt_conv2d_params *p, const qrt_winograd_costs *costs) {
+int qrt_winograd_taps_covers_avx2(const qrt_conv2d_params *p, const qrt_winograd_costs *costs) {
     return fits(p) && pays(p, costs, costs->taps) && qrt_winograd_is_exact(p);
 }
 
@@ -290,23 +288,8 @@ size_t qrt_winograd_packed_size_avx2(const void *params) { return qrt_winograd_s
 
 void qrt_winograd_pack_avx2(const void *params, void *packed) { qrt_winograd_pack(params, 1, packed); }
 
-size_t qrt_winograd_taps_size_avx2(const void *params) { return qrt_winograd_taps_size(params); }
+size_t qrt_winograd_taps_packed_size_avx2(const void *params) { return qrt_winograd_taps_size(params); }
 
-void qrt_winograd_pack_taps_avx2(const void *params, void *packed) { qrt_winograd_pack_taps(params, packed); }
-
-/* Thirds of a cycle: vpmaddwd, vpaddd and the like are three to a cycle. */
-static const qrt_winograd_costs costs = {
-    .direct = 2, .product = 2, .inputs = 11, .sums = 25, .transformed = 100, .taps = 600, .run = 500};
-
-static int covers(const void *params) { return qrt_winograd_covers_avx2(params, &costs); }
-
-static int covers_taps(const void *params) { return qrt_winograd_covers_taps_avx2(params, &costs); }
-
-static void run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    qrt_winograd_run_avx2(params, inputs[0], output, scratch, winograd_multiply);
-}
-
-static const qrt_kernel with_taps = QRT_WINOGRAD_TAPS_AVX2(run, covers_taps, qrt_conv2d_avx2);
-const qrt_kernel qrt_winograd_avx2 = QRT_WINOGRAD_AVX2(run, covers, with_taps);
+void qrt_winograd_taps_pack_avx2(const void *params, void *packed) { qrt_winograd_pack_taps(params, packed); }
 
 #endif

@@ -1,4 +1,4 @@
-/* winograd.h: conv2d in Winograd's form with AVX2, for sets that multiply pairs by other instructions. */
+/* winograd.h: conv2d in Winograd's form with AVX2, but for the products: see winograd_rows.h. */
 #ifndef QRT_AVX2_WINOGRAD_H
 #define QRT_AVX2_WINOGRAD_H
 
@@ -19,33 +19,18 @@ typedef struct qrt_winograd_costs {
     int32_t run;         /* what is left */
 } qrt_winograd_costs;
 
-/* A set's first two rows of conv2d: weights transformed when they are packed, if they are small, and when they are
- * used. `next` is the row behind. */
-#define QRT_WINOGRAD_AVX2(run_, covers_, next)                                                                         \
-    {.run = run_,                                                                                                      \
-     .packed_size = qrt_winograd_packed_size_avx2,                                                                     \
-     .pack = qrt_winograd_pack_avx2,                                                                                   \
-     .scratch_size = qrt_winograd_scratch_avx2,                                                                        \
-     .channel_unit = QRT_PRODUCT_UNIT,                                                                                 \
-     .covers = covers_,                                                                                                \
-     .otherwise = &next}
-#define QRT_WINOGRAD_TAPS_AVX2(run_, covers_, next)                                                                    \
-    {.run = run_,                                                                                                      \
-     .packed_size = qrt_winograd_taps_size_avx2,                                                                       \
-     .pack = qrt_winograd_pack_taps_avx2,                                                                              \
-     .scratch_size = qrt_winograd_scratch_avx2,                                                                        \
-     .channel_unit = QRT_PRODUCT_UNIT,                                                                                 \
-     .covers = covers_,                                                                                                \
-     .otherwise = &next}
-
 void qrt_winograd_run_avx2(const qrt_conv2d_params *p, const int8_t *image, int8_t *output, void *scratch,
                            qrt_winograd_multiply *multiply);
-int qrt_winograd_covers_avx2(const qrt_conv2d_params *p, const qrt_winograd_costs *costs);
-int qrt_winograd_covers_taps_avx2(const qrt_conv2d_params *p, const qrt_winograd_costs *costs);
-size_t qrt_winograd_packed_size_avx2(const void *params);
-size_t qrt_winograd_taps_size_avx2(const void *params);
-void qrt_winograd_pack_avx2(const void *params, void *packed);
-void qrt_winograd_pack_taps_avx2(const void *params, void *packed);
 size_t qrt_winograd_scratch_avx2(const void *params);
+
+/* Of the row with weights that are transformed when they are packed. */
+int qrt_winograd_covers_avx2(const qrt_conv2d_params *p, const qrt_winograd_costs *costs);
+size_t qrt_winograd_packed_size_avx2(const void *params);
+void qrt_winograd_pack_avx2(const void *params, void *packed);
+
+/* Of the row with weights that are transformed when they are used. */
+int qrt_winograd_taps_covers_avx2(const qrt_conv2d_params *p, const qrt_winograd_costs *costs);
+size_t qrt_winograd_taps_packed_size_avx2(const void *params);
+void qrt_winograd_taps_pack_avx2(const void *params, void *packed);
 
 #endif

@@ -1,19 +1,10 @@
-/* winograd_multiply.h: the products of Winograd's form, pairs at a time: the source of the sets that multiply pairs. */
-#ifndef QRT_WINOGRAD_MULTIPLY_H
-#define QRT_WINOGRAD_MULTIPLY_H
-
-#include <string.h>
-
-#include "x86/lanes.h"
-#include "x86/x86.h"
-
-#ifdef QRT_X86
-
-/* A set that adds the products of pairs in one instruction defines both before. */
-#ifndef PAIRS
-#define PAIRS QRT_AVX2
-#define ADD_PAIRS(sum, x, w) _mm256_add_epi32(sum, _mm256_madd_epi16(x, w))
-#endif
+/* winograd_rows.h: conv2d's rows in Winograd's form, and their products: the source of the sets that multiply pairs.
+ *
+ * What a set includes before: pairs.h, perhaps with other instructions; and what it defines: `conv2d`, the row behind
+ * these, and `winograd_costs`.
+ */
+#include "x86/avx2/pairs.h"
+#include "x86/avx2/winograd.h"
 
 /* The count of tiles is a constant; sums, weights and an input fit the 16 registers. */
 PAIRS QRT_INLINE void winograd_multiply_some(const int16_t *x, ptrdiff_t step, int32_t pairs, const int16_t *weights,
@@ -46,7 +37,7 @@ PAIRS QRT_INLINE void winograd_multiply_some(const int16_t *x, ptrdiff_t step, i
     }
 }
 
-/* qrt_winograd_multiply of winograd.h. */
+/* A qrt_winograd_multiply. */
 PAIRS static void winograd_multiply(const int16_t *x, ptrdiff_t step, int32_t pairs, const int16_t *weights,
                                     int32_t *sums, int32_t tiles, int add) {
     for (; tiles >= 6; tiles -= 6, x += 6 * step, sums += 6 * QRT_LANES) {
@@ -59,5 +50,27 @@ PAIRS static void winograd_multiply(const int16_t *x, ptrdiff_t step, int32_t pa
     if (tiles == 1) winograd_multiply_some(x, step, pairs, weights, sums, add, 1);
 }
 
-#endif
-#endif
+static void winograd_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    qrt_winograd_run_avx2(params, inputs[0], output, scratch, winograd_multiply);
+}
+
+static int winograd_taps_covers(const void *params) { return qrt_winograd_taps_covers_avx2(params, &winograd_costs); }
+
+static int winograd_covers(const void *params) { return qrt_winograd_covers_avx2(params, &winograd_costs); }
+
+/* Large weights, transformed when they are used. */
+static const qrt_kernel winograd_taps = {.run = winograd_run,
+                                         .packed_size = qrt_winograd_taps_packed_size_avx2,
+                                         .pack = qrt_winograd_taps_pack_avx2,
+                                         .scratch_size = qrt_winograd_scratch_avx2,
+                                         .channel_unit = QRT_PRODUCT_UNIT,
+                                         .covers = winograd_taps_covers,
+                                         .otherwise = &conv2d};
+/* Small ones, transformed when they are packed. */
+static const qrt_kernel winograd = {.run = winograd_run,
+                                    .packed_size = qrt_winograd_packed_size_avx2,
+                                    .pack = qrt_winograd_pack_avx2,
+                                    .scratch_size = qrt_winograd_scratch_avx2,
+                                    .channel_unit = QRT_PRODUCT_UNIT,
+                                    .covers = winograd_covers,
+                                    .otherwise = &winograd_taps};
