@@ -97,7 +97,7 @@ QRT_AVX512 QRT_INLINE void multiply(const operands *o, const uint8_t *x, int32_t
         const uint8_t *from = x + o->runs[run];
         for (int32_t chunk = 0; chunk < product->chunks; chunk++, from += UNIT, weights += 64) {
             __m512i w[MAX_BLOCKS];
-            _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+            if (blocks > 1) _mm_prefetch((const char *)ahead, _MM_HINT_T1);
             ahead += (uintptr_t)ahead_step;
             QRT_UNROLL
             for (int n = 0; n < loaded; n++) w[n] = _mm512_load_si512(weights + n * block_size);

@@ -39,6 +39,11 @@ typedef struct qrt_emit_place {
 /* The first `channels` of 16 * blocks channels of one position: a mask of codes. */
 QRT_INLINE uint64_t channel_mask(int32_t channels) { return ~(uint64_t)0 >> (64 - channels); }
 
+/* Whether the limits of the output are narrower than int8's, to which numbers saturate when they are narrowed. */
+static inline int clamps(const qrt_requant *requant) {
+    return requant->output_min > INT8_MIN || requant->output_max < INT8_MAX;
+}
+
 /* `rows` positions that are contiguous in the output, beginning at y. `form` and `blocks` are constants. */
 QRT_AVX512 QRT_INLINE void emit_run(const qrt_conv2d_params *p, const int32_t *acc, int32_t rows, qrt_emit_place place,
                                     int8_t *y, const int form, const int blocks) {
@@ -48,6 +53,7 @@ QRT_AVX512 QRT_INLINE void emit_run(const qrt_conv2d_params *p, const int32_t *a
     const int at_once = 4 / blocks, wide = 16 * blocks, sums = at_once * blocks;
     uint64_t mask = channel_mask(place.channels);
     int dense_row = place.channels == wide, dense = dense_row && stride == wide;
+    const int clamped = clamps(&p->requant);
     __m512i lowest = _mm512_set1_epi8((char)p->requant.output_min);
     __m512i highest = _mm512_set1_epi8((char)p->requant.output_max);
     for (int32_t row = 0; row < rows; row += at_once, acc += 16 * sums, y += at_once * stride) {
@@ -60,7 +66,7 @@ QRT_AVX512 QRT_INLINE void emit_run(const qrt_conv2d_params *p, const int32_t *a
         }
         if (sums == 3) v[3] = v[2];
         __m512i codes = narrow64(v[0], v[1], v[2], v[3]);
-        codes = _mm512_min_epi8(_mm512_max_epi8(codes, lowest), highest);
+        if (clamped) codes = _mm512_min_epi8(_mm512_max_epi8(codes, lowest), highest);
         int32_t left = rows - row;
         if (blocks == 4 && dense_row) {
             _mm512_storeu_si512(y, codes);
