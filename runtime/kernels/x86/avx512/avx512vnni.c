@@ -27,7 +27,7 @@ static size_t runs_size(const qrt_product *product) {
 #define STRIP 28 /* positions, in whole tables of 7 and of 14 */
 
 /* Bytes of input that stay in the L1 cache beside weights. */
-#define NEAR_INPUT 16384
+#define NEAR_INPUT 8192
 
 /* Positions whose input is copied at once. Of a pointwise convolution these are as many as stay in the L1 cache, or
  * more if the weights, which each copy reads again, are large. */
