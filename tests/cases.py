@@ -20,6 +20,7 @@ from recurrent_cases import recurrent_cases
 from row_cases import row_cases
 from state_cases import state_cases
 from winograd_cases import winograd_cases
+from thin_cases import thin_cases
 
 from qrt.schema.operators import OPERATORS, RANGE
 
@@ -597,6 +598,7 @@ CASES: tuple[Case, ...] = (
     *place_cases(),
     *accumulator_cases(),
     *register_cases(),
+    *thin_cases(),
     *recurrent_cases(),
     *int16_cases(),
 )

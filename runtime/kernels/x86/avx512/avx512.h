@@ -5,8 +5,11 @@
 #include "qrt_kernels.h"
 
 extern const qrt_kernel qrt_conv2d_avx512vnni;
-/* In front of qrt_conv2d_avx512vnni, for layers that it computes faster. */
+/* In front of qrt_conv2d_avx512vnni, one behind the other, for layers that they compute faster. */
 extern const qrt_kernel qrt_winograd_avx512vnni;
+extern const qrt_kernel qrt_conv2d_thin_avx512;
+/* In front of qrt_dwconv2d_avx512vnni. */
+extern const qrt_kernel qrt_dwconv2d_thin_avx512;
 extern const qrt_kernel qrt_linear_avx512vnni;
 extern const qrt_kernel qrt_conv2d16_avx512vnni;
 extern const qrt_kernel qrt_linear16_avx512vnni;

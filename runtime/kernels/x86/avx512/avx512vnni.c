@@ -377,7 +377,7 @@ void qrt_kernels_avx512vnni(qrt_kernels *kernels) {
     kernels->linear = qrt_linear_avx512vnni;
     kernels->conv2d16 = qrt_conv2d16_avx512vnni;
     kernels->linear16 = qrt_linear16_avx512vnni;
-    kernels->dwconv2d = qrt_dwconv2d_avx512vnni;
+    kernels->dwconv2d = qrt_dwconv2d_thin_avx512;
     kernels->add = qrt_add_avx512;
     kernels->mul = qrt_mul_avx512;
     kernels->maximum = qrt_maximum_avx512;

@@ -203,6 +203,6 @@ const qrt_kernel qrt_winograd_avx512vnni = {.run = winograd_run,
                                             .scratch_size = winograd_scratch,
                                             .channel_unit = QRT_PRODUCT_UNIT,
                                             .covers = winograd_covers,
-                                            .otherwise = &qrt_conv2d_avx512vnni};
+                                            .otherwise = &qrt_conv2d_thin_avx512};
 
 #endif
