@@ -26,7 +26,7 @@ from qrt.cli.console import (
     printable,
     show,
 )
-from qrt.cli.contents import OperatorEntry, read_contents
+from qrt.cli.contents import Contents, OperatorEntry, read_contents
 from qrt.cli.device_profile import finish, profile_on_device
 from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.target import cc_option, refuse_options, target_option
@@ -36,6 +36,23 @@ PERIOD = 0.5
 FEWEST, MOST = 3, 10_000
 # Seconds of runs between two updates of the progress bar.
 TURN = 0.02
+# Blocks whose reading is measured have a power of two of bytes, within these.
+SMALLEST_BLOCK, LARGEST_BLOCK = 1 << 12, 1 << 25
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The shortest time that an operator can take.
+
+    Attributes
+    ----------
+    seconds : float
+    of : str
+        What takes it: ``"MACs"`` at the peak, or ``"bytes"`` at the rate at which they are read.
+    """
+
+    seconds: float
+    of: str
 
 
 @dataclass(frozen=True)
@@ -45,6 +62,10 @@ class Timing:
     Attributes
     ----------
     operator : OperatorEntry
+    size : int
+        Bytes of inputs, constants and output.
+    read_rate : float
+        Bytes per second at which as many are read from where they stay: a cache, or memory.
     kernels : str
         The set that its kernel belongs to.
     threads : int
@@ -55,6 +76,8 @@ class Timing:
     """
 
     operator: OperatorEntry
+    size: int
+    read_rate: float
     kernels: str
     threads: int
     seconds: float | None
@@ -64,6 +87,13 @@ class Timing:
     def rate(self) -> float | None:
         """Multiply-accumulates per second; None for an operator without products."""
         return self.operator.macs / self.seconds if self.operator.macs and self.seconds else None
+
+    def limit(self, peak: float | None) -> Limit | None:
+        """With this many multiply-accumulates per second at most; None if no code runs."""
+        if self.seconds is None:
+            return None
+        reading, multiplying = self.size / self.read_rate, self.operator.macs / peak if peak else 0.0
+        return Limit(multiplying, "MACs") if multiplying > reading else Limit(reading, "bytes")
 
 
 @dataclass(frozen=True)
@@ -128,6 +158,10 @@ class Profile:
     def peak_share(self, rate: float | None) -> float | None:
         return rate / self.peak if rate is not None and self.peak is not None else None
 
+    def limits(self) -> list[Limit | None]:
+        """Of each operator."""
+        return [timing.limit(self.peak) for timing in self.timings]
+
 
 @click.command(cls=Verb)
 @click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
@@ -191,9 +225,13 @@ def profile_model(
       qrt profile model.qfb --input images.npz --kernels avx2
       qrt profile model.qfb --target cortex-m4
 
-    "Of peak" is the operator's MACs per second in percent of the peak of this CPU. The peak is measured in the same
-    run, with the multiply instruction of the kernel set on registers only (AMX TDPBSSD, VNNI VPDPBUSD, AVX2 VPMADDWD
-    plus an addition). The reference and portable sets have none.
+    The limit of an operator is the time of its MACs at the peak of this CPU, or that of reading the bytes of its
+    inputs, constants and output once, whichever is longer. "Of limit" is that time in percent of the measured one, and
+    which of the two it is. If it is the MACs, that is also the share of the peak.
+
+    The peak is measured in the same run, with the multiply instruction of the kernel set on registers only (AMX
+    TDPBSSD, VNNI VPDPBUSD, AVX2 VPMADDWD plus an addition). The reference and portable sets have none. The rate of
+    reading is that of a block of the same size, which stays in a cache, unless it is larger than all of them.
 
     With several threads the time of an operator ends when its last thread is done, and the peak is that of all threads
     together: an operator that is not split among two threads reaches at most half of it.
@@ -219,8 +257,7 @@ def profile_model(
         note(f"{path}: no operator is large enough for more than {model.threads} of {threads} threads")
     given, sample, layout = choose_sample(model, input_paths, layout)
     try:
-        operators = read_contents(content).operators
-        found = measure(path, model, operators, given, sample, layout, repeats)
+        found = measure(path, model, read_contents(content), given, sample, layout, repeats)
     except ValueError as error:
         raise Failure(f"{path}: {error}; the data is {given}") from None
     if as_json:
@@ -250,7 +287,7 @@ def choose_sample(model: qrt.Model, paths: Sequence[Path], layout: str | None) -
 def measure(
     path: Path,
     model: qrt.Model,
-    operators: Sequence[OperatorEntry],
+    contents: Contents,
     given: str,
     sample: Sequence[Array],
     layout: str | None,
@@ -273,15 +310,30 @@ def measure(
     peaks.append(qrt.measure_peak(model.kernels, model.threads))
     owners = qrt.kernel_table()[model.kernels]
     seconds_of = np.concatenate(times)
+    sizes = [operator_size(contents, op) for op in contents.operators]
+    shares = [max(threads, 1) for threads in model.operator_threads]
+    blocks = [block_of(size // share) for size, share in zip(sizes, shares, strict=True)]
+    read_rates = {block: qrt.measure_reads(block) for block in set(blocks)}
     timings = []
-    for op, threads, column in zip(operators, model.operator_threads, seconds_of.T, strict=True):
+    for i, (op, threads) in enumerate(zip(contents.operators, model.operator_threads, strict=True)):
         owner = model.kernels if owners[op.kind] == "own" else owners[op.kind]
+        column, read_rate = seconds_of[:, i], read_rates[blocks[i]] * shares[i]
         seconds, fastest = (float(np.median(column)), float(column.min())) if threads else (None, None)
-        timings.append(Timing(op, owner, threads, seconds, fastest))
+        timings.append(Timing(op, sizes[i], read_rate, owner, threads, seconds, fastest))
     best = max((peak for peak in peaks if peak is not None), default=None)
     least = float(np.nansum(seconds_of, axis=1).min())
     median = float(np.median(runs))
     return Profile(path, model.kernels, model.threads, given, repeats, timings, least, median, min(runs), best)
+
+
+def operator_size(contents: Contents, op: OperatorEntry) -> int:
+    """Bytes that an operator reads or writes."""
+    return op.parameter_bytes + sum(contents.tensors[index].size for index in {*op.inputs, op.output})
+
+
+def block_of(size: int) -> int:
+    """The size of a block that is read as fast as `size` bytes."""
+    return min(max(1 << max(size - 1, 0).bit_length(), SMALLEST_BLOCK), LARGEST_BLOCK)
 
 
 def time_run(model: qrt.Model, sample: Sequence[Array], layout: str | None) -> float:
@@ -314,13 +366,17 @@ def totals(found: Profile) -> Iterator[tuple[str, str]]:
     yield "input", found.given
     yield "runs", f"{found.repeats:,}; times are medians"
     yield "operators", f"{micro(found.seconds)} us for {found.macs:,} MACs, {giga(rate)} GMAC/s{share}"
+    limits = [limit for limit in found.limits() if limit is not None]
+    shortest = sum(limit.seconds for limit in limits)
+    by_bytes = sum(limit.of == "bytes" for limit in limits)
+    yield "limits", f"{micro(shortest)} us, {percent(shortest, found.seconds)}; {by_bytes} of {len(limits)} are bytes"
     yield "Model.run", f"{micro(found.run_seconds)} us; fastest run {beyond} than the operators"
     yield "by kind", ", ".join(f"{kind} {percent(seconds, found.seconds)}" for kind, seconds in found.kinds.items())
 
 
 def lines(found: Profile, timings: Sequence[Timing], width: int) -> Iterator[str]:
     """A line for each operator; names use the remaining width."""
-    head: tuple[str, ...] = ("#", "operator", "us", "share", "MACs", "GMAC/s", "of peak", "kernels")
+    head: tuple[str, ...] = ("#", "operator", "us", "share", "MACs", "GMAC/s", "of limit", "kernels")
     if found.threads > 1:
         head += ("threads",)
     rows = [head, *(cells(found, timing) for timing in timings)]
@@ -329,9 +385,8 @@ def lines(found: Profile, timings: Sequence[Timing], width: int) -> Iterator[str
 
 
 def cells(found: Profile, timing: Timing) -> tuple[str, ...]:
-    """Step, kind, time, share, MACs, MAC rate, its share of the peak, and kernels; blank where there is none."""
-    op, rate = timing.operator, timing.rate
-    share = found.peak_share(rate)
+    """Step, kind, time, share, MACs, MAC rate, share of the limit, and kernels; blank where there is none."""
+    op, rate, limit = timing.operator, timing.rate, timing.limit(found.peak)
     row = (
         str(op.index + 1),
         op.kind,
@@ -339,7 +394,7 @@ def cells(found: Profile, timing: Timing) -> tuple[str, ...]:
         "" if timing.seconds is None else percent(timing.seconds, found.seconds),
         f"{op.macs:,}" if op.macs else "",
         "" if rate is None else giga(rate),
-        "" if share is None else percent(share, 1.0),
+        "" if limit is None or timing.seconds is None else f"{percent(limit.seconds, timing.seconds)} {limit.of:<5}",
         "" if timing.seconds is None else timing.kernels,
     )
     return (*row, str(timing.threads or "")) if found.threads > 1 else row
@@ -354,7 +409,7 @@ def giga(rate: float) -> str:
 
 
 def document(found: Profile) -> dict[str, Any]:
-    """The profile as plain types for JSON; rates are multiply-accumulates per second."""
+    """The profile as plain types for JSON; rates are multiply-accumulates, or bytes, per second."""
     return {
         "file": str(found.path),
         "kernels": found.kernels,
@@ -381,7 +436,11 @@ def document(found: Profile) -> dict[str, Any]:
                 "macs": timing.operator.macs,
                 "rate": timing.rate,
                 "peak_share": found.peak_share(timing.rate),
+                "bytes": timing.size,
+                "read_rate": timing.read_rate,
+                "limit_seconds": limit.seconds if limit else None,
+                "limit": limit.of if limit else None,
             }
-            for timing in found.timings
+            for timing, limit in zip(found.timings, found.limits(), strict=True)
         ],
     }

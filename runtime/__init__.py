@@ -20,6 +20,7 @@ from qrt.model import (
     kernel_table,
     load,
     measure_peak,
+    measure_reads,
 )
 
 __version__ = version("qrt")
@@ -39,4 +40,5 @@ __all__ = [
     "kernel_table",
     "load",
     "measure_peak",
+    "measure_reads",
 ]

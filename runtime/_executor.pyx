@@ -77,6 +77,7 @@ from qrt_prepare cimport (
     qrt_steps_size,
 )
 from qrt_split cimport qrt_split, qrt_split_init, qrt_split_size
+from reads cimport QRT_READS_UNIT, qrt_reads
 
 cdef extern from "Python.h":
     int PyThread_acquire_lock_timed(PyThread_type_lock, long long microseconds, int interruptible) nogil
@@ -179,6 +180,20 @@ def peak(str name, int64_t rounds):
         macs = qrt_set_peak(number, rounds)
         end = nanoseconds()
     return macs, end - start
+
+
+def reads(int64_t size, int64_t rounds):
+    """What reading about `size` bytes of memory `rounds` times takes: bytes and nanoseconds."""
+    cdef int64_t start, end
+    size = max(size // <int64_t>QRT_READS_UNIT, 1) * QRT_READS_UNIT
+    cdef cnp.ndarray memory = aligned(size)
+    memory.fill(1)  # else all pages are one
+    with nogil:
+        qrt_reads(cnp.PyArray_DATA(memory), size, 1)
+        start = nanoseconds()
+        qrt_reads(cnp.PyArray_DATA(memory), size, rounds)
+        end = nanoseconds()
+    return size * rounds, end - start
 
 
 cdef str text(qrt_text value):

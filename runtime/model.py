@@ -32,6 +32,9 @@ from qrt.edges import (
 # For `measure_peak`: a round is 12 instructions, or 4 of AMX; a few milliseconds in total.
 PEAK_ROUNDS = 10_000
 PEAK_REPEATS = 20
+# For `measure_reads`: bytes that are read in a run.
+READ_BYTES = 1 << 20
+READ_REPEATS = 10
 # Long enough that the time to start a loop on a thread is negligible.
 SHARED_PEAK_SECONDS = 0.004
 MAX_THREADS = 256
@@ -478,6 +481,22 @@ def _shared_peak(kernels: str, threads: int, rounds: int) -> float:
             done = list(pool.map(_executor.peak, [kernels] * threads, [rounds] * threads))
             best = max(best, sum(macs for macs, _ in done) / (time.perf_counter() - start))
     return best
+
+
+def measure_reads(size: int) -> float:
+    """The rate at which a core reads a block of memory again and again, in bytes per second.
+
+    Up to some size the block stays in a cache, so the rate is that of the cache. Measured in a few milliseconds: a loop
+    of the widest loads that this machine has; the best of several runs.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of the block; rounded down to a multiple of 512, but at least that.
+    """
+    rounds = max(1, READ_BYTES // max(size, 1))
+    measured = [_executor.reads(size, rounds) for _ in range(READ_REPEATS)]
+    return max(count / max(nanoseconds, 1) * 1e9 for count, nanoseconds in measured)
 
 
 def kernel_table() -> dict[str, dict[str, str]]:

@@ -105,27 +105,30 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qrt.Model, "profile", lambda *args, repeats, layout: 1e-6 * np.array(MICROSECONDS)[:repeats])
     monkeypatch.setattr(profile, "time_run", lambda *args: 12.5e-6)
     monkeypatch.setattr(qrt, "measure_peak", lambda kernels, threads: 4e9)
+    monkeypatch.setattr(qrt, "measure_reads", lambda size: 1e9)
 
 
 @pytest.mark.usefixtures("clock")
 def test_profile_shows_operators_the_slowest_first(cli: Cli, pets: Path) -> None:
-    assert cli("profile", "pets.qfb", "--kernels", "portable", "--repeats", "2").stdout == text("""
+    shown = cli("profile", "pets.qfb", "--kernels", "portable", "--repeats", "2", COLUMNS="90").stdout
+    assert shown == text("""
 file       pets.qfb
 kernels    portable, at most 4.0 GMAC/s on one core
 input      random codes
 runs       2; times are medians
 operators  9.50 us for 3,360 MACs, 0.4 GMAC/s, 8.8 % of peak
+limits     1.51 us, 15.9 %; 4 of 5 are bytes
 Model.run  12.50 us; fastest run 3.50 us more than the operators
 by kind    conv2d 73.7 %, add 10.5 %, mean 10.5 %, linear 5.3 %
 
 Operators, slowest first
-#  operator    us   share   MACs  GMAC/s  of peak  kernels   name
-1  conv2d    5.00  52.6 %  2,304     0.5   11.5 %  portable  stem
-2  conv2d    2.00  21.1 %  1,024     0.5   12.8 %  portable  b
-3  add       1.00  10.5 %                          portable  sum
-4  mean      1.00  10.5 %                          portable  mean
-6  linear    0.50   5.3 %     32     0.1    1.6 %  portable  scores
-5  reshape      -                                            flat
+#  operator    us   share   MACs  GMAC/s      of limit  kernels   name
+1  conv2d    5.00  52.6 %  2,304     0.5  11.5 % MACs   portable  stem
+2  conv2d    2.00  21.1 %  1,024     0.5  17.9 % bytes  portable  b
+3  add       1.00  10.5 %                 38.4 % bytes  portable  sum
+4  mean      1.00  10.5 %                 14.1 % bytes  portable  mean
+6  linear    0.50   5.3 %     32     0.1   9.8 % bytes  portable  scores
+5  reshape      -                                                 flat
 """)
 
 
@@ -140,17 +143,18 @@ kernels    reference
 input      random codes
 runs       2; times are medians
 operators  9.50 us for 3,360 MACs, 0.4 GMAC/s
+limits     1.24 us, 13.1 %; 5 of 5 are bytes
 Model.run  9.00 us; fastest run not more than the operators
 by kind    conv2d 73.7 %, add 10.5 %, mean 10.5 %, linear 5.3 %
 
 Operators, in order
-#  operator    us   share   MACs  GMAC/s  of peak  kernels
-1  conv2d    5.00  52.6 %  2,304     0.5           reference
-2  conv2d    2.00  21.1 %  1,024     0.5           reference
-3  add       1.00  10.5 %                          reference
-4  mean      1.00  10.5 %                          reference
+#  operator    us   share   MACs  GMAC/s      of limit  kernels
+1  conv2d    5.00  52.6 %  2,304     0.5   6.2 % bytes  reference
+2  conv2d    2.00  21.1 %  1,024     0.5  17.9 % bytes  reference
+3  add       1.00  10.5 %                 38.4 % bytes  reference
+4  mean      1.00  10.5 %                 14.1 % bytes  reference
 5  reshape      -
-6  linear    0.50   5.3 %     32     0.1           reference
+6  linear    0.50   5.3 %     32     0.1   9.8 % bytes  reference
 """)
 
 
@@ -186,14 +190,22 @@ def test_profile_prints_one_json_document(cli: Cli, pets: Path) -> None:
         "macs": 2304,
         "rate": pytest.approx(2304 / 5e-6),
         "peak_share": pytest.approx(2304 / 5e-6 / 4e9),
+        # Of the input, 8 filters of 3x3x2, a factor, and the output.
+        "bytes": 32 + 8 * 18 + 5 + 128,
+        "read_rate": 1e9,
+        "limit_seconds": pytest.approx(2304 / 4e9),
+        "limit": "MACs",
     }
-    assert {key: operators[4][key] for key in ("threads", "seconds", "fastest", "share", "rate", "peak_share")} == {
+    unmeasured = ("threads", "seconds", "fastest", "share", "rate", "peak_share", "limit_seconds", "limit")
+    assert {key: operators[4][key] for key in unmeasured} == {
         "threads": 0,
         "seconds": None,
         "fastest": None,
         "share": 0.0,
         "rate": None,
         "peak_share": None,
+        "limit_seconds": None,
+        "limit": None,
     }
 
 

@@ -325,6 +325,12 @@ def test_peaks_are_of_sets_with_instructions_of_their_own(kernels: str) -> None:
         qrt.measure_peak("gpu")
 
 
+def test_reading_takes_time() -> None:
+    for size in (1, 4096, 1 << 22):
+        # Two loads of 64 bytes at 10 GHz.
+        assert 1e8 < qrt.measure_reads(size) < 1.28e12
+
+
 def test_forks_have_arenas_of_their_own(model: qrt.Model) -> None:
     other = model.fork()
     x, z = codes(1, 1), codes(1, 2)
