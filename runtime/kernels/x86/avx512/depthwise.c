@@ -61,9 +61,10 @@ QRT_AVX512 static int32_t copy_by_turns(const int8_t *from, int32_t count, int32
                                         uint8_t *odd) {
     const __m512i flip = _mm512_set1_epi8(-128);
     int32_t words = channels / 4, at_once = 128 / channels, done = 0;
-    int32_t order[16];
-    for (int32_t i = 0; i < 16; i++) order[i] = i / words * 2 * words + i % words;
-    __m512i first = _mm512_loadu_si512(order), second = _mm512_add_epi32(first, _mm512_set1_epi32(words));
+    /* Word i comes from i / words * 2 * words + i % words. */
+    const __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __m512i wholes = _mm512_and_si512(places, _mm512_set1_epi32(-words));
+    __m512i first = _mm512_add_epi32(places, wholes), second = _mm512_add_epi32(first, _mm512_set1_epi32(words));
     for (; done + at_once <= count; done += at_once, from += 128, even += 64, odd += 64) {
         __m512i a = _mm512_xor_si512(_mm512_loadu_si512(from), flip);
         __m512i b = _mm512_xor_si512(_mm512_loadu_si512(from + 64), flip);
@@ -114,7 +115,7 @@ QRT_AVX512 static void copy_row(const qrt_conv2d_params *p, const qrt_depthwise 
 QRT_AVX512 static void run_block(const qrt_conv2d_params *p, const qrt_depthwise *of, int32_t block, int32_t rows,
                                  ptrdiff_t step, qrt_depthwise_block *b, int8_t *output) {
     int32_t channels = p->out_channels, unit = of->group * channels, at = block * 64;
-    int32_t whole = p->out_width / of->group, rest = p->out_width % of->group * channels - at;
+    int32_t whole = of->whole, rest = of->rest * channels - at;
     ptrdiff_t element = of->form == QRT_LANES_WIDE ? 4 : 1;
     b->lanes = lanes_of(p->packed, block);
     b->to = output + at * element;
@@ -122,7 +123,7 @@ QRT_AVX512 static void run_block(const qrt_conv2d_params *p, const qrt_depthwise
     b->start = (const int32_t *)weights_of(of, p->packed, block);
     b->weights = (const int8_t *)(b->start + 64);
     b->at = at;
-    b->channel = at % channels;
+    b->first = at;
     b->beside = of->beside > 1;
     if (b->beside) {
         b->rows = BESIDE;

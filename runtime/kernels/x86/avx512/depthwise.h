@@ -21,6 +21,8 @@
 typedef struct qrt_depthwise {
     int32_t form;  /* of lanes.h, or one of those below */
     int32_t group; /* output positions that share `blocks` registers */
+    int32_t whole; /* groups of a row */
+    int32_t rest;  /* positions behind them */
     int32_t blocks;
     int32_t rows;    /* output rows that share a quad */
     int32_t across;  /* 1: quads of columns of a filter of one row */
@@ -77,6 +79,7 @@ static inline int32_t element_of(int32_t byte) { return byte / 16 * 4 + byte % 4
 
 /* Bytes from the start of a padded row to its column `column`. */
 static inline ptrdiff_t column_offset(const qrt_conv2d_params *p, const qrt_depthwise *of, int32_t column) {
+    if (of->phases == 1) return (ptrdiff_t)column * p->out_channels; /* divisions take time */
     return column % of->phases * of->phase + (ptrdiff_t)(column / of->phases) * p->out_channels;
 }
 
@@ -95,11 +98,12 @@ typedef struct qrt_depthwise_block {
     const qrt_lanes *lanes;
     const qrt_requant *requant;
     int32_t form;
-    int32_t channel, out_channels; /* the block's first, and the total number */
-    int32_t size;                  /* codes of a position's block, 1 to 64 */
-    int8_t *to;                    /* of the first position */
-    ptrdiff_t to_step, down;       /* bytes to the next position's codes, and to the next output row's */
-    void *table;                   /* [RUN][rows][4]: sums of a form that is not requantized in the loop */
+    int32_t first;           /* code of the group */
+    int32_t out_channels;    /* of a position */
+    int32_t size;            /* codes of the block, 1 to 64 */
+    int8_t *to;              /* of the first position */
+    ptrdiff_t to_step, down; /* bytes to the next position's codes, and to the next output row's */
+    void *table;             /* [RUN][rows][4]: sums of a form that is not requantized in the loop */
 } qrt_depthwise_block;
 
 /* Computes the next `count` positions of a block and advances past them. */

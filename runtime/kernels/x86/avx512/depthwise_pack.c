@@ -58,6 +58,8 @@ static qrt_depthwise make_plan(const qrt_conv2d_params *p) {
     qrt_depthwise of;
     memset(&of, 0, sizeof of);
     of.group = choose_group(p);
+    of.whole = p->out_width / of.group;
+    of.rest = p->out_width % of.group;
     of.blocks = (of.group * p->out_channels + 63) / 64;
     of.rows = choose_rows(p);
     of.phases = of.group > 1 ? p->stride_x : 1;

@@ -263,7 +263,7 @@ static void requantize_slowly(const qrt_depthwise_block *b) {
             if (b->form == QRT_LANES_WIDE) {
                 memcpy(to + 4 * byte, &value, sizeof value);
             } else {
-                qrt_channel own = qrt_requant_channel(b->requant, (b->channel + byte) % b->out_channels);
+                qrt_channel own = qrt_requant_channel(b->requant, (b->first + byte) % b->out_channels);
                 to[byte] = qrt_requantize(b->requant, own, value);
             }
         }
