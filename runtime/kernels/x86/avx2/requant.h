@@ -31,10 +31,11 @@ QRT_AVX2 QRT_INLINE requant8 requant8_load(const qrt_lanes *lanes, const int hal
 QRT_AVX2 QRT_INLINE __m256i requant8_apply(__m256i acc, const requant8 *r, const int form) {
     if (form != QRT_LANES_SINGLE) acc = _mm256_sllv_epi32(acc, r->left);
     __m256i even = _mm256_add_epi64(_mm256_mul_epi32(acc, r->multiplier), r->even);
-    __m256i odd = _mm256_mul_epi32(_mm256_srli_epi64(acc, 32), r->multiplier_odd);
+    __m256i odd = _mm256_mul_epi32(_mm256_shuffle_epi32(acc, 0xF5), r->multiplier_odd);
     odd = _mm256_add_epi64(odd, r->odd);
-    /* The upper halves of both, in the order of channels. */
-    __m256i high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
+    /* The upper halves of both, in the order of channels. Multiplications and shifts share ports; shuffles have others.
+     */
+    __m256i high = _mm256_blend_epi32(_mm256_shuffle_epi32(even, 0xF5), odd, 0xAA);
     if (form == QRT_LANES_DOUBLE) {
         __m256i negative = _mm256_srlv_epi32(high, r->sign_shift);
         high = _mm256_sub_epi32(_mm256_add_epi32(high, r->round), negative);

@@ -4,6 +4,7 @@
  * The rest of a row, less than 32 codes, goes through a buffer: nothing is read or written beyond a tensor.
  */
 #include "portable/walk.h"
+#include "x86/add_once.h"
 #include "x86/avx2/avx2.h"
 #include "x86/avx2/requant.h"
 
@@ -198,8 +199,8 @@ QRT_AVX2 QRT_INLINE __m256i tflite_sum_codes(const void *constants, __m256i a, _
     return clamp_codes(y, k->output_min, k->output_max);
 }
 
-QRT_AVX2 static void add_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    const qrt_add_params *p = params;
+/* Without the portable kernel. Returns 0 where that runs. */
+QRT_AVX2 static int add(const qrt_add_params *p, const int8_t *const *inputs, int8_t *output) {
     common_shift once;
     tflite_sum thrice;
     if (common_shift_of(p, &once)) {
@@ -207,10 +208,37 @@ QRT_AVX2 static void add_run(const void *params, const int8_t *const *inputs, in
     } else if (p->form == 1 && tflite_sum_of(p, &thrice)) {
         binary(&p->broadcast, inputs, output, tflite_sum_codes, &thrice);
     } else {
-        qrt_kernels portable;
-        qrt_kernels_portable(&portable);
-        portable.add.run(params, inputs, output, scratch);
+        return 0;
     }
+    return 1;
+}
+
+/* Packed memory holds the parameters to run, except the shape. */
+static size_t add_packed_size(const void *params) {
+    (void)params;
+    return sizeof(qrt_add_params);
+}
+
+static void add_row(const qrt_add_params *p, const int8_t *const *inputs, int8_t *output) { add(p, inputs, output); }
+
+static void add_pack(const void *params, void *packed) {
+    const qrt_add_params *p = params;
+    qrt_add_params once;
+    tflite_sum thrice;
+    common_shift constants;
+    int faster = p->form == 1 && tflite_sum_of(p, &thrice) && qrt_add_once(p, add_row, &once) &&
+                 common_shift_of(&once, &constants);
+    memcpy(packed, faster ? &once : p, sizeof once);
+}
+
+QRT_AVX2 static void add_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_add_params *given = params;
+    qrt_add_params own = *(const qrt_add_params *)given->packed;
+    own.broadcast = given->broadcast;
+    if (add(&own, inputs, output)) return;
+    qrt_kernels portable;
+    qrt_kernels_portable(&portable);
+    portable.add.run(params, inputs, output, scratch);
 }
 
 /* mul and requantize: 16 numbers in two registers of eight, then their requantization. */
@@ -348,7 +376,7 @@ QRT_AVX2 static void lut_run(const void *params, const int8_t *const *inputs, in
 }
 
 void qrt_rows_avx2(qrt_kernels *kernels) {
-    kernels->add.run = add_run;
+    kernels->add = (qrt_kernel){.run = add_run, .packed_size = add_packed_size, .pack = add_pack};
     kernels->mul.run = mul_run;
     kernels->maximum.run = maximum_run;
     kernels->minimum.run = minimum_run;

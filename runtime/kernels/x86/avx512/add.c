@@ -3,6 +3,7 @@
  * If the parameters exceed a bound that the fast path needs, the portable kernel runs: such extreme parameters do not
  * occur in real networks.
  */
+#include "x86/add_once.h"
 #include "x86/avx512/avx512.h"
 #include "x86/avx512/rows.h"
 
@@ -162,92 +163,6 @@ QRT_AVX512 static void add_tflite(const qrt_add_params *p, const int8_t *const *
     broadcast_rows(&p->broadcast, inputs, output, tflite_codes, &c);
 }
 
-/* A TFLITE add rounds three times, but twice at 2^-20 of a code: nearly always some COMMON_SHIFT gives the same code
- * for each of the 65,536 pairs, in a quarter of the time. Its multipliers are the exact factors; the addend is any
- * value that puts the sum of every pair between its code and the next, which the search finds or proves impossible:
- *
- *   code * 2^shift <= a * a_multiplier + b * b_multiplier + addend < (code + 1) * 2^shift
- *
- * where a code at output_min has no lower bound, and one at output_max no upper one.
- */
-typedef struct addend_search {
-    __m512i low, up; /* in each of 8 lanes, the largest and the smallest code * 2^shift - sum */
-} addend_search;
-
-/* 64 codes of the output, for `a_sum` and each of `b_sum`[8]. */
-QRT_AVX512 QRT_INLINE void search_codes(addend_search *s, const tflite *c, __m128i shift, __m512i codes, __m512i a_sum,
-                                        const __m512i *b_sum) {
-    __mmask64 has_low = _mm512_cmpgt_epi8_mask(codes, c->output_min);
-    __mmask64 has_up = _mm512_cmplt_epi8_mask(codes, c->output_max);
-    int8_t code[64];
-    _mm512_storeu_si512(code, codes);
-    QRT_UNROLL
-    for (int i = 0; i < 8; i++) {
-        __m128i eight = _mm_loadl_epi64((const __m128i *)(code + 8 * i));
-        __m512i bound = _mm512_sll_epi64(_mm512_cvtepi8_epi64(eight), shift);
-        bound = _mm512_sub_epi64(bound, _mm512_add_epi64(a_sum, b_sum[i]));
-        s->low = _mm512_mask_max_epi64(s->low, (__mmask8)(has_low >> 8 * i), s->low, bound);
-        s->up = _mm512_mask_min_epi64(s->up, (__mmask8)(has_up >> 8 * i), s->up, bound);
-    }
-}
-
-static int64_t largest_of(const int64_t values[8], int64_t sign) {
-    int64_t best = sign * values[0];
-    for (int i = 1; i < 8; i++) best = sign * values[i] > best ? sign * values[i] : best;
-    return sign * best;
-}
-
-/* Sets common->addend, if one exists. */
-QRT_AVX512 static int find_addend(const qrt_add_params *p, qrt_add_params *common) {
-    const tflite c = tflite_of(p);
-    const __m512i places = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
-    const __m128i shift = _mm_cvtsi32_si128(common->shift);
-    __m512i b_sum[32];
-    int64_t low[8], up[8];
-    addend_search s = {_mm512_set1_epi64(-((int64_t)1 << 61)), _mm512_set1_epi64((int64_t)1 << 61)};
-    for (int i = 0; i < 32; i++) {
-        __m512i b = _mm512_add_epi64(places, _mm512_set1_epi64(8 * i - 128));
-        b_sum[i] = _mm512_mul_epi32(b, _mm512_set1_epi64(common->b_multiplier));
-    }
-    int8_t every[256];
-    for (int i = 0; i < 256; i++) every[i] = (int8_t)(i - 128);
-    for (int a = -128; a < 128; a++) {
-        const __m512i a_sum = _mm512_set1_epi64((int64_t)a * common->a_multiplier);
-        for (int first = 0; first < 32; first += 8) {
-            __m512i b = _mm512_loadu_si512(every + 8 * first);
-            search_codes(&s, &c, shift, tflite_codes(&c, _mm512_set1_epi8((char)a), b), a_sum, b_sum + first);
-        }
-    }
-    _mm512_storeu_si512(low, s.low);
-    _mm512_storeu_si512(up, s.up);
-    int64_t least = largest_of(low, 1), end = largest_of(up, -1) + ((int64_t)1 << common->shift);
-    common->addend = least + (end - least) / 2;
-    return least < end;
-}
-
-/* multiplier * y_multiplier * 2^-down, rounded; 0 if it is out of range. */
-static int64_t factor(int32_t multiplier, int32_t y_multiplier, int32_t down) {
-    if (down < 1 || down > 62) return 0;
-    return (((int64_t)multiplier * y_multiplier >> (down - 1)) + 1) >> 1;
-}
-
-/* Sets *common to a COMMON_SHIFT add with the same codes as the TFLITE one `p`. Returns 0 if none was found. */
-static int common_shift_of(const qrt_add_params *p, qrt_add_params *common) {
-    int32_t a_down = p->a_shift + p->y_shift - 20, b_down = p->b_shift + p->y_shift - 20;
-    *common = *p;
-    common->form = 0;
-    /* The largest shift that leaves the multipliers 30 bits. */
-    for (common->shift = 47; common->shift >= 16; common->shift--) {
-        int64_t a = factor(p->a_multiplier, p->y_multiplier, a_down - common->shift);
-        int64_t b = factor(p->b_multiplier, p->y_multiplier, b_down - common->shift);
-        if (a <= 0 || b <= 0 || a >= 1 << 30 || b >= 1 << 30) continue;
-        common->a_multiplier = (int32_t)a;
-        common->b_multiplier = (int32_t)b * p->b_sign;
-        return find_addend(p, common) && fits_common_shift(common);
-    }
-    return 0;
-}
-
 /* Packed memory holds the parameters to run, except the shape. */
 static size_t add_packed_size(const void *params) {
     (void)params;
@@ -256,9 +171,9 @@ static size_t add_packed_size(const void *params) {
 
 static void add_pack(const void *params, void *packed) {
     const qrt_add_params *p = params;
-    qrt_add_params common;
-    int quicker = p->form == 1 && fits_tflite(p) && common_shift_of(p, &common);
-    memcpy(packed, quicker ? &common : p, sizeof common);
+    qrt_add_params once;
+    int faster = p->form == 1 && fits_tflite(p) && qrt_add_once(p, add_tflite, &once) && fits_common_shift(&once);
+    memcpy(packed, faster ? &once : p, sizeof once);
 }
 
 QRT_AVX512 static void add_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {

@@ -162,6 +162,49 @@ VNNI static int32_t quads_few(const factors *f, const uint8_t *const *x, int32_t
     return 0;
 }
 
+/* One position of two blocks at a time: `blocks` is even. */
+VNNI QRT_INLINE void emit_row_form(const qrt_emitter *e, const int32_t *acc, int32_t blocks, qrt_emit_place place,
+                                   const int form) {
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    __m256i lowest = _mm256_set1_epi8((char)e->requant->output_min);
+    __m256i highest = _mm256_set1_epi8((char)e->requant->output_max);
+    int8_t *y = place.output + place.channel;
+    for (; blocks > 0; blocks -= 2, acc += 2 * QRT_LANES, y += 2 * QRT_LANES, place.lanes += 2) {
+        __m256i v[4];
+        QRT_UNROLL
+        for (int i = 0; i < 4; i++) {
+            requant8 r = requant8_load(place.lanes + i / 2, i % 2);
+            v[i] = requant8_apply(_mm256_load_si256((const __m256i *)(acc + 8 * i)), &r, form);
+        }
+        __m256i codes = _mm256_permutevar8x32_epi32(narrow32(v[0], v[1], v[2], v[3]), order);
+        codes = _mm256_min_epi8(_mm256_max_epi8(codes, lowest), highest);
+        if (place.channels >= 2 * QRT_LANES) {
+            _mm256_storeu_si256((__m256i *)y, codes);
+        } else {
+            store_codes(y, _mm256_castsi256_si128(codes), QRT_LANES);
+            store_codes(y + QRT_LANES, _mm256_extracti128_si256(codes, 1), place.channels - QRT_LANES);
+        }
+        place.channels -= 2 * QRT_LANES;
+    }
+}
+
+/* Several blocks of a table: acc [blocks][positions][16]. */
+VNNI static void emit_blocks(const qrt_emitter *e, const int32_t *acc, int32_t positions, int32_t blocks,
+                             qrt_emit_place place) {
+    if (positions == 1 && e->form == QRT_LANES_SINGLE) {
+        emit_row_form(e, acc, blocks, place, QRT_LANES_SINGLE);
+    } else if (positions == 1 && e->form == QRT_LANES_DOUBLE) {
+        emit_row_form(e, acc, blocks, place, QRT_LANES_DOUBLE);
+    } else {
+        for (int32_t i = 0; i < blocks; i++, place.lanes++, place.channel += QRT_LANES, acc += QRT_LANES * positions) {
+            qrt_emit_place block = place;
+            block.channels = place.channels < QRT_LANES ? place.channels : QRT_LANES;
+            emit(e, acc, positions, block, 2);
+            place.channels -= QRT_LANES;
+        }
+    }
+}
+
 /* The channels of one group, of the positions of a table. `output` is the first position's. */
 VNNI static void conv2d_group(const qrt_conv2d_params *p, const qrt_emitter *e, factors f, int32_t group,
                               const uint8_t *const *x, int32_t positions, int8_t *output) {
@@ -174,18 +217,18 @@ VNNI static void conv2d_group(const qrt_conv2d_params *p, const qrt_emitter *e, 
         int32_t left = end - block * QRT_LANES;
         ptrdiff_t index = (ptrdiff_t)group * product->blocks + block;
         const int8_t *weights = qrt_product_weights(product) + index * f.block_size;
+        qrt_emit_place place = {qrt_product_lanes(product) + index, group * channels + block * QRT_LANES, left, output};
         at_once = quads_few(&f, x, positions, left, weights, acc);
-        if (at_once == 0) {
-            at_once = 1;
-            if (left > 8) quads_16(&f, x, wholes, weights, acc);
-            if (left <= 8) quads_8(&f, x, halves, weights, acc);
+        if (at_once > 0) {
+            if (left > at_once * QRT_LANES) place.channels = at_once * QRT_LANES;
+            emit_blocks(e, acc, positions, at_once, place);
+            continue;
         }
-        for (int32_t i = 0; i < at_once; i++, left -= QRT_LANES) {
-            int32_t count = left < QRT_LANES ? left : QRT_LANES;
-            qrt_emit_place place = {qrt_product_lanes(product) + index + i, group * channels + (block + i) * QRT_LANES,
-                                    count, output};
-            emit(e, acc + (ptrdiff_t)i * positions * QRT_LANES, positions, place, at_once == 1 && count <= 8 ? 1 : 2);
-        }
+        at_once = 1;
+        if (left > QRT_LANES) place.channels = QRT_LANES;
+        if (left > 8) quads_16(&f, x, wholes, weights, acc);
+        if (left <= 8) quads_8(&f, x, halves, weights, acc);
+        emit(e, acc, positions, place, left > 8 ? 2 : 1);
     }
 }
 
@@ -249,13 +292,29 @@ static size_t linear_scratch(const void *params) {
     return conv.packed == NULL ? 0 : conv2d_scratch(&conv);
 }
 
-static void linear_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
-    qrt_conv2d_params conv = qrt_linear_as_conv2d(params);
-    if (conv.packed == NULL) {
+/* With more rows than this, linear runs as a convolution. */
+#define FEW_ROWS 3
+
+VNNI static void linear_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
+    const qrt_conv2d_params conv = qrt_linear_as_conv2d(params);
+    const qrt_product *product = conv.packed;
+    if (product == NULL) {
         qrt_linear_s8(params, inputs, output, scratch);
-    } else {
-        conv2d_run(&conv, inputs, output, scratch);
+        return;
     }
+    if (conv.out_width > FEW_ROWS) {
+        conv2d_run(&conv, inputs, output, scratch);
+        return;
+    }
+    static const ptrdiff_t run = 0;
+    const qrt_emitter e = {&conv.requant, conv.out_channels, product->form, QRT_ORDER_PLAIN};
+    const factors f = {&run, 1, product->chunks, 0, qrt_product_block(product)};
+    const uint8_t *x[FEW_ROWS];
+    for (int32_t row = 0; row < conv.out_width; row++) {
+        x[row] = (uint8_t *)scratch + row * (ptrdiff_t)conv.in_channels;
+    }
+    copy_flipped(scratch, inputs[0], (ptrdiff_t)conv.out_width * conv.in_channels, FLIP);
+    conv2d_group(&conv, &e, f, 0, x, conv.out_width, output);
 }
 
 static const qrt_kernel conv2d = {.run = conv2d_run,
