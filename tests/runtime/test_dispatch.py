@@ -14,6 +14,7 @@ from graphs import Window
 from sanitizers import SANITIZERS
 
 import qrt
+from qrt import _executor
 
 CODE = """
 import json, sys, numpy as np, qrt
@@ -54,3 +55,15 @@ def test_emulated_cpu(cpu: str, sets: list[str], reasons: dict[str, str]) -> Non
     model = qrt.load(content, kernels="reference")
     x = np.arange(np.prod(model.inputs[0].shape)).astype(np.int8).reshape(model.inputs[0].shape)
     assert codes == model.run(x).ravel().tolist()
+
+
+def test_encodings_of_a_set() -> None:
+    """The set is the best encoding that CPU and compiler have; each that they lack is refused with a reason."""
+    encodings = _executor.ENCODINGS
+    assert bool(encodings) == ("avxvnni" in qrt.kernel_sets())
+    for name in ("avxvnni-signed", "avxvnni-vex", "avxvnni-evex"):
+        refusal = _executor.refusal(name)
+        assert (refusal == "") == (name in encodings)
+        assert name not in qrt.kernel_sets()
+        assert name not in qrt.absent_kernel_sets()
+        assert refusal == "" or f"no kernel set {name!r} here: " in refusal

@@ -2,6 +2,7 @@
 #include "x86/avx2/avx2.h"
 #include "x86/avx2/winograd.h"
 #include "x86/avxvnni/conv2d.h"
+#include "x86/avxvnni/depthwise.h"
 #define PAIRS VNNI
 #define ADD_PAIRS DOT_PAIRS
 #include "x86/avx2/conv2d16.h"
@@ -16,6 +17,7 @@ static void fill_set(qrt_kernels *kernels) {
     qrt_kernels_avx2(kernels);
     kernels->name = "avxvnni";
     kernels->conv2d = winograd;
+    kernels->dwconv2d = dwconv2d;
     kernels->linear = linear;
     kernels->conv2d16 = conv2d16;
     kernels->linear16 = linear16;
