@@ -184,6 +184,7 @@ QRT_NEON_INLINE void store_codes(int8_t *y, int8x16_t codes, int32_t count) {
 /* The first `count` <= 16 of 16 codes; the rest is any. Reads no more. */
 QRT_NEON_INLINE int8x16_t load_codes(const int8_t *x, int32_t count) {
     if (count == 16) return vld1q_s8(x);
+    if (count == 8) return vcombine_s8(vld1_s8(x), vdup_n_s8(0));
     int8_t codes[16] = {0};
     memcpy(codes, x, (size_t)count);
     return vld1q_s8(codes);

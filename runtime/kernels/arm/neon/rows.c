@@ -364,6 +364,7 @@ QRT_NEON_INLINE int8x16_t lut_codes(const void *constants, int8x16_t x) {
     const uint8x16_t quarter = vdupq_n_u8(64);
     uint8x16_t index = veorq_u8(vreinterpretq_u8_s8(x), vdupq_n_u8(0x80));
     int8x16_t y = vqtbl4q_s8(table->codes[0], index);
+    QRT_NEON_UNROLL
     for (int i = 1; i < 4; i++) {
         index = vsubq_u8(index, quarter);
         y = vqtbx4q_s8(y, table->codes[i], index);
