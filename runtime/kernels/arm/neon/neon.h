@@ -22,6 +22,8 @@
 #endif
 /* In a loop, for a register that is used by halves: gcc would keep each half in a register of its own. */
 #define QRT_NEON_KEEP(vector) __asm__("" : "+w"(vector))
+/* Loads stay on their side of it: gcc would load so much so early that accumulators leave their registers. */
+#define QRT_NEON_STEP __asm__ volatile("" ::: "memory")
 #endif
 
 /* Baseline Armv8 (Raspberry Pi 4); with dot products (Raspberry Pi 5, Graviton 2, Apple M1); with matrix products

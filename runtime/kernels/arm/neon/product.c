@@ -55,9 +55,10 @@ static void set_positions(const band *b, const qrt_conv2d_params *p, const int8_
                           const int8_t **x) {
     int32_t out_y = first / p->out_width, out_x = first % p->out_width;
     ptrdiff_t step = (ptrdiff_t)p->stride_x * p->in_channels;
-    for (int32_t i = 0; i < count; out_y++, out_x = 0) {
+    for (int32_t here; count > 0; out_y++, out_x = 0, count -= here) {
         const int8_t *at = copy + out_y * p->stride_y * b->pitch + out_x * step;
-        for (; i < count && out_x < p->out_width; i++, out_x++, at += step) x[i] = at;
+        here = p->out_width - out_x < count ? p->out_width - out_x : count;
+        for (const int8_t **end = x + here; x < end; at += step) *x++ = at;
     }
 }
 
@@ -141,34 +142,51 @@ void qrt_neon_conv2d_pack(const qrt_product_way *way, const qrt_conv2d_params *p
     }
 }
 
-/* Part of a table: `count` channels from `channel` on. `output` is the first position's, channel 0. */
+/* Destination of a table: `count` channels from `channel` on. */
 typedef struct place {
     const qrt_requant *requant;
     const qrt_requant_lanes *lanes;
     int32_t channel, count;
     ptrdiff_t stride; /* channels of the output */
-    int8_t *output;
+    int8_t *output;   /* of the first position, channel 0 */
 } place;
+
+/* The next 16 sums. `form` is a constant. */
+QRT_NEON_INLINE int8x16_t requantize_row(const int32_t *acc, const requant4 *r, const codes_range *range,
+                                         const int form) {
+    sums s = {{vld1q_s32(acc), vld1q_s32(acc + 4), vld1q_s32(acc + 8), vld1q_s32(acc + 12)}};
+    return sums_requantize(&s, r, range, form);
+}
 
 /* `form` is a constant. */
 QRT_NEON_INLINE void emit_form(const place *at, const int32_t *acc, int32_t positions, const int form) {
     const qrt_requant *requant = at->requant;
     const codes_range range = codes_range_of(requant->y_zero_point, requant->output_min, requant->output_max);
     int8_t *y = at->output + at->channel;
-    int32_t count = at->count;
+    const qrt_requant_lanes *lanes = at->lanes;
     ptrdiff_t stride = at->stride;
+    int32_t left = at->count;
     requant4 r[4];
+    for (; left >= LANES && positions == 1; left -= LANES, acc += LANES, y += LANES, lanes++) {
+        QRT_NEON_UNROLL
+        for (int i = 0; i < 4; i++) r[i] = requant4_load(lanes, i);
+        vst1q_s8(y, requantize_row(acc, r, &range, form));
+    }
+    if (left == 0) return;
     QRT_NEON_UNROLL
-    for (int i = 0; i < 4; i++) r[i] = requant4_load(at->lanes, i);
-    for (; positions > 0; positions--, acc += LANES, y += stride) {
-        sums s = {{vld1q_s32(acc), vld1q_s32(acc + 4), vld1q_s32(acc + 8), vld1q_s32(acc + 12)}};
-        store_codes(y, sums_requantize(&s, r, &range, form), count);
+    for (int i = 0; i < 4; i++) r[i] = requant4_load(lanes, i);
+    if (left == LANES) {
+        for (; positions > 0; positions--, acc += LANES, y += stride) vst1q_s8(y, requantize_row(acc, r, &range, form));
+    } else {
+        for (; positions > 0; positions--, acc += LANES, y += stride) {
+            store_codes(y, requantize_row(acc, r, &range, form), left);
+        }
     }
 }
 
-#define EMIT(form)                                                                                                     \
-    static void emit_##form(const place *at, const int32_t *acc, int32_t positions) {                                  \
-        emit_form(at, acc, positions, QRT_REQUANT_##form);                                                             \
+#define EMIT(form)                                                                    \
+    static void emit_##form(const place *at, const int32_t *acc, int32_t positions) { \
+        emit_form(at, acc, positions, QRT_REQUANT_##form);                            \
     }
 QRT_REQUANT_FORMS(EMIT)
 
@@ -179,36 +197,45 @@ static void emit_scalar(const place *at, const int32_t *acc, int32_t positions) 
     }
 }
 
+/* From acc [positions][16], or, of one position, any number of channels. */
 static void emit(const place *at, const int32_t *acc, int32_t positions, int32_t form) {
 #define CASE(form) emit_##form,
     static void (*const emitters[])(const place *, const int32_t *, int32_t) = {QRT_REQUANT_FORMS(CASE) emit_scalar};
     emitters[form](at, acc, positions);
 }
 
+/* All channels of some positions of one group. */
+static void conv2d_group(const qrt_product_way *way, const qrt_conv2d_params *p, const qrt_multiplication *m,
+                         int32_t group, int8_t *output) {
+    int32_t acc[QRT_TABLE * LANES];
+    const qrt_product *product = m->product;
+    const ptrdiff_t block = (ptrdiff_t)group * product->blocks + p->part.begin / LANES;
+    const ptrdiff_t block_size = qrt_product_block(product);
+    qrt_blocks blocks = {weights_of(product) + block * block_size, start_of(product) + LANES * block};
+    place at = {&p->requant,     lanes_of(product) + block, p->out_channels / p->groups * group + p->part.begin, 0,
+                p->out_channels, output};
+    for (int32_t left = qrt_part_end(p) - p->part.begin, count = 1; left > 0; left -= count * LANES) {
+        count = m->positions == 1 && left > LANES * (way->row_blocks - 1) ? way->row_blocks : 1;
+        at.count = left < count * LANES ? left : count * LANES;
+        (count > 1 ? way->multiply_row : way->multiply)(m, blocks, acc);
+        emit(&at, acc, m->positions, product->form);
+        at.channel += count * LANES;
+        at.lanes += count;
+        blocks.weights += count * block_size;
+        blocks.start += count * LANES;
+    }
+}
+
 /* All channels of some positions. */
 static void conv2d_table(const qrt_product_way *way, const qrt_conv2d_params *p, const qrt_multiplication *m,
                          int8_t *output) {
-    int32_t acc[QRT_TABLE * LANES];
-    const qrt_product *product = m->product;
-    int32_t channels = p->out_channels / p->groups, in_channels = p->in_channels / p->groups, end = qrt_part_end(p);
-    const int8_t *x[QRT_TABLE];
-    qrt_multiplication own = *m;
-    own.x = x;
-    for (int32_t group = 0; group < p->groups; group++) {
-        for (int32_t i = 0; i < m->positions; i++) x[i] = m->x[i] + (ptrdiff_t)group * in_channels;
-        for (int32_t first = p->part.begin; first < end; first += LANES) {
-            ptrdiff_t block = (ptrdiff_t)group * product->blocks + first / LANES;
-            qrt_blocks blocks = {weights_of(product) + block * qrt_product_block(product),
-                                 start_of(product) + LANES * block};
-            place at = {&p->requant,
-                        lanes_of(product) + block,
-                        group * channels + first,
-                        end - first < LANES ? end - first : LANES,
-                        p->out_channels,
-                        output};
-            way->multiply(&own, blocks, acc);
-            emit(&at, acc, m->positions, product->form);
-        }
+    conv2d_group(way, p, m, 0, output);
+    for (int32_t group = 1; group < p->groups; group++) {
+        const int8_t *x[QRT_TABLE];
+        qrt_multiplication own = *m;
+        own.x = x;
+        for (int32_t i = 0; i < m->positions; i++) x[i] = m->x[i] + (ptrdiff_t)group * (p->in_channels / p->groups);
+        conv2d_group(way, p, &own, group, output);
     }
 }
 

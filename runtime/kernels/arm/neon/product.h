@@ -41,6 +41,9 @@ typedef struct qrt_product_way {
     void (*arrange)(const qrt_product *product, int8_t *weights);
     /* acc [positions][16] */
     void (*multiply)(const qrt_multiplication *m, qrt_blocks blocks, int32_t *acc);
+    /* acc [row_blocks][16] of the only position */
+    void (*multiply_row)(const qrt_multiplication *m, qrt_blocks blocks, int32_t *acc);
+    int32_t row_blocks;
 } qrt_product_way;
 
 /* Whether a layer's bands have a reasonable size; a file's window may be nearly 2^31 wide. */

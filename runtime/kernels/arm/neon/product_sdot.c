@@ -5,55 +5,72 @@
 
 #ifdef QRT_NEON
 
-#define POSITIONS 4
+/* Tiles of 16 sums at once: of as many positions and one block, or of one position and as many blocks. */
+#define TILES 4
 
-/* The next four codes of each position, by 16 channels. `lane` is a literal. */
-#define MULTIPLY_LANE(lane)                                                                                            \
-    QRT_NEON_UNROLL                                                                                                    \
-    for (int n = 0; n < 4; n++) {                                                                                      \
-        int8x16_t w = vld1q_s8(weights + 16 * n);                                                                      \
-        QRT_NEON_UNROLL                                                                                                \
-        for (int i = 0; i < positions; i++) sum[i][n] = vdotq_laneq_s32(sum[i][n], w, codes[i], lane);                 \
-    }                                                                                                                  \
+/* The next four codes of each position, by 8 channels: sums `n` and on of the tiles from `i` on. */
+#define MULTIPLY_8(i, n, from, lane)                                             \
+    {                                                                            \
+        int8x16_t w = vld1q_s8(from), v = vld1q_s8((from) + 16);                 \
+        QRT_NEON_UNROLL                                                          \
+        for (int k = 0; k < positions; k++) {                                    \
+            sum[i + k][n] = vdotq_laneq_s32(sum[i + k][n], w, codes[k], lane);   \
+            sum[i + k][n + 1] = vdotq_laneq_s32(sum[i + k][n + 1], v, codes[k], lane); \
+        }                                                                        \
+    }
+
+/* By the channels of each block. `lane` is a literal. */
+#define MULTIPLY_LANE(lane)                                                      \
+    QRT_NEON_UNROLL                                                              \
+    for (int i = 0; i < block_count; i++) {                                      \
+        MULTIPLY_8(i, 0, weights + i * block_size, lane)                         \
+        MULTIPLY_8(i, 2, weights + i * block_size + 32, lane)                    \
+        QRT_NEON_STEP;                                                           \
+    }                                                                            \
     weights += 64
 
-/* acc [positions][16] of the positions at x. `positions` is a constant. */
-QRT_NEONDOT QRT_NEON_INLINE void tile(const qrt_multiplication *m, const int8_t *const *x, qrt_blocks blocks,
-                                      int32_t *acc, const int positions) {
+#define LOAD_CODES                                                                              \
+    QRT_NEON_UNROLL                                                                             \
+    for (int i = 0; i < positions; i++) codes[i] = vld1q_s8(from[i] + at);                      \
+    QRT_NEON_STEP
+
+/* acc [tiles][16] of the positions at x, or of the first, and of the blocks; both counts are constants. */
+QRT_NEONDOT QRT_NEON_INLINE void multiply_tiles(const qrt_multiplication *m, const int8_t *const *x, qrt_blocks blocks,
+                                                int32_t *acc, const int positions, const int block_count) {
+    const int tiles = positions * block_count;
     const int8_t *weights = blocks.weights;
-    const int32_t run_count = m->product->runs, chunks = m->product->chunks;
-    int32x4_t sum[POSITIONS][4];
+    const ptrdiff_t *run = m->runs, *end = run + m->product->runs;
+    const ptrdiff_t block_size = qrt_product_block(m->product);
+    const int32_t steps = m->product->chunks / 4, rest = m->product->chunks % 4;
+    int32x4_t sum[TILES][4];
+    int8x16_t codes[TILES];
+    const int8_t *from[TILES];
     QRT_NEON_UNROLL
-    for (int n = 0; n < 4; n++) {
-        int32x4_t start = vld1q_s32(blocks.start + 4 * n);
+    for (int i = 0; i < positions; i++) from[i] = x[i];
+    QRT_NEON_UNROLL
+    for (int i = 0; i < tiles; i++) {
         QRT_NEON_UNROLL
-        for (int i = 0; i < positions; i++) sum[i][n] = start;
+        for (int n = 0; n < 4; n++) sum[i][n] = vld1q_s32(blocks.start + 4 * n + (positions == 1 ? 16 * i : 0));
     }
-    for (int32_t run = 0; run < run_count; run++) {
-        const int8_t *from[POSITIONS];
-        int8x16_t codes[POSITIONS];
-        int32_t chunk = chunks;
-        QRT_NEON_UNROLL
-        for (int i = 0; i < positions; i++) from[i] = x[i] + m->runs[run];
-        for (; chunk >= 4; chunk -= 4) {
-            QRT_NEON_UNROLL
-            for (int i = 0; i < positions; i++, from[i - 1] += 16) codes[i] = vld1q_s8(from[i]);
+    for (; run < end; run++) {
+        ptrdiff_t at = *run;
+        for (int32_t step = steps; step > 0; step--, at += 16) {
+            LOAD_CODES;
             MULTIPLY_LANE(0);
             MULTIPLY_LANE(1);
             MULTIPLY_LANE(2);
             MULTIPLY_LANE(3);
         }
-        if (chunk == 0) continue;
-        QRT_NEON_UNROLL
-        for (int i = 0; i < positions; i++) codes[i] = vld1q_s8(from[i]);
+        if (rest == 0) continue;
+        LOAD_CODES;
         MULTIPLY_LANE(0);
-        if (chunk == 1) continue;
+        if (rest == 1) continue;
         MULTIPLY_LANE(1);
-        if (chunk == 2) continue;
+        if (rest == 2) continue;
         MULTIPLY_LANE(2);
     }
     QRT_NEON_UNROLL
-    for (int i = 0; i < positions; i++) {
+    for (int i = 0; i < tiles; i++) {
         QRT_NEON_UNROLL
         for (int n = 0; n < 4; n++) vst1q_s32(acc + 16 * i + 4 * n, sum[i][n]);
     }
@@ -62,15 +79,19 @@ QRT_NEONDOT QRT_NEON_INLINE void tile(const qrt_multiplication *m, const int8_t 
 QRT_NEONDOT static void multiply(const qrt_multiplication *m, qrt_blocks blocks, int32_t *acc) {
     const int8_t *const *x = m->x;
     int32_t left = m->positions;
-    for (; left >= POSITIONS; left -= POSITIONS, x += POSITIONS, acc += POSITIONS * QRT_LANES) {
-        tile(m, x, blocks, acc, POSITIONS);
+    for (; left >= TILES; left -= TILES, x += TILES, acc += TILES * QRT_LANES) {
+        multiply_tiles(m, x, blocks, acc, TILES, 1);
     }
-    if (left == 3) tile(m, x, blocks, acc, 3);
-    if (left == 2) tile(m, x, blocks, acc, 2);
-    if (left == 1) tile(m, x, blocks, acc, 1);
+    if (left == 3) multiply_tiles(m, x, blocks, acc, 3, 1);
+    if (left == 2) multiply_tiles(m, x, blocks, acc, 2, 1);
+    if (left == 1) multiply_tiles(m, x, blocks, acc, 1, 1);
 }
 
-static const qrt_product_way way = {.unit = 4, .multiply = multiply};
+QRT_NEONDOT static void multiply_row(const qrt_multiplication *m, qrt_blocks blocks, int32_t *acc) {
+    multiply_tiles(m, m->x, blocks, acc, 1, TILES);
+}
+
+static const qrt_product_way way = {.unit = 4, .multiply = multiply, .row_blocks = TILES, .multiply_row = multiply_row};
 
 QRT_PRODUCT_ROWS(neondot);
 
