@@ -22,6 +22,8 @@
 #endif
 /* In a loop, for a register that is used by halves: gcc would keep each half in a register of its own. */
 #define QRT_NEON_KEEP(vector) __asm__("" : "+w"(vector))
+/* Both are loaded before either is used: by one instruction where they are neighbours. */
+#define QRT_NEON_TOGETHER(a, b) __asm__("" : "+w"(a), "+w"(b))
 /* Loads stay on their side of it: gcc would load so much so early that accumulators leave their registers. */
 #define QRT_NEON_STEP __asm__ volatile("" ::: "memory")
 #endif

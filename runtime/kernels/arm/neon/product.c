@@ -31,7 +31,10 @@ static band band_of(const qrt_conv2d_params *p) {
     return b;
 }
 
-int qrt_neon_conv2d_covers(const void *params) { return band_of(params).size <= (size_t)1 << 24; }
+int qrt_neon_conv2d_covers(const qrt_conv2d_params *p, int32_t positions) {
+    int64_t count = (int64_t)p->out_height * p->out_width;
+    return count >= positions && band_of(p).size <= (size_t)1 << 24;
+}
 
 /* Copies the input of `height` rows of the output, beginning with out_y, from one image. */
 static void copy_band(const band *b, const qrt_conv2d_params *p, const int8_t *image, int32_t out_y, int32_t height,
@@ -184,9 +187,9 @@ QRT_NEON_INLINE void emit_form(const place *at, const int32_t *acc, int32_t posi
     }
 }
 
-#define EMIT(form)                                                                    \
-    static void emit_##form(const place *at, const int32_t *acc, int32_t positions) { \
-        emit_form(at, acc, positions, QRT_REQUANT_##form);                            \
+#define EMIT(form)                                                                                                     \
+    static void emit_##form(const place *at, const int32_t *acc, int32_t positions) {                                  \
+        emit_form(at, acc, positions, QRT_REQUANT_##form);                                                             \
     }
 QRT_REQUANT_FORMS(EMIT)
 
@@ -212,8 +215,8 @@ static void conv2d_group(const qrt_product_way *way, const qrt_conv2d_params *p,
     const ptrdiff_t block = (ptrdiff_t)group * product->blocks + p->part.begin / LANES;
     const ptrdiff_t block_size = qrt_product_block(product);
     qrt_blocks blocks = {weights_of(product) + block * block_size, start_of(product) + LANES * block};
-    place at = {&p->requant,     lanes_of(product) + block, p->out_channels / p->groups * group + p->part.begin, 0,
-                p->out_channels, output};
+    place at = {&p->requant, lanes_of(product) + block, p->out_channels / p->groups * group + p->part.begin,
+                0,           p->out_channels,           output};
     for (int32_t left = qrt_part_end(p) - p->part.begin, count = 1; left > 0; left -= count * LANES) {
         count = m->positions == 1 && left > LANES * (way->row_blocks - 1) ? way->row_blocks : 1;
         at.count = left < count * LANES ? left : count * LANES;

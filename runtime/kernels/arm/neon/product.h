@@ -41,13 +41,13 @@ typedef struct qrt_product_way {
     void (*arrange)(const qrt_product *product, int8_t *weights);
     /* acc [positions][16] */
     void (*multiply)(const qrt_multiplication *m, qrt_blocks blocks, int32_t *acc);
-    /* acc [row_blocks][16] of the only position */
+    /* acc [row_blocks][16] of the only position, where that is more than one block */
     void (*multiply_row)(const qrt_multiplication *m, qrt_blocks blocks, int32_t *acc);
     int32_t row_blocks;
 } qrt_product_way;
 
-/* Whether a layer's bands have a reasonable size; a file's window may be nearly 2^31 wide. */
-int qrt_neon_conv2d_covers(const void *params);
+/* Whether a layer has so many positions, and bands of a reasonable size; a file's window may be nearly 2^31 wide. */
+int qrt_neon_conv2d_covers(const qrt_conv2d_params *p, int32_t positions);
 
 size_t qrt_neon_conv2d_packed_size(const qrt_product_way *way, const qrt_conv2d_params *p);
 void qrt_neon_conv2d_pack(const qrt_product_way *way, const qrt_conv2d_params *p, void *packed);
@@ -55,17 +55,19 @@ size_t qrt_neon_conv2d_scratch(const qrt_product_way *way, const qrt_conv2d_para
 void qrt_neon_conv2d_run(const qrt_product_way *way, const qrt_conv2d_params *p, const int8_t *const *inputs,
                          int8_t *output, void *scratch);
 
-/* qrt_conv2d_SET and qrt_linear_SET, the rows of a set whose way is the variable `way`. */
-#define QRT_PRODUCT_ROWS(set)                                                                                          \
+/* qrt_conv2d_SET and qrt_linear_SET, the rows of a set whose way is the variable `way`, for layers of at least
+ * LEAST_POSITIONS, and the rows for others. */
+#define QRT_PRODUCT_ROWS(set, other_conv2d, other_linear)                                                              \
     static size_t conv2d_packed_size(const void *params) { return qrt_neon_conv2d_packed_size(&way, params); }         \
     static void conv2d_pack(const void *params, void *packed) { qrt_neon_conv2d_pack(&way, params, packed); }          \
     static size_t conv2d_scratch(const void *params) { return qrt_neon_conv2d_scratch(&way, params); }                 \
     static void conv2d_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {           \
         qrt_neon_conv2d_run(&way, params, inputs, output, scratch);                                                    \
     }                                                                                                                  \
+    static int conv2d_covers(const void *params) { return qrt_neon_conv2d_covers(params, LEAST_POSITIONS); }           \
     static int linear_covers(const void *params) {                                                                     \
         qrt_conv2d_params conv = qrt_linear_as_rows(params);                                                           \
-        return qrt_neon_conv2d_covers(&conv);                                                                          \
+        return conv2d_covers(&conv);                                                                                   \
     }                                                                                                                  \
     static size_t linear_packed_size(const void *params) {                                                             \
         qrt_conv2d_params conv = qrt_linear_as_rows(params);                                                           \
@@ -88,15 +90,15 @@ void qrt_neon_conv2d_run(const qrt_product_way *way, const qrt_conv2d_params *p,
                                          .pack = conv2d_pack,                                                          \
                                          .scratch_size = conv2d_scratch,                                               \
                                          .channel_unit = QRT_PRODUCT_UNIT,                                             \
-                                         .covers = qrt_neon_conv2d_covers,                                             \
-                                         .otherwise = &qrt_conv2d_portable};                                           \
+                                         .covers = conv2d_covers,                                                      \
+                                         .otherwise = &other_conv2d};                                                  \
     const qrt_kernel qrt_linear_##set = {.run = linear_run,                                                            \
                                          .packed_size = linear_packed_size,                                            \
                                          .pack = linear_pack,                                                          \
                                          .scratch_size = linear_scratch,                                               \
                                          .channel_unit = QRT_PRODUCT_UNIT,                                             \
                                          .covers = linear_covers,                                                      \
-                                         .otherwise = &qrt_linear_portable}
+                                         .otherwise = &other_linear}
 
 #endif
 #endif

@@ -9,29 +9,30 @@
 #define TILES 4
 
 /* The next four codes of each position, by 8 channels: sums `n` and on of the tiles from `i` on. */
-#define MULTIPLY_8(i, n, from, lane)                                             \
-    {                                                                            \
-        int8x16_t w = vld1q_s8(from), v = vld1q_s8((from) + 16);                 \
-        QRT_NEON_UNROLL                                                          \
-        for (int k = 0; k < positions; k++) {                                    \
-            sum[i + k][n] = vdotq_laneq_s32(sum[i + k][n], w, codes[k], lane);   \
-            sum[i + k][n + 1] = vdotq_laneq_s32(sum[i + k][n + 1], v, codes[k], lane); \
-        }                                                                        \
+#define MULTIPLY_8(i, n, from, lane)                                                                                   \
+    {                                                                                                                  \
+        int8x16_t w = vld1q_s8(from), v = vld1q_s8((from) + 16);                                                       \
+        QRT_NEON_TOGETHER(w, v);                                                                                       \
+        QRT_NEON_UNROLL                                                                                                \
+        for (int k = 0; k < positions; k++) {                                                                          \
+            sum[i + k][n] = vdotq_laneq_s32(sum[i + k][n], w, codes[k], lane);                                         \
+            sum[i + k][n + 1] = vdotq_laneq_s32(sum[i + k][n + 1], v, codes[k], lane);                                 \
+        }                                                                                                              \
     }
 
 /* By the channels of each block. `lane` is a literal. */
-#define MULTIPLY_LANE(lane)                                                      \
-    QRT_NEON_UNROLL                                                              \
-    for (int i = 0; i < block_count; i++) {                                      \
-        MULTIPLY_8(i, 0, weights + i * block_size, lane)                         \
-        MULTIPLY_8(i, 2, weights + i * block_size + 32, lane)                    \
-        QRT_NEON_STEP;                                                           \
-    }                                                                            \
+#define MULTIPLY_LANE(lane)                                                                                            \
+    QRT_NEON_UNROLL                                                                                                    \
+    for (int i = 0; i < block_count; i++) {                                                                            \
+        MULTIPLY_8(i, 0, weights + i * block_size, lane)                                                               \
+        MULTIPLY_8(i, 2, weights + i * block_size + 32, lane)                                                          \
+        QRT_NEON_STEP;                                                                                                 \
+    }                                                                                                                  \
     weights += 64
 
-#define LOAD_CODES                                                                              \
-    QRT_NEON_UNROLL                                                                             \
-    for (int i = 0; i < positions; i++) codes[i] = vld1q_s8(from[i] + at);                      \
+#define LOAD_CODES                                                                                                     \
+    QRT_NEON_UNROLL                                                                                                    \
+    for (int i = 0; i < positions; i++) codes[i] = vld1q_s8(from[i] + at);                                             \
     QRT_NEON_STEP
 
 /* acc [tiles][16] of the positions at x, or of the first, and of the blocks; both counts are constants. */
@@ -93,6 +94,8 @@ QRT_NEONDOT static void multiply_row(const qrt_multiplication *m, qrt_blocks blo
 
 static const qrt_product_way way = {.unit = 4, .multiply = multiply, .row_blocks = TILES, .multiply_row = multiply_row};
 
-QRT_PRODUCT_ROWS(neondot);
+#define LEAST_POSITIONS 1
+
+QRT_PRODUCT_ROWS(neondot, qrt_conv2d_portable, qrt_linear_portable);
 
 #endif

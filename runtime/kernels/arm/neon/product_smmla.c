@@ -9,8 +9,7 @@
 #ifdef QRT_NEON
 
 #define UNIT 8
-/* Tiles of 32 sums at once: of as many pairs of positions and one block, or of one position and as many blocks. */
-#define TILES 2
+#define PAIRS 2 /* of positions, at once */
 
 /* In place: each chunk has 16 channels of four weights, and again of the next four. */
 static void arrange(const qrt_product *product, int8_t *weights) {
@@ -30,19 +29,20 @@ typedef struct tile {
     int32x4_t of[8];
 } tile;
 
-/* Eight codes of each pair of positions, by the channels of each block. Both counts are constants. */
+/* Eight codes of each pair of positions, by 16 channels. `pairs` is a constant. */
 QRT_NEONI8MM QRT_NEON_INLINE void multiply_chunk(tile *sum, const int8x16_t *codes, const int8_t *weights,
-                                                 ptrdiff_t block_size, const int pairs, const int tiles) {
+                                                 const int pairs) {
     QRT_NEON_UNROLL
-    for (int n = 0; n < 8; n++) {
-        int8x16_t w = vld1q_s8(weights + 16 * n);
+    for (int n = 0; n < 8; n += 2) {
+        int8x16_t w = vld1q_s8(weights + 16 * n), v = vld1q_s8(weights + 16 * n + 16);
+        QRT_NEON_TOGETHER(w, v);
         QRT_NEON_UNROLL
-        for (int i = 0; i < tiles; i++) {
-            if (pairs == 1 && i > 0) w = vld1q_s8(weights + 16 * n + i * block_size);
-            sum[i].of[n] = vmmlaq_s32(sum[i].of[n], codes[pairs == 1 ? 0 : i], w);
+        for (int i = 0; i < pairs; i++) {
+            sum[i].of[n] = vmmlaq_s32(sum[i].of[n], codes[i], w);
+            sum[i].of[n + 1] = vmmlaq_s32(sum[i].of[n + 1], codes[i], v);
         }
-        if (n % 4 == 3) QRT_NEON_STEP;
     }
+    QRT_NEON_STEP;
 }
 
 /* The first and the second eight codes of two positions. */
@@ -62,76 +62,71 @@ QRT_NEON_INLINE void begin(const int32_t *start, tile *sum) {
     }
 }
 
-/* acc [2][16], or of the first position alone. */
-QRT_NEON_INLINE void put(const tile *sum, int32_t *acc, const int both) {
+/* acc [2][16] */
+QRT_NEON_INLINE void put(const tile *sum, int32_t *acc) {
     QRT_NEON_UNROLL
     for (int n = 0; n < 4; n++) {
         int64x2_t a = vreinterpretq_s64_s32(sum->of[2 * n]), b = vreinterpretq_s64_s32(sum->of[2 * n + 1]);
         vst1q_s32(acc + 4 * n, vreinterpretq_s32_s64(vzip1q_s64(a, b)));
-        if (both) vst1q_s32(acc + 16 + 4 * n, vreinterpretq_s32_s64(vzip2q_s64(a, b)));
+        vst1q_s32(acc + 16 + 4 * n, vreinterpretq_s32_s64(vzip2q_s64(a, b)));
     }
 }
 
-/* acc [2 * pairs][16] of the positions at x, or [blocks][16] of one position, which is twice at x. Both counts are
- * constants, and one of them is 1. */
-QRT_NEONI8MM QRT_NEON_INLINE void multiply_tiles(const qrt_multiplication *m, const int8_t *const *x, qrt_blocks blocks,
-                                                 int32_t *acc, const int pairs, const int block_count) {
-    const int tiles = pairs * block_count;
+/* acc [2 * pairs][16] of the positions at x. `pairs` is a constant. */
+QRT_NEONI8MM QRT_NEON_INLINE void multiply_pairs(const qrt_multiplication *m, const int8_t *const *x, qrt_blocks blocks,
+                                                 int32_t *acc, const int pairs) {
     const int8_t *weights = blocks.weights;
     const ptrdiff_t *run = m->runs, *end = run + m->product->runs;
-    const ptrdiff_t block_size = qrt_product_block(m->product);
     const int32_t steps = m->product->chunks / 2, rest = m->product->chunks % 2;
-    tile sum[TILES];
-    const int8_t *from[2 * TILES];
-    int8x16_t first[TILES], second[TILES];
+    tile sum[PAIRS];
+    const int8_t *from[2 * PAIRS];
+    int8x16_t first[PAIRS], second[PAIRS];
     QRT_NEON_UNROLL
     for (int i = 0; i < 2 * pairs; i++) from[i] = x[i];
     QRT_NEON_UNROLL
-    for (int i = 0; i < tiles; i++) begin(blocks.start + (pairs == 1 ? 16 * i : 0), sum + i);
+    for (int i = 0; i < pairs; i++) begin(blocks.start, sum + i);
     for (; run < end; run++) {
         ptrdiff_t at = *run;
         for (int32_t step = steps; step > 0; step--, at += 2 * UNIT, weights += 2 * UNIT * QRT_LANES) {
             QRT_NEON_UNROLL
             for (int i = 0; i < pairs; i++) load_pair(from[2 * i] + at, from[2 * i + 1] + at, first + i, second + i);
             QRT_NEON_STEP;
-            multiply_chunk(sum, first, weights, block_size, pairs, tiles);
-            multiply_chunk(sum, second, weights + UNIT * QRT_LANES, block_size, pairs, tiles);
+            multiply_chunk(sum, first, weights, pairs);
+            multiply_chunk(sum, second, weights + UNIT * QRT_LANES, pairs);
         }
         if (rest == 0) continue;
         QRT_NEON_UNROLL
         for (int i = 0; i < pairs; i++) load_pair(from[2 * i] + at, from[2 * i + 1] + at, first + i, second + i);
         QRT_NEON_STEP;
-        multiply_chunk(sum, first, weights, block_size, pairs, tiles);
+        multiply_chunk(sum, first, weights, pairs);
         weights += UNIT * QRT_LANES;
     }
     QRT_NEON_UNROLL
-    for (int i = 0; i < tiles; i++) put(sum + i, acc + (block_count == 1 ? 32 : 16) * i, block_count == 1);
+    for (int i = 0; i < pairs; i++) put(sum + i, acc + 32 * i);
 }
 
 QRT_NEONI8MM static void multiply(const qrt_multiplication *m, qrt_blocks blocks, int32_t *acc) {
     const int8_t *const *x = m->x;
     int32_t left = m->positions;
-    for (; left >= 2 * TILES; left -= 2 * TILES, x += 2 * TILES, acc += 2 * TILES * QRT_LANES) {
-        multiply_tiles(m, x, blocks, acc, TILES, 1);
+    for (; left >= 2 * PAIRS; left -= 2 * PAIRS, x += 2 * PAIRS, acc += 2 * PAIRS * QRT_LANES) {
+        multiply_pairs(m, x, blocks, acc, PAIRS);
     }
     if (left == 0) return;
     /* A last position that has none beside it is its own, and so are its sums, which are not read. */
-    const int8_t *rest[2 * TILES];
-    for (int i = 0; i < 2 * TILES; i++) rest[i] = x[i < left ? i : left - 1];
+    const int8_t *rest[2 * PAIRS];
+    for (int i = 0; i < 2 * PAIRS; i++) rest[i] = x[i < left ? i : left - 1];
     if (left > 2) {
-        multiply_tiles(m, rest, blocks, acc, TILES, 1);
+        multiply_pairs(m, rest, blocks, acc, 2);
     } else {
-        multiply_tiles(m, rest, blocks, acc, 1, 1);
+        multiply_pairs(m, rest, blocks, acc, 1);
     }
 }
 
-QRT_NEONI8MM static void multiply_row(const qrt_multiplication *m, qrt_blocks blocks, int32_t *acc) {
-    const int8_t *const x[2] = {m->x[0], m->x[0]};
-    multiply_tiles(m, x, blocks, acc, 1, TILES);
-}
+static const qrt_product_way way = {.unit = UNIT, .arrange = arrange, .multiply = multiply, .row_blocks = 1};
 
-static const qrt_product_way way = {.unit = UNIT, .arrange = arrange, .multiply = multiply, .row_blocks = TILES, .multiply_row = multiply_row};
+/* Of a single position, half of the products would be of no use. */
+#define LEAST_POSITIONS 2
 
-QRT_PRODUCT_ROWS(neoni8mm);
+QRT_PRODUCT_ROWS(neoni8mm, qrt_conv2d_neondot, qrt_linear_neondot);
 
 #endif

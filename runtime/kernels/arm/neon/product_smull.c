@@ -16,58 +16,71 @@ typedef struct tile {
 
 /* Four codes of each position, repeated, by the channels of each block. Both counts are constants. */
 QRT_NEON_INLINE void multiply_quad(tile *sum, const int8x16_t *x, const int8_t *weights, ptrdiff_t block_size,
-                                   const int positions, const int tiles) {
+                                   const int positions, const int blocks) {
     QRT_NEON_UNROLL
-    for (int n = 0; n < 4; n++) {
+    for (int i = 0; i < blocks; i++, weights += block_size) {
         QRT_NEON_UNROLL
-        for (int i = 0; i < tiles; i++) {
-            int8x16_t codes = x[positions == 1 ? 0 : i];
-            int8x16_t w = vld1q_s8(weights + 16 * n + (positions == 1 ? i * block_size : 0));
-            sum[i].of[2 * n] = vpadalq_s16(sum[i].of[2 * n], vmull_s8(vget_low_s8(codes), vget_low_s8(w)));
-            sum[i].of[2 * n + 1] = vpadalq_s16(sum[i].of[2 * n + 1], vmull_high_s8(codes, w));
+        for (int n = 0; n < 8; n += 2) {
+            int8x16_t w = vld1q_s8(weights + 8 * n);
+            QRT_NEON_UNROLL
+            for (int k = 0; k < positions; k++) {
+                int32x4_t *to = sum[i + k].of + n;
+                to[0] = vpadalq_s16(to[0], vmull_s8(vget_low_s8(x[k]), vget_low_s8(w)));
+                to[1] = vpadalq_s16(to[1], vmull_high_s8(x[k], w));
+            }
         }
     }
 }
 
-/* The same of four codes and the next four. */
+/* Adds the products of four codes of a position, and of the next four, with four channels. */
+QRT_NEON_INLINE void add_pair(int32x4_t *to, int8x16_t x, int8x16_t y, int8x16_t w, int8x16_t v) {
+    int16x8_t low = vmull_s8(vget_low_s8(x), vget_low_s8(w)), high = vmull_high_s8(x, w);
+    low = vmlal_s8(low, vget_low_s8(y), vget_low_s8(v));
+    high = vmlal_high_s8(high, y, v);
+    to[0] = vpadalq_s16(to[0], low);
+    to[1] = vpadalq_s16(to[1], high);
+}
+
+/* As multiply_quad(), with eight codes. */
 QRT_NEON_INLINE void multiply_pair(tile *sum, const int8x16_t *x, const int8x16_t *next, const int8_t *weights,
-                                   ptrdiff_t block_size, const int positions, const int tiles) {
+                                   ptrdiff_t block_size, const int positions, const int blocks) {
     QRT_NEON_UNROLL
-    for (int n = 0; n < 4; n++) {
+    for (int i = 0; i < blocks; i++, weights += block_size) {
         QRT_NEON_UNROLL
-        for (int i = 0; i < tiles; i++) {
-            int8x16_t a = x[positions == 1 ? 0 : i], b = next[positions == 1 ? 0 : i];
-            const int8_t *from = weights + 16 * n + (positions == 1 ? i * block_size : 0);
-            int8x16_t w = vld1q_s8(from), v = vld1q_s8(from + 64);
-            int16x8_t low = vmull_s8(vget_low_s8(a), vget_low_s8(w)), high = vmull_high_s8(a, w);
-            low = vmlal_s8(low, vget_low_s8(b), vget_low_s8(v));
-            high = vmlal_high_s8(high, b, v);
-            sum[i].of[2 * n] = vpadalq_s16(sum[i].of[2 * n], low);
-            sum[i].of[2 * n + 1] = vpadalq_s16(sum[i].of[2 * n + 1], high);
-            if (positions == 1 && n % 2 == 1) QRT_NEON_STEP;
+        for (int n = 0; n < 8; n += 4) {
+            const int8_t *from = weights + 8 * n;
+            int8x16_t w0 = vld1q_s8(from), w1 = vld1q_s8(from + 16);
+            int8x16_t v0 = vld1q_s8(from + 64), v1 = vld1q_s8(from + 80);
+            QRT_NEON_TOGETHER(w0, w1);
+            QRT_NEON_TOGETHER(v0, v1);
+            QRT_NEON_UNROLL
+            for (int k = 0; k < positions; k++) {
+                add_pair(sum[i + k].of + n, x[k], next[k], w0, v0);
+                add_pair(sum[i + k].of + n + 2, x[k], next[k], w1, v1);
+            }
+            QRT_NEON_STEP;
         }
-        if (n % 2 == 1) QRT_NEON_STEP;
     }
 }
 
-#define LOAD_CODES                                                                                        \
-    QRT_NEON_UNROLL                                                                                       \
+#define LOAD_CODES                                                                                                     \
+    QRT_NEON_UNROLL                                                                                                    \
     for (int i = 0; i < positions; i++) codes[i] = vreinterpretq_s32_s8(vld1q_s8(from[i] + at))
 
 /* Four codes of each position, the lane of a register, in all its lanes. `lane` is a literal. */
-#define REPEAT(lane, all)                                                                                 \
-    QRT_NEON_UNROLL                                                                                       \
+#define REPEAT(lane, all)                                                                                              \
+    QRT_NEON_UNROLL                                                                                                    \
     for (int i = 0; i < positions; i++) all[i] = vreinterpretq_s8_s32(vdupq_laneq_s32(codes[i], lane))
 
-#define MULTIPLY_PAIR(lane)                                                                               \
-    REPEAT(lane, all);                                                                                    \
-    REPEAT(lane + 1, next);                                                                               \
-    multiply_pair(sum, all, next, weights, block_size, positions, tiles);                                 \
+#define MULTIPLY_PAIR(lane)                                                                                            \
+    REPEAT(lane, all);                                                                                                 \
+    REPEAT(lane + 1, next);                                                                                            \
+    multiply_pair(sum, all, next, weights, block_size, positions, block_count);                                        \
     weights += 128
 
-#define MULTIPLY_QUAD(lane)                                                                               \
-    REPEAT(lane, all);                                                                                    \
-    multiply_quad(sum, all, weights, block_size, positions, tiles);                                       \
+#define MULTIPLY_QUAD(lane)                                                                                            \
+    REPEAT(lane, all);                                                                                                 \
+    multiply_quad(sum, all, weights, block_size, positions, block_count);                                              \
     weights += 64
 
 /* acc [tiles][16] of the positions at x, or of the first, and of the blocks. Both counts and `paired` are constants. */
@@ -156,6 +169,8 @@ static void multiply_row(const qrt_multiplication *m, qrt_blocks blocks, int32_t
 
 static const qrt_product_way way = {.unit = 4, .multiply = multiply, .row_blocks = TILES, .multiply_row = multiply_row};
 
-QRT_PRODUCT_ROWS(neon);
+#define LEAST_POSITIONS 1
+
+QRT_PRODUCT_ROWS(neon, qrt_conv2d_portable, qrt_linear_portable);
 
 #endif
