@@ -9,7 +9,7 @@
 #ifdef QRT_NEON
 
 #define BLOCK 16
-#define MAX_AT_ONCE 2
+#define MAX_AT_ONCE 4
 
 /* Adds the products of one tap. */
 QRT_NEON_INLINE void add_one(sums *s, int8x16_t x, int8x16_t w) {
@@ -51,65 +51,76 @@ QRT_NEON_INLINE void add_taps(const qrt_depthwise_tile *t, const int8_t *x, int3
     }
 }
 
-/* The codes of `at_once` positions, or their sums where no form supports them. */
-QRT_NEON_INLINE void put_sums(const qrt_depthwise_tile *t, int32_t row, int32_t position, const sums *s,
-                              const requant4 *r, const codes_range *range, const int at_once, const int form) {
-    int32_t step = t->of->group * t->p->out_channels;
-    int8_t *y = qrt_depthwise_row(t, row) + (ptrdiff_t)position * step;
+/* What is the same for all positions of a block. */
+typedef struct outlet {
+    requant4 r[4];
+    codes_range range;
+    ptrdiff_t step; /* to the next position's codes */
+    int32_t whole;  /* positions of 16 codes, the first of a row */
+} outlet;
+
+QRT_NEON_INLINE outlet outlet_of(const qrt_depthwise_tile *t) {
+    const qrt_requant *requant = &t->p->requant;
+    outlet out;
     QRT_NEON_UNROLL
-    for (int m = 0; m < at_once; m++, position++, y += step) {
-        if (form == QRT_REQUANT_SLOW) {
-            int32_t sum[BLOCK];
-            for (int i = 0; i < 4; i++) vst1q_s32(sum + 4 * i, s[m].of[i]);
-            qrt_depthwise_put(t, row, position, sum);
-        } else {
-            int32_t size = position + 1 == t->positions ? t->last_size : t->size;
-            store_codes(y, sums_requantize(&s[m], r, range, form), size);
-        }
-    }
+    for (int i = 0; i < 4; i++) out.r[i] = requant4_load(t->lanes, i);
+    out.range = codes_range_of(requant->y_zero_point, requant->output_min, requant->output_max);
+    out.step = (ptrdiff_t)t->of->group * t->p->out_channels;
+    out.whole = t->size < BLOCK ? 0 : t->last_size < BLOCK ? t->positions - 1 : t->positions;
+    return out;
 }
 
-/* `form` and `paired` are constants. */
-QRT_NEON_INLINE void any_filter(const qrt_depthwise_tile *tile, const int form, const int paired) {
-    const qrt_depthwise_tile own = *tile, *t = &own; /* a copy, which no store of codes can reach */
-    const qrt_requant *requant = &t->p->requant;
-    const codes_range range = codes_range_of(requant->y_zero_point, requant->output_min, requant->output_max);
-    requant4 r[4];
+/* Positions [position, end) of a row, `at_once` together. Returns the first that is left. All but `position` and `end`
+ * are constants; `whole` is 1 for positions of 16 codes. */
+QRT_NEON_INLINE int32_t some_positions(const qrt_depthwise_tile *t, const outlet *out, int32_t row, int32_t position,
+                                       int32_t end, const int at_once, const int form, const int whole) {
+    const int8_t *x = t->x + row * t->x_row + position * t->x_step;
+    int8_t *y = qrt_depthwise_row(t, row) + position * out->step;
     int32_t taps = t->p->filter_height * t->p->filter_width;
-    QRT_NEON_UNROLL
-    for (int i = 0; i < 4; i++) r[i] = requant4_load(t->lanes, i);
-    for (int32_t row = 0; row < t->rows; row++) {
-        const int8_t *x = t->x + row * t->x_row;
+    for (; position + at_once <= end; position += at_once, x += at_once * t->x_step) {
         sums s[MAX_AT_ONCE];
-        int32_t position = 0;
-        for (; position + 2 <= t->positions; position += 2, x += 2 * t->x_step) {
-            add_taps(t, x, taps, s, 2, paired);
-            put_sums(t, row, position, s, r, &range, 2, form);
+        add_taps(t, x, taps, s, at_once, form != QRT_REQUANT_SLOW);
+        QRT_NEON_UNROLL
+        for (int m = 0; m < at_once; m++, y += out->step) {
+            if (form == QRT_REQUANT_SLOW) {
+                int32_t sum[BLOCK];
+                for (int i = 0; i < 4; i++) vst1q_s32(sum + 4 * i, s[m].of[i]);
+                qrt_depthwise_put(t, row, position + m, sum);
+            } else if (whole) {
+                vst1q_s8(y, sums_requantize(&s[m], out->r, &out->range, form));
+            } else {
+                int32_t size = position + m + 1 == t->positions ? t->last_size : t->size;
+                store_codes(y, sums_requantize(&s[m], out->r, &out->range, form), size);
+            }
         }
-        if (position < t->positions) {
-            add_taps(t, x, taps, s, 1, paired);
-            put_sums(t, row, position, s, r, &range, 1, form);
-        }
+    }
+    return position;
+}
+
+/* `form` is a constant. */
+QRT_NEON_INLINE void any_filter(const qrt_depthwise_tile *tile, const int form) {
+    const qrt_depthwise_tile t = *tile; /* a copy, which no store of codes can reach */
+    const outlet out = outlet_of(&t);
+    for (int32_t row = 0; row < t.rows; row++) {
+        int32_t position = some_positions(&t, &out, row, 0, out.whole, 4, form, 1);
+        position = some_positions(&t, &out, row, position, out.whole, 2, form, 1);
+        position = some_positions(&t, &out, row, position, out.whole, 1, form, 1);
+        some_positions(&t, &out, row, position, t.positions, 1, form, 0);
     }
 }
 
 #define NINE 9
 
-/* What stays in registers for a block of a filter of 3x3. */
+/* The weights of a filter of nine taps and its offsets, which stay in registers. */
 typedef struct nine {
     int8x16_t w[NINE];
     sums start;
-    requant4 r[4];
-    codes_range range;
-    ptrdiff_t at[NINE]; /* offsets of the taps */
+    ptrdiff_t at[NINE];
 } nine;
 
 QRT_NEON_INLINE nine nine_load(const qrt_depthwise_tile *t) {
     nine n;
     n.start = sums_from(t->start);
-    n.range = codes_range_of(t->p->requant.y_zero_point, t->p->requant.output_min, t->p->requant.output_max);
-    QRT_NEON_UNROLL
-    for (int i = 0; i < 4; i++) n.r[i] = requant4_load(t->lanes, i);
     QRT_NEON_UNROLL
     for (int i = 0; i < NINE; i++) {
         n.w[i] = vld1q_s8(t->weights + i * BLOCK);
@@ -119,7 +130,7 @@ QRT_NEON_INLINE nine nine_load(const qrt_depthwise_tile *t) {
 }
 
 /* The codes of one position. `form` is a constant. */
-QRT_NEON_INLINE int8x16_t nine_codes(nine *n, const int8_t *x, const int form) {
+QRT_NEON_INLINE int8x16_t nine_codes(nine *n, const outlet *out, const int8_t *x, const int form) {
     sums s = n->start;
     QRT_NEON_UNROLL
     for (int i = 0; i < NINE; i++) QRT_NEON_KEEP(n->w[i]);
@@ -128,33 +139,34 @@ QRT_NEON_INLINE int8x16_t nine_codes(nine *n, const int8_t *x, const int form) {
         add_two(&s, vld1q_s8(x + n->at[i]), n->w[i], vld1q_s8(x + n->at[i + 1]), n->w[i + 1]);
     }
     add_one(&s, vld1q_s8(x + n->at[NINE - 1]), n->w[NINE - 1]);
-    return sums_requantize(&s, n->r, &n->range, form);
+    return sums_requantize(&s, out->r, &out->range, form);
 }
 
-/* 3x3, with the weights in registers. `form` is a constant. */
+/* `form` is a constant. */
 QRT_NEON_INLINE void nine_taps(const qrt_depthwise_tile *tile, const int form) {
-    const qrt_depthwise_tile t = *tile; /* a copy, which no store of codes can reach */
-    const ptrdiff_t step = (ptrdiff_t)t.of->group * t.p->out_channels;
-    int32_t whole = t.size < BLOCK ? 0 : t.last_size < BLOCK ? t.positions - 1 : t.positions;
+    const qrt_depthwise_tile t = *tile; /* as above */
+    const outlet out = outlet_of(&t);
     nine n = nine_load(&t);
     for (int32_t row = 0; row < t.rows; row++) {
         const int8_t *x = t.x + row * t.x_row;
         int8_t *y = qrt_depthwise_row(&t, row);
         int32_t position = 0;
-        for (; position < whole; position++, x += t.x_step, y += step) vst1q_s8(y, nine_codes(&n, x, form));
-        for (; position < t.positions; position++, x += t.x_step, y += step) {
-            store_codes(y, nine_codes(&n, x, form), position + 1 < t.positions ? t.size : t.last_size);
+        for (; position < out.whole; position++, x += t.x_step, y += out.step) {
+            vst1q_s8(y, nine_codes(&n, &out, x, form));
+        }
+        for (; position < t.positions; position++, x += t.x_step, y += out.step) {
+            store_codes(y, nine_codes(&n, &out, x, form), position + 1 < t.positions ? t.size : t.last_size);
         }
     }
 }
 
 #define OF_FORM(form)                                                                                                  \
-    static void any_##form(const qrt_depthwise_tile *t) { any_filter(t, QRT_REQUANT_##form, 1); }                      \
+    static void any_##form(const qrt_depthwise_tile *t) { any_filter(t, QRT_REQUANT_##form); }                         \
     static void nine_##form(const qrt_depthwise_tile *t) { nine_taps(t, QRT_REQUANT_##form); }
 QRT_REQUANT_FORMS(OF_FORM)
 #undef OF_FORM
 
-static void any_slow(const qrt_depthwise_tile *t) { any_filter(t, QRT_REQUANT_SLOW, 0); }
+static void any_slow(const qrt_depthwise_tile *t) { any_filter(t, QRT_REQUANT_SLOW); }
 
 static void pairs_run(const qrt_depthwise_tile *t) {
     typedef void (*form_run)(const qrt_depthwise_tile *t);

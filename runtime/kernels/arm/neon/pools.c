@@ -24,8 +24,8 @@ static rectangle window_at(const qrt_pool2d_params *p, const int8_t *image, int3
     return r;
 }
 
-/* From `start`, `count` channels, beginning with `channel`. */
-QRT_NEON_INLINE sums sum_codes(const rectangle *r, int32_t channel, int32_t count, int32x4_t start) {
+/* From `start`, `count` channels, beginning with `channel`. A constant `count` of 16 needs no test in the loop. */
+QRT_NEON_INLINE sums sum_channels(const rectangle *r, int32_t channel, int32_t count, int32x4_t start) {
     sums s = {{start, start, start, start}};
     int16x8_t low = vdupq_n_s16(0), high = low;
     int32_t room = SUM16;
@@ -44,6 +44,10 @@ QRT_NEON_INLINE sums sum_codes(const rectangle *r, int32_t channel, int32_t coun
     }
     sums_add(&s, low, high);
     return s;
+}
+
+QRT_NEON_INLINE sums sum_codes(const rectangle *r, int32_t channel, int32_t count, int32x4_t start) {
+    return count == CHANNELS ? sum_channels(r, channel, CHANNELS, start) : sum_channels(r, channel, count, start);
 }
 
 /* Division by `count` in [1, 2^22], to nearest, of sums of at most 255 * count:
@@ -119,19 +123,23 @@ static void average_pool2d_run(const void *params, const int8_t *const *inputs, 
     }
 }
 
+QRT_NEON_INLINE int8x16_t max_channels(const rectangle *window, int32_t channel, int32_t count, int8x16_t codes) {
+    for (int32_t row = 0; row < window->rows; row++) {
+        const int8_t *x = window->x + row * window->row_size + channel;
+        for (int32_t column = 0; column < window->columns; column++, x += window->channels) {
+            codes = vmaxq_s8(codes, load_codes(x, count));
+        }
+    }
+    return codes;
+}
+
 static void max_position(const qrt_pool2d_params *p, const rectangle *window, int8_t *y) {
     const int8x16_t lowest = vdupq_n_s8((int8_t)p->output_min), highest = vdupq_n_s8((int8_t)p->output_max);
-    for (int32_t channel = 0; channel < p->channels; channel += CHANNELS) {
-        int32_t left = p->channels - channel, count = left < CHANNELS ? left : CHANNELS;
-        int8x16_t codes = lowest;
-        for (int32_t row = 0; row < window->rows; row++) {
-            const int8_t *x = window->x + row * window->row_size + channel;
-            for (int32_t column = 0; column < window->columns; column++, x += window->channels) {
-                codes = vmaxq_s8(codes, load_codes(x, count));
-            }
-        }
-        store_codes(y + channel, vminq_s8(codes, highest), count);
+    int32_t channel = 0, rest = p->channels % CHANNELS;
+    for (; channel + CHANNELS <= p->channels; channel += CHANNELS) {
+        vst1q_s8(y + channel, vminq_s8(max_channels(window, channel, CHANNELS, lowest), highest));
     }
+    if (rest > 0) store_codes(y + channel, vminq_s8(max_channels(window, channel, rest, lowest), highest), rest);
 }
 
 static void max_pool2d_run(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
