@@ -6,6 +6,7 @@
 #include "host/dispatch.h"
 
 #include "arm/neon/neon.h"
+#include "arm/neon/peak.h"
 #include "x86/avxvnni/avxvnni.h"
 #include "x86/peak.h"
 #include "x86/x86.h"
@@ -145,6 +146,9 @@ static int has_matrix_products(void) { return 0; }
 static const char *missing_neon(void) { return NULL; }
 
 static const char *missing_neondot(void) {
+#ifndef QRT_NEONDOT_COMPILED
+    return "qrt was built with a compiler without dot products";
+#endif
     return has_dot_products() ? NULL : "this CPU has no dot products (DotProd)";
 }
 
@@ -207,9 +211,9 @@ static const kernel_set sets[QRT_SET_COUNT] = {
     {"avxvnni", missing_avxvnni, fill_avxvnni, peak_avxvnni, 250000},
     {"avx512vnni", missing_avx512vnni, qrt_kernels_avx512vnni, qrt_peak_avx512vnni, 400000},
     {"amx", missing_amx, qrt_kernels_amx, qrt_peak_amx, 500000},
-    {"neon", missing_neon, qrt_kernels_neon, no_peak, 60000},
-    {"neondot", missing_neondot, qrt_kernels_neondot, no_peak, 150000},
-    {"neoni8mm", missing_neoni8mm, qrt_kernels_neoni8mm, no_peak, 250000},
+    {"neon", missing_neon, qrt_kernels_neon, qrt_peak_neon, 60000},
+    {"neondot", missing_neondot, qrt_kernels_neondot, qrt_peak_neondot, 150000},
+    {"neoni8mm", missing_neoni8mm, qrt_kernels_neoni8mm, qrt_peak_neoni8mm, 250000},
 };
 
 /* By number: the sets, then the encodings. */

@@ -9,7 +9,7 @@
 #include "arm/neon/depthwise.h"
 #include "arm/neon/rows.h"
 
-#ifdef QRT_NEON
+#ifdef QRT_NEONDOT_COMPILED
 
 #define BLOCK 8
 #define COLUMNS 3

@@ -10,9 +10,20 @@
 #define QRT_NEON 1
 #include <arm_neon.h>
 
-/* The instruction sets that one function may use; the rest of the file is baseline Armv8. */
+/* The instruction sets that one function may use; the rest of the file is baseline Armv8. Older compilers have the
+ * intrinsics of the later sets only for whole files. */
 #define QRT_NEONDOT __attribute__((target("arch=armv8.2-a+dotprod")))
 #define QRT_NEONI8MM __attribute__((target("arch=armv8.2-a+dotprod+i8mm")))
+#ifdef __apple_build_version__
+#define QRT_NEON_COMPILER (__clang_major__ >= 15)
+#elif defined(__clang__)
+#define QRT_NEON_COMPILER (__clang_major__ >= 16)
+#else
+#define QRT_NEON_COMPILER (__GNUC__ >= 10)
+#endif
+#if QRT_NEON_COMPILER
+#define QRT_NEONDOT_COMPILED 1
+#endif
 #define QRT_NEON_INLINE static inline __attribute__((always_inline))
 /* Before a loop with a constant count, at most 16, to keep its arrays in registers. */
 #ifdef __clang__

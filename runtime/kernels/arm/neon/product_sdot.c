@@ -3,7 +3,7 @@
 #include "arm/neon/product.h"
 #include "arm/neon/rows.h"
 
-#ifdef QRT_NEON
+#ifdef QRT_NEONDOT_COMPILED
 
 /* Tiles of 16 sums at once: of as many positions and one block, or of one position and as many blocks. */
 #define TILES 4

@@ -6,7 +6,7 @@
 #include "arm/neon/product.h"
 #include "arm/neon/rows.h"
 
-#ifdef QRT_NEON
+#ifdef QRT_NEONDOT_COMPILED
 
 #define UNIT 8
 #define PAIRS 2 /* of positions, at once */
