@@ -270,6 +270,11 @@ def elementwise_cases() -> Iterator[Case]:
     for a_shift, y_shift in product((31, 32, 45, 62), (31, 48, 51, 62)):
         tflite = Sum("TFLITE", a_multiplier=2**31 - 1, a_shift=a_shift, y_shift=y_shift, output_min=-90, output_max=80)
         yield case(f"add TFLITE shifts {a_shift} {y_shift}", graphs.add, (99,), (99,), tflite)
+    # A factor of 1/2 needs no rounding; every pair of codes meets.
+    factors = {"half": (2**30, 31), "less": (1_374_389_535, 32)}
+    for (a_name, a), (b_name, b), subtract in product(factors.items(), factors.items(), (False, True)):
+        tflite = Sum("TFLITE", a[0], b[0], 0, a[1], b[1], y_shift=51, subtract=subtract)
+        yield case(f"add TFLITE {a_name} and {b_name} {subtract}", graphs.add, (600, 1), (1, 600), tflite)
     for shape in ((1,), (300,), (2, 3, 5, 7)):
         yield case(f"lut {shape}", graphs.lut, shape)
         yield case(f"softmax {shape}", graphs.softmax, shape)
@@ -509,6 +514,9 @@ def register_cases() -> Iterator[Case]:
         yield case(f"dwconv2d width {width} of 8", graphs.dwconv2d, (1, 3, 8 * width, 8), 1, same)
     for channels in (4, 8, 12, 16, 24, 32, 48, 80, 96):
         yield case(f"dwconv2d {channels} stride 2", graphs.dwconv2d, (1, 5, 37, channels), 1, stride)
+    for channels, depth_multiplier in ((1, 8), (3, 4), (1, 15), (1, 17), (2, 9)):
+        name = f"dwconv2d {channels} times {depth_multiplier} stride 2"
+        yield case(name, graphs.dwconv2d, (1, 9, 21, channels), depth_multiplier, stride)
     for height, (name, window) in product(
         range(1, 10),
         {
