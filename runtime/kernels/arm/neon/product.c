@@ -154,35 +154,45 @@ typedef struct place {
     int8_t *output;   /* of the first position, channel 0 */
 } place;
 
-/* The next 16 sums. `form` is a constant. */
+/* The next 16 sums. `form` and `whole` are constants. */
 QRT_NEON_INLINE int8x16_t requantize_row(const int32_t *acc, const requant4 *r, const codes_range *range,
-                                         const int form) {
-    sums s = {{vld1q_s32(acc), vld1q_s32(acc + 4), vld1q_s32(acc + 8), vld1q_s32(acc + 12)}};
-    return sums_requantize(&s, r, range, form);
+                                         const int form, const int whole) {
+    int32x4_t of[4];
+    QRT_NEON_UNROLL
+    for (int i = 0; i < 4; i++) of[i] = requant4_apply(vld1q_s32(acc + 4 * i), r + i, form);
+    int16x8_t low = narrow_8(of[0], of[1], range, form), high = narrow_8(of[2], of[3], range, form);
+    return whole ? vqmovn_high_s16(vqmovn_s16(low), high) : narrow_16(low, high, range);
+}
+
+/* A block of 16 channels. `whole`: all codes are within the range. Both are constants. */
+QRT_NEON_INLINE void emit_block(int8_t *y, ptrdiff_t stride, const int32_t *acc, int32_t positions, const requant4 *r,
+                                const codes_range *range, const int form, const int whole) {
+    for (; positions > 0; positions--, acc += LANES, y += stride) {
+        vst1q_s8(y, requantize_row(acc, r, range, form, whole));
+    }
 }
 
 /* `form` is a constant. */
 QRT_NEON_INLINE void emit_form(const place *at, const int32_t *acc, int32_t positions, const int form) {
     const qrt_requant *requant = at->requant;
     const codes_range range = codes_range_of(requant->y_zero_point, requant->output_min, requant->output_max);
+    const int whole = requant->output_min == INT8_MIN && requant->output_max == INT8_MAX;
+    const ptrdiff_t stride = at->stride;
     int8_t *y = at->output + at->channel;
     const qrt_requant_lanes *lanes = at->lanes;
-    ptrdiff_t stride = at->stride;
-    int32_t left = at->count;
-    requant4 r[4];
-    for (; left >= LANES && positions == 1; left -= LANES, acc += LANES, y += LANES, lanes++) {
+    for (int32_t left = at->count; left > 0; left -= LANES, acc += LANES * positions, y += LANES, lanes++) {
+        requant4 r[4];
         QRT_NEON_UNROLL
         for (int i = 0; i < 4; i++) r[i] = requant4_load(lanes, i);
-        vst1q_s8(y, requantize_row(acc, r, &range, form));
-    }
-    if (left == 0) return;
-    QRT_NEON_UNROLL
-    for (int i = 0; i < 4; i++) r[i] = requant4_load(lanes, i);
-    if (left == LANES) {
-        for (; positions > 0; positions--, acc += LANES, y += stride) vst1q_s8(y, requantize_row(acc, r, &range, form));
-    } else {
-        for (; positions > 0; positions--, acc += LANES, y += stride) {
-            store_codes(y, requantize_row(acc, r, &range, form), left);
+        if (left < LANES) {
+            int8_t *to = y;
+            for (const int32_t *row = acc; row < acc + LANES * positions; row += LANES, to += stride) {
+                store_codes(to, requantize_row(row, r, &range, form, 0), left);
+            }
+        } else if (whole) {
+            emit_block(y, stride, acc, positions, r, &range, form, 1);
+        } else {
+            emit_block(y, stride, acc, positions, r, &range, form, 0);
         }
     }
 }

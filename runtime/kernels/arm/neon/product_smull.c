@@ -51,8 +51,6 @@ QRT_NEON_INLINE void multiply_pair(tile *sum, const int8x16_t *x, const int8x16_
             const int8_t *from = weights + 8 * n;
             int8x16_t w0 = vld1q_s8(from), w1 = vld1q_s8(from + 16);
             int8x16_t v0 = vld1q_s8(from + 64), v1 = vld1q_s8(from + 80);
-            QRT_NEON_TOGETHER(w0, w1);
-            QRT_NEON_TOGETHER(v0, v1);
             QRT_NEON_UNROLL
             for (int k = 0; k < positions; k++) {
                 add_pair(sum[i + k].of + n, x[k], next[k], w0, v0);
