@@ -19,8 +19,8 @@ from int4_cases import int4_cases
 from recurrent_cases import recurrent_cases
 from row_cases import row_cases
 from state_cases import state_cases
-from winograd_cases import winograd_cases
 from thin_cases import thin_cases
+from winograd_cases import winograd_cases
 
 from qrt.schema.operators import OPERATORS, RANGE
 

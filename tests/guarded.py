@@ -18,6 +18,7 @@ from qrt.compiler import compile
 GOLDEN = sorted((VECTORS / "good").glob("*.qfb"))
 # One of them takes the portable set too long.
 PUBLISHED = [path for path in MODELS if path.stem != "mobilenet_v2_224"]
+PROGRAM = ("guard_pages.c", "signed_emulated.c")
 # With the kernel sets of all hosts; those of other processors compile to nothing.
 SOURCES = [
     *ENGINE,
@@ -27,9 +28,9 @@ SOURCES = [
 ]
 
 
-def build(command: Sequence[str | Path], program: Path) -> Path:
-    """Compiles guard_pages with `command`."""
-    command = [*command, *FLAGS, *(ROOT / "tests/guard").glob("*.c"), *SOURCES, "-o", program]
+def build(command: Sequence[str | Path], program: Path, names: Sequence[str] = PROGRAM) -> Path:
+    """Compiles a program of guard/ with `command`."""
+    command = [*command, *FLAGS, *(ROOT / "tests/guard" / name for name in names), *SOURCES, "-o", program]
     subprocess.run(command, check=True, env=ENVIRONMENT)
     return program
 

@@ -3,38 +3,19 @@ inaccessible pages; and the portable set's bytes there are this machine's."""
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import guarded
 import pytest
+from arm_programs import COMPILERS, PROCESSORS, emulated, kernel_owners, present
 from c_programs import FLAGS, compiler
 from guarded import ENVIRONMENT, GOLDEN, PUBLISHED, run
+from marked_tables import between_marks, columns
 from places import ROOT
 
-# The least processor that has each set, as QEMU names it. Its "max" has SME, with which no program has been tried.
-PROCESSORS = {"neon": "cortex-a72", "neondot": "cortex-a76", "neoni8mm": "max,sme=off"}
 STRICT = ["-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-c"]
-ZIG = [sys.executable, "-m", "ziglang", "cc"]
-COMPILERS = {
-    "gcc": ["aarch64-linux-gnu-gcc"],
-    "zig, Linux": [*ZIG, "-target", "aarch64-linux-musl"],
-    "zig, macOS": [*ZIG, "-target", "aarch64-macos"],
-}
 FILES = [ROOT / "runtime/host/dispatch.c", *sorted((ROOT / "runtime/kernels/arm/neon").glob("*.c"))]
-
-
-def present(name: str) -> list[str]:
-    """The command of a compiler; skips where it is missing."""
-    command = COMPILERS[name]
-    if command[0] == sys.executable and importlib.util.find_spec("ziglang") is None:
-        pytest.skip("ziglang is not installed")
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
-    return command
 
 
 @pytest.fixture(scope="module", params=["gcc", "zig, Linux"])
@@ -42,13 +23,6 @@ def guard_pages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     """guard/guard_pages.c for 64-bit Arm."""
     command = [*present(request.param), "-static"]
     return guarded.build(command, tmp_path_factory.mktemp("neon") / "guard_pages")
-
-
-def emulated(program: Path, processor: str, kernels: str) -> list[str | Path]:
-    emulator = shutil.which("qemu-aarch64")
-    if emulator is None:
-        pytest.skip("qemu-aarch64 is not installed")
-    return [emulator, "-cpu", processor, program, kernels]
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +80,9 @@ def test_a_processor_without(guard_pages: Path, processor: str, kernels: str, re
 @pytest.mark.parametrize("name", COMPILERS)
 def test_compiles_without_warnings(tmp_path: Path, name: str) -> None:
     subprocess.run([*present(name), *FLAGS, *STRICT, *FILES], check=True, cwd=tmp_path, env=ENVIRONMENT)
+
+
+def test_kernel_table_is_what_the_code_says(tmp_path: Path) -> None:
+    shown = columns(between_marks(ROOT / "docs/kernels.md", "kernel table"))
+    for name, owners in kernel_owners(tmp_path).items():
+        assert dict(zip(shown["operator"], shown[name], strict=True)) == owners, f"see test_readme.py: {name}"
