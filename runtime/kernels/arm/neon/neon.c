@@ -7,7 +7,7 @@
 void qrt_kernels_neon(qrt_kernels *kernels) {
     qrt_kernels_portable(kernels);
     kernels->name = "neon";
-    kernels->conv2d = qrt_conv2d_neon;
+    kernels->conv2d = qrt_winograd_neon;
     kernels->linear = qrt_linear_neon;
     kernels->dwconv2d = qrt_dwconv2d_neon;
     qrt_rows_neon(kernels);

@@ -6,6 +6,7 @@
 
 extern const qrt_kernel qrt_conv2d_neon, qrt_conv2d_neondot, qrt_conv2d_neoni8mm;
 extern const qrt_kernel qrt_linear_neon, qrt_linear_neondot, qrt_linear_neoni8mm;
+extern const qrt_kernel qrt_winograd_neon; /* in front of qrt_conv2d_neon */
 extern const qrt_kernel qrt_dwconv2d_neon;
 extern const qrt_kernel qrt_dwconv2d_neondot; /* in front of it */
 
