@@ -26,6 +26,7 @@
 #define MOST_CHANNELS 224
 /* Half of a small L2 cache. */
 #define MOST_WEIGHTS (512 * 1024)
+#define MOST_SCRATCH (1 << 20)
 #define MOST_ENTRIES (1 << 19) /* of a row of the input */
 
 /* The inverse of 9 modulo 2^32. */
@@ -69,15 +70,23 @@ static size_t weights_size(const qrt_conv2d_params *p) {
     return (size_t)blocks_of(p) * POINTS * (size_t)p->in_channels * BLOCK * sizeof(int16_t);
 }
 
-/* Small images are left alone whose tiles would be mostly empty. */
+/* Tenths of instructions, counted: of Winograd for the inputs of a tile, and for 16 output channels of it; of
+ * qrt_conv2d_neon for 16 output channels of a position. Small images have tiles that are mostly empty. */
+static int pays(const qrt_conv2d_params *p) {
+    const layout l = layout_of(p);
+    int64_t channels = p->in_channels, blocks = blocks_of(p), positions = (int64_t)p->out_height * p->out_width;
+    int64_t tiles = (int64_t)l.rows * l.columns, multiplied = (int64_t)((l.rows + l.group - 1) / l.group) * l.tiles;
+    int64_t winograd = tiles * (610 * channels + 23600 * blocks) + multiplied * blocks * 1980 * channels;
+    return winograd * 10 < positions * blocks * (350 * channels + 1000) * 9;
+}
+
 static int covers(const void *params) {
     const qrt_conv2d_params *p = params;
     if (p->filter_height != 3 || p->filter_width != 3 || p->stride_y != 1 || p->stride_x != 1) return 0;
     if (p->dilation_y != 1 || p->dilation_x != 1 || p->groups != 1 || p->requant.wide) return 0;
-    if (p->in_channels % 8 != 0 || p->in_channels > MOST_CHANNELS || p->out_channels < BLOCK / 2) return 0;
-    if ((int64_t)p->out_width * p->in_channels > MOST_ENTRIES || weights_size(p) > MOST_WEIGHTS) return 0;
-    int64_t tiles = (int64_t)((p->out_height + EDGE - 1) / EDGE) * ((p->out_width + EDGE - 1) / EDGE);
-    return (int64_t)p->out_height * p->out_width * 2 >= tiles * EDGE * EDGE && tiles >= AT_ONCE;
+    if (p->in_channels % 8 != 0 || p->in_channels > MOST_CHANNELS || weights_size(p) > MOST_WEIGHTS) return 0;
+    if ((int64_t)p->out_width * p->in_channels > MOST_ENTRIES) return 0;
+    return layout_of(p).size <= MOST_SCRATCH && pays(p);
 }
 
 static size_t packed_size(const void *params) {
@@ -205,24 +214,25 @@ static void group_inputs(const qrt_conv2d_params *p, const layout *l, const int8
     for (int32_t row = 0; row < height; row++, band += EDGE * l->pitch) {
         for (int32_t column = 0; column < l->columns; column++, inputs += channels) {
             const int8_t *x = band + EDGE * column * channels;
-            for (ptrdiff_t k = 0; k < channels; k += 8) transform_input(x + k, l->pitch, channels, inputs + k, l->point);
+            for (ptrdiff_t k = 0; k < channels; k += 8)
+                transform_input(x + k, l->pitch, channels, inputs + k, l->point);
         }
     }
 }
 
 /* One input channel, lane `k` of x, of four tiles by 16 output channels. */
-#define MULTIPLY(k)                                                                    \
-    do {                                                                               \
-        int16x8_t w = vld1q_s16(weights + BLOCK * k), v = vld1q_s16(weights + BLOCK * k + 8); \
-        QRT_NEON_KEEP(w);                                                              \
-        QRT_NEON_KEEP(v);                                                              \
-        QRT_NEON_UNROLL                                                                \
-        for (int i = 0; i < AT_ONCE; i++) {                                            \
-            sum[i].of[0] = vmlal_laneq_s16(sum[i].of[0], vget_low_s16(w), x[i], k);    \
-            sum[i].of[1] = vmlal_high_laneq_s16(sum[i].of[1], w, x[i], k);             \
-            sum[i].of[2] = vmlal_laneq_s16(sum[i].of[2], vget_low_s16(v), x[i], k);    \
-            sum[i].of[3] = vmlal_high_laneq_s16(sum[i].of[3], v, x[i], k);             \
-        }                                                                              \
+#define MULTIPLY(k)                                                                                                    \
+    do {                                                                                                               \
+        int16x8_t w = vld1q_s16(weights + BLOCK * k), v = vld1q_s16(weights + BLOCK * k + 8);                          \
+        QRT_NEON_KEEP(w);                                                                                              \
+        QRT_NEON_KEEP(v);                                                                                              \
+        QRT_NEON_UNROLL                                                                                                \
+        for (int i = 0; i < AT_ONCE; i++) {                                                                            \
+            sum[i].of[0] = vmlal_laneq_s16(sum[i].of[0], vget_low_s16(w), x[i], k);                                    \
+            sum[i].of[1] = vmlal_high_laneq_s16(sum[i].of[1], w, x[i], k);                                             \
+            sum[i].of[2] = vmlal_laneq_s16(sum[i].of[2], vget_low_s16(v), x[i], k);                                    \
+            sum[i].of[3] = vmlal_high_laneq_s16(sum[i].of[3], v, x[i], k);                                             \
+        }                                                                                                              \
     } while (0)
 
 /* AT_ONCE tiles at one point: inputs are `channels` apart, sums POINTS * BLOCK. */
@@ -314,9 +324,9 @@ QRT_NEON_INLINE void put_codes(const outlet *out, const int32_t *sum, int32_t ro
     }
 }
 
-#define PUT(form)                                                                                         \
-    static void put_##form(const outlet *out, const int32_t *sum, int32_t row, int32_t column) {          \
-        put_codes(out, sum, row, column, QRT_REQUANT_##form);                                             \
+#define PUT(form)                                                                                                      \
+    static void put_##form(const outlet *out, const int32_t *sum, int32_t row, int32_t column) {                       \
+        put_codes(out, sum, row, column, QRT_REQUANT_##form);                                                          \
     }
 QRT_REQUANT_FORMS(PUT)
 PUT(SLOW)
@@ -324,8 +334,8 @@ PUT(SLOW)
 
 static void put_tile(const outlet *out, const int32_t *start, const int32_t *points, int32_t row, int32_t column) {
 #define RUN(form) put_##form,
-    static void (*const runs[])(const outlet *out, const int32_t *sum, int32_t row, int32_t column) = {
-        QRT_REQUANT_FORMS(RUN) put_SLOW};
+    static void (*const runs[])(const outlet *out, const int32_t *sum, int32_t row,
+                                int32_t column) = {QRT_REQUANT_FORMS(RUN) put_SLOW};
 #undef RUN
     int32_t sum[EDGE * EDGE * BLOCK];
     for (int32_t n = 0; n < BLOCK; n += 4) transform_output(points + n, start + n, sum + n);
@@ -337,7 +347,8 @@ static void run_block(const qrt_conv2d_params *p, const layout *l, int32_t block
                       int8_t *output, uint8_t *scratch) {
     const winograd *w = p->packed;
     const ptrdiff_t channels = p->in_channels;
-    const int16_t *inputs = (const int16_t *)(scratch + l->inputs), *weights = (const int16_t *)(start_of(w) + w->blocks * BLOCK);
+    const int16_t *inputs = (const int16_t *)(scratch + l->inputs),
+                  *weights = (const int16_t *)(start_of(w) + w->blocks * BLOCK);
     int32_t *points = (int32_t *)(scratch + l->sums), left = p->out_channels - block * BLOCK;
     outlet out = {p, lanes_of(w) + block, w->form, block * BLOCK, left < BLOCK ? left : BLOCK, output};
     weights += (ptrdiff_t)block * POINTS * channels * BLOCK;
