@@ -165,7 +165,7 @@ class Litert(Engine):
 
 
 class OnnxRuntime(Engine):
-    """ONNX Runtime with all optimizations, by `run` and by IO binding."""
+    """ONNX Runtime with all optimizations, by `run` and by IO binding; on QDQ files and on its own operators."""
 
     name = "ONNX Runtime"
     package = "onnxruntime"
@@ -174,7 +174,7 @@ class OnnxRuntime(Engine):
         return "" if network.onnx() else network.without_onnx
 
     def candidates(self, network: Network, codes: Codes) -> Iterator[Candidate]:
-        for label, path in network.onnx():
+        for label, path in (*network.onnx(), *network.qoperator.items()):
             for binding in (False, True):
                 title = f"{label}, {'io binding' if binding else 'run'}"
                 yield title, lambda path=path, binding=binding: self._runner(path, network, codes, binding)
@@ -215,7 +215,9 @@ class OnnxRuntime(Engine):
 
 
 class OpenVino(Engine):
-    """OpenVINO's CPU plugin with static shapes, on every file of a network, by `infer` and by `start_async`."""
+    """OpenVINO's CPU plugin with static shapes and the hint for latency, on every file of a network, by `infer` and by
+    `start_async`. The hint alone, pinning and hyper-threading make no difference on one CPU; the precision of floats
+    does."""
 
     name = "OpenVINO"
     package = "openvino"

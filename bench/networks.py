@@ -38,6 +38,8 @@ class Network:
     ----------
     files : dict of str to Path
         Paths by kind of file, as named in reports.
+    qoperator : dict of str to Path
+        Files with ONNX Runtime's own operators, which other engines do not read.
     content : bytes
         The .qfb file that is timed: with one rounding, like the peers.
     macs, executed_macs : int
@@ -62,6 +64,7 @@ class Network:
     without_tflite: str = "there is no .tflite file of this network"
     without_onnx: str = NO_ONNX
     recipe: Recipe | None = None
+    qoperator: dict[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         model = qrt.load(self.content)
@@ -138,8 +141,10 @@ def _onnx_takes_floats(path: Path) -> bool:
 
 
 def from_recipe(recipe: Recipe, folder: Path) -> Network:
-    """A network with random weights: ONNX with uint8 and with int8 activations, and a .tflite file exported by qrt."""
+    """A network with random weights: ONNX with uint8 and with int8 activations, in ONNX Runtime's own operators too,
+    and a .tflite file exported by qrt."""
     from bench.onnx_file import to_onnx
+    from bench.qoperator_file import to_qoperator
 
     folder.mkdir(parents=True, exist_ok=True)
     stem = recipe.name.replace("->", "_").replace(" ", "_")
@@ -147,15 +152,19 @@ def from_recipe(recipe: Recipe, folder: Path) -> Network:
     for label, signed in (("ONNX u8s8", False), ("ONNX s8s8", True)):
         files[label] = folder / f"{stem}_{'s8' if signed else 'u8'}.onnx"
         files[label].write_bytes(to_onnx(recipe, signed=signed))
+    own = {}
+    for label, unsigned in (("QOperator u8s8", False), ("QOperator u8u8", True)):
+        own[label] = folder / f"{stem}_{label[-4:]}_qoperator.onnx"
+        own[label].write_bytes(to_qoperator(recipe, unsigned_weights=unsigned))
     content, macs = compile(files["ONNX u8s8"]), macs_of(files["ONNX u8s8"])
     try:
         exported = to_tflite(read(content)).content
     except CompileError as error:
         reason = f"qrt cannot export it: {str(error).splitlines()[0]}"
-        return Network(recipe.name, files, content, macs, without_tflite=reason, recipe=recipe)
+        return Network(recipe.name, files, content, macs, without_tflite=reason, recipe=recipe, qoperator=own)
     files["tflite, exported by qrt"] = folder / f"{stem}.tflite"
     files["tflite, exported by qrt"].write_bytes(exported)
-    return Network(recipe.name, files, content, macs, recipe=recipe)
+    return Network(recipe.name, files, content, macs, recipe=recipe, qoperator=own)
 
 
 @dataclass

@@ -15,7 +15,7 @@ OPSET = 17
 TO_NCHW, TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
-class _File:
+class File:
     """Nodes and constants under construction."""
 
     def __init__(self, signed: bool) -> None:
@@ -56,13 +56,27 @@ class _File:
             "DequantizeLinear", [self.constant(codes), self.constant(scales), self.constant(zeros)], axis=0
         )
 
+    def content(self, recipe: Recipe, dtype: int, operators: list[onnx.OperatorSetIdProto]) -> bytes:
+        """The whole file, with codes as its input and output."""
+        graph = helper.make_graph(
+            self.nodes,
+            recipe.name,
+            [helper.make_tensor_value_info("input", dtype, [1, *recipe.input.shape])],
+            [helper.make_tensor_value_info("output", dtype, [1, *recipe.output.shape])],
+            self.constants,
+        )
+        model = helper.make_model(graph, opset_imports=operators, ir_version=10)
+        onnx.checker.check_model(model)
+        content: bytes = model.SerializeToString()
+        return content
 
-def _pads(layer: Layer) -> list[int]:
+
+def pads(layer: Layer) -> list[int]:
     before, after = layer.padding
     return [before, before, after, after]
 
 
-def _weighted(file: _File, layer: Layer, x: str) -> str:
+def _weighted(file: File, layer: Layer, x: str) -> str:
     assert layer.weights is not None and layer.weight_scales is not None and layer.bias is not None
     bias = file.weights(layer.bias, np.float32(layer.inputs[0].scale) * layer.weight_scales)
     if layer.kind == "linear":
@@ -73,19 +87,19 @@ def _weighted(file: _File, layer: Layer, x: str) -> str:
         [x, weights, bias],
         kernel_shape=[layer.size] * 2,
         strides=[layer.stride] * 2,
-        pads=_pads(layer),
+        pads=pads(layer),
         group=layer.groups,
     )
 
 
-def _compute(file: _File, layer: Layer, reals: list[str]) -> str:
+def _compute(file: File, layer: Layer, reals: list[str]) -> str:
     match layer.kind:
         case "conv" | "linear":
             y = _weighted(file, layer, reals[0])
         case "add":
             y = file.node("Add", reals)
         case "max_pool":
-            window = {"kernel_shape": [layer.size] * 2, "strides": [layer.stride] * 2, "pads": _pads(layer)}
+            window = {"kernel_shape": [layer.size] * 2, "strides": [layer.stride] * 2, "pads": pads(layer)}
             y = file.node("MaxPool", reals, **window)
         case _:
             y = file.node("Flatten", [file.node("GlobalAveragePool", reals)])
@@ -98,7 +112,7 @@ def _compute(file: _File, layer: Layer, reals: list[str]) -> str:
 
 def to_onnx(recipe: Recipe, *, signed: bool = False) -> bytes:
     """The content of the file; with `signed`, activations are int8, with codes 128 lower."""
-    file = _File(signed)
+    file = File(signed)
     dtype = TensorProto.INT8 if signed else TensorProto.UINT8
     codes = {recipe.input.name: file.turned(recipe.input, "input", TO_NCHW)}
     for layer in recipe.layers:
@@ -106,14 +120,4 @@ def to_onnx(recipe: Recipe, *, signed: bool = False) -> bytes:
         codes[layer.output.name] = file.codes(layer.output, _compute(file, layer, reals))
     last = file.turned(recipe.output, codes[recipe.output.name], TO_NHWC)
     file.node("Identity", [last], "output")
-    graph = helper.make_graph(
-        file.nodes,
-        recipe.name,
-        [helper.make_tensor_value_info("input", dtype, [1, *recipe.input.shape])],
-        [helper.make_tensor_value_info("output", dtype, [1, *recipe.output.shape])],
-        file.constants,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
-    onnx.checker.check_model(model)
-    content: bytes = model.SerializeToString()
-    return content
+    return file.content(recipe, dtype, [helper.make_opsetid("", OPSET)])

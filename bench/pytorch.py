@@ -1,4 +1,4 @@
-"""PyTorch's quantized operators with its x86 engine, for the generated networks."""
+"""PyTorch for the generated networks: its quantized operators, and what torch.compile makes of a PT2E module."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from bench.recipes import Layer, Value
 
 
 class PyTorch(Engine):
-    """A sequence of quantized operators under inference_mode, as in a converted module without torch.compile."""
+    """A sequence of quantized operators under inference_mode, as in a converted module without torch.compile; and
+    `bench.inductor`'s module with torch.compile, which needs a C++ compiler."""
 
     name = "PyTorch"
     package = "torch"
@@ -29,9 +30,33 @@ class PyTorch(Engine):
     def candidates(self, network: Network, codes: Codes) -> Iterator[Candidate]:
         assert network.recipe is not None
         for engine in ("x86", "onednn", "fbgemm"):
-            yield f"module, {engine} engine", lambda engine=engine: self._runner(network, codes, engine)
+            yield f"module, {engine} engine", lambda engine=engine: self._operators(network, codes, engine)
+        for wrapper in (False, True):
+            title = "PT2E, torch.compile" + (", C++ wrapper" if wrapper else "")
+            yield title, lambda wrapper=wrapper: self._compiled(network, codes, wrapper)
 
-    def _runner(self, network: Network, codes: Codes, engine: str) -> Runner:
+    def _compiled(self, network: Network, codes: Codes, wrapper: bool) -> Runner:
+        import torch
+
+        from bench.inductor import compiled
+
+        torch.set_num_threads(1)
+        assert network.recipe is not None
+        x = torch.from_numpy(codes[0].view(np.uint8) ^ np.uint8(128))
+        module = compiled(network.recipe, x, wrapper=wrapper)
+
+        def call() -> Any:
+            with torch.inference_mode():
+                return module(x)
+
+        def run(values: Codes) -> Codes:
+            with torch.inference_mode():
+                y = module(torch.from_numpy(values[0].view(np.uint8) ^ np.uint8(128)))
+            return [codes_of(y.numpy(), network.outputs[0])]
+
+        return Runner(call, lambda: run(codes), run)
+
+    def _operators(self, network: Network, codes: Codes, engine: str) -> Runner:
         import torch
 
         torch.set_num_threads(1)

@@ -16,8 +16,9 @@ from bench.measure import Call, Timing, interleaved
 from bench.networks import Network
 from bench.peak import Peaks
 from bench.pytorch import PyTorch
+from bench.tract import Tract
 
-ENGINES: tuple[type[Engine], ...] = (Litert, OnnxRuntime, OpenVino, PyTorch)
+ENGINES: tuple[type[Engine], ...] = (Litert, OnnxRuntime, OpenVino, PyTorch, Tract)
 # Number of uniform random inputs, and the largest and mean difference allowed between an engine and qrt, in codes.
 # Some engines round less often than the file specifies, or in bfloat16, which adds up over fifty layers; unrelated
 # outputs differ by 30 codes on average.
@@ -132,31 +133,32 @@ class Races:
     def peers(
         self, network: Network, samples: Sequence[Codes], expected: Sequence[Codes]
     ) -> tuple[dict[str, Peer], dict[str, str]]:
-        """The fastest runner of each engine, and the reasons for engines without one."""
+        """The fastest runner of each engine; and why there is none of an engine, or of one of its configurations."""
         peers: dict[str, Peer] = {}
         absent: dict[str, str] = {}
         for engine in self.engines:
-            reason = engine.why_not(network)
+            if reason := engine.why_not(network):
+                absent[engine.name] = reason
+                continue
             found: dict[str, Peer] = {}
-            for title, make in [] if reason else engine.candidates(network, samples[0]):
+            for title, make in engine.candidates(network, samples[0]):
                 self.say(f"{network.name}: {engine.name}, {title}")
                 try:
                     runner = make()
                     agreement = agreement_of(runner, samples, expected)
                 except Exception as error:
                     # An engine may reject a configuration for any reason; the others are still tried.
-                    reason = f"{title}: {first_line(error)}"
+                    absent[f"{engine.name}, {title}"] = first_line(error)
                     continue
                 if agreement["largest"] > LARGEST_DIFFERENCE or agreement["mean"] > MEAN_DIFFERENCE:
-                    reason = f"{title}: up to {agreement['largest']} codes from qrt, {agreement['mean']:.1f} on average"
-                    self.disagreements.append(f"{network.name}: {engine.name}, {reason}")
+                    far = f"up to {agreement['largest']} codes from qrt, {agreement['mean']:.1f} on average"
+                    self.disagreements.append(f"{network.name}: {engine.name}, {title}: {far}")
                     continue
                 found[title] = Peer(runner, title, agreement)
             if found:
                 trial = interleaved({title: peer.runner.call for title, peer in found.items()}, *TRIAL)
-                peers[engine.name] = found[min(trial, key=lambda title: trial[title].seconds)]
-            else:
-                absent[engine.name] = reason
+                # Of noise, the shortest round has the least.
+                peers[engine.name] = found[min(trial, key=lambda title: min(trial[title].rounds))]
         return peers, absent
 
     def time(self, what: str, calls: Mapping[str, Call]) -> dict[str, Timing]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -25,6 +26,8 @@ def run(
 ) -> dict[str, Any]:
     """All results. `say` receives progress messages; `done` is called `steps(plan, classes)` times."""
     settings.folder.mkdir(parents=True, exist_ok=True)
+    # Where torch.compile keeps what its C++ compiler made; read by PyTorch.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(settings.folder / "inductor"))
     races = Races(settings, say, measured_sets())
     for name, reason in plan.skipped.items():
         races.skip(name, reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -28,7 +29,7 @@ from bench.held import environment, preload
 from bench.measure import Timing, interleaved, repeats_for, seconds_each
 from bench.networks import NAMES, Network, Unusable, from_file, from_recipe, plan
 from bench.peak import Peaks
-from bench.race import agreement_of, measured_sets, ratio
+from bench.race import ENGINES, agreement_of, measured_sets, ratio
 from bench.recipes import Recipe
 from bench.report import DOCS, README, Table, mark, micro, not_run, tables, write_tables
 
@@ -127,6 +128,27 @@ def test_all_files_of_a_recipe_say_the_same(network: Network) -> None:
         assert difference.max() <= (1 if options else 0), path.name
         assert other.macs == network.macs
         assert not other.float_edges
+
+
+def test_every_configuration_of_every_engine_gives_the_codes(network: Network) -> None:
+    """Each engine that is installed; those that must be compiled need a C++ compiler."""
+    samples = network.samples(2)
+    ours = runner_of_qrt(network, samples[0], network.content, "portable")
+    expected = [ours.outputs(sample) for sample in samples]
+    ran = 0
+    for engine in (kind() for kind in ENGINES):
+        if engine.missing():
+            continue
+        for title, make in engine.candidates(network, samples[0]):
+            if title.startswith("PT2E") and shutil.which("g++") is None:
+                continue
+            runner = make()
+            assert agreement_of(runner, samples, expected)["largest"] <= 1, f"{engine.name}, {title}"
+            runner.call()
+            runner.whole()
+            ran += 1
+    if not ran:
+        pytest.skip("no engine is installed")
 
 
 def test_large_networks_have_the_published_sizes() -> None:
