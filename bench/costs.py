@@ -11,7 +11,7 @@ from bench import recipes
 from bench.contestants import runner_of_qrt
 from bench.measure import available_cpus
 from bench.networks import Network, from_recipe
-from bench.race import SAMPLES, Races, first_line, plain, ratio
+from bench.race import SAMPLES, Races, in_one_line, plain, ratio
 
 # Layers of the longer network, which gives the time of one layer.
 LONG = 303
@@ -63,7 +63,7 @@ def cost_of_loading(races: Races, networks: Sequence[Network]) -> list[dict[str,
             try:
                 theirs()
             except ValueError as error:
-                races.skip(f"loading {network.name}", f"LiteRT: {first_line(error)}")
+                races.skip(f"loading {network.name}", f"LiteRT: {in_one_line(error)}")
                 continue
             timings = races.time(f"{network.name}, loading", {"qrt": ours, "LiteRT": theirs})
             times = {name: plain(timing) for name, timing in timings.items()}

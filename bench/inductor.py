@@ -61,6 +61,8 @@ class Module(torch.nn.Module):
                 y = inputs[0] + inputs[1]
             case "max_pool":
                 y = functional.max_pool2d(inputs[0], layer.size, layer.stride, inside)
+            case "softmax":
+                y = functional.softmax(inputs[0], -1)
             case _:
                 y = torch.flatten(functional.adaptive_avg_pool2d(inputs[0], 1), 1)
         if layer.activation is None:

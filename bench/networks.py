@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 import qrt
 from bench import recipes
+from bench.converted import NotConverted, recipe_of
 from bench.recipes import Array, Recipe
 from qrt.cli.contents import read_contents
 from qrt.compiler import CompileError, build, compile
@@ -52,7 +53,7 @@ class Network:
     without_tflite, without_onnx : str
         Why there is no file of that format, if there is none.
     recipe : Recipe or None
-        The recipe that the files were generated from, if any.
+        The recipe that the files were generated from, or that of a .tflite file, if any.
     """
 
     name: str
@@ -96,11 +97,11 @@ class Network:
         return [[rng.integers(-128, 128, info.shape, dtype=np.int8) for info in self.inputs] for _ in range(count)]
 
 
-def from_file(path: Path) -> Network:
-    """The network of a .tflite or .onnx file."""
+def from_file(path: Path, folder: Path) -> Network:
+    """The network of a .tflite or .onnx file; a .tflite is written as ONNX into the folder, if that is possible."""
     try:
         if path.suffix == ".tflite":
-            return _from_tflite(path)
+            return _from_tflite(path, folder)
         if path.suffix == ".onnx":
             files = {"ONNX": path}
             return Network(path.stem, files, compile(path), macs_of(path), float_edges=_onnx_takes_floats(path))
@@ -114,14 +115,21 @@ def macs_of(path: Path) -> int:
     return build(path, skip={"remove_channels"}).report.macs
 
 
-def _from_tflite(path: Path) -> Network:
+def _from_tflite(path: Path, folder: Path) -> Network:
     content = compile(path, match="xnnpack")
     others = {"match tflm": compile(path, match="tflm")}
     if any(info.source_layout == "NCHW" for info in qrt.load(content).inputs):
         others["input NCHW"] = compile(path, match="xnnpack", skip={"to_nhwc"})
-    without = f"{NO_ONNX}, and .tflite is not converted to ONNX"
-    macs = macs_of(path)
-    return Network(path.stem, {"tflite": path}, content, macs, others, _tflite_takes_floats(path), without_onnx=without)
+    floats = _tflite_takes_floats(path)
+    network = Network(path.stem, {"tflite": path}, content, macs_of(path), others, floats)
+    try:
+        if floats:
+            raise NotConverted("its inputs are floats")
+        recipe = recipe_of(path)
+        files, own = _onnx_files(recipe, folder)
+    except (NotConverted, ImportError) as reason:
+        return replace(network, without_onnx=f"{NO_ONNX}, and its .tflite file is not converted: {reason}")
+    return replace(network, files={**network.files, **files}, recipe=recipe, qoperator=own)
 
 
 def _tflite_takes_floats(path: Path) -> bool:
@@ -141,30 +149,37 @@ def _onnx_takes_floats(path: Path) -> bool:
 
 
 def from_recipe(recipe: Recipe, folder: Path) -> Network:
-    """A network with random weights: ONNX with uint8 and with int8 activations, in ONNX Runtime's own operators too,
-    and a .tflite file exported by qrt."""
-    from bench.onnx_file import to_onnx
-    from bench.qoperator_file import to_qoperator
-
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = recipe.name.replace("->", "_").replace(" ", "_")
-    files = {}
-    for label, signed in (("ONNX u8s8", False), ("ONNX s8s8", True)):
-        files[label] = folder / f"{stem}_{'s8' if signed else 'u8'}.onnx"
-        files[label].write_bytes(to_onnx(recipe, signed=signed))
-    own = {}
-    for label, unsigned in (("QOperator u8s8", False), ("QOperator u8u8", True)):
-        own[label] = folder / f"{stem}_{label[-4:]}_qoperator.onnx"
-        own[label].write_bytes(to_qoperator(recipe, unsigned_weights=unsigned))
+    """A network with random weights: ONNX files, and a .tflite file exported by qrt."""
+    files, own = _onnx_files(recipe, folder)
     content, macs = compile(files["ONNX u8s8"]), macs_of(files["ONNX u8s8"])
     try:
         exported = to_tflite(read(content)).content
     except CompileError as error:
         reason = f"qrt cannot export it: {str(error).splitlines()[0]}"
         return Network(recipe.name, files, content, macs, without_tflite=reason, recipe=recipe, qoperator=own)
-    files["tflite, exported by qrt"] = folder / f"{stem}.tflite"
+    files["tflite, exported by qrt"] = folder / f"{_stem(recipe)}.tflite"
     files["tflite, exported by qrt"].write_bytes(exported)
     return Network(recipe.name, files, content, macs, recipe=recipe, qoperator=own)
+
+
+def _onnx_files(recipe: Recipe, folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """QDQ with uint8 and with int8 activations; and ONNX Runtime's own operators, with int8 and with uint8 weights."""
+    from bench.onnx_file import to_onnx
+    from bench.qoperator_file import to_qoperator
+
+    folder.mkdir(parents=True, exist_ok=True)
+    files, own = {}, {}
+    for label, signed in (("ONNX u8s8", False), ("ONNX s8s8", True)):
+        files[label] = folder / f"{_stem(recipe)}_{'s8' if signed else 'u8'}.onnx"
+        files[label].write_bytes(to_onnx(recipe, signed=signed))
+    for label, unsigned in (("QOperator u8s8", False), ("QOperator u8u8", True)):
+        own[label] = folder / f"{_stem(recipe)}_{label[-4:]}_qoperator.onnx"
+        own[label].write_bytes(to_qoperator(recipe, unsigned_weights=unsigned))
+    return files, own
+
+
+def _stem(recipe: Recipe) -> str:
+    return recipe.name.replace("->", "_").replace(" ", "_")
 
 
 @dataclass
@@ -183,7 +198,7 @@ def plan(files: Sequence[Path], names: Sequence[str], folder: Path, quick: bool)
     unknown = [name for name in wanted if name not in NAMES]
     if unknown:
         raise Unusable(f"no network {unknown[0]!r}; choose from {', '.join(NAMES)}, or give files")
-    made = Plan({path.name: lambda path=path: from_file(path) for path in files})
+    made = Plan({path.name: lambda path=path: from_file(path, folder) for path in files})
     for name in wanted:
         if quick and not names and name in LARGE:
             made.skipped[name] = "--quick skips large networks"
@@ -197,7 +212,7 @@ def plan(files: Sequence[Path], names: Sequence[str], folder: Path, quick: bool)
         elif name in recipes.NETWORKS:
             made.networks[name] = lambda name=name: from_recipe(recipes.NETWORKS[name](), folder)
         elif (path := PUBLISHED / f"{name}.tflite").is_file():
-            made.networks[name] = lambda path=path: from_file(path)
+            made.networks[name] = lambda path=path: from_file(path, folder)
         else:
             made.skipped[name] = "its file is missing in shared/models beside the project"
     return made

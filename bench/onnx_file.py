@@ -101,6 +101,8 @@ def _compute(file: File, layer: Layer, reals: list[str]) -> str:
         case "max_pool":
             window = {"kernel_shape": [layer.size] * 2, "strides": [layer.stride] * 2, "pads": pads(layer)}
             y = file.node("MaxPool", reals, **window)
+        case "softmax":
+            y = file.node("Softmax", reals, axis=-1)
         case _:
             y = file.node("Flatten", [file.node("GlobalAveragePool", reals)])
     if layer.activation == "relu":

@@ -152,6 +152,10 @@ def _step(layer: Layer) -> tuple[list[str], str, Any]:
 
             def step(x: Any) -> Any:
                 return torch.nn.functional.max_pool2d(padded(x), layer.size, layer.stride, inside)
+        case "softmax":
+
+            def step(x: Any) -> Any:
+                return torch.quantize_per_tensor(x.dequantize().softmax(-1), y.scale, y.zero_point, torch.quint8)
         case _:
 
             def step(x: Any) -> Any:

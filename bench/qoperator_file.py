@@ -44,6 +44,8 @@ def _computed(file: File, layer: Layer, inputs: list[str], unsigned_weights: boo
         case "max_pool":
             window = {"kernel_shape": [layer.size] * 2, "strides": [layer.stride] * 2, "pads": pads(layer)}
             return file.node("MaxPool", inputs, **window)
+        case "softmax":
+            return _own(file, "QLinearSoftmax", [*quantized, *output], axis=-1, opset=OPSET)
         case _:
             pooled = _own(file, "QLinearGlobalAveragePool", [*quantized, *output], channels_last=0)
             return file.node("Flatten", [pooled])

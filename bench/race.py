@@ -148,7 +148,7 @@ class Races:
                     agreement = agreement_of(runner, samples, expected)
                 except Exception as error:
                     # An engine may reject a configuration for any reason; the others are still tried.
-                    absent[f"{engine.name}, {title}"] = first_line(error)
+                    absent[f"{engine.name}, {title}"] = in_one_line(error)
                     continue
                 if agreement["largest"] > LARGEST_DIFFERENCE or agreement["mean"] > MEAN_DIFFERENCE:
                     far = f"up to {agreement['largest']} codes from qrt, {agreement['mean']:.1f} on average"
@@ -188,10 +188,9 @@ def agreement_of(runner: Runner, samples: Sequence[Codes], expected: Sequence[Co
     }
 
 
-def first_line(error: Exception) -> str:
-    """The first line of an engine's error message, or the error's type if there is none."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
+def in_one_line(error: Exception) -> str:
+    """The beginning of an engine's error message, or the error's type if there is none."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def ratio(theirs: Timing, ours: Timing) -> float:

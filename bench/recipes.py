@@ -38,8 +38,9 @@ class Value:
 class Layer:
     """One operator. Weights are int8 with the output channel first (OHWI of a convolution), the bias int32.
 
-    `kind` is conv, linear, add, max_pool or mean; `activation` None, relu or relu6. A depthwise convolution has as many
-    groups as channels. Padding is (top and left, bottom and right), as TensorFlow's SAME, which every format supports.
+    `kind` is conv, linear, add, max_pool, mean or softmax; `activation` None, relu or relu6. A depthwise convolution
+    has as many groups as channels. Padding is (top and left, bottom and right), as TensorFlow's SAME, which every
+    format supports.
     """
 
     kind: str

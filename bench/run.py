@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from bench import recipes
 from bench.classes import CLASSES, lower_classes, own_class
 from bench.costs import cost_of_call, cost_of_loading, gain_of_threads
 from bench.held import raced
@@ -54,7 +55,7 @@ def run(
         if here:
             layers = [races.race(network) for network in made(plan.layers)]
             call = _call(races) if plan.call else None
-            loading = cost_of_loading(races, [network for network in networks if network.recipe is None])
+            loading = cost_of_loading(races, [network for network in networks if network.name not in recipes.NETWORKS])
     if here:
         threads = gain_of_threads(races, networks)
         done()

@@ -27,7 +27,7 @@ from bench.contestants import Runner, runner_of_qrt
 from bench.edges import codes_of, given
 from bench.held import environment, preload
 from bench.measure import Timing, interleaved, repeats_for, seconds_each
-from bench.networks import NAMES, Network, Unusable, from_file, from_recipe, plan
+from bench.networks import NAMES, PUBLISHED, Network, Unusable, from_file, from_recipe, plan
 from bench.peak import Peaks
 from bench.race import ENGINES, agreement_of, measured_sets, ratio
 from bench.recipes import Recipe
@@ -122,7 +122,7 @@ def test_all_files_of_a_recipe_say_the_same(network: Network) -> None:
     (sample,) = network.samples(1)
     expected = qrt.load(network.content).run(*sample)
     for path in network.files.values():
-        other = from_file(path)
+        other = from_file(path, path.parent)
         options = {} if path.suffix == ".onnx" else {"match": "xnnpack"}
         difference = np.abs(qrt.load(other.content).run(*sample).astype(int) - expected)
         assert difference.max() <= (1 if options else 0), path.name
@@ -149,6 +149,28 @@ def test_every_configuration_of_every_engine_gives_the_codes(network: Network) -
             ran += 1
     if not ran:
         pytest.skip("no engine is installed")
+
+
+def test_a_tflite_network_is_a_recipe_again(network: Network, tmp_path: Path) -> None:
+    """From the exported file come the weights and biases of the recipe, and an ONNX file with the same codes."""
+    again = from_file(network.files["tflite, exported by qrt"], tmp_path)
+    assert again.recipe is not None and network.recipe is not None
+    assert set(again.files) == {"tflite", "ONNX u8s8", "ONNX s8s8"} and again.qoperator
+    for theirs, ours in zip(again.recipe.layers, network.recipe.layers, strict=True):
+        for name in ("kind", "activation", "size", "stride", "padding", "groups", "weights", "bias"):
+            assert np.array_equal(getattr(theirs, name), getattr(ours, name)), (ours.kind, name)
+    (sample,) = network.samples(1)
+    other = from_file(again.files["ONNX u8s8"], tmp_path)
+    difference = qrt.load(other.content).run(*sample).astype(int) - qrt.load(again.content).run(*sample)
+    assert np.abs(difference).max() <= 1
+
+
+def test_a_network_that_is_no_recipe_says_why(tmp_path: Path) -> None:
+    path = PUBLISHED / "kws_dscnn.tflite"
+    if not path.is_file():
+        pytest.skip(f"{path.name} is not beside the project")
+    network = from_file(path, tmp_path)
+    assert network.recipe is None and network.without_onnx.endswith("is not converted: its images are not square")
 
 
 def test_large_networks_have_the_published_sizes() -> None:
