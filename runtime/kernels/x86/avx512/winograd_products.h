@@ -79,7 +79,7 @@ OF_1 OF_2 OF_3 OF_4
 #undef X
 #define X(blocks, tiles) multiply_##blocks##_##tiles,
 
-static multiply_function *const multiply_of[MOST_BLOCKS + 1][9] = {{0}, {OF_1}, {OF_2}, {OF_3}, {OF_4}};
+    static multiply_function *const multiply_of[MOST_BLOCKS + 1][9] = {{0}, {OF_1}, {OF_2}, {OF_3}, {OF_4}};
 #undef X
 
 /* `p` for any number of tiles. With 1 or 2 blocks an even number at once: one that the point has not, or that is none,
