@@ -546,7 +546,9 @@ def immense_cases() -> Iterator[Case]:
         yield case(f"dwconv2d immense {name}", graphs.dwconv2d, (1, 1, 2, channels), 1, window)
 
 
-CASES: tuple[Case, ...] = (
+# What only the kernels of hosts tell from others.
+HOST_CASES: tuple[Case, ...] = (*winograd_cases(), *thin_cases())
+DEVICE_CASES: tuple[Case, ...] = (
     *double_cases(),
     *wide_cases(),
     *conv2d_cases(),
@@ -563,13 +565,12 @@ CASES: tuple[Case, ...] = (
     *row_cases(),
     *state_cases(),
     *int4_cases(),
-    *winograd_cases(),
     *place_cases(),
     *accumulator_cases(),
     *register_cases(),
-    *thin_cases(),
     *recurrent_cases(),
     *int16_cases(),
 )
+CASES = (*DEVICE_CASES, *HOST_CASES)
 # For sets beside each other only: with bigints they take as much memory as the copy that kernels must not make.
 IMMENSE: tuple[Case, ...] = tuple(immense_cases())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from cases import CASES
+from cases import DEVICE_CASES
 from graphs import Array, run, to_bytes
 from places import DIGITS, MODELS, SHARED
 
@@ -59,9 +59,9 @@ def expect(name: str, file: bytes, inputs: Iterable[Sequence[Array]]) -> Expecte
 
 @functools.cache
 def every_case() -> tuple[Expected, ...]:
-    """Every case with all its inputs."""
+    """Every case of devices with all its inputs."""
     found = []
-    for case in CASES:
+    for case in DEVICE_CASES:
         graph = case.graph()
         found.append(expect(case.name, to_bytes(graph), case.inputs(graph)))
     return tuple(found)
