@@ -70,10 +70,11 @@ static int is_thin(const qrt_conv2d_params *p) {
     return layout_of(p).quads <= MAX_QUADS;
 }
 
-/* Whether this is the fastest way. */
+/* Whether this is the fastest way, as measured: rows that are not long cost more than they save. */
 static int pays(const qrt_conv2d_params *p) {
     const layout l = layout_of(p);
-    return l.streams == 2 || (l.quads <= 9 && p->out_width >= 4 * GROUP);
+    if (l.streams == 2) return p->out_width >= 20;
+    return l.quads <= 9 && p->out_width >= (p->filter_height * p->filter_width > 1 ? 32 : 48);
 }
 
 /* At least the magnitude of a channel's sum, whatever the weights are. */
@@ -300,7 +301,8 @@ QRT_AVX512 QRT_INLINE void put_row(const row *r, int32_t count, const qrt_lanes 
     for (int n = 0; n < blocks; n++) requant[n] = requant16_load(lanes + n);
     /* As many sums at once as the latency of a product needs, and no more groups than are left. */
     const int most = 4 / blocks;
-    while (most == 4 && count > 2 * GROUP) PUT_GROUPS(4);
+    while (most == 4 && count > 3 * GROUP) PUT_GROUPS(4);
+    while (most == 4 && count > 2 * GROUP) PUT_GROUPS(3);
     while (most >= 2 && count > GROUP) PUT_GROUPS(2);
     while (count > 0) PUT_GROUPS(1);
 }
