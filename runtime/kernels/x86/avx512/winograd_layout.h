@@ -104,15 +104,18 @@ static int64_t direct_cost(const qrt_conv2d_params *p, int32_t product) {
            1500;
 }
 
-/* Outputs of 4, 3 or 2 have 6, 5 or 4 points. */
+/* Outputs of 4, 3 or 2 have 6, 5 or 4 points. Weights are read while others are multiplied, but for some of those that
+ * come from far. */
 static int64_t winograd_cost(const qrt_conv2d_params *p, const layout *l, int32_t product) {
+    const int near = stays_near(p);
     int64_t points = (int64_t)(6 * l->columns - 4 + l->wide) * (6 * l->rows - 4 + l->high) * p->batch;
+    int64_t outputs = (int64_t)(4 * l->columns - 4 + l->wide) * (4 * l->rows - 4 + l->high) * p->batch;
     int64_t groups = ((int64_t)p->batch * l->rows + l->group - 1) / l->group, blocks = qrt_winograd_blocks(p);
-    int64_t tiles = (int64_t)p->batch * l->rows * l->columns, sets = (blocks + AT_ONCE - 1) / AT_ONCE;
-    int64_t multiply = points * product * 11 / 10,
-            read = groups * QRT_WINOGRAD_POINTS * line_cost(stays_near(p), product);
-    return (multiply > read ? multiply : read) * qrt_winograd_pairs(p) * blocks + tiles * blocks * 410 +
-           tiles * l->depth * 12 + groups * sets * QRT_WINOGRAD_POINTS * 77 + 650;
+    int64_t sets = (blocks + AT_ONCE - 1) / AT_ONCE;
+    int64_t multiply = points * product * 11 / 10, read = groups * QRT_WINOGRAD_POINTS * line_cost(near, product);
+    int64_t both = (multiply > read ? multiply : read) + (near ? 0 : QRT_WINOGRAD_POINTS);
+    return both * qrt_winograd_pairs(p) * blocks + (4 * points + 16 * outputs) * blocks + points * l->depth / 3 +
+           groups * sets * QRT_WINOGRAD_POINTS * 77 + 650;
 }
 
 /* By 5 % at least: a model is not exact. Tests define QRT_COSTS_NOTHING, to reach layers that it does not pay for. */
