@@ -70,20 +70,6 @@ def conv2d_cases() -> Iterator[Case]:
     for shape in ((1, 50, 3, 5), (1, 3, 50, 16), (2, 49, 1, 40), (1, 40, 41, 33)):
         yield case(f"conv2d {shape}", graphs.conv2d, shape, 9, WINDOWS["3x3 same"])
         yield case(f"conv2d {shape} stride 2", graphs.conv2d, shape, 20, WINDOWS["3x1 stride 2"])
-    # Windows that a set may compute by a transform: whole and cut tiles of outputs, and the largest numbers on the way.
-    for size, inside, outside in (
-        ((2, 2), 8, 9),
-        ((5, 3), 17, 31),
-        ((6, 51), 9, 16),
-        ((51, 2), 16, 17),
-        ((9, 9), 64, 40),
-        ((4, 4), 1024, 16),
-    ):
-        for name in ("3x3", "3x3 same", "asymmetric"):
-            window, shape = WINDOWS[name], (1, *size, inside)
-            if min(window.output_shape(shape, 1)) < 1:
-                continue
-            yield case(f"conv2d {name} {shape} to {outside}", graphs.conv2d, shape, outside, window)
     # Positions and channels that a set may compute in parts: rows, strips and blocks of each size.
     for shape, outside, name in (
         ((2, 7, 9, 300), 20, "1x1"),
@@ -552,6 +538,7 @@ DEVICE_CASES: tuple[Case, ...] = (
     *double_cases(),
     *wide_cases(),
     *conv2d_cases(),
+    *winograd_cases(),
     *dwconv2d_cases(),
     *linear_cases(),
     *requant_cases(),

@@ -29,6 +29,19 @@ def with_taps(rng: Rng, shape: Shape, taps: int) -> Graph:
 
 
 def winograd_cases() -> Iterator[Case]:
+    for size, inside, outside in (
+        ((2, 2), 8, 9),
+        ((5, 3), 17, 31),
+        ((6, 51), 9, 16),
+        ((51, 2), 16, 17),
+        ((9, 9), 64, 40),
+        ((4, 4), 1024, 16),
+    ):
+        for name, window in {"3x3": VALID, "3x3 same": SAME, "asymmetric": PADDINGS[2]}.items():
+            shape = (1, *size, inside)
+            if min(window.output_shape(shape, 1)) < 1:
+                continue
+            yield case(f"conv2d {name} {shape} to {outside}", graphs.conv2d, shape, outside, window)
     for shape, outside in (
         ((1, 8, 8, 64), 64),
         ((1, 14, 14, 64), 80),
@@ -38,9 +51,15 @@ def winograd_cases() -> Iterator[Case]:
         ((1, 5, 70, 64), 64),
         ((1, 16, 16, 49), 130),
         ((1, 11, 10, 128), 33),
+        # Few channels; a block, a register and a pair that are not full; more weights than stay near.
+        ((1, 8, 9, 19), 9),
+        ((1, 30, 41, 17), 16),
+        ((1, 7, 9, 121), 123),
     ):
         yield case(f"conv2d tiles {shape} to {outside}", graphs.conv2d, shape, outside, SAME)
         yield case(f"conv2d tiles valid {shape} to {outside}", graphs.conv2d, shape, outside, VALID)
+    for height, width in product((5, 6, 7, 8), (9, 10, 11, 12)):
+        yield case(f"conv2d tiles {height} by {width}", graphs.conv2d, (1, height, width, 24), 24, SAME)
     for weights, zero_point in product(("minimum", "maximum", "int4", "int4 minimum"), (-128, -3, 0, 127)):
         numbers = Numbers(x_zero_point=zero_point, rounding="SINGLE" if zero_point % 2 else "DOUBLE")
         name = f"conv2d tiles weights {weights} zero point {zero_point}"
@@ -48,6 +67,8 @@ def winograd_cases() -> Iterator[Case]:
     # The most that sums can hold, and one more.
     for taps in (2047, 2048):
         yield case(f"conv2d tiles {taps} weights of -128", with_taps, (1, 12, 12, 240), taps)
+    slow = Numbers(bias="edge", shift=55, y_zero_point=0)
+    yield case("conv2d tiles slow", graphs.conv2d, (1, 8, 8, 64), 41, SAME, numbers=slow)
     wide = Numbers(bias="int32", per_channel=False)
     yield case("conv2d tiles accumulators", graphs.accumulators, graphs.conv2d, (1, 8, 8, 64), 64, SAME, numbers=wide)
 

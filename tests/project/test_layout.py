@@ -31,6 +31,7 @@ LAW: dict[str, set[str]] = {
     "runtime/kernels/arm": {*KERNELS},
     "runtime/kernels/x86": {"runtime/kernels"},
     "runtime/kernels/x86/avx2": {*KERNELS, "runtime/kernels/x86"},
+    "runtime/kernels/x86/avxvnni": {*KERNELS, "runtime/kernels/x86", "runtime/kernels/x86/avx2"},
     "runtime/kernels/x86/avx512": {*KERNELS, "runtime/kernels/x86"},
     "runtime/kernels/x86/amx": {"runtime/kernels/x86", "runtime/kernels/x86/avx512"},
     "runtime/engine": {"schema", *KERNELS},

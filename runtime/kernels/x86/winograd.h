@@ -90,6 +90,14 @@ static inline int qrt_winograd_has_shape(const qrt_conv2d_params *p) {
            p->dilation_y == 1 && p->dilation_x == 1 && p->groups == 1;
 }
 
+/* Part of the L2 cache, in bytes. */
+#define QRT_WINOGRAD_NEAR (1 << 20)
+
+/* Whether weights stay in the L2 cache from run to run: those of all layers, transformed, are 8 times the file. */
+static inline int qrt_winograd_stays_near(const qrt_conv2d_params *p) {
+    return p->file_size > 0 && p->file_size <= QRT_WINOGRAD_NEAR / 8;
+}
+
 /* Whether no sum of codes times weights leaves [-2^25, 2^25). Weights of int4 are not read. */
 int qrt_winograd_is_exact(const qrt_conv2d_params *p);
 

@@ -1,9 +1,9 @@
 /* winograd.c: conv2d with a 3x3 window and stride 1 by Winograd's F(4x4, 3x3) with AVX2, see x86/winograd.h.
  *
  * A group is some rows of tiles. Its inputs are widened and transformed; then, for each block of 16 channels, its tiles
- * are multiplied at each point, and the sums are transformed to accumulators and requantized. Transformed weights are
- * packed if they are small. Large ones would be read from far away for each group, so they are packed as they are, and
- * a few channels at a time are transformed before they are multiplied.
+ * are multiplied at each point, and the sums are transformed to accumulators and requantized. Weights are transformed
+ * when they are packed if those of the network stay in the L2 cache. Otherwise 8 times the bytes would come from far
+ * away, so they are packed as they are, and a few channels at a time are transformed before they are multiplied.
  *
  * Tiles are stored so that those with a point are neighbours: first the column of last tiles if it has fewer points,
  * then whole tiles, then the row of last tiles if it has fewer points, and what is in both at the end.
@@ -26,9 +26,6 @@
 /* Limits: of scratch; of entries in a row of the output, so that sizes are no overflow. */
 #define MOST_SCRATCH (1 << 20)
 #define MOST_ENTRIES (1 << 19)
-
-/* Transformed weights beyond this come from far away between two runs, and then taps are faster. */
-#define MOST_TRANSFORMED (512 * 1024)
 
 /* Pairs whose weights are transformed together: the result is part of the L1 cache. */
 #define TAP_PAIRS 16
@@ -260,14 +257,19 @@ static int64_t direct_products(const qrt_conv2d_params *p) {
 
 static int32_t axis_points(axis a) { return axis_outputs(a) + 2 * a.tiles; }
 
-/* Whether Winograd's form takes less than a direct convolution, as far as can be foreseen. */
+/* Whether Winograd's form takes less than a direct convolution, as far as can be foreseen. Tests define
+ * QRT_COSTS_NOTHING, to reach layers that it does not pay for. */
 static int pays(const qrt_conv2d_params *p, const qrt_winograd_costs *costs, int32_t weights_cost) {
     const layout l = layout_of(p);
     int64_t blocks = qrt_winograd_blocks(p), weights = qrt_winograd_pairs(p) * blocks;
     int64_t points = (int64_t)axis_points(l.rows) * axis_points(l.columns);
     int64_t groups = (l.rows.tiles + l.rows_at_once - 1) / l.rows_at_once;
     int64_t of_point = costs->product * 2 * weights + costs->inputs * (l.channels / 16) + costs->sums * blocks;
-    return points * of_point + groups * weights * weights_cost + costs->run < direct_products(p) * costs->direct;
+    int64_t cost = points * of_point + groups * weights * weights_cost + costs->run;
+#ifdef QRT_COSTS_NOTHING
+    cost = 0;
+#endif
+    return cost < direct_products(p) * costs->direct;
 }
 
 static int fits(const qrt_conv2d_params *p) {
@@ -276,8 +278,7 @@ static int fits(const qrt_conv2d_params *p) {
 }
 
 int qrt_winograd_covers_avx2(const qrt_conv2d_params *p, const qrt_winograd_costs *costs) {
-    return fits(p) && qrt_winograd_size(p) <= MOST_TRANSFORMED && pays(p, costs, costs->transformed) &&
-           qrt_winograd_is_exact(p);
+    return fits(p) && qrt_winograd_stays_near(p) && pays(p, costs, costs->transformed) && qrt_winograd_is_exact(p);
 }
 
 int qrt_winograd_taps_covers_avx2(const qrt_conv2d_params *p, const qrt_winograd_costs *costs) {

@@ -58,7 +58,7 @@ static int winograd_taps_covers(const void *params) { return qrt_winograd_taps_c
 
 static int winograd_covers(const void *params) { return qrt_winograd_covers_avx2(params, &winograd_costs); }
 
-/* Large weights, transformed when they are used. */
+/* Weights that are transformed when they are used. */
 static const qrt_kernel winograd_taps = {.run = winograd_run,
                                          .packed_size = qrt_winograd_taps_packed_size_avx2,
                                          .pack = qrt_winograd_taps_pack_avx2,
@@ -66,7 +66,7 @@ static const qrt_kernel winograd_taps = {.run = winograd_run,
                                          .channel_unit = QRT_PRODUCT_UNIT,
                                          .covers = winograd_taps_covers,
                                          .otherwise = &conv2d};
-/* Small ones, transformed when they are packed. */
+/* Weights that stay near, transformed when they are packed. */
 static const qrt_kernel winograd = {.run = winograd_run,
                                     .packed_size = qrt_winograd_packed_size_avx2,
                                     .pack = qrt_winograd_pack_avx2,

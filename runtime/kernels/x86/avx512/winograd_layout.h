@@ -81,11 +81,6 @@ static layout layout_of(const qrt_conv2d_params *p) {
 /* The cost of a convolution is counted in vector operations, additions or the like, of which as many are done as a core
  * can. Numbers were fitted to the times of 150 layers on a Sapphire Rapids core; bench/winograd.py compares. */
 
-/* Whether weights stay in the L2 cache from run to run: those of all layers, transformed, are 8 times the file. */
-#define NEAR_SIZE (1 << 20)
-
-static int stays_near(const qrt_conv2d_params *p) { return p->file_size > 0 && p->file_size <= NEAR_SIZE / 8; }
-
 /* What a product costs. AMD's cores with VNNI add twice as many registers in a cycle as they multiply. */
 static int32_t product_cost(void) {
     uint32_t eax, ebx, ecx, edx;
@@ -99,7 +94,7 @@ static int32_t line_cost(int near, int32_t product) { return near ? 4 : product 
 static int64_t direct_cost(const qrt_conv2d_params *p, int32_t product) {
     int64_t positions = (int64_t)p->batch * p->out_height * p->out_width, blocks = qrt_winograd_blocks(p);
     int64_t products = positions * ((9 * (int64_t)p->in_channels + 3) / 4) * blocks;
-    int64_t lines = stays_near(p) ? 0 : 9 * (int64_t)p->in_channels * blocks / 4;
+    int64_t lines = qrt_winograd_stays_near(p) ? 0 : 9 * (int64_t)p->in_channels * blocks / 4;
     return products * product * 96 / 100 + positions * blocks * 6 + positions * p->in_channels * 2 / 5 + lines * 11 +
            1500;
 }
@@ -107,7 +102,7 @@ static int64_t direct_cost(const qrt_conv2d_params *p, int32_t product) {
 /* Outputs of 4, 3 or 2 have 6, 5 or 4 points. Weights are read while others are multiplied, but for some of those that
  * come from far. */
 static int64_t winograd_cost(const qrt_conv2d_params *p, const layout *l, int32_t product) {
-    const int near = stays_near(p);
+    const int near = qrt_winograd_stays_near(p);
     int64_t points = (int64_t)(6 * l->columns - 4 + l->wide) * (6 * l->rows - 4 + l->high) * p->batch;
     int64_t outputs = (int64_t)(4 * l->columns - 4 + l->wide) * (4 * l->rows - 4 + l->high) * p->batch;
     int64_t groups = ((int64_t)p->batch * l->rows + l->group - 1) / l->group, blocks = qrt_winograd_blocks(p);
