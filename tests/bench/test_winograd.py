@@ -125,3 +125,20 @@ def test_choice_agrees_with_measurements() -> None:
     chosen = {layer: layer.is_transformed() for layer, _ in measured()}
     assert [str(layer) for layer, ratio in measured() if chosen[layer] and ratio < 1 - MOST_LOSS] == []
     assert [str(layer) for layer, ratio in measured() if not chosen[layer] and ratio > WORTH] == []
+
+
+# The same for registers of 256 bits and images of this size with 64 channels, which are near.
+MEASURED_256: dict[str, dict[int, float]] = {
+    "avx2": {3: 1.67, 4: 2.13, 5: 1.55, 6: 2.16, 7: 2.25, 8: 3.05, 9: 2.24, 12: 3.10, 56: 2.99},
+    "avxvnni": {2: 0.51, 3: 0.70, 4: 0.77, 5: 0.69, 6: 0.85, 7: 1.12, 8: 1.28, 9: 1.02, 12: 1.37, 56: 1.45},
+}
+
+
+@pytest.mark.parametrize("kernels", MEASURED_256)
+def test_choice_with_half_registers(kernels: str) -> None:
+    if kernels not in qrt.kernel_sets():
+        pytest.skip(f"this machine has no {kernels}")
+    for size, ratio in MEASURED_256[kernels].items():
+        chosen = Layer(1, size, size, 64, 64).is_transformed(kernels)
+        assert not (chosen and ratio < 1 - MOST_LOSS), size
+        assert chosen or ratio <= WORTH, size
