@@ -62,19 +62,28 @@ static inline int32_t qrt_part_end(const qrt_conv2d_params *p) {
 
 /* Linear as a 1x1 convolution over one row. */
 static inline qrt_conv2d_params qrt_linear_as_conv2d(const qrt_linear_params *p) {
-    qrt_conv2d_params conv = {0};
-    conv.batch = conv.in_height = conv.out_height = conv.groups = 1;
-    conv.in_width = conv.out_width = p->rows;
-    conv.in_channels = p->in_features;
-    conv.out_channels = p->out_features;
-    conv.filter_height = conv.filter_width = conv.stride_y = conv.stride_x = conv.dilation_y = conv.dilation_x = 1;
-    conv.x_zero_point = p->x_zero_point;
-    conv.x_int16 = p->x_int16;
-    conv.weights = p->weights;
-    conv.requant = p->requant;
-    conv.packed = p->packed;
-    conv.part = p->part;
-    return conv;
+    return (qrt_conv2d_params){
+        .batch = 1,
+        .in_height = 1,
+        .in_width = p->rows,
+        .in_channels = p->in_features,
+        .out_height = 1,
+        .out_width = p->rows,
+        .out_channels = p->out_features,
+        .filter_height = 1,
+        .filter_width = 1,
+        .stride_y = 1,
+        .stride_x = 1,
+        .dilation_y = 1,
+        .dilation_x = 1,
+        .groups = 1,
+        .x_zero_point = p->x_zero_point,
+        .x_int16 = p->x_int16,
+        .weights = p->weights,
+        .requant = p->requant,
+        .packed = p->packed,
+        .part = p->part,
+    };
 }
 
 /* Linear as a convolution with one image row for each row, so that bands can be copied. */
