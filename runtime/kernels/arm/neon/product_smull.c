@@ -9,6 +9,9 @@
 /* Tiles of 16 sums at once: of as many positions and one block, or of one position and as many blocks. */
 #define TILES 2
 
+/* Bytes of the weights that four codes are multiplied by. */
+#define QUAD (4 * QRT_LANES)
+
 /* Sums of a tile: for each channel, of even and of odd pairs of weights. */
 typedef struct tile {
     int32x4_t of[8];
@@ -50,7 +53,7 @@ QRT_NEON_INLINE void multiply_pair(tile *sum, const int8x16_t *x, const int8x16_
         for (int n = 0; n < 8; n += 4) {
             const int8_t *from = weights + 8 * n;
             int8x16_t w0 = vld1q_s8(from), w1 = vld1q_s8(from + 16);
-            int8x16_t v0 = vld1q_s8(from + 64), v1 = vld1q_s8(from + 80);
+            int8x16_t v0 = vld1q_s8(from + QUAD), v1 = vld1q_s8(from + QUAD + 16);
             QRT_NEON_UNROLL
             for (int k = 0; k < positions; k++) {
                 add_pair(sum[i + k].of + n, x[k], next[k], w0, v0);
@@ -61,25 +64,26 @@ QRT_NEON_INLINE void multiply_pair(tile *sum, const int8x16_t *x, const int8x16_
     }
 }
 
+/* The next eight codes of each position. */
 #define LOAD_CODES                                                                                                     \
     QRT_NEON_UNROLL                                                                                                    \
-    for (int i = 0; i < positions; i++) codes[i] = vreinterpretq_s32_s8(vld1q_s8(from[i] + at))
+    for (int i = 0; i < positions; i++) {                                                                              \
+        codes[i] = vreinterpret_s32_s8(vld1_s8(from[i] + at));                                                         \
+        QRT_NEON_KEEP(codes[i]);                                                                                       \
+    }
 
-/* Four codes of each position, the lane of a register, in all its lanes. `lane` is a literal. */
+/* Four of them, a lane, in all lanes of a register. `lane` is a literal. */
 #define REPEAT(lane, all)                                                                                              \
     QRT_NEON_UNROLL                                                                                                    \
-    for (int i = 0; i < positions; i++) all[i] = vreinterpretq_s8_s32(vdupq_laneq_s32(codes[i], lane))
+    for (int i = 0; i < positions; i++) all[i] = vreinterpretq_s8_s32(vdupq_lane_s32(codes[i], lane))
 
-#define MULTIPLY_PAIR(lane)                                                                                            \
-    REPEAT(lane, all);                                                                                                 \
-    REPEAT(lane + 1, next);                                                                                            \
+#define MULTIPLY_PAIR                                                                                                  \
+    LOAD_CODES                                                                                                         \
+    REPEAT(0, all);                                                                                                    \
+    REPEAT(1, next);                                                                                                   \
     multiply_pair(sum, all, next, weights, block_size, positions, block_count);                                        \
-    weights += 128
-
-#define MULTIPLY_QUAD(lane)                                                                                            \
-    REPEAT(lane, all);                                                                                                 \
-    multiply_quad(sum, all, weights, block_size, positions, block_count);                                              \
-    weights += 64
+    at += 8;                                                                                                           \
+    weights += 2 * QUAD
 
 /* acc [tiles][16] of the positions at x, or of the first, and of the blocks. Both counts and `paired` are constants. */
 QRT_NEON_INLINE void multiply_tiles(const qrt_multiplication *m, const int8_t *const *x, qrt_blocks blocks,
@@ -88,10 +92,10 @@ QRT_NEON_INLINE void multiply_tiles(const qrt_multiplication *m, const int8_t *c
     const int8_t *weights = blocks.weights;
     const ptrdiff_t *run = m->runs, *end = run + m->product->runs;
     const ptrdiff_t block_size = qrt_product_block(m->product);
-    const int32_t steps = m->product->chunks / 4, rest = m->product->chunks % 4;
+    const int32_t chunks = m->product->chunks;
     tile sum[TILES];
     const int8_t *from[TILES];
-    int32x4_t codes[TILES];
+    int32x2_t codes[TILES];
     int8x16_t all[TILES], next[TILES];
     QRT_NEON_UNROLL
     for (int i = 0; i < positions; i++) from[i] = x[i];
@@ -102,31 +106,20 @@ QRT_NEON_INLINE void multiply_tiles(const qrt_multiplication *m, const int8_t *c
     }
     for (; run < end; run++) {
         ptrdiff_t at = *run;
-        for (int32_t step = steps; step > 0; step--, at += 16) {
-            LOAD_CODES;
-            if (paired) {
-                MULTIPLY_PAIR(0);
-                MULTIPLY_PAIR(2);
-            } else {
-                MULTIPLY_QUAD(0);
-                MULTIPLY_QUAD(1);
-                MULTIPLY_QUAD(2);
-                MULTIPLY_QUAD(3);
-            }
+        int32_t chunk = chunks;
+        for (; paired && chunk >= 4; chunk -= 4) {
+            MULTIPLY_PAIR;
+            MULTIPLY_PAIR;
         }
-        if (rest == 0) continue;
-        LOAD_CODES;
-        if (paired && rest > 1) {
-            MULTIPLY_PAIR(0);
-            if (rest == 2) continue;
-            MULTIPLY_QUAD(2);
-            continue;
+        if (paired && chunk >= 2) {
+            MULTIPLY_PAIR;
+            chunk -= 2;
         }
-        MULTIPLY_QUAD(0);
-        if (rest == 1) continue;
-        MULTIPLY_QUAD(1);
-        if (rest == 2) continue;
-        MULTIPLY_QUAD(2);
+        for (; chunk >= 1; chunk--, at += 4, weights += QUAD) {
+            LOAD_CODES
+            REPEAT(0, all);
+            multiply_quad(sum, all, weights, block_size, positions, block_count);
+        }
     }
     QRT_NEON_UNROLL
     for (int i = 0; i < tiles; i++) {
