@@ -59,10 +59,10 @@ def _cpu_name(fields: dict[str, str]) -> str:
     name = fields.get("model name") or platform.processor() or platform.machine()
     short = name.replace("(R)", "").replace("(TM)", "").split("@")[0]
     words = " ".join(short.split())
-    # Some machines hide the Xeon's name; family and model still identify it.
-    numbers = [fields.get(key) for key in ("cpu family", "model", "stepping")]
-    if all(numbers) and not any(c.isdigit() for c in words):
-        return f"{words}, family {numbers[0]} model {numbers[1]}"
+    # Some machines hide the Xeon's name; family and model still identify it. Linux has only numbers of an Arm core.
+    for kind, number in (("cpu family", "model"), ("CPU implementer", "CPU part")):
+        if kind in fields and number in fields and not any(c.isdigit() for c in words.replace("aarch64", "")):
+            return f"{words}, {kind.split()[1]} {fields[kind]} {number.split()[-1]} {fields[number]}"
     return words
 
 

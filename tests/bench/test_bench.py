@@ -26,6 +26,7 @@ from bench.classes import CLASSES, lower_classes, own_class
 from bench.contestants import Runner, runner_of_qrt
 from bench.edges import codes_of, given
 from bench.held import environment, preload
+from bench.machine import _cpu_name
 from bench.measure import Timing, interleaved, repeats_for, seconds_each
 from bench.networks import NAMES, PUBLISHED, Network, Unusable, from_file, from_recipe, plan
 from bench.peak import Peaks
@@ -355,6 +356,15 @@ def test_documents_have_the_marks() -> None:
     texts = {path: path.read_text(encoding="utf-8") for path in (README, DOCS)}
     assert all(mark(one.name).search(texts[DOCS]) for one in CLASSES)
     assert sum(bool(mark(one.name).search(texts[README])) for one in CLASSES) == 2
+
+
+def test_name_of_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = {"model name": "Intel(R) Xeon(R) Processor @ 2.10GHz", "cpu family": "6", "model": "143"}
+    assert _cpu_name(hidden) == "Intel Xeon Processor, family 6 model 143"
+    assert _cpu_name({**hidden, "model name": "AMD EPYC 9R14"}) == "AMD EPYC 9R14"
+    monkeypatch.setattr("bench.machine.platform.processor", lambda: "")
+    monkeypatch.setattr("bench.machine.platform.machine", lambda: "aarch64")
+    assert _cpu_name({"CPU implementer": "0x41", "CPU part": "0xd0c"}) == "aarch64, implementer 0x41 part 0xd0c"
 
 
 def test_classes_name_kernel_sets_and_own_is_one() -> None:
