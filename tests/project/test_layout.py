@@ -35,7 +35,10 @@ LAW: dict[str, set[str]] = {
     "runtime/kernels/x86/avx512": {*KERNELS, "runtime/kernels/x86"},
     "runtime/kernels/x86/amx": {"runtime/kernels/x86", "runtime/kernels/x86/avx512"},
     "runtime/engine": {"schema", *KERNELS},
-    "runtime/host": {"schema", "runtime/engine", *KERNELS, "runtime/kernels/x86", "runtime/kernels/arm"},
+    "runtime/host": {
+        *("schema", "runtime/engine", *KERNELS),
+        *("runtime/kernels/x86", "runtime/kernels/x86/avxvnni", "runtime/kernels/arm"),
+    },
     "runtime": {"schema", "runtime/engine", "runtime/host", "runtime/kernels"},
     # As a network flows: frontends -> passes -> integers -> plan -> backends; study looks at it.
     "compiler/errors.py": set(),
@@ -172,6 +175,7 @@ MORE_HEADERS = {
     "runtime/kernels/arm/mve/vectors.h": {"arm_mve.h"},
     "runtime/kernels/arm/neon/neon.h": {"arm_neon.h"},
     "runtime/kernels/x86/x86.h": {"immintrin.h"},
+    "runtime/kernels/x86/avx512/winograd_layout.h": {"cpuid.h"},
     "runtime/host/dispatch.c": {"cpuid.h", "sys/auxv.h", "sys/syscall.h", "sys/sysctl.h", "unistd.h"},
     "firmware/emulators/plugin.c": {"stdio.h", "stdlib.h"},
     "runtime/host/qrt_pool.c": {"pthread.h", "signal.h", "stdlib.h", "time.h"},
