@@ -89,7 +89,7 @@ static int32_t product_cost(void) {
 }
 
 /* 64 bytes of weights are read in the time of this many operations, from the L3 cache or the L2. */
-static int32_t line_cost(int near, int32_t product) { return near ? 4 : product == 2 ? 20 : 14; }
+static int32_t line_cost(int near, int32_t product) { return near ? 5 : product == 2 ? 20 : 14; }
 
 static int64_t direct_cost(const qrt_conv2d_params *p, int32_t product) {
     int64_t positions = (int64_t)p->batch * p->out_height * p->out_width, blocks = qrt_winograd_blocks(p);
