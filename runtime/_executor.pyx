@@ -127,8 +127,8 @@ def refusal(str name):
     """Why there is no kernel set `name` here: a sentence, empty when there is."""
     if name in SETS or name in ENCODINGS:
         return ""
-    if name in absent:
-        return f"no kernel set {name!r} here: {absent[name]}; this machine has {', '.join(SETS)}"
+    if name in ABSENT:
+        return f"no kernel set {name!r} here: {ABSENT[name]}; this machine has {', '.join(SETS)}"
     return f"unknown kernel set {name!r}; this machine has {', '.join(SETS)}"
 
 
