@@ -5,7 +5,7 @@
 #include "host/dispatch.h"
 #include "qrt_model.h"
 
-#define OPERATORS (sizeof names / sizeof *names)
+#define ROWS (sizeof names / sizeof *names)
 
 static const char *const names[] = {
 #define X(name) #name,
@@ -27,7 +27,7 @@ int main(void) {
     for (int32_t set = 0; set < QRT_SET_COUNT; set++) {
         if (qrt_set_missing(set) != NULL) continue;
         qrt_set_fill(set, &sets[set]);
-        for (int32_t row = 1; row <= (int32_t)OPERATORS; row++) {
+        for (int32_t row = 1; row <= (int32_t)ROWS; row++) {
             printf("%s %s %s\n", qrt_set_name(set), names[row - 1], owner(set, row));
         }
     }
