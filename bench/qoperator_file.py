@@ -19,7 +19,8 @@ def to_qoperator(recipe: Recipe, *, unsigned_weights: bool = False) -> bytes:
     file = File(signed=False)
     codes = {recipe.input.name: _turned(file, recipe.input.shape, "input", TO_NCHW)}
     for layer in recipe.layers:
-        codes[layer.output.name] = _computed(file, layer, [codes[v.name] for v in layer.inputs], unsigned_weights)
+        y = _computed(file, layer, [codes[v.name] for v in layer.inputs], unsigned_weights)
+        codes[layer.output.name] = _clamped(file, layer, y)
     file.node("Identity", [_turned(file, recipe.output.shape, codes[recipe.output.name], TO_NHWC)], "output")
     return file.content(recipe, TensorProto.UINT8, [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)])
 
@@ -49,6 +50,15 @@ def _computed(file: File, layer: Layer, inputs: list[str], unsigned_weights: boo
         case _:
             pooled = _own(file, "QLinearGlobalAveragePool", [*quantized, *output], channels_last=0)
             return file.node("Flatten", [pooled])
+
+
+def _clamped(file: File, layer: Layer, codes: str) -> str:
+    """The activation, where the ends of the codes do not clamp as it does."""
+    low = layer.output.zero_point if layer.activation else 0
+    high = min(round(6 / layer.output.scale) + low, 255) if layer.activation == "relu6" else 255
+    if (low, high) == (0, 255):
+        return codes
+    return file.node("Clip", [codes, file.constant(np.uint8(low)), file.constant(np.uint8(high))])
 
 
 def _own(file: File, kind: str, inputs: list[str], **attributes: Any) -> str:
