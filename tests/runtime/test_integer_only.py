@@ -35,6 +35,9 @@ FLOAT_INSTRUCTION = re.compile(
     re.VERBOSE,
 )
 
+# On 64-bit Arm. fmov moves bits, which compilers do with integers; bfi and its like are of bit fields.
+FLOAT_INSTRUCTION_ARM = re.compile(r"(?!fmov)f\w+|[su]cvtf\w*|bfdot|bfmmla|bfmlal\w|bfcvt\w*")
+
 FLOAT_MNEMONICS = "vfmadd231ps vmulpd cmpltps sqrtss vroundsd vaddph vcvtdq2ps tdpbf16ps fld"
 INTEGER_MNEMONICS = (
     "paddd pmaddwd pminsd vpmaxsd pxor movaps movsd vmovups xorps andnps shufps unpcklps push imul sar tdpbssd"
@@ -56,6 +59,8 @@ def setup_list(name: str) -> list[str]:
 
 # Loops that show the peak of a set's instructions are no kernels.
 KERNELS = [path for path in sorted((ROOT / "runtime/kernels").rglob("*.c")) if path.name != "peak.c"]
+# Elsewhere they compile to nothing.
+ARM = [path for path in KERNELS if "neon" in path.parts]
 
 
 def need(tool: str) -> str:
@@ -72,11 +77,12 @@ def compile_to(folder: Path, compiler: str, flags: list[str], source: Path) -> P
     return target
 
 
-def float_instructions(binary: Path, function: str = "") -> list[str]:
+def float_instructions(binary: Path, function: str = "", arm: bool = False) -> list[str]:
     """`function: instruction` for each that calculates with floats, in functions whose name begins with `function`."""
-    if platform.machine() not in ("x86_64", "AMD64"):
+    if not arm and platform.machine() not in ("x86_64", "AMD64"):
         pytest.skip("the list of floating-point instructions is that of x86-64")
-    command = [need("objdump"), "-d", "--no-show-raw-insn", str(binary)]
+    float_instruction = FLOAT_INSTRUCTION_ARM if arm else FLOAT_INSTRUCTION
+    command = [need("aarch64-linux-gnu-objdump" if arm else "objdump"), "-d", "--no-show-raw-insn", str(binary)]
     listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found, name, seen = [], "", 0
     for line in listing.splitlines():
@@ -84,17 +90,27 @@ def float_instructions(binary: Path, function: str = "") -> list[str]:
             name = label[1]
         elif (instruction := re.match(r"\s+[0-9a-f]+:\s+(\S+)", line)) and name.startswith(function):
             seen += 1
-            if FLOAT_INSTRUCTION.fullmatch(instruction[1]):
+            if float_instruction.fullmatch(instruction[1]):
                 found.append(f"{name}: {instruction[1]}")
     assert seen > 0, f"no code of {function or 'any function'} in {binary}"
     return found
 
 
+def named(path: Path) -> str:
+    return path.relative_to(ROOT / "runtime/kernels").as_posix()
+
+
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-@pytest.mark.parametrize("source", KERNELS, ids=lambda path: path.relative_to(ROOT / "runtime/kernels").as_posix())
+@pytest.mark.parametrize("source", [path for path in KERNELS if path not in ARM], ids=named)
 def test_kernels_have_no_float_instruction(source: Path, compiler: str, tmp_path: Path) -> None:
     binary = compile_to(tmp_path, compiler, setup_list("FLAGS"), source)
     assert float_instructions(binary) == []
+
+
+@pytest.mark.parametrize("source", ARM, ids=named)
+def test_kernels_of_arm_have_no_float_instruction(source: Path, tmp_path: Path) -> None:
+    binary = compile_to(tmp_path, "aarch64-linux-gnu-gcc", setup_list("FLAGS"), source)
+    assert float_instructions(binary, arm=True) == []
 
 
 def test_reference_kernels_have_no_float_instruction() -> None:
@@ -124,6 +140,21 @@ def test_floats_would_be_caught(body: str, caught: str, tmp_path: Path) -> None:
     source.write_text(body)
     found = float_instructions(compile_to(tmp_path, "gcc", setup_list("FLAGS"), source))
     assert any(instruction.startswith(f"f: {caught}") for instruction in found), found
+
+
+@pytest.mark.parametrize(
+    ("body", "caught"),
+    [
+        ("float f(float a, float b) { return a * b; }", "fmul"),
+        ("double f(int a) { return a; }", "scvtf"),
+        ("int f(float a) { return (int)a; }", "fcvtzs"),
+    ],
+)
+def test_floats_on_arm_would_be_caught(body: str, caught: str, tmp_path: Path) -> None:
+    source = tmp_path / "float.c"
+    source.write_text(body)
+    binary = compile_to(tmp_path, "aarch64-linux-gnu-gcc", setup_list("FLAGS"), source)
+    assert f"f: {caught}" in float_instructions(binary, arm=True)
 
 
 @pytest.mark.parametrize("mnemonic", FLOAT_MNEMONICS.split())

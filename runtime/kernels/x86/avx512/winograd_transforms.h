@@ -159,7 +159,7 @@ QRT_AVX512 QRT_INLINE void transform_sums(const int32_t *m, int32_t *acc, ptrdif
         output_axis(s[i], y, wide);
         QRT_UNROLL
         for (int x = 0; x < wide; x++) {
-            y[x] = _mm512_srai_epi32(_mm512_mullo_epi32(y[x], ninth), SCALE(high, i) + SCALE(wide, x));
+            y[x] = _mm512_srai_epi32(_mm512_mullo_epi32(y[x], ninth), (unsigned)(SCALE(high, i) + SCALE(wide, x)));
             _mm512_store_si512(acc + i * pitch + x * step, y[x]);
         }
     }
