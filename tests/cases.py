@@ -112,7 +112,7 @@ def transform_cases() -> Iterator[Case]:
         yield case(f"conv2d tiles {name}", graphs.conv2d, (1, 8, 8, 16), 19, WINDOWS["3x3 same"], numbers=numbers)
     for weights, x_zero_point in product(("minimum", "maximum", "int4"), (-128, 127)):
         numbers = Numbers(x_zero_point=x_zero_point, y_zero_point=0)
-        name = f"conv2d tiles weights {weights} zero point {x_zero_point}"
+        name = f"conv2d tiles of 224 channels, weights {weights} zero point {x_zero_point}"
         yield case(name, graphs.conv2d, (1, 8, 8, 224), 16, WINDOWS["3x3 same"], numbers=numbers, weights=weights)
 
 
