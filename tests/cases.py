@@ -133,6 +133,12 @@ def dwconv2d_cases() -> Iterator[Case]:
             yield case(
                 f"dwconv2d {name} {width} of {channels}", graphs.dwconv2d, (1, 8, width, channels), 1, WINDOWS[name]
             )
+    # Each of those positions is requantized with the numbers of its own channels.
+    slow = Numbers(bias="edge", shift=55, y_zero_point=0)
+    for channels, depth_multiplier, width in ((1, 2, 8), (1, 8, 6), (2, 2, 4), (4, 1, 4), (8, 1, 2), (8, 1, 12)):
+        name = f"dwconv2d slow {width} of {channels} times {depth_multiplier}"
+        shape = (2, 5, width, channels)
+        yield case(name, graphs.dwconv2d, shape, depth_multiplier, WINDOWS["3x3 same"], numbers=slow)
     # More positions, and more of them in a row, than are computed together.
     for shape in ((1, 50, 3, 8), (1, 3, 50, 24), (2, 49, 1, 40), (1, 60, 61, 33)):
         yield case(f"dwconv2d {shape}", graphs.dwconv2d, shape, 1, WINDOWS["3x3 same"])

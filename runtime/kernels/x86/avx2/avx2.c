@@ -70,7 +70,7 @@ QRT_AVX2 static void conv2d_run(const void *params, const int8_t *const *inputs,
     const qrt_band band = qrt_band_of(p, p->in_channels);
     int32_t *offset = scratch;
     int16_t *copy = (int16_t *)((uint8_t *)scratch + offsets_size(product));
-    const qrt_emitter e = {&p->requant, p->out_channels, product->form, QRT_ORDER_PLAIN};
+    const qrt_emitter e = {&p->requant, p->out_channels, p->out_channels, product->form, QRT_ORDER_PLAIN};
     ptrdiff_t position_size = (ptrdiff_t)p->out_channels * (p->requant.wide ? 4 : 1);
     const int8_t *image = inputs[0];
     set_offsets(p, product, &band, offset);
@@ -177,7 +177,7 @@ QRT_AVX2 static void linear_run(const void *params, const int8_t *const *inputs,
         conv2d_run(&conv, inputs, output, scratch);
         return;
     }
-    const qrt_emitter e = {&p->requant, p->out_features, product->form, QRT_ORDER_PLAIN};
+    const qrt_emitter e = {&p->requant, p->out_features, p->out_features, product->form, QRT_ORDER_PLAIN};
     const int8_t *x = inputs[0];
     for (int32_t row = 0; row < p->rows; row++, x += p->in_features) {
         memcpy(scratch, x, (size_t)p->in_features); /* may be read to a multiple of 4 */

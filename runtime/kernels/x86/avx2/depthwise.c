@@ -172,7 +172,7 @@ QRT_AVX2 static void dwconv2d_run(const void *params, const int8_t *const *input
     view.channels = f.p.out_channels;
     int32_t *offset = scratch;
     int16_t *copy = (int16_t *)((uint8_t *)scratch + offsets_size(d->pairs));
-    const qrt_emitter e = {&p->requant, f.p.out_channels, d->form, QRT_ORDER_UNPACKED};
+    const qrt_emitter e = {&p->requant, f.p.out_channels, f.channels, d->form, QRT_ORDER_UNPACKED};
     ptrdiff_t position_size = (ptrdiff_t)f.p.out_channels * (p->requant.wide ? 4 : 1);
     const int8_t *image = inputs[0];
     set_offsets(p, &band, offset);

@@ -29,6 +29,7 @@ static inline int32_t channel_of_lane(int32_t lane, int order) {
 typedef struct qrt_emitter {
     const qrt_requant *requant;
     ptrdiff_t stride; /* channels of the output */
+    int32_t channels; /* those that `requant` tells apart: channel i of the output is i % channels */
     int32_t form;     /* of lanes.h */
     int order;
 } qrt_emitter;
@@ -88,7 +89,7 @@ static inline void emit_scalar(const qrt_emitter *e, const int32_t *acc, int32_t
             if (e->requant->wide) {
                 memcpy(place.output + 4 * index, &sum, sizeof sum); /* the correction includes the bias */
             } else {
-                qrt_channel own = qrt_requant_channel(e->requant, place.channel + i);
+                qrt_channel own = qrt_requant_channel(e->requant, (place.channel + i) % e->channels);
                 place.output[index] = qrt_requantize(e->requant, own, sum);
             }
         }

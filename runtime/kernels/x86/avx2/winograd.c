@@ -227,7 +227,7 @@ void qrt_winograd_run_avx2(const qrt_conv2d_params *p, const int8_t *image, int8
                            qrt_winograd_multiply *multiply) {
     const layout l = layout_of(p);
     const qrt_winograd *head = p->packed;
-    const qrt_emitter e = {&p->requant, p->out_channels, head->form, QRT_ORDER_PLAIN};
+    const qrt_emitter e = {&p->requant, p->out_channels, p->out_channels, head->form, QRT_ORDER_PLAIN};
     ptrdiff_t position_size = (ptrdiff_t)p->out_channels * (p->requant.wide ? 4 : 1);
     for (int32_t n = 0; n < p->batch; n++, image += (ptrdiff_t)p->in_height * p->in_width * p->in_channels) {
         for (int32_t row = 0; row < l.rows.tiles; row += l.rows_at_once) {

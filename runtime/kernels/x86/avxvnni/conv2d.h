@@ -259,7 +259,7 @@ VNNI static void conv2d_run(const void *params, const int8_t *const *inputs, int
         return;
     }
     const image_band band = image_band_of(p);
-    const qrt_emitter e = {&p->requant, p->out_channels, product->form, QRT_ORDER_PLAIN};
+    const qrt_emitter e = {&p->requant, p->out_channels, p->out_channels, product->form, QRT_ORDER_PLAIN};
     ptrdiff_t *runs = scratch, row_size = (ptrdiff_t)p->out_width * p->out_channels * (p->requant.wide ? 4 : 1);
     const factors f = {runs, product->runs, product->chunks, 0, qrt_product_block(product)};
     uint8_t *copy = (uint8_t *)scratch + runs_size(product);
@@ -307,7 +307,7 @@ VNNI static void linear_run(const void *params, const int8_t *const *inputs, int
         return;
     }
     static const ptrdiff_t run = 0;
-    const qrt_emitter e = {&conv.requant, conv.out_channels, product->form, QRT_ORDER_PLAIN};
+    const qrt_emitter e = {&conv.requant, conv.out_channels, conv.out_channels, product->form, QRT_ORDER_PLAIN};
     const factors f = {&run, 1, product->chunks, 0, qrt_product_block(product)};
     const uint8_t *x[FEW_ROWS];
     for (int32_t row = 0; row < conv.out_width; row++) {
