@@ -32,7 +32,8 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from crc32 cimport qrt_crc32_quick
 from dispatch cimport (
-    QRT_ENCODING_COUNT, QRT_SET_COUNT, qrt_set_fill, qrt_set_missing, qrt_set_name, qrt_set_peak, qrt_set_speed
+    QRT_ENCODING_COUNT, QRT_SET_COUNT, qrt_peak, qrt_set_fill, qrt_set_missing, qrt_set_name, qrt_set_peak,
+    qrt_set_speed
 )
 from qrt_kernels cimport qrt_kernel_row, qrt_kernels
 from qrt_model cimport (
@@ -172,12 +173,14 @@ def peak(str name, int64_t rounds):
     """
     cdef int number
     cdef int64_t macs, start, end
+    cdef qrt_peak *loop
     if name not in numbers:
         return 0, 0
     number = numbers[name]
     with nogil:
+        loop = qrt_set_peak(number)
         start = nanoseconds()
-        macs = qrt_set_peak(number, rounds)
+        macs = loop(rounds)
         end = nanoseconds()
     return macs, end - start
 

@@ -176,7 +176,7 @@ typedef struct kernel_set {
     const char *name;
     const char *(*missing)(void);
     void (*fill)(qrt_kernels *kernels);
-    int64_t (*peak)(int64_t rounds);
+    qrt_peak *peak; /* NULL: the best encoding's */
     int32_t speed;
 } kernel_set;
 
@@ -203,12 +203,10 @@ static const char *missing_avxvnni(void) {
 
 static void fill_avxvnni(qrt_kernels *kernels) { best_encoding()->fill(kernels); }
 
-static int64_t peak_avxvnni(int64_t rounds) { return best_encoding()->peak(rounds); }
-
 static const kernel_set sets[QRT_SET_COUNT] = {
     {"portable", missing_nothing, qrt_kernels_portable, no_peak, 30000},
     {"avx2", missing_avx2, qrt_kernels_avx2, qrt_peak_avx2, 150000},
-    {"avxvnni", missing_avxvnni, fill_avxvnni, peak_avxvnni, 250000},
+    {"avxvnni", missing_avxvnni, fill_avxvnni, NULL, 250000},
     {"avx512vnni", missing_avx512vnni, qrt_kernels_avx512vnni, qrt_peak_avx512vnni, 400000},
     {"amx", missing_amx, qrt_kernels_amx, qrt_peak_amx, 500000},
     {"neon", missing_neon, qrt_kernels_neon, qrt_peak_neon, 60000},
@@ -227,6 +225,9 @@ const char *qrt_set_missing(int32_t set) { return numbered(set)->missing(); }
 
 void qrt_set_fill(int32_t set, qrt_kernels *kernels) { numbered(set)->fill(kernels); }
 
-int64_t qrt_set_peak(int32_t set, int64_t rounds) { return numbered(set)->peak(rounds); }
+qrt_peak *qrt_set_peak(int32_t set) {
+    const kernel_set *s = numbered(set);
+    return s->peak != NULL ? s->peak : best_encoding()->peak;
+}
 
 int32_t qrt_set_speed(int32_t set) { return numbered(set)->speed; }

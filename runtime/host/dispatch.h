@@ -23,9 +23,12 @@ const char *qrt_set_missing(int32_t set);
 /* Fills the table of a supported set. */
 void qrt_set_fill(int32_t set, qrt_kernels *kernels);
 
-/* Runs `rounds` rounds of the fastest multiply-accumulates of a supported set, on registers only, and returns the
- * number of multiply-accumulates; 0 for a set without instructions of its own. */
-int64_t qrt_set_peak(int32_t set, int64_t rounds);
+/* Runs `rounds` rounds of a set's fastest multiply-accumulates, on registers only, and returns the number of
+ * multiply-accumulates; 0 for a set without instructions of its own. */
+typedef int64_t qrt_peak(int64_t rounds);
+
+/* Of a supported set. To be asked before the time is taken: a hypervisor can make CPUID take longer than the rounds. */
+qrt_peak *qrt_set_peak(int32_t set);
 
 /* Multiplications per microsecond in a large layer, roughly; measured on a server of 2023. Decides which operators
  * are worth splitting among threads. */

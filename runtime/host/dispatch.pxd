@@ -11,5 +11,6 @@ cdef extern from "host/dispatch.h" nogil:
     const char *qrt_set_name(int32_t set)
     const char *qrt_set_missing(int32_t set)
     void qrt_set_fill(int32_t set, qrt_kernels *kernels)
-    int64_t qrt_set_peak(int32_t set, int64_t rounds)
+    ctypedef int64_t qrt_peak(int64_t rounds) noexcept
+    qrt_peak *qrt_set_peak(int32_t set)
     int32_t qrt_set_speed(int32_t set)
