@@ -35,7 +35,8 @@ def list_kernels(as_json: bool) -> None:
         print_json(document)
         return
     out = console()
-    states = {name: f"the default, {reason}" if name == default else "here" for name in qrt.kernel_sets()}
+    named = default.split("-")[0]  # an encoding is named after its set
+    states = {name: f"the default, {reason}" if name == named else "here" for name in qrt.kernel_sets()}
     states |= {name: f"absent: {why}" for name, why in absent.items()}
     show(out, facts(states.items()))
     heading(out, "Kernel used for each operator")

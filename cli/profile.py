@@ -308,7 +308,7 @@ def measure(
             runs += [time_run(model, sample, layout) for _ in range(count)]
             progress.done(start + count)
     peaks.append(qrt.measure_peak(model.kernels, model.threads))
-    owners = qrt.kernel_table()[model.kernels]
+    owners = qrt.kernel_table()[model.kernels.split("-")[0]]  # an encoding is named after its set
     seconds_of = np.concatenate(times)
     sizes = [operator_size(contents, op) for op in contents.operators]
     shares = [max(threads, 1) for threads in model.operator_threads]

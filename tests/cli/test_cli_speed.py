@@ -133,6 +133,15 @@ Operators, slowest first
 
 
 @pytest.mark.usefixtures("clock")
+def test_profile_takes_an_encoding_of_a_set(cli: Cli, pets: Path) -> None:
+    for name in _executor.ENCODINGS:
+        document = json.loads(cli("profile", "pets.qfb", "--kernels", name, "--repeats", "2", "--json").stdout)
+        assert document["kernels"] == name
+        assert {op["kernels"] for op in document["operators"]} <= {name, *qrt.kernel_sets()}
+        assert "avxvnni     the default, named by QRT_KERNELS\n" in cli("kernels", QRT_KERNELS=name).stdout
+
+
+@pytest.mark.usefixtures("clock")
 def test_profile_shows_operators_in_order(cli: Cli, pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profile, "time_run", lambda *args: 9e-6)
     monkeypatch.setattr(qrt, "measure_peak", lambda kernels, threads: None)
