@@ -308,15 +308,14 @@ def measure(
             runs += [time_run(model, sample, layout) for _ in range(count)]
             progress.done(start + count)
     peaks.append(qrt.measure_peak(model.kernels, model.threads))
-    owners = qrt.kernel_table()[model.kernels.split("-")[0]]  # an encoding is named after its set
     seconds_of = np.concatenate(times)
     sizes = [operator_size(contents, op) for op in contents.operators]
     shares = [max(threads, 1) for threads in model.operator_threads]
     blocks = [block_of(size // share) for size, share in zip(sizes, shares, strict=True)]
     read_rates = {block: qrt.measure_reads(block) for block in set(blocks)}
     timings = []
-    for i, (op, threads) in enumerate(zip(contents.operators, model.operator_threads, strict=True)):
-        owner = model.kernels if owners[op.kind] == "own" else owners[op.kind]
+    operators = zip(contents.operators, model.operator_threads, model.operator_kernels, strict=True)
+    for i, (op, threads, owner) in enumerate(operators):
         column, read_rate = seconds_of[:, i], read_rates[blocks[i]] * shares[i]
         seconds, fastest = (float(np.median(column)), float(column.min())) if threads else (None, None)
         timings.append(Timing(op, sizes[i], read_rate, owner, threads, seconds, fastest))

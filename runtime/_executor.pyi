@@ -24,6 +24,7 @@ class Program:
     header: tuple[str, str, int, int, int]
     prepared_size: int
     operator_count: int
+    operator_sets: tuple[str, ...]
     inputs: list[dict[str, Any]]
     outputs: list[dict[str, Any]]
     def __init__(self, source: bytes | str | os.PathLike[str], kernels: str, max_packed: int | None = None) -> None: ...

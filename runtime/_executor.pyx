@@ -35,7 +35,7 @@ from dispatch cimport (
     QRT_ENCODING_COUNT, QRT_SET_COUNT, qrt_peak, qrt_set_fill, qrt_set_missing, qrt_set_name, qrt_set_peak,
     qrt_set_speed
 )
-from qrt_kernels cimport qrt_kernel_row, qrt_kernels
+from qrt_kernels cimport qrt_kernel, qrt_kernel_row, qrt_kernels
 from qrt_model cimport (
     QRT_DOUBLE,
     QRT_ERR_NOT_QFB,
@@ -69,8 +69,9 @@ from qrt_model cimport (
 )
 from qrt_pool cimport qrt_pool, qrt_pool_end, qrt_pool_init, qrt_pool_parts, qrt_pool_run, qrt_pool_size
 from qrt_prepare cimport (
-    qrt_program,
     qrt_packed_limit,
+    qrt_prepared,
+    qrt_program,
     qrt_program_init,
     qrt_program_size,
     qrt_step,
@@ -283,6 +284,26 @@ cdef class Program:
     @property
     def operator_count(self):
         return self.model.operator_count
+
+    @property
+    def operator_sets(self):
+        """For each operator the set whose kernel runs it, which a limit of memory may have made a slower one."""
+        if self.kernels == "reference":
+            return ("reference",) * self.model.operator_count
+        return tuple([self._owner(index) for index in range(self.model.operator_count)])
+
+    cdef str _owner(self, uint32_t index):
+        cdef const qrt_prepared *prepared = &self.program.operators[index]
+        cdef const qrt_kernel *kernel
+        for name in SETS[1:]:
+            kernel = qrt_kernel_row(find_kernels(name), prepared.row)
+            while kernel != NULL:
+                if kernel.run == prepared.kernel.run:
+                    return name
+                kernel = kernel.otherwise
+            if name == self.kernels:
+                break
+        return self.kernels
 
     cdef list _inputs(self):
         cdef qrt_edge edge

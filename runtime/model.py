@@ -99,6 +99,14 @@ class Model:
         return tuple(counts)
 
     @property
+    def operator_kernels(self) -> tuple[str, ...]:
+        """The kernel set whose kernel runs each operator, in the order of the file.
+
+        A set takes slower sets' kernels for what it has none of its own for, and where `max_packed` leaves no memory.
+        """
+        return self._program.operator_sets
+
+    @property
     def test_vectors(self) -> list[TestVector]:
         """Embedded inputs and outputs for checking results; often empty."""
         return [TestVector(*vector) for vector in self._program.test_vectors()]

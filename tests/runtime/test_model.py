@@ -524,6 +524,9 @@ def test_packed_weights_stay_within_their_limit(kernels: str, monkeypatch: pytes
     for limit in (0, 1000, packed // 2, max(packed - 1, 0), packed):
         assert _executor.Program(content, kernels, limit).prepared_size <= tables + limit
         assert np.array_equal(qrt.load(content, kernels=kernels, max_packed=limit).run(x), whole.run(x))
+    assert whole.operator_kernels == (kernels,)
+    slowest = "reference" if kernels == "reference" else "portable"
+    assert qrt.load(content, kernels=kernels, max_packed=0).operator_kernels == (slowest,)
     monkeypatch.setenv("QRT_MAX_PACKED", "a lot")
     with pytest.raises(ValueError, match="QRT_MAX_PACKED: expected a number of bytes"):
         qrt.load(content, kernels=kernels)
