@@ -129,8 +129,8 @@ def refusal(str name):
     """Why there is no kernel set `name` here: a sentence, empty when there is."""
     if name in SETS or name in ENCODINGS:
         return ""
-    if name in ABSENT:
-        return f"no kernel set {name!r} here: {ABSENT[name]}; this machine has {', '.join(SETS)}"
+    if name in absent or name in ABSENT:
+        return f"no kernel set {name!r} here: {ABSENT.get(name) or absent[name]}; this machine has {', '.join(SETS)}"
     return f"unknown kernel set {name!r}; this machine has {', '.join(SETS)}"
 
 

@@ -218,7 +218,7 @@ def declarations(schema: Schema, header: str) -> str:
     lines = [
         f"# qrt_kernels.h for Cython. Written {OPENING} that header, which says what the fields mean.",
         "",
-        "from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t",
+        "from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t",
         "",
         'cdef extern from "qrt_kernels.h" nogil:',
         "    enum:",

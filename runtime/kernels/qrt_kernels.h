@@ -53,9 +53,9 @@ typedef struct qrt_conv2d_params {
     int32_t pad_top, pad_left;
     int32_t groups;
     int32_t x_zero_point;
-    int32_t x_int16; /* 1: the input is int16 */
+    int16_t x_int16; /* 1: the input is int16 */
+    int16_t int4;    /* 1: weights are int4, two in a byte, see qrt_int4.h; not of transpose_conv2d */
     const int8_t *weights;
-    int32_t int4; /* 1: weights are int4, two in a byte, see qrt_int4.h; not of transpose_conv2d */
     qrt_requant requant;
     const void *packed; /* what the set's pack() wrote; NULL when the set has none */
     qrt_part part;      /* what run() computes */
@@ -65,9 +65,9 @@ typedef struct qrt_conv2d_params {
 typedef struct qrt_linear_params {
     int32_t rows, in_features, out_features;
     int32_t x_zero_point;
-    int32_t x_int16;
+    int16_t x_int16;
+    int16_t int4;          /* as in qrt_conv2d_params */
     const int8_t *weights; /* [out_features, in_features] */
-    int32_t int4;          /* as in qrt_conv2d_params */
     qrt_requant requant;
     const void *packed;
     qrt_part part;

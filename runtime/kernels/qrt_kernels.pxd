@@ -1,6 +1,6 @@
 # qrt_kernels.h for Cython. Written by schema/generate.py (make generate) from that header, which says what the fields mean.
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "qrt_kernels.h" nogil:
     enum:
@@ -32,19 +32,20 @@ cdef extern from "qrt_kernels.h" nogil:
         int32_t pad_top, pad_left
         int32_t groups
         int32_t x_zero_point
-        int32_t x_int16
+        int16_t x_int16
+        int16_t int4
         const int8_t *weights
-        int32_t int4
         qrt_requant requant
         const void *packed
         qrt_part part
+        uint32_t file_size
 
     ctypedef struct qrt_linear_params:
         int32_t rows, in_features, out_features
         int32_t x_zero_point
-        int32_t x_int16
+        int16_t x_int16
+        int16_t int4
         const int8_t *weights
-        int32_t int4
         qrt_requant requant
         const void *packed
         qrt_part part
