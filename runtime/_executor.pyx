@@ -203,16 +203,7 @@ cdef class Program:
 
     cdef str _owner(self, uint32_t index):
         cdef const qrt_prepared *prepared = &self.program.operators[index]
-        cdef const qrt_kernel *kernel
-        for name in SETS[1:]:
-            kernel = qrt_kernel_row(find_kernels(name), prepared.row)
-            while kernel != NULL:
-                if kernel.run == prepared.kernel.run:
-                    return name
-                kernel = kernel.otherwise
-            if name == self.kernels:
-                break
-        return self.kernels
+        return owner_of(prepared.kernel, prepared.row, self.kernels)
 
     cdef list _inputs(self):
         cdef qrt_edge edge

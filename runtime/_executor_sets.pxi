@@ -23,8 +23,8 @@ def refusal(str name):
     """Why there is no kernel set `name` here: a sentence, empty when there is."""
     if name in SETS or name in ENCODINGS:
         return ""
-    if name in absent or name in ABSENT:
-        return f"no kernel set {name!r} here: {ABSENT.get(name) or absent[name]}; this machine has {', '.join(SETS)}"
+    if reason := ABSENT.get(name) or absent.get(name):
+        return f"no kernel set {name!r} here: {reason}; this machine has {', '.join(SETS)}"
     return f"unknown kernel set {name!r}; this machine has {', '.join(SETS)}"
 
 
@@ -40,19 +40,26 @@ cdef const qrt_kernels *find_kernels(str name) except NULL:
     return &tables[number]
 
 
+cdef str owner_of(const qrt_kernel *kernel, int32_t row, str name):
+    """The first set that runs this function for a row, of those up to the set `name` that takes it."""
+    cdef const qrt_kernel *other
+    for other_name in SETS[1:]:
+        other = qrt_kernel_row(find_kernels(other_name), row)
+        while other != NULL:
+            if other.run == kernel.run:
+                return other_name
+            other = other.otherwise
+        if other_name == name:
+            break
+    return name
+
+
 def kernel_owners(str name):
     """For each operator, the set whose function the kernel set `name` runs: dict of str to str."""
     cdef const qrt_kernels *kernels = find_kernels(name)
-    cdef const qrt_kernels *other
-    owners = dict.fromkeys(OPERATORS, name)
     if name == "reference":
-        return owners
-    for other_name in reversed(SETS[1:SETS.index(name)]):
-        other = find_kernels(other_name)
-        for number, op in enumerate(OPERATORS, start=1):
-            if qrt_kernel_row(kernels, number).run == qrt_kernel_row(other, number).run:
-                owners[op] = other_name
-    return owners
+        return dict.fromkeys(OPERATORS, name)
+    return {op: owner_of(qrt_kernel_row(kernels, row), row, name) for row, op in enumerate(OPERATORS, start=1)}
 
 
 cdef int64_t nanoseconds() noexcept nogil:

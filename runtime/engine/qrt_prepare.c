@@ -60,20 +60,20 @@ typedef struct budget {
     size_t needed; /* by operators not yet prepared, each with the last kernel along `otherwise`, if that runs any */
 } budget;
 
-static size_t least_memory(const qrt_model *model, const qrt_kernels *kernels, uint32_t index) {
-    qrt_node node;
-    qrt_params params;
-    qrt_node_read(model, index, &node);
-    fillers[node.row]->fill(&node, &params, NULL);
-    const qrt_kernel *kernel = qrt_kernel_row(kernels, node.row);
+static size_t least_memory(const qrt_node *node, const qrt_kernels *kernels, const qrt_params *params) {
+    const qrt_kernel *kernel = qrt_kernel_row(kernels, node->row);
     while (kernel->otherwise != NULL) kernel = kernel->otherwise;
-    return kernel->covers == NULL ? kernel_memory(&node, kernel, &params) : 0;
+    return kernel->covers == NULL ? kernel_memory(node, kernel, params) : 0;
 }
 
 static budget budget_of(const qrt_model *model, const qrt_kernels *kernels, uint64_t packed_limit) {
     budget b = {at_most(packed_limit), 0};
     for (uint32_t i = 0; i < model->operator_count; i++) {
-        size_t least = least_memory(model, kernels, i);
+        qrt_node node;
+        qrt_params params;
+        qrt_node_read(model, i, &node);
+        fillers[node.row]->fill(&node, &params, NULL);
+        size_t least = least_memory(&node, kernels, &params);
         b.needed = least > SIZE_MAX - b.needed ? SIZE_MAX : b.needed + least;
     }
     return b;
@@ -99,7 +99,7 @@ static size_t prepare_within(const qrt_model *model, const qrt_kernels *kernels,
     qrt_node node;
     qrt_node_read(model, index, &node);
     prepare_portable(&node, runs, prepared);
-    size_t least = least_memory(model, kernels, index);
+    size_t least = least_memory(&node, kernels, &prepared->params);
     b->needed -= least < b->needed ? least : b->needed;
     const qrt_kernel *kernel = kernel_within(&node, kernels, &prepared->params, b);
     if (kernel == NULL) return 0;

@@ -2,6 +2,7 @@
 #include "arm/neon/requant.h"
 #include "arm/neon/rows.h"
 #include "portable/portable.h"
+#include "portable/rectangle.h"
 
 #ifdef QRT_NEON
 
@@ -9,20 +10,6 @@
 
 /* Number of codes with a sum that fits int16. */
 #define SUM16 255
-
-/* A rectangle of positions of an image. */
-typedef struct rectangle {
-    const int8_t *x; /* first channel of the first position */
-    int32_t rows, columns;
-    ptrdiff_t row_size; /* from one row to the next */
-    ptrdiff_t channels; /* from one position to the next */
-} rectangle;
-
-static rectangle window_at(const qrt_pool2d_params *p, const int8_t *image, int32_t out_y, int32_t out_x) {
-    qrt_pool_window window = qrt_pool_window_at(p, image, out_y, out_x);
-    rectangle r = {window.x, window.rows, window.columns, (ptrdiff_t)p->in_width * p->channels, p->channels};
-    return r;
-}
 
 /* From `start`, `count` channels, beginning with `channel`. A constant `count` of 16 needs no test in the loop. */
 QRT_NEON_INLINE sums sum_channels(const rectangle *r, int32_t channel, int32_t count, int32x4_t start) {

@@ -1,4 +1,5 @@
 /* pools.c: average_pool2d, max_pool2d and mean with AVX2, 16 channels at a time. */
+#include "portable/rectangle.h"
 #include "x86/avx2/avx2.h"
 #include "x86/avx2/requant.h"
 
@@ -8,20 +9,6 @@
 
 /* Number of codes with a sum that fits int16. */
 #define SUM16 255
-
-/* A rectangle of positions of an image. */
-typedef struct rectangle {
-    const int8_t *x; /* first channel of the first position */
-    int32_t rows, columns;
-    ptrdiff_t row_size; /* from one row to the next */
-    ptrdiff_t channels; /* from one position to the next */
-} rectangle;
-
-static rectangle window_at(const qrt_pool2d_params *p, const int8_t *image, int32_t out_y, int32_t out_x) {
-    qrt_pool_window window = qrt_pool_window_at(p, image, out_y, out_x);
-    rectangle r = {window.x, window.rows, window.columns, (ptrdiff_t)p->in_width * p->channels, p->channels};
-    return r;
-}
 
 /* Sums of the first 8 and of the last 8 channels. */
 typedef struct sums {
