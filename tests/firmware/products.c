@@ -144,7 +144,7 @@ static uint32_t conv2d_differs(void) {
                            .dilation_x = 1,
                            .groups = 1,
                            .x_zero_point = between(-128, 127),
-                           .int4 = once_in(2)};
+                           .int4 = (int16_t)once_in(2)};
     if (p.int4 && once_in(2)) p.out_channels += 24; /* as many as weights stay int4 for */
     p.out_height = padded(&p.in_height, &p.pad_top, p.filter_height, p.stride_y);
     p.out_width = padded(&p.in_width, &p.pad_left, p.filter_width, p.stride_x);
@@ -180,7 +180,7 @@ static uint32_t dwconv2d_differs(void) {
                            .dilation_y = dilation,
                            .dilation_x = dilation,
                            .x_zero_point = between(-128, 127),
-                           .int4 = once_in(4)};
+                           .int4 = (int16_t)once_in(4)};
     if (once_in(9)) p.in_width = between(130, 150); /* rows for which scratch has not room at once */
     p.groups = p.in_channels;
     p.out_channels = p.in_channels * (p.in_channels == 1 ? between(1, 20) : p.in_channels < 20 && once_in(9) ? 3 : 1);
@@ -207,7 +207,7 @@ static uint32_t linear_differs(void) {
                            .in_features = once_in(9) ? between(500, 700) : between(1, 150),
                            .out_features = between(1, 40),
                            .x_zero_point = between(-128, 127),
-                           .int4 = once_in(2)};
+                           .int4 = (int16_t)once_in(2)};
     int8_t *weights = weights_of(p.in_features * p.out_features, p.int4);
     int8_t *x = codes(p.rows * p.in_features, -128);
     p.weights = weights;
