@@ -47,6 +47,7 @@ from qrt_model cimport (
     QRT_IN_OUTPUT,
     QRT_IN_TENSOR,
     QRT_IN_TEST_VECTOR,
+    QRT_IN_BAND,
     QRT_MAX_RANK,
     QRT_OK,
     QRT_OPERATOR_KIND_END,
@@ -104,6 +105,7 @@ cdef dict PLACES = {
     QRT_IN_INPUT: "in model input",
     QRT_IN_OUTPUT: "in model output",
     QRT_IN_TEST_VECTOR: "in test vector",
+    QRT_IN_BAND: "in band",
 }
 
 include "_executor_sets.pxi"

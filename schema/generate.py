@@ -83,9 +83,10 @@ def fields(schema: Schema) -> str:
 
 
 def _struct(schema: Schema, name: str) -> tuple[int, int]:
-    """Size and alignment of a struct, whose members need no padding between them."""
-    sizes = [SIZES[field.type] for field in schema.structs[name]]
-    return sum(sizes), max(sizes)
+    """Size and alignment of a struct, whose members need no padding between them, but perhaps behind the last."""
+    sizes = [1 if field.type in schema.enums else SIZES[field.type] for field in schema.structs[name]]
+    alignment = max(sizes)
+    return -(-sum(sizes) // alignment) * alignment, alignment
 
 
 def _description(schema: Schema, field: Field | None) -> str:
@@ -97,6 +98,9 @@ def _description(schema: Schema, field: Field | None) -> str:
         return "TEXT"
     if "force_align" in field.attributes:
         return f"CODES({required})"
+    if field.element in schema.structs:
+        size, alignment = _struct(schema, field.element)
+        return f"STRUCTURES({size}, {alignment}, {required})"
     if field.element:
         return f"VECTOR({SIZES.get(field.element, 4)}, {required})"
     if field.type in schema.structs:

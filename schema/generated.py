@@ -91,6 +91,11 @@ class Options(object):
     LeakyRelu = 35
 
 
+class Slide(object):
+    LEFT = 0
+    RIGHT = 1
+
+
 class Lifetime(object):
     __slots__ = ['_tab']
 
@@ -2960,6 +2965,120 @@ def TestVectorAddContinues(builder, continues): builder.PrependBoolSlot(2, conti
 def TestVectorEnd(builder): return builder.EndObject()
 
 
+class Pace(object):
+    __slots__ = ['_tab']
+
+    @classmethod
+    def SizeOf(cls):
+        return 20
+
+    # Pace
+    def Init(self, buf, pos):
+        self._tab = flatbuffers.table.Table(buf, pos)
+
+    # Pace
+    def Lead(self): return self._tab.Get(flatbuffers.number_types.Int32Flags, self._tab.Pos + flatbuffers.number_types.UOffsetTFlags.py_type(0))
+    # Pace
+    def Capacity(self): return self._tab.Get(flatbuffers.number_types.Int32Flags, self._tab.Pos + flatbuffers.number_types.UOffsetTFlags.py_type(4))
+    # Pace
+    def Kept(self): return self._tab.Get(flatbuffers.number_types.Int32Flags, self._tab.Pos + flatbuffers.number_types.UOffsetTFlags.py_type(8))
+    # Pace
+    def Rows(self): return self._tab.Get(flatbuffers.number_types.Uint16Flags, self._tab.Pos + flatbuffers.number_types.UOffsetTFlags.py_type(12))
+    # Pace
+    def Per(self): return self._tab.Get(flatbuffers.number_types.Uint16Flags, self._tab.Pos + flatbuffers.number_types.UOffsetTFlags.py_type(14))
+    # Pace
+    def Slide(self): return self._tab.Get(flatbuffers.number_types.Uint8Flags, self._tab.Pos + flatbuffers.number_types.UOffsetTFlags.py_type(16))
+
+def CreatePace(builder, lead, capacity, kept, rows, per, slide):
+    builder.Prep(4, 20)
+    builder.Pad(3)
+    builder.PrependUint8(slide)
+    builder.PrependUint16(per)
+    builder.PrependUint16(rows)
+    builder.PrependInt32(kept)
+    builder.PrependInt32(capacity)
+    builder.PrependInt32(lead)
+    return builder.Offset()
+
+
+class Band(object):
+    __slots__ = ['_tab']
+
+    @classmethod
+    def GetRootAs(cls, buf, offset=0):
+        n = flatbuffers.encode.Get(flatbuffers.packer.uoffset, buf, offset)
+        x = Band()
+        x.Init(buf, n + offset)
+        return x
+
+    @classmethod
+    def GetRootAsBand(cls, buf, offset=0):
+        """This method is deprecated. Please switch to GetRootAs."""
+        return cls.GetRootAs(buf, offset)
+    @classmethod
+    def BandBufferHasIdentifier(cls, buf, offset, size_prefixed=False):
+        return flatbuffers.util.BufferHasIdentifier(buf, offset, b"\x51\x52\x54\x31", size_prefixed=size_prefixed)
+
+    # Band
+    def Init(self, buf, pos):
+        self._tab = flatbuffers.table.Table(buf, pos)
+
+    # Band
+    def First(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(4))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint32Flags, o + self._tab.Pos)
+        return 0
+
+    # Band
+    def Turns(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(6))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint32Flags, o + self._tab.Pos)
+        return 0
+
+    # Band
+    def Paces(self, j):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(8))
+        if o != 0:
+            x = self._tab.Vector(o)
+            x += flatbuffers.number_types.UOffsetTFlags.py_type(j) * 20
+            obj = Pace()
+            obj.Init(self._tab.Bytes, x)
+            return obj
+        return None
+
+    # Band
+    def PacesLength(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(8))
+        if o != 0:
+            return self._tab.VectorLen(o)
+        return 0
+
+    # Band
+    def PacesIsNone(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(8))
+        return o == 0
+
+    # Band
+    def Feed(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(10))
+        if o != 0:
+            x = o + self._tab.Pos
+            obj = Pace()
+            obj.Init(self._tab.Bytes, x)
+            return obj
+        return None
+
+def BandStart(builder): builder.StartObject(4)
+def BandAddFirst(builder, first): builder.PrependUint32Slot(0, first, 0)
+def BandAddTurns(builder, turns): builder.PrependUint32Slot(1, turns, 0)
+def BandAddPaces(builder, paces): builder.PrependUOffsetTRelativeSlot(2, flatbuffers.number_types.UOffsetTFlags.py_type(paces), 0)
+def BandStartPacesVector(builder, numElems): return builder.StartVector(20, numElems, 4)
+def BandAddFeed(builder, feed): builder.PrependStructSlot(3, flatbuffers.number_types.UOffsetTFlags.py_type(feed), 0)
+def BandEnd(builder): return builder.EndObject()
+
+
 class Model(object):
     __slots__ = ['_tab']
 
@@ -3147,7 +3266,31 @@ class Model(object):
             return self._tab.Get(flatbuffers.number_types.Uint32Flags, o + self._tab.Pos)
         return 0
 
-def ModelStart(builder): builder.StartObject(11)
+    # Model
+    def Bands(self, j):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(26))
+        if o != 0:
+            x = self._tab.Vector(o)
+            x += flatbuffers.number_types.UOffsetTFlags.py_type(j) * 4
+            x = self._tab.Indirect(x)
+            obj = Band()
+            obj.Init(self._tab.Bytes, x)
+            return obj
+        return None
+
+    # Model
+    def BandsLength(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(26))
+        if o != 0:
+            return self._tab.VectorLen(o)
+        return 0
+
+    # Model
+    def BandsIsNone(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(26))
+        return o == 0
+
+def ModelStart(builder): builder.StartObject(12)
 def ModelAddFormatVersion(builder, formatVersion): builder.PrependUint16Slot(0, formatVersion, 0)
 def ModelAddSeal(builder, seal): builder.PrependStructSlot(1, flatbuffers.number_types.UOffsetTFlags.py_type(seal), 0)
 def ModelAddProducer(builder, producer): builder.PrependUOffsetTRelativeSlot(2, flatbuffers.number_types.UOffsetTFlags.py_type(producer), 0)
@@ -3164,6 +3307,8 @@ def ModelAddArenaSize(builder, arenaSize): builder.PrependUint32Slot(8, arenaSiz
 def ModelAddTestVectors(builder, testVectors): builder.PrependUOffsetTRelativeSlot(9, flatbuffers.number_types.UOffsetTFlags.py_type(testVectors), 0)
 def ModelStartTestVectorsVector(builder, numElems): return builder.StartVector(4, numElems, 4)
 def ModelAddStateSize(builder, stateSize): builder.PrependUint32Slot(10, stateSize, 0)
+def ModelAddBands(builder, bands): builder.PrependUOffsetTRelativeSlot(11, flatbuffers.number_types.UOffsetTFlags.py_type(bands), 0)
+def ModelStartBandsVector(builder, numElems): return builder.StartVector(4, numElems, 4)
 def ModelEnd(builder): return builder.EndObject()
 
 

@@ -1,7 +1,8 @@
 /* qrt_check.h: how the validator's parts report a broken rule.
  *
  * Internal to the reader. The parts run in this order, and each relies on the ones before it:
- * qrt_structure.c (V1 to V12), qrt_graph.c (V13 to V27 and V68), qrt_operators*.c (V28 on).
+ * qrt_structure.c (V1 to V12), qrt_graph.c (V13 to V26, V68 and V81), qrt_operators*.c (V28 on), qrt_turns.c (V82 to
+ * V87), qrt_overlaps.c (V27).
  */
 #ifndef QRT_CHECK_H
 #define QRT_CHECK_H
@@ -17,6 +18,7 @@ typedef struct qrt_check {
     uint64_t budget;     /* bytes that may still be referenced (V12) */
     uint64_t references; /* inputs of operators and codes of test vectors so far (V12) */
     uint64_t edges;      /* bytes of names, labels and scales so far (V12) */
+    uint64_t walked;     /* turns of bands, and rows that lie over others, so far (V84) */
 } qrt_check;
 
 /* Where the model's vectors lie (qrt_decode.c); the structure must hold. */
@@ -37,6 +39,8 @@ void qrt_read_operands(const qrt_model *model, uint32_t index, qrt_operands *ope
 int32_t qrt_check_structure(qrt_check *check);
 int32_t qrt_check_graph(qrt_check *check);
 int32_t qrt_check_operators(qrt_check *check);
+int32_t qrt_check_turns(qrt_check *check);
+int32_t qrt_check_overlaps(qrt_check *check);
 
 static inline void qrt_check_at(qrt_check *check, int32_t place, uint32_t index) {
     check->place = place;

@@ -89,6 +89,9 @@ void qrt_read_model(qrt_model *model) {
     vector = qrt_vector_field(bytes, root, MODEL_TEST_VECTORS);
     model->test_vectors = vector.first;
     model->test_vector_count = vector.count;
+    vector = qrt_vector_field(bytes, root, MODEL_BANDS);
+    model->bands = vector.first;
+    model->band_count = vector.count;
 }
 
 void qrt_model_tensor(const qrt_model *model, uint32_t index, qrt_tensor *tensor) {

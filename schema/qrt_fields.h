@@ -207,6 +207,12 @@ enum {
     TEST_VECTOR_CONTINUES,
 };
 enum {
+    BAND_FIRST,
+    BAND_TURNS,
+    BAND_PACES,
+    BAND_FEED,
+};
+enum {
     MODEL_FORMAT_VERSION,
     MODEL_SEAL,
     MODEL_PRODUCER,
@@ -218,6 +224,7 @@ enum {
     MODEL_ARENA_SIZE,
     MODEL_TEST_VECTORS,
     MODEL_STATE_SIZE,
+    MODEL_BANDS,
 };
 
 #endif

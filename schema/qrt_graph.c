@@ -1,8 +1,9 @@
-/* qrt_graph.c: proves what holds between tensors, edges and operators (V13 to V27): sizes, places in the
- * arena, who writes and who reads what, and when.
+/* qrt_graph.c: proves what holds between tensors, edges and operators (V13 to V26): sizes, who writes and who
+ * reads what, and when.
  */
 #include "qrt_check.h"
 #include "qrt_read.h"
+#include "qrt_turns.h"
 
 /* Whatever the size of a file, what its edges refer to may have this many bytes (V12). */
 #define EDGES_FLOOR ((uint64_t)1 << 20)
@@ -48,7 +49,6 @@ static int32_t check_tensor(qrt_check *check, uint32_t index) {
     }
     uint64_t end = tensor.arena_offset + qrt_tensor_bytes(&tensor);
     RULE(16, tensor.arena_offset % QRT_ALIGNMENT == 0);
-    RULE(16, end <= check->model->arena_size);
     RULE(70, tensor.dtype != QRT_INT4);
     return check_state(check, &tensor, end);
 }
@@ -280,85 +280,13 @@ static int32_t check_lifetime(qrt_check *check, uint32_t index) {
     return QRT_OK;
 }
 
-/* SPEC.md, "In place": whether the operator that writes `output` may do so over `input`. */
-static int in_place(const qrt_model *model, const qrt_tensor *input, const qrt_tensor *output) {
-    qrt_operands op;
-    if (input->last != output->first) return 0;
-    if (input->arena_offset != output->arena_offset || input->size != output->size) return 0;
-    if (input->dtype != output->dtype) return 0;
-    qrt_read_operands(model, output->first - 1, &op);
-    return qrt_operator_facts[op.kind].in_place;
-}
-
-/* SPEC.md, "Over a dying input", for output row `row` of image `n`: it ends before what is still read begins. */
-static int row_is_safe(const qrt_operator *op, const qrt_tensor *x, const qrt_tensor *y, int64_t n, int64_t row) {
-    int64_t first = row * op->window.stride_y - op->window.pad_top;
-    int64_t last = x->shape[1] - 1;
-    first = first < 0 ? 0 : first > last ? last : first;
-    int64_t written = (n * y->shape[1] + row + 1) * y->shape[2] * y->shape[3];
-    int64_t read = (n * x->shape[1] + first) * x->shape[2] * x->shape[3];
-    return (int64_t)y->arena_offset + written <= (int64_t)x->arena_offset + read;
-}
-
-/* Whether the operator that writes `y` may do so partly over `x`. What row_is_safe() compares is linear in the row
- * between the places where `first` stops being clamped, and linear in the image: the ends of these ranges tell all. */
-static int may_overlap(const qrt_model *model, const qrt_tensor *x, const qrt_tensor *y) {
-    qrt_operator op;
-    qrt_tensor input;
-    if (x->last != y->first) return 0;
-    qrt_model_operator(model, y->first - 1, &op);
-    if (x->dtype != QRT_INT8 || y->dtype != QRT_INT8) return 0;
-    int sliding = qrt_operator_facts[op.kind].over_input && (op.kind != QRT_CONV2D || op.groups == 1);
-    if (!op.overlap || !sliding || op.window.stride_y < 1 || x->rank != 4 || y->rank != 4) return 0;
-    if (x->shape[0] != y->shape[0]) return 0;
-    /* Whether x is the first input: of two inputs, which live at the same time, only one lies there. */
-    qrt_model_tensor(model, op.inputs[0], &input);
-    if (input.data != NULL || input.arena_offset != x->arena_offset) return 0;
-    int64_t end = y->shape[1] - 1;
-    int64_t clamped = op.window.pad_top / op.window.stride_y;
-    int64_t cut = (x->shape[1] - 1 + op.window.pad_top) / op.window.stride_y;
-    int64_t rows[] = {0, clamped, clamped + 1, cut, cut + 1, end};
-    for (uint32_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        int64_t row = rows[i] > end ? end : rows[i];
-        if (!row_is_safe(&op, x, y, 0, row) || !row_is_safe(&op, x, y, x->shape[0] - 1, row)) return 0;
-    }
-    return 1;
-}
-
-/* Whether tensor `index` lives when `a` does: of most pairs that is all there is to know. */
-static int lives_with(const qrt_model *model, uint32_t index, const qrt_tensor *a) {
-    uint32_t table = qrt_follow(model->bytes, model->tensors + 4 * index);
-    uint32_t lifetime = qrt_field(model->bytes, table, TENSOR_LIFETIME);
-    if (lifetime == 0) return qrt_field(model->bytes, table, TENSOR_INITIAL) != 0;
-    return a->first <= qrt_read_u16(model->bytes, lifetime + 2) && qrt_read_u16(model->bytes, lifetime) <= a->last;
-}
-
-/* V27 for a tensor and all before it. */
-static int32_t check_overlap(qrt_check *check, uint32_t index) {
-    const qrt_model *model = check->model;
-    qrt_tensor a, b;
-    qrt_check_at(check, QRT_IN_TENSOR, index);
-    qrt_model_tensor(model, index, &a);
-    if (a.data != NULL) return QRT_OK;
-    for (uint32_t i = 0; i < index; i++) {
-        if (!lives_with(model, i, &a)) continue;
-        qrt_model_tensor(model, i, &b);
-        uint64_t a_end = a.arena_offset + qrt_tensor_bytes(&a);
-        uint64_t b_end = b.arena_offset + qrt_tensor_bytes(&b);
-        if (a.arena_offset >= b_end || b.arena_offset >= a_end) continue;
-        RULE(27, in_place(model, &a, &b) || in_place(model, &b, &a) || may_overlap(model, &a, &b) ||
-                     may_overlap(model, &b, &a));
-    }
-    return QRT_OK;
-}
-
 int32_t qrt_check_graph(qrt_check *check) {
     const qrt_model *model = check->model;
+    TRY(qrt_check_bands(check));
     for (uint32_t i = 0; i < model->tensor_count; i++) TRY(check_tensor(check, i));
     TRY(check_edges(check));
     for (uint32_t i = 0; i < model->test_vector_count; i++) TRY(check_test_vector(check, i));
     for (uint32_t i = 0; i < model->operator_count; i++) TRY(check_operands(check, i));
     for (uint32_t i = 0; i < model->tensor_count; i++) TRY(check_lifetime(check, i));
-    for (uint32_t i = 0; i < model->tensor_count; i++) TRY(check_overlap(check, i));
     return QRT_OK;
 }

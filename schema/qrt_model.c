@@ -6,7 +6,7 @@
 #include "qrt_check.h"
 
 int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_checksum *crc32, qrt_problem *problem) {
-    qrt_check check = {model, problem, crc32, QRT_IN_FILE, 0, 0, 0, 0};
+    qrt_check check = {model, problem, crc32, QRT_IN_FILE, 0, 0, 0, 0, 0};
     memset(model, 0, sizeof *model);
     memset(problem, 0, sizeof *problem);
     if ((uintptr_t)bytes % QRT_ALIGNMENT != 0) return QRT_ERR_ALIGNMENT;
@@ -18,7 +18,9 @@ int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_che
     if (error != QRT_OK) return error;
     qrt_read_model(model);
     error = qrt_check_graph(&check);
-    return error != QRT_OK ? error : qrt_check_operators(&check);
+    if (error == QRT_OK) error = qrt_check_operators(&check);
+    if (error == QRT_OK) error = qrt_check_turns(&check);
+    return error != QRT_OK ? error : qrt_check_overlaps(&check);
 }
 
 const char *qrt_rule_text(int32_t rule) {

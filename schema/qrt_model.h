@@ -75,7 +75,8 @@ enum qrt_place {
     QRT_IN_OPERATOR,
     QRT_IN_INPUT,
     QRT_IN_OUTPUT,
-    QRT_IN_TEST_VECTOR
+    QRT_IN_TEST_VECTOR,
+    QRT_IN_BAND
 };
 
 /* The first broken rule and where. */
@@ -102,10 +103,11 @@ typedef struct qrt_model {
     uint32_t input_count;
     uint32_t output_count;
     uint32_t test_vector_count;
+    uint32_t band_count;
     qrt_text producer;
     qrt_text name;
     /* Byte positions of the offset vectors' first elements, for the functions below. */
-    uint32_t tensors, operators, inputs, outputs, test_vectors;
+    uint32_t tensors, operators, inputs, outputs, test_vectors, bands;
 } qrt_model;
 
 typedef struct qrt_tensor {

@@ -40,6 +40,7 @@ cdef extern from "qrt_model.h" nogil:
         QRT_IN_INPUT
         QRT_IN_OUTPUT
         QRT_IN_TEST_VECTOR
+        QRT_IN_BAND
 
     ctypedef struct qrt_problem:
         int32_t rule, place
@@ -55,7 +56,7 @@ cdef extern from "qrt_model.h" nogil:
         uint32_t format_version
         uint32_t arena_size
         uint32_t state_size
-        uint32_t tensor_count, operator_count, input_count, output_count, test_vector_count
+        uint32_t tensor_count, operator_count, input_count, output_count, test_vector_count, band_count
         qrt_text producer
         qrt_text name
 

@@ -20,7 +20,7 @@ X(12, "All texts, codes of test vectors and weights, counted as often as they ar
 X(13, "A tensor has rank 1 to 6, each length is at least 1, and their product is below 2^31.")
 X(14, "A scale is finite and not negative.")
 X(15, "A tensor has exactly one of data, a lifetime and initial; data has as many bytes as the elements take.")
-X(16, "An arena tensor's arena_offset is a multiple of 16, and all of its elements lie below arena_size.")
+X(16, "An arena tensor's arena_offset is a multiple of 16, and all of its memory lies below arena_size.")
 X(17, "An input or output of the model is an arena tensor.")
 X(18, "No tensor is an input of the model twice.")
 X(19, "An input of the model has no labels; an output has none, or one for each entry of its last axis.")
@@ -36,7 +36,8 @@ X(25, "An operator reads only constants, states other than its output, inputs of
 X(26, "lifetime.last is the number of operators plus 1 for an output of the model; else the index of the last "
   "operator that reads the tensor plus 1; else, when nobody reads it, lifetime.first.")
 X(27, "Arena tensors whose lifetimes intersect, and a state's is everything, have no byte in common, unless one is "
-  "written in place of the other or over it.")
+  "written in place of the other or over it, or their lifetimes intersect only in a band and no byte belongs to "
+  "both in the same turn at the same operator.")
 X(28, "conv2d: x, weights and y have rank 4; groups is at least 1 and divides in_channels and out_channels; weights "
   "are [out_channels, filter_height, filter_width, in_channels / groups].")
 X(29, "dwconv2d: x, weights and y have rank 4; out_channels is a multiple of in_channels; weights are [1, "
@@ -149,3 +150,23 @@ X(79, "leaky_relu: x and y are int16; multiplier is not negative and negative_mu
   "for negative_shift, are at most 2^31 - 65536.")
 X(80, "softmax of int16: the form is TFLITE, exponential is empty, y is int16 with zero_point 0, multiplier is not "
   "negative, shift at most 62, 65535 * 2^left at most 2^31 - 65536, and the last axis has at most 65536 entries.")
+X(81, "A band has 1 pace or more, one for each of its operators; these are operators of the file and lie behind those"
+  " of the band before it. At most one band has feed.")
+X(82, "An operator of a band is a conv2d, dwconv2d, pool, elementwise operator, requantize_sum, resize2d whose rows "
+  "never decrease, concat along axis 2 or 3, pad of axes 2 and 3 alone, or global average. Its output, the inputs"
+  " that are not constant, of which there are some, and what is fed have rank 4 and batch 1. It has no overlap "
+  "and no states.")
+X(83, "A pace has rows and per of at least 1; H * per is below 2^31, and all H rows are made in the band's last turn."
+  " capacity is at least 1 and at most the output's rows, of a global average 1; kept is not negative and at most"
+  " capacity; where capacity is all rows kept is too; where kept is capacity slide is LEFT.")
+X(84, "The work of proving bands is at most 16 times the file's bytes plus 2^20. It is: the number of tensors that "
+  "come before, for each arena tensor of a file with bands; for each tensor that a band makes its turns times its"
+  " readers in it plus 1; whenever readers of a tensor are looked for, the inputs of the band's operators; and "
+  "for each row of a tensor that lies over rows of another, these and 1.")
+X(85, "In every turn of a band, the rows that an operator needs of an input that the band makes are made, by then, in"
+  " this turn or before.")
+X(86, "In every turn of a band, of a tensor that it makes and that is not whole, made(t) less the low behind the turn"
+  " before is at most capacity, and made(t) less the low behind this turn at most kept.")
+X(87, "What is read behind its band, or is an output of the model, has a capacity of all its rows, and what nobody "
+  "reads in its band too. A global average is not read in its band. Each tensor has at most 8 readers in a band. "
+  "What is fed is read in its band and nowhere else.")

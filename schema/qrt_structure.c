@@ -158,6 +158,8 @@ static int32_t check_tensor(qrt_check *check, uint32_t position) {
     return check_table(check, position, &qrt_tensor_table);
 }
 
+static int32_t check_band(qrt_check *check, uint32_t position) { return check_table(check, position, &qrt_band_table); }
+
 /* Every table of one of the model's vectors of tables. */
 static int32_t check_tables(qrt_check *check, uint32_t number, int32_t place,
                             int32_t (*check_one)(qrt_check *, uint32_t)) {
@@ -220,5 +222,6 @@ int32_t qrt_check_structure(qrt_check *check) {
     TRY(check_tables(check, MODEL_OPERATORS, QRT_IN_OPERATOR, check_operator));
     TRY(check_tables(check, MODEL_INPUTS, QRT_IN_INPUT, check_edge));
     TRY(check_tables(check, MODEL_OUTPUTS, QRT_IN_OUTPUT, check_edge));
-    return check_tables(check, MODEL_TEST_VECTORS, QRT_IN_TEST_VECTOR, check_test_vector);
+    TRY(check_tables(check, MODEL_TEST_VECTORS, QRT_IN_TEST_VECTOR, check_test_vector));
+    return check_tables(check, MODEL_BANDS, QRT_IN_BAND, check_band);
 }

@@ -207,6 +207,12 @@ static const qrt_field_type test_vector_fields[] = {
     [TEST_VECTOR_OUTPUTS] = VECTOR(4, 1),
     [TEST_VECTOR_CONTINUES] = ENUMERATION(1),
 };
+static const qrt_field_type band_fields[] = {
+    [BAND_FIRST] = SCALAR(4),
+    [BAND_TURNS] = SCALAR(4),
+    [BAND_PACES] = STRUCTURES(20, 4, 1),
+    [BAND_FEED] = STRUCTURE(20, 4, 0),
+};
 static const qrt_field_type model_fields[] = {
     [MODEL_FORMAT_VERSION] = SCALAR(2),
     [MODEL_SEAL] = STRUCTURE(8, 4, 1),
@@ -219,6 +225,7 @@ static const qrt_field_type model_fields[] = {
     [MODEL_ARENA_SIZE] = SCALAR(4),
     [MODEL_TEST_VECTORS] = VECTOR(4, 0),
     [MODEL_STATE_SIZE] = SCALAR(4),
+    [MODEL_BANDS] = VECTOR(4, 0),
 };
 
 const qrt_table_type qrt_tensor_table = FIELDS(tensor_fields);
@@ -227,6 +234,7 @@ const qrt_table_type qrt_operator_table = FIELDS(operator_fields);
 const qrt_table_type qrt_edge_table = FIELDS(edge_fields);
 const qrt_table_type qrt_codes_table = FIELDS(codes_fields);
 const qrt_table_type qrt_test_vector_table = FIELDS(test_vector_fields);
+const qrt_table_type qrt_band_table = FIELDS(band_fields);
 const qrt_table_type qrt_model_table = FIELDS(model_fields);
 
 const qrt_table_type qrt_option_tables[QRT_OPERATOR_KIND_END] = {

@@ -22,6 +22,7 @@ typedef struct qrt_field_type {
 #define ENUMERATION(maximum) {IN_PLACE, 1, 1, 0, maximum}
 #define STRUCTURE(size, alignment, required) {IN_PLACE, size, alignment, required, 255}
 #define VECTOR(size, required) {IN_VECTOR, size, (size) > 4 ? (size) : 4, required, 255}
+#define STRUCTURES(size, alignment, required) {IN_VECTOR, size, alignment, required, 255}
 #define CODES(required) {IN_VECTOR, 1, QRT_ALIGNMENT, required, 255}
 #define TEXT {IN_TEXT, 1, 4, 0, 255}
 #define TABLE {IN_TABLE, 4, 4, 1, 255}
@@ -36,7 +37,7 @@ typedef struct qrt_table_type {
 #define FIELD(number) ((number) + 1)
 
 extern const qrt_table_type qrt_tensor_table, qrt_requant_table, qrt_operator_table, qrt_edge_table, qrt_codes_table;
-extern const qrt_table_type qrt_test_vector_table, qrt_model_table;
+extern const qrt_table_type qrt_test_vector_table, qrt_band_table, qrt_model_table;
 /* The tables of operators' options, by enum qrt_operator_kind. */
 extern const qrt_table_type qrt_option_tables[QRT_OPERATOR_KIND_END];
 

@@ -13,6 +13,7 @@ from itertools import product
 import numpy as np
 
 from qrt.compiler.ir import Graph, Op, Tensor
+from qrt.compiler.plan.bands import Band
 from qrt.schema.operators import OPERATORS
 
 ALIGNMENT = 16
@@ -55,6 +56,8 @@ class Plan:
         Operators whose output lies partly over their first input.
     scratch : dict of Op to int
         Byte position of the scratch memory of each operator that was said to need some, a multiple of 16.
+    bands : tuple of Band
+        Runs of operators that take turns, in the order of operators.
     """
 
     offsets: dict[Tensor, int]
@@ -64,6 +67,7 @@ class Plan:
     overlaps: frozenset[Op] = frozenset()
     scratch: Mapping[Op, int] = field(default_factory=dict)
     state_size: int = 0
+    bands: tuple[Band, ...] = ()
 
 
 def overlap_in_time(a: Block, b: Block) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from qrt.compiler.integers.channels import Requant
 from qrt.compiler.integers.int4 import unpacked_int4
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
+from qrt.compiler.plan.bands import Band, Pace
 from qrt.schema import generated as fb
 from qrt.schema.operators import BY_NUMBER, RANGE, SCHEMA, Field, Operator, camel_case
 
@@ -151,3 +152,23 @@ def read(content: bytes) -> Graph:
     graph.inputs = [_edge(model.Inputs(i), tensors) for i in range(model.InputsLength())]
     graph.outputs = [_edge(model.Outputs(i), tensors) for i in range(model.OutputsLength())]
     return graph
+
+
+def _pace(source: Any) -> Pace:
+    right = source.Slide() == fb.Slide.RIGHT
+    return Pace(source.Rows(), source.Per(), source.Lead(), source.Capacity(), source.Kept(), right)
+
+
+def read_bands(content: bytes) -> tuple[Band, ...]:
+    """The bands of a .qfb file, in order."""
+    model = fb.Model.GetRootAs(content, 0)
+    bands = [model.Bands(i) for i in range(model.BandsLength())]
+    return tuple(
+        Band(
+            band.First(),
+            band.Turns(),
+            tuple(_pace(band.Paces(i)) for i in range(band.PacesLength())),
+            _pace(band.Feed()) if band.Feed() is not None else None,
+        )
+        for band in bands
+    )

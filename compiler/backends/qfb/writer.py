@@ -18,6 +18,7 @@ import numpy as np
 from qrt.compiler.integers.channels import Requant
 from qrt.compiler.integers.int4 import packed_int4
 from qrt.compiler.ir import Edge, Graph, Op, Tensor
+from qrt.compiler.plan.bands import Band, Pace
 from qrt.compiler.plan.memory import Plan
 from qrt.schema import generated as fb
 from qrt.schema.operators import OPERATORS, RANGE, SCHEMA, Field, camel_case
@@ -244,6 +245,26 @@ def seal(content: bytearray) -> bytes:
     return bytes(content)
 
 
+def _pace(b: flatbuffers.Builder, pace: Pace) -> int:
+    slide = fb.Slide.RIGHT if pace.right else fb.Slide.LEFT
+    return fb.CreatePace(b, pace.lead, pace.capacity, pace.kept, pace.rows, pace.per, slide)
+
+
+def _band(w: _Writer, band: Band) -> int:
+    b = w.builder
+    fb.BandStartPacesVector(b, len(band.paces))
+    for pace in reversed(band.paces):
+        _pace(b, pace)
+    paces = b.EndVector()
+    fb.BandStart(b)
+    fb.BandAddFirst(b, band.first)
+    fb.BandAddTurns(b, band.turns)
+    fb.BandAddPaces(b, paces)
+    if band.feed is not None:
+        fb.BandAddFeed(b, _pace(b, band.feed))
+    return fb.BandEnd(b)
+
+
 def _stripped(graph: Graph, plan: Plan) -> tuple[Graph, Plan]:
     """The same network and plan without names that only people read."""
     kept = {edge.tensor for edge in (*graph.inputs, *graph.outputs)}
@@ -287,6 +308,7 @@ def write(graph: Graph, plan: Plan, *, test_vectors: Sequence[TestVector] = (), 
     inputs = w.offsets([_edge(w, edge, index) for edge in graph.inputs])
     outputs = w.offsets([_edge(w, edge, index) for edge in graph.outputs])
     vectors = w.offsets([_test_vector(w, vector) for vector in test_vectors]) if test_vectors else None
+    bands = w.offsets([_band(w, band) for band in plan.bands]) if plan.bands else None
     made_by = w.text(producer())
     name = w.text(graph.name) if graph.name else None
     fb.ModelStart(b)
@@ -303,5 +325,7 @@ def write(graph: Graph, plan: Plan, *, test_vectors: Sequence[TestVector] = (), 
     fb.ModelAddStateSize(b, plan.state_size)
     if vectors is not None:
         fb.ModelAddTestVectors(b, vectors)
+    if bands is not None:
+        fb.ModelAddBands(b, bands)
     b.Finish(fb.ModelEnd(b), file_identifier=b"QRT1")
     return seal(bytearray(b.Output()))
