@@ -82,10 +82,10 @@ typedef struct piece {
 typedef struct tenant {
     const qrt_band *band;
     uint64_t offset, room; /* bytes, which lie in the arena */
-    uint32_t row; /* bytes */
-    int64_t position;           /* of whoever makes it; -1: nobody in this band */
-    int64_t last;               /* of its last reader */
-    int32_t height;             /* of it if made here; of a global average, of what that adds up */
+    uint32_t row;          /* bytes */
+    int64_t position;      /* of whoever makes it; -1: nobody in this band */
+    int64_t last;          /* of its last reader */
+    int32_t height;        /* of it if made here; of a global average, of what that adds up */
     uint32_t pieces;
     int is_buffer; /* it holds some of its rows: what it keeps from turn to turn, and the rest */
     int sums;      /* a global average's */
