@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from qrt.compiler.backends.qfb import writer
 from qrt.compiler.ir import Graph
-from qrt.compiler.plan.memory import aligned, plan
+from qrt.compiler.plan.layout import aligned
+from qrt.compiler.plan.memory import plan
 
 sizes = st.integers(1, 4)
 windows = st.builds(

@@ -6,17 +6,21 @@ from a graph. SPEC.md says what may share bytes: "In place" and "Over a dying in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import product
 
 import numpy as np
 
 from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.compiler.plan.bands import Band
+from qrt.compiler.plan.choice import choose
+from qrt.compiler.plan.layout import Layout, aligned, most
+from qrt.compiler.plan.pacing import Run, Streaming
+from qrt.compiler.plan.timeline import Timeline
 from qrt.schema.operators import OPERATORS
 
-ALIGNMENT = 16
 # Blocks that the exact search places at most, all in all; a count, so that equal graphs give equal plans anywhere.
 SEARCH_LIMIT = 30_000
 
@@ -57,7 +61,7 @@ class Plan:
     scratch : dict of Op to int
         Byte position of the scratch memory of each operator that was said to need some, a multiple of 16.
     bands : tuple of Band
-        Runs of operators that take turns, in the order of operators.
+        The operators that take turns.
     """
 
     offsets: dict[Tensor, int]
@@ -181,10 +185,6 @@ def _state_offsets(graph: Graph) -> tuple[dict[Tensor, int], int]:
     return offsets, end
 
 
-def aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
-
-
 # How a kernel reads its first input: what a row of output needs, perhaps while it writes that row, which is what
 # SPEC.md says ("Over a dying input"); all that a position needs before it writes that position; or each row once,
 # before it writes the first row of output that needs it.
@@ -224,11 +224,13 @@ def distance(op: Op, reading: str = BY_ROW) -> int | None:
     return aligned(max(int(needed.max()), 0))
 
 
-def _groups(graph: Graph, lives: dict[Tensor, tuple[int, int]], in_place: bool) -> list[list[Tensor]]:
-    """Tensors that share memory, each list in the order of writing."""
+def _groups(
+    graph: Graph, lives: Mapping[Tensor, tuple[int, int]], in_place: bool, banded: Collection[Op] = ()
+) -> list[list[Tensor]]:
+    """Tensors that share memory, each list in the order of writing; operators in bands do not write in place."""
     group: dict[Tensor, list[Tensor]] = {tensor: [tensor] for tensor in lives}
     for step, op in enumerate(graph.ops, start=1):
-        if not in_place or not OPERATORS[op.kind].in_place or op.output.is_state:
+        if not in_place or not OPERATORS[op.kind].in_place or op.output.is_state or op in banded:
             continue
         for tensor in op.inputs:
             if tensor in lives and lives[tensor][1] == step and tensor.nbytes == op.output.nbytes:
@@ -240,14 +242,18 @@ def _groups(graph: Graph, lives: dict[Tensor, tuple[int, int]], in_place: bool) 
 
 
 def _gaps(
-    graph: Graph, lives: dict[Tensor, tuple[int, int]], groups: Sequence[Sequence[Tensor]], reading: Mapping[Op, str]
+    graph: Graph,
+    lives: Mapping[Tensor, tuple[int, int]],
+    groups: Sequence[Sequence[Tensor]],
+    reading: Mapping[Op, str],
+    banded: Collection[Op] = (),
 ) -> dict[tuple[int, int], int]:
     """For each operator whose first input dies in it: how little of the output must lie below that input."""
     index = {tensor: i for i, tensors in enumerate(groups) for tensor in tensors}
     result = {}
     for step, op in enumerate(graph.ops, start=1):
         x = op.inputs[0]
-        if x not in lives or lives[x][1] != step:
+        if x not in lives or lives[x][1] != step or op in banded:
             continue
         apart = distance(op, reading.get(op, BY_ROW))
         if apart is not None and apart < aligned(op.output.nbytes):
@@ -255,16 +261,20 @@ def _gaps(
     return result
 
 
-def _bound(blocks: Sequence[Block], gaps: Gaps, steps: int) -> int:
-    """The most bytes that are live in one step; two blocks that may overlap count as what they cover."""
+def _totals(blocks: Sequence[Block], gaps: Gaps, steps: int) -> list[int]:
+    """The bytes that are live in each step; two blocks that may overlap count as what they cover."""
     totals = [0] * steps
     for block in blocks:
         for step in range(block.first, block.last + 1):
             totals[step] += block.size
     for (y, x), gap in gaps.items():
-        together = max(gap + blocks[x].size, blocks[y].size)
-        totals[blocks[y].first] -= blocks[x].size + blocks[y].size - together
-    return max(totals, default=0)
+        totals[blocks[y].first] -= _shared(blocks[y].size, blocks[x].size, gap)
+    return totals
+
+
+def _shared(y: int, x: int, gap: int) -> int:
+    """Bytes that two blocks share where the second starts `gap` bytes above the first."""
+    return x + y - max(gap + x, y)
 
 
 def plan(
@@ -273,6 +283,9 @@ def plan(
     overlap: bool = True,
     scratch: Mapping[Op, int] | None = None,
     reading: Mapping[Op, str] | None = None,
+    ram: str | int = "fast",
+    feed: bool = False,
+    bands: Sequence[Band] | None = None,
 ) -> Plan:
     """Places every activation of a graph, in place and over dying inputs where that is allowed and helps.
 
@@ -286,33 +299,110 @@ def plan(
         Bytes of temporary memory to place for operators, each while it runs. Without it none is placed.
     reading : mapping of Op to str, optional
         How kernels read that do not read `BY_ROW`. Not for a file, whose reader checks the rule of rows.
+    ram : str or int
+        ``"fast"``: every operator makes its whole output at once. ``"least"``: operators take turns row by row where
+        that makes the arena smaller. A number: as few of them and as seldom as this many bytes allow.
+    feed : bool
+        Whether the first input is given by rows.
+    bands : sequence of Band, optional
+        Those of a file, in place of `ram` and `feed`: all of them stays but the sides of buffers.
+
+    Raises
+    ------
+    CompileError
+        The first input cannot be given by rows, or no plan fits.
     """
-    lives = lifetimes(graph)
-    states, state_size = _state_offsets(graph)
     temporary = {op: size for op, size in (scratch or {}).items() if size > 0}
-    step = {op: i for i, op in enumerate(graph.ops, start=1)}
-    best: Plan | None = None
-    bound = 0
-    # More freedom need not give the search a lower plan, so it is tried with less as well.
-    for in_place, free in product((True, False), (reading, {}) if reading else ({},)):
-        groups = _groups(graph, lives, in_place)
-        gaps = _gaps(graph, lives, groups, free) if overlap else {}
+    planner = _Planner(graph, overlap, temporary, reading or {})
+    if bands is not None:
+        facts = planner.facts
+        best = planner.placed([Run.of(facts, band) for band in bands]) if bands else planner.plain()
+    elif ram == "fast" and not feed:
+        best = planner.plain()
+    else:
+        best = choose(planner, None if isinstance(ram, str) else ram, ram == "fast", feed)
+    states, state_size = _state_offsets(graph)
+    return _above(best, states, state_size)
+
+
+class _Planner:
+    """Plans of a graph, without states."""
+
+    def __init__(self, graph: Graph, overlap: bool, scratch: Mapping[Op, int], reading: Mapping[Op, str]) -> None:
+        self.graph, self.overlap, self.temporary, self.reading = graph, overlap, scratch, reading
+        self.lives = lifetimes(graph)
+
+    @cached_property
+    def facts(self) -> Streaming:
+        return Streaming(self.graph, self.lives)
+
+    def _ways(self) -> Iterator[tuple[bool, Mapping[Op, str]]]:
+        """More freedom need not give the search a lower plan, so it is tried with less as well."""
+        return product((True, False), (self.reading, {}) if self.reading else ({},))
+
+    def _blocks(self, groups: Sequence[Sequence[Tensor]]) -> list[Block]:
+        lives, step = self.lives, {op: i for i, op in enumerate(self.graph.ops, start=1)}
         blocks = [
             Block(size=aligned(tensors[0].nbytes), first=lives[tensors[0]][0], last=lives[tensors[-1]][1])
             for tensors in groups
         ]
-        blocks += [Block(aligned(size), step[op], step[op]) for op, size in temporary.items()]
-        if best is None:
-            bound = _bound(blocks, gaps, len(graph.ops) + 2)
-        elif best.arena_size == bound:
-            break
-        starts, height = place(blocks, gaps, bound)
-        if best is None or height < best.arena_size:
-            offsets = {tensor: start for tensors, start in zip(groups, starts, strict=False) for tensor in tensors}
-            places = dict(zip(temporary, starts[len(groups) :], strict=True))
-            best = Plan(offsets, lives, height, bound, _overlapping(graph, offsets), places)
-    assert best is not None
-    return _above(best, states, state_size)
+        return blocks + [Block(aligned(size), step[op], step[op]) for op, size in self.temporary.items()]
+
+    def steps(self) -> list[int]:
+        """The bytes that are live in each operator without bands."""
+        groups = _groups(self.graph, self.lives, True)
+        gaps = _gaps(self.graph, self.lives, groups, self.reading) if self.overlap else {}
+        return _totals(self._blocks(groups), gaps, len(self.graph.ops) + 2)[1:-1]
+
+    def plain(self) -> Plan:
+        """Without bands."""
+        best: Plan | None = None
+        bound = 0
+        for in_place, free in self._ways():
+            groups = _groups(self.graph, self.lives, in_place)
+            gaps = _gaps(self.graph, self.lives, groups, free) if self.overlap else {}
+            blocks = self._blocks(groups)
+            if best is None:
+                bound = max(_totals(blocks, gaps, len(self.graph.ops) + 2), default=0)
+            elif best.arena_size == bound:
+                break
+            starts, height = place(blocks, gaps, bound)
+            if best is None or height < best.arena_size:
+                offsets = {tensor: start for tensors, start in zip(groups, starts, strict=False) for tensor in tensors}
+                places = dict(zip(self.temporary, starts[len(groups) :], strict=True))
+                best = Plan(offsets, self.lives, height, bound, _overlapping(self.graph, offsets), places)
+        assert best is not None
+        return best
+
+    def placed(self, runs: Sequence[Run]) -> Plan:
+        """With these bands."""
+        timeline = Timeline(self.facts, runs)
+        banded = {op for op in self.graph.ops if timeline.slot(op) is None}
+        best: Plan | None = None
+        for in_place, free in self._ways():
+            groups = _groups(self.graph, self.lives, in_place, banded)
+            gaps = _gaps(self.graph, self.lives, groups, free, banded) if self.overlap else {}
+            pieces = [timeline.shared(tensors) for tensors in groups]
+            pieces += [timeline.scratch(op, size) for op, size in self.temporary.items()]
+            shared = {
+                timeline.start(groups[y][0]): _shared(aligned(pieces[y].size), aligned(pieces[x].size), gap)
+                for (y, x), gap in gaps.items()
+            }
+            bound = most(pieces, shared)
+            if best is not None and best.arena_size <= max(bound, best.lower_bound):
+                break
+            layout = Layout(pieces, gaps)
+            height, found = layout.search(bound)
+            if best is None or height < best.arena_size:
+                offsets = {tensor: found[i][1] for i, tensors in enumerate(groups) for tensor in tensors}
+                places = {op: found[len(groups) + i][1] for i, op in enumerate(self.temporary)}
+                right = {groups[i][0] for i in range(len(groups)) if layout.variants[found[i][0]][1]}
+                overlaps = _overlapping(self.graph, offsets) - banded
+                made = tuple(run.band(right) for run in runs)
+                lower = bound if best is None else best.lower_bound
+                best = Plan(offsets, self.lives, height, lower, overlaps, places, bands=made)
+        assert best is not None
+        return best
 
 
 def _above(plan: Plan, states: Mapping[Tensor, int], state_size: int) -> Plan:

@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Sequence
 
 from qrt.compiler.ir import Graph, Op, Tensor
-from qrt.compiler.plan.memory import aligned
+from qrt.compiler.plan.layout import aligned
 from qrt.compiler.report import Report
 from qrt.schema.operators import OPERATORS
 

@@ -17,7 +17,8 @@ from overlaps import between_copies, drawn, shapes, windows
 import qrt
 from qrt._prepared import Prepared
 from qrt.compiler.backends.qfb import writer
-from qrt.compiler.plan.memory import ALIGNMENT, BY_POSITION, BY_ROW, aligned, distance, plan
+from qrt.compiler.plan.layout import ALIGNMENT, aligned
+from qrt.compiler.plan.memory import BY_POSITION, BY_ROW, distance, plan
 from qrt.firmware.generate.prepared import READING
 
 POINT = Window((1, 1))

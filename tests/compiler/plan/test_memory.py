@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import qrt
 from qrt.compiler import GraphBuilder, build
-from qrt.compiler.plan.memory import ALIGNMENT, Block, overlap_in_time, place
+from qrt.compiler.plan.layout import ALIGNMENT
+from qrt.compiler.plan.memory import Block, overlap_in_time, place
 
 blocks_strategy = st.lists(
     st.tuples(st.integers(1, 40), st.integers(0, 12), st.integers(0, 5)).map(

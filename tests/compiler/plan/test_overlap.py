@@ -16,7 +16,8 @@ from overlaps import KINDS, between_copies, drawn, placed, shapes, sizes, window
 import qrt
 from qrt.compiler import GraphBuilder, build
 from qrt.compiler.backends.qfb import writer
-from qrt.compiler.plan.memory import ALIGNMENT, BY_POSITION, ONCE, Block, aligned, distance, place, plan
+from qrt.compiler.plan.layout import ALIGNMENT, aligned
+from qrt.compiler.plan.memory import BY_POSITION, ONCE, Block, distance, place, plan
 
 
 @settings(max_examples=300, deadline=None)
