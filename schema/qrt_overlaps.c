@@ -201,7 +201,8 @@ static piece piece_of(const tenant *t, uint32_t i) {
 }
 
 static int pieces_meet(const piece *a, const piece *b) {
-    if (a->begin >= b->after || b->begin >= a->after) return 0;
+    uint64_t begin = a->begin > b->begin ? a->begin : b->begin, after = a->after < b->after ? a->after : b->after;
+    if (begin >= after) return 0; /* so it is where a piece is empty */
     if (a->from > b->to || b->from > a->to) return 0;
     return a->start <= b->end && b->start <= a->end;
 }

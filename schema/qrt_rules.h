@@ -157,8 +157,8 @@ X(82, "An operator of a band is a conv2d, dwconv2d, pool, elementwise operator, 
   " that are not constant, of which there are some, and what is fed have rank 4 and batch 1. It has no overlap "
   "and no states.")
 X(83, "A pace has rows and per of at least 1; H * per is below 2^31, and all H rows are made in the band's last turn."
-  " capacity is at least 1 and at most the output's rows, of a global average 1; kept is not negative and at most"
-  " capacity; where capacity is all rows kept is too; where kept is capacity slide is LEFT.")
+  " capacity is at least 1 and at most H; kept is not negative and at most capacity; where capacity is H kept is "
+  "too; where kept is capacity slide is LEFT.")
 X(84, "The work of proving bands is at most 16 times the file's bytes plus 2^20. It is: the number of tensors that "
   "come before, for each arena tensor of a file with bands; for each tensor that a band makes its turns times its"
   " readers in it plus 1; whenever readers of a tensor are looked for, the inputs of the band's operators; and "

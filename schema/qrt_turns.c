@@ -50,13 +50,13 @@ static int32_t check_operator(qrt_check *check, uint32_t index) {
     return QRT_OK;
 }
 
-/* V83 for a pace, of whose tensor `height` rows are made and `rows` kept if all are. */
-static int32_t check_pace(qrt_check *check, const qrt_band *band, const qrt_pace *pace, int32_t height, int32_t rows) {
+/* V83 for a pace at which `height` rows are made. */
+static int32_t check_pace(qrt_check *check, const qrt_band *band, const qrt_pace *pace, int32_t height) {
     RULE(83, pace->rows >= 1 && pace->per >= 1 && pace->slide <= QRT_RIGHT);
     RULE(83, (int64_t)height * pace->per <= INT32_MAX);
-    RULE(83, pace->capacity >= 1 && pace->capacity <= rows && pace->kept >= 0 && pace->kept <= pace->capacity);
+    RULE(83, pace->capacity >= 1 && pace->capacity <= height && pace->kept >= 0 && pace->kept <= pace->capacity);
     RULE(83, pace->kept < pace->capacity || pace->slide == QRT_LEFT);
-    RULE(83, pace->capacity < rows || pace->kept == rows);
+    RULE(83, pace->capacity < height || pace->kept == height);
     RULE(83, qrt_rows_made(pace, (int64_t)band->turns - 1, height) == height);
     return QRT_OK;
 }
@@ -116,11 +116,10 @@ static int32_t check_made(qrt_check *check, const qrt_band *band, const qrt_pace
     qrt_tensor tensor;
     qrt_readers readers;
     qrt_model_tensor(check->model, index, &tensor);
-    int32_t rows = sums ? 1 : height;
-    TRY(check_pace(check, band, pace, height, rows));
+    TRY(check_pace(check, band, pace, height));
     TRY(qrt_find_readers(check, band, index, &readers));
     int read_behind = tensor.last > band->first + band->count;
-    RULE(87, pace->capacity == rows || (readers.count > 0 && !read_behind));
+    RULE(87, pace->capacity == height || (readers.count > 0 && !read_behind));
     if (sums) {
         RULE(87, readers.count == 0);
         return QRT_OK;
