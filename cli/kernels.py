@@ -22,7 +22,7 @@ def list_kernels(as_json: bool) -> None:
 
     For each set that is not available it shows the reason. All sets give the same bytes. The default is the fastest,
     or the one named by the environment variable QRT_KERNELS. The table shows for each operator whose kernel a set
-    uses: its own, or that of the set named.
+    uses: its own, or that of the set named. Sets that have a kernel of their own for every operator get no column.
 
     \b
     Example:
@@ -39,8 +39,10 @@ def list_kernels(as_json: bool) -> None:
     states = {name: f"the default, {reason}" if name == named else "here" for name in qrt.kernel_sets()}
     states |= {name: f"absent: {why}" for name, why in absent.items()}
     show(out, facts(states.items()))
-    heading(out, "Kernel used for each operator")
-    show(out, operator_table(table))
+    complete = [name for name, owners in table.items() if set(owners.values()) == {"own"}]
+    heading(out, f"Kernel used for each operator; {' and '.join(complete)} have their own for all")
+    if mixed := {name: owners for name, owners in table.items() if name not in complete}:
+        show(out, operator_table(mixed))
 
 
 def operator_table(table: dict[str, dict[str, str]]) -> Table:

@@ -40,12 +40,25 @@ portable   here
 avx2       the default, the fastest here
 amx        absent: this CPU has no AMX-INT8
 
-Kernel used for each operator
-operator  reference  portable  avx2
-conv2d    own        own       own
-softmax   own        own       portable
+Kernel used for each operator; reference and portable have their own for all
+operator  avx2
+conv2d    own
+softmax   portable
 """)
     assert "avx2       the default, named by QRT_KERNELS\n" in cli("kernels", QRT_KERNELS="avx2").stdout
+
+
+def test_kernels_cuts_no_name_short(cli: Cli) -> None:
+    """In a pipe, and in a terminal of 80 columns."""
+    shown = cli("kernels").stdout
+    assert "…" not in shown
+    assert all(operator in shown for operator in qrt.kernel_table()["reference"])
+
+
+def test_kernels_of_a_machine_without_fast_ones(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {name: owners for name, owners in qrt.kernel_table().items() if name in ("reference", "portable")}
+    monkeypatch.setattr(qrt, "kernel_table", lambda: table)
+    assert cli("kernels").stdout.endswith("operator; reference and portable have their own for all\n")
 
 
 def test_kernels_prints_one_json_document(cli: Cli) -> None:
