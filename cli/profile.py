@@ -227,11 +227,16 @@ def profile_model(
 
     The limit of an operator is the time of its MACs at the peak of this CPU, or that of reading the bytes of its
     inputs, constants and output once, whichever is longer. "Of limit" is that time in percent of the measured one, and
-    which of the two it is. If it is the MACs, that is also the share of the peak.
+    which of the two it is. If it is the MACs, that is also the share of the peak. Kernels that need fewer products than
+    the definition, such as Winograd's for 3x3 convolutions, can show more than 100 %.
 
     The peak is measured in the same run, with the multiply instruction of the kernel set on registers only (AMX
-    TDPBSSD, VNNI VPDPBUSD, AVX2 VPMADDWD plus an addition). The reference and portable sets have none. The rate of
-    reading is that of a block of the same size, which stays in a cache, unless it is larger than all of them.
+    TDPBSSD, VNNI VPDPBUSD, AVX2 VPMADDWD plus an addition; 64-bit Arm SMULL, SDOT, SMMLA). The reference and
+    portable sets have none, so the limit is always the bytes. The rate of reading is that of a block of the same size,
+    which stays in a cache, unless it is larger than all of them.
+
+    The number of an operator is that of 'qrt inspect'. Names are shown if the output is wide enough: set COLUMNS=160
+    for a pipe, or use --json.
 
     With several threads the time of an operator ends when its last thread is done, and the peak is that of all threads
     together: an operator that is not split among two threads reaches at most half of it.
@@ -356,8 +361,8 @@ def totals(found: Profile) -> Iterator[tuple[str, str]]:
     peak, share = "", ""
     if found.peak is not None:
         cores = "one core" if found.threads == 1 else f"{found.threads} threads at once"
-        peak, share = f", at most {giga(found.peak)} GMAC/s on {cores}", f", {percent(rate, found.peak)} of peak"
-    beyond = f"{micro(found.overhead)} us more" if found.overhead > 0 else "not more"
+        peak, share = f", peak {giga(found.peak)} GMAC/s on {cores}", f", {percent(rate, found.peak)} of peak"
+    beyond = f"{micro(found.overhead)} us more" if found.overhead > 0 else "no longer"
     yield "file", str(found.path)
     yield "kernels", found.kernels + peak
     if found.threads > 1:
@@ -368,7 +373,8 @@ def totals(found: Profile) -> Iterator[tuple[str, str]]:
     limits = [limit for limit in found.limits() if limit is not None]
     shortest = sum(limit.seconds for limit in limits)
     by_bytes = sum(limit.of == "bytes" for limit in limits)
-    yield "limits", f"{micro(shortest)} us, {percent(shortest, found.seconds)}; {by_bytes} of {len(limits)} are bytes"
+    of_time = f"{percent(shortest, found.seconds)} of the time"
+    yield "limits", f"{micro(shortest)} us, {of_time}; bytes limit {by_bytes} of {len(limits)} operators"
     yield "Model.run", f"{micro(found.run_seconds)} us; fastest run {beyond} than the operators"
     yield "by kind", ", ".join(f"{kind} {percent(seconds, found.seconds)}" for kind, seconds in found.kinds.items())
 

@@ -126,11 +126,11 @@ def test_profile_shows_operators_the_slowest_first(cli: Cli, pets: Path) -> None
     shown = cli("profile", "pets.qfb", "--kernels", "portable", "--repeats", "2", COLUMNS="90").stdout
     assert shown == text("""
 file       pets.qfb
-kernels    portable, at most 4.0 GMAC/s on one core
+kernels    portable, peak 4.0 GMAC/s on one core
 input      random codes
 runs       2; times are medians
 operators  9.50 us for 3,360 MACs, 0.4 GMAC/s, 8.8 % of peak
-limits     1.51 us, 15.9 %; 4 of 5 are bytes
+limits     1.51 us, 15.9 % of the time; bytes limit 4 of 5 operators
 Model.run  12.50 us; fastest run 3.50 us more than the operators
 by kind    conv2d 73.7 %, add 10.5 %, mean 10.5 %, linear 5.3 %
 
@@ -165,8 +165,8 @@ kernels    reference
 input      random codes
 runs       2; times are medians
 operators  9.50 us for 3,360 MACs, 0.4 GMAC/s
-limits     1.24 us, 13.1 %; 5 of 5 are bytes
-Model.run  9.00 us; fastest run not more than the operators
+limits     1.24 us, 13.1 % of the time; bytes limit 5 of 5 operators
+Model.run  9.00 us; fastest run no longer than the operators
 by kind    conv2d 73.7 %, add 10.5 %, mean 10.5 %, linear 5.3 %
 
 Operators, in order
@@ -272,7 +272,7 @@ def test_profile_on_threads(cli: Cli, wide: Path, monkeypatch: pytest.MonkeyPatc
     assert [op["threads"] for op in document["operators"]] == [2, 2, 1]
     assert all(op["seconds"] >= op["fastest"] > 0 for op in document["operators"])
     shown = cli(*arguments, "--threads", "2", "--repeats", "3", "--order")
-    assert "at most 1,000.0 GMAC/s on 2 threads at once\n" in shown.stdout
+    assert "peak 1,000.0 GMAC/s on 2 threads at once\n" in shown.stdout
     head, *rows = shown.stdout.split("Operators, in order\n")[1].splitlines()
     column = head.index("threads") + len("threads")
     assert [row[:column].split()[-1] for row in rows] == ["2", "2", "1"]
