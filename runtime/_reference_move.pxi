@@ -99,6 +99,9 @@ cdef void resize2d(const void *params, const int8_t *const *inputs, int8_t *outp
                 top = p.rows[out_y]
                 bottom = min(top + 1, p.in_height - 1)
                 v = weight_at(p.row_weight, out_y)
+                # A row that weighs nothing need not be there, nor need rows in front of the first.
+                bottom = (bottom if v > 0 else top) - p.first_row
+                top -= p.first_row
                 # SPEC: left = columns[out_x], right = min(left + 1, in_width - 1), u = column_weight[out_x]
                 left = p.columns[out_x]
                 right = min(left + 1, p.in_width - 1)

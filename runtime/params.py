@@ -175,6 +175,7 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
         ("columns", "const uint16_t *", 1),
         ("row_weight", "const uint16_t *", 1),
         ("column_weight", "const uint16_t *", 1),
+        ("first_row", "int32_t", 1),
     ),
     "qrt_arg_max_params": (
         ("rows", "int32_t", 1),

@@ -319,6 +319,7 @@ static void fill_resize2d(const qrt_node *n, void *params, int32_t *runs) {
     p->columns = n->op.columns;
     p->row_weight = n->op.row_weight;
     p->column_weight = n->op.column_weight;
+    p->first_row = 0;
 }
 
 static void fill_arg_max(const qrt_node *n, void *params, int32_t *runs) {

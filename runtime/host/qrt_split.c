@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "engine/qrt_rows.h"
+
 /* Windows and rows of products are cut into parts of at least so many: kernels choose by less whether a layer is worth
  * their packing. */
 #define LEAST_WINDOW_ROWS 2
@@ -20,11 +22,10 @@
 
 /* Along what a step can be cut. */
 typedef struct rows {
-    int32_t *count;     /* in its parameters; NULL: along nothing */
+    int32_t *count;     /* in its parameters: qrt_count_of(), or images or matrices; NULL: along nothing */
     ptrdiff_t input[2]; /* bytes from a row of each input to the next */
     ptrdiff_t output;
     int32_t least; /* of a part */
-    int windows;   /* 1: rows of images, whose windows see rows of the input around */
 } rows;
 
 static int32_t product(const int32_t *shape, int32_t from, int32_t to) {
@@ -34,26 +35,21 @@ static int32_t product(const int32_t *shape, int32_t from, int32_t to) {
 }
 
 static rows rows_of(int32_t *count, ptrdiff_t a, ptrdiff_t b, ptrdiff_t y, int32_t least) {
-    rows r = {count, {a, b}, y, least, 0};
-    return r;
-}
-
-static rows image_rows(int32_t *batch, int32_t *out_height, ptrdiff_t in_size, ptrdiff_t out_row) {
-    if (*batch > 1) return rows_of(batch, in_size, 0, *out_height * out_row, 1);
-    rows r = rows_of(out_height, 0, 0, out_row, LEAST_WINDOW_ROWS);
-    r.windows = 1;
+    rows r = {count, {a, b}, y, least};
     return r;
 }
 
 static rows conv2d_rows(qrt_conv2d_params *p) {
-    ptrdiff_t in_size = (ptrdiff_t)p->in_height * p->in_width * p->in_channels;
+    ptrdiff_t in_row = (ptrdiff_t)p->in_width * p->in_channels;
     ptrdiff_t out_row = (ptrdiff_t)p->out_width * p->out_channels * (p->requant.wide ? 4 : 1);
-    return image_rows(&p->batch, &p->out_height, in_size, out_row);
+    if (p->batch > 1) return rows_of(&p->batch, p->in_height * in_row, 0, p->out_height * out_row, 1);
+    return rows_of(&p->out_height, in_row, 0, out_row, LEAST_WINDOW_ROWS);
 }
 
 static rows pool2d_rows(qrt_pool2d_params *p) {
-    ptrdiff_t in_size = (ptrdiff_t)p->in_height * p->in_width * p->channels;
-    return image_rows(&p->batch, &p->out_height, in_size, (ptrdiff_t)p->out_width * p->channels);
+    ptrdiff_t in_row = (ptrdiff_t)p->in_width * p->channels, out_row = (ptrdiff_t)p->out_width * p->channels;
+    if (p->batch > 1) return rows_of(&p->batch, p->in_height * in_row, 0, p->out_height * out_row, 1);
+    return rows_of(&p->out_height, in_row, 0, out_row, LEAST_WINDOW_ROWS);
 }
 
 static rows broadcast_rows(qrt_broadcast *p) {
@@ -68,11 +64,12 @@ static rows matmul_rows(qrt_matmul_params *p) {
 
 static rows find_rows(int32_t kind, qrt_params *p) {
     const qrt_facts *facts = &qrt_operator_facts[kind];
+    int32_t *count = qrt_count_of(kind, p);
     ptrdiff_t channels;
     if (facts->elementwise && facts->most_inputs == 2) return broadcast_rows(&p->binary.broadcast);
     if (facts->elementwise) {
         ptrdiff_t size = facts->row16 == kind ? 2 : 1; /* of a code: of operators of int16 only, that */
-        return rows_of(&p->unary.size, size, 0, size, 1);
+        return rows_of(count, size, 0, size, 1);
     }
     switch (kind) {
     case QRT_CONV2D:
@@ -86,20 +83,20 @@ static rows find_rows(int32_t kind, qrt_params *p) {
         return pool2d_rows(&p->pool2d);
     case QRT_LINEAR:
         channels = (ptrdiff_t)p->linear.out_features * (p->linear.requant.wide ? 4 : 1);
-        return rows_of(&p->linear.rows, p->linear.in_features, 0, channels, LEAST_PRODUCT_ROWS);
+        return rows_of(count, p->linear.in_features, 0, channels, LEAST_PRODUCT_ROWS);
     case QRT_MATMUL:
         return matmul_rows(&p->matmul);
     case QRT_SOFTMAX:
-        return rows_of(&p->softmax.rows, p->softmax.channels, 0, p->softmax.channels, 1);
+        return rows_of(count, p->softmax.channels, 0, p->softmax.channels, 1);
     case QRT_L2_NORM:
-        return rows_of(&p->l2_norm.rows, p->l2_norm.channels, 0, p->l2_norm.channels, 1);
+        return rows_of(count, p->l2_norm.channels, 0, p->l2_norm.channels, 1);
     case QRT_LOG_SOFTMAX:
-        return rows_of(&p->log_softmax.rows, p->log_softmax.channels, 0, p->log_softmax.channels, 1);
+        return rows_of(count, p->log_softmax.channels, 0, p->log_softmax.channels, 1);
     case QRT_LAYER_NORM:
-        return rows_of(&p->layer_norm.rows, p->layer_norm.channels, 0, p->layer_norm.channels, 1);
+        return rows_of(count, p->layer_norm.channels, 0, p->layer_norm.channels, 1);
     case QRT_REQUANTIZE_SUM:
         channels = p->requantize_sum.channels;
-        return rows_of(&p->requantize_sum.rows, 4 * channels, channels, channels, 1);
+        return rows_of(count, 4 * channels, channels, channels, 1);
     default:
         break;
     }
@@ -142,33 +139,6 @@ static int32_t cut(int32_t count, int32_t unit, uint32_t part, uint32_t parts) {
     }
     int32_t at = (int32_t)((int64_t)count * part / parts);
     return part < parts && count / (int32_t)parts >= 16 * REGISTER ? at / REGISTER * REGISTER : at;
-}
-
-/* What of the image the output rows [begin, end) see becomes the image. Returns 0 when that is padding only. */
-static int crop(int32_t begin, int32_t end, int32_t stride, int32_t reach, int32_t *height, int32_t *pad_top,
-                int32_t *first) {
-    int64_t top = (int64_t)begin * stride - *pad_top, bottom = (int64_t)(end - 1) * stride - *pad_top + reach;
-    *first = top > 0 ? (int32_t)(top < *height ? top : *height) : 0;
-    int32_t last = bottom < *height ? (int32_t)(bottom > 0 ? bottom : 0) : *height;
-    if (*first >= last) return 0;
-    *pad_top = (int32_t)(*first - top);
-    *height = last - *first;
-    return 1;
-}
-
-static int crop_image(int32_t kind, qrt_params *params, int32_t begin, int32_t end, const int8_t **x) {
-    int32_t first;
-    if (kind == QRT_CONV2D || kind == QRT_DWCONV2D) {
-        qrt_conv2d_params *p = &params->conv2d;
-        int32_t reach = (p->filter_height - 1) * p->dilation_y + 1;
-        if (!crop(begin, end, p->stride_y, reach, &p->in_height, &p->pad_top, &first)) return 0;
-        *x += (ptrdiff_t)first * p->in_width * p->in_channels;
-    } else {
-        qrt_pool2d_params *p = &params->pool2d;
-        if (!crop(begin, end, p->stride_y, p->filter_height, &p->in_height, &p->pad_top, &first)) return 0;
-        *x += (ptrdiff_t)first * p->in_width * p->channels;
-    }
-    return 1;
 }
 
 /* What is to be done with an operator. */
@@ -336,36 +306,38 @@ typedef struct room {
     const int8_t **inputs;
 } room;
 
-/* Makes `part` the rows, or the channels, [begin, end) of `step`. Returns 0 when there is no such part. */
-static int take_part(const qrt_step *step, const job *j, int32_t begin, int32_t end, qrt_step *part, qrt_params *params,
-                     const int8_t **inputs) {
+/* Makes `part` the rows, or the channels, [begin, end) of `step`. */
+static void take_part(const qrt_step *step, const job *j, int32_t begin, int32_t end, qrt_step *part, qrt_params *params,
+                      const int8_t **inputs) {
     memcpy(params, step->params, sizeof *params);
     *part = *step;
     part->params = params;
     if (j->channel_unit > 0) {
         qrt_part channels_taken = {begin, end};
         *find_channels(j->kind, params).part = channels_taken;
-        return 1;
+        return;
     }
     rows r = find_rows(j->kind, params);
-    *r.count = end - begin;
-    for (uint32_t i = 0; i < j->input_count; i++) inputs[i] = step->inputs[i] + begin * r.input[i];
+    int32_t first[2] = {begin, begin};
+    if (r.count == qrt_count_of(j->kind, params)) {
+        qrt_take_rows(j->kind, params, *r.count, begin, end, first);
+    } else {
+        *r.count = end - begin;
+    }
+    for (uint32_t i = 0; i < j->input_count; i++) inputs[i] = step->inputs[i] + first[i] * r.input[i];
     part->inputs = inputs;
     part->output = step->output + begin * r.output;
-    return !r.windows || crop_image(j->kind, params, begin, end, &inputs[0]);
 }
 
-/* Returns 0 when `step` has no such parts. */
-static int take_parts(const qrt_step *step, const job *j, const room *left) {
+static void take_parts(const qrt_step *step, const job *j, const room *left) {
     qrt_params params;
     memcpy(&params, step->params, sizeof params);
     int32_t count = *find_rows(j->kind, &params).count, unit = j->channel_unit;
     if (unit > 0) count = find_channels(j->kind, &params).count;
     for (uint32_t i = 0; i < j->parts; i++) {
         int32_t begin = cut(count, unit, i, j->parts), end = cut(count, unit, i + 1, j->parts);
-        if (!take_part(step, j, begin, end, &left->parts[i], &left->params[i], left->inputs + 2 * i)) return 0;
+        take_part(step, j, begin, end, &left->parts[i], &left->params[i], left->inputs + 2 * i);
     }
-    return 1;
 }
 
 static void add_stage(qrt_split *split, const qrt_program *program, const qrt_step *step, const job *j, room *left) {
@@ -373,7 +345,8 @@ static void add_stage(qrt_split *split, const qrt_program *program, const qrt_st
     qrt_stage *stage = left->stages++;
     stage->parts = step;
     stage->count = 1;
-    if (j->parts < 2 || !is_apart(program->model, step, j) || !take_parts(step, j, left)) return;
+    if (j->parts < 2 || !is_apart(program->model, step, j)) return;
+    take_parts(step, j, left);
     stage->parts = left->parts;
     stage->count = j->parts;
     for (uint32_t i = 0; i < j->parts && kernel->scratch_size != NULL; i++) {

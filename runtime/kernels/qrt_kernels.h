@@ -187,6 +187,7 @@ typedef struct qrt_resize2d_params {
     int32_t out_height, out_width;
     const uint16_t *rows, *columns;             /* [out_height], [out_width] */
     const uint16_t *row_weight, *column_weight; /* the same, 0 to 1023; NULL: all 0 */
+    int32_t first_row;                          /* of the input's, the one that run() gets first */
 } qrt_resize2d_params;
 
 typedef struct qrt_arg_max_params {

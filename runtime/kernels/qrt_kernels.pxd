@@ -146,6 +146,7 @@ cdef extern from "qrt_kernels.h" nogil:
         const uint16_t *columns
         const uint16_t *row_weight
         const uint16_t *column_weight
+        int32_t first_row
 
     ctypedef struct qrt_arg_max_params:
         int32_t rows, channels

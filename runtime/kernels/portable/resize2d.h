@@ -17,8 +17,8 @@ static inline void resize2d(const qrt_resize2d_params *p, const int8_t *image, i
     for (int32_t n = 0; n < p->batch; n++, image += p->in_height * row_size) {
         for (int32_t out_y = 0; out_y < p->out_height; out_y++) {
             int32_t v = p->row_weight != NULL ? p->row_weight[out_y] : 0;
-            ptrdiff_t below = p->rows[out_y] + 1 < p->in_height ? row_size : 0;
-            const int8_t *row = image + p->rows[out_y] * row_size;
+            ptrdiff_t below = v > 0 && p->rows[out_y] + 1 < p->in_height ? row_size : 0;
+            const int8_t *row = image + (p->rows[out_y] - p->first_row) * row_size;
             for (int32_t out_x = 0; out_x < p->out_width; out_x++, output += p->channels) {
                 int32_t u = p->column_weight != NULL ? p->column_weight[out_x] : 0;
                 ptrdiff_t right = p->columns[out_x] + 1 < p->in_width ? p->channels : 0;
