@@ -1,4 +1,4 @@
-"""Which operators stream: where bands begin and end so that the arena is smallest, or fits with few operators in them."""
+"""Which operators stream: where bands begin and end, so that the arena is smallest or fits with few of them."""
 
 from __future__ import annotations
 
