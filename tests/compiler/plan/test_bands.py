@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from turns import Machine
 
 from qrt.compiler.ir import Edge, Graph, Op, Tensor
 from qrt.compiler.plan import layout
-from qrt.compiler.plan.memory import plan
+from qrt.compiler.plan.bands import Band
+from qrt.compiler.plan.memory import lifetimes, plan
+from qrt.compiler.plan.pacing import Run, Streaming
 
 
 class Drawn:
@@ -123,3 +126,43 @@ def test_plans_of_drawn_networks_hold(data: st.DataObject) -> None:
     least = plan(graph, ram="least", scratch=scratch)
     Machine(graph, least, scratch).run()
     assert least.arena_size <= plan(graph, scratch=scratch).arena_size
+
+
+def drawn_bands(data: st.DataObject, graph: Graph) -> list[Band]:
+    """Bands anywhere, with any number of rows a turn, any leads between late and early, and some buffers roomy."""
+    facts = Streaming(graph, lifetimes(graph))
+    bands, first = [], 0
+    while first < len(graph.ops):
+        stop = data.draw(st.integers(first + 1, len(graph.ops)))
+        if not facts.closed(first, stop):
+            first += 1
+            continue
+        x = graph.inputs[0].tensor
+        readers = facts.readers.get(x, [])
+        feedable = readers and first <= readers[0] and readers[-1] < stop and facts.lives[x][1] <= stop
+        fed = x if feedable and data.draw(st.booleans()) else None
+        run = Run(facts, first, stop, data.draw(st.integers(1, 4)), fed)
+        for i in range(first, stop):
+            earliest, lead = run.earliest(i), run.line(i).lead
+            if earliest is not None and earliest > lead and data.draw(st.booleans()):
+                run = run.with_lead(i, data.draw(st.integers(lead, earliest)))
+        bands.append(run.band())
+        first = stop
+    return bands
+
+
+@settings(max_examples=300, deadline=None)
+@pytest.mark.usefixtures("hasty")
+@given(st.data())
+def test_any_bands_hold(data: st.DataObject) -> None:
+    graph = Drawn(data).graph()
+    if not graph.ops:
+        return
+    scratch = {op: data.draw(st.sampled_from([0, 16, 40])) for op in graph.ops}
+    bands = drawn_bands(data, graph)
+    placed = plan(graph, scratch=scratch, bands=bands)
+    Machine(graph, placed, scratch).run()
+    event(f"{sum(len(band.paces) for band in bands)} operators in bands")
+    assert [replace(band, paces=(), feed=None) for band in placed.bands] == [
+        replace(band, paces=(), feed=None) for band in bands
+    ]
