@@ -129,9 +129,6 @@ int qrt_read_rows(const qrt_model *model, const qrt_operator *op, uint32_t i, qr
     } else if (op->kind == QRT_RESIZE2D) {
         r.table = op->rows;
         r.reach = op->row_weight != NULL ? 2 : 1;
-        for (int32_t row = 1; row < y.shape[1]; row++) {
-            if (op->rows[row] < op->rows[row - 1]) return 0;
-        }
     } else if (!keeps_rows(op)) {
         return 0;
     } else if (x.shape[1] == 1) {

@@ -60,7 +60,7 @@ int32_t qrt_rows_made(const qrt_pace *pace, int64_t turn, int32_t height);
 int64_t qrt_turn_of(const qrt_pace *pace, int32_t rows);
 
 /* Whether an operator can take part in a band, as far as its input `i` says, which is no constant; and how it reads it.
- */
+ * That the rows of a RESIZE2D never decrease is for the caller to see to; in a band they do not (V82). */
 int qrt_read_rows(const qrt_model *model, const qrt_operator *op, uint32_t i, qrt_reading *reading);
 
 /* Whether an operator is an average over a whole int8 image: in a band it keeps an int32 sum of each channel, and its

@@ -28,16 +28,11 @@ static int row_is_safe(const qrt_operator *op, const qrt_tensor *x, const qrt_te
  * between the places where `first` stops being clamped, and linear in the image: the ends of these ranges tell all. */
 static int may_overlap(const qrt_model *model, const qrt_tensor *x, const qrt_tensor *y) {
     qrt_operator op;
-    qrt_tensor input;
     if (x->last != y->first) return 0;
     qrt_model_operator(model, y->first - 1, &op);
     if (x->dtype != QRT_INT8 || y->dtype != QRT_INT8) return 0;
     int sliding = qrt_operator_facts[op.kind].over_input && (op.kind != QRT_CONV2D || op.groups == 1);
-    if (!op.overlap || !sliding || op.window.stride_y < 1 || x->rank != 4 || y->rank != 4) return 0;
-    if (x->shape[0] != y->shape[0]) return 0;
-    /* Whether x is the first input: of two inputs, which live at the same time, only one lies there. */
-    qrt_model_tensor(model, op.inputs[0], &input);
-    if (input.data != NULL || input.arena_offset != x->arena_offset) return 0;
+    if (!op.overlap || !sliding) return 0;
     int64_t end = y->shape[1] - 1;
     int64_t clamped = op.window.pad_top / op.window.stride_y;
     int64_t cut = (x->shape[1] - 1 + op.window.pad_top) / op.window.stride_y;
@@ -70,11 +65,12 @@ static life life_of(const qrt_model *model, uint32_t index, uint32_t first, uint
 
 /* -- in bands, row by row -- */
 
-/* Bytes of a tensor, and when they are its own. Times are of `from` to `to`; a buffer's bytes that it needs only while
- * it is written and read are its own in each turn at positions `start` to `end`. */
+/* Bytes of a tensor, and when they are its own: from position `first` of turn `from` to position `last` of turn `to`,
+ * and of each of these turns only from position `start` to `end`. */
 typedef struct piece {
     uint64_t begin, after; /* bytes of the arena */
     int64_t from, to;
+    int64_t first, last;
     int64_t start, end;
 } piece;
 
@@ -93,10 +89,6 @@ typedef struct tenant {
     qrt_pace pace;
     qrt_readers readers;
 } tenant;
-
-static int64_t time_at(const tenant *t, int64_t turn, int64_t position) {
-    return turn * ((int64_t)t->band->count + 1) + position;
-}
 
 /* Whether a tensor is made in the band, and at which pace. */
 static int find_pace(const qrt_model *model, uint32_t index, const qrt_tensor *tensor, tenant *t) {
@@ -154,28 +146,27 @@ static int64_t turn_of_reading(const qrt_reader *reader, int32_t row) {
     return made < 1 ? 0 : qrt_turn_of(&reader->pace, made);
 }
 
-/* When the last reader has read `row`, which may be when it was made. */
-static int64_t read_until(const tenant *t, int32_t row, int64_t from) {
-    int64_t until = from;
+/* Makes a row its tensor's until the last reader has read it. */
+static void live_until_read(const tenant *t, int32_t row, piece *p) {
     for (uint32_t i = 0; i < t->readers.count; i++) {
         const qrt_reader *reader = &t->readers.reader[i];
-        int64_t time = time_at(t, turn_of_reading(reader, row), (int64_t)reader->position + 1);
-        if (time > until) until = time;
+        int64_t turn = turn_of_reading(reader, row), position = (int64_t)reader->position + 1;
+        if (turn < p->to || (turn == p->to && position <= p->last)) continue;
+        p->to = turn;
+        p->last = position;
     }
-    return until;
 }
 
 /* Piece `i` of a buffer of some rows: 0 what it keeps from turn to turn, 1 the rest. */
 static piece buffer_piece(const tenant *t, uint32_t i) {
     int64_t positions = t->band->count;
-    int64_t first = qrt_turn_of(&t->pace, 1), last = first;
+    int64_t first = qrt_turn_of(&t->pace, 1), last = qrt_turn_of(&t->pace, t->height);
     for (uint32_t k = 0; k < t->readers.count; k++) {
         int64_t turn = turn_of_reading(&t->readers.reader[k], t->height - 1);
         if (turn > last) last = turn;
     }
-    int64_t from = time_at(t, first, 0), to = time_at(t, last, positions);
     uint64_t kept = (uint64_t)t->pace.kept * t->row, rest = t->room - kept;
-    piece p = {t->offset, t->offset + t->room, from, to, 0, positions};
+    piece p = {t->offset, t->offset + t->room, first, last, 0, positions, 0, positions};
     int at_start = (i == 0) == (t->pace.slide == QRT_LEFT);
     uint64_t size = i == 0 ? kept : rest;
     if (at_start) {
@@ -193,33 +184,57 @@ static piece buffer_piece(const tenant *t, uint32_t i) {
 static piece piece_of(const tenant *t, uint32_t i) {
     if (t->is_buffer) return buffer_piece(t, i);
     uint64_t begin = t->offset + (uint64_t)i * t->row;
-    piece p = {begin, begin + t->row, INT64_MIN, INT64_MAX, 0, t->band->count};
-    if (t->position >= 0) p.from = time_at(t, qrt_turn_of(&t->pace, t->sums ? 1 : (int32_t)i + 1), t->position);
-    if (!t->for_ever && t->readers.count > 0) p.to = read_until(t, (int32_t)i, p.from);
-    if (!t->for_ever && t->readers.count == 0 && t->position >= 0 && !t->sums) p.to = p.from;
+    int64_t positions = t->band->count;
+    piece p = {begin, begin + t->row, -1, INT64_MAX, 0, positions, 0, positions};
+    if (t->position >= 0) {
+        p.from = qrt_turn_of(&t->pace, t->sums ? 1 : (int32_t)i + 1);
+        p.first = t->position;
+    }
+    if (t->for_ever || t->sums || (t->position < 0 && t->readers.count == 0)) return p;
+    p.to = p.from;
+    p.last = p.first;
+    live_until_read(t, (int32_t)i, &p);
     return p;
 }
 
+/* Positions of a turn, of those that a piece lives in, at which its bytes are its own. */
+static int64_t start_at(const piece *p, int64_t turn) {
+    return turn == p->from && p->first > p->start ? p->first : p->start;
+}
+
+static int64_t end_at(const piece *p, int64_t turn) { return turn == p->to && p->last < p->end ? p->last : p->end; }
+
+/* Of the turns in which both live, those but the first and the last are alike: three tell all. */
 static int pieces_meet(const piece *a, const piece *b) {
     uint64_t begin = a->begin > b->begin ? a->begin : b->begin, after = a->after < b->after ? a->after : b->after;
-    if (begin >= after) return 0; /* so it is where a piece is empty */
-    if (a->from > b->to || b->from > a->to) return 0;
-    return a->start <= b->end && b->start <= a->end;
+    int64_t from = a->from > b->from ? a->from : b->from, to = a->to < b->to ? a->to : b->to;
+    if (begin >= after) return 0;
+    for (int64_t turn = from; turn <= to && turn <= from + 2; turn++) {
+        if (start_at(a, turn) <= end_at(b, turn) && start_at(b, turn) <= end_at(a, turn)) return 1;
+    }
+    return 0;
+}
+
+/* The pieces of `t` that may lie in the bytes from `begin` on and before `after`, some of which are of `t`: of a buffer
+ * both, else rows. */
+static void pieces_in(const tenant *t, uint64_t begin, uint64_t after, uint32_t *first, uint32_t *end) {
+    *first = 0;
+    *end = t->pieces;
+    if (t->is_buffer) return;
+    if (begin > t->offset) *first = (uint32_t)(begin - t->offset) / t->row;
+    if (after < t->offset + t->room) *end = (uint32_t)(after - t->offset - 1) / t->row + 1;
 }
 
 /* V27 for tensors of which both live in the band and in no other step together. */
 static int32_t check_rows(qrt_check *check, const tenant *a, const tenant *b) {
-    for (uint32_t i = 0; i < a->pieces; i++) {
+    uint32_t i, end;
+    for (pieces_in(a, b->offset, b->offset + b->room, &i, &end); i < end; i++) {
         piece p = piece_of(a, i);
         if (p.begin >= b->offset + b->room || b->offset >= p.after) continue;
-        uint32_t k = 0, end = b->pieces;
-        if (!b->is_buffer) { /* rows, of which these lie there */
-            k = p.begin > b->offset ? (uint32_t)(p.begin - b->offset) / b->row : 0;
-            uint32_t beyond = (uint32_t)(p.after - b->offset - 1) / b->row + 1;
-            if (beyond < end) end = beyond;
-        }
-        TRY(qrt_walk(check, (uint64_t)(end - k) + 1));
-        for (; k < end; k++) {
+        uint32_t k, last;
+        pieces_in(b, p.begin, p.after, &k, &last);
+        TRY(qrt_walk(check, (uint64_t)(last - k) + 1));
+        for (; k < last; k++) {
             piece q = piece_of(b, k);
             RULE(27, !pieces_meet(&p, &q));
         }
@@ -257,19 +272,21 @@ static int32_t check_pair(qrt_check *check, const resident *a, const resident *b
         TRY(find_tenant(check, &band, b->index, &b->tensor, &y));
         return check_rows(check, &x, &y);
     }
+    RULE(27, first > 0); /* else nothing writes one over the other */
     RULE(27, in_place(model, &a->tensor, &b->tensor) || in_place(model, &b->tensor, &a->tensor) ||
                  may_overlap(model, &a->tensor, &b->tensor) || may_overlap(model, &b->tensor, &a->tensor));
     return QRT_OK;
 }
 
-/* Whether tensor `index` lives when `a` does: of most pairs that is all there is to know. */
+/* Whether tensor `index` lives when `a` does: of most pairs that is all there is to know. The life of `a` begins and
+ * ends where bands do, so that of another only what is fed begins too early here. */
 static int lives_with(const qrt_model *model, uint32_t index, const resident *a) {
     uint32_t table = qrt_follow(model->bytes, model->tensors + 4 * index);
     uint32_t lifetime = qrt_field(model->bytes, table, TENSOR_LIFETIME);
     if (lifetime == 0) return qrt_field(model->bytes, table, TENSOR_INITIAL) != 0;
     uint32_t first = qrt_read_u16(model->bytes, lifetime), last = qrt_read_u16(model->bytes, lifetime + 2);
-    life l = life_of(model, index, first, last);
-    return a->life.first <= l.last && l.first <= a->life.last;
+    if (first == 0) first = life_of(model, index, first, last).first;
+    return a->life.first <= last && first <= a->life.last;
 }
 
 /* V16, and V27 for a tensor and all before it. */

@@ -35,9 +35,9 @@ X(25, "An operator reads only constants, states other than its output, inputs of
   "before it.")
 X(26, "lifetime.last is the number of operators plus 1 for an output of the model; else the index of the last "
   "operator that reads the tensor plus 1; else, when nobody reads it, lifetime.first.")
-X(27, "Arena tensors whose lifetimes intersect, and a state's is everything, have no byte in common, unless one is "
-  "written in place of the other or over it, or their lifetimes intersect only in a band and no byte belongs to "
-  "both in the same turn at the same operator.")
+X(27, "Arena tensors whose lifetimes intersect, and a state's is everything, have no byte in common, unless an "
+  "operator that is in no band writes one in place of the other or over it, or their lifetimes intersect only in "
+  "a band and no byte belongs to both in the same turn at the same operator.")
 X(28, "conv2d: x, weights and y have rank 4; groups is at least 1 and divides in_channels and out_channels; weights "
   "are [out_channels, filter_height, filter_width, in_channels / groups].")
 X(29, "dwconv2d: x, weights and y have rank 4; out_channels is a multiple of in_channels; weights are [1, "
@@ -161,12 +161,13 @@ X(83, "A pace has rows and per of at least 1; H * per is below 2^31, and all H r
   "too; where kept is capacity slide is LEFT.")
 X(84, "The work of proving bands is at most 16 times the file's bytes plus 2^20. It is: the number of tensors that "
   "come before, for each arena tensor of a file with bands; for each tensor that a band makes its turns times its"
-  " readers in it plus 1; whenever readers of a tensor are looked for, the inputs of the band's operators; and "
-  "for each row of a tensor that lies over rows of another, these and 1.")
+  " readers in it plus 1; the rows that a resize2d in a band makes; whenever readers of a tensor are looked for, "
+  "the inputs of the band's operators; and for each row of a tensor that lies over rows of another, these and 1.")
 X(85, "In every turn of a band, the rows that an operator needs of an input that the band makes are made, by then, in"
   " this turn or before.")
 X(86, "In every turn of a band, of a tensor that it makes and that is not whole, made(t) less the low behind the turn"
-  " before is at most capacity, and made(t) less the low behind this turn at most kept.")
+  " before, or less made(t - 1) where that is lower, is at most capacity, and made(t) less the low behind this "
+  "turn at most kept.")
 X(87, "What is read behind its band, or is an output of the model, has a capacity of all its rows, and what nobody "
-  "reads in its band too. A global average is not read in its band. Each tensor has at most 8 readers in a band. "
-  "What is fed is read in its band and nowhere else.")
+  "reads in its band too. A global average is not read in its band. Each tensor is an input of a band's operators"
+  " at most 8 times. What is fed is read in its band and nowhere else.")

@@ -38,6 +38,7 @@ static int32_t check_operator(qrt_check *check, uint32_t index) {
     qrt_model_operator(model, index, &op);
     qrt_model_tensor(model, op.output, &tensor);
     RULE(82, !op.overlap && tensor.initial == NULL);
+    int32_t height = tensor.shape[1];
     uint32_t rows = 0;
     for (uint32_t i = 0; i < op.input_count; i++) {
         qrt_model_tensor(model, op.inputs[i], &tensor);
@@ -47,27 +48,54 @@ static int32_t check_operator(qrt_check *check, uint32_t index) {
         rows++;
     }
     RULE(82, rows > 0);
+    if (op.kind != QRT_RESIZE2D) return QRT_OK;
+    TRY(qrt_walk(check, (uint64_t)height));
+    for (int32_t row = 1; row < height; row++) RULE(82, op.rows[row] >= op.rows[row - 1]);
     return QRT_OK;
 }
 
-/* V83 for a pace at which `height` rows are made. */
-static int32_t check_pace(qrt_check *check, const qrt_band *band, const qrt_pace *pace, int32_t height) {
-    RULE(83, pace->rows >= 1 && pace->per >= 1 && pace->slide <= QRT_RIGHT);
-    RULE(83, (int64_t)height * pace->per <= INT32_MAX);
-    RULE(83, pace->capacity >= 1 && pace->capacity <= height && pace->kept >= 0 && pace->kept <= pace->capacity);
-    RULE(83, pace->kept < pace->capacity || pace->slide == QRT_LEFT);
-    RULE(83, pace->capacity < height || pace->kept == height);
-    RULE(83, qrt_rows_made(pace, (int64_t)band->turns - 1, height) == height);
-    return QRT_OK;
-}
-
-/* Rows that operator `index` makes in turns. */
-static int32_t height_of(const qrt_model *model, uint32_t index) {
-    qrt_operator op;
+/* A tensor that a band makes row by row. */
+typedef struct making {
+    qrt_pace pace;
     qrt_tensor tensor;
-    qrt_model_operator(model, index, &op);
-    qrt_model_tensor(model, qrt_is_global_average(model, &op) ? op.inputs[0] : op.output, &tensor);
-    return tensor.shape[1];
+    uint32_t index;
+    int32_t height; /* rows that are made; of a global average, of what it adds up */
+    int sums;
+} making;
+
+/* What is made at `position` in a turn: 0 is what is fed, then come the band's operators. */
+static void find_making(const qrt_model *model, const qrt_band *band, uint32_t position, making *m) {
+    qrt_operator op;
+    qrt_edge edge;
+    qrt_tensor x;
+    m->sums = 0;
+    if (position == 0) {
+        qrt_model_input(model, 0, &edge);
+        qrt_model_tensor(model, edge.tensor, &m->tensor);
+        m->index = edge.tensor;
+        m->height = m->tensor.shape[1];
+        m->pace = band->feed;
+        return;
+    }
+    qrt_model_operator(model, band->first + position - 1, &op);
+    qrt_model_tensor(model, op.output, &m->tensor);
+    qrt_model_tensor(model, op.inputs[0], &x);
+    m->index = op.output;
+    m->sums = qrt_is_global_average(model, &op);
+    m->height = m->sums ? x.shape[1] : m->tensor.shape[1];
+    qrt_band_pace(model, band, position - 1, &m->pace);
+}
+
+/* V83 */
+static int32_t check_pace(qrt_check *check, const qrt_band *band, const making *m) {
+    const qrt_pace *pace = &m->pace;
+    RULE(83, pace->rows >= 1 && pace->per >= 1 && pace->slide <= QRT_RIGHT);
+    RULE(83, (int64_t)m->height * pace->per <= INT32_MAX);
+    RULE(83, pace->capacity >= 1 && pace->capacity <= m->height && pace->kept >= 0 && pace->kept <= pace->capacity);
+    RULE(83, pace->kept < pace->capacity || pace->slide == QRT_LEFT);
+    RULE(83, pace->capacity < m->height || pace->kept == m->height);
+    RULE(83, qrt_rows_made(pace, (int64_t)band->turns - 1, m->height) == m->height);
+    return QRT_OK;
 }
 
 int32_t qrt_find_readers(qrt_check *check, const qrt_band *band, uint32_t tensor, qrt_readers *readers) {
@@ -91,10 +119,11 @@ int32_t qrt_find_readers(qrt_check *check, const qrt_band *band, uint32_t tensor
     return QRT_OK;
 }
 
-/* V85 and V86 in one turn. */
-static int32_t check_turn(qrt_check *check, const qrt_pace *pace, int32_t height, const qrt_readers *readers,
-                          int64_t turn) {
-    int32_t made = qrt_rows_made(pace, turn, height), before = height, after = height;
+/* V85 and V86 in one turn. Rows that are made but never read may lie below the readers' `low`. */
+static int32_t check_turn(qrt_check *check, const making *m, const qrt_readers *readers, int64_t turn) {
+    const qrt_pace *pace = &m->pace;
+    int32_t made = qrt_rows_made(pace, turn, m->height), before = qrt_rows_made(pace, turn - 1, m->height);
+    int32_t after = made;
     for (uint32_t i = 0; i < readers->count; i++) {
         const qrt_reader *reader = &readers->reader[i];
         int32_t all = reader->reading.height;
@@ -105,31 +134,41 @@ static int32_t check_turn(qrt_check *check, const qrt_pace *pace, int32_t height
         low = qrt_rows_low(&reader->reading, now);
         if (low < after) after = low;
     }
-    if (pace->capacity == height) return QRT_OK;
+    if (pace->capacity == m->height) return QRT_OK;
     RULE(86, made - before <= pace->capacity && made - after <= pace->kept);
     return QRT_OK;
 }
 
-/* V83 to V87 for a tensor that is made in the band at `pace`. */
-static int32_t check_made(qrt_check *check, const qrt_band *band, const qrt_pace *pace, uint32_t index, int sums,
-                          int32_t height) {
-    qrt_tensor tensor;
+/* V85 to V87 for a tensor that is made in the band; all its paces are as V83 says. */
+static int32_t check_making(qrt_check *check, const qrt_band *band, const making *m) {
     qrt_readers readers;
-    qrt_model_tensor(check->model, index, &tensor);
-    TRY(check_pace(check, band, pace, height));
-    TRY(qrt_find_readers(check, band, index, &readers));
-    int read_behind = tensor.last > band->first + band->count;
-    RULE(87, pace->capacity == height || (readers.count > 0 && !read_behind));
-    if (sums) {
+    TRY(qrt_find_readers(check, band, m->index, &readers));
+    int read_behind = m->tensor.last > band->first + band->count;
+    RULE(87, m->pace.capacity == m->height || (readers.count > 0 && !read_behind));
+    if (m->sums) {
         RULE(87, readers.count == 0);
         return QRT_OK;
     }
     TRY(qrt_walk(check, (uint64_t)band->turns * (readers.count + 1)));
-    for (int64_t turn = 0; turn < band->turns; turn++) TRY(check_turn(check, pace, height, &readers, turn));
+    for (int64_t turn = 0; turn < band->turns; turn++) TRY(check_turn(check, m, &readers, turn));
     return QRT_OK;
 }
 
-/* V82 to V87 for the input that comes row by row. */
+/* V87 for what an operator of a band reads and the band does not make. */
+static int32_t check_inputs(qrt_check *check, const qrt_band *band, uint32_t index) {
+    qrt_operands operands;
+    qrt_tensor tensor;
+    qrt_readers readers;
+    qrt_read_operands(check->model, index, &operands);
+    for (uint32_t i = 0; i < operands.input_count; i++) {
+        qrt_model_tensor(check->model, operands.inputs[i], &tensor);
+        if (tensor.data != NULL || tensor.first > band->first) continue;
+        TRY(qrt_find_readers(check, band, operands.inputs[i], &readers));
+    }
+    return QRT_OK;
+}
+
+/* V82 and V87 for the input that comes row by row. */
 static int32_t check_feed(qrt_check *check, const qrt_band *band) {
     const qrt_model *model = check->model;
     qrt_edge edge;
@@ -143,21 +182,23 @@ static int32_t check_feed(qrt_check *check, const qrt_band *band) {
         qrt_read_operands(model, i, &operands);
         for (uint32_t k = 0; k < operands.input_count; k++) RULE(87, operands.inputs[k] != edge.tensor);
     }
-    return check_made(check, band, &band->feed, edge.tensor, 0, tensor.shape[1]);
+    return QRT_OK;
 }
 
 static int32_t check_band(qrt_check *check, const qrt_band *band) {
-    const qrt_model *model = check->model;
+    making m;
+    uint32_t start = band->is_fed ? 0 : 1;
     for (uint32_t i = 0; i < band->count; i++) TRY(check_operator(check, band->first + i));
     if (band->is_fed) TRY(check_feed(check, band));
-    for (uint32_t i = 0; i < band->count; i++) {
-        qrt_operator op;
-        qrt_pace pace;
-        qrt_model_operator(model, band->first + i, &op);
-        qrt_band_pace(model, band, i, &pace);
-        TRY(check_made(check, band, &pace, op.output, qrt_is_global_average(model, &op),
-                       height_of(model, band->first + i)));
+    for (uint32_t position = start; position <= band->count; position++) {
+        find_making(check->model, band, position, &m);
+        TRY(check_pace(check, band, &m));
     }
+    for (uint32_t position = start; position <= band->count; position++) {
+        find_making(check->model, band, position, &m);
+        TRY(check_making(check, band, &m));
+    }
+    for (uint32_t i = 0; i < band->count; i++) TRY(check_inputs(check, band, band->first + i));
     return QRT_OK;
 }
 
