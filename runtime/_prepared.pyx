@@ -98,5 +98,5 @@ cdef class Prepared:
         return bool(self._operator(index).kernel.packs_all)
 
     def reading(self, index):
-        """How its kernel reads its input: enum qrt_reading of qrt_kernels.h."""
+        """How its kernel reads its input: enum qrt_read_order of qrt_kernels.h."""
         return self._operator(index).kernel.reading

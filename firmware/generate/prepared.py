@@ -17,7 +17,7 @@ from qrt.compiler.plan.memory import BY_POSITION, BY_ROW, ONCE
 from qrt.firmware.generate.layout import NUMBERS
 from qrt.params import PARAMS, STRUCTS
 
-# In the order of enum qrt_reading.
+# In the order of enum qrt_read_order.
 READING = (BY_ROW, BY_POSITION, ONCE)
 Array = NDArray[Any]
 # A member of a structure: a number, an array member, a structure, or what a pointer points to (None: NULL).

@@ -314,7 +314,7 @@ typedef union qrt_params {
 
 /* How a kernel with windows reads its input: what a row of output needs, perhaps while it writes that row; all that a
  * position needs before it writes that position; each row once, before it writes the first row that needs it. */
-enum qrt_reading { QRT_READS_BY_ROW = 0, QRT_READS_BY_POSITION = 1, QRT_READS_ONCE = 2 };
+enum qrt_read_order { QRT_READS_BY_ROW = 0, QRT_READS_BY_POSITION = 1, QRT_READS_ONCE = 2 };
 
 /* One operator of one set. `params` is the operator's structure above. inputs[0], inputs[1], ... are the
  * activations, without weights. The output may be the very memory of an input where SPEC.md allows it
@@ -330,7 +330,7 @@ typedef struct qrt_kernel {
     size_t (*packed_size)(const void *params);      /* NULL: nothing to pack */
     void (*pack)(const void *params, void *packed); /* `packed` is aligned to 64 */
     size_t (*scratch_size)(const void *params);     /* NULL: none needed */
-    int32_t reading;                                /* of input 0, enum qrt_reading */
+    int32_t reading;                                /* of input 0, enum qrt_read_order */
     /* 1: weights may be int4, for all rows along `otherwise` too. 0: they are unpacked before pack() and run(), but not
      * before packed_size(), which does not read them. */
     int32_t int4;
