@@ -12,24 +12,27 @@
 extern "C" {
 #endif
 
+/* The most turns that can be run together. */
+#define QRT_MOST_TOGETHER 32767u
+
 /* Bytes that qrt_band_init() needs. */
 size_t qrt_band_size(const qrt_model *model, const qrt_band *band);
 
-/* The band with its tensors in `arena`, which is aligned to QRT_ALIGNMENT. With `together` above 1 as many turns run at
- * once; buffers then need more rows, so that each tensor that the band makes or is fed belongs into qrt_band_room()
- * bytes elsewhere, which qrt_band_place() says. */
+/* A band whose tensors lie in `arena`, or, where that is not NULL, tensor i of the model at places[i]. With `together`
+ * above 1 as many turns run at once: then there must be places, with qrt_band_capacity() rows for what the band makes,
+ * and for what it is fed all. */
 qrt_band_run *qrt_band_init(const qrt_model *model, const qrt_band *band, uint32_t together, int8_t *arena,
-                            void *memory);
+                            int8_t *const *places, void *memory);
 
 /* Sets how operator `op`, counted in the band, runs. `params` are those of the whole operator, `size` their bytes. */
 void qrt_band_kernel(qrt_band_run *run, uint32_t op, const qrt_kernel *kernel, const void *params, size_t size);
 
-/* The most scratch that any call of the operator needs, once its kernel is set. */
-size_t qrt_band_scratch(const qrt_band_run *run, uint32_t op, const qrt_kernel *kernel);
+/* The most scratch that operator `op` of the band needs for the rows of any turn. */
+size_t qrt_band_scratch(const qrt_model *model, const qrt_band *band, uint32_t together, uint32_t op,
+                        const qrt_kernel *kernel, const void *params, size_t size);
 
-/* Bytes of the memory of tensor `number` of qrt_band_table.rows; and another place for it. */
-uint64_t qrt_band_room(const qrt_band_run *run, uint32_t number);
-void qrt_band_place(qrt_band_run *run, uint32_t number, int8_t *memory);
+/* Rows of the output of operator `op` of the band that lie in memory at once. */
+int32_t qrt_band_capacity(const qrt_model *model, const qrt_band *band, uint32_t together, uint32_t op);
 
 #ifdef __cplusplus
 }

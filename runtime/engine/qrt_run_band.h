@@ -3,11 +3,11 @@
  * What is constant is in tables, which a program may have in flash: qrt_prepare_band.h makes them from a file. What
  * changes from turn to turn is in qrt_band_run. Freestanding C99, without a function of the schema.
  *
- *     qrt_run_band(run, NULL, NULL, scratch);                                the whole band at once, like a step; or
+ * qrt_run_band() runs a whole band, like a kernel. Or rows of a fed band's input come one by one:
  *
- *     qrt_begin_band(run, scratch);                                          by rows, where the band is fed:
+ *     qrt_begin_band(run, scratch);
  *     while ((row = qrt_next_row(run)) != NULL) {
- *         ...                                                                write the next row of the input to `row`
+ *         ...                        write the next row of the input to `row`
  *         qrt_take_row(run, scratch);
  *     }
  */
@@ -86,7 +86,7 @@ typedef struct qrt_band_run {
     int32_t wanted;              /* rows of what is fed that it still waits for */
 } qrt_band_run;
 
-/* Runs a band that is not fed, or whose input lies in memory as a whole; `run` is a qrt_band_run. */
+/* Runs all turns of a band; `run` is a qrt_band_run. Where the band is fed, inputs[0] is that input as a whole. */
 void qrt_run_band(const void *run, const int8_t *const *inputs, int8_t *output, void *scratch);
 
 /* Begins anew. Turns that need no row of what is fed run at once. */
