@@ -5,6 +5,7 @@
 #include "engine/qrt_prepare.h"
 
 #include "engine/qrt_params.h"
+#include "engine/qrt_prepare_band.h"
 #include "portable/portable.h"
 #include "qrt_int4.h"
 
@@ -170,39 +171,104 @@ void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_ke
     }
 }
 
-size_t qrt_steps_size(const qrt_model *model) {
+/* The band that begins with operator `index` and runs in turns. */
+static int find_turns(const qrt_model *model, uint32_t together, uint32_t index, qrt_band *band) {
+    if (model->band_count == 0) return 0;
+    return qrt_find_band(model, index, band) && band->first == index && qrt_has_turns(band, together);
+}
+
+size_t qrt_steps_size(const qrt_model *model, uint32_t together) {
+    size_t pointers = 0, bands = 0;
+    for (uint32_t i = 0; i < model->operator_count; i++) {
+        qrt_operator op;
+        qrt_band band;
+        qrt_model_operator(model, i, &op);
+        pointers += op.input_count;
+        if (find_turns(model, together, i, &band)) bands += round_up(qrt_band_size(model, &band), QRT_ADDRESS_SIZE);
+    }
+    return model->operator_count * sizeof(qrt_step) + pointers * sizeof(const int8_t *) + bands;
+}
+
+size_t qrt_steps_scratch(const qrt_program *program, uint32_t together) {
+    const qrt_model *model = program->model;
+    size_t most = program->scratch_size;
+    for (uint32_t i = 0; i < model->band_count; i++) {
+        qrt_band band;
+        qrt_model_band(model, i, &band);
+        for (uint32_t k = 0; k < band.count && qrt_has_turns(&band, together); k++) {
+            const qrt_prepared *op = &program->operators[band.first + k];
+            size_t size = fillers[op->row]->size;
+            size = qrt_band_scratch(model, &band, together, k, op->kernel, &op->params, size);
+            if (size > most) most = size;
+        }
+    }
+    return most;
+}
+
+/* A step that runs a band. Where this is fed, the step's input is all that it is fed. */
+static void bind_band(const qrt_program *program, const qrt_band *band, uint32_t together, int8_t *arena,
+                      int8_t *const *places, void *memory, qrt_step *step) {
+    qrt_edge edge;
+    qrt_band_run *run = qrt_band_init(program->model, band, together, arena, places, memory);
+    for (uint32_t i = 0; i < band->count; i++) {
+        const qrt_prepared *op = &program->operators[band->first + i];
+        qrt_band_kernel(run, i, op->kernel, &op->params, fillers[op->row]->size);
+    }
+    qrt_model_input(program->model, 0, &edge);
+    step->run = qrt_run_band;
+    step->params = run;
+    step->inputs = places != NULL ? (const int8_t *const *)&places[edge.tensor] : NULL;
+    step->output = NULL;
+    step->op = band->first;
+    step->count = band->count;
+}
+
+static int8_t *place_of(const qrt_model *model, uint32_t index, int8_t *arena, int8_t *const *places) {
+    qrt_tensor tensor;
+    if (places != NULL) return places[index];
+    qrt_model_tensor(model, index, &tensor);
+    return tensor.data != NULL ? (int8_t *)tensor.data : arena + tensor.arena_offset;
+}
+
+static void bind_operator(const qrt_program *program, uint32_t index, int8_t *arena, int8_t *const *places,
+                          const int8_t **inputs, qrt_step *step) {
+    qrt_operator op;
+    qrt_model_operator(program->model, index, &op);
+    for (uint32_t i = 0; i < op.input_count; i++) inputs[i] = place_of(program->model, op.inputs[i], arena, places);
+    step->run = program->operators[index].kernel->run;
+    step->params = &program->operators[index].params;
+    step->inputs = inputs;
+    step->output = place_of(program->model, op.output, arena, places);
+    step->op = index;
+    step->count = 1;
+}
+
+uint32_t qrt_steps_init(const qrt_program *program, uint32_t together, void *arena, int8_t *const *places, void *memory,
+                        const qrt_step **steps) {
+    const qrt_model *model = program->model;
+    qrt_step *step = memory;
+    const int8_t **inputs = (const int8_t **)(step + model->operator_count);
     size_t pointers = 0;
     for (uint32_t i = 0; i < model->operator_count; i++) {
         qrt_operator op;
         qrt_model_operator(model, i, &op);
         pointers += op.input_count;
     }
-    return model->operator_count * sizeof(qrt_step) + pointers * sizeof(const int8_t *);
-}
-
-uint32_t qrt_steps_init(const qrt_program *program, void *arena, void *memory, const qrt_step **steps) {
-    const qrt_model *model = program->model;
-    qrt_step *step = memory;
-    const int8_t **pointer = (const int8_t **)(step + model->operator_count);
-    uint32_t count = 0;
+    uint8_t *bands = (uint8_t *)(inputs + pointers);
     *steps = step;
     for (uint32_t i = 0; i < model->operator_count; i++) {
         qrt_operator op;
-        qrt_tensor tensor;
-        qrt_model_operator(model, i, &op);
-        qrt_model_tensor(model, op.output, &tensor);
-        step->run = program->operators[i].kernel->run;
-        step->params = &program->operators[i].params;
-        step->inputs = pointer;
-        step->output = (int8_t *)arena + tensor.arena_offset;
-        step->op = i;
-        for (uint32_t k = 0; k < op.input_count; k++) {
-            qrt_model_tensor(model, op.inputs[k], &tensor);
-            *pointer++ = tensor.data != NULL ? tensor.data : (int8_t *)arena + tensor.arena_offset;
+        qrt_band band;
+        if (find_turns(model, together, i, &band)) {
+            bind_band(program, &band, together, arena, places, bands, step++);
+            bands += round_up(qrt_band_size(model, &band), QRT_ADDRESS_SIZE);
+            i += band.count - 1;
+            continue;
         }
-        if (op.kind == QRT_RESHAPE && step->inputs[0] == step->output) continue;
-        step++;
-        count++;
+        qrt_model_operator(model, i, &op);
+        bind_operator(program, i, arena, places, inputs, step);
+        inputs += op.input_count;
+        if (op.kind != QRT_RESHAPE || step->inputs[0] != step->output) step++;
     }
-    return count;
+    return (uint32_t)(step - *steps);
 }

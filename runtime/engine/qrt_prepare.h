@@ -11,6 +11,7 @@
 #ifndef QRT_PREPARE_H
 #define QRT_PREPARE_H
 
+#include "engine/qrt_places.h"
 #include "qrt_kernels.h"
 #include "qrt_model.h"
 
@@ -38,7 +39,8 @@ typedef struct qrt_step {
     const void *params;
     const int8_t *const *inputs;
     int8_t *output;
-    uint32_t op; /* index of the operator in the model */
+    uint32_t op;    /* index of the operator in the model; of a band that runs in turns its first one */
+    uint32_t count; /* of operators */
 } qrt_step;
 
 /* What all packed weights, and those unpacked from int4, may take together unless the caller says otherwise. */
@@ -52,12 +54,18 @@ size_t qrt_program_size(const qrt_model *model, const qrt_kernels *kernels, uint
 void qrt_program_init(qrt_program *program, const qrt_model *model, const qrt_kernels *kernels, uint64_t packed_limit,
                       void *memory);
 
-/* Bytes that qrt_steps_init() needs. */
-size_t qrt_steps_size(const qrt_model *model);
+/* Bytes that qrt_steps_init() needs. `together` is how many turns of a band run at once, as in qrt_places.h. */
+size_t qrt_steps_size(const qrt_model *model, uint32_t together);
+
+/* Bytes of scratch, the most that any call of a kernel needs. */
+size_t qrt_steps_scratch(const qrt_program *program, uint32_t together);
 
 /* Fills *steps, which lies in `memory`, and returns their count: at most one for each operator, none for
- * a reshape that stays where it is. `arena` has model->arena_size bytes; qrt_model_reset() writes its states. */
-uint32_t qrt_steps_init(const qrt_program *program, void *arena, void *memory, const qrt_step **steps);
+ * a reshape that stays where it is, one for a band that runs in turns. `arena` has model->arena_size bytes;
+ * qrt_model_reset() writes its states. Tensor i lies at places[i], see qrt_places_init(); where
+ * `places` is NULL, all do in the arena. */
+uint32_t qrt_steps_init(const qrt_program *program, uint32_t together, void *arena, int8_t *const *places, void *memory,
+                        const qrt_step **steps);
 
 #ifdef __cplusplus
 }

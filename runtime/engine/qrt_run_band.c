@@ -87,13 +87,40 @@ static void make_rows(const qrt_band_run *run, const qrt_band_operator *op, cons
     op->run(&params, run->inputs, row_at(y, p, p->made), scratch);
 }
 
-void qrt_begin_turn(qrt_band_run *run) {
+/* Makes room for what is fed in this turn. */
+static void begin_turn(qrt_band_run *run) {
     const qrt_band_table *table = run->table;
     if (!table->is_fed) return;
     const qrt_band_rows *x = &table->rows[table->count];
     qrt_band_progress *p = &run->progress[table->count];
     run->wanted = take_due(x, p);
     if (run->wanted > 0) make_room(run, x, p, run->wanted);
+}
+
+static void add_fed_row(qrt_band_run *run) {
+    run->progress[run->table->count].made++;
+    run->wanted--;
+}
+
+void qrt_start_band(qrt_band_run *run) {
+    const qrt_band_table *table = run->table;
+    for (uint32_t i = 0; i < table->count + (uint32_t)table->is_fed; i++) {
+        qrt_band_progress start = {0, 0, table->rows[i].first, table->rows[i].first_rest};
+        run->progress[i] = start;
+    }
+    run->turn = 0;
+    run->wanted = 0;
+}
+
+void qrt_begin_turn(qrt_band_run *run, const int8_t *fed) {
+    begin_turn(run);
+    while (run->wanted > 0) {
+        size_t size = run->table->rows[run->table->count].row_bytes;
+        const int8_t *x = fed + (ptrdiff_t)size * run->progress[run->table->count].made;
+        int8_t *row = qrt_next_row(run);
+        if (row != x) memcpy(row, x, size);
+        add_fed_row(run);
+    }
 }
 
 void qrt_run_in_turn(qrt_band_run *run, uint32_t index, void *scratch) {
@@ -129,32 +156,25 @@ static void run_turn(qrt_band_run *run, void *scratch) {
 /* Runs turns until one needs rows that are not there. */
 static void run_turns(qrt_band_run *run, void *scratch) {
     while (run->turn < run->table->turns) {
-        qrt_begin_turn(run);
+        begin_turn(run);
         if (run->wanted > 0) return;
         run_turn(run, scratch);
     }
 }
 
 void qrt_begin_band(qrt_band_run *run, void *scratch) {
-    const qrt_band_table *table = run->table;
-    for (uint32_t i = 0; i < table->count + (uint32_t)table->is_fed; i++) {
-        qrt_band_progress begin = {0, 0, table->rows[i].first, table->rows[i].first_rest};
-        run->progress[i] = begin;
-    }
-    run->turn = 0;
-    run->wanted = 0;
+    qrt_start_band(run);
     run_turns(run, scratch);
 }
 
 int8_t *qrt_next_row(const qrt_band_run *run) {
-    const qrt_band_table *table = run->table;
-    if (run->wanted == 0) return NULL;
-    return row_at(&table->rows[table->count], &run->progress[table->count], run->progress[table->count].made);
+    uint32_t fed = run->table->count;
+    return run->wanted > 0 ? row_at(&run->table->rows[fed], &run->progress[fed], run->progress[fed].made) : NULL;
 }
 
 void qrt_take_row(qrt_band_run *run, void *scratch) {
-    run->progress[run->table->count].made++;
-    if (--run->wanted > 0) return;
+    add_fed_row(run);
+    if (run->wanted > 0) return;
     run_turn(run, scratch);
     run_turns(run, scratch);
 }
@@ -162,12 +182,9 @@ void qrt_take_row(qrt_band_run *run, void *scratch) {
 void qrt_run_band(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {
     qrt_band_run *run = (qrt_band_run *)params;
     (void)output;
-    qrt_begin_band(run, scratch);
-    for (int32_t i = 0; run->wanted > 0; i++) {
-        size_t size = run->table->rows[run->table->count].row_bytes;
-        const int8_t *x = inputs[0] + (ptrdiff_t)size * i;
-        int8_t *row = qrt_next_row(run);
-        if (row != x) memcpy(row, x, size);
-        qrt_take_row(run, scratch);
+    qrt_start_band(run);
+    while (run->turn < run->table->turns) {
+        qrt_begin_turn(run, run->table->is_fed ? inputs[0] : NULL);
+        run_turn(run, scratch);
     }
 }

@@ -372,34 +372,34 @@ size_t qrt_split_size(const qrt_program *program, uint32_t threads, int32_t spee
     threads = worth_threads(program, threads, speed);
     aside places = find_places(program, threads, speed);
     size_t part = sizeof(qrt_params) + sizeof(qrt_step) + 2 * sizeof(const int8_t *);
-    size_t size = program->model->operator_count * sizeof(qrt_stage) + qrt_steps_size(program->model);
+    size_t size = program->model->operator_count * sizeof(qrt_stage) + qrt_steps_size(program->model, QRT_BY_LAYER);
     for (uint32_t i = 0; i < places.count; i++) size += places.size[i];
     return size + count_parts(program, threads, speed) * part;
 }
 
 /* `memory` is: the places, the parts' parameters, parts, stages, the parts' inputs, the steps. */
-void qrt_split_init(qrt_split *split, const qrt_program *program, void *arena, uint32_t threads, int32_t speed,
-                    void *memory) {
+void qrt_split_init(qrt_split *split, const qrt_program *program, void *arena, int8_t *const *places, uint32_t threads,
+                    int32_t speed, void *memory) {
     threads = worth_threads(program, threads, speed);
-    aside places = find_places(program, threads, speed);
+    aside moved = find_places(program, threads, speed);
     size_t part_count = count_parts(program, threads, speed);
     int8_t *place[PLACES + 1] = {memory};
-    for (uint32_t i = 0; i < places.count; i++) place[i + 1] = place[i] + places.size[i];
+    for (uint32_t i = 0; i < moved.count; i++) place[i + 1] = place[i] + moved.size[i];
     room left;
-    left.params = (qrt_params *)place[places.count];
+    left.params = (qrt_params *)place[moved.count];
     left.parts = (qrt_step *)(left.params + part_count);
     left.stages = (qrt_stage *)(left.parts + part_count);
     left.inputs = (const int8_t **)(left.stages + program->model->operator_count);
     qrt_step *step = (qrt_step *)(left.inputs + 2 * part_count), *end;
     const qrt_step *steps;
     split->stages = left.stages;
-    split->stage_count = qrt_steps_init(program, arena, step, &steps);
+    split->stage_count = qrt_steps_init(program, QRT_BY_LAYER, arena, places, step, &steps);
     split->thread_count = 1;
     split->scratch_size = program->scratch_size;
-    places.count = 0;
+    moved.count = 0;
     for (end = step + split->stage_count; step < end; step++) {
         job j = plan_operator(program, step->op, threads, speed);
-        uint32_t found = find_place(&places, program->model, step->op, &j);
+        uint32_t found = find_place(&moved, program->model, step->op, &j);
         if (found < PLACES) move_output(program->model, step, end, place[found]);
         add_stage(split, program, step, &j, &left);
     }

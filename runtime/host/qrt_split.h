@@ -29,13 +29,14 @@ typedef struct qrt_split {
 /* Bytes that qrt_split_init() needs, aligned to 64. */
 size_t qrt_split_size(const qrt_program *program, uint32_t threads, int32_t speed);
 
-/* The steps of `program`, split for up to `threads` threads; `program`, `arena` and `memory` must outlive the split.
+/* The steps of `program`, bands layer by layer, split for up to `threads` threads; `program`, `arena`, `places`, as in
+ * qrt_steps_init(), and `memory` must outlive the split.
  * `speed` is the number of multiplications of a convolution per thread and microsecond: a part takes at least half a
  * microsecond, since synchronization costs as much, and nothing is split if the total is not worth waking threads. With
  * 0, everything that can be split is. An output that overlaps its input, so that one part would overwrite what another
  * still reads, is placed in `memory` instead. */
-void qrt_split_init(qrt_split *split, const qrt_program *program, void *arena, uint32_t threads, int32_t speed,
-                    void *memory);
+void qrt_split_init(qrt_split *split, const qrt_program *program, void *arena, int8_t *const *places, uint32_t threads,
+                    int32_t speed, void *memory);
 
 #ifdef __cplusplus
 }

@@ -142,22 +142,34 @@ static void run_model(const qrt_model *model, const qrt_kernels *kernels, int co
     qrt_program program;
     const qrt_step *steps;
     size_t program_size = qrt_program_size(model, kernels, qrt_packed_limit(model));
-    size_t steps_size = qrt_steps_size(model);
+    size_t steps_size = qrt_steps_size(model, QRT_AS_ON_DEVICE);
     void *program_memory = allocate(program_size);
     void *step_memory = allocate(steps_size);
     void *arena = allocate(model->arena_size);
+    uint64_t *offsets = allocate(model->tensor_count * sizeof *offsets);
+    qrt_aside_block *blocks = allocate(model->tensor_count * sizeof *blocks);
+    int8_t **places = allocate(model->tensor_count * sizeof *places);
+    uint64_t aside_size = qrt_plan_aside(model, QRT_AS_ON_DEVICE, offsets, blocks);
+    void *aside = allocate((size_t)aside_size);
     memset(arena, code, model->arena_size);
+    memset(aside, code, (size_t)aside_size);
+    qrt_places_init(model, offsets, arena, aside, places);
     qrt_program_init(&program, model, kernels, qrt_packed_limit(model), program_memory);
-    if (program_size + steps_size + program.scratch_size > MAX_GROWTH * (size_t)model->size) {
+    size_t scratch_size = qrt_steps_scratch(&program, QRT_AS_ON_DEVICE);
+    if (program_size + steps_size + scratch_size > MAX_GROWTH * (size_t)model->size) {
         fprintf(stderr, "a file of %u bytes needs %zu bytes besides its arena\n", (unsigned)model->size,
-                program_size + steps_size + program.scratch_size);
+                program_size + steps_size + scratch_size);
         abort();
     }
-    void *scratch = allocate(program.scratch_size);
-    uint32_t count = qrt_steps_init(&program, arena, step_memory, &steps);
+    void *scratch = allocate(scratch_size);
+    uint32_t count = qrt_steps_init(&program, QRT_AS_ON_DEVICE, arena, places, step_memory, &steps);
     for (uint32_t i = 0; i < count; i++) steps[i].run(steps[i].params, steps[i].inputs, steps[i].output, scratch);
     touch(arena, model->arena_size);
     free(scratch);
+    free(aside);
+    free(places);
+    free(blocks);
+    free(offsets);
     free(arena);
     free(step_memory);
     free(program_memory);

@@ -461,7 +461,7 @@ static void run_model(const qrt_model *model, const qrt_program *portable, const
     void *scratch = need(aligned_alloc(64, (portable->scratch_size + 64) / 64 * 64));
     void *memory = need(aligned_alloc(64, (qrt_split_size(tested, THREADS, 0) + 64) / 64 * 64));
     qrt_split split;
-    qrt_split_init(&split, tested, arena, THREADS, 0, memory);
+    qrt_split_init(&split, tested, arena, NULL, THREADS, 0, memory);
     fill_inputs(model, arena, fill);
     qrt_model_reset(model, arena);
     for (uint32_t i = 0; i < model->operator_count; i++) {

@@ -61,12 +61,12 @@ static int same_outputs(const uint8_t *a, const uint8_t *b) {
 static void *compare(void *argument) {
     long *differences = argument;
     uint8_t *arena = allocate(model.arena_size), *expected = allocate(model.arena_size);
-    void *scratch = allocate(program.scratch_size), *memory = allocate(qrt_steps_size(&model));
+    void *scratch = allocate(program.scratch_size), *memory = allocate(qrt_steps_size(&model, QRT_BY_LAYER));
     void *split_memory = allocate(qrt_split_size(&program, threads, 0));
     const qrt_step *steps;
-    uint32_t count = qrt_steps_init(&program, expected, memory, &steps);
+    uint32_t count = qrt_steps_init(&program, QRT_BY_LAYER, expected, NULL, memory, &steps);
     qrt_split split;
-    qrt_split_init(&split, &program, arena, threads, 0, split_memory);
+    qrt_split_init(&split, &program, arena, NULL, threads, 0, split_memory);
     if (split.thread_count != threads) abort();
     void *pool_memory = allocate(qrt_pool_size(&split));
     qrt_pool *pool = qrt_pool_init(&split, pool_memory);
