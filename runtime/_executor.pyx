@@ -51,7 +51,9 @@ from qrt_model cimport (
     QRT_MAX_RANK,
     QRT_OK,
     QRT_OPERATOR_KIND_END,
+    qrt_band,
     qrt_edge,
+    qrt_find_feed,
     qrt_model,
     qrt_model_input,
     qrt_model_open,
@@ -68,6 +70,14 @@ from qrt_model cimport (
     qrt_tensor,
     qrt_text,
 )
+from qrt_places cimport (
+    QRT_AS_ON_DEVICE,
+    QRT_BY_LAYER,
+    QRT_NOT_ASIDE,
+    qrt_aside_block,
+    qrt_places_init,
+    qrt_plan_aside,
+)
 from qrt_pool cimport qrt_pool, qrt_pool_end, qrt_pool_init, qrt_pool_parts, qrt_pool_run, qrt_pool_size
 from qrt_prepare cimport (
     qrt_packed_limit,
@@ -77,7 +87,19 @@ from qrt_prepare cimport (
     qrt_program_size,
     qrt_step,
     qrt_steps_init,
+    qrt_steps_scratch,
     qrt_steps_size,
+)
+from qrt_run_band cimport (
+    qrt_band_run,
+    qrt_begin_band,
+    qrt_begin_turn,
+    qrt_end_turn,
+    qrt_next_row,
+    qrt_run_band,
+    qrt_run_in_turn,
+    qrt_start_band,
+    qrt_take_row,
 )
 from qrt_split cimport qrt_split, qrt_split_init, qrt_split_size
 from reads cimport QRT_READS_UNIT, qrt_reads
@@ -193,6 +215,28 @@ cdef class Program:
         return cnp.PyArray_SIZE(self.memory)
 
     @property
+    def is_fed(self):
+        """Whether the first input may come row by row."""
+        cdef qrt_edge edge
+        cdef qrt_band band
+        qrt_model_input(&self.model, 0, &edge)
+        return qrt_find_feed(&self.model, edge.tensor, &band) != 0
+
+    def plan_aside(self, uint32_t together):
+        """Where tensors lie beside the arena when so many turns of a band run at once, see qrt_plan_aside().
+
+        Returns
+        -------
+        numpy.ndarray, int
+            uint64 offsets, and the bytes of all.
+        """
+        cdef cnp.ndarray offsets = np.empty(self.model.tensor_count, dtype=np.uint64)
+        cdef cnp.ndarray blocks = aligned(self.model.tensor_count * sizeof(qrt_aside_block))
+        cdef uint64_t size = qrt_plan_aside(
+            &self.model, together, <uint64_t *>address(offsets), <qrt_aside_block *>address(blocks))
+        return offsets, size
+
+    @property
     def operator_count(self):
         return self.model.operator_count
 
@@ -232,6 +276,7 @@ cdef class Program:
             "shape": tuple([tensor.shape[k] for k in range(tensor.rank)]),
             "scale": real(tensor.scale_bits),
             "zero_point": tensor.zero_point,
+            "tensor": edge.tensor,
             "arena_offset": tensor.arena_offset,
             "dtype": DTYPES[tensor.dtype],
             "scales": tuple([real(edge.scale_bits[k]) for k in range(edge.scale_count)]),
@@ -271,11 +316,14 @@ cdef edge_requant(qrt_edge edge):
     return requant.multiplier[0], requant.shift[0], rounds_twice, requant.output_min, requant.output_max
 
 
+include "_executor_steps.pxi"
+
+
 @cython.no_gc_clear
 cdef class Executor:
     """A Program bound to an arena of its own, and to threads of its own when it has large operators.
 
-    `inputs` and `outputs` are arrays of the model's edges' shapes and dtypes that lie in the arena:
+    `inputs` and `outputs` are arrays of the model's edges' shapes and dtypes that lie in the arena, or beside it:
     write the inputs, `invoke()`, read the outputs. Inputs must be written anew before every invoke,
     since their memory may serve other tensors meanwhile. States lie in the first bytes of the arena, and keep
     what a run leaves in them. Not for two threads at once: `with executor:` waits until no other thread has it.
@@ -288,6 +336,8 @@ cdef class Executor:
         As many run parts of an operator at once, the caller's among them.
     split_all : bool
         Whether to split also what is quicker whole.
+    together : int
+        How many turns of a band run at once, 0 for all, layer by layer, as several threads always do; see Steps.
 
     Raises
     ------
@@ -298,35 +348,27 @@ cdef class Executor:
     cdef readonly Program program
     cdef readonly list inputs
     cdef readonly list outputs
+    # Rows that were fed since the last outputs.
+    cdef readonly Py_ssize_t fed_rows
     # The thread that has the views, or None, and its state's number, which unlike its own no other will ever have.
     cdef object owner
     cdef uint64_t owner_state
-    cdef cnp.ndarray arena
-    cdef cnp.ndarray scratch
-    cdef cnp.ndarray memory
-    cdef const qrt_step *steps
-    cdef uint32_t step_count
-    cdef void *scratch_start
+    cdef Steps steps
     cdef PyThread_type_lock lock
     cdef qrt_split split
     cdef cnp.ndarray split_memory
     cdef cnp.ndarray pool_memory
     cdef qrt_pool *pool
 
-    def __cinit__(self, Program program not None, uint32_t threads=1, bint split_all=False):
-        cdef uint32_t arena_size = program.model.arena_size
+    def __cinit__(self, Program program not None, uint32_t threads=1, bint split_all=False, uint32_t together=0):
         self.lock = PyThread_allocate_lock()
         if self.lock == NULL:
             raise MemoryError
         self.program = program
-        self.arena = aligned(arena_size)
-        self.scratch = aligned(program.program.scratch_size)
-        self.scratch_start = address(self.scratch)
-        self.memory = aligned(qrt_steps_size(&program.model))
-        self.step_count = qrt_steps_init(&program.program, address(self.arena), address(self.memory), &self.steps)
+        self.steps = Steps(program, QRT_BY_LAYER if threads > 1 else together)
         self.reset()
-        self.inputs = [self._view(edge) for edge in program.inputs]
-        self.outputs = [self._view(edge) for edge in program.outputs]
+        self.inputs = [self.steps.view(edge) for edge in program.inputs]
+        self.outputs = [self.steps.view(edge) for edge in program.outputs]
         if threads > 1:
             self._start_threads(threads, split_all)
 
@@ -339,18 +381,15 @@ cdef class Executor:
         cdef const qrt_program *program = &self.program.program
         cdef int32_t speed = 0 if split_all else qrt_set_speed(numbers.get(self.program.kernels, 0))
         self.split_memory = aligned(qrt_split_size(program, threads, speed))
-        qrt_split_init(&self.split, program, address(self.arena), threads, speed, address(self.split_memory))
+        qrt_split_init(
+            &self.split, program, address(self.steps.arena), self.steps._places(), threads, speed,
+            address(self.split_memory))
         if self.split.thread_count < 2:
             return
         self.pool_memory = aligned(qrt_pool_size(&self.split))
         self.pool = qrt_pool_init(&self.split, address(self.pool_memory))
         if self.pool == NULL:
             raise RuntimeError(f"cannot start {self.split.thread_count - 1} threads; load with fewer")
-
-    cdef _view(self, dict edge):
-        start, dtype = edge["arena_offset"], edge["dtype"]
-        size = math.prod(edge["shape"]) * dtype.itemsize
-        return self.arena[start:start + size].view(dtype).reshape(edge["shape"])
 
     def __dealloc__(self):
         qrt_pool_end(self.pool)
@@ -390,24 +429,27 @@ cdef class Executor:
         PyThread_release_lock(self.lock)
 
     def reset(self):
-        """Gives every state its initial value."""
-        qrt_model_reset(&self.program.model, address(self.arena))
+        """Gives every state its initial value, and forgets the rows that were fed."""
+        qrt_model_reset(&self.program.model, address(self.steps.arena))
+        self.fed_rows = 0
 
     @property
     def state(self):
         """The bytes of all states, as they lie in the arena."""
-        return cnp.PyArray_BYTES(self.arena)[:self.program.model.state_size]
+        self.check_not_fed()
+        return cnp.PyArray_BYTES(self.steps.arena)[:self.program.model.state_size]
 
     @state.setter
     def state(self, bytes content not None):
         """`content` has as many bytes."""
-        memcpy(address(self.arena), <const char *>content, self.program.model.state_size)
+        self.check_not_fed()
+        memcpy(address(self.steps.arena), <const char *>content, self.program.model.state_size)
 
     def run_exact(self, tuple inputs):
         """The outputs for arrays of codes that lie in memory just as the model's inputs do.
 
         The batch axis may be missing; outputs of one row then lack it too. A list when the model has several outputs.
-        None, and nothing was done, when the inputs are something else, or the executor is another thread's.
+        None, and nothing was done, when the inputs are something else, the executor is another thread's, or rows were fed.
         """
         cdef Py_ssize_t i, count = len(self.inputs)
         cdef int missing = 0
@@ -421,7 +463,7 @@ cdef class Executor:
         if PyThread_acquire_lock(self.lock, NOWAIT_LOCK) != PY_LOCK_ACQUIRED:
             return None
         try:
-            if self._is_anothers():
+            if self._is_anothers() or self.fed_rows > 0:
                 return None
             outputs = self._run(inputs, 1)
         finally:
@@ -436,6 +478,7 @@ cdef class Executor:
         `inputs` are arrays of codes, C-contiguous, each `count` times as large as the model's input. When a signal's
         handler raises between two samples, the states are again what they were before.
         """
+        self.check_not_fed()
         return self._run(inputs, count)
 
     cdef list _run(self, tuple inputs, Py_ssize_t count):
@@ -469,31 +512,75 @@ cdef class Executor:
         return outputs
 
     def invoke(self):
-        """Runs every operator once. RuntimeError when another thread has the executor."""
+        """Runs every operator once. RuntimeError when another thread has the executor, or rows were fed."""
+        self.try_lock()
+        try:
+            self.check_not_fed()
+            with nogil:
+                self._invoke(NULL)
+        finally:
+            PyThread_release_lock(self.lock)
+
+    def try_lock(self):
+        """Like `__enter__`, but raises RuntimeError when another thread has the executor."""
         if PyThread_acquire_lock(self.lock, NOWAIT_LOCK) != PY_LOCK_ACQUIRED:
             raise RuntimeError(f"{self._model()} is running in another thread; {REMEDY}")
         self._check_owner()
-        with nogil:
-            self._invoke(NULL)
-        PyThread_release_lock(self.lock)
+
+    def check_not_fed(self):
+        """Raises RuntimeError when some rows of an input were fed, and others not."""
+        if self.fed_rows > 0:
+            raise RuntimeError(
+                f"{self._model()} was fed {self.fed_rows} of {self.inputs[0].shape[1]} rows; feed the others, or reset()"
+            )
 
     cdef void _invoke(self, int64_t *ends) noexcept nogil:
-        """Runs every step; `ends` is NULL or gets the nanoseconds at which each was done."""
-        cdef uint32_t i
-        cdef const qrt_step *step
+        """Runs every step; `ends` is NULL or gets the nanoseconds at which each operator was done."""
         if self.pool != NULL:
             qrt_pool_run(self.pool, ends)
-            return
-        for i in range(self.step_count):
-            step = &self.steps[i]
-            step.run(step.params, step.inputs, step.output, self.scratch_start)
-            if ends != NULL:
-                ends[i] = nanoseconds()
+        else:
+            self.steps.run(0, self.steps.count, ends)
+
+    def feed(self, cnp.ndarray rows not None, tuple others):
+        """Takes rows of the first input, and runs what can be run.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray
+            Codes [n, W, C], C-contiguous, of rows that are still missing.
+        others : tuple of numpy.ndarray
+            Codes of the other inputs, as they lie in memory; with the first rows.
+
+        Returns
+        -------
+        list of numpy.ndarray or None
+            The outputs; None as long as rows are missing.
+        """
+        cdef cnp.ndarray view = self.inputs[0]
+        cdef Py_ssize_t count = rows.shape[0], at = self.fed_rows, height = view.shape[1]
+        cdef size_t row_bytes = cnp.PyArray_NBYTES(view) // height
+        cdef const char *first = cnp.PyArray_BYTES(rows)
+        if at == 0:
+            for other, codes in zip(self.inputs[1:], others):
+                other[...] = codes
+        with nogil:
+            if self.steps.fed != NULL:
+                self.steps.feed(first, count, at == 0, row_bytes)
+            else:
+                memmove(cnp.PyArray_BYTES(view) + at * row_bytes, first, count * row_bytes)
+                if at + count == height:
+                    self._invoke(NULL)
+        self.fed_rows = (at + count) % height
+        return [output.copy() for output in self.outputs] if self.fed_rows == 0 else None
 
     @property
     def shares(self):
-        """For each step, the index of its operator, and how many threads share it."""
-        return [(self.steps[i].op, qrt_pool_parts(self.pool, i)) for i in range(self.step_count)]
+        """For each operator that a step runs, its index, and how many threads share it."""
+        return [
+            (self.steps.list[i].op + k, qrt_pool_parts(self.pool, i))
+            for i in range(self.steps.count)
+            for k in range(self.steps.list[i].count)
+        ]
 
     def profile(self, list sample, int repeats):
         """Runs every operator `repeats` times on `sample`, and times each. States are the same after it.
@@ -506,9 +593,11 @@ cdef class Executor:
         Returns
         -------
         numpy.ndarray
-            int64 nanoseconds, [repeats, steps + 1]; the last of each run is that of reading the clock, which all contain.
+            int64 nanoseconds, [repeats, operators of `shares` + 1]; the last of each run is that of reading the clock,
+            which all contain.
         """
-        times = np.empty((repeats, self.step_count + 2), dtype=np.int64)
+        cdef Py_ssize_t count = len(self.shares)
+        times = np.empty((repeats, count + 2), dtype=np.int64)
         cdef int64_t[:, ::1] rows = times
         cdef int64_t *now
         cdef bytes before = self.state
@@ -519,6 +608,6 @@ cdef class Executor:
             with nogil:
                 now[0] = nanoseconds()
                 self._invoke(now + 1)
-                now[self.step_count + 1] = nanoseconds()
+                now[count + 1] = nanoseconds()
         self.state = before
         return np.diff(times, axis=1)

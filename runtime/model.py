@@ -38,6 +38,8 @@ READ_REPEATS = 10
 # Long enough that the time to start a loop on a thread is negligible.
 SHARED_PEAK_SECONDS = 0.004
 MAX_THREADS = 256
+# As QRT_MOST_TOGETHER of qrt_prepare_band.h.
+MOST_TOGETHER = 32767
 # Default limit of the arena, in bytes.
 DEFAULT_MAX_ARENA = 256 << 20
 
@@ -57,7 +59,7 @@ class ModelError(ValueError):
 
 
 def _tensor_info(edge: dict[str, Any]) -> TensorInfo:
-    return TensorInfo(**{name: value for name, value in edge.items() if name != "arena_offset"})
+    return TensorInfo(**{name: value for name, value in edge.items() if name not in ("tensor", "arena_offset")})
 
 
 class Model:
@@ -71,10 +73,11 @@ class Model:
     initial state of the file, `reset` restores it, `state` saves and loads it.
     """
 
-    def __init__(self, program: _executor.Program, threads: int = 1) -> None:
+    def __init__(self, program: _executor.Program, threads: int = 1, together: int = 0) -> None:
         self._program = program
-        self._executor = _executor.Executor(program, threads)
+        self._executor = _executor.Executor(program, threads, together=together)
         self._threads = threads
+        self._together = together
         self.name, self.producer, self.format_version, self.arena_size, self.state_size = program.header
         self.inputs = tuple(_tensor_info(edge) for edge in program.inputs)
         self.outputs = tuple(_tensor_info(edge) for edge in program.outputs)
@@ -111,8 +114,18 @@ class Model:
         """Embedded inputs and outputs for checking results; often empty."""
         return [TestVector(*vector) for vector in self._program.test_vectors()]
 
+    @property
+    def is_fed(self) -> bool:
+        """Whether the first input may come by rows, see `feed`."""
+        return self._program.is_fed
+
+    @property
+    def fed_rows(self) -> int:
+        """Number of rows that were fed since the last outputs."""
+        return self._executor.fed_rows
+
     def reset(self) -> None:
-        """Gives every state its initial value, as after loading; does nothing to a network without state."""
+        """Gives every state its initial value, as after loading, and drops the rows fed so far."""
         with self._executor:
             self._executor.reset()
 
@@ -144,7 +157,7 @@ class Model:
 
         Its state is the initial one of the file.
         """
-        return Model(self._program, self._threads)
+        return Model(self._program, self._threads, self._together)
 
     def run(
         self,
@@ -199,6 +212,77 @@ class Model:
             outputs.append(value if batched or len(value) != 1 else value[0])
         return outputs[0] if len(outputs) == 1 else outputs
 
+    def feed(
+        self,
+        rows: ArrayLike,
+        *others: ArrayLike,
+        dequantize: bool = False,
+    ) -> Array | list[Array] | None:
+        """Takes the next rows of the first input, as a camera or a microphone gives them.
+
+        The network must be compiled to be fed (``qrt compile --feed``). The result is that of `run` on the whole input.
+        With ``together`` of `load` operators run as soon as rows arrive; by default all run when the last row has come.
+
+        Parameters
+        ----------
+        rows : array_like
+            [rows, width, channels] or [1, rows, width, channels], at least one row, of what `run` accepts: codes of the
+            input's dtype or of the source's, or real values.
+        *others : array_like
+            The other inputs of a network that has several, together with the first rows.
+        dequantize : bool
+            As for `run`.
+
+        Returns
+        -------
+        numpy.ndarray, list of numpy.ndarray or None
+            None as long as rows are missing, then what `run` returns, without a batch axis if `rows` have none. The next
+            rows are those of another input.
+
+        Raises
+        ------
+        ValueError
+            The network is not fed by rows, there are more rows than are missing, or the shape or dtype does not fit.
+        RuntimeError
+            The model is running in another thread, or another thread owns its views.
+        """
+        info = self.inputs[0]
+        if not self.is_fed:
+            raise ValueError(f"model {self.name!r} takes its input as a whole; compile it with --feed")
+        x = np.asarray(rows)
+        _, height, *row = info.shape
+        if x.ndim not in (3, 4) or list(x.shape[-2:]) != row or x.shape[-3] == 0 or (x.ndim == 4 and len(x) != 1):
+            width, channels = row
+            raise ValueError(f"input {info.name!r}: expected rows of shape (n, {width}, {channels}), got {x.shape}")
+        codes = np.ascontiguousarray(codes_of(info, x.reshape(-1, *row)))
+        self._executor.try_lock()
+        try:
+            missing = height - self.fed_rows
+            if len(codes) > missing:
+                raise ValueError(f"input {info.name!r}: {missing} of {height} rows are missing, got {len(codes)}")
+            results = self._executor.feed(codes, self._other_inputs(others))
+        finally:
+            self._executor.__exit__()
+        if results is None:
+            return None
+        outputs: list[Array] = []
+        for info, codes in zip(self.outputs, results, strict=True):
+            value: Array = info.dequantize(codes) if dequantize else codes
+            outputs.append(value if x.ndim == 4 or len(value) != 1 else value[0])
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _other_inputs(self, arrays: tuple[ArrayLike, ...]) -> tuple[Codes, ...]:
+        """Codes of all inputs but the fed one, which come with its first rows."""
+        infos = self.inputs[1:]
+        if len(arrays) != (len(infos) if self.fed_rows == 0 else 0):
+            names = [info.name for info in infos]
+            raise ValueError(f"inputs {names} belong to the first rows, and to no others; got {len(arrays)} arrays")
+        fitted = [self._fit(info, np.asarray(x), None) for info, x in zip(infos, arrays, strict=False)]
+        for info, codes in zip(infos, fitted, strict=False):
+            if codes.shape != info.shape:
+                raise ValueError(f"input {info.name!r}: expected shape {info.shape}, got {codes.shape}")
+        return tuple(fitted)
+
     def _execute(self, samples: tuple[Codes, ...], count: int) -> list[Array]:
         """The outputs' codes for `count` samples one after another along the first axis of each input."""
         with self._executor:
@@ -235,6 +319,7 @@ class Model:
             raise ValueError(f"repeats is at least 1, got {repeats}")
         samples, count, _ = self._samples(self._arrays(inputs), layout)
         with self._executor:
+            self._executor.check_not_fed()
             times = self._executor.profile([codes[: len(codes) // count] for codes in samples], repeats)
         seconds = np.full((repeats, self._program.operator_count), np.nan)
         ran = [index for index, _ in self._executor.shares]
@@ -317,6 +402,7 @@ def load(
     threads: int = 1,
     max_arena: int | None = None,
     max_packed: int | None = None,
+    together: int | None = None,
 ) -> Model:
     """Loads and validates a network.
 
@@ -331,10 +417,15 @@ def load(
         The others are a thread pool of the model: they spin up to 50 microseconds for the next operator, then sleep.
         More threads than idle CPUs make a model slower.
     max_arena : int, optional
-        Limit of the file's arena, in bytes; by default `default_max_arena()`.
+        Limit of the file's arena, in bytes, with what is beside it; by default `default_max_arena()`.
     max_packed : int, optional
         Limit of packed weights, in bytes; by default `default_max_packed()`. With less memory than the fastest kernels
         ask for, operators take others, with the same bytes: quick ones while there is room, then portable C.
+    together : int, optional
+        Number of turns that operators of a band make at once, where the file has operators that take turns row by row
+        (``qrt compile --ram least``). With 1 the network runs in the file's arena, just as on a device. More turns run
+        faster, with memory beside the arena. 0, all turns, is the default where `max_arena` allows it, and as fast as
+        without bands; else the default is 1. Several threads need all turns. The results are bit-exact.
 
     Raises
     ------
@@ -362,13 +453,16 @@ def load(
         if packed is not None and packed < 0:
             raise ValueError(f"max_packed is a number of bytes, got {packed}")
         program = _executor.Program(whole, kernels or default_kernels(), None if packed is None else min(packed, 2**63))
-        arena_size, limit = program.header[3], default_max_arena() if max_arena is None else operator.index(max_arena)
-        if arena_size > limit:
+        limit = default_max_arena() if max_arena is None else operator.index(max_arena)
+        together = _together(program, limit, threads, together)
+        needed = program.header[3] + program.plan_aside(together)[1]
+        if needed > limit:
+            beside = "" if needed == program.header[3] else f" and {needed - program.header[3]} beside it"
             raise ModelError(
-                f"{where}states an arena of {arena_size} bytes, the limit is {limit}; "
-                f"if you trust the file, set QRT_MAX_ARENA={arena_size}, or max_arena of qrt.load()"
+                f"{where}states an arena of {program.header[3]} bytes{beside}, the limit is {limit}; "
+                f"if you trust the file, set QRT_MAX_ARENA={needed}, or max_arena of qrt.load()"
             )
-        return Model(program, threads)
+        return Model(program, threads, together)
     except _executor.InvalidModel as error:
         message, rule = error.args
         raise ModelError(where + message, rule) from None
@@ -376,6 +470,17 @@ def load(
         raise MemoryError(f"{where}not enough memory; free some, or use a smaller network") from None
     except RuntimeError as error:
         raise RuntimeError(f"{where}{error}") from None
+
+
+def _together(program: _executor.Program, limit: int, threads: int, together: int | None) -> int:
+    """How many turns of a band run at once: what was asked for, otherwise all if `limit` bytes are enough for that."""
+    if together is None:
+        return 0 if threads > 1 or program.header[3] + program.plan_aside(0)[1] <= limit else 1
+    if not 0 <= operator.index(together) <= MOST_TOGETHER:
+        raise ValueError(f"together is 0 to {MOST_TOGETHER}, got {together}")
+    if threads > 1 and together:
+        raise ValueError(f"{threads} threads run all turns together; load with together=0, or one thread")
+    return together
 
 
 def refuse_device(path: str | os.PathLike[str]) -> None:

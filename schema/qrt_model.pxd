@@ -103,3 +103,9 @@ cdef extern from "qrt_model.h" nogil:
     int32_t qrt_model_test_continues(const qrt_model *model, uint32_t index)
     void qrt_model_reset(const qrt_model *model, void *arena)
     const char *qrt_rule_text(int32_t rule)
+
+cdef extern from "qrt_bands.h" nogil:
+    ctypedef struct qrt_band:
+        pass
+
+    int qrt_find_feed(const qrt_model *model, uint32_t index, qrt_band *band)

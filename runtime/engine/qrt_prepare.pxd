@@ -19,11 +19,14 @@ cdef extern from "engine/qrt_prepare.h" nogil:
         const void *params
         const int8_t *const *inputs
         int8_t *output
-        uint32_t op
+        uint32_t op, count
 
     uint64_t qrt_packed_limit(const qrt_model *model)
     size_t qrt_program_size(const qrt_model *model, const qrt_kernels *kernels, uint64_t packed_limit)
     void qrt_program_init(
         qrt_program *program, const qrt_model *model, const qrt_kernels *kernels, uint64_t packed_limit, void *memory)
-    size_t qrt_steps_size(const qrt_model *model)
-    uint32_t qrt_steps_init(const qrt_program *program, void *arena, void *memory, const qrt_step **steps)
+    size_t qrt_steps_size(const qrt_model *model, uint32_t together)
+    size_t qrt_steps_scratch(const qrt_program *program, uint32_t together)
+    uint32_t qrt_steps_init(
+        const qrt_program *program, uint32_t together, void *arena, int8_t *const *places, void *memory,
+        const qrt_step **steps)
