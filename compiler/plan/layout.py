@@ -53,11 +53,11 @@ def between(lower: Piece, upper: Piece, sides: tuple[bool, bool] = (False, False
     gap = FREE
     if isinstance(lower, Rows) and isinstance(upper, Buffer):
         for part in parts(upper, sides[1]):
-            alive = _alive(lower, upper, part)
+            alive = _alive(lower, upper)
             gap = max(gap, (int(alive[-1]) + 1) * lower.row - part.start) if len(alive) else gap
     elif isinstance(lower, Buffer) and isinstance(upper, Rows):
         for part in parts(lower, sides[0]):
-            alive = _alive(upper, lower, part)
+            alive = _alive(upper, lower)
             gap = max(gap, part.stop - int(alive[0]) * upper.row) if len(alive) else gap
     return gap
 
@@ -70,12 +70,9 @@ def _rows(lower: Rows, upper: Rows) -> int:
     return int(((rows + 1) * lower.row - first[rows] * upper.row).max()) if len(rows) else FREE
 
 
-def _alive(rows: Rows, buffer: Buffer, part: Part) -> Numbers:
-    """The rows that live when a part of a buffer does."""
-    first, last = buffer.first, buffer.last
-    if not part.always:
-        first, last = first + buffer.begin, last - buffer.slots + 1 + buffer.end
-    return np.nonzero((rows.dies >= first) & (rows.born <= last))[0]
+def _alive(rows: Rows, buffer: Buffer) -> Numbers:
+    """The rows that live when a buffer does."""
+    return np.nonzero((rows.dies >= buffer.first) & (rows.born <= buffer.last))[0]
 
 
 def _meet(lower: Buffer, upper: Buffer, a: Part, b: Part) -> bool:

@@ -69,7 +69,8 @@ def deaths(run: Run, tensor: Tensor, start: int) -> Numbers:
     for i in run.readers(tensor):
         made = np.searchsorted(run.facts.reading(i, tensor).low, rows, side="right")
         last.append(start + (run.line(i).turn(made) - run.span()[0]) * run.slots + i - run.first + 1)
-    return np.maximum.reduce(last)
+    dies: Numbers = np.maximum.reduce(last)
+    return dies
 
 
 def is_sum(run: Run, tensor: Tensor) -> bool:

@@ -88,7 +88,7 @@ class Streaming:
         if averages(op):
             return rate
         if "stride" in op.attrs:
-            return rate / op.attrs["stride"][0]
+            return rate / int(op.attrs["stride"][0])
         if op.kind == "resize2d":
             return rate * Fraction(op.output.shape[1], op.inputs[0].shape[1])
         return rate
@@ -100,6 +100,8 @@ class Streaming:
             if not self.able[i]:
                 return False
             for tensor in self.read(op):
+                if sum(first <= reader < stop for reader in self.readers[tensor]) > READERS:
+                    return False
                 maker = self.maker.get(tensor, -1)
                 if maker >= first and (averages(self.graph.ops[maker]) or is_broadcast(op, tensor)):
                     return False
@@ -209,7 +211,8 @@ class Run:
     def low(self, tensor: Tensor, turns: Numbers) -> Numbers:
         """The first row of a tensor that its readers in the band still read after each turn."""
         lows = [self.facts.reading(i, tensor).low[self.line(i).made(turns)] for i in self.readers(tensor)]
-        return np.minimum.reduce(lows)
+        low: Numbers = np.minimum.reduce(lows)
+        return low
 
     def held(self, tensor: Tensor) -> tuple[int, int]:
         """Rows of a tensor that its memory must hold while a turn runs, and between turns."""
@@ -233,6 +236,15 @@ class Run:
             turns = [(line.turn_of(1), line.turn_of(line.height)) for line in self.lines.values()]
             self._span = min(first for first, _ in turns), max(last for _, last in turns)
         return self._span
+
+    def roomy(self, times: int) -> Run:
+        """With buffers that hold so many times their rows, which move only when they are full."""
+        other = self._copy()
+        for tensor, line in self.lines.items():
+            capacity = self.held(tensor)[0]
+            if capacity < line.height:
+                other.holds[tensor] = (min(capacity * times, line.height),) * 2
+        return other
 
     @property
     def turns(self) -> int:

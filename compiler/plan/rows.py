@@ -64,7 +64,9 @@ def streams(op: Op) -> bool:
         return False
     if averages(op):
         return x.dtype == y.dtype == "int8"
-    if op.kind in WINDOWED or op.kind == "resize2d":
+    if op.kind == "resize2d":
+        return bool((np.diff(np.asarray(op.attrs["rows"], dtype=np.int64)) >= 0).all())
+    if op.kind in WINDOWED:
         return True
     if op.kind == "pad":
         return not any(op.attrs["before"][:2]) and not any(op.attrs["after"][:2])

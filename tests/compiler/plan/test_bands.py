@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drawn_networks import draw_network
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from turns import Machine
 
+import qrt
+from qrt.compiler import build
 from qrt.compiler.ir import Edge, Graph, Op, Tensor
 from qrt.compiler.plan import layout
 from qrt.compiler.plan.bands import Band
@@ -166,3 +169,18 @@ def test_any_bands_hold(data: st.DataObject) -> None:
     assert [replace(band, paces=(), feed=None) for band in placed.bands] == [
         replace(band, paces=(), feed=None) for band in bands
     ]
+
+
+@settings(max_examples=100, deadline=None)
+@pytest.mark.usefixtures("hasty")
+@given(st.data())
+def test_the_validator_proves_any_bands(data: st.DataObject) -> None:
+    compiled = build(draw_network(data))
+    graph = compiled.graph
+    bands = drawn_bands(data, graph)
+    placed = plan(graph, bands=bands)
+    Machine(graph, placed).run()
+    if not any(band.feed for band in bands):
+        assert qrt.load(replace(compiled, plan=placed).to_bytes())
+    least = plan(graph, ram="least")
+    assert qrt.load(replace(compiled, plan=least).to_bytes())
