@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.ir import Graph, Op, Tensor
-from qrt.compiler.plan.cuts import Cuts
+from qrt.compiler.plan.cuts import Cuts, improved
 from qrt.compiler.plan.pacing import Run, Streaming
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 # Choices of bands that are placed to find one that fits.
 TRIES = 8
+# Rows that a turn makes, from many to few, and how many times a buffer's rows it may hold so that rows move seldom.
+STEPS = (32, 16, 8, 4, 2)
+ROOMS = (8, 4, 2)
 
 
 class Planner(Protocol):
@@ -33,29 +37,94 @@ class Planner(Protocol):
 
 
 def choose(planner: Planner, limit: int | None, fast: bool, feed: bool) -> Plan:
-    """The plan of the smallest arena, or the fastest that fits into `limit` bytes.
+    """The plan of the smallest arena, or the fastest that fits.
 
     Parameters
     ----------
     planner : Planner
     limit : int, optional
-        Bytes of arena.
+        Bytes that the arena may have.
     fast : bool
-        Whether the arena may be as large as it likes.
+        Whether it may have any number.
     feed : bool
         Whether the first input is given by rows.
     """
+    fed = _fed(planner.facts) if feed else None
     plain = None if feed else planner.plain()
     if plain is not None and (fast or (limit is not None and plain.arena_size <= limit)):
         return plain
-    cuts = Cuts(planner.facts, planner.steps(), _fed(planner) if feed else None, planner.temporary)
-    lowest = cuts.lowest[-1]
-    assert lowest is not None
-    runs = cuts.runs(lowest)
+    cuts = Cuts(planner.facts, planner.steps(), fed, planner.temporary)
+    if fast:
+        return planner.placed(_runs(cuts, 1 << 62))
+    least = planner.placed(_runs(cuts, cuts.least))
+    if plain is not None and plain.arena_size <= least.arena_size:
+        least = plain
+    if limit is None:
+        return least
+    if least.arena_size > limit:
+        reason = f"no plan fits into {limit:,} bytes of arena; the smallest takes {least.arena_size:,}"
+        raise CompileError([Problem("ram", "option", reason)])
+    return _fastest(planner, cuts, limit) or least
+
+
+def _fastest(planner: Planner, cuts: Cuts, limit: int) -> Plan | None:
+    """The plan with the fewest operators in bands that fits, then with the most rows a turn and the fewest moves."""
+    live, plan = limit, None
+    for _ in range(TRIES):
+        runs = _runs(cuts, live)
+        plan = planner.placed(runs)
+        # Positions take more than what is live, so less must be.
+        live -= max(plan.arena_size - limit, 1)
+        if plan.arena_size <= limit or live < cuts.least:
+            break
+    if plan is None or plan.arena_size > limit:
+        return None
+    for step in STEPS:
+        larger = [_larger(run, step, limit) for run in runs]
+        placed = planner.placed(larger)
+        if placed.arena_size <= limit:
+            plan, runs = placed, larger
+            break
+    for room in ROOMS:
+        roomier = [run.roomy(room) for run in runs]
+        placed = planner.placed(roomier)
+        if placed.arena_size <= limit:
+            return placed
+    return plan
+
+
+def _larger(run: Run, step: int, limit: int) -> Run:
+    """With so many rows a turn, or as many as leave what is live below a limit."""
+    while step > 1:
+        height, larger = improved(Run(run.facts, run.first, run.stop, step, run.fed), {})
+        if height <= limit:
+            return larger
+        step //= 2
+    return run
+
+
+def _runs(cuts: Cuts, live: int) -> list[Run]:
+    runs = cuts.runs(live)
     assert runs is not None
-    least = planner.placed(runs)
-    return least if plain is None or least.arena_size < plain.arena_size else plain
+    return runs
 
 
-def _fed(planner: Planner) -> Tensor:
-    return planner.graph.inputs[0].tensor
+def _fed(facts: Streaming) -> Tensor:
+    """The first input, which can be given by rows."""
+    tensor = facts.graph.inputs[0].tensor
+    readers = facts.readers.get(tensor, [])
+    if not readers or facts.graph.is_output(tensor):
+        raise CompileError([Problem(tensor.name, "input", "cannot be fed by rows: it must be read, and no output")])
+    problems = [
+        Problem(op.name, op.kind, f"cannot run row by row, so the input {tensor.name} cannot be fed")
+        for i in range(readers[0], readers[-1] + 1)
+        if not facts.closed(i, i + 1)
+        for op in [facts.graph.ops[i]]
+    ]
+    if not problems and not facts.closed(readers[0], readers[-1] + 1):
+        op = facts.graph.ops[readers[-1]]
+        reason = f"reads the input {tensor.name}, and what is known only when all of it is, so it cannot be fed"
+        problems = [Problem(op.name, op.kind, reason)]
+    if problems:
+        raise CompileError(problems)
+    return tensor

@@ -101,6 +101,13 @@ class Cuts:
         found = [(first, height) for (first, end), (height, _) in self.bands.items() if end == stop]
         return [*found, (stop - 1, self.steps[stop - 1])] if self._alone(stop) else found
 
+    @property
+    def least(self) -> int:
+        """The least that the most live bytes of the network can be."""
+        least = self.lowest[-1]
+        assert least is not None
+        return least
+
     def runs(self, limit: int) -> list[Run] | None:
         """The bands with the fewest operators in them such that no more bytes are live than `limit`."""
         best: list[tuple[int, int] | None] = [(0, 0)]

@@ -325,6 +325,11 @@ def plan(
     return _above(best, states, state_size)
 
 
+def live_bytes(graph: Graph) -> list[int]:
+    """The bytes that are live in each operator without bands."""
+    return _Planner(graph, True, {}, {}).steps()
+
+
 class _Planner:
     """Plans of a graph, without states."""
 
