@@ -13,7 +13,7 @@ import numpy as np
 
 import qrt
 from qrt.cli import arrays
-from qrt.cli.budget import Budget, budget_options, check_budget, over_budget
+from qrt.cli.budget import Budget, budget_options, check_budget, over_budget, size
 from qrt.cli.calibration import accuracies, calibrate
 from qrt.cli.console import note, print_json, printable, progressing
 from qrt.cli.failure import Failure, Verb, read_content
@@ -57,6 +57,12 @@ def _weights(context: click.Context, option: click.Parameter, value: str | None)
     raise click.BadParameter(f"{value!r} is none of int4, int4:LAYER,... and int8", context, option)
 
 
+def _ram(context: click.Context, option: click.Parameter, value: str) -> str | int:
+    """fast, least, or a number of bytes."""
+    limit = None if value in ("fast", "least") else size(context, option, value)
+    return value if limit is None else limit
+
+
 @click.command(cls=Verb)
 @click.argument("source", metavar="MODEL.ONNX|.TFLITE|.PT2", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: MODEL.qfb]")
@@ -92,6 +98,15 @@ def _weights(context: click.Context, option: click.Parameter, value: str | None)
     metavar="AXIS",
     help="Let a network that reads a window of frames, which lie along AXIS of its input, read them one by one.",
 )
+@click.option(
+    "--ram",
+    metavar="fast|least|BYTES",
+    default="fast",
+    show_default=True,
+    callback=_ram,
+    help="Compute row by row where that makes the arena smaller: as small as can be, or to fit into BYTES (40k).",
+)
+@click.option("--feed", is_flag=True, help="Let the rows of the first input be given one after another.")
 @click.option(
     "--calibrate",
     "data",
@@ -137,6 +152,8 @@ def compile_model(
     state: dict[str, str],
     weights: str | None,
     stream: int | None,
+    ram: str | int,
+    feed: bool,
     data: Path | None,
     calibration: str,
     precision: Precision,
@@ -167,6 +184,12 @@ def compile_model(
     and then adds them, the best first, until the network is as good as --accuracy or --error asks. The summary shows
     accuracy, error and RAM of each step.
 
+    --ram least is for devices whose RAM cannot hold the outputs of the first layers. Operators take turns there, each
+    making a few rows of its output, so that of what lies between them only the rows that are still read need memory.
+    Results are the same and nothing is computed twice, but rows are moved to make room, and kernels are called for few
+    rows at a time. --ram BYTES does so only as far as the arena has to shrink. The summary shows which operators take
+    turns and what that costs. --feed goes further: not even the first input is held as a whole; it is given by rows.
+
     --max-ram and --max-flash are limits for the network as C for a microcontroller ('qrt firmware'): exit code 1, and
     nothing is written, if it needs more.
 
@@ -179,6 +202,8 @@ def compile_model(
       qrt compile float.onnx --calibrate samples.npz --int16 auto --accuracy 0.95
       qrt compile gru.onnx --state h=h_next --state cache=cache_next
       qrt compile keywords.tflite --stream 1
+      qrt compile mobilenet.tflite --ram least
+      qrt compile camera.tflite --ram 64k --feed
       qrt compile model.tflite --target cortex-m4 --max-ram 64k --max-flash 256k
     """
     from qrt.compiler import CompileError, build
@@ -193,6 +218,7 @@ def compile_model(
         calibrated = calibrate(source, data, calibration) if data else None
         options: dict[str, Any] = {"match": match, "bias": bias, "weights": weights, "batch": batch}
         options |= {"name": name, "labels": labels, "state": state, "stream": stream, "skip": skip}
+        options |= {"ram": ram, "feed": feed}
 
         def made(given: Quantized | Path) -> Compiled:
             return build(given, **options)

@@ -14,7 +14,7 @@ from qrt.cli.console import arena_text, console, facts, heading, kinds_text, per
 if TYPE_CHECKING:
     from qrt.cli.tune import Step
     from qrt.compiler import Report
-    from qrt.compiler.report import Deviation, Removal, Rescue, Stream
+    from qrt.compiler.report import Deviation, Removal, Rescue, RowByRow, Stream
 
 # Number of channel ranges that a line of the summary lists; --json has all.
 RUNS = 8
@@ -75,6 +75,27 @@ def stream_rows(stream: Stream) -> list[tuple[str, str]]:
     if stream.heads:
         names = ", ".join(map(short_name, stream.heads))
         rows.append(("whole window", f"read in each run by {names}"))
+    return rows
+
+
+def turns_rows(account: RowByRow) -> list[tuple[str, str]]:
+    """Which operators take turns, what that costs, and what stands in the way."""
+    rows = [
+        ("without", f"{account.whole_arena_size:,} bytes of arena, if every operator made its whole output at once")
+    ]
+    for band in account.bands:
+        name = short_name(band.first) + (f" to {short_name(band.last)}" if band.count > 1 else "")
+        operators = f"{band.count} operators" if band.count > 1 else "1 operator"
+        at_a_time = f"{band.rows} row{'s' if band.rows > 1 else ''} at a time"
+        rows.append(("row by row", f"{name}: {operators}, {band.turns} turns, {at_a_time}"))
+    if not account.bands:
+        rows.append(("row by row", "no operator: the arena would not be smaller"))
+    rows.append(("moved", f"{account.moved_bytes:,} bytes of rows in each run, to make room for others"))
+    if account.fed:
+        rows.append(("fed by rows", printable(account.fed)))
+    if account.obstacles:
+        names = ", ".join(map(short_name, account.obstacles))
+        rows.append(("in the way", f"{names}, which cannot run row by row where most memory is in use"))
     return rows
 
 
@@ -152,6 +173,9 @@ class Summary:
         if report.stream is not None:
             heading(out, "Stream")
             show(out, facts(stream_rows(report.stream)))
+        if report.row_by_row is not None:
+            heading(out, "Row by row")
+            show(out, facts(turns_rows(report.row_by_row)))
         if report.notes:
             heading(out, "What the passes did")
             show(out, facts([(name, printable(text)) for name, text in report.notes]))

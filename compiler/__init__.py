@@ -33,6 +33,7 @@ from qrt.compiler.passes import (
 )
 from qrt.compiler.passes.carry_state import carry_state
 from qrt.compiler.passes.set_batch import set_batch
+from qrt.compiler.plan.account import account
 from qrt.compiler.plan.memory import Plan, plan
 from qrt.compiler.plan.schedule import schedule
 from qrt.compiler.report import WEIGHTED, Report
@@ -101,6 +102,8 @@ def build(
     skip: Collection[str] = (),
     weights: str | None = None,
     stream: int | None = None,
+    ram: str | int = "fast",
+    feed: bool = False,
 ) -> Compiled:
     """Compiles a network; returns it with its memory plan and the report.
 
@@ -138,6 +141,12 @@ def build(
         keeps what it needs of those before in states. The axis that the frames lie along in every input, as the source
         has it (``[1, frames, ...]``: 1). The report has the frames of a run, and from which run on the outputs are
         those of the window's network.
+    ram : {"fast", "least"} or int
+        ``"least"`` makes the arena as small as can be: operators take turns, each making some rows of its output, so
+        that memory holds a few rows of what lies between them. A number does so as far as this many bytes of arena ask.
+        The results are the same, and nothing is computed twice. The report says what that costs.
+    feed : bool
+        Lets the rows of the first input be given one after another, so that the arena holds a few of them.
 
     Raises
     ------
@@ -149,7 +158,7 @@ def build(
         The frontend's library is missing; the message says what to install.
     """
     start = time.perf_counter()
-    _check_options(bias, batch, skip, weights, state, stream)
+    _check_options(bias, batch, skip, weights, state, stream, ram)
     report = Report()
     graph = _graph(source, match, batch, state, report)
     if not isinstance(source, GraphBuilder | Graph) and _is_float(graph):
@@ -158,7 +167,7 @@ def build(
         reason = f"is a float network; quantize it: qrt compile {file} --calibrate DATA"
         raise CompileError([Problem(where, "file", reason)])
     with understanding(source):
-        return _compiled(graph, report, start, name, labels, bias, skip, weights, stream)
+        return _compiled(graph, report, start, name, labels, bias, skip, weights, stream, ram, feed)
 
 
 def from_torch(
@@ -174,6 +183,8 @@ def from_torch(
     skip: Collection[str] = (),
     weights: str | None = None,
     stream: int | None = None,
+    ram: str | int = "fast",
+    feed: bool = False,
 ) -> Compiled:
     """Compiles a quantized PyTorch module.
 
@@ -188,7 +199,7 @@ def from_torch(
         The engine to match bit for bit. ``"pytorch"`` runs quantize, dequantize and float operators as they are
         written (PT2E, reference models), with biases as the model has them. qnnpack rounds biases to int32, the
         others keep them at full precision. By default the engine that PyTorch would run the module with.
-    name, labels, bias, batch, state, skip, weights, stream
+    name, labels, bias, batch, state, skip, weights, stream, ram, feed
         As for `build`.
 
     Raises
@@ -199,7 +210,7 @@ def from_torch(
         PyTorch is missing; the message says what to install.
     """
     start = time.perf_counter()
-    _check_options(bias, batch, skip, weights, state, stream)
+    _check_options(bias, batch, skip, weights, state, stream, ram)
     if match is not None:
         _engine("module", "torch.pt2", match)
     from qrt.compiler.frontends.torch import graph as frontend
@@ -214,7 +225,7 @@ def from_torch(
         raise CompileError([Problem(type(module).__name__, "module", reason)])
     report.match = graph.engine
     with understanding(type(module).__name__):
-        return _compiled(graph, report, start, name, labels, bias, skip, weights, stream)
+        return _compiled(graph, report, start, name, labels, bias, skip, weights, stream, ram, feed)
 
 
 def quantize_torch(
@@ -271,6 +282,7 @@ def _check_options(
     weights: str | None,
     state: Any,
     stream: Any,
+    ram: Any,
 ) -> None:
     if bias not in (None, *BIASES):
         raise ValueError(f"bias must be {' or '.join(map(repr, BIASES))}, got {bias!r}")
@@ -284,6 +296,8 @@ def _check_options(
         raise ValueError(f"state must map names, or positions as strings, of inputs to those of outputs, got {state!r}")
     if stream is not None and not isinstance(stream, SupportsIndex):
         raise ValueError(f"stream must be the number of an axis, got {stream!r}")
+    if ram not in ("fast", "least") and not (isinstance(ram, SupportsIndex) and int(ram) >= 0):
+        raise ValueError(f"ram must be 'fast', 'least' or a number of bytes, got {ram!r}")
     unknown = sorted(set(skip) - SKIPPABLE)
     if unknown:
         raise ValueError(f"unknown optimizations: {', '.join(unknown)}; known are {', '.join(sorted(SKIPPABLE))}")
@@ -299,6 +313,8 @@ def _compiled(
     skip: Collection[str],
     weights: str | None,
     stream: int | None,
+    ram: str | int,
+    feed: bool,
 ) -> Compiled:
     """Compiles a source graph; `start` is the time at which compilation began."""
     is_int4 = graph.int4 if weights is None else weights != "int8"
@@ -323,7 +339,9 @@ def _compiled(
     if "schedule" not in skip:
         graph = schedule(graph, report)
         verify(graph, "lowered", "schedule")
-    memory = plan(graph, overlap="overlap" not in skip)
+    memory = plan(graph, overlap="overlap" not in skip, ram=ram, feed=feed)
+    if ram != "fast" or feed:
+        report.row_by_row = account(graph, memory, plan(graph, overlap="overlap" not in skip))
     if memory.overlaps:
         report.note("overlap", f"{len(memory.overlaps)} operators overwrite an input that is not needed after them")
     report.describe(graph)

@@ -84,6 +84,54 @@ class Stream:
     heads: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Turns:
+    """Operators that take turns row by row, from `first` to `last`, by their names.
+
+    Attributes
+    ----------
+    first, last : str
+    count : int
+        How many they are.
+    turns : int
+    rows : int
+        The most that one of them makes in a turn.
+    moved_bytes : int
+        Bytes of rows that are moved in a run, to make room for others.
+    """
+
+    first: str
+    last: str
+    count: int
+    turns: int
+    rows: int
+    moved_bytes: int
+
+
+@dataclass(frozen=True)
+class RowByRow:
+    """What became of a network of which operators take turns row by row.
+
+    Attributes
+    ----------
+    whole_arena_size : int
+        Bytes of the arena if every operator made its whole output at once.
+    bands : list of Turns
+    moved_bytes : int
+        Of all of them.
+    fed : str
+        The input that is given by rows; empty where none is.
+    obstacles : list of str
+        Operators that cannot run row by row where most memory is in use.
+    """
+
+    whole_arena_size: int
+    bands: list[Turns]
+    moved_bytes: int
+    fed: str
+    obstacles: list[str]
+
+
 @dataclass
 class Report:
     """Filled while compiling.
@@ -100,6 +148,8 @@ class Report:
         Operators whose codes are not all equal to those of `match`.
     stream : Stream or None
         Of a streaming network.
+    row_by_row : RowByRow or None
+        Where the arena was to be smaller, or an input given by rows.
     operators : dict of str to int
         Number of operators of each kind.
     macs : int
@@ -119,6 +169,7 @@ class Report:
     removals: list[Removal] = field(default_factory=list)
     deviations: list[Deviation] = field(default_factory=list)
     stream: Stream | None = None
+    row_by_row: RowByRow | None = None
     operators: dict[str, int] = field(default_factory=dict)
     macs: int = 0
     weight_bytes: int = 0
