@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qrt.schema import generated as fb
 from qrt.schema.operators import BY_NUMBER, SCHEMA, SIZES, Field, Operator, camel_case
+
+if TYPE_CHECKING:
+    from qrt.compiler.plan.bands import Pace
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class TensorEntry:
         A scale of 0 means that the file does not state one.
     arena_offset : int or None
         Byte position in the arena; None for a constant.
+    room : int
+        Bytes of the arena that are its own, which differ from `size` in a band; 0 for a constant.
     first, last : int or None
         Lifetime in steps: operator i is step i + 1, step 0 comes before all; None for a constant. A state lives always.
     dtype : str
@@ -42,6 +48,7 @@ class TensorEntry:
     scale: float
     zero_point: int
     arena_offset: int | None
+    room: int
     first: int | None
     last: int | None
     dtype: str = "int8"
@@ -72,6 +79,73 @@ class OperatorEntry:
 
 
 @dataclass(frozen=True)
+class PaceEntry:
+    """How an operator of a band makes rows: after turn t there are ``(t * rows + lead) // per``, from 0 to `height`.
+
+    Attributes
+    ----------
+    operator : int or None
+        Its index; None for the rows of the model's input that are fed.
+    tensor : int
+        What it makes.
+    height : int
+        Rows in all; of a global average those that it adds up.
+    rows, per, lead : int
+    capacity : int
+        Rows that the tensor's memory holds.
+    kept : int
+        Of these, rows at most that are still read when a turn ends.
+    slide : str
+        ``"LEFT"``, or ``"RIGHT"`` where rows lie against the end of that memory.
+    is_sum : bool
+        Whether the memory holds the sums of a global average instead.
+    size, whole_size : int
+        Bytes of that memory, and of the whole tensor.
+    """
+
+    operator: int | None
+    tensor: int
+    height: int
+    rows: int
+    per: int
+    lead: int
+    capacity: int
+    kept: int
+    slide: str
+    is_sum: bool
+    size: int
+    whole_size: int
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.is_sum and self.capacity == self.height
+
+    def made(self, turns: int) -> NDArray[np.int64]:
+        """Rows made before turn 0, and after each turn."""
+        all_rows = np.arange(turns, dtype=np.int64) * self.rows + self.lead
+        return np.append(0, np.clip(all_rows // self.per, 0, self.height))
+
+
+@dataclass(frozen=True)
+class BandEntry:
+    """Operators that take turns: `count` from `first` on. `paces` are of the rows that are fed, if any, and of each."""
+
+    first: int
+    count: int
+    turns: int
+    paces: tuple[PaceEntry, ...]
+
+    @property
+    def stop(self) -> int:
+        return self.first + self.count
+
+    @property
+    def fed(self) -> int | None:
+        """The tensor that is fed row by row."""
+        return self.paces[0].tensor if self.paces[0].operator is None else None
+
+
+@dataclass(frozen=True)
 class Contents:
     """A whole file; `inputs` and `outputs` are indices of tensors, `size` is in bytes."""
 
@@ -86,6 +160,7 @@ class Contents:
     outputs: tuple[int, ...]
     tensors: tuple[TensorEntry, ...]
     operators: tuple[OperatorEntry, ...]
+    bands: tuple[BandEntry, ...]
     test_vectors: int
 
     @property
@@ -95,21 +170,25 @@ class Contents:
 
     def alive(self, step: int) -> list[TensorEntry]:
         """The tensors that own arena memory at a step."""
-        return [t for t in self.tensors if t.first is not None and t.last is not None and t.first <= step <= t.last]
+        return self.resident(step, step)
 
-    @property
-    def lower_bound(self) -> int:
-        """The most bytes that are in use at one step, which no plan with the same sharing can go below."""
-        return max(_covered(self.alive(step)) for step in range(len(self.operators) + 2))
+    def resident(self, first: int, last: int) -> list[TensorEntry]:
+        """Those that own some at any step from `first` to `last`."""
+        # What is fed begins with its band.
+        late = {band.fed: band.first + 1 for band in self.bands}
+        return [
+            t
+            for t in self.tensors
+            if t.first is not None and t.last is not None and late.get(t.index, t.first) <= last and first <= t.last
+        ]
 
-
-def _covered(tensors: list[TensorEntry]) -> int:
-    """Bytes that tensors cover together, each rounded up to the alignment of the arena."""
-    total = end = 0
-    for start, size in sorted((t.arena_offset or 0, -(-t.size // 16) * 16) for t in tensors):
-        total += max(0, start + size - max(start, end))
-        end = max(end, start + size)
-    return total
+    def covered(self, step: int) -> int:
+        """Bytes that tensors cover together at a step, each rounded up to the alignment of the arena."""
+        total = end = 0
+        for start, size in sorted((t.arena_offset or 0, -(-t.room // 16) * 16) for t in self.alive(step)):
+            total += max(0, start + size - max(start, end))
+            end = max(end, start + size)
+        return total
 
 
 def _names(enum: type) -> dict[int, str]:
@@ -194,15 +273,17 @@ def _tensor(index: int, tensor: Any, last_step: int) -> TensorEntry:
     if tensor.InitialLength():
         lives = 0, last_step
         initial = int(tensor.InitialAsNumpy().min()), int(tensor.InitialAsNumpy().max())
+    size = -(-int(np.prod(shape, dtype=np.int64)) * BITS[dtype] // 8)
     return TensorEntry(
         index=index,
         name=_text(tensor.Name()),
         shape=shape,
-        size=-(-int(np.prod(shape, dtype=np.int64)) * BITS[dtype] // 8),
+        size=size,
         dtype=dtype,
         scale=tensor.Scale(),
         zero_point=tensor.ZeroPoint16() if dtype == "int16" else tensor.ZeroPoint(),
         arena_offset=None if tensor.DataLength() else tensor.ArenaOffset(),
+        room=0 if tensor.DataLength() else size,
         first=lives[0],
         last=lives[1],
         initial=initial,
@@ -249,11 +330,51 @@ def _operator(index: int, operator: Any, tensors: tuple[TensorEntry, ...]) -> Op
     )
 
 
+def _bands(content: bytes, operators: tuple[OperatorEntry, ...], inputs: tuple[int, ...]) -> tuple[BandEntry, ...]:
+    """The bands of a file that has some."""
+    from qrt.compiler.backends.qfb.reader import read, read_bands
+    from qrt.compiler.plan.occupancy import SUM
+    from qrt.compiler.plan.rows import averages, height, row_bytes
+
+    graph = read(content)
+
+    def entry(operator: int | None, pace: Pace) -> PaceEntry:
+        op = None if operator is None else graph.ops[operator]
+        tensor = graph.inputs[0].tensor if op is None else op.output
+        rows = tensor.shape[1] if op is None else height(op)
+        is_sum = op is not None and averages(op)
+        return PaceEntry(
+            operator=operator,
+            tensor=inputs[0] if operator is None else operators[operator].output,
+            height=rows,
+            rows=pace.rows,
+            per=pace.per,
+            lead=pace.lead,
+            capacity=pace.capacity,
+            kept=pace.kept,
+            slide="RIGHT" if pace.right else "LEFT",
+            is_sum=is_sum,
+            size=SUM * tensor.nbytes if is_sum else pace.capacity * row_bytes(tensor),
+            whole_size=tensor.nbytes,
+        )
+
+    found = []
+    for band in read_bands(content):
+        feed = () if band.feed is None else (entry(None, band.feed),)
+        paces = (entry(i, pace) for i, pace in enumerate(band.paces, start=band.first))
+        found.append(BandEntry(band.first, len(band.paces), band.turns, (*feed, *paces)))
+    return tuple(found)
+
+
 def read_contents(content: bytes) -> Contents:
     """The contents of a valid file."""
     model = fb.Model.GetRootAs(content, 0)
     last = model.OperatorsLength() + 1
     tensors = tuple(_tensor(i, model.Tensors(i), last) for i in range(model.TensorsLength()))
+    operators = tuple(_operator(i, model.Operators(i), tensors) for i in range(model.OperatorsLength()))
+    inputs = tuple(model.Inputs(i).Tensor() for i in range(model.InputsLength()))
+    bands = _bands(content, operators, inputs) if model.BandsLength() else ()
+    rooms = {pace.tensor: pace.size for band in bands for pace in band.paces}
     return Contents(
         name=_text(model.Name()),
         producer=_text(model.Producer()),
@@ -262,9 +383,10 @@ def read_contents(content: bytes) -> Contents:
         crc32=model.Seal().Crc32(),
         arena_size=model.ArenaSize(),
         state_size=model.StateSize(),
-        inputs=tuple(model.Inputs(i).Tensor() for i in range(model.InputsLength())),
+        inputs=inputs,
         outputs=tuple(model.Outputs(i).Tensor() for i in range(model.OutputsLength())),
-        tensors=tensors,
-        operators=tuple(_operator(i, model.Operators(i), tensors) for i in range(model.OperatorsLength())),
+        tensors=tuple(replace(t, room=rooms.get(t.index, t.room)) for t in tensors),
+        operators=operators,
+        bands=bands,
         test_vectors=model.TestVectorsLength(),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import qrt
+from qrt.cli.alive import alive_lines, band_facts, pace_lines
 from qrt.cli.console import arena_text, console, facts, heading, kinds_text, print_json, printable, shape_text, show
 from qrt.cli.contents import Contents, OperatorEntry, TensorEntry, read_contents
 from qrt.cli.drawing import draw, letters
 from qrt.cli.failure import Verb, open_content
 from qrt.cli.target import TARGET_HELP, device_errors
+from qrt.cli.turns import Turns, arena_without_bands, lower_bound, read_turns
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
     from rich.table import Table
 
 LABELS_SHOWN = 10
+# Rows of the drawing for the turns of a band: at least on a terminal, at most elsewhere.
+FEWEST_TURNS, MOST_TURNS = 8, 256
 
 
 @click.command(cls=Verb)
@@ -40,13 +44,15 @@ def inspect_model(path: Path, tensors: bool, target_name: str | None, as_json: b
     """
     model, content = open_content(path)
     contents = read_contents(content)
+    bands = read_turns(contents, content)
+    whole_arena = arena_without_bands(content) if bands else contents.arena_size
     on_device = device_memory(content, target_name) if target_name is not None else None
     if as_json:
         device = {} if on_device is None else {"device": asdict(on_device)}
-        print_json({**document(path, model, contents), **device})
+        print_json({**document(path, model, contents, bands, whole_arena), **device})
         return
     out = console()
-    show(out, facts(header(path, contents)))
+    show(out, facts(header(path, contents, bands, whole_arena)))
     heading(out, "Inputs and outputs")
     show(out, facts(edges(model)))
     heading(out, "Operators")
@@ -55,12 +61,30 @@ def inspect_model(path: Path, tensors: bool, target_name: str | None, as_json: b
     if tensors:
         heading(out, "Tensors")
         show(out, tensor_table(contents))
+    ascii_only = not out.encoding.startswith("utf")
+    for number, turns in enumerate(bands, start=1):
+        heading(out, f"Band {number}" if len(bands) > 1 else "Band")
+        show(out, facts(band_facts(turns)))
+        for lines in (pace_lines(contents, turns), alive_lines(contents, turns, out.width, ascii_only)):
+            click.echo()
+            for line in lines:
+                show(out, line)
     heading(out, "Memory plan")
-    for row in draw(contents, out.width, ascii_only=not out.encoding.startswith("utf")):
+    for row in draw(contents, bands, out.width, turns_shown(out, contents), ascii_only):
         show(out, row)
     if on_device is not None:
         heading(out, f"On {on_device.title}")
         show(out, facts(on_device.rows()))
+
+
+def turns_shown(out: Console, contents: Contents) -> int:
+    """Turns of each band for which the drawing has a row: on a terminal as many as fit, else nearly all."""
+    if not out.is_terminal:
+        return MOST_TURNS
+    in_bands = sum(band.count for band in contents.bands)
+    # The drawing has two more lines, and the steps of inputs and outputs.
+    free = out.height - 5 - (len(contents.operators) - in_bands)
+    return max(FEWEST_TURNS, free // max(len(contents.bands), 1))
 
 
 @dataclass(frozen=True)
@@ -108,7 +132,7 @@ def device_memory(content: bytes, target_name: str) -> DeviceMemory:
         return DeviceMemory(chosen.name, chosen.title, *sizes)
 
 
-def header(path: Path, contents: Contents) -> list[tuple[str, str]]:
+def header(path: Path, contents: Contents, bands: Sequence[Turns], whole_arena: int) -> list[tuple[str, str]]:
     macs = sum(op.macs for op in contents.operators)
     weights = sum(op.weight_bytes for op in contents.operators)
     parameters = sum(op.parameter_bytes for op in contents.operators)
@@ -120,7 +144,8 @@ def header(path: Path, contents: Contents) -> list[tuple[str, str]]:
         ("operators", kinds_text(contents.kinds)),
         ("MACs", f"{macs:,}"),
         ("weights", f"{weights:,} bytes, and {parameters:,} of multipliers, shifts, biases"),
-        ("arena", arena_text(contents.arena_size, contents.lower_bound)),
+        ("arena", arena_text(contents.arena_size, lower_bound(contents, bands))),
+        *([("without bands", f"{whole_arena:,} bytes of arena")] if bands else []),
         *([("state", state_text(contents))] if contents.state_size else []),
         ("test vectors", str(contents.test_vectors)),
     ]
@@ -238,7 +263,7 @@ def tensor_table(contents: Contents) -> Table:
     names = letters(contents)
     for tensor in contents.tensors:
         constant = tensor.arena_offset is None
-        end = (tensor.arena_offset or 0) + tensor.size
+        end = (tensor.arena_offset or 0) + tensor.room
         table.add_row(
             names.get(tensor.index, ""),
             Text(printable(tensor.name)),
@@ -258,10 +283,25 @@ def initial_text(tensor: TensorEntry) -> str:
     return f"state, initially {low}" if low == high else f"state, initially bytes from {low} to {high}"
 
 
-def document(path: Path, model: qrt.Model, contents: Contents) -> dict[str, Any]:
+def band_document(turns: Turns) -> dict[str, Any]:
+    band = turns.band
+    paces = [asdict(pace) for pace in band.paces]
+    fed = band.fed is not None
+    return {
+        **{"first": band.first, "count": band.count, "turns": band.turns},
+        **{"feed": paces[0] if fed else None, "operators": paces[1:] if fed else paces},
+        **{"live_bytes": int(turns.live.max()), "moved_bytes": turns.moved},
+    }
+
+
+def document(
+    path: Path, model: qrt.Model, contents: Contents, bands: Sequence[Turns], whole_arena: int
+) -> dict[str, Any]:
     """All of it as plain types."""
     described = asdict(contents)
-    described["lower_bound"] = contents.lower_bound
+    described["lower_bound"] = lower_bound(contents, bands)
+    described["arena_size_without_bands"] = whole_arena
+    described["bands"] = [band_document(turns) for turns in bands]
     for key, infos in (("inputs", model.inputs), ("outputs", model.outputs)):
         described[key] = [
             {

@@ -1,0 +1,198 @@
+"""The command line on files whose operators take turns."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from banded import TURNS, banded, network
+from command_line import Cli, text
+
+from qrt.cli.contents import read_contents
+from qrt.cli.drawing import WRITTEN, draw, tenant_spans
+from qrt.cli.turns import Tenant, lower_bound, read_turns
+from qrt.compiler import GraphBuilder, build
+from qrt.compiler.backends.qfb.writer import write
+from qrt.compiler.plan.memory import plan
+
+
+@pytest.fixture
+def fed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "fed.qfb"
+    path.write_bytes(banded(fed=True))
+    return path
+
+
+def shown_from(shown: str, first: str, until: str = "") -> str:
+    """The lines of what a command prints from `first` on, to `until`."""
+    start = shown.index(f"\n{first}\n")
+    return shown[start + 1 : shown.index(f"\n{until}\n", start) if until else None]
+
+
+def test_inspect_says_what_a_band_does(cli: Cli, fed: Path) -> None:
+    shown = cli("inspect", fed.name, "--tensors").stdout
+    assert "\narena          192 bytes; lower bound 124, gap 54.8 %\nwithout bands  432 bytes of arena\n" in shown
+    assert "\nA  x       1x16x6x2    192  real = 0.5 * (code + 3)  0 to 36     0 to 1\n" in shown
+    assert "\nD  mean    1x1x1x4       4  real = 0.125 * code      144 to 160  3 to 4\n" in shown
+    assert shown_from(shown, "Band", "Memory plan") == text("""
+Band
+operators  1 to 3, in 16 turns, and the input is fed by rows
+live       124 bytes at most
+moved      504 bytes in a run
+
+#  operator  writes  a turn  rows  holds  keeps  bytes  whole
+   fed       A            1    16      3      2     36    192
+1  conv2d    B            1    16      3      2     72    384
+2  conv2d    C          1/2     8      1      0     12     96
+3  mean      D          1/2     8   sums   sums     16      4
+
+                   in 16 turns                    one operator after another
+A         3 of 16  ▁▁▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▁  ██▇▆▅▄▄▃▂▁
+B         3 of 16  ▁▁▁▁▁▁▂▂▁▁▂▁▁▂▂▁▁▂▂▁▂▂▁▁▂▂▁▁▂  ▁▁▂▃▄▅▅▆▇██▇▇▆▅▄▃▂▂▁
+C          1 of 8    ▁▁  ▁▁  ▁  ▁▁  ▁▁ ▁▁  ▁▁  ▁            ▁▂▂▃▄▅▆▇▇██████████
+D          1 of 1    ███████████████████████████                              █
+bytes  124 of 408  ▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃  ▅▅▆▆▇▇▇██████▇▆▅▅▄▄▃▂▂▂▂▂▂▂▂▂
+""")
+
+
+def test_inspect_draws_turns(cli: Cli, fed: Path) -> None:
+    drawn = shown_from(cli("inspect", fed.name).stdout, "Memory plan").splitlines()
+    assert "\n".join([*drawn[:5], *drawn[17:]]) + "\n" == text("""
+Memory plan
+step  operator  writes  bytes  │0                                           192│
+   0  inputs                   │                                               │
+ 1-3  turn 0    A-B        48  │A████      B█████                              │
+      turn 1    A-D        64  │A▒░░░███   B▒▒▒▒▒██████        C██ D███        │
+      turn 14   A-B        36  │A▒░░░███   B░░░░░██████            D░░░        │
+      turn 15   B-C        36  │A▒▒▒▒      B▒▒▒▒▒▒▒▒▒▒▒██████  C██ D░░░        │
+   4  reshape   E           4  │                                   D▒▒▒E       │
+   5  linear    F           3  │                                       E   F   │
+   6  outputs                  │                                           F   │
+█ written  ▒ read  ░ kept for later  (blank) free
+""")
+
+
+@pytest.mark.parametrize(("fed", "right"), list(product((False, True), repeat=2)))
+def test_rows_are_drawn_where_they_lie(fed: bool, right: bool) -> None:
+    content = banded(fed, right)
+    contents = read_contents(content)
+    (turns,) = read_turns(contents, content)
+    assert len(turns.tenants) == 4
+    for tenant in turns.tenants:
+        places = run(tenant)
+        for turn in range(TURNS):
+            spans = list(tenant_spans(tenant, turn, dict.fromkeys(range(len(contents.tensors)), "A")))
+            drawn = {byte for span in spans for byte in range(span.start, span.stop)}
+            assert drawn == places[turn]
+            assert [span.letter for span in spans] == (["A"] + [""] * (len(spans) - 1) if spans else [])
+            new = [span.stop - span.start for span in spans if span.role == WRITTEN]
+            assert sum(new) == (tenant.made[turn + 1] - tenant.made[turn]) * tenant.row
+
+
+def run(tenant: Tenant) -> list[set[int]]:
+    """The bytes of rows of a tensor that each turn reads, keeps or makes, once they are made: as SPEC.md moves them."""
+    offset, pace = tenant.tensor.arena_offset or 0, tenant.pace
+    capacity = tenant.height if pace is None or pace.is_sum else pace.capacity
+    place: dict[int, int] = {row: row for row in range(int(tenant.made[0]))}
+    found = []
+    for turn in range(TURNS):
+        before, made, low = int(tenant.made[turn]), int(tenant.made[turn + 1]), int(tenant.low[turn])
+        rows = [row for row in place if row >= low]
+        if pace is not None and pace.slide == "RIGHT":
+            place = {row: capacity - (made - row) for row in [*rows, *range(before, made)]}
+        elif capacity == tenant.height:
+            place = {row: row for row in [*rows, *range(before, made)]}
+        else:
+            # All of the buffers here keep less than they hold: the rows begin at its start in every turn.
+            place = {row: at for at, row in enumerate([*rows, *range(before, made)])}
+        assert all(0 <= at < capacity for at in place.values())
+        found.append({offset + at * tenant.row + byte for at in place.values() for byte in range(tenant.row)})
+    return found
+
+
+def test_a_full_buffer_moves_when_rows_do_not_fit() -> None:
+    content = banded(held=(5, 5))
+    (turns,) = read_turns(read_contents(content), content)
+    tenant = next(tenant for tenant in turns.tenants if tenant.tensor.name == "a")
+    assert tenant.base.tolist() == [0, 0, 0, 0, 0, 3, 3, 3, 7, 7, 7, 7, 11, 11, 11, 11]
+    assert tenant.moved == (2 + 1 + 1) * tenant.row
+
+
+def test_inspect_draws_as_many_turns_as_fit(fed: Path) -> None:
+    content = fed.read_bytes()
+    contents = read_contents(content)
+    lines = [str(line) for line in draw(contents, read_turns(contents, content), 60, 4, ascii_only=True)]
+    assert [line.split("|")[0].split()[-3:-1] for line in lines[2:6]] == [
+        ["0", "A-B"],
+        ["5", "A-C"],
+        ["10", "A-B"],
+        ["15", "B-C"],
+    ]
+    assert {len(line) for line in lines[:-1]} == {60}
+
+
+def test_inspect_of_bands_fits_the_terminal(cli: Cli, fed: Path) -> None:
+    for width in (70, 120):
+        lines = cli("inspect", fed.name, COLUMNS=str(width)).stdout.splitlines()
+        band = lines[lines.index("Band") : lines.index("Memory plan")]
+        assert width - 4 <= max(len(line) for line in band) <= width
+
+
+def test_inspect_of_bands_as_json(cli: Cli, fed: Path) -> None:
+    document = json.loads(cli("inspect", fed.name, "--json").stdout)
+    assert (document["arena_size"], document["lower_bound"], document["arena_size_without_bands"]) == (192, 124, 432)
+    (band,) = document["bands"]
+    assert (band["first"], band["count"], band["turns"], band["live_bytes"]) == (0, 3, TURNS, 124)
+    assert band["feed"] == {
+        **{"operator": None, "tensor": 0, "height": 16, "rows": 1, "per": 1, "lead": 2, "capacity": 3, "kept": 2},
+        **{"slide": "LEFT", "is_sum": False, "size": 36, "whole_size": 192},
+    }
+    assert [(pace["operator"], pace["size"], pace["is_sum"]) for pace in band["operators"]] == [
+        (0, 72, False),
+        (1, 12, False),
+        (2, 16, True),
+    ]
+
+
+def test_inspect_of_a_file_without_bands(cli: Cli, pets: Path) -> None:
+    document = json.loads(cli("inspect", pets.name, "--json").stdout)
+    assert document["bands"] == []
+    assert document["arena_size_without_bands"] == document["arena_size"]
+    assert "bands" not in cli("inspect", pets.name).stdout
+
+
+@pytest.mark.parametrize("feed", [False, True])
+def test_inspect_counts_what_the_planner_counts(feed: bool) -> None:
+    graph = build(residual(16)).graph
+    planned = plan(graph, ram="least", feed=feed)
+    assert planned.bands
+    content = write(graph, planned)
+    contents = read_contents(content)
+    assert lower_bound(contents, read_turns(contents, content)) == planned.lower_bound
+
+
+def residual(rows: int) -> GraphBuilder:
+    """A residual block, as wide in memory as what is around it."""
+    g = GraphBuilder("residual")
+    x = g.input("x", (1, rows, 8, 4), scale=0.5)
+    filters = (np.arange(16 * 9 * 4).reshape(16, 3, 3, 4) % 17 - 8).astype(np.int8)
+    a = g.conv2d(x, filters, weights_scale=0.01, scale=0.25, padding=1)
+    filters = (np.arange(16 * 9 * 16).reshape(16, 3, 3, 16) % 13 - 6).astype(np.int8)
+    b = g.conv2d(a, filters, weights_scale=0.01, scale=0.25, padding=1)
+    y = g.max_pool2d(g.add(a, b, scale=0.5), 2)
+    g.output(g.mean(y, scale=0.125))
+    return g
+
+
+def test_the_network_is_what_it_is_without_bands(cli: Cli, fed: Path) -> None:
+    Path("whole.qfb").write_bytes(network().compile())
+    for name in ("fed", "whole"):
+        cli("export", f"{name}.qfb", "-o", f"{name}.tflite")
+    assert Path("fed.tflite").read_bytes() == Path("whole.tflite").read_bytes()
+    for args in (["explain", "{}.qfb", "1", "--json"], ["explain", "{}.qfb", "2", "--python"]):
+        texts = [cli(*(arg.format(name) for arg in args)).stdout for name in ("fed", "whole")]
+        assert texts[0].replace("fed.qfb", "whole.qfb") == texts[1]
