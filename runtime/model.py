@@ -420,7 +420,7 @@ def load(
         Limit of the file's arena, in bytes, with what is beside it; by default `default_max_arena()`.
     max_packed : int, optional
         Limit of packed weights, in bytes; by default `default_max_packed()`. With less memory than the fastest kernels
-        ask for, operators take others, with the same bytes: quick ones while there is room, then portable C.
+        ask for, operators take others, with the same bytes: fast ones while there is room, then portable C.
     together : int, optional
         Number of turns that operators of a band make at once, where the file has operators that take turns row by row
         (``qrt compile --ram least``). With 1 the network runs in the file's arena, just as on a device. More turns run
@@ -439,7 +439,8 @@ def load(
     RuntimeError
         The system cannot start the threads.
     ValueError
-        The kernel set is not supported on this machine, or the number of threads is out of range.
+        The kernel set is not supported on this machine, the number of threads is out of range, `max_packed` is
+        negative, or QRT_MAX_ARENA or QRT_MAX_PACKED is not a number of bytes.
     """
     if not 1 <= operator.index(threads) <= MAX_THREADS:
         raise ValueError(f"threads is 1 to {MAX_THREADS}, got {threads}")
@@ -552,7 +553,8 @@ def measure_peak(kernels: str, threads: int = 1) -> float | None:
     """The peak throughput of a kernel set's instructions, in multiply-accumulates per second.
 
     Measured in a few milliseconds: a loop of the set's fastest instruction (AMX TDPBSSD, VNNI VPDPBUSD, AVX2
-    VPMADDWD and an addition) on registers only; the best of several runs, since other load only slows it down.
+    VPMADDWD and an addition, 64-bit Arm SMULL, SDOT or SMMLA) on registers only; the best of several runs, since other
+    load only slows it down.
 
     Parameters
     ----------

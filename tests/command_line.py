@@ -11,7 +11,8 @@ from qrt.cli import verbs
 from qrt.compiler import GraphBuilder
 
 LABELS = ["cat", "dog", "owl", "bee"]
-PLAIN = {"COLUMNS": "80", "FORCE_COLOR": None, "NO_COLOR": None, "QRT_KERNELS": None, "QRT_MAX_ARENA": None}
+UNSET = ("FORCE_COLOR", "NO_COLOR", "QRT_KERNELS", "QRT_MAX_ARENA", "QRT_MAX_PACKED")
+PLAIN = {"COLUMNS": "80", **dict.fromkeys(UNSET)}
 
 Cli = Callable[..., Result]
 
