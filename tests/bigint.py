@@ -10,13 +10,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import cache
 from itertools import product
 from typing import Any
 
 import bigint16
 import bigint_recurrent
 import numpy as np
-from bigint_numbers import Array, clamp, double, each, exact, fits, half, high_mul, rounding_shift, single
+from bigint_numbers import (
+    Array,
+    all_fit,
+    clamp,
+    clamp_all,
+    double,
+    each,
+    exact,
+    fits,
+    half,
+    high_mul,
+    rounding_shift,
+    single,
+    sums,
+)
 
 from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Graph, Op, Tensor
@@ -29,7 +44,7 @@ def codes_of(op: Op) -> tuple[int, int]:
 
 def clamped(op: Op, codes: Array) -> Array:
     low, high = codes_of(op)
-    return each(clamp, codes, op.attrs.get("output_min", low), op.attrs.get("output_max", high))
+    return clamp_all(codes, op.attrs.get("output_min", low), op.attrs.get("output_max", high))
 
 
 def requantize(acc: Array, op: Op) -> Array:
@@ -37,7 +52,7 @@ def requantize(acc: Array, op: Op) -> Array:
     requant: Requant = op.attrs["requant"]
     y = op.output
     wide = op.inputs[0].dtype == "int16" and requant.rounding == "SINGLE"
-    each(lambda v: fits(v, 64 if wide else 32), acc)
+    all_fit(acc, 64 if wide else 32)
     if y.dtype == "int32":
         return acc + (0 if requant.bias is None else exact(requant.bias))
     multiplier, shift = exact(np.asarray(requant.multiplier)), exact(np.asarray(requant.shift))
@@ -50,8 +65,8 @@ def requantize(acc: Array, op: Op) -> Array:
             addend = exact(np.asarray(requant.addend))
         else:
             addend = bias * multiplier + each(half, shift) + zero_point * 2**shift
-        codes = each(single, acc, multiplier, shift, addend)
-    return each(clamp, codes, requant.output_min, requant.output_max)
+        codes = single(acc, multiplier, shift, addend)
+    return clamp_all(codes, requant.output_min, requant.output_max)
 
 
 def windows(image: Array, padding_value: int, op: Op, filter_shape: tuple[int, int]) -> Array:
@@ -76,7 +91,7 @@ def conv2d(op: Op, x: Array, weights: Array) -> Array:
     parts = []
     for channels, filters in zip(np.split(seen, groups, axis=4), np.split(weights, groups, axis=0), strict=True):
         flat = channels.reshape(*channels.shape[:3], -1)
-        parts.append(flat @ filters.reshape(out_channels // groups, -1).T)
+        parts.append(sums(np.matmul, flat, filters.reshape(out_channels // groups, -1).T, flat.shape[-1]))
     return requantize(np.concatenate(parts, axis=3), op)
 
 
@@ -84,12 +99,12 @@ def dwconv2d(op: Op, x: Array, weights: Array) -> Array:
     _, filter_height, filter_width, out_channels = weights.shape
     seen = windows(x - op.inputs[0].zero_point, 0, op, (filter_height, filter_width))
     seen = np.repeat(seen, out_channels // x.shape[3], axis=4)
-    acc = (seen * weights.reshape(-1, out_channels)).sum(axis=3)
-    return requantize(acc, op)
+    taps = filter_height * filter_width
+    return requantize(sums(lambda a, b: (a * b).sum(axis=3), seen, weights.reshape(taps, out_channels), taps), op)
 
 
 def linear(op: Op, x: Array, weights: Array) -> Array:
-    return requantize((x - op.inputs[0].zero_point) @ weights.T, op)
+    return requantize(sums(np.matmul, x - op.inputs[0].zero_point, weights.T, weights.shape[1]), op)
 
 
 def add(op: Op, a: Array, b: Array) -> Array:
@@ -101,7 +116,7 @@ def add(op: Op, a: Array, b: Array) -> Array:
         addend = half(attrs["shift"]) + y.zero_point * 2 ** attrs["shift"]
         addend -= a_zero_point * attrs["a_multiplier"] + sign * b_zero_point * attrs["b_multiplier"]
         total = fits(a * attrs["a_multiplier"] + sign * b * attrs["b_multiplier"] + fits(addend, 64), 64)
-        return math.floor(Fraction(total, 2 ** attrs["shift"]))
+        return total >> attrs["shift"]
 
     def scale_down(v: int, operand: str) -> int:
         high = high_mul(fits(v, 32), attrs[f"{operand}_multiplier"])
@@ -139,7 +154,8 @@ def transpose_conv2d(op: Op, x: Array, weights: Array) -> Array:
     places = ((height + top + filter_height) * stride_y, (width + left + filter_width) * stride_x)
     acc = exact(np.zeros((batch, *places, channels), np.int64))
     for in_y, in_x in product(range(x.shape[1]), range(x.shape[2])):
-        terms = np.tensordot(x[:, in_y, in_x, :] - op.inputs[0].zero_point, weights, axes=(1, 3))
+        column = x[:, in_y, in_x, :] - op.inputs[0].zero_point
+        terms = sums(lambda a, b: np.tensordot(a, b, axes=(1, 3)), column, weights, weights.shape[3])
         rows = slice(in_y * stride_y, in_y * stride_y + filter_height)
         columns = slice(in_x * stride_x, in_x * stride_x + filter_width)
         acc[:, rows, columns] += terms.transpose(0, 2, 3, 1)
@@ -147,8 +163,8 @@ def transpose_conv2d(op: Op, x: Array, weights: Array) -> Array:
 
 
 def matmul(op: Op, a: Array, b: Array) -> Array:
-    acc = (a - op.inputs[0].zero_point) @ (b - op.inputs[1].zero_point).swapaxes(-1, -2)
-    return requantize(acc, op)
+    a, b = a - op.inputs[0].zero_point, (b - op.inputs[1].zero_point).swapaxes(-1, -2)
+    return requantize(sums(np.matmul, a, b, a.shape[-1]), op)
 
 
 def maximum(op: Op, a: Array, b: Array) -> Array:
@@ -235,6 +251,7 @@ def mul(op: Op, a: Array, b: Array) -> Array:
     return requantize(acc, op)
 
 
+@cache
 def quotient(s: int, n: int, rounding: str) -> int:
     if rounding == "HALF_AWAY":
         magnitude = math.floor(Fraction(abs(s), n) + Fraction(1, 2))
@@ -379,10 +396,10 @@ def requantize_sum(op: Op, a: Array, b: Array) -> Array:
 
     def code(a: int, b: int, multiplier: int, b_multiplier: int, addend: int, shift: int) -> int:
         total = fits(fits(a * multiplier, 64) + fits(b * b_multiplier, 64), 64)
-        return math.floor(Fraction(fits(total + addend, 64), 2**shift))
+        return fits(total + addend, 64) >> shift
 
     codes = each(code, a, b, multiplier, b_multiplier, addend, shift)
-    return each(clamp, codes, requant.output_min, requant.output_max)
+    return clamp_all(codes, requant.output_min, requant.output_max)
 
 
 def push(op: Op, x: Array, state: Array) -> Array:
@@ -460,7 +477,7 @@ def run(graph: Graph, inputs: Sequence[Array], states: dict[Tensor, Array] | Non
         # An operator whose last inputs are states returns their new values behind its output.
         for tensor, y in zip((op.output, *op.states), results if op.states else (results,), strict=True):
             assert y.shape == tensor.shape, f"{op.name}: {y.shape} is not {tensor.shape}"
-            values[tensor] = each(lambda code, bits=BITS[tensor.dtype]: fits(code, bits), y)
+            values[tensor] = all_fit(y, BITS[tensor.dtype])
     if states is not None:
         states.update({tensor: values[tensor] for tensor in graph.states()})
     return [values[edge.tensor].astype(edge.tensor.dtype) for edge in graph.outputs]

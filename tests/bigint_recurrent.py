@@ -7,7 +7,20 @@ from typing import Any
 
 import numpy as np
 from bigint_gates import sigmoid, tanh
-from bigint_numbers import Array, clamp, double, each, exact, fits, half, high_mul, rounding_shift, single
+from bigint_numbers import (
+    Array,
+    clamp,
+    clamp_all,
+    double,
+    each,
+    exact,
+    fits,
+    half,
+    high_mul,
+    rounding_shift,
+    single,
+    sums,
+)
 
 from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Op
@@ -22,7 +35,7 @@ def rounded(acc: Array, requant: Requant, zero_point: int) -> Array:
     if requant.rounding == "DOUBLE":
         return each(double, acc, multiplier, shift, zero_point)
     addend = each(half, shift) + zero_point * 2**shift if requant.addend is None else exact(requant.addend)
-    return each(single, acc, multiplier, shift, addend)
+    return single(acc, multiplier, shift, addend)
 
 
 def biased(acc: Array, requant: Requant) -> Array:
@@ -44,13 +57,13 @@ def scale_down(v: int, multiplier: int, shift: int) -> int:
 def svdf(op: Op, x: Array, features: Array, time: Array, state: Array) -> tuple[Array, Array]:
     batch, (filters, memory), rank = len(x), time.shape, op.attrs["rank"]
     zero_point, dtype, requant = op.inputs[3].zero_point, op.inputs[3].dtype, op.attrs["requant"]
-    new = rounded((x - op.inputs[0].zero_point) @ features.T, op.attrs["feature"], 0)
+    new = rounded(sums(np.matmul, x - op.inputs[0].zero_point, features.T, x.shape[1]), op.attrs["feature"], 0)
     bits = {"int8": 8, "int16": 16}[dtype]
     new = each(lambda v: wrapped(clamp(v, *LIMITS[dtype]) + zero_point, bits), new)
     rows = np.concatenate([state.reshape(batch, filters, memory)[:, :, 1:], new[:, :, None]], axis=2)
-    sums = ((rows - zero_point) * time).sum(axis=2).reshape(batch, filters // rank, rank).sum(axis=2)
-    sums = each(lambda v: wrapped(v, 32), biased(sums, requant))
-    y = each(clamp, rounded(sums, requant, op.output.zero_point), requant.output_min, requant.output_max)
+    acc = ((rows - zero_point) * time).sum(axis=2).reshape(batch, filters // rank, rank).sum(axis=2)
+    acc = each(lambda v: wrapped(v, 32), biased(acc, requant))
+    y = clamp_all(rounded(acc, requant, op.output.zero_point), requant.output_min, requant.output_max)
     return y, rows.reshape(state.shape)
 
 
@@ -84,8 +97,8 @@ def lstm(op: Op, x: Array, weights: Array, recurrent: Array, h: Array, c: Array)
     steps = x if attrs["time_major"] else x.swapaxes(0, 1)
     outputs = []
     for step in steps:
-        of_x = gates(attrs["input"], (step - op.inputs[0].zero_point) @ weights.T)
-        of_h = gates(attrs["recurrent"], (h - h_zero_point) @ recurrent.T)
+        of_x = gates(attrs["input"], sums(np.matmul, step - op.inputs[0].zero_point, weights.T, weights.shape[1]))
+        of_h = gates(attrs["recurrent"], sums(np.matmul, h - h_zero_point, recurrent.T, recurrent.shape[1]))
         i, f, g, o = np.split(each(sat16, of_x + of_h) * 3, 4, axis=1)
         c = each(lambda *v: cell(attrs, *v), each(sigmoid, i), each(sigmoid, f), each(tanh, g), c)
         h = each(hidden, c, each(sigmoid, o))
