@@ -6,11 +6,12 @@ Read by `qrt.firmware`, which writes it as C; so a device gets the very numbers 
 
 import numpy as np
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t, uintptr_t
 
-from qrt_kernels cimport qrt_kernels, qrt_kernels_dsp, qrt_kernels_mve, qrt_kernels_portable
+from qrt_kernels cimport qrt_kernels, qrt_kernels_dsp, qrt_kernels_mve, qrt_kernels_portable, qrt_params
 from qrt_model cimport QRT_OK, qrt_crc32, qrt_model, qrt_model_open, qrt_problem
 from qrt_prepare cimport qrt_packed_limit, qrt_prepared, qrt_program, qrt_program_init, qrt_program_size
+from qrt_rows cimport qrt_take_rows
 
 cdef qrt_kernels portable, dsp, mve
 qrt_kernels_portable(&portable)
@@ -83,6 +84,16 @@ cdef class Prepared:
         """Bytes of temporary memory that its kernel needs."""
         cdef const qrt_prepared *prepared = self._operator(index)
         return 0 if prepared.kernel.scratch_size == NULL else prepared.kernel.scratch_size(&prepared.params)
+
+    def scratch_size_of_rows(self, index, kind, height, begin, end):
+        """The same for rows `begin` to `end` - 1 of an operator of that number in qrt.fbs, which makes `height` rows."""
+        cdef const qrt_prepared *prepared = self._operator(index)
+        cdef qrt_params params = prepared.params
+        cdef int32_t first[2]
+        if prepared.kernel.scratch_size == NULL:
+            return 0
+        qrt_take_rows(kind, &params, height, begin, end, first)
+        return prepared.kernel.scratch_size(&params)
 
     def packed_size(self, index):
         """Bytes of its packed weights."""

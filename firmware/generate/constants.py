@@ -73,6 +73,12 @@ class Constants:
             self.definitions.append(f"static const {ctype} {name}[{array.size}] = {{\n{numbers}}};\n")
         return self._names[key]
 
+    def table(self, ctype: str, name: str, rows: list[str], size: int) -> str:
+        """The name of an array of structures with these initializers; `size` are the bytes of one."""
+        self.size += size * len(rows)
+        self.definitions.append(f"static const {ctype} {name}[{len(rows)}] = {{\n{wrapped(rows, '    ')}}};\n")
+        return name
+
     def structure(self, struct: str, values: dict[str, Value], name: str) -> None:
         """Defines a structure; its arrays before it."""
         # C has no empty initializer.

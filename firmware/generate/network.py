@@ -5,15 +5,20 @@ from __future__ import annotations
 import keyword
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 
 import numpy as np
 
-from qrt.compiler.backends.qfb.reader import read
+from qrt._prepared import Prepared
+from qrt.compiler.backends.qfb.reader import read, read_bands
 from qrt.compiler.ir import Edge, Graph, Tensor
+from qrt.compiler.plan.bands import Band
 from qrt.compiler.plan.memory import Plan, plan
+from qrt.compiler.plan.rows import row_bytes
 from qrt.firmware.errors import DeviceError
+from qrt.firmware.generate.bands import HEADER as TURNS
+from qrt.firmware.generate.bands import NUMBER, RUNNER, STATE, BandTables, turned
 from qrt.firmware.generate.constants import Constants, comment, text, wrapped
 from qrt.firmware.generate.prepared import Step, prepare
 from qrt.firmware.generate.sources import HEADERS, closure
@@ -73,15 +78,31 @@ class Network:
         return self.plan.state_size
 
     @property
+    def fed(self) -> Band | None:
+        """The band whose input comes by rows, if there is one."""
+        return next((band for band in self.plan.bands if band.feed is not None), None)
+
+    @property
     def functions(self) -> list[str]:
         """The names of its functions."""
-        names = ["input", "run", "output", *(["reset"] if self.state_size else [])]
+        names = ["input", "run" if self.fed is None else "feed", "output"]
+        names += ["reset"] if self.state_size or self.fed is not None else []
         return [f"{self.name}_{function}" for function in names]
+
+    @property
+    def feed_size(self) -> int:
+        """Bytes of the state of what is fed: the turn, and what each step of its band has made."""
+        return 0 if self.fed is None else NUMBER + STATE * (len(self.fed.paces) + 1)
+
+    @property
+    def feed_at(self) -> int:
+        """Where it lies in that RAM."""
+        return self.plan.arena_size
 
     @property
     def memory_size(self) -> int:
         """Bytes of RAM, apart from the stack."""
-        return max(self.plan.arena_size, 16)
+        return max(self.feed_at + self.feed_size, 16)
 
 
 def identifier(name: str) -> str:
@@ -116,27 +137,30 @@ def generate(content: bytes, target: Target, name: str) -> Network:
             f"{name!r} cannot begin the names of C functions; use lower-case letters, digits and _, such as net"
         )
     graph, origin = read(content), _origin(content)
-    steps = prepare(content, graph.ops, target.kernels)
+    prepared, bands = Prepared(content, target.kernels), read_bands(content)
+    steps = turned(prepared, prepare(prepared, graph.ops, target.kernels), bands)
     placed = plan(
         graph,
         scratch={step.op: step.scratch for step in steps},
         reading={step.op: step.reading for step in steps},
+        bands=bands,
     )
     constants = Constants()
-    constants_of = []
-    body = []
-    for i, step in enumerate(steps):
-        before = constants.size
-        body += [f"    ON_STEP({i});", *_call(i, step, placed, constants)]
-        constants_of.append(constants.size - before)
-    body.append(f"    ON_STEP({len(steps)});")
-    resets = _reset(name, graph, placed, constants)
+    body = _body(graph, steps, placed, constants)
+    used = [step.function for step in steps if not _stays(step, placed)] + ([RUNNER] if bands else [])
+    sources = closure(used, target.kernels)
+    network = Network(name, graph, target, steps, placed, 0, body.constants_of, sources)
+    resets = _reset(network, constants)
+    network = replace(network, constants=constants.size)
+    # What is fed lies nowhere as a whole.
+    inputs = {i: edge for i, edge in enumerate(graph.inputs) if i > 0 or body.fed is None}
     edges = [
-        _edge_function(name, "input", graph.inputs, placed),
-        _edge_function(name, "output", graph.outputs, placed),
+        _edge_function(name, "input", inputs, placed),
+        _edge_function(name, "output", dict(enumerate(graph.outputs)), placed),
     ]
     labels = [_labels(name, i, edge) for i, edge in enumerate(graph.outputs) if edge.labels]
     headers = [*(["<string.h>"] if resets else []), *(f'"{header}"' for header in HEADERS[target.kernels])]
+    headers += [f'"{TURNS}"'] if bands else []
     parts = [
         _opening(graph, f"{name}.c", "the network: its constants, and a call for each operator", origin),
         f'#include "{name}.h"\n\n' + "".join(f"#include {header}\n" for header in headers),
@@ -145,10 +169,8 @@ def generate(content: bytes, target: Target, name: str) -> Network:
         *labels,
         *resets,
         *edges,
-        _run(name, steps, placed, body),
+        _run(name, body, network.feed_at),
     ]
-    used = [step.function for step in steps if not _stays(step, placed)]
-    network = Network(name, graph, target, steps, placed, constants.size, constants_of, closure(used, target.kernels))
     network.sources[f"{name}.c"] = "\n".join(parts)
     network.sources[f"{name}.h"] = _header(network, origin)
     return network
@@ -156,7 +178,7 @@ def generate(content: bytes, target: Target, name: str) -> Network:
 
 STEP_HOOK = """\
 /* To time operators, compile with -DQRT_ON_STEP=on_step and define `void on_step(int step)`: it is called before
- * operator `step`, counted from 0, and once behind the last. */
+ * operator `step`, counted from 0, and once behind the last. Operators that take turns are called in each. */
 #ifdef QRT_ON_STEP
 void QRT_ON_STEP(int step);
 #define ON_STEP(step) QRT_ON_STEP(step)
@@ -210,26 +232,102 @@ def _call(i: int, step: Step, placed: Plan, constants: Constants) -> list[str]:
     return lines
 
 
-def _run(name: str, steps: list[Step], placed: Plan, body: list[str]) -> str:
+@dataclass
+class _Body:
+    """What runs a network: lines before a band whose input comes by rows, and those behind it or all.
+
+    Attributes
+    ----------
+    before, lines : list of str
+    fed : BandTables or None
+    most_inputs : int
+        Of an operator.
+    most_steps : int
+        Of a band that is run at once; 0 where there is none.
+    is_empty : bool
+        Whether no operator has anything to do.
+    constants_of : list of int
+        See `Network`.
+    """
+
+    before: list[str]
+    lines: list[str]
+    fed: BandTables | None
+    most_inputs: int
+    most_steps: int
+    is_empty: bool
+    constants_of: list[int]
+
+
+def _body(graph: Graph, steps: list[Step], placed: Plan, constants: Constants) -> _Body:
+    """The calls of all operators and bands; defines their constants."""
+    tables = {band.first: BandTables(graph, i, band, steps, placed) for i, band in enumerate(placed.bands)}
     most = max((len(step.op.inputs) for step in steps), default=1)
-    lines = [
-        f"void {name}_run({name}_memory *memory) {{",
-        "    int8_t *const at = memory->bytes;",
-        f"    const int8_t *inputs[{most}];",
-        *body,
+    body = _Body([], [], None, most, 0, all(_stays(step, placed) for step in steps), [])
+    i = 0
+    while i < len(steps):
+        if i in tables:
+            _add_band(body, tables[i], constants)
+            i = tables[i].band.stop
+        else:
+            before = constants.size
+            body.lines += [f"    ON_STEP({i});", *_call(i, steps[i], placed, constants)]
+            body.constants_of.append(constants.size - before)
+            i += 1
+    body.lines.append(f"    ON_STEP({len(steps)});")
+    return body
+
+
+def _add_band(body: _Body, table: BandTables, constants: Constants) -> None:
+    body.constants_of += table.define(constants)
+    first, last = table.band.first, table.band.stop - 1
+    if table.band.feed is not None:
+        body.fed, body.before, body.lines = table, body.lines, []
+        return
+    body.most_steps = max(body.most_steps, table.count)
+    body.lines += [
+        f"    /* Operators {first} to {last} take turns. */" if last > first else f"    /* Operator {first} by rows. */"
+    ]
+    body.lines += [f"    turns.band = &{table.name};", "    qrt_run_row_band(&turns);"]
+
+
+def _run(name: str, body: _Body, feed_at: int) -> str:
+    """The function that runs the network, or that takes a row of its input."""
+    fed = body.fed
+    kind, row = ("int", ", const int8_t *row") if fed else ("void", "")
+    lines = [f"{kind} {name}_{'feed' if fed else 'run'}({name}_memory *memory{row}) {{"]
+    if body.is_empty:
+        lines.append("    (void)memory;")
+    else:
+        lines += ["    int8_t *const at = memory->bytes;", f"    const int8_t *inputs[{body.most_inputs}];"]
+    if body.most_steps:
+        lines.append(f"    qrt_row_state states[{body.most_steps}];")
+        lines.append("    qrt_row_run turns = {NULL, at, states, inputs};")
+    if fed is None:
+        return "\n".join([*lines, *body.lines, "}"]) + "\n"
+    lines.append(f"    int32_t *const turn = (int32_t *)(void *)(at + {feed_at});")
+    lines.append("    qrt_row_state *const fed_states = (qrt_row_state *)(void *)(turn + 1);")
+    lines.append(f"    const qrt_row_run fed = {{&{fed.name}, at, fed_states, inputs}};")
+    if body.before:
+        before = ["    " + line for line in body.before]
+        lines += ["    if (fed_states->made == 0) { /* the first row */", *before, "    }"]
+    first, last = fed.band.first, fed.band.stop - 1
+    lines += [
+        f"    /* Operators {first} to {last} take turns. */",
+        "    if (!qrt_feed_row(&fed, turn, row)) return 0;",
+        *body.lines,
+        "    return 1;",
         "}",
     ]
-    if all(_stays(step, placed) for step in steps):
-        lines[1:3] = ["    (void)memory;"]
     return "\n".join(lines) + "\n"
 
 
-def _reset(name: str, graph: Graph, placed: Plan, constants: Constants) -> list[str]:
-    """The function that gives each state its initial value, if there is any; defines the constants for it."""
-    if not placed.state_size:
-        return []
-    lines = []
-    for i, tensor in enumerate(graph.states()):
+def _reset(network: Network, constants: Constants) -> list[str]:
+    """The function that brings a network to its beginning, where it has one; defines the constants for it."""
+    name, placed, lines = network.name, network.plan, []
+    if network.fed is not None:
+        lines.append(f"    memset(memory->bytes + {network.feed_at}, 0, {network.feed_size});")
+    for i, tensor in enumerate(network.graph.states()):
         assert tensor.initial is not None
         content = np.frombuffer(tensor.initial.tobytes(), np.int8)
         where = f"memory->bytes + {placed.offsets[tensor]}"
@@ -237,14 +335,18 @@ def _reset(name: str, graph: Graph, placed: Plan, constants: Constants) -> list[
             lines.append(f"    memset({where}, {content[0]}, {len(content)});")
         else:
             lines.append(f"    memcpy({where}, {constants.array(content, f'state_{i}_initial')}, {len(content)});")
+    if not lines:
+        return []
     return ["\n".join([f"void {name}_reset({name}_memory *memory) {{", *lines, "}"]) + "\n"]
 
 
-def _edge_function(name: str, side: str, edges: list[Edge], placed: Plan) -> str:
+def _edge_function(name: str, side: str, edges: dict[int, Edge], placed: Plan) -> str:
     """The function that says where an input or output lies, always in the network's memory."""
     const = "" if side == "input" else "const "
     lines = [f"{const}int8_t *{name}_{side}({const}{name}_memory *memory, int index) {{", "    switch (index) {"]
-    for i, edge in enumerate(edges):
+    if not edges:
+        lines.insert(1, "    (void)memory;")
+    for i, edge in edges.items():
         lines += [f"    case {i}:", f"        return memory->bytes + {placed.offsets[edge.tensor]};"]
     return "\n".join([*lines, "    default:", "        return NULL;", "    }", "}"]) + "\n"
 
@@ -284,13 +386,7 @@ typedef union {name}_memory {{
 /* The number of operators; QRT_ON_STEP is called with 0 to this number. */
 #define {upper}_STEP_COUNT {steps}
 
-{reset}/* Where the codes of input `index` go, in the order of its shape; NULL if there is no such input. Write all
- * inputs before every run: their memory serves other tensors as well. */
-int8_t *{name}_input({name}_memory *memory, int index);
-
-/* Computes the outputs from the inputs. */
-void {name}_run({name}_memory *memory);
-
+{reset}{inputs}
 /* Where output `index` lies until an input is written; NULL if there is no such output. */
 const int8_t *{name}_output(const {name}_memory *memory, int index);
 {labels}
@@ -301,15 +397,53 @@ const int8_t *{name}_output(const {name}_memory *memory, int index);
 """
 
 
+RUN = """\
+/* Where the codes of input `index` go, in the order of its shape; NULL if there is no such input. Write all
+ * inputs before every run: their memory serves other tensors as well. */
+int8_t *{name}_input({name}_memory *memory, int index);
+
+/* Computes the outputs from the inputs. */
+void {name}_run({name}_memory *memory);
+"""
+
+
+FEED = """\
+/* Input 0 comes by rows: give all {rows} of them, one after another, each of {upper}_INPUT_0_ROW_SIZE bytes. Each call
+ * computes what can be computed by then. Returns 1 when it was the last row and the outputs are ready, else 0; the next
+ * row is then the first of the next input. A row may be anywhere, and is not needed any more afterwards. */
+int {name}_feed({name}_memory *memory, const int8_t *row);
+
+/* Where the codes of another input go, in the order of its shape; NULL if there is no such input. Write all of them
+ * before the first row, every time: their memory serves other tensors as well. */
+int8_t *{name}_input({name}_memory *memory, int index);
+"""
+
+
 RESET = """\
+/* Brings the network to the beginning{beginning}. Call it before the first {run}: the memory need not be cleared. */
+void {name}_reset({name}_memory *memory);
+
+"""
+
+
+STATE_MACRO = """\
 /* What the network remembers from run to run: the first bytes of its memory. Copy them to save it, and back to go on
  * from there. */
 #define {upper}_STATE_SIZE {state}u
 
-/* Brings the network to the beginning of a sequence. Call it before the first run: the memory need not be cleared. */
-void {name}_reset({name}_memory *memory);
-
 """
+
+
+def _reset_text(network: Network) -> str:
+    if not network.state_size and network.fed is None:
+        return ""
+    fed = network.fed is not None
+    beginning = " of a sequence" if network.state_size else ""
+    beginning += " and of its first input" if fed and beginning else " of its first input" if fed else ""
+    text = RESET.format(name=network.name, beginning=beginning, run="row" if fed else "run")
+    if network.state_size:
+        text = STATE_MACRO.format(upper=network.name.upper(), state=network.state_size) + text
+    return text
 
 
 def _header(network: Network, origin: str) -> str:
@@ -319,6 +453,8 @@ def _header(network: Network, origin: str) -> str:
         edges.append(f"#define {upper}_{side}_COUNT {len(its)}")
         for i, edge in enumerate(its):
             edges += _edge_macros(f"{upper}_{side}_{i}", side.lower(), edge)
+            if side == "INPUT" and i == 0 and network.fed is not None:
+                edges.append(f"#define {upper}_INPUT_0_ROW_SIZE {row_bytes(edge.tensor)}u /* bytes */")
         edges.append("")
     labels = [
         f"extern const char *const {name}_output_{i}_labels[{upper}_OUTPUT_{i}_LABEL_COUNT];"
@@ -334,7 +470,10 @@ def _header(network: Network, origin: str) -> str:
         memory=network.memory_size,
         steps=len(network.steps),
         edges="\n".join(edges),
-        reset=RESET.format(name=name, upper=upper, state=network.state_size) if network.state_size else "",
+        reset=_reset_text(network),
+        inputs=(RUN if network.fed is None else FEED).format(
+            name=name, upper=upper, rows=graph.inputs[0].tensor.shape[1] if network.fed else 0
+        ),
         labels="\n".join([*labels, ""]),
     )
 

@@ -55,19 +55,18 @@ class Step:
     kernels: str
 
 
-def prepare(content: bytes, ops: list[Op], kernels: str) -> list[Step]:
+def prepare(prepared: Prepared, ops: list[Op], kernels: str) -> list[Step]:
     """The steps of a valid file, in order.
 
     Parameters
     ----------
-    content : bytes
-        The file.
+    prepared : Prepared
+        The file, prepared for these kernels.
     ops : list of Op
         Its operators.
     kernels : str
         The kernel set of the target.
     """
-    prepared = Prepared(content, kernels)
     steps = []
     for i, op in enumerate(ops):
         struct = PARAMS[op.kind]

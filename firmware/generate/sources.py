@@ -9,8 +9,9 @@ from pathlib import Path
 
 import qrt
 
-# Paths in a generated library are relative to its src/, as they are to this folder.
+# Paths in a generated library are relative to its src/, as they are to one of these folders.
 KERNELS = Path(qrt.__file__).parent / "kernels"
+ROOTS = (KERNELS, Path(__file__).parent)
 # The headers that declare the kernels that a set runs.
 HEADERS = {
     "portable": ("portable/portable.h",),
@@ -23,7 +24,8 @@ HEADERS = {
 def _defined() -> dict[str, Path]:
     """The file that defines each kernel."""
     result = {}
-    for path in sorted([*KERNELS.glob("portable/*.c"), *KERNELS.glob("arm/*/*.c")]):
+    patterns = ("portable/*.c", "arm/*/*.c", "turns/*.c")
+    for path in sorted(path for root in ROOTS for pattern in patterns for path in root.glob(pattern)):
         for name in re.findall(r"^void (qrt_\w+)\([^;]*\{$", path.read_text(encoding="utf-8"), re.MULTILINE):
             result[name] = path
     return result
@@ -32,7 +34,7 @@ def _defined() -> dict[str, Path]:
 def _included(path: Path) -> list[Path]:
     """The headers of the project that a file includes."""
     names = re.findall(r'^#include "(.+)"', path.read_text(encoding="utf-8"), re.MULTILINE)
-    return [KERNELS / name for name in names]
+    return [root / name for name in names for root in ROOTS if (root / name).exists()]
 
 
 def closure(functions: Iterable[str], kernels: str) -> dict[str, str]:
@@ -41,7 +43,7 @@ def closure(functions: Iterable[str], kernels: str) -> dict[str, str]:
     found: dict[str, str] = {}
     while waiting:
         path = waiting.pop()
-        name = path.relative_to(KERNELS).as_posix()
+        name = path.relative_to(next(root for root in ROOTS if path.is_relative_to(root))).as_posix()
         if name not in found:
             found[name] = path.read_text(encoding="utf-8")
             waiting += _included(path)
