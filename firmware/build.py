@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qrt.firmware.emulators import Call, Command, Execution, Read, Settings, Write, execute
+from qrt.firmware.emulators.counts import Segment
 from qrt.firmware.generate.network import Network
 from qrt.firmware.toolchain.compilers import Compiler, link
 from qrt.firmware.toolchain.image import Image
@@ -119,23 +120,45 @@ def run(
     """
     start, offsets = image.free, network.plan.offsets
     commands: list[Command] = []
-    resets = network.state_size > 0 and state is None
+    calls = []
+    resets = network.resets
     if resets:
         commands.append(Call(f"{network.name}_reset", (start,)))
-    elif state:
+    if state:
         commands.append(Write(start, state))
     for sample in samples:
-        for edge, codes in zip(network.graph.inputs, sample, strict=True):
-            commands.append(Write(start + offsets[edge.tensor], codes))
-        commands.append(Call(f"{network.name}_run", (start,)))
+        of_sample = _sample_commands(network, start, sample)
+        calls.append(sum(isinstance(command, Call) for command in of_sample))
+        commands += of_sample
         for edge in network.graph.outputs:
             commands.append(Read(start + offsets[edge.tensor], edge.tensor.nbytes))
     commands.append(Read(start, network.state_size))
-    settings = Settings(count=count, memory=network.memory_size, wait_states=wait_states)
-    execution = execute(image, network.target, commands, settings)
-    if resets:
-        execution.returned.pop(0)
-        del execution.calls[:1]
+    memory = network.memory_size + network.row_size
+    execution = execute(image, network.target, commands, Settings(count=count, memory=memory, wait_states=wait_states))
+    del execution.returned[:resets]
+    del execution.calls[:resets]
+    if count:
+        execution.calls[:] = _joined(execution.calls, calls)
     per_run = len(network.graph.outputs)
     reads = execution.reads[:-1]
     return [reads[i : i + per_run] for i in range(0, len(reads), per_run)], execution
+
+
+def _sample_commands(network: Network, start: int, sample: Sequence[bytes]) -> list[Command]:
+    """What gives a network its inputs and runs it; a row of an input that is fed lies behind the network's memory."""
+    commands: list[Command] = []
+    for i, (edge, codes) in enumerate(zip(network.graph.inputs, sample, strict=True)):
+        if i > 0 or network.fed is None:
+            commands.append(Write(start + network.plan.offsets[edge.tensor], codes))
+    if network.fed is None:
+        return [*commands, Call(f"{network.name}_run", (start,))]
+    row, size = start + network.memory_size, network.row_size
+    for at in range(0, len(sample[0]), size):
+        commands += [Write(row, sample[0][at : at + size]), Call(f"{network.name}_feed", (start, row))]
+    return commands
+
+
+def _joined(calls: list[list[Segment]], counts: Sequence[int]) -> list[list[Segment]]:
+    """The segments of each run, of so many calls."""
+    following = iter(calls)
+    return [[segment for _ in range(count) for segment in next(following)] for count in counts]

@@ -86,8 +86,18 @@ class Network:
     def functions(self) -> list[str]:
         """The names of its functions."""
         names = ["input", "run" if self.fed is None else "feed", "output"]
-        names += ["reset"] if self.state_size or self.fed is not None else []
+        names += ["reset"] if self.resets else []
         return [f"{self.name}_{function}" for function in names]
+
+    @property
+    def resets(self) -> bool:
+        """Whether it has a function that brings it to its beginning."""
+        return self.state_size > 0 or self.fed is not None
+
+    @property
+    def row_size(self) -> int:
+        """Bytes of a row of what is fed; else 0."""
+        return 0 if self.fed is None else row_bytes(self.graph.inputs[0].tensor)
 
     @property
     def feed_size(self) -> int:
@@ -435,7 +445,7 @@ STATE_MACRO = """\
 
 
 def _reset_text(network: Network) -> str:
-    if not network.state_size and network.fed is None:
+    if not network.resets:
         return ""
     fed = network.fed is not None
     beginning = " of a sequence" if network.state_size else ""
@@ -454,7 +464,7 @@ def _header(network: Network, origin: str) -> str:
         for i, edge in enumerate(its):
             edges += _edge_macros(f"{upper}_{side}_{i}", side.lower(), edge)
             if side == "INPUT" and i == 0 and network.fed is not None:
-                edges.append(f"#define {upper}_INPUT_0_ROW_SIZE {row_bytes(edge.tensor)}u /* bytes */")
+                edges.append(f"#define {upper}_INPUT_0_ROW_SIZE {network.row_size}u /* bytes */")
         edges.append("")
     labels = [
         f"extern const char *const {name}_output_{i}_labels[{upper}_OUTPUT_{i}_LABEL_COUNT];"
