@@ -6,8 +6,7 @@
 
 #include "engine/qrt_rows.h"
 
-/* Windows and rows of products are cut into parts of at least so many: kernels choose by less whether a layer is worth
- * their packing. */
+/* Windows and rows of products are cut into parts of at least so many: those side by side share what they read. */
 #define LEAST_WINDOW_ROWS 2
 #define LEAST_PRODUCT_ROWS 4
 /* Where rows are many they are cut at multiples of this, where registers of single codes begin. */
@@ -73,10 +72,7 @@ static rows find_rows(int32_t kind, qrt_params *p) {
     }
     switch (kind) {
     case QRT_CONV2D:
-        return conv2d_rows(&p->conv2d);
     case QRT_DWCONV2D:
-        /* An image of one column is as good as one of one row, and kernels may turn it. */
-        if (p->conv2d.batch == 1 && p->conv2d.in_width == 1) break;
         return conv2d_rows(&p->conv2d);
     case QRT_AVERAGE_POOL2D:
     case QRT_MAX_POOL2D:

@@ -322,9 +322,10 @@ enum qrt_read_order { QRT_READS_BY_ROW = 0, QRT_READS_BY_POSITION = 1, QRT_READS
  * input": rows are written in order, and row r only when no later row needs what lies there); else they do not overlap.
  * `scratch` has scratch_size(params) bytes, aligned to 64; `packed` is set before scratch_size() is asked.
  *
- * Rows of an operator are an operator that run() and scratch_size() take with what pack() wrote for the whole. So what
- * depends on batch, in_height, out_height, pad_top, rows or a shape is not packed, unless it may be the whole's: of a
- * dwconv2d of one column, and whether there are at least 2 rows of output or, of linear, 4. */
+ * Rows of an operator, also a single one, are an operator that run() and scratch_size() take with what pack() wrote for
+ * the whole. Where their windows see padding only, in_height is 0. So what is packed does not depend on batch,
+ * in_height, out_height, pad_top, rows or a shape, unless run() follows the whole's choice for any number of rows; and
+ * rows take at most the scratch of the whole. */
 typedef struct qrt_kernel {
     void (*run)(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
     size_t (*packed_size)(const void *params);      /* NULL: nothing to pack */

@@ -58,10 +58,15 @@ QRT_AMX static void conv2d_group(const qrt_emitter *e, const source *s, int32_t 
     drain(&line);
 }
 
-/* Whether x can be read in place: each position is its pixel. */
+/* Whether a row of x can be read in place: each position is its pixel. */
+static int has_pointwise_rows(const qrt_conv2d_params *p) {
+    return p->filter_height == 1 && p->filter_width == 1 && p->stride_y == 1 && p->stride_x == 1 && p->pad_left == 0 &&
+           p->out_width == p->in_width && p->groups == 1;
+}
+
+/* Whether all rows can. */
 static int is_pointwise(const qrt_conv2d_params *p) {
-    return p->filter_height == 1 && p->filter_width == 1 && p->stride_y == 1 && p->stride_x == 1 && p->pad_top == 0 &&
-           p->pad_left == 0 && p->out_height == p->in_height && p->out_width == p->in_width && p->groups == 1;
+    return has_pointwise_rows(p) && p->pad_top == 0 && p->out_height == p->in_height;
 }
 
 static size_t chunks_size(const qrt_product *product) {
@@ -76,7 +81,9 @@ static ptrdiff_t bytes_out(const qrt_conv2d_params *p) {
 }
 
 /* If the output overlaps an input that could be read in place, the smaller of the two is copied: here, the output. */
-static int makes_aside(const qrt_conv2d_params *p) { return is_pointwise(p) && bytes_out(p) < bytes_in(p); }
+static int makes_aside(const qrt_conv2d_params *p) {
+    return has_pointwise_rows(p) && p->out_channels * (p->requant.wide ? (int64_t)4 : 1) < p->in_channels;
+}
 
 /* Size of the image, which may be read beyond its end. */
 static size_t image_size(const qrt_conv2d_params *p, const qrt_product *product) {

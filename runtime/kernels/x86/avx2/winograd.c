@@ -69,13 +69,18 @@ static axis axis_of(int32_t outputs) {
 
 static int32_t axis_outputs(axis a) { return 4 * (a.tiles - 1) + winograd_outputs(a.last); }
 
-static int32_t rows_at_once(const layout *l) {
+/* Rows of tiles, at most. */
+static int32_t most_at_once(const layout *l) {
     int32_t size = POINTS * (l->channels * (int32_t)sizeof(int16_t) + QRT_LANES * (int32_t)sizeof(int32_t));
     int32_t tiles = GROUP_SIZE / size;
     if (tiles > MOST_TILES) tiles = MOST_TILES;
     int32_t rows = tiles / l->columns.tiles, all = l->rows.tiles;
-    rows = rows < 1 ? 1 : rows > all ? all : rows;
-    int32_t groups = (all + rows - 1) / rows;
+    return rows < 1 ? 1 : rows > all ? all : rows;
+}
+
+/* All groups are of about one size. */
+static int32_t rows_at_once(const layout *l) {
+    int32_t rows = most_at_once(l), all = l->rows.tiles, groups = (all + rows - 1) / rows;
     return (all + groups - 1) / groups;
 }
 
@@ -247,7 +252,14 @@ void qrt_winograd_run_avx2(const qrt_conv2d_params *p, const int8_t *image, int8
     }
 }
 
-size_t qrt_winograd_scratch_avx2(const void *params) { return layout_of(params).size; }
+/* The same for all rows as for those that are the largest group. */
+size_t qrt_winograd_scratch_avx2(const void *params) {
+    qrt_conv2d_params group = *(const qrt_conv2d_params *)params;
+    const layout l = layout_of(&group);
+    int32_t height = 4 * most_at_once(&l);
+    if (height < group.out_height) group.out_height = height;
+    return layout_of(&group).size;
+}
 
 /* Steps of all products: positions or points, times pairs, times registers of 8 channels. */
 static int64_t direct_products(const qrt_conv2d_params *p) {

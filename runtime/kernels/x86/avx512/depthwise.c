@@ -189,7 +189,7 @@ QRT_AVX512 static void dwconv2d_run(const void *params, const int8_t *const *inp
         qrt_dwconv2d_s8(params, inputs, output, scratch);
         return;
     }
-    const qrt_depthwise of = *(const qrt_depthwise *)p->packed;
+    const qrt_depthwise of = qrt_depthwise_plan(p);
     uint8_t *table = scratch;
     const uint8_t **base = (const uint8_t **)(table + RUN * MAX_ROWS * 256);
     ptrdiff_t *shift = (ptrdiff_t *)((uint8_t *)base + round_to_64((size_t)of.quads * 4 * sizeof *base));

@@ -112,6 +112,10 @@ void qrt_depthwise_positions(qrt_depthwise_block *b, int32_t count);
 /* The layer to compute: an image of a single column is transposed into one of a single row. */
 qrt_conv2d_params qrt_depthwise_params(const qrt_conv2d_params *p);
 
+/* How such a layer is computed, as its packed weights have it, with as many positions in a row as it has: rows of a
+ * column are fewer than all. */
+qrt_depthwise qrt_depthwise_plan(const qrt_conv2d_params *p);
+
 size_t qrt_depthwise_packed_size(const void *params);
 void qrt_depthwise_pack(const void *params, void *packed);
 size_t qrt_depthwise_scratch(const void *params);

@@ -54,12 +54,21 @@ qrt_conv2d_params qrt_depthwise_params(const qrt_conv2d_params *p) {
     return own;
 }
 
+/* What follows from the positions of a row. */
+static void set_width(const qrt_conv2d_params *p, qrt_depthwise *of) {
+    of->whole = p->out_width / of->group;
+    of->rest = p->out_width % of->group;
+    of->reach = (p->out_width - 1) * p->stride_x + (p->filter_width - 1) * p->dilation_x + 1;
+    of->phase = (ptrdiff_t)((of->reach + of->phases - 1) / of->phases) * p->out_channels;
+    /* A quad across may extend beyond the filter, and a register beyond the row. */
+    ptrdiff_t behind = of->across ? BEHIND * (ptrdiff_t)p->dilation_x * p->out_channels : 0;
+    of->pitch = (ptrdiff_t)round_to_64((size_t)(of->phase * of->phases + behind + 64));
+}
+
 static qrt_depthwise make_plan(const qrt_conv2d_params *p) {
     qrt_depthwise of;
     memset(&of, 0, sizeof of);
     of.group = choose_group(p);
-    of.whole = p->out_width / of.group;
-    of.rest = p->out_width % of.group;
     of.blocks = (of.group * p->out_channels + 63) / 64;
     of.rows = choose_rows(p);
     of.phases = of.group > 1 ? p->stride_x : 1;
@@ -67,12 +76,14 @@ static qrt_depthwise make_plan(const qrt_conv2d_params *p) {
     of.beside = of.across && of.group == 1 ? choose_beside(p) : 1;
     of.columns = of.across ? (p->filter_width + of.beside + 2) / 4 : p->filter_width;
     of.quads = of.across ? 1 : (p->filter_height + of.rows + 2) / 4;
-    of.reach = (p->out_width - 1) * p->stride_x + (p->filter_width - 1) * p->dilation_x + 1;
     of.ring = (of.rows - 1) * p->stride_y + (p->filter_height - 1) * p->dilation_y + 1;
-    of.phase = (ptrdiff_t)((of.reach + of.phases - 1) / of.phases) * p->out_channels;
-    /* A quad across may extend beyond the filter, and a register beyond the row. */
-    ptrdiff_t behind = of.across ? BEHIND * (ptrdiff_t)p->dilation_x * p->out_channels : 0;
-    of.pitch = (ptrdiff_t)round_to_64((size_t)(of.phase * of.phases + behind + 64));
+    set_width(p, &of);
+    return of;
+}
+
+qrt_depthwise qrt_depthwise_plan(const qrt_conv2d_params *p) {
+    qrt_depthwise of = *(const qrt_depthwise *)p->packed;
+    set_width(p, &of);
     return of;
 }
 
@@ -85,9 +96,9 @@ size_t qrt_depthwise_packed_size(const void *params) {
 }
 
 size_t qrt_depthwise_scratch(const void *params) {
-    const qrt_conv2d_params *p = params;
-    if (p->packed == NULL) return 0;
-    const qrt_depthwise of = *(const qrt_depthwise *)p->packed;
+    const qrt_conv2d_params p = qrt_depthwise_params(params);
+    if (p.packed == NULL) return 0;
+    const qrt_depthwise of = qrt_depthwise_plan(&p);
     size_t pointers = round_to_64((size_t)of.quads * 4 * sizeof(uint8_t *));
     size_t shifts = round_to_64((size_t)of.columns * sizeof(ptrdiff_t));
     return (size_t)of.pitch * (size_t)(of.ring + 1) + RUN * MAX_ROWS * 256 + pointers + shifts;

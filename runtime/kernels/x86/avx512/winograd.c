@@ -188,7 +188,7 @@ static size_t winograd_packed_size(const void *params) { return qrt_winograd_siz
 
 static void winograd_pack(const void *params, void *packed) { qrt_winograd_pack(params, AT_ONCE, packed); }
 
-static size_t winograd_scratch(const void *params) { return layout_of(params).size; }
+static size_t winograd_scratch(const void *params) { return scratch_of_rows(params); }
 
 static int winograd_covers(const void *params) {
     const qrt_conv2d_params *p = params;

@@ -78,6 +78,22 @@ static layout layout_of(const qrt_conv2d_params *p) {
     return l;
 }
 
+/* What any rows of a convolution need, of which some can be a larger group than those of all. A group that is not the
+ * whole has at most MOST_TILES, or is a row. */
+static size_t scratch_of_rows(const qrt_conv2d_params *p) {
+    const layout l = layout_of(p);
+    int32_t all = p->batch * l.rows, most = MOST_TILES / l.columns;
+    qrt_conv2d_params some = *p;
+    size_t size = l.size;
+    some.batch = 1;
+    for (int32_t rows = 1; rows <= all && (rows <= most || rows == 1); rows++) {
+        some.out_height = 4 * rows;
+        size_t needed = layout_of(&some).size;
+        if (needed > size) size = needed;
+    }
+    return size;
+}
+
 /* The cost of a convolution is counted in vector operations, additions or the like, of which as many are done as a core
  * can. Numbers were fitted to the times of 150 layers on a Sapphire Rapids core; bench/winograd.py compares. */
 
