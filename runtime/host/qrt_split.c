@@ -303,8 +303,8 @@ typedef struct room {
 } room;
 
 /* Makes `part` the rows, or the channels, [begin, end) of `step`. */
-static void take_part(const qrt_step *step, const job *j, int32_t begin, int32_t end, qrt_step *part, qrt_params *params,
-                      const int8_t **inputs) {
+static void take_part(const qrt_step *step, const job *j, int32_t begin, int32_t end, qrt_step *part,
+                      qrt_params *params, const int8_t **inputs) {
     memcpy(params, step->params, sizeof *params);
     *part = *step;
     part->params = params;

@@ -7,180 +7,27 @@
  * once with an inaccessible page right behind its last byte, once with one right before its first. What a kernel only
  * reads is read-only, and bytes beside what it writes are checked. A state that it updates begins with the codes that
  * it has, and must end with the portable set's. So are the parts that threads would run, each with an output of its
- * own. Inputs are those of a run of the portable set, whose output each operator must equal. Prints a line for each
- * violation, which names the file, the set, the operator and the buffer, and at the end how many operators ran, and a
- * checksum of the portable set's outputs, which is the same on all machines.
+ * own, and rows, see guard_rows.h. Inputs are those of a run of the portable set, whose output each operator must
+ * equal. Prints a line for each violation, which names the file, the set, the operator and the buffer, and at the end
+ * how many operators ran, how many of them by rows, and a checksum of the portable set's outputs, which is the same on
+ * all machines.
  */
 #define _GNU_SOURCE
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "guard_rows.h"
 #include "host/dispatch.h"
 #include "host/qrt_split.h"
+#include "pages.h"
 
-#define PAGE ((size_t)4096)
 #define FILLS 3 /* inputs: the lowest code, the highest, any */
 #define THREADS 3
-#define MAX_BUFFERS (QRT_MAX_INPUTS + 16)
 
-/* A mapping between two inaccessible pages, and the buffer that stands at one of its ends. */
-typedef struct buffer {
-    const char *name;
-    int number;    /* of an input; else -1 */
-    uint8_t *room; /* the first accessible byte */
-    size_t capacity;
-    uint8_t *bytes;
-    size_t size;
-    int read_only;
-} buffer;
-
-static buffer buffers[MAX_BUFFERS];
-static int buffer_count;
-static sigjmp_buf after_fault;
-static uint8_t *volatile fault;
-
-/* Who is at work, for messages. */
-static struct {
-    char file[1024];
-    const char *set, *kind;
-    unsigned op;
-    int part; /* -1: the whole operator */
-} now;
-
-static long violations;
 static uint32_t checksum;
-
-static void violation(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    printf("%s: %s: operator %u, %s", now.file, now.set, now.op, now.kind);
-    if (now.part >= 0) printf(", part %d", now.part);
-    printf(": ");
-    vprintf(format, arguments);
-    putchar('\n');
-    va_end(arguments);
-    violations++;
-}
-
-static void die(const char *what) {
-    fprintf(stderr, "%s: %s\n", now.file, what);
-    exit(2);
-}
-
-static void *need(void *memory) {
-    if (memory == NULL) die("out of memory");
-    return memory;
-}
-
-static void on_fault(int signal, siginfo_t *info, void *context) {
-    (void)signal;
-    (void)context;
-    fault = info->si_addr;
-    siglongjmp(after_fault, 1);
-}
-
-static void protect(const buffer *b, int protection) {
-    if (mprotect(b->room, b->capacity, protection) != 0) die("mprotect");
-}
-
-/* Bytes beside a buffer that are filled and looked at. */
-static uint8_t *room_begin(const buffer *b) { return (size_t)(b->bytes - b->room) > PAGE ? b->bytes - PAGE : b->room; }
-
-static uint8_t *room_end(const buffer *b) {
-    uint8_t *end = b->room + b->capacity;
-    return (size_t)(end - b->bytes) > b->size + PAGE ? b->bytes + b->size + PAGE : end;
-}
-
-/* The next buffer, full of `fill`. `behind`: the inaccessible page is behind it, as near as `alignment` lets it. */
-static buffer *place(const char *name, int number, size_t size, size_t alignment, int behind, uint8_t fill) {
-    if (buffer_count == MAX_BUFFERS) die("too many buffers");
-    buffer *b = &buffers[buffer_count++];
-    if (b->capacity < size || b->capacity == 0) {
-        if (b->room != NULL) munmap(b->room - PAGE, b->capacity + 2 * PAGE);
-        b->capacity = size == 0 ? PAGE : (size + PAGE - 1) / PAGE * PAGE;
-        uint8_t *start = mmap(NULL, b->capacity + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (start == MAP_FAILED) die("mmap");
-        b->room = start + PAGE;
-    }
-    protect(b, PROT_READ | PROT_WRITE);
-    b->name = name;
-    b->number = number;
-    b->size = size;
-    b->read_only = 0;
-    /* Of no bytes, none may be touched. */
-    b->bytes = b->room + (behind || size == 0 ? b->capacity - (size + alignment - 1) / alignment * alignment : 0);
-    memset(room_begin(b), fill, (size_t)(room_end(b) - room_begin(b)));
-    return b;
-}
-
-static void make_read_only(buffer *b) {
-    b->read_only = 1;
-    protect(b, PROT_READ);
-}
-
-/* A read-only copy of `bytes`. */
-static const void *place_copy(const char *name, int number, const void *bytes, size_t size, size_t alignment,
-                              int behind) {
-    if (bytes == NULL) return NULL;
-    buffer *b = place(name, number, size, alignment, behind, 0x5a);
-    memcpy(b->bytes, bytes, size);
-    make_read_only(b);
-    return b->bytes;
-}
-
-/* Says which buffer's page `fault` is in. */
-static void report_fault(const char *where) {
-    for (int i = 0; i < buffer_count; i++) {
-        const buffer *b = &buffers[i];
-        char name[64];
-        if (fault < b->room - PAGE || fault >= b->room + b->capacity + PAGE) continue;
-        snprintf(name, sizeof name, b->number < 0 ? "%s" : "%s %d", b->name, b->number);
-        if (fault < b->room) {
-            violation("%s() touches byte %ld of %s, which begins at 0", where, (long)(fault - b->bytes), name);
-        } else if (fault >= b->room + b->capacity) {
-            violation("%s() touches byte %ld of %s, which has %zu", where, (long)(fault - b->bytes), name, b->size);
-        } else {
-            violation("%s() writes byte %ld of %s, which is only read", where, (long)(fault - b->bytes), name);
-        }
-        return;
-    }
-    violation("%s() faults at %p, which is near no buffer (or an address that an instruction needs aligned)", where,
-              (void *)fault);
-}
-
-/* Whether something was written beside a buffer that may be written. */
-static void check_beside(const char *where, uint8_t fill) {
-    for (int i = 0; i < buffer_count; i++) {
-        const buffer *b = &buffers[i];
-        if (b->read_only) continue;
-        for (const uint8_t *at = room_begin(b); at < room_end(b); at++) {
-            if (at == b->bytes) at += b->size;
-            if (at >= room_end(b) || *at == fill) continue;
-            violation("%s() writes byte %ld of %s, which has %zu", where, (long)(at - b->bytes), b->name, b->size);
-            break;
-        }
-    }
-}
-
-/* Of the elements of a tensor, as kernels may read them. */
-static size_t alignment_of(const qrt_tensor *tensor) {
-    return tensor->dtype == QRT_INT32 ? 4 : tensor->dtype == QRT_INT16 ? 2 : 1;
-}
-
-/* A copy that may be written, of what a state holds before the operator that updates it. Not inlined: compilers would
- * take its variables for ones that sigsetjmp in the caller clobbers. */
-__attribute__((noinline)) static buffer *place_state(const char *name, int number, const void *bytes,
-                                                     const qrt_tensor *tensor, int behind, uint8_t fill) {
-    size_t size = (size_t)qrt_tensor_bytes(tensor);
-    buffer *b = place(name, number, size, alignment_of(tensor), behind, fill);
-    memcpy(b->bytes, bytes, size);
-    return b;
-}
+static long by_rows; /* operators */
 
 static void place_requant(qrt_requant *requant, const qrt_requant_data *data, size_t channels, int behind) {
     requant->multiplier = place_copy("multiplier", -1, data->multiplier, data->count * 4u, 4, behind);
@@ -272,14 +119,6 @@ static void set_packed(const qrt_operator *op, qrt_params *p, const void *packed
     }
 }
 
-static void check_output(const buffer *output, const int8_t *expected) {
-    for (size_t i = 0; i < output->size; i++) {
-        if ((int8_t)output->bytes[i] == expected[i]) continue;
-        violation("byte %zu of %s is not the portable set's", i, output->name);
-        return;
-    }
-}
-
 /* What an operator's states, the last of its inputs, hold before and after it: by the number of the input. */
 typedef struct states {
     uint32_t first; /* of these inputs */
@@ -368,6 +207,7 @@ static void run_parts(const qrt_model *model, const qrt_operator *op, const qrt_
         size_t end = i + 1 < stage->count ? (size_t)(part[1].output - first->output) : (size_t)qrt_tensor_bytes(&y);
         qrt_part channels = channels_of(part, op->kind);
         if (channels.end > 0) end = (size_t)qrt_tensor_bytes(&y);
+        now.unit = "part";
         now.part = (int)i;
         buffer_count = 0;
         for (uint32_t k = 0; k < op->input_count && k < 2; k++) {
@@ -422,9 +262,10 @@ static void fill_inputs(const qrt_model *model, uint8_t *arena, int fill) {
 
 static int8_t *copy_of(const int8_t *bytes, size_t size) { return memcpy(need(malloc(size)), bytes, size); }
 
-/* Runs operator `index` with the portable set, and with `tested` between pages; the arena gets what it writes. */
+/* Runs operator `index` with the portable set, and with `tested` between pages; the arena gets what it writes. `once`:
+ * this is the only time that it runs by rows. */
 static void run_operator(const qrt_model *model, const qrt_program *portable, const qrt_program *tested,
-                         const qrt_split *split, uint32_t index, int8_t *arena, void *scratch) {
+                         const qrt_split *split, uint32_t index, int once, int8_t *arena, void *scratch) {
     static states held;
     qrt_operator op;
     qrt_tensor tensor;
@@ -449,6 +290,7 @@ static void run_operator(const qrt_model *model, const qrt_program *portable, co
         run_guarded(model, &op, &tested->operators[index], inputs, &held, old, expected, behind);
         if (parts != NULL) run_parts(model, &op, tested->operators[index].kernel, parts, inputs, expected, behind);
     }
+    if (once) by_rows += guard_rows(model, index, &tested->operators[index], inputs, expected);
     memcpy(arena + tensor.arena_offset, expected, size);
     checksum = qrt_crc32(checksum, expected, size);
     free(expected);
@@ -465,7 +307,7 @@ static void run_model(const qrt_model *model, const qrt_program *portable, const
     fill_inputs(model, arena, fill);
     qrt_model_reset(model, arena);
     for (uint32_t i = 0; i < model->operator_count; i++) {
-        run_operator(model, portable, tested, &split, i, (int8_t *)arena, scratch);
+        run_operator(model, portable, tested, &split, i, fill == FILLS - 1, (int8_t *)arena, scratch);
     }
     free(memory);
     free(scratch);
@@ -582,6 +424,7 @@ int main(int count, char **arguments) {
         free((void *)tested.operators);
         free(bytes);
     }
-    printf("%ld operators, %ld violations, outputs %08lx\n", operators, violations, (unsigned long)checksum);
+    printf("%ld operators, %ld by rows, %ld violations, outputs %08lx\n", operators, by_rows, violations,
+           (unsigned long)checksum);
     return 0;
 }
