@@ -24,7 +24,7 @@ SOURCES = [
     *ENGINE,
     *(ROOT / "runtime/host" / name for name in ("qrt_split.c", "dispatch.c")),
     *sorted((ROOT / "runtime/kernels/x86").rglob("*.c")),
-    *sorted((ROOT / "runtime/kernels/arm/neon").glob("*.c")),
+    *sorted((ROOT / "runtime/kernels/arm").rglob("*.c")),
 ]
 
 

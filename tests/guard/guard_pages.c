@@ -1,6 +1,7 @@
 /* guard_pages.c: runs every operator of every file of a stream with one kernel set, between inaccessible pages.
  *
- *     guard_pages SET < stream        SET: a kernel set of this machine, or `faulty`, of which some kernels err
+ *     guard_pages SET < stream        SET: a kernel set of this machine; dsp or mve, in plain C; or `faulty`, of which
+ *                                     some kernels err
  *
  * The stream is files one after another, each behind the length of its name, its size (both uint32) and its name.
  * Each buffer of an operator (inputs, output, scratch, packed parameters, and each vector of parameters) stands alone:
@@ -385,6 +386,10 @@ static const char *use_set(const char *name, qrt_kernels *kernels) {
     }
     if (strcmp(name, "signed emulated") == 0) {
         qrt_kernels_signed_emulated(kernels);
+        return NULL;
+    }
+    if (strcmp(name, "dsp") == 0 || strcmp(name, "mve") == 0) {
+        (strcmp(name, "dsp") == 0 ? qrt_kernels_dsp : qrt_kernels_mve)(kernels);
         return NULL;
     }
     for (int32_t set = 0; set < QRT_SET_COUNT + QRT_ENCODING_COUNT; set++) {
