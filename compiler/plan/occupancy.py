@@ -87,7 +87,8 @@ def buffer(run: Run, tensor: Tensor, start: int) -> Buffer:
     """Of a tensor of which a band holds some rows."""
     (capacity, kept), row, readers = run.held(tensor), row_bytes(tensor), run.readers(tensor)
     begin = start + (run.lines[tensor].turn_of(1) - run.span()[0]) * run.slots
-    ends = [run.line(i).turn_of(run.facts.reading(i, tensor).end) for i in readers]
+    ends = [run.lines[tensor].turn_of(run.lines[tensor].height)]
+    ends += [run.line(i).turn_of(run.facts.reading(i, tensor).end) for i in readers]
     end = start + (max(ends) - run.span()[0] + 1) * run.slots - 1
     place, last = run.facts.maker.get(tensor, run.first - 1) - run.first + 1, readers[-1] - run.first + 1
     return Buffer(capacity * row, kept * row, begin, end, run.slots, place, last)

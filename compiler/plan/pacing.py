@@ -225,9 +225,10 @@ class Run:
         if not self.whole(tensor):
             made = np.arange(1, line.height + 1)
             turns = line.turn(made)
-            capacity = int((made - self.low(tensor, turns - 1)).max())
+            # Rows that nobody reads are made too, where a reader's low is beyond them.
+            capacity = int((made - np.minimum(self.low(tensor, turns - 1), line.made(turns - 1))).max())
             if capacity < line.height:
-                return capacity, int((made - self.low(tensor, turns)).max())
+                return capacity, max(0, int((made - self.low(tensor, turns)).max()))
         return line.height, line.height
 
     def span(self) -> tuple[int, int]:
