@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
-from qrt.compiler.plan.occupancy import Buffer, Rows, add
+from qrt.compiler.plan.occupancy import EVER, Buffer, Rows, add
 from qrt.compiler.plan.rows import Numbers
 
 ALIGNMENT = 16
@@ -97,6 +98,15 @@ def most(pieces: Sequence[Piece], shared: Mapping[int, int]) -> int:
     return int(np.cumsum(change).max())
 
 
+@dataclass(frozen=True)
+class Placed:
+    """Where pieces lie: the height that they reach, the start of each, and whether its rows lie against its end."""
+
+    height: int
+    starts: list[int]
+    right: list[bool]
+
+
 class Layout:
     """Pieces of memory, and for each two of them how far apart they must lie.
 
@@ -105,50 +115,61 @@ class Layout:
 
     def __init__(self, pieces: Sequence[Piece], gaps: Mapping[tuple[int, int], int]) -> None:
         self.pieces = pieces
-        self.variants = [
-            (i, right)
-            for i, piece in enumerate(pieces)
-            for right in ((False, True) if isinstance(piece, Buffer) and 0 < piece.kept < piece.size else (False,))
-        ]
-        self.of: list[list[int]] = [[] for _ in pieces]
-        for v, (i, _) in enumerate(self.variants):
-            self.of[i].append(v)
         self.sizes = [aligned(piece.size) for piece in pieces]
-        count = len(self.variants)
-        # gap[a, b]: where a is the lower one.
-        self.gap = np.full((count, count), FREE, dtype=np.int64)
+        self.sides = [
+            (False, True) if isinstance(piece, Buffer) and 0 < piece.kept < piece.size else (False,) for piece in pieces
+        ]
+        # For each variant of a piece, the pieces that it meets: which, and for each of their variants the gap to that
+        # above it, and from that below it.
+        self.near: list[list[list[tuple[int, list[int], list[int]]]]] = [[[] for _ in sides] for sides in self.sides]
         spans = [_span(piece) for piece in pieces]
-        for a, (i, left) in enumerate(self.variants):
-            for b, (k, right) in enumerate(self.variants):
-                if i == k or spans[i][1] < spans[k][0] or spans[k][1] < spans[i][0]:
-                    continue
-                gap = gaps.get((i, k))
-                if gap is None:
-                    gap = between(pieces[i], pieces[k], (left, right))
-                self.gap[a, b] = gap if gap == FREE else aligned(gap)
+        for i, k in combinations(range(len(pieces)), 2):
+            if spans[i][1] < spans[k][0] or spans[k][1] < spans[i][0]:
+                continue
+            up = [[self._gap(gaps, (i, a), (k, b)) for b in self.sides[k]] for a in self.sides[i]]
+            down = [[self._gap(gaps, (k, b), (i, a)) for b in self.sides[k]] for a in self.sides[i]]
+            if max(map(max, up)) == FREE == max(map(max, down)):
+                continue
+            for a in range(len(self.sides[i])):
+                self.near[i][a].append((k, up[a], down[a]))
+            for b in range(len(self.sides[k])):
+                self.near[k][b].append((i, [row[b] for row in down], [row[b] for row in up]))
 
-    def fit(self, order: Sequence[int]) -> tuple[int, dict[int, tuple[int, int]]]:
-        """Each piece in turn at the lowest position that is left to it: the height, and variant and start of each."""
-        placed: dict[int, tuple[int, int]] = {}
-        taken, starts, height = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), 0
+    def _gap(self, gaps: Mapping[tuple[int, int], int], lower: tuple[int, bool], upper: tuple[int, bool]) -> int:
+        gap = gaps.get((lower[0], upper[0]))
+        if gap is None:
+            gap = between(self.pieces[lower[0]], self.pieces[upper[0]], (lower[1], upper[1]))
+        return gap if gap == FREE else aligned(gap)
+
+    def fit(self, order: Sequence[int], limit: int) -> Placed | None:
+        """Each piece in turn at the lowest position that is left to it; None if one would end above a limit."""
+        starts, variants = [-1] * len(order), [0] * len(order)
+        height = 0
         for i in order:
-            start, v = min((self._lowest(v, taken, starts), v) for v in self.of[i])
-            placed[i] = v, start
-            taken, starts = np.append(taken, v), np.append(starts, start)
-            height = max(height, start + self.sizes[i])
-        return height, placed
+            found = [self._lowest(near, starts, variants) for near in self.near[i]]
+            starts[i] = min(found)
+            variants[i] = found.index(starts[i])
+            height = max(height, starts[i] + self.sizes[i])
+            if height > limit:
+                return None
+        right = [self.sides[i][variant] for i, variant in enumerate(variants)]
+        return Placed(height, starts, right)
 
-    def _lowest(self, v: int, taken: Numbers, starts: Numbers) -> int:
+    def _lowest(
+        self, near: Sequence[tuple[int, list[int], list[int]]], starts: Sequence[int], variants: Sequence[int]
+    ) -> int:
         """The lowest position that no piece is in the way of: each forbids those between two."""
-        if not len(taken):
-            return 0
-        above, below = starts + self.gap[taken, v], starts - self.gap[v, taken]
-        order = np.argsort(below, kind="stable")
-        free = np.maximum.accumulate(np.append(0, above[order]))
-        clear = np.append(below[order], 1 << 60) >= free
-        return int(free[np.argmax(clear)])
+        forbidden = sorted(
+            (starts[k] - up[variants[k]], starts[k] + down[variants[k]]) for k, up, down in near if starts[k] >= 0
+        )
+        free = 0
+        for begin, end in forbidden:
+            if begin >= free:
+                break
+            free = max(free, end)
+        return free
 
-    def search(self, bound: int) -> tuple[int, dict[int, tuple[int, int]]]:
+    def search(self, bound: int) -> Placed:
         """Positions of low height: first fit in several orders, then small changes of the best order."""
         count = range(len(self.pieces))
         spans = [_span(piece) for piece in self.pieces]
@@ -160,21 +181,27 @@ class Layout:
             list(count),
             list(count)[::-1],
         ]
-        best, order = min(((self.fit(order), order) for order in orders), key=lambda found: found[0][0])
+        found = [(placed, order) for order in orders if (placed := self.fit(order, EVER))]
+        best, order = min(found, key=lambda pair: pair[0].height)
         left, drawn = SEARCH_LIMIT, random.Random(1)
-        while left > 0 and best[0] > bound and len(order) > 1:
+
+        def pick(among: Sequence[int]) -> int:
+            return among[int(drawn.random() * len(among))]
+
+        while left > 0 and best.height > bound and len(order) > 1:
             left -= len(order)
             changed = list(order)
-            # A piece that ends at the top goes before another.
-            tops = [k for k, i in enumerate(order) if best[1][i][1] + self.sizes[i] == best[0]]
-            pick = tops[int(drawn.random() * len(tops))] if drawn.random() < 0.5 else int(drawn.random() * len(order))
-            changed.insert(int(drawn.random() * len(order)), changed.pop(pick))
+            # Often a piece that ends at the top, which then comes before others.
+            tops = [i for i in count if best.starts[i] + self.sizes[i] == best.height]
+            i = pick(tops if drawn.random() < 0.5 else count)
+            changed.remove(i)
+            changed.insert(pick(count), i)
             if drawn.random() < 0.3:
-                a, b = (int(drawn.random() * len(order)) for _ in range(2))
+                a, b = pick(count), pick(count)
                 changed[a], changed[b] = changed[b], changed[a]
-            found = self.fit(changed)
-            if found[0] <= best[0]:
-                best, order = found, changed
+            placed = self.fit(changed, best.height)
+            if placed is not None:
+                best, order = placed, changed
         return best
 
 

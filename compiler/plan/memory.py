@@ -396,16 +396,15 @@ class _Planner:
             bound = most(pieces, shared)
             if best is not None and best.arena_size <= max(bound, best.lower_bound):
                 break
-            layout = Layout(pieces, gaps)
-            height, found = layout.search(bound)
-            if best is None or height < best.arena_size:
-                offsets = {tensor: found[i][1] for i, tensors in enumerate(groups) for tensor in tensors}
-                places = {op: found[len(groups) + i][1] for i, op in enumerate(self.temporary)}
-                right = {groups[i][0] for i in range(len(groups)) if layout.variants[found[i][0]][1]}
+            found = Layout(pieces, gaps).search(bound)
+            if best is None or found.height < best.arena_size:
+                offsets = {tensor: found.starts[i] for i, tensors in enumerate(groups) for tensor in tensors}
+                places = dict(zip(self.temporary, found.starts[len(groups) :], strict=True))
+                right = {tensors[0] for i, tensors in enumerate(groups) if found.right[i]}
                 overlaps = _overlapping(self.graph, offsets) - banded
                 made = tuple(run.band(right) for run in runs)
                 lower = bound if best is None else best.lower_bound
-                best = Plan(offsets, self.lives, height, lower, overlaps, places, bands=made)
+                best = Plan(offsets, self.lives, found.height, lower, overlaps, places, bands=made)
         assert best is not None
         return best
 
