@@ -300,7 +300,7 @@ def document(
     """All of it as plain types."""
     described = asdict(contents)
     described["lower_bound"] = lower_bound(contents, bands)
-    described["arena_size_without_bands"] = whole_arena
+    described["whole_arena_size"] = whole_arena
     described["bands"] = [band_document(turns) for turns in bands]
     for key, infos in (("inputs", model.inputs), ("outputs", model.outputs)):
         described[key] = [

@@ -46,7 +46,7 @@ def banded(fed: bool = False, right: bool = False, held: tuple[int, int] = (3, 2
 
 def plan(whole: Plan, fed: bool, first: Pace) -> Plan:
     """With `first` as the pace of the first convolution."""
-    paces = (first, Pace(1, 2, 1, 1, 0), Pace(1, 2, 1, 1, 1))
+    paces = (first, Pace(1, 2, 1, 1, 0), Pace(1, 2, 1, 8, 8))
     feed = Pace(1, 1, 2, 3, 2) if fed else None
     # Bytes of rows of 12, 24 and 12 bytes, of four sums, and of what the operators behind the band write.
     rooms = [3 * 12 if fed else 16 * 12, first.capacity * 24, 12, 4 * 4, 4, 3]

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from banded import TURNS, banded, network
 from command_line import Cli, text
+from marked_tables import between_marks
+from places import ROOT
 
 from qrt.cli.contents import read_contents
 from qrt.cli.drawing import WRITTEN, draw, tenant_spans
@@ -38,25 +40,8 @@ def test_inspect_says_what_a_band_does(cli: Cli, fed: Path) -> None:
     assert "\narena          192 bytes; lower bound 124, gap 54.8 %\nwithout bands  432 bytes of arena\n" in shown
     assert "\nA  x       1x16x6x2    192  real = 0.5 * (code + 3)  0 to 36     0 to 1\n" in shown
     assert "\nD  mean    1x1x1x4       4  real = 0.125 * code      144 to 160  3 to 4\n" in shown
-    assert shown_from(shown, "Band", "Memory plan") == text("""
-Band
-operators  1 to 3, in 16 turns, and the input is fed by rows
-live       124 bytes at most
-moved      504 bytes in a run
-
-#  operator  writes  a turn  rows  holds  keeps  bytes  whole
-   fed       A            1    16      3      2     36    192
-1  conv2d    B            1    16      3      2     72    384
-2  conv2d    C          1/2     8      1      0     12     96
-3  mean      D          1/2     8   sums   sums     16      4
-
-                   in 16 turns                    one operator after another
-A         3 of 16  ▁▁▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▁  ██▇▆▅▄▄▃▂▁
-B         3 of 16  ▁▁▁▁▁▁▂▂▁▁▂▁▁▂▂▁▁▂▂▁▂▂▁▁▂▂▁▁▂  ▁▁▂▃▄▅▅▆▇██▇▇▆▅▄▃▂▂▁
-C          1 of 8    ▁▁  ▁▁  ▁  ▁▁  ▁▁ ▁▁  ▁▁  ▁            ▁▂▂▃▄▅▆▇▇██████████
-D          1 of 1    ███████████████████████████                              █
-bytes  124 of 408  ▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃  ▅▅▆▆▇▇▇██████▇▆▅▅▄▄▃▂▂▂▂▂▂▂▂▂
-""")
+    band = shown_from(shown, "Band", "Memory plan")
+    assert between_marks(ROOT / "docs" / "rows.md", "band shown") == f"```text\n{band.rstrip()}\n```\n"
 
 
 def test_inspect_draws_turns(cli: Cli, fed: Path) -> None:
@@ -144,7 +129,7 @@ def test_inspect_of_bands_fits_the_terminal(cli: Cli, fed: Path) -> None:
 
 def test_inspect_of_bands_as_json(cli: Cli, fed: Path) -> None:
     document = json.loads(cli("inspect", fed.name, "--json").stdout)
-    assert (document["arena_size"], document["lower_bound"], document["arena_size_without_bands"]) == (192, 124, 432)
+    assert (document["arena_size"], document["lower_bound"], document["whole_arena_size"]) == (192, 124, 432)
     (band,) = document["bands"]
     assert (band["first"], band["count"], band["turns"], band["live_bytes"]) == (0, 3, TURNS, 124)
     assert band["feed"] == {
@@ -161,7 +146,7 @@ def test_inspect_of_bands_as_json(cli: Cli, fed: Path) -> None:
 def test_inspect_of_a_file_without_bands(cli: Cli, pets: Path) -> None:
     document = json.loads(cli("inspect", pets.name, "--json").stdout)
     assert document["bands"] == []
-    assert document["arena_size_without_bands"] == document["arena_size"]
+    assert document["whole_arena_size"] == document["arena_size"]
     assert "bands" not in cli("inspect", pets.name).stdout
 
 
