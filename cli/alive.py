@@ -28,7 +28,7 @@ def band_facts(turns: Turns) -> list[tuple[str, str]]:
     band = turns.band
     fed = ", and the input is fed by rows" if band.fed is not None else ""
     return [
-        ("operators", f"{band.first + 1} to {band.stop}, in {band.turns:,} turns{fed}"),
+        ("operators", f"{band.steps}, in {band.turns:,} turns{fed}"),
         ("live", f"{int(turns.live.max()):,} bytes at most"),
         ("moved", f"{turns.moved:,} bytes in a run"),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -193,21 +193,35 @@ def _blame(what: str, texts: Iterable[str]) -> str:
 
 
 def _ram_blame(network: Network) -> str:
-    """The operators while which most is live."""
-    plan = network.plan
+    """The operators while which most is live; those that take turns count together."""
+    from qrt.compiler.plan.pacing import Run, Streaming
+    from qrt.compiler.plan.timeline import Timeline
+
+    graph, plan = network.graph, network.plan
+    facts = Streaming(graph, plan.lifetimes)
+    timeline = Timeline(facts, [Run.of(facts, band) for band in plan.bands])
+    ends = {t: plan.offsets[t] + timeline.shared([t]).size for t in plan.lifetimes}
+    stops = {band.first: band.stop for band in plan.bands}
     scratch = {step.op: step.scratch for step in network.steps}
-    live = {}
-    for number, op in enumerate(network.graph.ops, start=1):
-        tensors = [t for t, (first, last) in plan.lifetimes.items() if first <= number <= last]
-        top = max(plan.offsets[t] + t.nbytes for t in tensors)
-        live[op] = max(top, plan.scratch[op] + scratch[op] if op in plan.scratch else 0)
-    worst = sorted(live, key=lambda op: -live[op])[:BLAMED]
-    texts = (
-        f"{_title(network, op)} ({shape_text(op.inputs[0].shape)} to {shape_text(op.output.shape)},"
-        f" scratch {scratch[op]:,}) needs {live[op]:,}"
-        for op in worst
-    )
-    return _blame("the most memory", texts)
+    live: dict[range, int] = {}
+    first = 0
+    while first < len(graph.ops):
+        part = range(first, stops.get(first, first + 1))
+        first = part.stop
+        tensors = [t for t, (begin, end) in plan.lifetimes.items() if begin <= part.stop and end > part.start]
+        temporary = [plan.scratch[op] + scratch[op] for op in graph.ops[part.start : part.stop] if op in plan.scratch]
+        live[part] = max([*(ends[t] for t in tensors), *temporary])
+    worst = sorted(live, key=lambda part: -live[part])[:BLAMED]
+    return _blame("the most memory", (f"{_part_title(network, part, scratch)} {live[part]:,}" for part in worst))
+
+
+def _part_title(network: Network, part: range, scratch: Mapping[Op, int]) -> str:
+    """An operator, or those of a band, and that they need memory."""
+    if len(part) > 1:
+        return f"operators {part.start + 1} to {part.stop}, which take turns, need"
+    op = network.graph.ops[part.start]
+    shapes = f"{shape_text(op.inputs[0].shape)} to {shape_text(op.output.shape)}"
+    return f"{_title(network, op)} ({shapes}, scratch {scratch[op]:,}) needs"
 
 
 def _flash_blame(network: Network) -> str:

@@ -140,6 +140,11 @@ class BandEntry:
         return self.first + self.count
 
     @property
+    def steps(self) -> str:
+        """The numbers of its operators, counted from 1."""
+        return str(self.stop) if self.count == 1 else f"{self.first + 1} to {self.stop}"
+
+    @property
     def fed(self) -> int | None:
         """The tensor that is fed row by row."""
         return self.paces[0].tensor if self.paces[0].operator is None else None

@@ -119,7 +119,7 @@ def band_rows(turns: Turns, names: dict[int, str], height: int) -> Iterator[Row]
         written = [t for t in turns.tenants if t.position is not None and t.made[turn] < t.made[turn + 1]]
         text = "-".join(dict.fromkeys(names[t.tensor.index] for t in (written[:1] + written[-1:])))
         size = sum(int(t.made[turn + 1] - t.made[turn]) * t.row for t in written)
-        steps = f"{band.first + 1}-{band.stop}" if turn == 0 else ""
+        steps = band.steps.replace(" to ", "-") if turn == 0 else ""
         yield Row((steps, f"turn {turn}", text, f"{size:,}"), spans)
 
 

@@ -15,10 +15,10 @@ from places import ROOT
 
 from qrt.cli.contents import read_contents
 from qrt.cli.drawing import WRITTEN, draw, tenant_spans
-from qrt.cli.turns import Tenant, lower_bound, read_turns
+from qrt.cli.turns import Tenant, arena_without_bands, lower_bound, read_turns
 from qrt.compiler import GraphBuilder, build
-from qrt.compiler.backends.qfb.writer import write
-from qrt.compiler.plan.memory import plan
+from qrt.compiler.backends.qfb.reader import read
+from qrt.compiler.study.layers import exposed_file
 
 
 @pytest.fixture
@@ -151,13 +151,15 @@ def test_inspect_of_a_file_without_bands(cli: Cli, pets: Path) -> None:
 
 
 @pytest.mark.parametrize("feed", [False, True])
-def test_inspect_counts_what_the_planner_counts(feed: bool) -> None:
-    graph = build(residual(16)).graph
-    planned = plan(graph, ram="least", feed=feed)
-    assert planned.bands
-    content = write(graph, planned)
+def test_inspect_counts_what_the_compiler_counts(feed: bool) -> None:
+    compiled = build(residual(16), ram="least", feed=feed)
+    content, account = compiled.to_bytes(), compiled.report.row_by_row
     contents = read_contents(content)
-    assert lower_bound(contents, read_turns(contents, content)) == planned.lower_bound
+    bands = read_turns(contents, content)
+    assert account is not None and bands
+    assert lower_bound(contents, bands) == compiled.report.arena_lower_bound
+    assert sum(turns.moved for turns in bands) == account.moved_bytes
+    assert arena_without_bands(content) == account.whole_arena_size
 
 
 def residual(rows: int) -> GraphBuilder:
@@ -181,3 +183,20 @@ def test_the_network_is_what_it_is_without_bands(cli: Cli, fed: Path) -> None:
     for args in (["explain", "{}.qfb", "1", "--json"], ["explain", "{}.qfb", "2", "--python"]):
         texts = [cli(*(arg.format(name) for arg in args)).stdout for name in ("fed", "whole")]
         assert texts[0].replace("fed.qfb", "whole.qfb") == texts[1]
+
+
+def test_those_that_take_turns_are_blamed_together(cli: Cli, fed: Path) -> None:
+    blamed = cli("firmware", fed.name, "--max-ram", "100").stderr
+    assert "; the most memory: operators 1 to 3, which take turns, need " in blamed
+    assert "; operator 4 reshape 'flat' (1x1x1x4 to 1x4, scratch 0) needs " in blamed
+
+
+def test_check_and_compare_run_bands(cli: Cli, fed: Path) -> None:
+    np.save("x.npy", np.random.default_rng(3).integers(-128, 128, (2, 16, 6, 2), np.int8))
+    Path("whole.qfb").write_bytes(network().compile())
+    for name in ("fed", "whole"):
+        assert cli("run", f"{name}.qfb", "x.npy", "-o", f"{name}.npy").exit_code == 0
+    assert np.array_equal(np.load("fed.npy"), np.load("whole.npy"))
+    assert cli("check", fed.name).exit_code == 0
+    # What compare runs has every operator's result whole, and so no bands.
+    assert read_contents(exposed_file(read(fed.read_bytes()))).bands == ()
