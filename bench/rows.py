@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+import qrt
 from bench.networks import PUBLISHED
 from bench.report import Table
 from qrt.cli.contents import read_contents
@@ -30,6 +31,7 @@ def row(name: str, graph: Graph) -> list[str]:
     cells = [name, f"{plan(graph).arena_size:,}"]
     for feed in (False, True):
         content = write(graph, plan(graph, ram="least", feed=feed))
+        qrt.load(content)  # proves that the rows which share memory never meet
         contents = read_contents(content)
         bands = read_turns(contents, content)
         cells += [f"{contents.arena_size:,}", f"{sum(turns.moved for turns in bands):,}"]

@@ -107,6 +107,7 @@ LAW: dict[str, set[str]] = {
         "runtime",
         "compiler",
         *GRAPH,
+        "compiler/plan",
         "compiler/study",
         "compiler/backends/qfb",
         "compiler/backends/tflite",
@@ -156,8 +157,11 @@ ONLY_WHEN_NEEDED = {
     ("firmware", "capstone"): ("firmware/emulators/cycles.py",),
     ("cli", "matplotlib"): ("cli/plots.py",),
     ("cli", "qrt.compiler"): tuple(
-        f"cli/{verb}.py"
-        for verb in ("budget", "compile", "export", "explain", "compare", "calibration", "tune", "summary", "plots")
+        f"cli/{file}.py"
+        for file in (
+            *("budget", "compile", "export", "explain", "compare", "calibration", "tune", "summary", "plots"),
+            *("contents", "turns"),
+        )
     ),
     ("cli", "qrt.firmware"): tuple(
         f"cli/{verb}.py" for verb in ("budget", "device_profile", "firmware", "inspect", "target")
