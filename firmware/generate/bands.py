@@ -17,8 +17,11 @@ from qrt.firmware.generate.prepared import Step
 from qrt.schema.operators import OPERATORS
 
 # Bytes of the runner's structures on a 32-bit processor.
-INPUT, READER, STEP, BAND, STATE, NUMBER = 36, 4, 76, 16, 8, 4
+INPUT, READER, STEP, BAND, STATE, NUMBER = 36, 4, 84, 16, 8, 4
 RUNNER = "qrt_run_row_band"
+# What adds codes to the sums of an average: the function, and the header that declares it.
+ADDER = ("qrt_add_positions", "portable/average_rows.h")
+ADDERS = {"dsp": ("qrt_add_positions_dsp", "arm/dsp/average_rows.h")}
 HEADER = "turns/qrt_row_turns.h"
 # Where the parameters of an operator count its rows, or what is a multiple of them.
 COUNTS = {
@@ -90,6 +93,15 @@ def _scratch(prepared: Prepared, index: int, op: Op, made: np.ndarray[tuple[int]
     return max(prepared.scratch_size_of_rows(index, kind, rows, begin, end) for begin, end in calls)
 
 
+def functions(steps: Sequence[Step], bands: Sequence[Band], kernels: str) -> tuple[list[str], list[str]]:
+    """What bands call beside the kernels of their operators, and the headers that declare it."""
+    if not bands:
+        return [], []
+    adds = any(averages(step.op) for band in bands for step in steps[band.first : band.stop])
+    adder, header = ADDERS.get(kernels, ADDER)
+    return [RUNNER, adder] if adds else [RUNNER], [HEADER, header] if adds else [HEADER]
+
+
 class BandTables:
     """The tables of one band.
 
@@ -102,10 +114,12 @@ class BandTables:
     steps : sequence of Step
         Of all operators.
     placed : Plan
+    kernels : str
+        The kernel set of the target.
     """
 
-    def __init__(self, graph: Graph, index: int, band: Band, steps: Sequence[Step], placed: Plan) -> None:
-        self.index, self.band, self.placed = index, band, placed
+    def __init__(self, graph: Graph, index: int, band: Band, steps: Sequence[Step], placed: Plan, kernels: str) -> None:
+        self.index, self.band, self.placed, self.adder = index, band, placed, ADDERS.get(kernels, ADDER)[0]
         self.steps = steps[band.first : band.stop]
         self.made: list[tuple[Tensor, Turns]] = []
         if band.feed is not None:
@@ -196,7 +210,7 @@ class BandTables:
             "scratch": f"{self.placed.scratch.get(step.op, 0)}u",
         }
         if averages(step.op):
-            return {**members, "average": "1"}
+            return {**members, "add": self.adder}
         struct, rows = step.struct, height(step.op)
         count = COUNTS.get(struct, "size")
         members["params_size"] = f"sizeof {prefix}"

@@ -17,8 +17,7 @@ from qrt.compiler.plan.bands import Band
 from qrt.compiler.plan.memory import Plan, plan
 from qrt.compiler.plan.rows import row_bytes
 from qrt.firmware.errors import DeviceError
-from qrt.firmware.generate.bands import HEADER as TURNS
-from qrt.firmware.generate.bands import NUMBER, RUNNER, STATE, BandTables, turned
+from qrt.firmware.generate.bands import NUMBER, STATE, BandTables, functions, turned
 from qrt.firmware.generate.constants import Constants, comment, text, wrapped
 from qrt.firmware.generate.prepared import Step, prepare
 from qrt.firmware.generate.sources import HEADERS, closure
@@ -156,9 +155,10 @@ def generate(content: bytes, target: Target, name: str) -> Network:
         bands=bands,
     )
     constants = Constants()
-    body = _body(graph, steps, placed, constants)
-    used = [step.function for step in steps if not _stays(step, placed)] + ([RUNNER] if bands else [])
-    sources = closure(used, target.kernels)
+    body = _body(graph, steps, placed, target.kernels, constants)
+    of_bands, band_headers = functions(steps, bands, target.kernels)
+    used = [step.function for step in steps if not _stays(step, placed)]
+    sources = closure([*used, *of_bands], target.kernels)
     network = Network(name, graph, target, steps, placed, 0, body.constants_of, sources)
     resets = _reset(network, constants)
     network = replace(network, constants=constants.size)
@@ -169,8 +169,8 @@ def generate(content: bytes, target: Target, name: str) -> Network:
         _edge_function(name, "output", dict(enumerate(graph.outputs)), placed),
     ]
     labels = [_labels(name, i, edge) for i, edge in enumerate(graph.outputs) if edge.labels]
-    headers = [*(["<string.h>"] if resets else []), *(f'"{header}"' for header in HEADERS[target.kernels])]
-    headers += [f'"{TURNS}"'] if bands else []
+    headers = [f'"{header}"' for header in (*HEADERS[target.kernels], *band_headers)]
+    headers = ["<string.h>", *headers] if resets else headers
     parts = [
         _opening(graph, f"{name}.c", "the network: its constants, and a call for each operator", origin),
         f'#include "{name}.h"\n\n' + "".join(f"#include {header}\n" for header in headers),
@@ -269,9 +269,9 @@ class _Body:
     constants_of: list[int]
 
 
-def _body(graph: Graph, steps: list[Step], placed: Plan, constants: Constants) -> _Body:
+def _body(graph: Graph, steps: list[Step], placed: Plan, kernels: str, constants: Constants) -> _Body:
     """The calls of all operators and bands; defines their constants."""
-    tables = {band.first: BandTables(graph, i, band, steps, placed) for i, band in enumerate(placed.bands)}
+    tables = {band.first: BandTables(graph, i, band, steps, placed, kernels) for i, band in enumerate(placed.bands)}
     most = max((len(step.op.inputs) for step in steps), default=1)
     body = _Body([], [], None, most, 0, all(_stays(step, placed) for step in steps), [])
     i = 0

@@ -6,7 +6,7 @@
 
 static void add_rows(const qrt_row_average *rows, const int8_t *x, int32_t width, int32_t channels, int8_t *sums) {
     if (rows->begin == 0) memset(sums, 0, (size_t)channels * sizeof(int32_t));
-    qrt_add_positions(x, (rows->end - rows->begin) * width, channels, sums);
+    rows->add(x, (rows->end - rows->begin) * width, channels, sums);
 }
 
 void qrt_mean_rows(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch) {

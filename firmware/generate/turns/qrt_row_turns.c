@@ -45,13 +45,42 @@ static int8_t *address(const qrt_row_run *run, const qrt_row_step *step, const q
     return run->memory + ((int32_t)step->offset + (row - state->base) * (int32_t)step->row_size);
 }
 
+/* Of an address that is a multiple of 4; compilers then move a word at once. */
+#ifdef __GNUC__
+#define AT_WORD(address) __builtin_assume_aligned(address, sizeof(uint32_t))
+#else
+#define AT_WORD(address) (address)
+#endif
+
+static inline uint32_t load_word(const int8_t *at) {
+    uint32_t word;
+    memcpy(&word, AT_WORD(at), sizeof word);
+    return word;
+}
+
+static inline void store_word(int8_t *at, uint32_t word) { memcpy(AT_WORD(at), &word, sizeof word); }
+
+/* Moves bytes to a lower address; by words, as memmove() of small libraries does not. */
+static void move_down(int8_t *to, const int8_t *from, size_t size) {
+    if ((((uintptr_t)to | (uintptr_t)from) & (sizeof(uint32_t) - 1)) == 0) {
+        for (; size >= 16; size -= 16, to += 16, from += 16) {
+            uint32_t a = load_word(from), b = load_word(from + 4), c = load_word(from + 8), d = load_word(from + 12);
+            store_word(to, a);
+            store_word(to + 4, b);
+            store_word(to + 8, c);
+            store_word(to + 12, d);
+        }
+    }
+    if (size > 0) memmove(to, from, size);
+}
+
 /* Moves the rows from `low` on such that row `base` would lie at the start: towards it, always. */
 static void slide(const qrt_row_run *run, const qrt_row_step *step, qrt_row_state *state, int32_t low, int32_t base) {
     if (base == state->base) return;
     if (low < state->made) {
         const int8_t *from = address(run, step, state, low);
-        memmove(run->memory + ((int32_t)step->offset + (low - base) * (int32_t)step->row_size), from,
-                (size_t)(state->made - low) * step->row_size);
+        int8_t *to = run->memory + ((int32_t)step->offset + (low - base) * (int32_t)step->row_size);
+        move_down(to, from, (size_t)(state->made - low) * step->row_size);
     }
     state->base = base;
 }
@@ -99,8 +128,9 @@ static void make_rows(const qrt_row_run *run, const qrt_row_step *step, qrt_row_
         qrt_params params;
         qrt_row_average average;
     } of;
-    if (step->average) {
+    if (step->add != NULL) {
         of.average.params = step->params;
+        of.average.add = step->add;
         of.average.begin = begin;
         of.average.end = end;
         of.average.height = step->height;
@@ -112,7 +142,7 @@ static void make_rows(const qrt_row_run *run, const qrt_row_step *step, qrt_row_
     for (uint32_t i = 0; i < step->input_count; i++) {
         run->inputs[i] = find_rows(run, step, &step->inputs[i], begin, end, i == 0 ? &of.params : NULL);
     }
-    int8_t *output = step->average ? run->memory + step->offset : address(run, step, state, begin);
+    int8_t *output = step->add != NULL ? run->memory + step->offset : address(run, step, state, begin);
     step->run(&of, run->inputs, output, run->memory + step->scratch);
     state->made = end;
 }

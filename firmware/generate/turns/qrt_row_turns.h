@@ -32,12 +32,16 @@ enum qrt_row_slide {
     QRT_ROWS_RIGHT = 3, /* down, so that the next ones end where the memory does */
 };
 
+/* Adds the codes of positions to an average's sums: qrt_add_positions of portable/average_rows.h, or a faster one. */
+typedef void qrt_row_adder(const int8_t *x, int32_t positions, int32_t channels, int8_t *sums);
+
 typedef void qrt_row_kernel(const void *params, const int8_t *const *inputs, int8_t *output, void *scratch);
 
 /* An operator, or, as the first step and without a kernel, an input that comes by rows. After turn t it has made (t *
  * rows + lead) / per rows, at least 0; from turn `last` on all. */
 typedef struct qrt_row_step {
     qrt_row_kernel *run;
+    qrt_row_adder *add; /* of an average, which reads a qrt_row_average in place of its parameters */
     const void *params; /* of all rows */
     const qrt_row_input *inputs;
     const qrt_row_reader *readers;
@@ -54,8 +58,7 @@ typedef struct qrt_row_step {
     uint16_t height_at; /* of the input, and */
     uint16_t pad_at;    /* of the padding above; 0: there is none */
     uint16_t input_count, reader_count, moved_count;
-    uint8_t slide;   /* enum qrt_row_slide */
-    uint8_t average; /* 1: it reads a qrt_row_average in place of its parameters */
+    uint16_t slide; /* enum qrt_row_slide */
 } qrt_row_step;
 
 typedef struct qrt_row_band {
@@ -87,6 +90,7 @@ int qrt_feed_row(const qrt_row_run *run, int32_t *turn, const int8_t *row);
 /* What an average over the whole image is to do with its rows begin to end - 1. */
 typedef struct qrt_row_average {
     const void *params;
+    qrt_row_adder *add;
     int32_t begin, end, height;
 } qrt_row_average;
 
