@@ -95,9 +95,10 @@ static int32_t crop_pool2d(qrt_pool2d_params *p, int32_t begin, int32_t end) {
     return crop(top, last + p->filter_height, &p->in_height, &p->pad_top);
 }
 
-/* Row y of the output has something of the input's rows r where 0 <= y + pad_top - r * stride < filter_height. */
+/* Row y of the output has something of the input's rows r where 0 <= y + pad_top - r * stride < filter_height. That y +
+ * pad_top has 32 bits is proved (V57), and Cortex-M cannot divide 64. */
 static int32_t crop_transpose_conv2d(qrt_conv2d_params *p, int32_t begin, int32_t end) {
-    int64_t from = (int64_t)begin + p->pad_top - p->filter_height, to = (int64_t)end - 1 + p->pad_top;
+    int32_t from = begin + p->pad_top - p->filter_height, to = end - 1 + p->pad_top;
     int32_t first = from < 0 ? 0 : clamp(from / p->stride_y + 1, 0, p->in_height);
     p->pad_top += begin - first * p->stride_y;
     p->in_height = clamp(to / p->stride_y + 1, first, p->in_height) - first;
