@@ -13,8 +13,9 @@ from qrt.compiler.plan.occupancy import EVER, Buffer, Rows, add
 from qrt.compiler.plan.rows import Numbers
 
 ALIGNMENT = 16
-# Pieces that the search places at most, all in all; a count, so that equal graphs give equal plans anywhere.
-SEARCH_LIMIT = 60_000
+# Orders that the search tries after one that was better than all before; a count, so that equal graphs give equal plans
+# anywhere.
+SEARCH_LIMIT = 1_000
 # Where two pieces never meet.
 FREE = -(1 << 40)
 
@@ -189,7 +190,7 @@ class Layout:
             return among[int(drawn.random() * len(among))]
 
         while left > 0 and best.height > bound and len(order) > 1:
-            left -= len(order)
+            left -= 1
             changed = list(order)
             # Often a piece that ends at the top, which then comes before others.
             tops = [i for i in count if best.starts[i] + self.sizes[i] == best.height]
@@ -201,6 +202,7 @@ class Layout:
                 changed[a], changed[b] = changed[b], changed[a]
             placed = self.fit(changed, best.height)
             if placed is not None:
+                left = SEARCH_LIMIT if placed.height < best.height else left
                 best, order = placed, changed
         return best
 

@@ -6,7 +6,7 @@ from a graph. SPEC.md says what may share bytes: "In place" and "Over a dying in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
@@ -341,10 +341,6 @@ class _Planner:
     def facts(self) -> Streaming:
         return Streaming(self.graph, self.lives)
 
-    def _ways(self) -> Iterator[tuple[bool, Mapping[Op, str]]]:
-        """More freedom need not give the search a lower plan, so it is tried with less as well."""
-        return product((True, False), (self.reading, {}) if self.reading else ({},))
-
     def _blocks(self, groups: Sequence[Sequence[Tensor]]) -> list[Block]:
         lives, step = self.lives, {op: i for i, op in enumerate(self.graph.ops, start=1)}
         blocks = [
@@ -363,7 +359,8 @@ class _Planner:
         """Without bands."""
         best: Plan | None = None
         bound = 0
-        for in_place, free in self._ways():
+        # More freedom need not give the search a lower plan, so it is tried with less as well.
+        for in_place, free in product((True, False), (self.reading, {}) if self.reading else ({},)):
             groups = _groups(self.graph, self.lives, in_place)
             gaps = _gaps(self.graph, self.lives, groups, free) if self.overlap else {}
             blocks = self._blocks(groups)
@@ -383,30 +380,22 @@ class _Planner:
         """With these bands."""
         timeline = Timeline(self.facts, runs)
         banded = {op for op in self.graph.ops if timeline.slot(op) is None}
-        best: Plan | None = None
-        for in_place, free in self._ways():
-            groups = _groups(self.graph, self.lives, in_place, banded)
-            gaps = _gaps(self.graph, self.lives, groups, free, banded) if self.overlap else {}
-            pieces = [timeline.shared(tensors) for tensors in groups]
-            pieces += [timeline.scratch(op, size) for op, size in self.temporary.items()]
-            shared = {
-                timeline.start(groups[y][0]): _shared(aligned(pieces[y].size), aligned(pieces[x].size), gap)
-                for (y, x), gap in gaps.items()
-            }
-            bound = most(pieces, shared)
-            if best is not None and best.arena_size <= max(bound, best.lower_bound):
-                break
-            found = Layout(pieces, gaps).search(bound)
-            if best is None or found.height < best.arena_size:
-                offsets = {tensor: found.starts[i] for i, tensors in enumerate(groups) for tensor in tensors}
-                places = dict(zip(self.temporary, found.starts[len(groups) :], strict=True))
-                right = {tensors[0] for i, tensors in enumerate(groups) if found.right[i]}
-                overlaps = _overlapping(self.graph, offsets) - banded
-                made = tuple(run.band(right) for run in runs)
-                lower = bound if best is None else best.lower_bound
-                best = Plan(offsets, self.lives, found.height, lower, overlaps, places, bands=made)
-        assert best is not None
-        return best
+        groups = _groups(self.graph, self.lives, True, banded)
+        gaps = _gaps(self.graph, self.lives, groups, self.reading, banded) if self.overlap else {}
+        pieces = [timeline.shared(tensors) for tensors in groups]
+        pieces += [timeline.scratch(op, size) for op, size in self.temporary.items()]
+        shared = {
+            timeline.start(groups[y][0]): _shared(aligned(pieces[y].size), aligned(pieces[x].size), gap)
+            for (y, x), gap in gaps.items()
+        }
+        bound = most(pieces, shared)
+        found = Layout(pieces, gaps).search(bound)
+        offsets = {tensor: found.starts[i] for i, tensors in enumerate(groups) for tensor in tensors}
+        places = dict(zip(self.temporary, found.starts[len(groups) :], strict=True))
+        right = {tensors[0] for i, tensors in enumerate(groups) if found.right[i]}
+        overlaps = _overlapping(self.graph, offsets) - banded
+        bands = tuple(run.band(right) for run in runs)
+        return Plan(offsets, self.lives, found.height, bound, overlaps, places, bands=bands)
 
 
 def _above(plan: Plan, states: Mapping[Tensor, int], state_size: int) -> Plan:
