@@ -153,7 +153,6 @@ class Turns:
         made, new = self.made(tensor, turn - 1), self.made(tensor, turn)
         pace = self.paces[tensor]
         if self.is_buffer(tensor) and new > made:
-            assert tensor not in self.whole
             low = self.low(tensor, turn - 1)
             assert new - low <= pace.capacity
             if pace.right:
@@ -165,6 +164,7 @@ class Turns:
         return list(range(made, new))
 
     def run(self) -> None:
+        assert not any(self.is_buffer(tensor) for tensor in self.whole)
         assert all(self.made(tensor, self.band.turns - 1) == height for tensor, height in self.heights.items())
         for turn in range(self.band.turns):
             if self.band.feed:

@@ -11,10 +11,11 @@ import pytest
 from drawn_networks import draw_network
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from places import SHARED
 from turns import Machine
 
 import qrt
-from qrt.compiler import build
+from qrt.compiler import CompileError, GraphBuilder, build
 from qrt.compiler.ir import Edge, Graph, Op, Tensor
 from qrt.compiler.plan import layout
 from qrt.compiler.plan.bands import Band
@@ -114,7 +115,7 @@ class Drawn:
 def hasty() -> Iterator[None]:
     """A short search for positions: that plans hold does not depend on it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layout, "SEARCH_LIMIT", 100)
+        patch.setattr(layout, "SEARCH_LIMIT", 5)
         yield
 
 
@@ -184,3 +185,135 @@ def test_the_validator_proves_any_bands(data: st.DataObject) -> None:
         assert qrt.load(replace(compiled, plan=placed).to_bytes())
     least = plan(graph, ram="least")
     assert qrt.load(replace(compiled, plan=least).to_bytes())
+
+
+def chain(heights: int = 32) -> GraphBuilder:
+    """A network with a residual, whose first layers are large, and a head."""
+    rng = np.random.default_rng(0)
+    g = GraphBuilder("chain")
+    x = g.input("image", (1, heights, 16, 3), scale=0.1)
+    numbers: dict[str, Any] = {"scale": 0.2, "weights_scale": 0.05}
+    a = g.conv2d(x, rng.integers(-9, 9, (8, 3, 3, 3)), padding=1, name="stem", **numbers)
+    b = g.conv2d(a, rng.integers(-9, 9, (8, 3, 3, 8)), padding=1, name="inner", **numbers)
+    c = g.add(a, b, scale=0.2, name="sum")
+    d = g.conv2d(c, rng.integers(-9, 9, (8, 3, 3, 8)), stride=2, padding=1, name="narrow", **numbers)
+    e = g.reshape(g.mean(d, scale=0.2, name="mean"), (1, 8))
+    g.output(g.linear(e, rng.normal(size=(4, 8)), scale=0.1, name="head"))
+    return g
+
+
+def test_least_is_far_below_and_the_report_says_so() -> None:
+    fast, least = build(chain()), build(chain(), ram="least")
+    assert fast.report.row_by_row is None
+    assert not fast.plan.bands
+    account = least.report.row_by_row
+    assert account is not None
+    assert account.whole_arena_size == fast.report.arena_size == fast.plan.arena_size
+    assert least.report.arena_size < fast.report.arena_size / 2
+    assert [(band.first, band.last, band.count, band.rows) for band in account.bands] == [("stem", "narrow", 4, 1)]
+    machine = Machine(least.graph, least.plan)
+    machine.run()
+    assert account.moved_bytes == machine.moved > 0
+    codes = np.random.default_rng(1).integers(-128, 128, (1, 32, 16, 3), dtype=np.int8)
+    np.testing.assert_array_equal(qrt.load(least.to_bytes()).run(codes), qrt.load(fast.to_bytes()).run(codes))
+
+
+def test_plans_are_reproducible() -> None:
+    graph = build(chain()).graph
+    first, again = (plan(graph, ram="least") for _ in range(2))
+    assert (again.offsets, again.bands) == (first.offsets, first.bands)
+
+
+def test_a_number_of_bytes_costs_only_what_it_must() -> None:
+    fast, least = build(chain()), build(chain(), ram="least")
+    sizes = [least.plan.arena_size, *range(least.plan.arena_size + 16, fast.plan.arena_size, 3072)]
+    moved = []
+    for ram in sizes:
+        fitting = build(chain(), ram=ram)
+        assert fitting.plan.arena_size <= ram
+        Machine(fitting.graph, fitting.plan).run()
+        assert fitting.report.row_by_row is not None
+        moved.append(fitting.report.row_by_row.moved_bytes)
+    assert moved[-1] < moved[0] / 4
+    assert not build(chain(), ram=fast.plan.arena_size).plan.bands
+    with pytest.raises(CompileError, match=rf"no plan fits into 100 bytes.*takes {least.plan.arena_size:,}"):
+        build(chain(), ram=100)
+
+
+def test_a_fed_input_is_held_by_rows() -> None:
+    least, fed = build(chain(), ram="least"), build(chain(), ram="least", feed=True)
+    assert fed.plan.arena_size < least.plan.arena_size
+    assert fed.plan.bands[0].feed is not None
+    assert fed.plan.bands[0].feed.capacity < 8
+    assert fed.report.row_by_row is not None
+    assert fed.report.row_by_row.fed == "image"
+    fast = build(chain(), feed=True)
+    assert [len(band.paces) for band in fast.plan.bands] == [1]
+    for compiled in (fed, fast):
+        Machine(compiled.graph, compiled.plan).run()
+
+
+def test_what_cannot_be_fed_names_the_operator() -> None:
+    g = GraphBuilder("flat")
+    x = g.input("x", (1, 8, 8, 2), scale=0.1)
+    g.output(g.transpose(x, (0, 2, 1, 3), name="turned"))
+    with pytest.raises(CompileError, match=r"turned \(transpose\): cannot run row by row, so the input x"):
+        build(g, feed=True)
+    g = GraphBuilder("gate")
+    x = g.input("x", (1, 8, 8, 2), scale=0.1)
+    gate = g.mean(x, scale=0.1, name="mean")
+    g.output(g.mul(x, gate, scale=0.1, name="gated"))
+    with pytest.raises(CompileError, match=r"gated \(mul\): reads the input x, and what is known only"):
+        build(g, feed=True)
+
+
+@pytest.mark.parametrize("ram", ["most", -1, 1.5, None])
+def test_other_limits_are_refused(ram: Any) -> None:
+    with pytest.raises(ValueError, match="ram must be 'fast', 'least' or a number of bytes"):
+        build(chain(), ram=ram)
+
+
+def test_the_machine_sees_a_buffer_that_is_too_small() -> None:
+    """The judge of these tests is one."""
+    compiled = build(chain(), ram="least")
+    (band,) = compiled.plan.bands
+    for i, pace in enumerate(band.paces[:4]):
+        for wrong in (replace(pace, capacity=pace.capacity - 1), replace(pace, lead=pace.lead - pace.per)):
+            paces = (*band.paces[:i], wrong, *band.paces[i + 1 :])
+            broken = replace(compiled.plan, bands=(replace(band, paces=paces),))
+            with pytest.raises(AssertionError):
+                Machine(compiled.graph, broken).run()
+
+
+def test_scratch_is_placed_in_the_bands_of_a_file() -> None:
+    """As for a device: the bands stay, the positions are found anew."""
+    compiled = build(chain(), ram="least")
+    scratch = dict.fromkeys(compiled.graph.ops, 200)
+    placed = plan(compiled.graph, scratch=scratch, bands=compiled.plan.bands)
+    Machine(compiled.graph, placed, scratch).run()
+    assert [replace(p, right=False) for p in placed.bands[0].paces] == [
+        replace(p, right=False) for p in compiled.plan.bands[0].paces
+    ]
+    assert placed.arena_size < compiled.plan.arena_size + 2 * 208
+
+
+# For each network the most bytes of arena, with its input whole and with it given by rows.
+GOALS = {
+    "ic_resnet8": (11_520, 9_856),
+    "kws_dscnn": (4_352, 3_968),
+    "vww_mobilenet": (28_800, 12_288),
+    "person_detect": (14_336, 12_288),
+    "mobilenet_v2_224": (262_144, 131_072),
+}
+
+
+@pytest.mark.parametrize("name", GOALS)
+def test_real_networks_fit(name: str) -> None:
+    path = SHARED / "models" / f"{name}.tflite"
+    if not path.exists():
+        pytest.skip("the shared networks are not here")
+    graph = build(path).graph
+    for feed, most in zip((False, True), GOALS[name], strict=True):
+        least = plan(graph, ram="least", feed=feed)
+        assert least.lower_bound <= least.arena_size <= most
+        Machine(graph, least).run()
