@@ -97,7 +97,7 @@ def _larger(run: Run, step: int, limit: int) -> Run:
     """With so many rows a turn, or as many as leave what is live below a limit."""
     while step > 1:
         height, larger = improved(Run(run.facts, run.first, run.stop, step, run.fed), {})
-        if height <= limit:
+        if height <= limit and larger.is_small:
             return larger
         step //= 2
     return run

@@ -8,8 +8,6 @@ from qrt.compiler.ir import Op, Tensor
 from qrt.compiler.plan.occupancy import peak
 from qrt.compiler.plan.pacing import Run, Streaming
 
-# Slots of a band at most: a reader of the file walks them.
-SLOTS = 1 << 19
 # A band whose late plan is so many times the best known is not improved.
 HOPELESS = 1.5
 
@@ -75,9 +73,9 @@ class Cuts:
         if not self.facts.able[stop - 1]:
             return
         run = Run(self.facts, stop - 1, stop)
-        while run.turns * run.slots <= SLOTS:
+        while run.is_small:
             candidate = self._fed(run)
-            if candidate is not None:
+            if candidate is not None and candidate.is_small:
                 yield candidate
             if run.first == 0 or not self.facts.closed(run.first - 1, stop):
                 return

@@ -14,8 +14,10 @@ from qrt.compiler.plan.rows import Numbers, Reading, averages, height, is_broadc
 
 # Of a tensor's readers in a band.
 READERS = 8
-# Of a pace's numbers in the file.
-LARGEST = (1 << 16) - 1
+# Slots of a band at most: a reader of the file walks them.
+SLOTS = 1 << 19
+# Rows, and turns, of a pace at most; heights times turns, and leads.
+LARGEST, PRODUCTS = (1 << 16) - 1, (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -251,6 +253,18 @@ class Run:
     def turns(self) -> int:
         first, last = self.span()
         return last - first + 1
+
+    @property
+    def is_small(self) -> bool:
+        """Whether its numbers are none too large for a file."""
+        if self.turns * self.slots > SLOTS:
+            return False
+        first = self.span()[0]
+        return all(
+            max(line.rows, line.per) <= LARGEST
+            and max(line.height * line.per, abs(line.lead + first * line.rows)) <= PRODUCTS
+            for line in self.lines.values()
+        )
 
     def band(self, right: Collection[Tensor] = ()) -> Band:
         """As data, from turn 0 on; `right` are those whose rows lie against the end of their buffers."""
