@@ -13,6 +13,7 @@ from command_line import Cli, text
 from marked_tables import between_marks
 from places import ROOT
 
+from qrt.cli.alive import alive_lines
 from qrt.cli.contents import read_contents
 from qrt.cli.drawing import WRITTEN, draw, tenant_spans
 from qrt.cli.turns import Tenant, arena_without_bands, lower_bound, read_turns
@@ -118,6 +119,15 @@ def test_inspect_draws_as_many_turns_as_fit(fed: Path) -> None:
         ["15", "B-C"],
     ]
     assert {len(line) for line in lines[:-1]} == {60}
+
+
+def test_rows_alive_without_unicode(fed: Path) -> None:
+    content = fed.read_bytes()
+    contents = read_contents(content)
+    (turns,) = read_turns(contents, content)
+    lines = [str(line) for line in alive_lines(contents, turns, 40, ascii_only=True)]
+    assert lines[2].rstrip() == "B         3 of 16  ..:::::::  :+@@*-"
+    assert all(line.isascii() and len(line) <= 40 for line in lines[1:])
 
 
 def test_inspect_of_bands_fits_the_terminal(cli: Cli, fed: Path) -> None:
