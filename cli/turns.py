@@ -110,7 +110,9 @@ class Tenant:
     def live(self, turns: int, positions: int) -> Numbers:
         """Bytes in each turn and position: those that no other tensor may have then."""
         if self.is_buffer and self.pace is not None and self.position is not None:
-            ends = [int(np.argmax(reader.low == self.height)) - 1 for reader in self.readers]
+            # Rows that nobody reads are made too, perhaps behind the last that is read.
+            ends = [int(np.argmax(self.made == self.height)) - 1]
+            ends += [int(np.argmax(reader.low == self.height)) - 1 for reader in self.readers]
             during = slice(int(np.argmax(self.made[1:] > 0)), max(ends) + 1)
             result = np.zeros((turns, positions), np.int64)
             result[during] = self.pace.kept * self.row
