@@ -106,7 +106,7 @@ static int keeps_rows(const qrt_operator *op) {
     case QRT_CONCAT:
         return op->axis >= 2;
     case QRT_PAD:
-        return op->pad_before[0] == 0 && op->pad_after[0] == 0 && op->pad_before[1] == 0 && op->pad_after[1] == 0;
+        return op->pad_before[1] == 0 && op->pad_after[1] == 0;
     case QRT_REQUANTIZE_SUM:
         return 1;
     default:

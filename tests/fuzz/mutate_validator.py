@@ -1,6 +1,6 @@
 """Removes each check of the validator in turn and shows which test fails: mutation testing of schema/*.c.
 
-    python tests/fuzz/mutate_validator.py [--json]
+    python tests/fuzz/mutate_validator.py [--json] [FILE ...]
 
 A mutant lacks one check: a term of a RULE, a call by TRY or by a final return, a term of a condition under which a
 helper returns 0, a requirement in a table of fields, or a fact of an operator. It is compiled in a copy of the tree and
@@ -47,6 +47,9 @@ SOURCES = (
     "qrt_operators_rows.c",
     "qrt_sums.c",
     "qrt_tables.c",
+    "qrt_bands.c",
+    "qrt_turns.c",
+    "qrt_overlaps.c",
 )
 # What C leaves undefined ends the mutant.
 FLAGS = ("-std=c99", "-fPIC", "-w", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
@@ -240,11 +243,13 @@ def noticing_file(library: Path, files: list[tuple[str, bytes, int]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Drops each check of the validator in turn.")
     parser.add_argument("--json", action="store_true", help="print one JSON list")
-    as_json = parser.parse_args().json
+    parser.add_argument("files", nargs="*", metavar="FILE", help="of schema/; all of them where none is named")
+    options = parser.parse_args()
+    as_json = options.json
     outcomes = []
     with tempfile.TemporaryDirectory() as folder:
         tree = Tree(Path(folder))
-        every = [mutant for file in SOURCES for mutant in mutants(file)]
+        every = [mutant for file in options.files or SOURCES for mutant in mutants(file)]
         for number, mutant in enumerate(every):
             outcome = tree.outcome(mutant, number)
             outcomes.append(outcome)

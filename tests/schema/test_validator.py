@@ -32,7 +32,7 @@ GOOD = sorted((VECTORS / "good").glob("*.qfb"))
 BAD = sorted((VECTORS / "bad").glob("*.qfb"))
 
 OK, ERR_ALIGNMENT, ERR_NOT_QFB, ERR_VERSION, ERR_INVALID = 0, -1, -2, -3, -4
-PLACES = ("file", "tensor", "operator", "input", "output", "test vector")
+PLACES = ("file", "tensor", "operator", "input", "output", "test vector", "band")
 
 
 class Problem(ctypes.Structure):

@@ -12,7 +12,8 @@ import numpy as np
 
 from qrt.schema import generated
 
-STRUCTURES = {"seal": "Seal", "lifetime": "Lifetime", "window": "Window"}
+STRUCTURES = {"seal": "Seal", "lifetime": "Lifetime", "window": "Window", "feed": "Pace"}
+PACE = np.dtype("<i4,<i4,<i4,<u2,<u2,u1,V3")
 
 
 class Table:
@@ -64,7 +65,8 @@ class Encoder:
             return self.table(value)
         if isinstance(value, np.ndarray):
             if id(value) not in self.written:
-                self.written[id(value)] = self.vector(value, self.data_alignment if field == "data" else value.itemsize)
+                alignment = 4 if value.dtype == PACE else value.itemsize
+                self.written[id(value)] = self.vector(value, self.data_alignment if field == "data" else alignment)
             return self.written[id(value)]
         if isinstance(value, list):
             offsets = [self.value(field, item) for item in value]
@@ -150,6 +152,12 @@ def window(
 ) -> tuple[int, ...]:
     """A Window; padding is top, bottom, left, right."""
     return (*filter, *stride, *dilation, *padding)
+
+
+def band(first: int, turns: int, *paces: tuple[int, ...], **fields: Any) -> Table:
+    """A Band; a pace is lead, capacity, kept, rows, per, slide, and so is `feed`."""
+    array = np.array([(*pace, b"") for pace in paces], PACE)
+    return Table("Band", first=first, turns=turns, paces=array, **fields)
 
 
 def vectors(*pairs: tuple[list[np.ndarray], list[np.ndarray]]) -> list[Table]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vectors.bad_models import BAD_MODELS
+from vectors.band_models import BAD_BANDS, averaged, banded, fed
 from vectors.encode import encode, longs, patch, root, seal
 from vectors.good_models import GOOD, linear_3_to_2
 from vectors.int4_models import BAD_INT4, int4
@@ -150,7 +151,7 @@ BAD: dict[str, Callable[[], bytes]] = {
     **BAD_BYTES,
     **{
         name: lambda make=make: encode(make())
-        for name, make in {**BAD_MODELS, **BAD_STATES, **BAD_INT16, **BAD_RECURRENT, **BAD_INT4}.items()
+        for name, make in {**BAD_MODELS, **BAD_STATES, **BAD_INT16, **BAD_RECURRENT, **BAD_INT4, **BAD_BANDS}.items()
     },
 }
 GOOD_FILES = {
@@ -160,6 +161,9 @@ GOOD_FILES = {
     "format1_int16_functions": functions,
     "format1_recurrent": recurrent,
     "format1_int4": int4,
+    "format1_bands": banded,
+    "format1_bands_fed": fed,
+    "format1_bands_average": averaged,
 }
 
 
