@@ -308,10 +308,12 @@ def broken(net: Net) -> set[int]:
     if found & {82, 83}:
         return found
     found |= {rule for turns in every for rule in turns.broken_in_turns()}
-    if not found and any(t.offset + room(net, i) > net.arena_size for i, t in enumerate(net.tensors)):
+    if found:
+        return found
+    if any(t.offset + room(net, i) > net.arena_size for i, t in enumerate(net.tensors)):
         found.add(16)
     count = len(net.tensors)
-    if not found and any(meet(net, a, b) for a in range(count) for b in range(a)):
+    if any(meet(net, a, b) for a in range(count) for b in range(a)):
         found.add(27)
     return found
 

@@ -21,7 +21,7 @@ from fuzz import corpus
 from places import ROOT, VECTORS
 from processes import HANGS
 from sanitizers import ENVIRONMENT
-from vectors import good_models, int16_models, make_vectors, models, recurrent_models, state_models
+from vectors import band_models, good_models, int16_models, make_vectors, models, recurrent_models, state_models
 from vectors.encode import Table, edge, encode, ints, longs, patch, requant, root
 from vectors.models import chain, single
 
@@ -151,7 +151,7 @@ def tables(value: object) -> Iterator[Table]:
 def golden_tables() -> Iterator[tuple[Table, Table]]:
     """(model, table) of each table of the good files, not encoded."""
     with pytest.MonkeyPatch.context() as patches:
-        for module in (good_models, state_models, int16_models, recurrent_models):
+        for module in (good_models, state_models, int16_models, recurrent_models, band_models):
             patches.setattr(module, "encode", lambda model: model)
         golden: list[Table] = [make() for make in make_vectors.GOOD_FILES.values()]  # type: ignore[misc]
     for model in golden:
