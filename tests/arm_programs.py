@@ -39,9 +39,9 @@ def emulated(program: Path, processor: str, *arguments: str) -> list[str | Path]
     return [emulator, "-cpu", processor, program, *arguments]
 
 
-def kernel_owners(folder: Path) -> dict[str, dict[str, str]]:
+def kernel_owners(shared: Path, folder: Path) -> dict[str, dict[str, str]]:
     """What `qrt.kernel_table()` is on a processor with all sets for 64-bit Arm."""
-    program = build([*present("gcc"), "-static"], folder / "kernel_owners", ["kernel_owners.c"])
+    program = build(shared, folder / "kernel_owners", [*present("gcc"), "-static"], ["kernel_owners.c"])
     command = emulated(program, PROCESSORS["neoni8mm"])
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     table: dict[str, dict[str, str]] = {}

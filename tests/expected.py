@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from cases import DEVICE_CASES
+from cases import DEVICE_CASES, Case
 from graphs import Array, run, to_bytes
 from places import DIGITS, MODELS, SHARED
 
@@ -57,14 +57,16 @@ def expect(name: str, file: bytes, inputs: Iterable[Sequence[Array]]) -> Expecte
     )
 
 
+def of_reference(cases: Iterable[Case]) -> tuple[Expected, ...]:
+    """Cases with all their inputs."""
+    graphs = [(case, case.graph()) for case in cases]
+    return tuple(expect(case.name, to_bytes(graph), case.inputs(graph)) for case, graph in graphs)
+
+
 @functools.cache
 def every_case() -> tuple[Expected, ...]:
-    """Every case of devices with all its inputs."""
-    found = []
-    for case in DEVICE_CASES:
-        graph = case.graph()
-        found.append(expect(case.name, to_bytes(graph), case.inputs(graph)))
-    return tuple(found)
+    """Every case of devices."""
+    return of_reference(DEVICE_CASES)
 
 
 @functools.cache

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from c_programs import ENGINE, FLAGS
+from c_programs import ENGINE, FLAGS, build_program
 from cases import CASES
 from graphs import to_bytes
 from places import DIGITS, MODELS, ROOT, VECTORS
@@ -28,11 +28,17 @@ SOURCES = [
 ]
 
 
-def build(command: Sequence[str | Path], program: Path, names: Sequence[str] = PROGRAM) -> Path:
-    """Compiles a program of guard/ with `command`."""
-    command = [*command, *FLAGS, *(ROOT / "tests/guard" / name for name in names), *SOURCES, "-o", program]
-    subprocess.run(command, check=True, env=ENVIRONMENT)
-    return program
+def build(
+    shared: Path,
+    program: Path,
+    command: Sequence[str | Path],
+    names: Sequence[str] = PROGRAM,
+    winograd: Sequence[str] = (),
+) -> Path:
+    """A program of guard/, compiled with `command`; `winograd` are options for what decides where that pays."""
+    sources = [*(ROOT / "tests/guard" / name for name in names), *SOURCES]
+    own = {path: winograd for path in SOURCES if path.name == "winograd.c"}
+    return build_program(shared, program, [*command, *FLAGS], sources, own)
 
 
 def stream(files: Iterable[tuple[str, bytes]]) -> bytes:

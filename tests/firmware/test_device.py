@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from c_programs import DEVICE, FLAGS, READER, compiler
-from cases import CASES, IMMENSE
-from graphs import run, to_bytes
+from c_programs import DEVICE, FLAGS, READER, SANITIZED, build_program, compiler, need_options
+from cases import HOST_CASES, IMMENSE
+from expected import every_case, of_reference
 from places import ROOT, VECTORS
 from sanitizers import ENVIRONMENT
 
@@ -29,12 +29,11 @@ from qrt.schema import generated as fb
 from qrt.schema.operators import BY_NUMBER, OPERATORS
 
 OK, ERR_INVALID, ERR_MEMORY, ERR_OPERATOR = 0, -4, -5, -6
-SANITIZED = ["-DGUARD=0", "-fno-sanitize-recover=all"]
 # A device lays out its structs as 32-bit Arm does: int64 at multiples of 8.
 BITS_32 = ["-m32", "-malign-double"]
 BUILDS = {
-    "64 bits, ASan, UBSan": ["-fsanitize=address,undefined", *SANITIZED],
-    "32 bits, UBSan": [*BITS_32, "-fsanitize=undefined", *SANITIZED],
+    "64 bits, ASan, UBSan": SANITIZED,
+    "32 bits, UBSan": [*BITS_32, "-fsanitize=undefined", "-fno-sanitize-recover=all"],
 }
 GOOD = sorted((VECTORS / "good").glob("*.qfb"))
 BAD = sorted((VECTORS / "bad").glob("*.qfb"))
@@ -49,15 +48,13 @@ def needs(*programs: str) -> None:
             pytest.skip(f"no {name}")
 
 
-def build(folder: Path, *options: str) -> Path:
-    """A program with the interpreter; skips the test where the compiler cannot make it."""
-    program = folder / "run_device"
-    command = [compiler(), *FLAGS, *options, ROOT / "tests/firmware/run_device.c", *DEVICE, "-o", program]
-    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
-    if done.returncode != 0 and re.search(r"cannot find|bits/|unrecognized|unsupported", done.stderr):
-        pytest.skip(f"the C compiler builds nothing with {' '.join(options)}")
-    assert done.returncode == 0, done.stderr
-    return program
+def build(shared: Path, folder: Path, *options: str, own: Sequence[str] = ()) -> Path:
+    """A program with the interpreter; `own` are options of run_device.c alone. Skips where it cannot be compiled."""
+    need_options(*options)
+    runner = ROOT / "tests/firmware/run_device.c"
+    return build_program(
+        shared, folder / "run_device", [compiler(), *options, *FLAGS], [runner, *DEVICE], {runner: own}
+    )
 
 
 @dataclass(frozen=True)
@@ -91,8 +88,8 @@ def run_files(program: Path, files: Sequence[tuple[bytes, bytes]]) -> list[Resul
 
 
 @pytest.fixture(scope="module", params=BUILDS)
-def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("device"), *BUILDS[request.param])
+def program(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(shared, tmp_path_factory.mktemp("device"), *BUILDS[request.param], own=["-DGUARD=0"])
 
 
 @dataclass(frozen=True)
@@ -106,16 +103,8 @@ class Expected:
 @pytest.fixture(scope="module")
 def expected() -> list[Expected]:
     """Every case on each of its inputs, by the reference."""
-    found = []
-    for case in (*CASES, *IMMENSE):
-        graph = case.graph()
-        file = to_bytes(graph)
-        reference = qrt.load(file, kernels="reference")
-        for inputs in case.inputs(graph):
-            reference.reset()
-            outputs = b"".join(y.tobytes() for y in run(reference, inputs))
-            found.append(Expected(case.name, file, b"".join(x.tobytes() for x in inputs), outputs))
-    return found
+    found = [*every_case(), *of_reference((*HOST_CASES, *IMMENSE))]
+    return [Expected(case.name, case.file, one.inputs, one.outputs) for case in found for one in case.samples]
 
 
 def test_every_case_has_the_references_bytes(program: Path, expected: list[Expected]) -> None:
@@ -142,9 +131,9 @@ def test_a_bad_file_is_refused_by_its_rule(program: Path) -> None:
         assert (result.status, result.rule, result.needed) == (ERR_INVALID, int(path.stem[1:3]), 0), path.name
 
 
-def test_the_host_knows_the_memory_of_a_32_bit_device(tmp_path: Path, expected: list[Expected]) -> None:
+def test_the_host_knows_the_memory_of_a_32_bit_device(shared: Path, tmp_path: Path, expected: list[Expected]) -> None:
     files = [*{case.file: None for case in expected}, *(path.read_bytes() for path in GOOD)]
-    results = run_files(build(tmp_path, *BITS_32), [(file, b"") for file in files])
+    results = run_files(build(shared, tmp_path, *BITS_32), [(file, b"") for file in files])
     assert [result.needed for result in results] == [interpreter_memory(file, "portable") for file in files]
 
 
@@ -171,9 +160,9 @@ def test_the_host_knows_the_structs_of_a_32_bit_device(command: list[str]) -> No
     assert done.returncode == 0, done.stderr
 
 
-def test_an_operator_that_is_not_listed_is_named(tmp_path: Path, expected: list[Expected]) -> None:
+def test_an_operator_that_is_not_listed_is_named(shared: Path, tmp_path: Path, expected: list[Expected]) -> None:
     listed = "&qrt_device_conv2d, &qrt_device_reshape"
-    program = build(tmp_path, f"-DOPERATORS={listed}")
+    program = build(shared, tmp_path, own=[f"-DOPERATORS={listed}"])
     files = list({case.file: None for case in expected})
     refused = set()
     for result, file in zip(run_files(program, [(file, b"") for file in files]), files, strict=True):
@@ -243,10 +232,11 @@ def test_the_example_of_the_header_compiles(tmp_path: Path, language: str) -> No
     subprocess.run(command, input=example, text=True, check=True)
 
 
-def test_what_is_not_listed_is_not_linked(tmp_path: Path) -> None:
+def test_what_is_not_listed_is_not_linked(shared: Path, tmp_path: Path) -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("needs a linker that drops sections as GNU's does")
     needs("nm")
     sections = ["-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"]
-    linked = symbols("nm", build(tmp_path, "-DOPERATORS=&qrt_device_linear, &qrt_device_softmax", *sections))
+    listed = "&qrt_device_linear, &qrt_device_softmax"
+    linked = symbols("nm", build(shared, tmp_path, *sections, own=[f"-DOPERATORS={listed}"]))
     assert {name for name in linked["T"] if name.endswith("_s8")} == {"qrt_linear_s8", "qrt_softmax_s8"}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import subprocess
+from pathlib import Path
 
 import graphs
 import numpy as np
 import pytest
-from c_programs import FLAGS, PORTABLE, compiler
+from c_programs import FLAGS, PORTABLE, build_program, compiler
 from graphs import Window
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,11 +25,10 @@ POINT = Window((1, 1))
 
 
 @pytest.fixture(scope="session")
-def kernels(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+def kernels(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """The portable kernels as a library."""
     path = tmp_path_factory.mktemp("kernels") / "portable.so"
-    subprocess.run([compiler(), *FLAGS, "-shared", "-fPIC", *map(str, PORTABLE), "-o", str(path)], check=True)
-    return ctypes.CDLL(str(path))
+    return ctypes.CDLL(str(build_program(shared, path, [compiler(), "-shared", "-fPIC", *FLAGS], PORTABLE)))
 
 
 @settings(max_examples=300)

@@ -6,28 +6,26 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from c_programs import ARM, FLAGS, PORTABLE, compiler
+from c_programs import ARM, FLAGS, PORTABLE, SANITIZED, build_program, compiler, need_options
 from device_programs import COMPILERS, SET_CORES, place
 from places import ROOT
+from sanitizers import ENVIRONMENT
 
 from qrt.firmware.emulators import Call, Settings, execute
 from qrt.firmware.toolchain.compilers import find_compiler, link
 
 PROGRAM = ROOT / "tests/firmware/random_layers.c"
 INCLUDE = [ROOT / "runtime", ROOT / "runtime/kernels"]
-SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
 @pytest.mark.parametrize("kernels", ARM)
-def test_here(kernels: str, tmp_path: Path) -> None:
+def test_here(kernels: str, shared: Path, tmp_path: Path) -> None:
     """Plain C stands in for the processor's instructions, and a sanitizer looks at every access."""
-    program = tmp_path / "random_layers"
-    command = [compiler(), *FLAGS, *SANITIZERS, f"-DKERNELS=qrt_kernels_{kernels}", PROGRAM, *ARM[kernels], *PORTABLE]
-    built = subprocess.run([*command, "-o", program], capture_output=True, text=True)
-    if built.returncode != 0 and "sanitize" in built.stderr:
-        pytest.skip("the C compiler has no sanitizers")
-    assert built.returncode == 0, built.stderr
-    done = subprocess.run([program, "1", "600"], capture_output=True, text=True)
+    need_options(*SANITIZED)
+    own = {PROGRAM: [f"-DKERNELS=qrt_kernels_{kernels}"]}
+    sources = [PROGRAM, *ARM[kernels], *PORTABLE]
+    program = build_program(shared, tmp_path / "random_layers", [compiler(), *SANITIZED, *FLAGS], sources, own)
+    done = subprocess.run([program, "1", "600"], capture_output=True, text=True, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from c_programs import DEVICE, FLAGS, compiler
+from c_programs import DEVICE, FLAGS, SANITIZED, build_program, compiler, need_options
 from device_programs import place
 from processes import HANGS
+from sanitizers import ENVIRONMENT
 from stateful import layered, moved16, remembering
 
 import qrt
@@ -166,15 +167,13 @@ int main(void) {
 
 
 @pytest.fixture(scope="module")
-def interpreted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def interpreted(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program."""
     folder = tmp_path_factory.mktemp("interpreted")
-    source, program = folder / "main.c", folder / "main"
+    source = folder / "main.c"
     source.write_text(INTERPRETED, encoding="utf-8")
-    subprocess.run(
-        [compiler(), *FLAGS, "-fsanitize=undefined", *map(str, [source, *DEVICE]), "-o", program], check=True
-    )
-    return program
+    need_options(*SANITIZED)
+    return build_program(shared, folder / "main", [compiler(), *SANITIZED, *FLAGS], [source, *DEVICE])
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -183,5 +182,6 @@ def test_the_interpreter_carries_state(name: str, interpreted: Path) -> None:
     vectors = random_vectors(qrt.load(compiled.to_bytes(), "reference"), 10)
     wrong = [vector._replace(continues=False) for vector in vectors]
     for given, differing in ((vectors, b"0"), (wrong, b"8")):
-        done = subprocess.run([interpreted], input=compiled.to_bytes(given), capture_output=True, timeout=HANGS)
+        file = compiled.to_bytes(given)
+        done = subprocess.run([interpreted], input=file, capture_output=True, timeout=HANGS, env=ENVIRONMENT)
         assert (done.returncode, done.stdout.strip()) == (0, differing)

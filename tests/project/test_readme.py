@@ -573,7 +573,7 @@ if __name__ == "__main__":
     write_table(DEVICE_PAGE, "device forms", device_forms())
     write_table(README, "device figures", readme_figures())
     with tempfile.TemporaryDirectory() as folder:
-        arm = kernel_owners(Path(folder))
+        arm = kernel_owners(Path(folder), Path(folder))
     if absent := set(qrt.absent_kernel_sets()) - set(arm):
         sys.exit(
             f"the table of kernels needs a machine with all kernel sets; this one lacks {', '.join(sorted(absent))}"

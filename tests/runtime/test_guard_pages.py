@@ -19,16 +19,16 @@ from winograd_cases import tile_cases
 SETS = (*COMPARED, *(["signed emulated"] if "avx2" in COMPARED else []))
 
 
-def built(folder: Path, *options: str) -> Path:
+def built(shared: Path, folder: Path, *winograd: str) -> Path:
     """guard/guard_pages.c, compiled with all kernel sets."""
     if not sys.platform.startswith("linux"):
         pytest.skip("inaccessible pages are made as Linux makes them")
-    return guarded.build([compiler(), *options], folder / "guard_pages")
+    return guarded.build(shared, folder / "guard_pages", [compiler()], winograd=winograd)
 
 
 @pytest.fixture(scope="module")
-def guard_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built(tmp_path_factory.mktemp("guard"))
+def guard_pages(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(shared, tmp_path_factory.mktemp("guard"))
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +53,10 @@ def test_no_kernel_leaves_its_buffers(guard_pages: Path, files: bytes, kernels: 
 
 
 @pytest.mark.skipif("avx2" not in SETS, reason="no set here has kernels that are chosen by their cost")
-def test_nor_where_a_kernel_is_not_the_fastest(tmp_path: Path, files: bytes) -> None:
+def test_nor_where_a_kernel_is_not_the_fastest(shared: Path, tmp_path: Path, files: bytes) -> None:
     """Winograd's algorithm for all layers that it can compute, of all sizes, and not where it pays alone."""
     tiles = stream((case.name, to_bytes(case.graph())) for case in tile_cases())
-    program = built(tmp_path, "-DQRT_COSTS_NOTHING")
+    program = built(shared, tmp_path, "-DQRT_COSTS_NOTHING")
     for kernels in {"avx2", "avxvnni", "avx512vnni"}.intersection(SETS):
         violations, operators, _ = run([program, kernels], files + tiles)
         assert violations == []

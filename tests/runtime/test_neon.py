@@ -19,16 +19,15 @@ FILES = [ROOT / "runtime/host/dispatch.c", *sorted((ROOT / "runtime/kernels/arm/
 
 
 @pytest.fixture(scope="module")
-def guard_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def guard_pages(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """guard/guard_pages.c for 64-bit Arm."""
-    command = [*present("gcc"), "-static"]
-    return guarded.build(command, tmp_path_factory.mktemp("neon") / "guard_pages")
+    return guarded.build(shared, tmp_path_factory.mktemp("neon") / "guard_pages", [*present("gcc"), "-static"])
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def here(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """guard/guard_pages.c for this machine."""
-    return guarded.build([compiler()], tmp_path_factory.mktemp("here") / "guard_pages")
+    return guarded.build(shared, tmp_path_factory.mktemp("here") / "guard_pages", [compiler()])
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +81,8 @@ def test_compiles_without_warnings(tmp_path: Path, name: str) -> None:
     subprocess.run([*present(name), *FLAGS, *STRICT, *FILES], check=True, cwd=tmp_path, env=ENVIRONMENT)
 
 
-def test_kernel_table_is_what_the_code_says(tmp_path: Path) -> None:
+def test_kernel_table_is_what_the_code_says(shared: Path, tmp_path: Path) -> None:
     shown = columns(between_marks(ROOT / "docs/kernels.md", "kernel table"))
-    for name, owners in kernel_owners(tmp_path).items():
+    for name, owners in kernel_owners(shared, tmp_path).items():
         in_table = dict(zip(shown["operator"][1:], shown[name][1:], strict=True))  # behind the line under the titles
         assert in_table == {op: owners[op] for op in in_table}, f"{name}: test_readme.py rewrites the table"

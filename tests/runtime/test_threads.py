@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from c_programs import ENGINE, FLAGS, compiler
+from c_programs import ENGINE, FLAGS, build_program, compiler, need_options
 from cases import CASES, Case
 from command_line import Cli
 from graphs import Array, Window, conv2d, to_bytes
@@ -286,14 +286,12 @@ def test_command_line(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sanitizer", ["thread", "address,undefined"])
-def test_pools_under_sanitizers(sanitizer: str, tmp_path: Path) -> None:
+def test_pools_under_sanitizers(sanitizer: str, shared: Path, tmp_path: Path) -> None:
     program, model = tmp_path / "run_pools", tmp_path / "network.qfb"
     sources = [ROOT / "tests/threads/run_pools.c", *(ROOT / f"runtime/host/qrt_{name}.c" for name in ("split", "pool"))]
-    flags = [*FLAGS, f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", "-pthread"]
-    empty = ["-x", "c", "-", "-o", program]
-    if subprocess.run([compiler(), *flags, *empty], input=b"int main(void) { return 0; }").returncode != 0:
-        pytest.skip(f"the compiler has no -fsanitize={sanitizer}")
-    subprocess.run([compiler(), *flags, *sources, *ENGINE, "-o", program], check=True)
+    flags = [f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all"]
+    need_options(*flags)
+    build_program(shared, program, [compiler(), *flags, *FLAGS], [*sources, *ENGINE])
     model.write_bytes(network(12).compile())
     forking = "0" if sanitizer == "thread" else "1"
     ran = subprocess.run([program, model, "3", "50", forking], capture_output=True, text=True, env=ENVIRONMENT)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from c_programs import ENGINE, FLAGS, READER, compiler
+from c_programs import ENGINE, FLAGS, READER, SANITIZED, build_program, compiler, need_options
 from fuzz import corpus
 from places import ROOT, VECTORS
 from processes import HANGS
@@ -74,10 +74,9 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+def reader(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Reader:
     path = tmp_path_factory.mktemp("reader") / "reader.so"
-    subprocess.run([compiler(), "-shared", "-fPIC", *FLAGS, *READER, "-o", path], check=True)
-    return Reader(path)
+    return Reader(build_program(shared, path, [compiler(), "-shared", "-fPIC", *FLAGS], READER))
 
 
 @pytest.fixture(scope="module")
@@ -294,10 +293,9 @@ def test_rule_text(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("name", ["qrt_crc32", "qrt_crc32_quick"])
-def test_crc32_is_zlibs(tmp_path: Path, name: str) -> None:
-    library = tmp_path / "crc32.so"
+def test_crc32_is_zlibs(shared: Path, tmp_path: Path, name: str) -> None:
     sources = [*READER, ROOT / "runtime/host/crc32.c"]
-    subprocess.run([compiler(), "-shared", "-fPIC", *FLAGS, *sources, "-o", library], check=True)
+    library = build_program(shared, tmp_path / "crc32.so", [compiler(), "-shared", "-fPIC", *FLAGS], sources)
     crc32 = ctypes.CDLL(str(library))[name]
     crc32.argtypes, crc32.restype = (ctypes.c_uint32, ctypes.c_void_p, ctypes.c_size_t), ctypes.c_uint32
     content = np.random.default_rng(0).bytes(5003)
@@ -493,18 +491,15 @@ def every_flip(original: bytes) -> Iterator[bytes]:
 
 @pytest.fixture(scope="module", params=[[], ["-m32"]], ids=["as the machine", "32 bits"])
 def open_files(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[list[bytes]], list[tuple[int, int]]]:
     """Runs fuzz/open_files.c, built with sanitizers, on files: (status, rule) of each."""
-    folder = tmp_path_factory.mktemp("open_files")
-    sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", *request.param]
-    probe = folder / "probe.c"
-    probe.write_text("#include <stdio.h>\nint main(void) { return 0; }")
-    if subprocess.run([compiler(), *sanitize, probe, "-o", folder / "probe"], capture_output=True).returncode != 0:
-        pytest.skip(f"{compiler()} builds nothing here with {' '.join(sanitize)}")
-    program = folder / "open_files"
-    sources = [*ENGINE, *(ROOT / "tests/fuzz" / name for name in ("open_files.c", "run_file.c"))]
-    subprocess.run([compiler(), *sanitize, *FLAGS, f"-DMAX_SECONDS={HANGS}", *sources, "-o", program], check=True)
+    options = [*SANITIZED, *request.param]
+    need_options(*options)
+    fuzz = [ROOT / "tests/fuzz" / name for name in ("open_files.c", "run_file.c")]
+    own = {path: [f"-DMAX_SECONDS={HANGS}"] for path in fuzz}
+    program = tmp_path_factory.mktemp("open_files") / "open_files"
+    build_program(shared, program, [compiler(), *options, *FLAGS], [*ENGINE, *fuzz], own)
 
     def run(files: list[bytes]) -> list[tuple[int, int]]:
         stream = b"".join(struct.pack("<I", len(file)) + file for file in files)
