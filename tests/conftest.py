@@ -28,6 +28,9 @@ def listed(variable: str) -> list[str]:
 
 
 REQUIRED = listed("QRT_REQUIRE")
+# PyTorch reads it when it is imported. Each CPU has a process of the tests already; threads of one that wait for each
+# other take the time of the others.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", params=qrt.kernel_sets())
