@@ -35,12 +35,12 @@ from qrt.firmware.toolchain.compilers import find_compiler
 from qrt.schema.operators import OPERATORS
 
 BUILDS = {
-    "64 bits, ASan": ["-O1", "-fsanitize=address", "-DGUARD=0u"],
+    "64 bits, ASan": ["-O0", "-fsanitize=address", "-DGUARD=0u"],
     # As 32-bit Arm and RISC-V lay out their structs.
-    "32 bits, UBSan": ["-O1", "-m32", "-malign-double", "-fsanitize=undefined", "-fno-sanitize-recover=all"],
+    "32 bits, UBSan": ["-O0", "-m32", "-malign-double", "-fsanitize=undefined", "-fno-sanitize-recover=all"],
 }
 # For programs that take long to build or to run: every so manyth case, and of its codes so many.
-STRIDE = 4
+STRIDE = 8
 CODES = 6000
 
 
