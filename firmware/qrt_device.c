@@ -1,9 +1,12 @@
 /* qrt_device.c: a valid file -> steps in a block of memory, in one pass; and the steps run.
  *
  * The block holds the arena, a step for each operator, for each step its parameters, where its inputs are and what its
- * kernel packs, and the largest scratch of any. Where it ends too early the pass goes on and only counts.
+ * kernel packs, the tables of each band, and the largest scratch of any. Where it ends too early the pass goes on and
+ * only counts.
  */
 #include "qrt_device.h"
+
+#include "engine/qrt_prepare_band.h"
 
 #include <string.h>
 
@@ -55,30 +58,78 @@ static void find_inputs(const qrt_device *device, const qrt_node *node, const in
     }
 }
 
+/* An operator's parameters, where its inputs are, and what a concat keeps for each. */
+typedef struct record {
+    int8_t *memory; /* NULL when the block is too small already */
+    uint64_t inputs, runs;
+} record;
+
+static record take_record(block *block, const qrt_filler *filler, uint32_t count, uint32_t pointers) {
+    record r = {NULL, round_up(filler->size, sizeof(void *)), 0};
+    r.runs = r.inputs + pointers * sizeof(const int8_t *);
+    r.memory = take(block, r.runs + count * filler->input_bytes);
+    return r;
+}
+
+/* An operator as it is prepared. */
+typedef struct prepared {
+    const qrt_kernel *kernel;
+    const qrt_filler *filler;
+    record record;
+    qrt_params spare; /* the kernel is asked for its needs even where there is no room for its parameters */
+    void *params;
+} prepared;
+
+static void prepare_operator(const qrt_node *node, const qrt_device_operator *how, uint32_t pointers, block *block,
+                             prepared *p) {
+    p->filler = how->filler;
+    p->record = take_record(block, p->filler, input_count(node), pointers);
+    int8_t *memory = p->record.memory;
+    p->params = memory != NULL ? memory : (void *)&p->spare;
+    p->filler->fill(node, p->params, memory != NULL ? (int32_t *)(void *)(memory + p->record.runs) : NULL);
+    p->kernel = qrt_kernel_covering(how->kernel, p->params);
+    size_t packed_size = p->kernel->packed_size != NULL ? p->kernel->packed_size(p->params) : 0;
+    void *packed = packed_size > 0 ? take(block, packed_size) : NULL;
+    if (packed != NULL) qrt_pack(p->filler, p->kernel, p->params, packed);
+}
+
 /* Prepares one operator; NULL for `step` when the block is too small already. Returns the scratch that it needs. */
 static size_t prepare_step(const qrt_device *device, const qrt_node *node, const qrt_device_operator *how, block *block,
                            qrt_device_step *step) {
-    const qrt_filler *filler = how->filler;
-    uint32_t count = input_count(node);
-    uint64_t params_size = round_up(filler->size, sizeof(void *));
-    uint64_t inputs_size = count * sizeof(const int8_t *);
-    int8_t *record = take(block, params_size + inputs_size + count * filler->input_bytes);
-    qrt_params spare; /* the kernel is asked for its needs even where there is no room for its parameters */
-    void *params = record != NULL ? record : (void *)&spare;
-    filler->fill(node, params, record != NULL ? (int32_t *)(void *)(record + params_size + inputs_size) : NULL);
-    const qrt_kernel *kernel = qrt_kernel_covering(how->kernel, params);
-    size_t packed_size = kernel->packed_size != NULL ? kernel->packed_size(params) : 0;
-    void *packed = packed_size > 0 ? take(block, packed_size) : NULL;
-    if (packed != NULL) qrt_pack(filler, kernel, params, packed);
-    if (record != NULL) {
-        const int8_t **inputs = (const int8_t **)(void *)(record + params_size);
+    prepared p;
+    prepare_operator(node, how, input_count(node), block, &p);
+    if (p.record.memory != NULL) {
+        const int8_t **inputs = (const int8_t **)(void *)(p.record.memory + p.record.inputs);
         find_inputs(device, node, inputs);
-        step->run = kernel->run;
-        step->params = params;
+        step->run = p.kernel->run;
+        step->params = p.params;
         step->inputs = inputs;
         step->output = place(device, &node->y);
     }
-    return kernel->scratch_size != NULL ? kernel->scratch_size(params) : 0;
+    return p.kernel->scratch_size != NULL ? p.kernel->scratch_size(p.params) : 0;
+}
+
+/* The same for operator `index` of a band, whose tables are `run` unless the block is too small. */
+static size_t prepare_in_band(const qrt_device *device, const qrt_node *node, const qrt_device_operator *how,
+                              block *block, const qrt_band *band, uint32_t index, qrt_band_run *run) {
+    prepared p;
+    prepare_operator(node, how, 0, block, &p);
+    if (run != NULL && p.record.memory != NULL) qrt_band_kernel(run, index, p.kernel, p.params, p.filler->size);
+    return qrt_band_scratch(&device->model, band, 1, index, p.kernel, p.params, p.filler->size);
+}
+
+/* Makes the tables of a band, which begins with operator `index`; its first step runs it all. */
+static qrt_band_run *prepare_band(qrt_device *device, const qrt_band *band, block *block, qrt_device_step *step) {
+    void *memory = take(block, qrt_band_size(&device->model, band));
+    if (memory == NULL) return NULL;
+    qrt_band_run *run = qrt_band_init(&device->model, band, 1, device->arena, NULL, memory);
+    step->run = qrt_run_band;
+    step->params = run;
+    if (band->is_fed) {
+        device->fed = run;
+        device->fed_step = band->first;
+    }
+    return run;
 }
 
 static int stays(const qrt_node *node) {
@@ -93,6 +144,8 @@ static int32_t
 prepare(qrt_device *device, const qrt_device_operator *const *operators, size_t operator_count, block *block) {
     uint32_t count = device->model.operator_count;
     size_t scratch_size = 0;
+    qrt_band band;
+    qrt_band_run *run = NULL;
     device->arena = take(block, device->model.arena_size);
     qrt_device_step *steps = take(block, count * sizeof *steps);
     for (uint32_t i = 0; i < count; i++) {
@@ -106,11 +159,15 @@ prepare(qrt_device *device, const qrt_device_operator *const *operators, size_t 
             device->problem.index = i;
             return QRT_ERR_OPERATOR;
         }
-        if (stays(&node)) {
-            if (step != NULL) step->run = NULL;
-            continue;
+        if (step != NULL) step->run = NULL;
+        if (stays(&node)) continue;
+        size_t size;
+        if (qrt_find_band(&device->model, i, &band)) {
+            if (i == band.first) run = prepare_band(device, &band, block, step);
+            size = prepare_in_band(device, &node, how, block, &band, i - band.first, run);
+        } else {
+            size = prepare_step(device, &node, how, block, step);
         }
-        size_t size = prepare_step(device, &node, how, block, step);
         if (size > scratch_size) scratch_size = size;
     }
     device->steps = steps;
@@ -132,16 +189,63 @@ int32_t qrt_device_open(qrt_device *device, const void *file, size_t file_size,
     return status;
 }
 
-void qrt_device_reset(const qrt_device *device) { qrt_model_reset(&device->model, device->arena); }
+void qrt_device_reset(const qrt_device *device) {
+    qrt_model_reset(&device->model, device->arena);
+    if (device->fed != NULL) device->fed->wanted = 0;
+}
 
-void qrt_device_run(const qrt_device *device) {
-    const qrt_device_step *step = device->steps;
-    uint32_t count = device->model.operator_count;
-    for (uint32_t i = 0; i < count; i++, step++) {
+/* A band whose first operator is `first`, in the pieces that are told to who measures time. */
+static void run_band(const qrt_device *device, qrt_band_run *run, uint32_t first) {
+    qrt_start_band(run);
+    while (run->turn < run->table->turns) {
+        qrt_begin_turn(run, NULL);
+        for (uint32_t i = 0; i < run->table->count; i++) {
+            QRT_ON_STEP((int)(first + i));
+            qrt_run_in_turn(run, i, device->scratch);
+        }
+        qrt_end_turn(run);
+    }
+}
+
+static void run_steps(const qrt_device *device, uint32_t first, uint32_t end) {
+    for (uint32_t i = first; i < end; i++) {
+        const qrt_device_step *step = &device->steps[i];
+        if (step->run == qrt_run_band) {
+            qrt_band_run *run = (qrt_band_run *)step->params;
+            run_band(device, run, i);
+            i += run->table->count - 1;
+            continue;
+        }
         QRT_ON_STEP((int)i);
         if (step->run != NULL) step->run(step->params, step->inputs, step->output, device->scratch);
     }
+}
+
+void qrt_device_run(const qrt_device *device) {
+    uint32_t count = device->model.operator_count;
+    if (device->fed != NULL) return;
+    run_steps(device, 0, count);
     QRT_ON_STEP((int)count);
+}
+
+int32_t qrt_device_feed(const qrt_device *device, const int8_t *rows, uint32_t count) {
+    qrt_band_run *run = device->fed;
+    if (run == NULL || count == 0) return 0;
+    uint32_t size = run->table->rows[run->table->count].row_bytes, operators = device->model.operator_count;
+    if (run->wanted == 0) {
+        run_steps(device, 0, device->fed_step);
+        qrt_begin_band(run, device->scratch);
+    }
+    for (; count > 0; count--, rows += size) {
+        QRT_ON_STEP((int)device->fed_step);
+        memcpy(qrt_next_row(run), rows, size);
+        qrt_take_row(run, device->scratch);
+        if (qrt_next_row(run) != NULL) continue;
+        run_steps(device, device->fed_step + run->table->count, operators);
+        QRT_ON_STEP((int)operators);
+        return 1;
+    }
+    return 0;
 }
 
 int8_t *qrt_device_input(const qrt_device *device, uint32_t index, qrt_tensor *tensor) {
@@ -149,7 +253,7 @@ int8_t *qrt_device_input(const qrt_device *device, uint32_t index, qrt_tensor *t
     if (index >= device->model.input_count) return NULL;
     qrt_model_input(&device->model, index, &edge);
     qrt_model_tensor(&device->model, edge.tensor, tensor);
-    return place(device, tensor);
+    return index == 0 && device->fed != NULL ? NULL : place(device, tensor);
 }
 
 const int8_t *qrt_device_output(const qrt_device *device, uint32_t index, qrt_tensor *tensor) {
@@ -178,16 +282,26 @@ static int outputs_agree(const qrt_device *device, uint32_t vector) {
     return 1;
 }
 
+/* Gives a test vector's inputs, and runs. */
+static void run_vector(const qrt_device *device, uint32_t vector) {
+    qrt_tensor x;
+    for (uint32_t i = device->fed != NULL; i < device->model.input_count; i++) {
+        int8_t *codes = qrt_device_input(device, i, &x);
+        memcpy(codes, qrt_model_test_input(&device->model, vector, i), (size_t)qrt_tensor_bytes(&x));
+    }
+    if (device->fed != NULL) {
+        (void)qrt_device_input(device, 0, &x);
+        (void)qrt_device_feed(device, qrt_model_test_input(&device->model, vector, 0), (uint32_t)x.shape[1]);
+    } else {
+        qrt_device_run(device);
+    }
+}
+
 uint32_t qrt_device_check(const qrt_device *device) {
     uint32_t wrong = 0;
-    qrt_tensor x;
     for (uint32_t vector = 0; vector < device->model.test_vector_count; vector++) {
         if (!qrt_model_test_continues(&device->model, vector)) qrt_device_reset(device);
-        for (uint32_t i = 0; i < device->model.input_count; i++) {
-            int8_t *codes = qrt_device_input(device, i, &x);
-            memcpy(codes, qrt_model_test_input(&device->model, vector, i), (size_t)qrt_tensor_bytes(&x));
-        }
-        qrt_device_run(device);
+        run_vector(device, vector);
         wrong += outputs_agree(device, vector) ? 0 : 1;
     }
     qrt_device_reset(device);

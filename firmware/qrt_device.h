@@ -30,6 +30,7 @@
 #define QRT_DEVICE_H
 
 #include "engine/qrt_params.h"
+#include "engine/qrt_run_band.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -86,7 +87,7 @@ extern const qrt_device_operator *const qrt_device_operators_mve[QRT_DEVICE_MVE_
 #define QRT_DEVICE_ALL_MVE qrt_device_operators_mve, (size_t)QRT_DEVICE_MVE_COUNT
 
 typedef struct qrt_device_step {
-    qrt_device_kernel *run; /* NULL: a reshape that stays where it is */
+    qrt_device_kernel *run; /* NULL: a reshape that stays where it is; or a band runs it, which its first step does */
     const void *params;
     const int8_t *const *inputs;
     int8_t *output;
@@ -101,6 +102,8 @@ typedef struct qrt_device {
     int8_t *arena;
     const qrt_device_step *steps; /* one for each operator */
     void *scratch;
+    qrt_band_run *fed; /* the band whose input comes by rows; else NULL */
+    uint32_t fed_step; /* its first operator */
 } qrt_device;
 
 /* Opens a file for `qrt_device_run`. File, list and memory must stay as they are for as long as the device is used.
@@ -113,7 +116,8 @@ int32_t qrt_device_open(qrt_device *device, const void *file, size_t file_size,
                         size_t memory_size, qrt_checksum *crc32);
 
 /* Where the codes of a model input (output) are, and its shape, size, zero point and scale; NULL where there is no such
- * one. Inputs must be written before each run; an output is there until the next input is written. */
+ * one. Inputs must be written before each run; an output is there until the next input is written. An input that comes
+ * by rows has a shape but no place: NULL. */
 int8_t *qrt_device_input(const qrt_device *device, uint32_t index, qrt_tensor *tensor);
 const int8_t *qrt_device_output(const qrt_device *device, uint32_t index, qrt_tensor *tensor);
 
@@ -125,8 +129,15 @@ qrt_text qrt_device_label(const qrt_device *device, uint32_t output, uint32_t la
 void qrt_device_reset(const qrt_device *device);
 
 /* Computes the outputs, of a network with state also from the runs before. Where this is compiled with
- * -DQRT_ON_STEP=function, void function(int step) is called before each operator, and once behind the last. */
+ * -DQRT_ON_STEP=function, void function(int step) is called before each operator, of those that take turns in each
+ * turn, and once behind the last; while rows come, before each row as for the first operator that takes turns. Does nothing where an input comes by rows. */
 void qrt_device_run(const qrt_device *device);
+
+/* Takes the next `count` rows (axis 1) of the first input of a network that is made for it (`qrt compile --feed`), and
+ * computes what they allow. Returns 1 when the last row is among them: the outputs are ready, rows behind it were not
+ * read, and the next one is the first of another input, before which all other inputs must be written. Else 0.
+ * qrt_device_reset() drops rows of an unfinished input. */
+int32_t qrt_device_feed(const qrt_device *device, const int8_t *rows, uint32_t count);
 
 /* Runs the file's test vectors, and resets; how many of them have other outputs than the file says. */
 uint32_t qrt_device_check(const qrt_device *device);

@@ -22,7 +22,7 @@ ENGINE = [*READER, *sorted((ROOT / "runtime/engine").glob("*.c")), *PORTABLE]
 # The kernels of one family of processors.
 ARM = {name: sorted((ROOT / "runtime/kernels/arm" / name).glob("*.c")) for name in ("dsp", "mve")}
 # The same as an application of firmware/qrt_device.h links it.
-DEVICE = [*READER, ROOT / "runtime/engine/qrt_params.c", *PORTABLE, ROOT / "firmware/qrt_device.c"]
+DEVICE = [*READER, *sorted((ROOT / "runtime" / "engine").glob("*.c")), *PORTABLE, ROOT / "firmware/qrt_device.c"]
 FLAGS = [
     "-std=c99",
     "-g1",

@@ -39,11 +39,9 @@ def write_sources(networks: Sequence[Network], folder: Path) -> list[Path]:
         for path, text in network.sources.items():
             assert texts.setdefault(path, text) == text, path
     names = [network.name for network in networks]
-    with_state = [network.name for network in networks if network.state_size]
-    resets = {name: f"{name}_begin" if name in with_state else "NULL" for name in names}
-    rows = " ".join(f"X({name}, {name.upper()}, {resets[name]})" for name in names)
-    texts["networks.h"] = "".join(f'#include "{name}.h"\n' for name in names) + f"#define NETWORKS {rows}\n"
-    texts["networks.h"] += f"#define WITH_STATE {' '.join(f'RESET({name})' for name in with_state)}\n"
+    texts["networks.h"] = "".join(f'#include "{name}.h"\n' for name in names)
+    texts["networks.h"] += f"#define NETWORKS {' '.join(map(_row, networks))}\n"
+    texts["networks.h"] += f"#define HOW_THEY_RUN {' '.join(map(_ways, networks))}\n"
     kernels = [path for path in texts if "/" in path and path.endswith(".c")]
     parts = _parts(networks)
     texts.update({f"part_{i}.c": text for i, text in enumerate(parts)})
@@ -51,6 +49,20 @@ def write_sources(networks: Sequence[Network], folder: Path) -> list[Path]:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
     return [*(folder / f"part_{i}.c" for i in range(len(parts))), *(folder / path for path in kernels), RUNNER]
+
+
+def _row(network: Network) -> str:
+    """How run_networks.c lists a network."""
+    name, fed = network.name, network.fed is not None
+    run, feed = ("NULL", f"{name}_take") if fed else (f"{name}_step", "NULL")
+    reset = f"{name}_begin" if network.resets else "NULL"
+    return f"X({name}, {name.upper()}, {run}, {feed}, {reset}, {network.row_size})"
+
+
+def _ways(network: Network) -> str:
+    """The functions of a network that others do not have."""
+    way = "RUN" if network.fed is None else "FEED"
+    return f"{way}({network.name})" + (f" RESET({network.name})" if network.resets else "")
 
 
 def _parts(networks: Sequence[Network]) -> list[str]:
@@ -127,7 +139,7 @@ def device_image(
     options: Sequence[str] = ("-Oz",),
 ) -> Image:
     """The networks as a program for a device."""
-    roots = ["run_network", *(f"{network.name}_run" for network in networks)]
+    roots = ["run_network", *(name for network in networks for name in network.functions)]
     return link(target, compiler, write_sources(networks, folder), [folder], roots, options)
 
 

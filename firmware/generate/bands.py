@@ -67,7 +67,8 @@ class Turns:
         return max(-((self.pace.lead - self.height * self.pace.per) // self.pace.rows), 0)
 
 
-def _kernel_inputs(op: Op) -> list[Tensor]:
+def kernel_inputs(op: Op) -> list[Tensor]:
+    """What a kernel reads; weights are among its parameters."""
     return op.inputs[:1] if OPERATORS[op.kind].channels is not None else op.inputs
 
 
@@ -75,20 +76,21 @@ def turned(prepared: Prepared, steps: Sequence[Step], bands: Sequence[Band]) -> 
     """The steps with the kernels of those that take turns, and with the scratch that their rows need."""
     result = list(steps)
     for band in bands:
-        for i, pace in enumerate(band.paces, start=band.first):
-            step = steps[i]
+        for i in range(band.first, band.stop):
+            step = replace(steps[i], scratch=row_scratch(prepared, i, steps[i].op, band))
             if averages(step.op):
                 name = "qrt_mean_rows" if step.op.kind == "mean" else "qrt_average_pool2d_rows"
-                result[i] = replace(step, function=name, kernels="portable", scratch=0)
-            else:
-                made = Turns(pace, height(step.op), band.turns).made
-                result[i] = replace(step, scratch=_scratch(prepared, i, step.op, made))
+                step = replace(step, function=name, kernels="portable")
+            result[i] = step
     return result
 
 
-def _scratch(prepared: Prepared, index: int, op: Op, made: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
-    """The most that any call needs."""
+def row_scratch(prepared: Prepared, index: int, op: Op, band: Band) -> int:
+    """The most scratch that an operator of a band needs for the rows of any turn."""
+    if averages(op):
+        return 0
     kind, rows = OPERATORS[op.kind].number, op.output.shape[1]
+    made = Turns(band.paces[index - band.first], rows, band.turns).made
     calls = [(begin, end) for begin, end in zip(made[:-1].tolist(), made[1:].tolist(), strict=True) if begin < end]
     return max(prepared.scratch_size_of_rows(index, kind, rows, begin, end) for begin, end in calls)
 
@@ -141,7 +143,7 @@ class BandTables:
 
     @property
     def most_inputs(self) -> int:
-        return max(len(_kernel_inputs(step.op)) for step in self.steps)
+        return max(len(kernel_inputs(step.op)) for step in self.steps)
 
     def define(self, constants: Constants) -> list[int]:
         """Defines the tables; the parameters of its operators before them. Returns the bytes for each operator."""
@@ -200,7 +202,7 @@ class BandTables:
         constants.structure(step.struct, step.params, prefix)
         inputs = [
             self._input(step.op, tensor, f"{prefix}_input_{k}", constants)
-            for k, tensor in enumerate(_kernel_inputs(step.op))
+            for k, tensor in enumerate(kernel_inputs(step.op))
         ]
         members = {
             "run": step.function,

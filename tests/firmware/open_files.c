@@ -1,6 +1,7 @@
 /* open_files.c: opens and runs files with firmware/qrt_device.h on a device, where the emulator calls run_file(). */
 #include <string.h>
 
+#include "qrt_bands.h"
 #include "qrt_device.h"
 
 /* The list of operators. */
@@ -41,6 +42,17 @@ static int is_filled(const int8_t *bytes) {
     return 1;
 }
 
+/* Some rows first, of which the device is to know nothing; then all, one or two at a time. */
+static void feed(const qrt_device *device, const int8_t *rows, uint32_t height, uint32_t row_bytes) {
+    if (height > 2) {
+        (void)qrt_device_feed(device, rows, height - 1);
+        qrt_device_reset(device);
+    }
+    for (uint32_t row = 0, count = 1; row < height; row += count, count = 3 - count) {
+        (void)qrt_device_feed(device, rows + row * row_bytes, count);
+    }
+}
+
 static void run(const qrt_device *device, const request *request) {
     const int8_t *codes = request->inputs;
     int8_t *outputs = request->outputs, *input;
@@ -48,11 +60,17 @@ static void run(const qrt_device *device, const request *request) {
     qrt_tensor tensor;
     for (uint32_t sample = 0; sample < request->samples; sample++) {
         if (sample > 0) qrt_device_reset(device);
-        for (uint32_t i = 0; (input = qrt_device_input(device, i, &tensor)) != NULL; i++) {
-            memcpy(input, codes, (size_t)qrt_tensor_bytes(&tensor));
+        const int8_t *fed = codes;
+        for (uint32_t i = 0; i < device->model.input_count; i++) {
+            input = qrt_device_input(device, i, &tensor);
+            if (input != NULL) memcpy(input, codes, (size_t)qrt_tensor_bytes(&tensor));
             codes += qrt_tensor_bytes(&tensor);
         }
-        qrt_device_run(device);
+        if (qrt_device_input(device, 0, &tensor) == NULL) {
+            feed(device, fed, (uint32_t)tensor.shape[1], qrt_row_bytes(&tensor));
+        } else {
+            qrt_device_run(device);
+        }
         for (uint32_t i = 0; (output = qrt_device_output(device, i, &tensor)) != NULL; i++) {
             memcpy(outputs, output, (size_t)qrt_tensor_bytes(&tensor));
             outputs += qrt_tensor_bytes(&tensor);

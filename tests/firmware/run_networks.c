@@ -20,8 +20,10 @@ typedef struct network {
     int input_count, output_count;
     int8_t *(*input)(void *memory, int index);
     const int8_t *(*output)(const void *memory, int index);
-    void (*run)(void *memory);
-    void (*reset)(void *memory); /* NULL: it has no state */
+    void (*run)(void *memory);                     /* NULL: its first input comes by rows */
+    int (*feed)(void *memory, const int8_t *row);  /* of row_size bytes; else NULL */
+    void (*reset)(void *memory);                   /* NULL: it has none */
+    uint32_t row_size;
 } network;
 
 /* Followed by the size of each input and each output, and, for each sample, by the codes of all inputs. */
@@ -29,23 +31,28 @@ typedef struct request {
     uint32_t network, samples, input_count, output_count;
 } request;
 
-#define X(name, NAME, reset)                                                                                           \
+#define X(name, NAME, run, feed, reset, row_size)                                                                      \
     static int8_t *name##_at(void *memory, int index) { return name##_input((name##_memory *)memory, index); }         \
     static const int8_t *name##_from(const void *memory, int index) {                                                  \
         return name##_output((const name##_memory *)memory, index);                                                    \
-    }                                                                                                                  \
-    static void name##_step(void *memory) { name##_run((name##_memory *)memory); }
+    }
 NETWORKS
 #undef X
 
+#define RUN(name)                                                                                                      \
+    static void name##_step(void *memory) { name##_run((name##_memory *)memory); }
+#define FEED(name)                                                                                                     \
+    static int name##_take(void *memory, const int8_t *row) { return name##_feed((name##_memory *)memory, row); }
 #define RESET(name)                                                                                                    \
     static void name##_begin(void *memory) { name##_reset((name##_memory *)memory); }
-WITH_STATE
+HOW_THEY_RUN
+#undef RUN
+#undef FEED
 #undef RESET
 
 static const network networks[] = {
-#define X(name, NAME, reset)                                                                                           \
-    {sizeof(name##_memory), NAME##_INPUT_COUNT, NAME##_OUTPUT_COUNT, name##_at, name##_from, name##_step, reset},
+#define X(name, NAME, run, feed, reset, row_size)                                                                      \
+    {sizeof(name##_memory), NAME##_INPUT_COUNT, NAME##_OUTPUT_COUNT, name##_at, name##_from, run, feed, reset, row_size},
     NETWORKS
 #undef X
 };
@@ -64,8 +71,28 @@ static int counts_agree(const network *network, const request *request, const vo
            network->output(memory, -1) == NULL && network->output(memory, (int)request->output_count) == NULL;
 }
 
+/* Gives the inputs, and runs. 1 when something else than the last row is said to be it. */
+static int run_sample(const network *network, void *block, const int8_t *codes, const uint32_t *sizes, uint32_t count) {
+    const int8_t *fed = codes, *end = codes + sizes[0];
+    for (uint32_t i = 0; i < count; codes += sizes[i], i++) {
+        if (i > 0 || network->feed == NULL) memcpy(network->input(block, (int)i), codes, sizes[i]);
+    }
+    if (network->feed == NULL) {
+        network->run(block);
+        return 0;
+    }
+    int8_t row[4096];
+    int is_last = 0;
+    for (; fed < end && !is_last; fed += network->row_size) {
+        memcpy(row, fed, network->row_size);
+        is_last = network->feed(block, row);
+        memset(row, FILL, network->row_size);
+    }
+    return fed != end || !is_last;
+}
+
 /* Runs all samples; the outputs go one after another. 0, or what is wrong: 1: numbers of inputs or outputs; 2: bytes
- * before the block were written; 3: bytes behind it were. */
+ * before the block were written; 3: bytes behind it were; 4: outputs are not ready behind the last row that is fed. */
 uint32_t run_network(const request *request, int8_t *workspace, int8_t *outputs) {
     const network *network = &networks[request->network];
     const uint32_t *sizes = (const uint32_t *)(request + 1);
@@ -77,10 +104,8 @@ uint32_t run_network(const request *request, int8_t *workspace, int8_t *outputs)
         /* Neither what memory holds at the start, nor what the last run left there, may matter. */
         if (sample % 2 == 0) memset(block, (int)(sample + 1) * 0x35, network->memory_size);
         if (network->reset != NULL) network->reset(block);
-        for (uint32_t i = 0; i < request->input_count; codes += sizes[i], i++) {
-            memcpy(network->input(block, (int)i), codes, sizes[i]);
-        }
-        network->run(block);
+        if (run_sample(network, block, codes, sizes, request->input_count)) return 4;
+        for (uint32_t i = 0; i < request->input_count; i++) codes += sizes[i];
         for (uint32_t i = 0; i < request->output_count; i++) {
             uint32_t size = sizes[request->input_count + i];
             memcpy(outputs, network->output(block, (int)i), size);

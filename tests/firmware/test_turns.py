@@ -1,0 +1,96 @@
+"""Operators that take turns on devices, as generated C and by the interpreter: the bytes of whole layers."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from c_programs import compiler
+from device_programs import SET_CORES, place
+from expected import Expected, every_case
+from many_networks import (
+    STRICT,
+    device_image,
+    differ_on_device,
+    differ_on_host,
+    host_program,
+    networks_of,
+    write_sources,
+)
+
+from qrt.compiler.backends.qfb import writer
+from qrt.compiler.backends.qfb.reader import read
+from qrt.compiler.ir import Graph
+from qrt.compiler.plan import layout, memory
+from qrt.compiler.plan.bands import Band
+from qrt.compiler.plan.memory import lifetimes, plan
+from qrt.compiler.plan.pacing import Run, Streaming
+from qrt.firmware.targets import TARGETS
+from qrt.firmware.toolchain.compilers import find_compiler
+
+# Of each operator; and of the input of one.
+CASES, CODES = 12, 4000
+
+
+def bands_of(graph: Graph, step: int, feed: bool) -> list[Band]:
+    """As many operators in bands as there can be; the fastest makes `step` rows in a turn."""
+    facts = Streaming(graph, lifetimes(graph))
+    bands, first = [], 0
+    while first < len(graph.ops):
+        stop = first
+        while stop < len(graph.ops) and facts.closed(first, stop + 1):
+            stop += 1
+        if stop == first:
+            first += 1
+            continue
+        x = graph.inputs[0].tensor
+        readers = facts.readers.get(x, [])
+        feeds = feed and readers and first <= readers[0] and facts.lives[x][1] <= stop
+        bands.append(Run(facts, first, stop, step, x if feeds else None).band())
+        first = stop
+    return bands
+
+
+def in_turns(case: Expected, step: int, feed: bool) -> Expected | None:
+    """A case whose operators take turns; None where none can, or, with `feed`, where no input can come by rows."""
+    graph = read(case.file)
+    bands = bands_of(graph, step, feed)
+    if not bands or (feed and not any(band.feed for band in bands)):
+        return None
+    return replace(case, file=writer.write(graph, plan(graph, bands=bands)))
+
+
+@functools.cache
+def cases() -> list[Expected]:
+    """Of each operator that can take turns some cases; every other is fed where it can be."""
+    found, seen = [], Counter[str]()
+    with pytest.MonkeyPatch.context() as patch:
+        # A short search for positions in memory, each time; the bytes of outputs do not depend on it.
+        patch.setattr(layout, "SEARCH_LIMIT", 100)
+        patch.setattr(memory, "SEARCH_LIMIT", 100)
+        for i, case in enumerate(every_case()):
+            kinds = "".join(sorted({op.kind for op in read(case.file).ops}))
+            if seen[kinds] < CASES and sum(case.input_sizes) < CODES:
+                one = in_turns(replace(case, samples=case.samples[-1:]), 1 + i % 3, i % 2 == 0)
+                found += [one] if one is not None else []
+                seen[kinds] += one is not None
+    return found
+
+
+def test_cases_on_this_machine(tmp_path: Path) -> None:
+    networks = networks_of([case.file for case in cases()], TARGETS["cortex-m3"])
+    options = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DGUARD=0u"]
+    done = host_program(networks, tmp_path, compiler(), options)
+    assert done.returncode == 0, done.stderr
+    assert differ_on_host(tmp_path / "run_networks", cases()) == []
+
+
+@pytest.mark.parametrize("kernels", SET_CORES)
+def test_cases_on_a_device(kernels: str, tmp_path: Path) -> None:
+    target = place(*SET_CORES[kernels])
+    networks = networks_of([case.file for case in cases()], target)
+    image = device_image(networks, tmp_path, target, find_compiler(target))
+    assert differ_on_device(image, target, networks, cases(), aligned=False) == []
