@@ -8,7 +8,8 @@ import numpy as np
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t, uintptr_t
 
-from qrt_kernels cimport qrt_kernels, qrt_kernels_dsp, qrt_kernels_mve, qrt_kernels_portable, qrt_params
+from qrt_kernels cimport (
+    qrt_kernel, qrt_kernel_covering, qrt_kernels, qrt_kernels_dsp, qrt_kernels_mve, qrt_kernels_portable, qrt_params)
 from qrt_model cimport QRT_OK, qrt_crc32, qrt_model, qrt_model_open, qrt_problem
 from qrt_prepare cimport qrt_packed_limit, qrt_prepared, qrt_program, qrt_program_init, qrt_program_size
 from qrt_rows cimport qrt_take_rows
@@ -56,6 +57,7 @@ cdef class Prepared:
     cdef qrt_program program
     cdef object content
     cdef object memory
+    cdef list repacked
 
     def __cinit__(self, const uint8_t[::1] content not None, str kernels not None):
         cdef qrt_problem problem
@@ -70,6 +72,7 @@ cdef class Prepared:
         self.memory = aligned(qrt_program_size(&self.model, table, limit))
         start = self.memory.ctypes.data
         qrt_program_init(&self.program, &self.model, table, limit, <void *>start)
+        self.repacked = []
 
     cdef const qrt_prepared *_operator(self, uint32_t index) except NULL:
         if index >= self.model.operator_count:
@@ -94,6 +97,26 @@ cdef class Prepared:
             return 0
         qrt_take_rows(kind, &params, height, begin, end, first)
         return prepared.kernel.scratch_size(&params)
+
+    def take_less_scratch(self, index):
+        """Has a dwconv2d run by the next kernel of its set that covers it, where that one needs less scratch."""
+        cdef qrt_prepared *prepared = <qrt_prepared *>self._operator(index)
+        cdef const qrt_kernel *kernel = prepared.kernel
+        cdef const qrt_kernel *other = kernel
+        cdef uintptr_t start
+        while other != NULL and other.run == kernel.run:
+            other = qrt_kernel_covering(other.otherwise, &prepared.params)
+        if other == NULL or other.packed_size == NULL or other.scratch_size == NULL:
+            return
+        if other.scratch_size(&prepared.params) >= kernel.scratch_size(&prepared.params):
+            return
+        memory = aligned(other.packed_size(&prepared.params))
+        self.repacked.append(memory)
+        start = memory.ctypes.data
+        prepared.params.conv2d.packed = NULL
+        other.pack(&prepared.params, <void *>start)
+        prepared.params.conv2d.packed = <const void *>start
+        prepared.kernel = other
 
     def packed_size(self, index):
         """Bytes of its packed weights."""

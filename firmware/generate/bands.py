@@ -18,6 +18,8 @@ from qrt.schema.operators import OPERATORS
 
 # Bytes of the runner's structures on a 32-bit processor.
 INPUT, READER, STEP, BAND, STATE, NUMBER = 36, 4, 84, 16, 8, 4
+# Rows in a turn.
+FEW_ROWS = 2
 RUNNER = "qrt_run_row_band"
 # What adds codes to the sums of an average: the function, and the header that declares it.
 ADDER = ("qrt_add_positions", "portable/average_rows.h")
@@ -70,6 +72,14 @@ class Turns:
 def kernel_inputs(op: Op) -> list[Tensor]:
     """What a kernel reads; weights are among its parameters."""
     return op.inputs[:1] if OPERATORS[op.kind].channels is not None else op.inputs
+
+
+def choose_kernels(prepared: Prepared, ops: Sequence[Op], bands: Sequence[Band]) -> None:
+    """Has operators of bands run by kernels that unpack nothing ahead: few rows at a time gain nothing by it."""
+    for band in bands:
+        for i, pace in enumerate(band.paces, start=band.first):
+            if ops[i].kind == "dwconv2d" and pace.rows <= FEW_ROWS * pace.per:
+                prepared.take_less_scratch(i)
 
 
 def turned(prepared: Prepared, steps: Sequence[Step], bands: Sequence[Band]) -> list[Step]:

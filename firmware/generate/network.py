@@ -17,7 +17,7 @@ from qrt.compiler.plan.bands import Band
 from qrt.compiler.plan.memory import Plan, plan
 from qrt.compiler.plan.rows import row_bytes
 from qrt.firmware.errors import DeviceError
-from qrt.firmware.generate.bands import NUMBER, STATE, BandTables, functions, turned
+from qrt.firmware.generate.bands import NUMBER, STATE, BandTables, choose_kernels, functions, turned
 from qrt.firmware.generate.constants import Constants, comment, text, wrapped
 from qrt.firmware.generate.prepared import Step, prepare
 from qrt.firmware.generate.sources import HEADERS, closure
@@ -147,6 +147,7 @@ def generate(content: bytes, target: Target, name: str) -> Network:
         )
     graph, origin = read(content), _origin(content)
     prepared, bands = Prepared(content, target.kernels), read_bands(content)
+    choose_kernels(prepared, graph.ops, bands)
     steps = turned(prepared, prepare(prepared, graph.ops, target.kernels), bands)
     placed = plan(
         graph,
