@@ -155,7 +155,7 @@ def profile_on_device(
     operators = read_contents(content).operators
     for operator, step, constants in zip(operators, network.steps, network.constants_of, strict=True):
         segment = segments[operator.index]
-        runs = bool(segment.functions.keys() - {f"{network.name}_run"})
+        runs = bool(segment.functions.keys() - {f"{network.name}_run", f"{network.name}_feed"})
         instructions = segment.instructions if runs else 0
         cycles = segment.cycles if runs or segment.cycles is None else 0
         limit = fewest(step.op, operator.macs, network.target)

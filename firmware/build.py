@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qrt.firmware.emulators import Call, Command, Execution, Read, Settings, Write, execute
-from qrt.firmware.emulators.counts import Segment
+from qrt.firmware.emulators.counts import Segment, by_label
 from qrt.firmware.generate.network import Network
 from qrt.firmware.toolchain.compilers import Compiler, link
 from qrt.firmware.toolchain.image import Image
@@ -159,6 +159,6 @@ def _sample_commands(network: Network, start: int, sample: Sequence[bytes]) -> l
 
 
 def _joined(calls: list[list[Segment]], counts: Sequence[int]) -> list[list[Segment]]:
-    """The segments of each run, of so many calls."""
+    """The segments of each run, of so many calls: one for each operator."""
     following = iter(calls)
-    return [[segment for _ in range(count) for segment in next(following)] for count in counts]
+    return [list(by_label(segment for _ in range(count) for segment in next(following)).values()) for count in counts]

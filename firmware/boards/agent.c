@@ -14,7 +14,13 @@
 
 enum { WRITE, READ, CALL, STRICT };
 enum { SYS_OPEN = 0x01, SYS_WRITE = 0x05, SYS_READ = 0x06, MODE_READ = 1, MODE_WRITE = 5 };
-enum { LABELS = 1024, OWN_STACK = 1024, PAINT = 0xc5 };
+/* The memory of the board with a Cortex-M0 is small. */
+#ifdef __ARM_ARCH_6M__
+enum { LABELS = 1024 };
+#else
+enum { LABELS = 16384 };
+#endif
+enum { OWN_STACK = 1024, PAINT = 0xc5 };
 
 struct command {
     uint32_t kind, address, size;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from qrt.firmware.emulators.cycles import cycles
@@ -74,3 +74,24 @@ def segment(
     if taken is not None and entered is not None:
         estimate = cycles(image, target, executed, taken, entered, wait_states)
     return Segment(label, sum(executed.values()), dict(functions.most_common()), estimate, executed)
+
+
+def by_label(segments: Iterable[Segment]) -> dict[int | None, Segment]:
+    """What was executed under each label: operators that take turns have a segment in each turn."""
+    found: dict[int | None, list[Segment]] = {}
+    for one in segments:
+        found.setdefault(one.label, []).append(one)
+    return {label: _sum(label, parts) if len(parts) > 1 else parts[0] for label, parts in found.items()}
+
+
+def _sum(label: int | None, parts: list[Segment]) -> Segment:
+    functions: Counter[str] = Counter()
+    executed: Counter[int] = Counter()
+    for part in parts:
+        functions.update(part.functions)
+        executed.update(part.executed)
+    known = [part.cycles for part in parts if part.cycles is not None]
+    estimate = sum(known) if len(known) == len(parts) else None
+    return Segment(
+        label, sum(part.instructions for part in parts), dict(functions.most_common()), estimate, dict(executed)
+    )

@@ -74,12 +74,22 @@ def kernel_inputs(op: Op) -> list[Tensor]:
     return op.inputs[:1] if OPERATORS[op.kind].channels is not None else op.inputs
 
 
-def choose_kernels(prepared: Prepared, ops: Sequence[Op], bands: Sequence[Band]) -> None:
-    """Has operators of bands run by kernels that unpack nothing ahead: few rows at a time gain nothing by it."""
-    for band in bands:
-        for i, pace in enumerate(band.paces, start=band.first):
-            if ops[i].kind == "dwconv2d" and pace.rows <= FEW_ROWS * pace.per:
-                prepared.take_less_scratch(i)
+def choose_kernels(prepared: Prepared, ops: Sequence[Op], bands: Sequence[Band], arena_size: int) -> None:
+    """Has depthwise convolutions of a file with bands run by kernels that unpack nothing ahead.
+
+    Those of bands that make few rows in a turn, which gain nothing by it; and others whose scratch would take more
+    memory than the file's arena is.
+    """
+    turns = {band.first + i: pace for band in bands for i, pace in enumerate(band.paces)}
+    for i, op in enumerate(ops) if bands else ():
+        if op.kind != "dwconv2d":
+            continue
+        if i in turns:
+            takes_less = turns[i].rows <= FEW_ROWS * turns[i].per
+        else:
+            takes_less = max(op.inputs[0].nbytes, op.output.nbytes) + prepared.scratch_size(i) > arena_size
+        if takes_less:
+            prepared.take_less_scratch(i)
 
 
 def turned(prepared: Prepared, steps: Sequence[Step], bands: Sequence[Band]) -> list[Step]:

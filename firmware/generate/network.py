@@ -147,7 +147,7 @@ def generate(content: bytes, target: Target, name: str) -> Network:
         )
     graph, origin = read(content), _origin(content)
     prepared, bands = Prepared(content, target.kernels), read_bands(content)
-    choose_kernels(prepared, graph.ops, bands)
+    choose_kernels(prepared, graph.ops, bands, fb.Model.GetRootAs(content, 0).ArenaSize())
     steps = turned(prepared, prepare(prepared, graph.ops, target.kernels), bands)
     placed = plan(
         graph,

@@ -12,13 +12,11 @@ from c_programs import compiler
 from device_programs import SET_CORES, place
 from expected import Expected, every_case
 from many_networks import (
-    STRICT,
     device_image,
     differ_on_device,
     differ_on_host,
     host_program,
     networks_of,
-    write_sources,
 )
 
 from qrt.compiler.backends.qfb import writer
@@ -32,7 +30,7 @@ from qrt.firmware.targets import TARGETS
 from qrt.firmware.toolchain.compilers import find_compiler
 
 # Of each operator; and of the input of one.
-CASES, CODES = 12, 4000
+CASES, CODES = 8, 4000
 
 
 def bands_of(graph: Graph, step: int, feed: bool) -> list[Band]:
@@ -63,20 +61,23 @@ def in_turns(case: Expected, step: int, feed: bool) -> Expected | None:
     return replace(case, file=writer.write(graph, plan(graph, bands=bands)))
 
 
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short search for positions in memory; the bytes of outputs do not depend on it."""
+    monkeypatch.setattr(layout, "SEARCH_LIMIT", 100)
+    monkeypatch.setattr(memory, "SEARCH_LIMIT", 100)
+
+
 @functools.cache
 def cases() -> list[Expected]:
     """Of each operator that can take turns some cases; every other is fed where it can be."""
     found, seen = [], Counter[str]()
-    with pytest.MonkeyPatch.context() as patch:
-        # A short search for positions in memory, each time; the bytes of outputs do not depend on it.
-        patch.setattr(layout, "SEARCH_LIMIT", 100)
-        patch.setattr(memory, "SEARCH_LIMIT", 100)
-        for i, case in enumerate(every_case()):
-            kinds = "".join(sorted({op.kind for op in read(case.file).ops}))
-            if seen[kinds] < CASES and sum(case.input_sizes) < CODES:
-                one = in_turns(replace(case, samples=case.samples[-1:]), 1 + i % 3, i % 2 == 0)
-                found += [one] if one is not None else []
-                seen[kinds] += one is not None
+    for i, case in enumerate(every_case()):
+        kinds = "".join(sorted({op.kind for op in read(case.file).ops}))
+        if seen[kinds] < CASES and sum(case.input_sizes) < CODES:
+            one = in_turns(replace(case, samples=case.samples[-1:]), 1 + i % 3, i % 2 == 0)
+            found += [one] if one is not None else []
+            seen[kinds] += one is not None
     return found
 
 
