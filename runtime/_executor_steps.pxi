@@ -2,7 +2,8 @@
 
 
 # The shortest time between two of so many readings of the clock is that of one reading.
-DEF CLOCK_READINGS = 4
+cdef enum:
+    CLOCK_READINGS = 4
 
 
 cdef class Steps:
