@@ -130,7 +130,8 @@ void qrt_device_reset(const qrt_device *device);
 
 /* Computes the outputs, of a network with state also from the runs before. Where this is compiled with
  * -DQRT_ON_STEP=function, void function(int step) is called before each operator, of those that take turns in each
- * turn, and once behind the last; while rows come, before each row as for the first operator that takes turns. Does nothing where an input comes by rows. */
+ * turn, and once behind the last; while rows come, before each row as for the first operator that takes turns. Does
+ * nothing where an input comes by rows. */
 void qrt_device_run(const qrt_device *device);
 
 /* Takes the next `count` rows (axis 1) of the first input of a network that is made for it (`qrt compile --feed`), and

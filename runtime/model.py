@@ -236,8 +236,8 @@ class Model:
         Returns
         -------
         numpy.ndarray, list of numpy.ndarray or None
-            None as long as rows are missing, then what `run` returns, without a batch axis if `rows` have none. The next
-            rows are those of another input.
+            None as long as rows are missing, then what `run` returns, without a batch axis if `rows` have none.
+            The next rows are those of another input.
 
         Raises
         ------

@@ -200,7 +200,7 @@ static void fill_made(const tables *t, uint32_t number, uint32_t tensor) {
     }
     if (pace.capacity == rows->height || (!fed && t->operators[number].is_average)) return;
     rows->capacity = pace.capacity;
-    rows->slide = pace.slide == QRT_RIGHT         ? QRT_ROWS_RIGHT
+    rows->slide = pace.slide == QRT_RIGHT      ? QRT_ROWS_RIGHT
                   : pace.kept == pace.capacity ? QRT_ROWS_LEFT_FULL
                                                : QRT_ROWS_LEFT;
 }

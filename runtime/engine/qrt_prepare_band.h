@@ -1,6 +1,7 @@
 /* qrt_prepare_band.h: from a band of a validated model to the tables that qrt_run_band() runs.
  *
- * All memory is the caller's: ask for the size, hand over that many bytes aligned to 8. Then set each operator's kernel.
+ * All memory is the caller's: ask for the size, hand over that many bytes aligned to 8. Then set each operator's
+ * kernel.
  */
 #ifndef QRT_PREPARE_BAND_H
 #define QRT_PREPARE_BAND_H

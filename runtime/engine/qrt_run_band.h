@@ -98,8 +98,8 @@ int8_t *qrt_next_row(const qrt_band_run *run);
 /* Takes the row that was written there, and runs all turns that need no other. */
 void qrt_take_row(qrt_band_run *run, void *scratch);
 
-/* qrt_run_band() in pieces, for who measures time: while run->turn is below run->table->turns, begin a turn with what is
- * fed in it, of the whole input `fed`, run each operator in it, and end it. */
+/* qrt_run_band() in pieces, for who measures time: while run->turn is below run->table->turns, begin a turn with what
+ * is fed in it, of the whole input `fed`, run each operator in it, and end it. */
 void qrt_start_band(qrt_band_run *run);
 void qrt_begin_turn(qrt_band_run *run, const int8_t *fed);
 void qrt_run_in_turn(qrt_band_run *run, uint32_t op, void *scratch);

@@ -20,9 +20,9 @@ typedef struct network {
     int input_count, output_count;
     int8_t *(*input)(void *memory, int index);
     const int8_t *(*output)(const void *memory, int index);
-    void (*run)(void *memory);                     /* NULL: its first input comes by rows */
-    int (*feed)(void *memory, const int8_t *row);  /* of row_size bytes; else NULL */
-    void (*reset)(void *memory);                   /* NULL: it has none */
+    void (*run)(void *memory);                    /* NULL: its first input comes by rows */
+    int (*feed)(void *memory, const int8_t *row); /* of row_size bytes; else NULL */
+    void (*reset)(void *memory);                  /* NULL: it has none */
     uint32_t row_size;
 } network;
 
@@ -52,7 +52,15 @@ HOW_THEY_RUN
 
 static const network networks[] = {
 #define X(name, NAME, run, feed, reset, row_size)                                                                      \
-    {sizeof(name##_memory), NAME##_INPUT_COUNT, NAME##_OUTPUT_COUNT, name##_at, name##_from, run, feed, reset, row_size},
+    {sizeof(name##_memory),                                                                                            \
+     NAME##_INPUT_COUNT,                                                                                               \
+     NAME##_OUTPUT_COUNT,                                                                                              \
+     name##_at,                                                                                                        \
+     name##_from,                                                                                                      \
+     run,                                                                                                              \
+     feed,                                                                                                             \
+     reset,                                                                                                            \
+     row_size},
     NETWORKS
 #undef X
 };

@@ -213,14 +213,12 @@ def test_whole_inputs_are_not_fed() -> None:
 
 def test_one_thread_at_a_time(model: qrt.Model) -> None:
     model._executor.try_lock()
-    with ThreadPoolExecutor(1) as pool:
-        with pytest.raises(RuntimeError, match="is running in another thread"):
-            pool.submit(model.feed, codes(model)[0][:, :1]).result()
+    with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="is running in another thread"):
+        pool.submit(model.feed, codes(model)[0][:, :1]).result()
     model._executor.__exit__()
     model.input_view()
-    with ThreadPoolExecutor(1) as pool:
-        with pytest.raises(RuntimeError, match="belong to thread"):
-            pool.submit(model.feed, codes(model)[0][:, :1]).result()
+    with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="belong to thread"):
+        pool.submit(model.feed, codes(model)[0][:, :1]).result()
     assert model.fed_rows == 0
 
 

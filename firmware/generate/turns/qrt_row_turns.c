@@ -95,9 +95,7 @@ static void make_room(const qrt_row_run *run, const qrt_row_step *step, qrt_row_
     }
 }
 
-static void set(qrt_params *params, uint32_t at, int32_t value) {
-    memcpy((char *)params + at, &value, sizeof value);
-}
+static void set(qrt_params *params, uint32_t at, int32_t value) { memcpy((char *)params + at, &value, sizeof value); }
 
 /* Where the rows begin that the rows from `begin` to `end` of a step read; of its first input it writes the height and
  * the padding. */
