@@ -34,7 +34,8 @@ from qrt.compiler.passes import (
 from qrt.compiler.passes.carry_state import carry_state
 from qrt.compiler.passes.set_batch import set_batch
 from qrt.compiler.plan.account import account
-from qrt.compiler.plan.memory import Plan, plan
+from qrt.compiler.plan.memory import plan
+from qrt.compiler.plan.plan import Plan
 from qrt.compiler.plan.schedule import schedule
 from qrt.compiler.report import WEIGHTED, Report
 from qrt.compiler.untrusted import check, refuse_device

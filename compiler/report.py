@@ -157,7 +157,7 @@ class Report:
     weight_bytes, parameter_bytes : int
         Bytes of weights; bytes of biases, multipliers, shifts and addends.
     arena_size, arena_lower_bound, state_size : int
-        Bytes; see `qrt.compiler.plan.memory.Plan`.
+        Bytes; see `qrt.compiler.plan.plan.Plan`.
     seconds : float
         Duration of compilation.
     """

@@ -96,7 +96,7 @@ cdef class Steps:
         cdef qrt_band_run *band = <qrt_band_run *>step.params
         cdef int64_t start = nanoseconds(), before = start, now, reading = INT64_MAX
         cdef uint32_t i
-        for i in range(CLOCK_READINGS):
+        for i in range(<uint32_t>CLOCK_READINGS):
             now = nanoseconds()
             reading = min(reading, now - before)
             before = now

@@ -9,7 +9,7 @@ import numpy as np
 from qrt.compiler import GraphBuilder, build
 from qrt.compiler.backends.qfb.writer import write
 from qrt.compiler.plan.bands import Band, Pace
-from qrt.compiler.plan.memory import Plan
+from qrt.compiler.plan.plan import Plan
 
 TURNS = 16
 

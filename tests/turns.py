@@ -8,7 +8,7 @@ import numpy as np
 
 from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.compiler.plan.bands import Band, Pace
-from qrt.compiler.plan.memory import Plan
+from qrt.compiler.plan.plan import Plan
 
 WINDOWED = ("conv2d", "dwconv2d", "average_pool2d", "max_pool2d")
 NOBODY = (-1, -1)

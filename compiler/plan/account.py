@@ -6,9 +6,10 @@ import numpy as np
 
 from qrt.compiler.ir import Graph, Tensor
 from qrt.compiler.plan.bands import Band
-from qrt.compiler.plan.memory import Plan, live_bytes
+from qrt.compiler.plan.memory import live_bytes
 from qrt.compiler.plan.occupancy import is_buffer, peak
 from qrt.compiler.plan.pacing import Run, Streaming
+from qrt.compiler.plan.plan import Plan
 from qrt.compiler.plan.rows import row_bytes
 from qrt.compiler.report import RowByRow, Turns
 

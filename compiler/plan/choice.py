@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.compiler.plan.cuts import Cuts, improved
 from qrt.compiler.plan.pacing import Run, Streaming
-
-if TYPE_CHECKING:
-    from qrt.compiler.plan.memory import Plan
+from qrt.compiler.plan.plan import Plan
 
 # Choices of bands that are placed to find one that fits.
 TRIES = 8

@@ -7,7 +7,7 @@ from a graph. SPEC.md says what may share bytes: "In place" and "Over a dying in
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
@@ -18,6 +18,7 @@ from qrt.compiler.plan.bands import Band
 from qrt.compiler.plan.choice import choose
 from qrt.compiler.plan.layout import Layout, aligned, most
 from qrt.compiler.plan.pacing import Run, Streaming
+from qrt.compiler.plan.plan import Plan
 from qrt.compiler.plan.timeline import Timeline
 from qrt.schema.operators import OPERATORS
 
@@ -36,42 +37,6 @@ class Block:
 
 # For (lower, upper), indices of blocks: the bytes of the lower block that must lie before the upper one's start.
 Gaps = Mapping[tuple[int, int], int]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Result of `plan`.
-
-    Attributes
-    ----------
-    offsets : dict of Tensor to int
-        Byte position of every activation in the arena, a multiple of 16.
-    lifetimes : dict of Tensor to (int, int)
-        First and last step: operator i is step i + 1, model inputs begin at 0, model outputs end one step
-        after the last operator.
-    arena_size : int
-        Bytes.
-    state_size : int
-        Of these the first, where the states lie.
-    lower_bound : int
-        Bytes that no plan for this operator order and these sharings can go below: the largest sum
-        of what is live in one step.
-    overlaps : frozenset of Op
-        Operators whose output lies partly over their first input.
-    scratch : dict of Op to int
-        Byte position of the scratch memory of each operator that was said to need some, a multiple of 16.
-    bands : tuple of Band
-        The operators that take turns.
-    """
-
-    offsets: dict[Tensor, int]
-    lifetimes: dict[Tensor, tuple[int, int]]
-    arena_size: int
-    lower_bound: int
-    overlaps: frozenset[Op] = frozenset()
-    scratch: Mapping[Op, int] = field(default_factory=dict)
-    state_size: int = 0
-    bands: tuple[Band, ...] = ()
 
 
 def overlap_in_time(a: Block, b: Block) -> bool:

@@ -47,7 +47,7 @@ class Streaming:
     ----------
     graph : Graph
     lives : mapping of Tensor to (int, int)
-        See `qrt.compiler.plan.memory.Plan.lifetimes`.
+        See `qrt.compiler.plan.plan.Plan.lifetimes`.
     able : list of bool
         Which operators can be in a band.
     heights : list of int

@@ -10,7 +10,7 @@ import numpy as np
 from qrt._prepared import Prepared
 from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.compiler.plan.bands import Band, Pace
-from qrt.compiler.plan.memory import Plan
+from qrt.compiler.plan.plan import Plan
 from qrt.compiler.plan.rows import WINDOWED, averages, height, is_broadcast, reading, row_bytes
 from qrt.firmware.generate.constants import Constants, number
 from qrt.firmware.generate.prepared import Step

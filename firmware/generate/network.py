@@ -14,7 +14,8 @@ from qrt._prepared import Prepared
 from qrt.compiler.backends.qfb.reader import read, read_bands
 from qrt.compiler.ir import Edge, Graph, Tensor
 from qrt.compiler.plan.bands import Band
-from qrt.compiler.plan.memory import Plan, plan
+from qrt.compiler.plan.memory import plan
+from qrt.compiler.plan.plan import Plan
 from qrt.compiler.plan.rows import row_bytes
 from qrt.firmware.errors import DeviceError
 from qrt.firmware.generate.bands import NUMBER, STATE, BandTables, choose_kernels, functions, turned

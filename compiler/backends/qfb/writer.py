@@ -19,7 +19,7 @@ from qrt.compiler.integers.channels import Requant
 from qrt.compiler.integers.int4 import packed_int4
 from qrt.compiler.ir import Edge, Graph, Op, Tensor
 from qrt.compiler.plan.bands import Band, Pace
-from qrt.compiler.plan.memory import Plan
+from qrt.compiler.plan.plan import Plan
 from qrt.schema import generated as fb
 from qrt.schema.operators import OPERATORS, RANGE, SCHEMA, Field, camel_case
 

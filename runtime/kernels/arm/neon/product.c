@@ -132,7 +132,8 @@ void qrt_neon_conv2d_pack(const qrt_product_way *way, const qrt_conv2d_params *p
     int32_t *start = start_of(product);
     int8_t *weights = weights_of(product);
     product->signed_input = 1;
-    product->paired = memchr(p->weights, -128, (size_t)(filter_size * p->out_channels)) == NULL;
+    product->paired = 1;
+    for (ptrdiff_t i = 0; i < filter_size * p->out_channels; i++) product->paired &= p->weights[i] != INT8_MIN;
     for (int32_t group = 0; group < p->groups; group++) {
         for (int32_t i = 0; i < channels; i += LANES, lanes++, start += LANES) {
             int32_t first = group * channels + i, count = channels - i < LANES ? channels - i : LANES;
