@@ -608,6 +608,7 @@ cdef class Executor:
             with nogil:
                 now[0] = nanoseconds()
                 self._invoke(now + 1)
-                now[count + 1] = nanoseconds()
+                now[count + 1] = now[count] - nanoseconds()
+                now[count + 1] += nanoseconds()
         self.state = before
         return np.diff(times, axis=1)

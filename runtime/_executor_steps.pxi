@@ -79,19 +79,21 @@ cdef class Steps:
         """Runs steps; `ends` is NULL or gets the nanoseconds at which each operator was done."""
         cdef uint32_t i
         cdef const qrt_step *step
+        cdef int64_t lost = 0  # to the clock, and to copying what is fed
         for i in range(first, stop):
             step = &self.list[i]
             if ends == NULL:
                 step.run(step.params, step.inputs, step.output, self.scratch_start)
                 continue
             if step.run == qrt_run_band:
-                self._time_band(step, ends)
+                self._time_band(step, lost, ends)
+                lost = nanoseconds() - ends[step.count - 1]
             else:
                 step.run(step.params, step.inputs, step.output, self.scratch_start)
-                ends[0] = nanoseconds()
+                ends[0] = nanoseconds() - lost
             ends += step.count
 
-    cdef void _time_band(self, const qrt_step *step, int64_t *ends) noexcept nogil:
+    cdef void _time_band(self, const qrt_step *step, int64_t lost, int64_t *ends) noexcept nogil:
         """Runs a band; `ends` gets the times at which each operator had been done without turns."""
         cdef qrt_band_run *band = <qrt_band_run *>step.params
         cdef int64_t start = nanoseconds(), before = start, now, reading = INT64_MAX
@@ -112,6 +114,7 @@ cdef class Steps:
                 ends[i] += now - before - reading
                 before = now
             qrt_end_turn(band)
+        start -= lost
         for i in range(step.count):
             start += ends[i]
             ends[i] = start
