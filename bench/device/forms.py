@@ -109,5 +109,5 @@ def _own_rows(kernels: str) -> set[str]:
 def _engine(kernels: str) -> list[Path]:
     """What an application of the interpreter links."""
     device = [FIRMWARE / "qrt_device.c", *FIRMWARE.glob(f"qrt_device_{kernels}.c")]
-    folders = [SCHEMA, RUNTIME / "kernels" / "portable", ARM / kernels]
-    return [*device, RUNTIME / "engine" / "qrt_params.c", *(path for at in folders for path in sorted(at.glob("*.c")))]
+    folders = [SCHEMA, RUNTIME / "engine", RUNTIME / "kernels" / "portable", ARM / kernels]
+    return [*device, *(path for at in folders for path in sorted(at.glob("*.c")))]

@@ -18,6 +18,7 @@ from many_networks import (
     host_program,
     networks_of,
 )
+from opened_files import run_files
 
 from qrt.compiler.backends.qfb import writer
 from qrt.compiler.backends.qfb.reader import read
@@ -26,6 +27,7 @@ from qrt.compiler.plan import layout, memory
 from qrt.compiler.plan.bands import Band
 from qrt.compiler.plan.memory import lifetimes, plan
 from qrt.compiler.plan.pacing import Run, Streaming
+from qrt.firmware.generate.memory import interpreter_memory
 from qrt.firmware.targets import TARGETS
 from qrt.firmware.toolchain.compilers import find_compiler
 
@@ -74,7 +76,9 @@ def cases() -> list[Expected]:
     found, seen = [], Counter[str]()
     for i, case in enumerate(every_case()):
         kinds = "".join(sorted({op.kind for op in read(case.file).ops}))
-        if seen[kinds] < CASES and sum(case.input_sizes) < CODES:
+        # Of an image made one row, rows that nothing reads are not given away.
+        one_row = "resize2d" in kinds and read(case.file).outputs[0].tensor.shape[1] == 1
+        if seen[kinds] < CASES and not one_row and sum(case.input_sizes) < CODES:
             one = in_turns(replace(case, samples=case.samples[-1:]), 1 + i % 3, i % 2 == 0)
             found += [one] if one is not None else []
             seen[kinds] += one is not None
@@ -95,3 +99,16 @@ def test_cases_on_a_device(kernels: str, tmp_path: Path) -> None:
     networks = networks_of([case.file for case in cases()], target)
     image = device_image(networks, tmp_path, target, find_compiler(target))
     assert differ_on_device(image, target, networks, cases(), aligned=False) == []
+
+
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m4", "riscv32", "cortex-m55"])
+def test_cases_by_the_interpreter(core: str) -> None:
+    rows = []
+    for case in cases():
+        inputs = b"".join(sample.inputs for sample in case.samples)
+        memory = interpreter_memory(case.file, TARGETS[core].kernels)
+        rows.append((case.file, memory, len(case.samples), inputs, sum(case.output_sizes) * len(case.samples)))
+    for case, row, (answer, outputs) in zip(cases(), rows, run_files(core, rows), strict=True):
+        assert (answer.status, answer.status_of_less, answer.intact) == (0, -5, 1), case.name
+        assert answer.needed == row[1], case.name
+        assert outputs == b"".join(sample.outputs for sample in case.samples), case.name
