@@ -92,6 +92,8 @@ class Library:
     memory, constants, state : int
         Bytes of RAM, of constants, and of that RAM which must survive from run to run.
     inputs, outputs : tuple of Edge
+    row : int
+        Bytes of a row of the first input where that comes by rows; else 0.
     board : Board, optional
         The emulated board that its check can run on.
     folder : str
@@ -116,6 +118,7 @@ class Library:
     inputs: tuple[Edge, ...]
     outputs: tuple[Edge, ...]
     state: int = 0
+    row: int = 0
     board: Board | None = None
     folder: str = ""
     version: str = "1.0.0"
@@ -219,6 +222,7 @@ def placeholders(library: Library) -> dict[str, str]:
         "edges": "\n".join([*edge_rows("input", library.inputs), *edge_rows("output", library.outputs)]),
         **state_code(library),
         **input_code(library),
+        **run_code(library),
         **output_code(library),
     }
 
@@ -268,15 +272,17 @@ def literal(scale: float) -> str:
 
 def state_code(library: Library) -> dict[str, str]:
     """What README.md, the example and the check say and do about the state of a network, if it has one."""
-    if not library.state:
+    if not library.state and not library.row:
         texts = {"memory_use": f"{library.memory} bytes; a network needs no other state"}
         return texts | dict.fromkeys(("state_row", "state_use", "reset", "reset_vector"), "")
     name = library.name
     reset = f"{name}_reset(&memory)"
     return {
         "memory_use": f"{library.memory} bytes; call {reset} before the first run",
-        "state_row": f"| state | the first {library.state} bytes of that memory: what the network remembers |\n",
-        "state_use": STATE_USE.format(name=name, upper=name.upper(), state=library.state),
+        "state_row": f"| state | the first {library.state} bytes of that memory: what the network remembers |\n"
+        if library.state
+        else "",
+        "state_use": STATE_USE.format(name=name, upper=name.upper(), state=library.state) if library.state else "",
         "reset": f"\n    {reset};",
         "reset_vector": f"        if (!vectors[vector].continues) {reset};\n",
     }
@@ -301,6 +307,7 @@ def input_code(library: Library) -> dict[str, str]:
         f"    memset({library.name}_input(&memory, {i}), "
         f"{f'{name}_INPUT_{i}_ZERO_POINT' if edge.dtype == 'int8' else 0}, {name}_INPUT_{i}_SIZE);"
         for i, edge in enumerate(library.inputs)
+        if i > 0 or not library.row
     )
     pointer, count = f"{library.name}_input(&memory, 0)", f"{name}_INPUT_0_SIZE"
     if first.dtype == "int16":
@@ -309,11 +316,47 @@ def input_code(library: Library) -> dict[str, str]:
         "include_math": include,
         "quantize": function,
         "input_type": "float" if first.scale else f"{first.dtype}_t",
-        "input_codes": f"{first.dtype}_t",
-        "input_pointer": pointer,
-        "input_count": count,
-        "input_code": "quantize(x[i])" if first.scale else "x[i]",
+        "predict": predict(library, pointer, count, "quantize({})" if first.scale else "{}"),
         "zero_inputs": "\n".join(zeros),
+    }
+
+
+def predict(library: Library, pointer: str, count: str, code: str) -> str:
+    """The lines of README.md that give the input and run the network."""
+    name, dtype = library.name, library.inputs[0].dtype
+    if not library.row:
+        return (
+            f"    {dtype}_t *input = {pointer};\n"
+            f"    for (unsigned i = 0; i < {count}; i++) input[i] = {code.format('x[i]')};\n"
+            f"    {name}_run(&memory); /* overwrites the inputs: write them before each run */"
+        )
+    return (
+        f"    static {dtype}_t row[{name.upper()}_INPUT_0_ROW_SIZE / sizeof({dtype}_t)];\n"
+        f"    for (unsigned done = 0; !done; x += sizeof row / sizeof *row) {{ /* one row after another, as they come */\n"
+        f"        for (unsigned i = 0; i < sizeof row / sizeof *row; i++) row[i] = {code.format('x[i]')};\n"
+        f"        done = {name}_feed(&memory, (const int8_t *)row);\n"
+        "    }"
+    )
+
+
+def run_code(library: Library) -> dict[str, str]:
+    """How the example and the check run the network."""
+    name = library.name
+    if not library.row:
+        return {
+            "run_zeros": f"    {name}_run(&memory);",
+            "first_whole": "0",
+            "run_check": f"        {name}_run(&memory);",
+        }
+    row = f"{name.upper()}_INPUT_0_ROW_SIZE"
+    zero = f"{name.upper()}_INPUT_0_ZERO_POINT" if library.inputs[0].dtype == "int8" else "0"
+    return {
+        "run_zeros": f"    static int8_t row[{row}];\n"
+        f"    memset(row, {zero}, sizeof row);\n"
+        f"    while (!{name}_feed(&memory, row)) {{\n    }}",
+        "first_whole": "1",
+        "run_check": f"        for (const int8_t *row = vectors[vector].inputs[0]; !{name}_feed(&memory, row); row += {row}) {{\n"
+        "        }",
     }
 
 

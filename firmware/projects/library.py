@@ -53,6 +53,7 @@ def library_files(
         memory=network.memory_size,
         constants=network.constants,
         state=network.state_size,
+        row=network.row_size,
         inputs=tuple(map(_edge, graph.inputs)),
         outputs=tuple(map(_edge, graph.outputs)),
         board=emulated_board(chosen, network.target) if chosen else None,

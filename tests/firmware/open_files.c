@@ -42,6 +42,62 @@ static int is_filled(const int8_t *bytes) {
     return 1;
 }
 
+/* Writes the inputs that are whole; where the codes of the next sample are. */
+static const int8_t *write_inputs(const qrt_device *device, const int8_t *codes) {
+    qrt_tensor tensor;
+    for (uint32_t i = 0; i < device->model.input_count; i++) {
+        int8_t *input = qrt_device_input(device, i, &tensor);
+        if (input != NULL) memcpy(input, codes, (size_t)qrt_tensor_bytes(&tensor));
+        codes += qrt_tensor_bytes(&tensor);
+    }
+    return codes;
+}
+
+/* Some rows first, of which the device is to know nothing; then all, one or two at a time. */
+static void feed(const qrt_device *device, const int8_t *codes, uint32_t height, uint32_t row_bytes) {
+    if (height > 2) {
+        (void)qrt_device_feed(device, codes, height - 1);
+        qrt_device_reset(device);
+        write_inputs(device, codes);
+    }
+    for (uint32_t row = 0, count = 1; row < height; row += count, count = 3 - count) {
+        (void)qrt_device_feed(device, codes + row * row_bytes, count);
+    }
+}
+
+static void run(const qrt_device *device, const request *request) {
+    const int8_t *codes = request->inputs, *output;
+    int8_t *outputs = request->outputs;
+    qrt_tensor tensor;
+    for (uint32_t sample = 0; sample < request->samples; sample++) {
+        if (sample > 0) qrt_device_reset(device);
+        const int8_t *next = write_inputs(device, codes);
+        if (qrt_device_input(device, 0, &tensor) == NULL) {
+            feed(device, codes, (uint32_t)tensor.shape[1], qrt_row_bytes(&tensor));
+        } else {
+            qrt_device_run(device);
+        }
+        codes = next;
+        for (uint32_t i = 0; (output = qrt_device_output(device, i, &tensor)) != NULL; i++) {
+            memcpy(outputs, output, (size_t)qrt_tensor_bytes(&tensor));
+            outputs += qrt_tensor_bytes(&tensor);
+        }
+    }
+}
+
+void run_file(const request *request, answer *answer);
+
+static int32_t open_in(qrt_device *device, const request *request, void *memory, uint32_t size) {
+    return qrt_device_open(device, request->file, request->file_size, ALL, memory, size, NULL);
+}
+
+static int is_filled(const int8_t *bytes) {
+    for (size_t i = 0; i < GUARD; i++) {
+        if ((uint8_t)bytes[i] != FILL) return 0;
+    }
+    return 1;
+}
+
 /* Some rows first, of which the device is to know nothing; then all, one or two at a time. */
 static void feed(const qrt_device *device, const int8_t *rows, uint32_t height, uint32_t row_bytes) {
     if (height > 2) {
