@@ -104,7 +104,7 @@ setup(
     package_data={
         "qrt": ["py.typed", "*.pyi", "engine/*.[ch]", "kernels/*.h", *KERNELS],
         "qrt.schema": ["SPEC.md", "qrt.fbs", "*.[ch]"],
-        "qrt.firmware": ["*.[ch]", "boards/**/*", "emulators/*.c", "projects/templates/**/*"],
+        "qrt.firmware": ["*.[ch]", "generate/turns/*.[ch]", "boards/**/*", "emulators/*.c", "projects/templates/**/*"],
     },
     include_package_data=False,
     ext_modules=cythonize(EXTENSIONS, include_path=PXD, language_level=3),

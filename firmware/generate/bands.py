@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +12,9 @@ from qrt._prepared import Prepared
 from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.compiler.plan.bands import Band, Pace
 from qrt.compiler.plan.plan import Plan
-from qrt.compiler.plan.rows import WINDOWED, averages, height, is_broadcast, reading, row_bytes
+from qrt.compiler.plan.rows import WINDOWED, Numbers, averages, height, is_broadcast, reading, row_bytes
 from qrt.firmware.generate.constants import Constants, number
-from qrt.firmware.generate.prepared import Step
+from qrt.firmware.generate.prepared import Step, Value
 from qrt.schema.operators import OPERATORS
 
 # Bytes of the runner's structures on a 32-bit processor.
@@ -58,7 +59,7 @@ class Turns:
     is_average: bool = False
 
     @property
-    def made(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def made(self) -> Numbers:
         pace, turn = self.pace, np.arange(self.turns, dtype=np.int64)
         made = np.clip((turn * pace.rows + pace.lead) // pace.per, 0, self.height)
         return np.append(0, made)
@@ -305,9 +306,9 @@ def _window(op: Op) -> tuple[int, int, int]:
     return op.attrs["stride"][0], op.attrs["padding"][0], (taps - 1) * op.attrs.get("dilation", (1, 1))[0] + 1
 
 
-def _member(params: dict, path: str) -> int:
+def _member(params: dict[str, Value], path: str) -> int:
     """A number among the parameters, as ``broadcast.shape[0]``."""
-    value = params
+    value: Any = params
     for part in path.replace("[", ".").replace("]", "").split("."):
         value = value[int(part)] if part.isdigit() else value[part]
-    return value
+    return int(value)

@@ -278,13 +278,13 @@ def state_code(library: Library) -> dict[str, str]:
     name = library.name
     reset = f"{name}_reset(&memory)"
     return {
-        "memory_use": f"{library.memory} bytes; call {reset} before the first run",
+        "memory_use": f"{library.memory} bytes; call {reset} before the first {'row' if library.row else 'run'}",
         "state_row": f"| state | the first {library.state} bytes of that memory: what the network remembers |\n"
         if library.state
         else "",
         "state_use": STATE_USE.format(name=name, upper=name.upper(), state=library.state) if library.state else "",
         "reset": f"\n    {reset};",
-        "reset_vector": f"        if (!vectors[vector].continues) {reset};\n",
+        "reset_vector": f"        {'if (!vectors[vector].continues) ' if library.state else ''}{reset};\n",
     }
 
 
@@ -332,7 +332,7 @@ def predict(library: Library, pointer: str, count: str, code: str) -> str:
         )
     return (
         f"    static {dtype}_t row[{name.upper()}_INPUT_0_ROW_SIZE / sizeof({dtype}_t)];\n"
-        f"    for (unsigned done = 0; !done; x += sizeof row / sizeof *row) {{ /* one row after another, as they come */\n"
+        "    for (int done = 0; !done; x += sizeof row / sizeof *row) { /* one row after another, as they come */\n"
         f"        for (unsigned i = 0; i < sizeof row / sizeof *row; i++) row[i] = {code.format('x[i]')};\n"
         f"        done = {name}_feed(&memory, (const int8_t *)row);\n"
         "    }"
@@ -355,8 +355,8 @@ def run_code(library: Library) -> dict[str, str]:
         f"    memset(row, {zero}, sizeof row);\n"
         f"    while (!{name}_feed(&memory, row)) {{\n    }}",
         "first_whole": "1",
-        "run_check": f"        for (const int8_t *row = vectors[vector].inputs[0]; !{name}_feed(&memory, row); row += {row}) {{\n"
-        "        }",
+        "run_check": "        const int8_t *row = vectors[vector].inputs[0];\n"
+        f"        while (!{name}_feed(&memory, row)) row += {row};",
     }
 
 

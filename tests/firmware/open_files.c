@@ -85,55 +85,6 @@ static void run(const qrt_device *device, const request *request) {
     }
 }
 
-void run_file(const request *request, answer *answer);
-
-static int32_t open_in(qrt_device *device, const request *request, void *memory, uint32_t size) {
-    return qrt_device_open(device, request->file, request->file_size, ALL, memory, size, NULL);
-}
-
-static int is_filled(const int8_t *bytes) {
-    for (size_t i = 0; i < GUARD; i++) {
-        if ((uint8_t)bytes[i] != FILL) return 0;
-    }
-    return 1;
-}
-
-/* Some rows first, of which the device is to know nothing; then all, one or two at a time. */
-static void feed(const qrt_device *device, const int8_t *rows, uint32_t height, uint32_t row_bytes) {
-    if (height > 2) {
-        (void)qrt_device_feed(device, rows, height - 1);
-        qrt_device_reset(device);
-    }
-    for (uint32_t row = 0, count = 1; row < height; row += count, count = 3 - count) {
-        (void)qrt_device_feed(device, rows + row * row_bytes, count);
-    }
-}
-
-static void run(const qrt_device *device, const request *request) {
-    const int8_t *codes = request->inputs;
-    int8_t *outputs = request->outputs, *input;
-    const int8_t *output;
-    qrt_tensor tensor;
-    for (uint32_t sample = 0; sample < request->samples; sample++) {
-        if (sample > 0) qrt_device_reset(device);
-        const int8_t *fed = codes;
-        for (uint32_t i = 0; i < device->model.input_count; i++) {
-            input = qrt_device_input(device, i, &tensor);
-            if (input != NULL) memcpy(input, codes, (size_t)qrt_tensor_bytes(&tensor));
-            codes += qrt_tensor_bytes(&tensor);
-        }
-        if (qrt_device_input(device, 0, &tensor) == NULL) {
-            feed(device, fed, (uint32_t)tensor.shape[1], qrt_row_bytes(&tensor));
-        } else {
-            qrt_device_run(device);
-        }
-        for (uint32_t i = 0; (output = qrt_device_output(device, i, &tensor)) != NULL; i++) {
-            memcpy(outputs, output, (size_t)qrt_tensor_bytes(&tensor));
-            outputs += qrt_tensor_bytes(&tensor);
-        }
-    }
-}
-
 void run_file(const request *request, answer *answer) {
     int8_t *block = request->workspace + GUARD;
     qrt_device device;

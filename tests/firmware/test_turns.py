@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from c_programs import compiler
 from device_programs import SET_CORES, place
-from expected import Expected, every_case
+from expected import DEVICE_MODELS, LARGE, Expected, every_case, model
 from many_networks import (
     device_image,
     differ_on_device,
@@ -19,7 +19,9 @@ from many_networks import (
     networks_of,
 )
 from opened_files import run_files
+from places import SHARED
 
+from qrt.compiler import build
 from qrt.compiler.backends.qfb import writer
 from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.ir import Graph
@@ -31,6 +33,15 @@ from qrt.firmware.generate.memory import interpreter_memory
 from qrt.firmware.targets import TARGETS
 from qrt.firmware.toolchain.compilers import find_compiler
 
+# The RAM of published networks on a Cortex-M4, and whether their input comes by rows.
+GOALS = {
+    ("ic_resnet8", False): 16_500,
+    ("kws_dscnn", False): 10_240,
+    ("vww_mobilenet", False): 30_720,
+    ("vww_mobilenet", True): 14_336,
+    ("person_detect", False): 16_384,
+    ("mobilenet_v2_224", False): 262_144,
+}
 # Of each operator; and of the input of one.
 CASES, CODES = 8, 4000
 
@@ -112,3 +123,18 @@ def test_cases_by_the_interpreter(core: str) -> None:
         assert (answer.status, answer.status_of_less, answer.intact) == (0, -5, 1), case.name
         assert answer.needed == row[1], case.name
         assert outputs == b"".join(sample.outputs for sample in case.samples), case.name
+
+
+@pytest.mark.parametrize(("name", "feed"), GOALS)
+def test_published_networks(name: str, feed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name not in DEVICE_MODELS:
+        pytest.skip("the published .tflite models are not beside the project")
+    monkeypatch.undo()
+    target = place("cortex-m4", "unicorn")
+    file = build(SHARED / "models" / f"{name}.tflite", ram="least", feed=feed).to_bytes()
+    case = replace(model(name), file=file, samples=model(name).samples[-1:])
+    (network,) = networks_of([file], target)
+    assert network.memory_size <= GOALS[name, feed]
+    if name not in LARGE:
+        image = device_image([network], tmp_path, target, find_compiler(target))
+        assert differ_on_device(image, target, [network], [case], aligned=False) == []

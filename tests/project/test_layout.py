@@ -93,6 +93,7 @@ LAW: dict[str, set[str]] = {
         "firmware/errors.py",
         "firmware/targets.py",
     },
+    "firmware/generate/turns": {*KERNELS},
     "firmware/projects": {
         *GRAPH,
         *(f"firmware/{part}" for part in ("errors.py", "targets.py", "toolchain", "emulators", "generate")),
@@ -185,7 +186,7 @@ MORE_HEADERS = {
     "runtime/host/qrt_pool.c": {"pthread.h", "signal.h", "stdlib.h", "time.h"},
 }
 # Where the compiler looks for what a file includes.
-INCLUDE = ("schema", "runtime", "runtime/kernels")
+INCLUDE = ("schema", "runtime", "runtime/kernels", "firmware/generate")
 
 PYTHON = {name(path) for path in files("*.py")}
 CYTHON = {name(path) for path in files("*.pyx", "*.pxd", "*.pxi")}
