@@ -313,7 +313,8 @@ def test_a_tensor_lies_wherever_no_byte_is_anothers(reader: Reader, data: st.Dat
     others = [i for i in range(len(net.tensors)) if i != index]
     if any(meet(net, a, b) for a in others for b in others if b < a):
         return
-    net.arena_size += aligned(room(net, index))
+    ends = [net.tensors[i].offset + room(net, i) for i in others]
+    net.arena_size = aligned(max(ends, default=0)) + aligned(room(net, index))
     tensor.offset = tensor.offset or net.arena_size
     content, places = drawn.content(), []
     for offset in range(0, net.arena_size - room(net, index) + 1, ALIGNMENT):
