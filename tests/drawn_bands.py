@@ -67,7 +67,6 @@ class Images:
     def resize(self) -> Tensor:
         x, height, width = self.pick(), self.number(1, 30), self.number(1, 6)
         rows = np.sort(self.rng.integers(0, x.shape[1], height)).astype(np.uint16)
-        rows[0] = 0  # the planner gives away rows above the first one read earlier than V27 allows
         columns = self.rng.integers(0, x.shape[2], width).astype(np.uint16)
         weights: dict[str, Any] = {}
         if self.data.draw(st.booleans()):
