@@ -78,7 +78,7 @@ lint: $(VENV)/lint.stamp ## ruff, mypy on the installed package, clang-format, C
 	cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p qrt
 	$(BIN)/clang-format --dry-run -Werror $(C_FILES) $(wildcard examples/*/*.[ch])
 	printf '%s\n' $(C_SOURCES) | xargs -P "$$(getconf _NPROCESSORS_ONLN)" -I FILE \
-	  $(CC) -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iruntime -Iruntime/kernels -Ischema -Ifirmware -c FILE -o /dev/null
+	  $(CC) -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iruntime -Iruntime/kernels -Ischema -Ifirmware -Ifirmware/generate -c FILE -o /dev/null
 
 bench: $(VENV)/bench.stamp ## compare with LiteRT, ONNX Runtime and OpenVINO on this machine (twenty minutes; BENCH=options)
 	$(BIN)/python -m bench $(BENCH)
