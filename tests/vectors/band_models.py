@@ -189,6 +189,13 @@ def feeding(first: int = 0, again: bool = False, **changes: Any) -> Table:
     return but(bands(net, band(first, 6, (1, 6, 6, 1, 1, 0), feed=(1, 6, 6, 1, 1, 0))), **changes)
 
 
+def feeding_nobody() -> Table:
+    net = Net()
+    net.input(SHAPE)
+    net.output(net.op(Table("Clamp"), [net.input(SHAPE)], SHAPE))
+    return bands(net, band(0, 6, (1, 6, 6, 1, 1, 0), feed=(1, 6, 6, 1, 1, 0)))
+
+
 def two_feeds() -> Table:
     feed = (6, 6, 6, 1, 1, 0)
     return with_bands(band(0, 1, feed, feed=feed), band(1, 1, feed, feed=feed))
@@ -221,11 +228,11 @@ BAD_BANDS: dict[str, Callable[[], Table]] = {
     "v82_concat_of_rows": lambda: one(Table("Concat", axis=1), SHAPE, SHAPE, y=(1, 12, 1, 16)),
     "v82_pad_before_rows": lambda: padded((0, 1, 0, 0), (0, 0, 0, 0), (1, 7, 1, 16)),
     "v82_pad_after_rows": lambda: padded((0, 0, 0, 0), (0, 1, 0, 0), (1, 7, 1, 16)),
-    "v83_rows_0": lambda: paced(changed(FIRST, 3, 0)),
+    "v83_rows_0": lambda: paced((6, 6, 6, 0, 1, 0)),
     "v83_per_0": lambda: paced(changed(FIRST, 4, 0)),
     "v83_slide_2": lambda: paced(changed(FIRST, 5, 2)),
     "v83_capacity_0": lambda: paced(middle=(0, 0, 0, 1, 1, 0)),
-    "v83_capacity_7": lambda: paced((1, 7, 2, 1, 1, 0)),
+    "v83_capacity_7": lambda: paced((1, 7, 6, 1, 1, 0)),
     "v83_kept_negative": lambda: paced(middle=(0, 1, -1, 1, 1, 0)),
     "v83_kept_above_capacity": lambda: paced((1, 3, 4, 1, 1, 0)),
     "v83_right_keeps_all": lambda: paced((1, 3, 3, 1, 1, 1)),
@@ -233,7 +240,7 @@ BAD_BANDS: dict[str, Callable[[], Table]] = {
     "v83_turns_0": lambda: paced(turns=0),
     "v83_turns_6": lambda: paced(turns=6),
     "v83_rows_are_many": lambda: one(
-        Table("Clamp"), (1, 1 << 16, 1, 1), y=(1, 1 << 16, 1, 1), pace=(BIG, 1 << 16, 1 << 16, 1, 1 << 15, 0)
+        Table("Clamp"), (1, 1 << 16, 1, 1), y=(1, 1 << 16, 1, 1), pace=(BIG, 1 << 16, 1 << 16, 1, 1 << 15, 0), turns=2
     ),
     "v83_pace_of_a_reader": lambda: paced(last=(0, 6, 6, 0, 0, 0)),
     "v83_feed": lambda: with_bands(band(0, 7, FIRST, MIDDLE, LAST, feed=(1, 0, 0, 1, 1, 0))),
@@ -253,6 +260,7 @@ BAD_BANDS: dict[str, Callable[[], Table]] = {
     "v87_fed_before": lambda: feeding(1, again=True),
     "v87_fed_behind": lambda: feeding(0, again=True),
     "v87_fed_is_not_read": lambda: feeding(1),
+    "v87_fed_is_read_by_nobody": feeding_nobody,
     "v16_capacity_above_the_arena": lambda: paced(tensors__1__arena_offset=368, arena_size=400),
     "v16_sums_above_the_arena": lambda: average(arena_size=112),
     "v27_kept_rows": lambda: paced(tensors__2__arena_offset=96),
