@@ -8,7 +8,7 @@ from typing import Protocol
 from qrt.compiler.errors import CompileError, Problem
 from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.compiler.plan.cuts import Cuts, improved
-from qrt.compiler.plan.pacing import Run, Streaming
+from qrt.compiler.plan.pacing import READERS, Run, Streaming
 from qrt.compiler.plan.plan import Plan
 
 # Choices of bands that are placed to find one that fits.
@@ -34,7 +34,7 @@ class Planner(Protocol):
     def placed(self, runs: Sequence[Run]) -> Plan: ...
 
 
-def choose(planner: Planner, limit: int | None, fast: bool, feed: bool) -> Plan:
+def choose(planner: Planner, limit: int | None, fast: bool, feed: bool, state_size: int = 0) -> Plan:
     """The plan of the smallest arena, or the fastest that fits.
 
     Parameters
@@ -46,23 +46,30 @@ def choose(planner: Planner, limit: int | None, fast: bool, feed: bool) -> Plan:
         Whether it may have any number.
     feed : bool
         Whether the first input is given by rows.
+    state_size : int
+        Bytes of the arena that states take, which no plan has.
     """
+    room = None if limit is None else limit - state_size
     fed = _fed(planner.facts) if feed else None
     plain = None if feed else planner.plain()
-    if plain is not None and (fast or (limit is not None and plain.arena_size <= limit)):
+    if plain is not None and (fast or (room is not None and plain.arena_size <= room)):
         return plain
     cuts = Cuts(planner.facts, planner.steps(), fed, planner.temporary)
+    if fed is not None and cuts.lowest[-1] is None:
+        reason = f"cannot be fed by rows: its {fed.shape[1]:,} rows take more turns than a file can have"
+        raise CompileError([Problem(fed.name, "input", reason)])
     if fast:
         return planner.placed(_runs(cuts, 1 << 62))
     least = planner.placed(_runs(cuts, cuts.least))
     if plain is not None and plain.arena_size <= least.arena_size:
         least = plain
-    if limit is None:
+    if room is None:
         return least
-    if least.arena_size > limit:
-        reason = f"no plan fits into {limit:,} bytes of arena; the smallest takes {least.arena_size:,}"
+    if least.arena_size > room:
+        smallest = least.arena_size + state_size
+        reason = f"no plan fits into {limit:,} bytes of arena; the smallest takes {smallest:,}"
         raise CompileError([Problem("ram", "option", reason)])
-    return _fastest(planner, cuts, limit) or least
+    return _fastest(planner, cuts, room) or least
 
 
 def _fastest(planner: Planner, cuts: Cuts, limit: int) -> Plan | None:
@@ -111,8 +118,15 @@ def _fed(facts: Streaming) -> Tensor:
     """The first input, which can be given by rows."""
     tensor = facts.graph.inputs[0].tensor
     readers = facts.readers.get(tensor, [])
+    reason = None
     if not readers or facts.graph.is_output(tensor):
-        raise CompileError([Problem(tensor.name, "input", "cannot be fed by rows: it must be read, and no output")])
+        reason = "it must be read, and no output"
+    elif len(tensor.shape) != 4 or tensor.shape[0] != 1:
+        reason = f"its shape is {list(tensor.shape)}, not [1, height, width, channels]"
+    elif len(readers) > READERS:
+        reason = f"{len(readers)} operators read it, more than {READERS}"
+    if reason is not None:
+        raise CompileError([Problem(tensor.name, "input", f"cannot be fed by rows: {reason}")])
     problems = [
         Problem(op.name, op.kind, f"cannot run row by row, so the input {tensor.name} cannot be fed")
         for i in range(readers[0], readers[-1] + 1)

@@ -279,14 +279,14 @@ def plan(
     """
     temporary = {op: size for op, size in (scratch or {}).items() if size > 0}
     planner = _Planner(graph, overlap, temporary, reading or {})
+    states, state_size = _state_offsets(graph)
     if bands is not None:
         facts = planner.facts
         best = planner.placed([Run.of(facts, band) for band in bands]) if bands else planner.plain()
     elif ram == "fast" and not feed:
         best = planner.plain()
     else:
-        best = choose(planner, None if isinstance(ram, str) else ram, ram == "fast", feed)
-    states, state_size = _state_offsets(graph)
+        best = choose(planner, None if isinstance(ram, str) else ram, ram == "fast", feed, state_size)
     return _above(best, states, state_size)
 
 

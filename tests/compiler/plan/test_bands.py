@@ -267,6 +267,46 @@ def test_what_cannot_be_fed_names_the_operator() -> None:
         build(g, feed=True)
 
 
+@pytest.mark.parametrize(
+    ("shape", "reason"), [((2, 8, 8, 2), r"\[2, 8, 8, 2\], not \[1, height"), ((1, 9), r"\[1, 9\], not")]
+)
+def test_only_an_image_is_fed(shape: tuple[int, ...], reason: str) -> None:
+    g = GraphBuilder("other")
+    g.output(g.lut(g.input("x", shape, scale=0.1), "silu", scale=0.1))
+    with pytest.raises(CompileError, match=f"x .input.: cannot be fed by rows: its shape is {reason}"):
+        build(g, feed=True)
+
+
+def test_what_is_fed_has_few_readers() -> None:
+    g = GraphBuilder("nine")
+    x = g.input("x", (1, 8, 8, 2), scale=0.1)
+    filters = np.random.default_rng(0).normal(size=(9, 4, 3, 3, 2))
+    g.output(g.concat([g.conv2d(x, weights, scale=0.1) for weights in filters], 3))
+    with pytest.raises(CompileError, match="cannot be fed by rows: 9 operators read it, more than 8"):
+        build(g, feed=True)
+
+
+@pytest.mark.parametrize("ram", ["fast", "least", 2_000_000])
+def test_what_is_fed_has_not_too_many_rows(ram: str | int) -> None:
+    g = GraphBuilder("long")
+    x = g.input("x", (1, 300_000, 1, 1), scale=0.1)
+    g.output(g.mean(g.lut(x, "silu", scale=0.1), scale=0.1))
+    with pytest.raises(CompileError, match="its 300,000 rows take more turns than a file can have"):
+        build(g, ram=ram, feed=True)
+
+
+def test_a_number_of_bytes_counts_those_of_states() -> None:
+    g = chain()
+    g.output(g.push(g.graph.outputs[0].tensor, 100, axis=0))
+    least = build(g, ram="least").plan
+    assert least.state_size == 400
+    for ram in (least.arena_size, least.arena_size + 200):
+        assert build(g, ram=ram).plan.arena_size <= ram
+    for ram in (least.arena_size - 1, 100):
+        with pytest.raises(CompileError, match=rf"no plan fits into {ram:,} bytes.*takes {least.arena_size:,}"):
+            build(g, ram=ram)
+
+
 @pytest.mark.parametrize("ram", ["most", -1, 1.5, None])
 def test_other_limits_are_refused(ram: Any) -> None:
     with pytest.raises(ValueError, match="ram must be 'fast', 'least' or a number of bytes"):
