@@ -123,8 +123,8 @@ def _fed(facts: Streaming) -> Tensor:
         reason = "it must be read, and no output"
     elif len(tensor.shape) != 4 or tensor.shape[0] != 1:
         reason = f"its shape is {list(tensor.shape)}, not [1, height, width, channels]"
-    elif len(readers) > READERS:
-        reason = f"{len(readers)} operators read it, more than {READERS}"
+    elif (count := facts.count_readers(tensor, readers[0], readers[-1] + 1)) > READERS:
+        reason = f"operators read it {count} times, more than {READERS}"
     if reason is not None:
         raise CompileError([Problem(tensor.name, "input", f"cannot be fed by rows: {reason}")])
     problems = [

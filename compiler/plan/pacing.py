@@ -12,7 +12,7 @@ from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.compiler.plan.bands import Band, Pace
 from qrt.compiler.plan.rows import Numbers, Reading, averages, height, is_broadcast, reading, streams
 
-# Of a tensor's readers in a band.
+# A tensor is so many inputs of a band's operators at most.
 READERS = 8
 # Slots of a band at most: a reader of the file walks them.
 SLOTS = 1 << 19
@@ -95,6 +95,10 @@ class Streaming:
             return rate * Fraction(op.output.shape[1], op.inputs[0].shape[1])
         return rate
 
+    def count_readers(self, tensor: Tensor, first: int, stop: int) -> int:
+        """Of operators first..stop-1, the inputs that are this tensor: an operator may have it twice."""
+        return sum(self.graph.ops[i].inputs.count(tensor) for i in self.readers[tensor] if first <= i < stop)
+
     def closed(self, first: int, stop: int) -> bool:
         """Whether these operators can be a band: nothing in it reads an average's output, or one row for many."""
         for i in range(first, stop):
@@ -102,7 +106,7 @@ class Streaming:
             if not self.able[i]:
                 return False
             for tensor in self.read(op):
-                if sum(first <= reader < stop for reader in self.readers[tensor]) > READERS:
+                if self.count_readers(tensor, first, stop) > READERS:
                     return False
                 maker = self.maker.get(tensor, -1)
                 if maker >= first and (averages(self.graph.ops[maker]) or is_broadcast(op, tensor)):
