@@ -14,8 +14,8 @@ from qrt.compiler.plan.rows import Numbers, Reading, averages, height, is_broadc
 
 # A tensor is so many inputs of a band's operators at most.
 READERS = 8
-# Slots of a band at most: a reader of the file walks them.
-SLOTS = 1 << 19
+# What a reader of the file does for a band at most: half of what V84 allows for all bands and overlaps.
+WORK = 1 << 19
 # Rows, and turns, of a pace at most; heights times turns, and leads.
 LARGEST, PRODUCTS = (1 << 16) - 1, (1 << 31) - 1
 
@@ -97,7 +97,7 @@ class Streaming:
 
     def count_readers(self, tensor: Tensor, first: int, stop: int) -> int:
         """Of operators first..stop-1, the inputs that are this tensor: an operator may have it twice."""
-        return sum(self.graph.ops[i].inputs.count(tensor) for i in self.readers[tensor] if first <= i < stop)
+        return sum(self.graph.ops[i].inputs.count(tensor) for i in self.readers.get(tensor, ()) if first <= i < stop)
 
     def closed(self, first: int, stop: int) -> bool:
         """Whether these operators can be a band: nothing in it reads an average's output, or one row for many."""
@@ -259,9 +259,15 @@ class Run:
         return last - first + 1
 
     @property
+    def work(self) -> int:
+        """Of proving the band: in each turn one for each tensor that grows, and for each input that is one."""
+        reads = sum(self.facts.count_readers(tensor, self.first, self.stop) for tensor in self.lines)
+        return self.turns * (len(self.lines) + reads)
+
+    @property
     def is_small(self) -> bool:
         """Whether its numbers are none too large for a file."""
-        if self.turns * self.slots > SLOTS:
+        if self.work > WORK:
             return False
         first = self.span()[0]
         return all(

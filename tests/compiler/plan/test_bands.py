@@ -306,6 +306,23 @@ def test_what_is_fed_has_not_too_many_rows(ram: str | int) -> None:
         build(g, ram=ram, feed=True)
 
 
+def test_bands_of_many_rows_are_proved_with_little_work() -> None:
+    """An image so high that a band has only some of the operators."""
+    g = GraphBuilder("high")
+    before = g.lut(g.input("x", (1, 26_000, 1, 1), scale=0.1), "silu", scale=0.1)
+    last = g.lut(before, "tanh", scale=0.1)
+    for _ in range(15):
+        before, last = last, g.add(last, before, scale=0.1)
+    g.output(g.mean(last, scale=0.1))
+    compiled = build(g)
+    graph = compiled.graph
+    run = Run(Streaming(graph, lifetimes(graph)), len(graph.ops) - 1, len(graph.ops))
+    while run.is_small and run.first > 0:
+        longest, run = run, run.before()
+    assert run.first > 0
+    assert qrt.load(replace(compiled, plan=plan(graph, bands=[longest.band()])).to_bytes())
+
+
 def test_a_number_of_bytes_counts_those_of_states() -> None:
     g = chain()
     g.output(g.push(g.graph.outputs[0].tensor, 100, axis=0))
