@@ -9,19 +9,8 @@ from importlib.metadata import version
 
 from qrt._executor import FORMAT_VERSION
 from qrt.edges import TensorInfo, TestVector
-from qrt.model import (
-    Model,
-    ModelError,
-    absent_kernel_sets,
-    default_kernels,
-    default_max_arena,
-    default_max_packed,
-    kernel_sets,
-    kernel_table,
-    load,
-    measure_peak,
-    measure_reads,
-)
+from qrt.machine import absent_kernel_sets, kernel_sets, kernel_table, measure_peak, measure_reads
+from qrt.model import Model, ModelError, default_kernels, default_max_arena, default_max_packed, load
 
 __version__ = version("qrt")
 

@@ -88,7 +88,7 @@ def test_wheel_holds_packages_types_and_the_specification(built: Path) -> None:
     assert wanted <= names
     # The C that a device may need, and no other.
     sources = {str(PurePosixPath(name).parent) for name in names if name.endswith(".c")}
-    device = {f"qrt/{folder}" for folder in ("schema", "engine", "firmware")}
+    device = {f"qrt/{folder}" for folder in ("schema", "engine", "firmware", "firmware/generate/turns")}
     device |= {f"qrt/kernels/{folder}" for folder in ("portable", "arm/dsp", "arm/mve")}
     assert sources == device | {f"qrt/firmware/{folder}" for folder in ("boards", "boards/freestanding", "emulators")}
     assert {"qrt/firmware/qrt_device.h", "qrt/firmware/boards/an386.ld"} <= names

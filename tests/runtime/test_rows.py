@@ -41,7 +41,7 @@ COLUMNS = [
 ]
 
 
-def shared(rng: Rng, kind: str, x: tuple[int, ...], b: tuple[int, ...]) -> Graph:
+def of_one_row(rng: Rng, kind: str, x: tuple[int, ...], b: tuple[int, ...]) -> Graph:
     """With an operand whose only row all rows share."""
     if kind == "add":
         return graphs.add(rng, x, b, Sum(), constant=True)
@@ -80,7 +80,7 @@ def others() -> Iterator[Case]:
     shape = (1, 7, 5, 6)
     for kind in ("add", "mul", "maximum"):
         for b in ((1, 1, 1, 1), (1, 1, 1, 6), (1, 1, 5, 6), (1, 7, 1, 1), (1, 7, 1, 6), (1, 7, 5, 6)):
-            yield case(f"{kind} with {b}", shared, kind, shape, b)
+            yield case(f"{kind} with {b}", of_one_row, kind, shape, b)
     for height, rows in ((6, 13), (9, 4), (1, 5)):
         for bilinear in (False, True):
             yield case(f"resize2d {height} to {rows}, {bilinear}", resized, height, rows, bilinear=bilinear)
@@ -116,8 +116,8 @@ def content(cases: list[Case]) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def guard_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return guarded.build([compiler()], tmp_path_factory.mktemp("rows") / "guard_pages")
+def guard_pages(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return guarded.build(shared, tmp_path_factory.mktemp("rows") / "guard_pages", [compiler()])
 
 
 @pytest.mark.parametrize("kernels", (*COMPARED, *DEVICES))
@@ -135,8 +135,8 @@ def test_cases_with_the_sets_for_devices(guard_pages: Path, kernels: str) -> Non
 
 
 @pytest.mark.skipif("avx2" not in COMPARED, reason="no set here has kernels that are chosen by their cost")
-def test_also_where_a_kernel_is_not_the_fastest(tmp_path: Path) -> None:
-    program = guarded.build([compiler(), "-DQRT_COSTS_NOTHING"], tmp_path / "guard_pages")
+def test_also_where_a_kernel_is_not_the_fastest(shared: Path, tmp_path: Path) -> None:
+    program = guarded.build(shared, tmp_path / "guard_pages", [compiler()], winograd=["-DQRT_COSTS_NOTHING"])
     for kernels in {"avx2", "avxvnni", "avx512vnni"}.intersection(COMPARED):
         violations, count = run_by_rows([program, kernels], content(ROWS))
         assert violations == []
