@@ -59,8 +59,15 @@ def _weights(context: click.Context, option: click.Parameter, value: str | None)
 
 def _ram(context: click.Context, option: click.Parameter, value: str) -> str | int:
     """fast, least, or a number of bytes."""
-    limit = None if value in ("fast", "least") else size(context, option, value)
-    return value if limit is None else limit
+    if value in ("fast", "least"):
+        return value
+    try:
+        limit = size(context, option, value)
+    except click.BadParameter:
+        reason = f"{value!r} is none of fast, least and a number of bytes such as 65536, 64k or 1m"
+        raise click.BadParameter(reason, context, option) from None
+    assert limit is not None
+    return limit
 
 
 @click.command(cls=Verb)

@@ -89,7 +89,7 @@ def turns_rows(account: RowByRow) -> list[tuple[str, str]]:
         at_a_time = f"{band.rows} row{'s' if band.rows > 1 else ''} at a time"
         rows.append(("row by row", f"{name}: {operators}, {band.turns} turns, {at_a_time}"))
     if not account.bands:
-        rows.append(("row by row", "no operator: the arena would not be smaller"))
+        rows.append(("row by row", "no operator: the arena fits without, or would not be smaller"))
     rows.append(("moved", f"{account.moved_bytes:,} bytes of rows in each run, to make room for others"))
     if account.fed:
         rows.append(("fed by rows", printable(account.fed)))

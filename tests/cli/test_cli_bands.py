@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from banded import TURNS, banded, network
-from command_line import Cli, text
+from command_line import Cli, assert_refused, text
 from marked_tables import between_marks
 from places import ROOT
 
 from qrt.cli.alive import alive_lines
 from qrt.cli.contents import read_contents
 from qrt.cli.drawing import WRITTEN, draw, tenant_spans
+from qrt.cli.summary import turns_rows
 from qrt.cli.turns import Tenant, arena_without_bands, lower_bound, read_turns
 from qrt.compiler import GraphBuilder, build
 from qrt.compiler.backends.qfb.reader import read
@@ -210,3 +211,14 @@ def test_check_and_compare_run_bands(cli: Cli, fed: Path) -> None:
     assert cli("check", fed.name).exit_code == 0
     # What compare runs has every operator's result whole, and so no bands.
     assert read_contents(exposed_file(read(fed.read_bytes()))).bands == ()
+
+
+@pytest.mark.parametrize("ram", ["LEAST", "-1", "1e3", "", "1.5k"])
+def test_other_limits_are_refused(cli: Cli, ram: str) -> None:
+    wanted = f"{ram!r} is none of fast, least and a number of bytes such as 65536, 64k or 1m"
+    assert_refused(cli("compile", "model.onnx", "--ram", ram), f"qrt compile: invalid value for '--ram': {wanted}")
+
+
+def test_a_limit_that_is_met_anyway_needs_no_turns() -> None:
+    rows = dict(turns_rows(build(network(), ram=1_000_000).report.row_by_row))
+    assert rows["row by row"] == "no operator: the arena fits without, or would not be smaller"
