@@ -265,6 +265,8 @@ class Model:
     def _other_inputs(self, arrays: tuple[ArrayLike, ...]) -> tuple[Codes, ...]:
         """Codes of all inputs but the fed one, which come with its first rows."""
         infos = self.inputs[1:]
+        if arrays and not infos:
+            raise ValueError(f"model {self.name!r} has no input but {self.inputs[0].name!r}; got {len(arrays)} more")
         if len(arrays) != (len(infos) if self.fed_rows == 0 else 0):
             names = [info.name for info in infos]
             raise ValueError(f"inputs {names} belong to the first rows, and to no others; got {len(arrays)} arrays")

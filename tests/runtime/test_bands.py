@@ -173,6 +173,13 @@ def test_wrong_rows_change_nothing(model: qrt.Model, rows: np.ndarray, message: 
     assert np.array_equal(model.feed(x[:, 4:]), expected)
 
 
+def test_a_network_of_one_input_is_given_no_other(model: qrt.Model) -> None:
+    x = codes(model)[0]
+    with pytest.raises(ValueError, match="model 'net' has no input but 'image'; got 1 more"):
+        model.feed(x[:, :4], x)
+    assert model.fed_rows == 0
+
+
 def test_reset_drops_rows(model: qrt.Model) -> None:
     x = codes(model)[0]
     expected = model.run(x)
