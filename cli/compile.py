@@ -194,8 +194,9 @@ def compile_model(
     --ram least is for devices whose RAM cannot hold the outputs of the first layers. Operators take turns there, each
     making a few rows of its output, so that of what lies between them only the rows that are still read need memory.
     Results are the same and nothing is computed twice, but rows are moved to make room, and kernels are called for few
-    rows at a time. --ram BYTES does so only as far as the arena has to shrink. The summary shows which operators take
-    turns and what that costs. --feed goes further: not even the first input is held as a whole; it is given by rows.
+    rows at a time. --ram BYTES does so only as far as the arena has to shrink, which can take less time; the C of 'qrt
+    firmware' may need more than BYTES, which --max-ram checks. The summary shows which operators take turns and what
+    that costs. --feed goes further: not even the first input is held as a whole; it is given by rows.
 
     --max-ram and --max-flash are limits for the network as C for a microcontroller ('qrt firmware'): exit code 1, and
     nothing is written, if it needs more.

@@ -432,8 +432,8 @@ def load(
     RuntimeError
         The system cannot start the threads.
     ValueError
-        The kernel set is not supported on this machine, the number of threads is out of range, `max_packed` is
-        negative, or QRT_MAX_ARENA or QRT_MAX_PACKED is not a number of bytes.
+        The kernel set is not supported on this machine, `threads` or `together` is out of range, several threads do not
+        run all turns, `max_packed` is negative, or QRT_MAX_ARENA or QRT_MAX_PACKED is not a number of bytes.
     """
     if not 1 <= operator.index(threads) <= MAX_THREADS:
         raise ValueError(f"threads is 1 to {MAX_THREADS}, got {threads}")
