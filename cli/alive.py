@@ -22,6 +22,7 @@ LEVELS_ASCII = " .:-=+*#@"
 FINE = 8
 # Columns of a line over time on a terminal that is too narrow.
 NARROWEST = 8
+WITHOUT_TURNS = "one operator after another"
 
 
 def band_facts(turns: Turns) -> list[tuple[str, str]]:
@@ -34,16 +35,18 @@ def band_facts(turns: Turns) -> list[tuple[str, str]]:
     ]
 
 
-def pace_lines(contents: Contents, turns: Turns) -> Iterator[Text]:
+def pace_lines(contents: Contents, turns: Turns, width: int) -> Iterator[Text]:
+    """What each operator makes in a turn, with gaps of one space where `width` has no room for two."""
     from rich.text import Text
 
     names = letters(contents)
     titles = ("#", "operator", "writes", "a turn", "rows", "holds", "keeps", "bytes", "whole")
     table = [titles, *(pace_row(contents, pace, names[pace.tensor]) for pace in turns.band.paces)]
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    gap = "  " if sum(widths) + 2 * (len(widths) - 1) <= width else " "
     for number, row in enumerate(table):
         cells = (f"{a:<{w}}" if i in (1, 2) else f"{a:>{w}}" for i, (a, w) in enumerate(zip(row, widths, strict=True)))
-        yield Text("  ".join(cells), "" if number else "bold")
+        yield Text(gap.join(cells), "" if number else "bold")
 
 
 def pace_row(contents: Contents, pace: PaceEntry, letter: str) -> tuple[str, ...]:
@@ -104,7 +107,9 @@ def alive_lines(contents: Contents, turns: Turns, width: int, ascii_only: bool) 
     widths = [max(len(text[i]) for text in texts) for i in range(2)]
     columns = max(NARROWEST, (width - sum(widths) - 6) // 2)
     left = " " * (sum(widths) + 4)
-    yield Text(f"{left}{f'in {turns.band.turns:,} turns':<{columns}}  one operator after another", "bold")
+    with_turns = f"in {turns.band.turns:,} turns"
+    without_turns = WITHOUT_TURNS if len(WITHOUT_TURNS) <= columns else "one by one"
+    yield Text(f"{left}{with_turns:<{columns}}  {without_turns}", "bold")
     for (name, with_, without, top), (_, most) in zip(found, texts, strict=True):
         line = Text(f"{name:<{widths[0]}}  {most:>{widths[1]}}  ")
         line.append(sparkline(with_, top, columns, levels), "green")

@@ -65,7 +65,7 @@ def inspect_model(path: Path, tensors: bool, target_name: str | None, as_json: b
     for number, turns in enumerate(bands, start=1):
         heading(out, f"Band {number}" if len(bands) > 1 else "Band")
         show(out, facts(band_facts(turns)))
-        for lines in (pace_lines(contents, turns), alive_lines(contents, turns, out.width, ascii_only)):
+        for lines in (pace_lines(contents, turns, out.width), alive_lines(contents, turns, out.width, ascii_only)):
             click.echo()
             for line in lines:
                 show(out, line)

@@ -138,6 +138,17 @@ def test_inspect_of_bands_fits_the_terminal(cli: Cli, fed: Path) -> None:
         assert width - 4 <= max(len(line) for line in band) <= width
 
 
+def test_inspect_of_bands_breaks_no_line_on_a_narrow_terminal(cli: Cli, fed: Path) -> None:
+    wide, narrow = (
+        shown_from(cli("inspect", fed.name, COLUMNS=str(width)).stdout, "Band", "Memory plan").splitlines()
+        for width in (120, 60)
+    )
+    assert len(narrow) == len(wide) + 1  # for the line that says that the input is fed
+    assert max(len(line) for line in narrow) <= 60
+    assert "one operator after another" in "".join(wide)
+    assert "one by one" in "".join(narrow)
+
+
 def test_inspect_of_bands_as_json(cli: Cli, fed: Path) -> None:
     document = json.loads(cli("inspect", fed.name, "--json").stdout)
     assert (document["arena_size"], document["lower_bound"], document["whole_arena_size"]) == (192, 124, 432)
