@@ -1,7 +1,7 @@
 """Arenas of networks that run row by row, and what they take on a microcontroller, for docs/rows.md.
 
 python -m bench.rows                            # prints the arenas
-python -m bench.rows --device                   # prints what they take on an emulated Cortex-M4 (many minutes)
+python -m bench.rows --device                   # prints what they take on an emulated Cortex-M4 (minutes)
 python -m bench.rows --device --write-tables    # puts the printed table into docs/rows.md
 """
 
