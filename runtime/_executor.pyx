@@ -300,22 +300,6 @@ cdef class Program:
         return vectors
 
 
-cdef double real(uint32_t bits):
-    """The float32 of these bits."""
-    cdef float value
-    memcpy(&value, &bits, sizeof(value))
-    return value
-
-
-cdef edge_requant(qrt_edge edge):
-    """(multiplier, shift, whether DOUBLE, output_min, output_max) of an int16 input; None for others."""
-    if edge.requant.count == 0:
-        return None
-    requant = edge.requant
-    rounds_twice = requant.rounding == QRT_DOUBLE
-    return requant.multiplier[0], requant.shift[0], rounds_twice, requant.output_min, requant.output_max
-
-
 include "_executor_steps.pxi"
 
 

@@ -63,3 +63,19 @@ cdef samples_like(cnp.ndarray view, Py_ssize_t count):
     memcpy(shape, cnp.PyArray_DIMS(view), rank * sizeof(cnp.npy_intp))
     shape[0] *= count
     return cnp.PyArray_SimpleNew(rank, shape, cnp.PyArray_TYPE(view))
+
+
+cdef double real(uint32_t bits):
+    """The float32 of these bits."""
+    cdef float value
+    memcpy(&value, &bits, sizeof(value))
+    return value
+
+
+cdef edge_requant(qrt_edge edge):
+    """(multiplier, shift, whether DOUBLE, output_min, output_max) of an int16 input; None for others."""
+    if edge.requant.count == 0:
+        return None
+    requant = edge.requant
+    rounds_twice = requant.rounding == QRT_DOUBLE
+    return requant.multiplier[0], requant.shift[0], rounds_twice, requant.output_min, requant.output_max
