@@ -7,10 +7,11 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from c_programs import compiler
 from device_programs import SET_CORES, place
-from expected import DEVICE_MODELS, LARGE, Expected, every_case, model
+from expected import DEVICE_MODELS, LARGE, Expected, every_case, expect, model
 from many_networks import (
     device_image,
     differ_on_device,
@@ -21,7 +22,7 @@ from many_networks import (
 from opened_files import run_files
 from places import SHARED
 
-from qrt.compiler import build
+from qrt.compiler import GraphBuilder, build
 from qrt.compiler.backends.qfb import writer
 from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.ir import Graph
@@ -100,6 +101,28 @@ def test_cases_on_this_machine(tmp_path: Path) -> None:
     done = host_program(networks, tmp_path, compiler(), options)
     assert done.returncode == 0, done.stderr
     assert differ_on_host(tmp_path / "run_networks", cases()) == []
+
+
+def unread_rows(feed: bool) -> bytes:
+    """A network with rows, of its input and of a layer, that lie between the windows of their reader."""
+    g = GraphBuilder("unread")
+    rng = np.random.default_rng(0)
+    x = g.input("x", (1, 23, 8, 4), scale=0.1)
+    if not feed:
+        x = g.conv2d(x, rng.normal(size=(4, 1, 1, 4)), scale=0.1)
+    y = g.dwconv2d(x, rng.normal(size=(1, 3, 3, 4)), scale=0.1, stride=(5, 1), padding=1)
+    g.output(g.mean(y, scale=0.05))
+    return build(g, ram="least", feed=feed).to_bytes()
+
+
+def test_rows_that_nobody_reads(tmp_path: Path) -> None:
+    codes = np.random.default_rng(1).integers(-128, 128, (1, 23, 8, 4), np.int8)
+    unread = [expect(f"unread{feed}", unread_rows(feed), [[codes]]) for feed in (False, True)]
+    networks = networks_of([case.file for case in unread], TARGETS["cortex-m3"])
+    options = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DGUARD=0u"]
+    done = host_program(networks, tmp_path, compiler(), options)
+    assert done.returncode == 0, done.stderr
+    assert differ_on_host(tmp_path / "run_networks", unread) == []
 
 
 @pytest.mark.parametrize("kernels", SET_CORES)

@@ -26,9 +26,10 @@ static int32_t first_read(const qrt_row_input *input, int32_t row) {
     return input->table != NULL ? input->table[row] : row * input->stride - input->pad;
 }
 
-/* The first row of what a step makes that is still read. */
+/* The first row of what a step has made that is still read; where none of them is, the next one, even if nobody reads
+ * that either. */
 static int32_t first_needed(const qrt_row_run *run, const qrt_row_step *step) {
-    int32_t low = step->height;
+    int32_t low = run->states[step - run->band->steps].made;
     for (uint32_t i = 0; i < step->reader_count; i++) {
         const qrt_row_reader *at = &step->readers[i];
         const qrt_row_step *reader = &run->band->steps[at->step];
