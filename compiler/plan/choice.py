@@ -74,7 +74,8 @@ def choose(planner: Planner, limit: int | None, fast: bool, feed: bool, state_si
 
 def _fastest(planner: Planner, cuts: Cuts, limit: int) -> Plan | None:
     """The plan with the fewest operators in bands that fits, then with the most rows a turn and the fewest moves."""
-    live, plan = limit, None
+    # A placed plan can be below what the cuts count as live.
+    live, plan = max(limit, cuts.least), None
     for _ in range(TRIES):
         runs = _runs(cuts, live)
         plan = planner.placed(runs)
