@@ -153,13 +153,14 @@ class Turns:
         made, new = self.made(tensor, turn - 1), self.made(tensor, turn)
         pace = self.paces[tensor]
         if self.is_buffer(tensor) and new > made:
-            low = self.low(tensor, turn - 1)
+            # Rows that nobody reads are made like others: none is passed over.
+            low = min(self.low(tensor, turn - 1), made)
             assert new - low <= pace.capacity
             if pace.right:
-                self.move(tensor, min(low, made), made, new - pace.capacity)
+                self.move(tensor, low, made, new - pace.capacity)
             elif pace.kept == pace.capacity and new - self.base[tensor] > pace.capacity:
                 self.move(tensor, low, made, low)
-            assert self.base[tensor] <= low or low >= made
+            assert self.base[tensor] <= low
             assert new - self.base[tensor] <= pace.capacity
         return list(range(made, new))
 

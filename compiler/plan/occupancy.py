@@ -69,7 +69,9 @@ def deaths(run: Run, tensor: Tensor, start: int) -> Numbers:
     for i in run.readers(tensor):
         made = np.searchsorted(run.facts.reading(i, tensor).low, rows, side="right")
         last.append(start + (run.line(i).turn(made) - run.span()[0]) * run.slots + i - run.first + 1)
-    dies: Numbers = np.maximum.reduce(last)
+    # Rows that none of them reads are there when they are made; of what others made, until the band begins.
+    made = births(run, tensor, start) if tensor in run.lines else start - 1
+    dies: Numbers = np.maximum(np.maximum.reduce(last), made)
     return dies
 
 
