@@ -9,7 +9,7 @@ CYTHON_MADE := runtime/_executor.c runtime/_prepared.c runtime/_reference.c
 C_FILES := $(filter-out $(CYTHON_MADE), $(shell find schema runtime firmware bench tests -name '*.[ch]'))
 # One includes headers that its test generates, and is compiled there.
 C_SOURCES := $(filter-out tests/firmware/run_networks.c, $(filter %.c, $(C_FILES)))
-SOURCES := $(filter-out $(CYTHON_MADE), $(shell find runtime schema compiler cli firmware -type f \( -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name '*.[ch]' -o -name '*.fbs' -o -name '*.in' -o -name '*.ld' \))) \
+SOURCES := $(filter-out $(CYTHON_MADE), $(shell find runtime schema compiler cli firmware data evaluation report explorer -type f \( -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name '*.[ch]' -o -name '*.fbs' -o -name '*.in' -o -name '*.ld' \))) \
   setup.py pyproject.toml MANIFEST.in README.md
 # As many processes as there are CPUs; above eight, what each imports costs more than it brings.
 # A comma would end an argument of call.

@@ -34,6 +34,10 @@ PACKAGE_DIR = {
     "qrt.compiler": "compiler",
     "qrt.cli": "cli",
     "qrt.firmware": "firmware",
+    "qrt.data": "data",
+    "qrt.evaluation": "evaluation",
+    "qrt.report": "report",
+    "qrt.explorer": "explorer",
 }
 PACKAGES = [
     ".".join([package, *Path(path).parent.relative_to(folder).parts])
@@ -45,6 +49,9 @@ PACKAGES = [
 ONNX = ["onnx>=1.16", "onnxruntime>=1.18", "sympy>=1.12"]
 TFLITE = ["tflite>=2.18"]
 PLOT = ["matplotlib>=3.8"]
+# Readers of images, sound and tables of samples.
+DATA = ["pillow>=10", "soundfile>=0.12", "pyarrow>=15"]
+DASK = ["distributed>=2024.8"]
 # A C compiler for every target, an emulator of Cortex-M and RISC-V, and readers of programs and instructions.
 DEVICE = ["ziglang>=0.13", "unicorn>=2.1", "pyelftools>=0.31", "capstone>=5.0"]
 # A compiler for microcontrollers to compare with, in the version that the figures are of.
@@ -116,6 +123,9 @@ setup(
         "tflite": TFLITE,
         "tflite-calibrate": TFLITE_CALIBRATE,
         "device": DEVICE,
+        "data": DATA,
+        "dask": DASK,
+        "explorer": ["ai-edge-model-explorer>=0.1.30"],
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.2",
@@ -131,6 +141,10 @@ setup(
             *LITERT,
             *TFLM,
             *MICRO_FEATURES,
+            *DATA,
+            *DASK,
+            # A browser that opens pages of qrt report; Chromium itself is Debian's.
+            "playwright>=1.50",
         ],
         # Large packages, for the tests that compare with them; in the versions that the figures are of.
         "peers": ["torch==2.13.0", "torchao==0.18.0", "scikit-learn>=1.4", *PLOT],

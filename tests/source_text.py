@@ -9,7 +9,7 @@ from pathlib import Path
 from places import ROOT
 
 # The folders of the packages, and all that hold code.
-PACKAGES = ("schema", "runtime", "compiler", "cli", "firmware")
+PACKAGES = ("schema", "runtime", "compiler", "cli", "firmware", "data", "evaluation", "report", "explorer")
 EVERYWHERE = (*PACKAGES, "examples", "bench", "tests", "docs")
 # What tools write.
 MADE = ("_executor.c", "_prepared.c", "_reference.c", "generated.py")

@@ -103,7 +103,16 @@ LAW: dict[str, set[str]] = {
         "runtime",
         *(f"firmware/{part}" for part in ("errors.py", "targets.py", "toolchain", "emulators", "generate")),
     },
+    # Samples and their labels, out of files; and how right a network is on them.
+    "data": {"runtime"},
+    "evaluation": {"runtime", "data"},
+    # One page about a network, from what the verbs say of it.
+    "report": set(),
+    "explorer": {"schema", "runtime", "compiler/study", "compiler/backends/qfb", *GRAPH},
     "cli": {
+        "data",
+        "evaluation",
+        "report",
         "schema",
         "runtime",
         "compiler",
@@ -140,6 +149,10 @@ LIBRARIES = {
         "torchao",
     },
     "firmware": {"numpy", "ziglang", "unicorn", "elftools", "capstone"},
+    "data": {"numpy", "PIL", "soundfile", "pyarrow"},
+    "evaluation": {"numpy", "distributed"},
+    "report": set(),
+    "explorer": {"numpy", "model_explorer"},
     "cli": {"numpy", "click", "rich", "flatbuffers", "matplotlib"},
 }
 # Where a library, or a package, is imported only when a function needs it, and in which files.
@@ -156,6 +169,10 @@ ONLY_WHEN_NEEDED = {
     ("firmware", "unicorn"): ("firmware/emulators/unicorn_core.py",),
     ("firmware", "elftools"): ("firmware/toolchain/image.py",),
     ("firmware", "capstone"): ("firmware/emulators/cycles.py",),
+    ("data", "PIL"): ("data/*",),
+    ("data", "soundfile"): ("data/*",),
+    ("data", "pyarrow"): ("data/*",),
+    ("evaluation", "distributed"): ("evaluation/*",),
     ("cli", "matplotlib"): ("cli/plots.py",),
     ("cli", "qrt.compiler"): tuple(
         f"cli/{file}.py"

@@ -1,0 +1,1 @@
+"""How right a network is on labelled samples: on one machine, or on many."""

@@ -1,0 +1,1 @@
+"""Opens .qfb files in Model Explorer."""
