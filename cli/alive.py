@@ -53,7 +53,7 @@ def pace_row(contents: Contents, pace: PaceEntry, letter: str) -> tuple[str, ...
     """An operator's row: how fast it makes rows of what, how many of them the memory holds and keeps between turns."""
     number, kind = "", "fed"
     if pace.operator is not None:
-        number, kind = str(pace.operator + 1), contents.operators[pace.operator].kind
+        number, kind = str(pace.operator), contents.operators[pace.operator].kind
     holds, keeps = str(pace.capacity), str(pace.kept)
     if pace.is_sum or pace.is_whole:
         holds = keeps = "sums" if pace.is_sum else "all"

@@ -183,7 +183,7 @@ def over_budget(path: Path, problems: list[str], as_json: bool) -> int:
 
 
 def _title(network: Network, op: Op) -> str:
-    return f"operator {network.graph.ops.index(op) + 1} {op.kind} {printable(op.name.split(';')[0])!r}"
+    return f"operator {network.graph.ops.index(op)} {op.kind} {printable(op.name.split(';')[0])!r}"
 
 
 def _blame(what: str, texts: Iterable[str]) -> str:
@@ -218,7 +218,7 @@ def _ram_blame(network: Network) -> str:
 def _part_title(network: Network, part: range, scratch: Mapping[Op, int]) -> str:
     """An operator, or those of a band, and that they need memory."""
     if len(part) > 1:
-        return f"operators {part.start + 1} to {part.stop}, which take turns, need"
+        return f"operators {part.start} to {part.stop - 1}, which take turns, need"
     op = network.graph.ops[part.start]
     shapes = f"{shape_text(op.inputs[0].shape)} to {shape_text(op.output.shape)}"
     return f"{_title(network, op)} ({shapes}, scratch {scratch[op]:,}) needs"

@@ -141,8 +141,8 @@ class BandEntry:
 
     @property
     def steps(self) -> str:
-        """The numbers of its operators, counted from 1."""
-        return str(self.stop) if self.count == 1 else f"{self.first + 1} to {self.stop}"
+        """The numbers of its operators."""
+        return str(self.first) if self.count == 1 else f"{self.first} to {self.stop - 1}"
 
     @property
     def fed(self) -> int | None:

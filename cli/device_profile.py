@@ -237,13 +237,13 @@ def far_lines(far: Sequence[Cost], width: int) -> Iterator[str]:
 
 
 def shares(cost: Cost) -> list[str]:
-    """Step, kind, kernel set, times the limit, and the shares of multiplications and of requantization at their limits;
+    """Number, kind, kernel set, times the limit, and the shares of multiplications and requantization at their limits;
     the rest copies windows, treats edges and runs loops."""
     limit = cost.fewest
     assert limit is not None
     counts = (limit.multiply, limit.requantize, cost.instructions - limit.instructions)
     parts = (percent(part, cost.instructions) for part in counts)
-    return [str(cost.operator.index + 1), cost.operator.kind, cost.kernels, f"{cost.times:.1f}", *parts]
+    return [str(cost.operator.index), cost.operator.kind, cost.kernels, f"{cost.times:.1f}", *parts]
 
 
 def places(cost: Cost) -> str:
@@ -253,12 +253,12 @@ def places(cost: Cost) -> str:
 
 
 def cells(found: DeviceProfile, cost: Cost) -> list[str]:
-    """Step, kind, instructions, cycles where there are any, share, MACs, instructions per MAC and the fewest, bytes of
-    constants."""
+    """Number, kind, instructions, cycles where there are any, share, MACs, instructions per MAC and the fewest, and
+    bytes of constants."""
     op, runs = cost.operator, cost.instructions > 0
     cycles = [] if found.cycles is None else [f"{cost.cycles:,}" if runs else ""]
     return [
-        str(op.index + 1),
+        str(op.index),
         op.kind,
         f"{cost.instructions:,}" if runs else "-",
         *cycles,

@@ -1,9 +1,9 @@
 """The memory plan drawn as text: a row for each step, a bar across the arena, a letter for each tensor.
 
-step  operator   writes     bytes  |0                            96|
-   0  inputs     A             40  |A██████████                    |
-   1  conv2d     B             48  |A▒▒▒▒▒▒▒▒▒▒▒B██████████████████|
-   2  clamp      C = B         48  |            C██████████████████|
+#  operator   writes     bytes  |0                            96|
+   inputs     A             40  |A██████████                    |
+0  conv2d     B             48  |A▒▒▒▒▒▒▒▒▒▒▒B██████████████████|
+1  clamp      C = B         48  |            C██████████████████|
 
 States come first, from the start of the arena to its end in every row: they survive a run.
 A band has rows for its turns instead: as many of them, evenly spaced, as there is room for.
@@ -47,7 +47,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Row:
-    """A step, or a turn of a band: the caption (step, operator, letters written, bytes), and what is in the arena."""
+    """A step, or a turn of a band: the caption (number, operator, letters written, bytes), and what is in the arena."""
 
     caption: tuple[str, str, str, str]
     spans: list[Span]
@@ -80,8 +80,10 @@ def step_row(contents: Contents, step: int, names: dict[int, str]) -> Row:
     alive = contents.alive(step)
     if 0 < step <= len(contents.operators):
         operator = contents.operators[step - 1]
-        title, read, writes = operator.kind, set(operator.inputs), {operator.output, *states_of(operator)}
+        number, title = str(operator.index), operator.kind
+        read, writes = set(operator.inputs), {operator.output, *states_of(operator)}
     else:
+        number = ""
         title, read = ("outputs", set(contents.outputs)) if step else ("inputs", set())
         writes = set() if step else set(contents.inputs)
     written = [t for t in alive if t.index in writes]
@@ -91,7 +93,7 @@ def step_row(contents: Contents, step: int, names: dict[int, str]) -> Row:
     over = place_of(written[0], roles) if written else None
     text = " ".join(names[t.index] for t in written) + (f" = {names[over.index]}" if over else "")
     size = f"{sum(t.size for t in written):,}" if written else ""
-    return Row((str(step), title, text, size), [whole(t, names, role) for t, role in roles])
+    return Row((number, title, text, size), [whole(t, names, role) for t, role in roles])
 
 
 def whole(tensor: TensorEntry, names: dict[int, str], role: int) -> Span:
@@ -159,7 +161,7 @@ def draw(contents: Contents, bands: Sequence[Turns], width: int, height: int, as
     shades = SHADES_ASCII if ascii_only else SHADES
     edge = "|" if ascii_only else "│"
     drawn = list(rows(contents, bands, height))
-    captions = [("step", "operator", "writes", "bytes"), *(row.caption for row in drawn)]
+    captions = [("#", "operator", "writes", "bytes"), *(row.caption for row in drawn)]
     widths = [max(len(texts[i]) for texts in captions) for i in range(4)]
     left = [f"{a:>{widths[0]}}  {b:<{widths[1]}}  {c:<{widths[2]}}  {d:>{widths[3]}}  " for a, b, c, d in captions]
     cell_count = max(NARROWEST, width - len(left[0]) - 2)

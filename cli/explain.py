@@ -34,7 +34,7 @@ def explain_model(
 ) -> None:
     """Shows what a layer computes: its formulas, with its numbers.
 
-    LAYER is the name of a layer, the name of its output, or a number counted from 0 (one less than in 'qrt inspect').
+    LAYER is the name of a layer, the name of its output, or its number, counted from 0 as in 'qrt inspect'.
     A file with int32 biases does not contain the float biases; --source reads them from the file it was made from,
     before biases were quantized. The program of --python reads and writes .npy files of codes, and computes the same
     bytes as 'qrt run'.
@@ -52,10 +52,8 @@ def explain_model(
     graph = read(open_content(path)[1])
     try:
         index = find(graph, layer)
-    except KeyError as error:
-        names = ", ".join(printable(op.name) for op in graph.ops)
-        there = f"layers are 0 to {len(graph.ops) - 1}: {names}" if graph.ops else "the file has no layers"
-        raise Failure(f"{path}: {error.args[0]}; {there}") from None
+    except LookupError as error:
+        raise Failure(f"{path}: {printable(str(error))}") from None
     try:
         if as_python:
             click.echo(program(graph.ops[index], path.name), nl=False)

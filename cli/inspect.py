@@ -213,12 +213,12 @@ def operator_lines(contents: Contents) -> Iterator[RenderableType]:
 
 
 def numbers(contents: Contents, op: OperatorEntry) -> tuple[str, str, str, str, str]:
-    """Step, kind, shapes, MACs and bytes of an operator; blank instead of zero."""
+    """Number, kind, shapes, MACs and bytes of an operator; blank instead of zero."""
     tensors = contents.tensors
     inputs = [shape_text(tensors[i].shape) for i in op.inputs if tensors[i].arena_offset is not None]
     shapes = f"{', '.join(inputs)} -> {shape_text(tensors[op.output].shape)}"
     size = op.weight_bytes + op.parameter_bytes
-    return str(op.index + 1), op.kind, shapes, f"{op.macs:,}" if op.macs else "", f"{size:,}" if size else ""
+    return str(op.index), op.kind, shapes, f"{op.macs:,}" if op.macs else "", f"{size:,}" if size else ""
 
 
 def parameter_text(op: OperatorEntry) -> str:
@@ -258,7 +258,7 @@ def tensor_table(contents: Contents) -> Table:
     from rich.text import Text
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("", "tensor", "shape", "bytes", "codes", "arena", "steps"):
+    for title in ("", "tensor", "shape", "bytes", "codes", "arena", "layers"):
         table.add_column(title, overflow="fold", justify="right" if title == "bytes" else "left")
     names = letters(contents)
     for tensor in contents.tensors:
@@ -271,9 +271,16 @@ def tensor_table(contents: Contents) -> Table:
             f"{tensor.size:,}",
             "constant" if constant else real_text(tensor),
             "" if constant else f"{tensor.arena_offset:,} to {end:,}",
-            "" if constant else initial_text(tensor) if tensor.is_state else f"{tensor.first} to {tensor.last}",
+            "" if constant else initial_text(tensor) if tensor.is_state else life_text(contents, tensor),
         )
     return table
+
+
+def life_text(contents: Contents, tensor: TensorEntry) -> str:
+    """The layers from the one that writes a tensor to the last that reads it."""
+    names = ["inputs", *(str(op.index) for op in contents.operators), "outputs"]
+    assert tensor.first is not None and tensor.last is not None
+    return f"{names[tensor.first]} to {names[tensor.last]}"
 
 
 def initial_text(tensor: TensorEntry) -> str:

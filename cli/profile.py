@@ -390,10 +390,10 @@ def lines(found: Profile, timings: Sequence[Timing], width: int) -> Iterator[str
 
 
 def cells(found: Profile, timing: Timing) -> tuple[str, ...]:
-    """Step, kind, time, share, MACs, MAC rate, share of the limit, and kernels; blank where there is none."""
+    """Number, kind, time, share, MACs, MAC rate, share of the limit, and kernels; blank where there is none."""
     op, rate, limit = timing.operator, timing.rate, timing.limit(found.peak)
     row = (
-        str(op.index + 1),
+        str(op.index),
         op.kind,
         "-" if timing.seconds is None else micro(timing.seconds),
         "" if timing.seconds is None else percent(timing.seconds, found.seconds),

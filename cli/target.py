@@ -45,7 +45,7 @@ def emulated(content: bytes, target_name: str, cc: str | None, optimize: str = "
 def kernels_text(network: Network) -> str:
     """The kernel set of a network's target, and which operators run on the portable one."""
     steps = network.steps
-    others = ", ".join(f"{i + 1} {steps[i].op.kind}" for i in network.others)
+    others = ", ".join(f"{i} {steps[i].op.kind}" for i in network.others)
     return f"{network.target.kernels}; portable for {others}" if others else network.target.kernels
 
 

@@ -209,21 +209,21 @@ def find(graph: Graph, layer: str) -> int:
 
     Raises
     ------
-    KeyError
-        No such layer, or several.
+    LookupError
+        No such layer, or several; it says which.
     """
     if layer.isdigit() and int(layer) < len(graph.ops):
         return int(layer)
-    named = [
-        i for i, op in enumerate(graph.ops) if layer in (op.name, op.output.name, op.output.name.removesuffix("_nhwc"))
-    ]
-    if len(named) > 1:
-        exact = [i for i in named if graph.ops[i].output.name == layer]
-        named = exact if len(exact) == 1 else named
-    if len(named) != 1:
-        reason = f"several layers are called {layer!r}: numbers {named}" if named else f"no layer is called {layer!r}"
-        raise KeyError(reason)
-    return named[0]
+    named = [i for i, op in enumerate(graph.ops) if layer in (op.name, op.output.name)]
+    named = named or [i for i, op in enumerate(graph.ops) if layer == op.output.name.removesuffix("_nhwc")]
+    if len(named) == 1:
+        return named[0]
+    if not named:
+        names = ", ".join(op.name for op in graph.ops)
+        there = f"layers are 0 to {len(graph.ops) - 1}: {names}" if graph.ops else "the file has no layers"
+        raise LookupError(f"no layer is called {layer!r}; {there}")
+    found = ", ".join(f"{i} ({graph.ops[i].kind} {graph.ops[i].name} -> {graph.ops[i].output.name})" for i in named)
+    raise LookupError(f"several layers are called {layer!r}: {found}; give the number")
 
 
 def explain(graph: Graph, index: int, source: Graph | None = None) -> Explanation:

@@ -40,8 +40,8 @@ def shown_from(shown: str, first: str, until: str = "") -> str:
 def test_inspect_says_what_a_band_does(cli: Cli, fed: Path) -> None:
     shown = cli("inspect", fed.name, "--tensors").stdout
     assert "\narena          192 bytes; lower bound 124, gap 54.8 %\nwithout bands  432 bytes of arena\n" in shown
-    assert "\nA  x       1x16x6x2    192  real = 0.5 * (code + 3)  0 to 36     0 to 1\n" in shown
-    assert "\nD  mean    1x1x1x4       4  real = 0.125 * code      144 to 160  3 to 4\n" in shown
+    assert "\nA  x       1x16x6x2    192  real = 0.5 * (code + 3)  0 to 36     inputs to 0\n" in shown
+    assert "\nD  mean    1x1x1x4       4  real = 0.125 * code      144 to 160  2 to 3\n" in shown
     band = shown_from(shown, "Band", "Memory plan")
     assert between_marks(ROOT / "docs" / "rows.md", "band shown") == f"```text\n{band.rstrip()}\n```\n"
 
@@ -50,15 +50,15 @@ def test_inspect_draws_turns(cli: Cli, fed: Path) -> None:
     drawn = shown_from(cli("inspect", fed.name).stdout, "Memory plan").splitlines()
     assert "\n".join([*drawn[:5], *drawn[17:]]) + "\n" == text("""
 Memory plan
-step  operator  writes  bytes  │0                                           192│
-   0  inputs                   │                                               │
- 1-3  turn 0    A-B        48  │A████      B█████                              │
-      turn 1    A-D        64  │A▒░░░███   B▒▒▒▒▒██████        C██ D███        │
-      turn 14   A-B        36  │A▒░░░███   B░░░░░██████            D░░░        │
-      turn 15   B-C        36  │A▒▒▒▒      B▒▒▒▒▒▒▒▒▒▒▒██████  C██ D░░░        │
-   4  reshape   E           4  │                                   D▒▒▒E       │
-   5  linear    F           3  │                                       E   F   │
-   6  outputs                  │                                           F   │
+  #  operator  writes  bytes  │0                                            192│
+     inputs                   │                                                │
+0-2  turn 0    A-B        48  │A█████      B█████                              │
+     turn 1    A-D        64  │A▒▒░░░███   B▒▒▒▒▒██████        C██ D███        │
+     turn 14   A-B        36  │A▒▒░░░███   B░░░░░██████            D░░░        │
+     turn 15   B-C        36  │A▒▒▒▒▒      B▒▒▒▒▒▒▒▒▒▒▒██████  C██ D░░░        │
+  3  reshape   E           4  │                                    D▒▒▒E       │
+  4  linear    F           3  │                                        E   F   │
+     outputs                  │                                            F   │
 █ written  ▒ read  ░ kept for later  (blank) free
 """)
 
@@ -209,8 +209,8 @@ def test_the_network_is_what_it_is_without_bands(cli: Cli, fed: Path) -> None:
 
 def test_those_that_take_turns_are_blamed_together(cli: Cli, fed: Path) -> None:
     blamed = cli("firmware", fed.name, "--max-ram", "100").stderr
-    assert "; the most memory: operators 1 to 3, which take turns, need " in blamed
-    assert "; operator 4 reshape 'flat' (1x1x1x4 to 1x4, scratch 0) needs " in blamed
+    assert "; the most memory: operators 0 to 2, which take turns, need " in blamed
+    assert "; operator 3 reshape 'flat' (1x1x1x4 to 1x4, scratch 0) needs " in blamed
 
 
 def test_check_and_compare_run_bands(cli: Cli, fed: Path) -> None:

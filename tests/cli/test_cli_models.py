@@ -187,42 +187,42 @@ output  scores  1x4  real = 0.125 * code
 
 Operators
 #  operator  shapes                        MACs  bytes
-1  conv2d    1x4x4x2 -> 1x4x4x8           2,304    149
+0  conv2d    1x4x4x2 -> 1x4x4x8           2,304    149
    stem  3x3, padding 1, per tensor factor 0.02, SINGLE
-2  conv2d    1x4x4x8 -> 1x4x4x8           1,024    101
+1  conv2d    1x4x4x8 -> 1x4x4x8           1,024    101
    b  1x1, per tensor factor 0.02, bias, SINGLE, output 0 to 127
-3  add       1x4x4x8, 1x4x4x8 -> 1x4x4x8
+2  add       1x4x4x8, 1x4x4x8 -> 1x4x4x8
    sum  COMMON_SHIFT
-4  mean      1x4x4x8 -> 1x1x1x8                      5
+3  mean      1x4x4x8 -> 1x1x1x8                      5
    mean  per tensor factor 0.25, SINGLE
-5  reshape   1x1x1x8 -> 1x8
+4  reshape   1x1x1x8 -> 1x8
    flat
-6  linear    1x8 -> 1x4                      32     37
+5  linear    1x8 -> 1x4                      32     37
    scores  per tensor factor 0.05, SINGLE
 
 Tensors
-   tensor  shape    bytes  codes                    arena       steps
-A  image   1x4x4x2     32  real = 0.5 * (code + 3)  112 to 144  0 to 1
+   tensor  shape    bytes  codes                    arena       layers
+A  image   1x4x4x2     32  real = 0.5 * (code + 3)  112 to 144  inputs to 0
            8x3x3x2    144  constant
-B  stem    1x4x4x8    128  real = 0.25 * code       0 to 128    1 to 3
+B  stem    1x4x4x8    128  real = 0.25 * code       0 to 128    0 to 2
            8x1x1x8     64  constant
-C  b       1x4x4x8    128  real = 0.25 * code       128 to 256  2 to 3
-D  sum     1x4x4x8    128  real = 0.5 * code        0 to 128    3 to 4
-E  mean    1x1x1x8      8  real = 0.125 * code      128 to 136  4 to 5
-F  flat    1x8          8  real = 0.125 * code      128 to 136  5 to 6
+C  b       1x4x4x8    128  real = 0.25 * code       128 to 256  1 to 2
+D  sum     1x4x4x8    128  real = 0.5 * code        0 to 128    2 to 3
+E  mean    1x1x1x8      8  real = 0.125 * code      128 to 136  3 to 4
+F  flat    1x8          8  real = 0.125 * code      128 to 136  4 to 5
            4x8         32  constant
-G  scores  1x4          4  real = 0.125 * code      0 to 4      6 to 7
+G  scores  1x4          4  real = 0.125 * code      0 to 4      5 to outputs
 
 Memory plan
-step  operator  writes  bytes  │0                                           256│
-   0  inputs    A          32  │                    A█████                     │
-   1  conv2d    B         128  │B██████████████████████▒▒▒                     │
-   2  conv2d    C         128  │B▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒C███████████████████████│
-   3  add       D = B     128  │D██████████████████████C▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒│
-   4  mean      E           8  │D▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒E                       │
-   5  reshape   F = E       8  │                       F                       │
-   6  linear    G           4  │G                      F                       │
-   7  outputs                  │G                                              │
+#  operator  writes  bytes  │0                                              256│
+   inputs    A          32  │                     A██████                      │
+0  conv2d    B         128  │B████████████████████████▒▒▒                      │
+1  conv2d    C         128  │B▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒C████████████████████████│
+2  add       D = B     128  │D████████████████████████C▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒│
+3  mean      E           8  │D▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒E                        │
+4  reshape   F = E       8  │                         F                        │
+5  linear    G           4  │G                        F                        │
+   outputs                  │G                                                 │
 █ written  ▒ read  ░ kept for later  (blank) free
 """)
 

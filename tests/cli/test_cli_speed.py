@@ -136,12 +136,12 @@ by kind    conv2d 73.7 %, add 10.5 %, mean 10.5 %, linear 5.3 %
 
 Operators, slowest first
 #  operator    us   share   MACs  GMAC/s      of limit  kernels   name
-1  conv2d    5.00  52.6 %  2,304     0.5  11.5 % MACs   portable  stem
-2  conv2d    2.00  21.1 %  1,024     0.5  17.9 % bytes  portable  b
-3  add       1.00  10.5 %                 38.4 % bytes  portable  sum
-4  mean      1.00  10.5 %                 14.1 % bytes  portable  mean
-6  linear    0.50   5.3 %     32     0.1   9.8 % bytes  portable  scores
-5  reshape      -                                                 flat
+0  conv2d    5.00  52.6 %  2,304     0.5  11.5 % MACs   portable  stem
+1  conv2d    2.00  21.1 %  1,024     0.5  17.9 % bytes  portable  b
+2  add       1.00  10.5 %                 38.4 % bytes  portable  sum
+3  mean      1.00  10.5 %                 14.1 % bytes  portable  mean
+5  linear    0.50   5.3 %     32     0.1   9.8 % bytes  portable  scores
+4  reshape      -                                                 flat
 """)
 
 
@@ -171,12 +171,12 @@ by kind    conv2d 73.7 %, add 10.5 %, mean 10.5 %, linear 5.3 %
 
 Operators, in order
 #  operator    us   share   MACs  GMAC/s      of limit  kernels
-1  conv2d    5.00  52.6 %  2,304     0.5   6.2 % bytes  reference
-2  conv2d    2.00  21.1 %  1,024     0.5  17.9 % bytes  reference
-3  add       1.00  10.5 %                 38.4 % bytes  reference
-4  mean      1.00  10.5 %                 14.1 % bytes  reference
-5  reshape      -
-6  linear    0.50   5.3 %     32     0.1   9.8 % bytes  reference
+0  conv2d    5.00  52.6 %  2,304     0.5   6.2 % bytes  reference
+1  conv2d    2.00  21.1 %  1,024     0.5  17.9 % bytes  reference
+2  add       1.00  10.5 %                 38.4 % bytes  reference
+3  mean      1.00  10.5 %                 14.1 % bytes  reference
+4  reshape      -
+5  linear    0.50   5.3 %     32     0.1   9.8 % bytes  reference
 """)
 
 

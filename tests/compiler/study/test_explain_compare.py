@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cases
 import numpy as np
 import pytest
-from command_line import Cli, assert_refused
+from command_line import Cli, assert_refused, residual
 from graphs import run, to_bytes
 from places import DIGITS
 
 import qrt
+from qrt.compiler import GraphBuilder
 from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.integers.channels import CHANNEL_AXIS
 from qrt.compiler.ir import Edge, Graph
@@ -92,6 +95,37 @@ def test_explain_derives_the_integers(cli: Cli, digits: Path) -> None:
     assert f"{channel['addend']:,}" in shown
     assert_refused(cli("explain", str(digits), "nothing"), f"qrt explain: {digits}: no layer is called 'nothing'")
     assert_refused(cli("explain", str(digits), "0", "--channel", "99"), f"qrt explain: {digits}: ")
+
+
+def test_layers_of_the_same_name_are_listed(cli: Cli, tmp_path: Path) -> None:
+    """One layer's name may be another's output: neither is chosen silently."""
+    g = GraphBuilder("twice")
+    x = g.input("image", (1, 4, 4, 2), scale=0.5)
+    g.output(g.mean(g.mean(x, scale=0.25, name="mean"), scale=0.125, name="again"))
+    graph = read(g.compile())
+    graph.ops[1] = replace(graph.ops[1], name="mean")
+    path = tmp_path / "twice.qfb"
+    path.write_bytes(to_bytes(graph))
+    result = cli("explain", str(path), "mean")
+    candidates = "0 (mean mean -> mean), 1 (mean mean -> again)"
+    assert_refused(result, f"qrt explain: {path}: several layers are called 'mean': {candidates}; give the number")
+    assert "\nlayer  1: mean\n" in "\n" + cli("explain", str(path), "1").stdout
+    assert "\nlayer  1: mean\n" in "\n" + cli("explain", str(path), "again").stdout
+
+
+def test_a_layer_has_one_number_everywhere(cli: Cli, tmp_path: Path) -> None:
+    """In text, in JSON, in `qrt explain`, `inspect` and `profile`."""
+    path = tmp_path / "pets.qfb"
+    path.write_bytes(residual().compile())
+    names = [op.name for op in read(path.read_bytes()).ops]
+    for verb, options in (("inspect", ()), ("profile", ("--repeats", "3", "--order"))):
+        operators = json.loads(cli(verb, str(path), "--json").stdout)["operators"]
+        assert [op["index"] for op in operators] == list(range(len(names)))
+        table = cli(verb, str(path), *options).stdout.split("#  operator")[1]
+        assert re.findall(r"^ *(\d+)  ", table, re.MULTILINE) == [str(number) for number in range(len(names))]
+    for number, name in enumerate(names):
+        assert json.loads(cli("explain", str(path), str(number), "--json").stdout)["name"] == name
+        assert json.loads(cli("explain", str(path), name, "--json").stdout)["index"] == number
 
 
 def test_compare_layer_by_layer(cli: Cli, digits: Path, tmp_path: Path) -> None:
