@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qrt.data.errors import printable as printable
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
@@ -18,11 +20,6 @@ if TYPE_CHECKING:
 NARROWEST = 16
 # Seconds of work after which a progress bar appears.
 PATIENCE = 2.0
-
-
-def printable(text: str) -> str:
-    """Text from a file with control characters escaped, so that a file cannot control the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shape_text(shape: Iterable[int]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 import qrt
+from qrt.data import DataError
 from qrt.model import refuse_device
 
 
@@ -26,7 +27,7 @@ class Failure(click.ClickException):
 
 
 class Verb(click.Command):
-    """A command that turns errors about files, memory and qrt's environment variables into Failures."""
+    """A command that turns errors about data, files, memory and qrt's environment variables into Failures."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -38,6 +39,8 @@ class Verb(click.Command):
             raise Failure(str(error)) from None
         try:
             return super().invoke(ctx)
+        except DataError as error:
+            raise Failure(str(error)) from None
         except FileNotFoundError as error:
             raise Failure(f"{error.filename}: no such file; {_hint(Path(error.filename))}") from None
         except OSError as error:

@@ -30,6 +30,7 @@ from qrt.cli.contents import Contents, OperatorEntry, read_contents
 from qrt.cli.device_profile import finish, profile_on_device
 from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.target import cc_option, refuse_options, target_option
+from qrt.data.arrays import choose, read
 
 # Seconds to measure when the number of runs is not given, and the minimum and maximum number of runs then.
 PERIOD = 0.5
@@ -275,7 +276,7 @@ def profile_model(
 def choose_sample(model: qrt.Model, paths: Sequence[Path], layout: str | None) -> tuple[str, list[Array], str | None]:
     """A description of the sample, an array for each input, and their layout."""
     if paths:
-        chosen = arrays.choose([item for path in paths for item in arrays.read(path)], model.inputs, layout)
+        chosen = choose([item for path in paths for item in read(path)], model.inputs, layout)
         pairs = zip(chosen, model.inputs, strict=True)
         sample = [
             x.array[:1] if x.array.ndim == len(info.shape) and info.shape[0] == 1 else x.array for x, info in pairs

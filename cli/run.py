@@ -17,6 +17,7 @@ from qrt.cli.console import note, print_json, progressing
 from qrt.cli.failure import Failure, Verb, open_content, open_model
 from qrt.cli.results import Result
 from qrt.cli.target import cc_option, device_errors, emulated, refuse_options, target_option
+from qrt.data.arrays import choose, fits, read
 
 
 @click.command(cls=Verb)
@@ -81,8 +82,8 @@ def run_model(
         arrays.check_suffix(output, model.outputs)
         if os.path.realpath(output) in map(os.path.realpath, input_paths):
             raise Failure(f"{output}: is an input; name another file with -o")
-    given = [item for input_path in input_paths for item in arrays.read(input_path)]
-    chosen = arrays.choose(given, model.inputs, layout, stream)
+    given = [item for input_path in input_paths for item in read(input_path)]
+    chosen = choose(given, model.inputs, layout, stream)
     for item in given:
         if item not in chosen:
             note(f"{item.path}: {item} is not an input; ignored")
@@ -128,7 +129,7 @@ def infer(model: qrt.Model, inputs: Sequence[Array], dequantize: bool, layout: s
     lengths = {len(x) for x in inputs if x.ndim}
     batch = (
         len(lengths) == 1
-        and all(x.ndim == len(info.shape) and arrays.fits(info, x, layout) for x, info in pairs)
+        and all(x.ndim == len(info.shape) and fits(info, x, layout) for x, info in pairs)
         and all(info.shape[0] == 1 for info in model.inputs)
     )
     if not batch or max(lengths) < 2:

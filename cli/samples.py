@@ -9,13 +9,10 @@ from pathlib import Path
 import numpy as np
 
 import qrt
-from qrt.cli import arrays
-from qrt.cli.arrays import Array, Given
+from qrt.cli.arrays import Array
 from qrt.cli.console import printable
 from qrt.cli.failure import Failure
-from qrt.edges import NCHW_TO_NHWC
-
-LABEL_NAMES = ("labels", "label", "targets", "target", "y")
+from qrt.data import open_dataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +63,7 @@ def read_samples(
     meanings: Sequence[qrt.TensorInfo] | None = None,
     layout: str | None = None,
 ) -> Samples:
-    """Samples from an .npz or .npy file, or from a folder of .npy files with one sample each.
+    """All samples of data that `qrt.data.open_dataset` opens.
 
     Parameters
     ----------
@@ -79,90 +76,31 @@ def read_samples(
     layout : {None, "NHWC", "NCHW"}
         Of images, if their shape fits both.
     """
-    given = _folder(path) if path.is_dir() else arrays.read(path)
-    labels = next((item.array for name in LABEL_NAMES for item in given if item.name == name), None)
-    rest = [item for item in given if item.name not in LABEL_NAMES or item.name in names]
-    by_name = {item.name: item for item in rest}
-    chosen = [by_name[name] for name in names] if all(name in by_name for name in names) else rest
-    if len(chosen) != len(names):
-        raise Failure(
-            f"{path}: contains {', '.join(map(str, rest)) or 'no samples'}; the inputs are {_listed(names)}; "
-            "name the arrays of an .npz after them"
-        )
-    infos: Sequence[qrt.TensorInfo | None] = meanings or [None] * len(names)
-    inputs = [_rows(*one, layout) for one in zip(chosen, names, shapes, infos, strict=True)]
-    if labels is not None and (labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer)):
-        raise Failure(f"{path}: labels are {labels.dtype} {labels.shape}; give one integer for each sample")
-    leading = [shape[0] for shape in shapes]
-    runs = [len(x) / size for x, size in zip(inputs, leading, strict=True)]
-    if len(set(runs)) != 1:
-        counts = ", ".join(f"{printable(name)} {len(x)}" for name, x in zip(names, inputs, strict=True))
-        raise Failure(f"{path}: its arrays have different numbers of samples, {counts}; give the same for every input")
-    if meanings is not None and runs[0] % 1:
-        many = f"{len(inputs[0])} samples for a network that takes {leading[0]} at a time"
-        raise Failure(f"{path}: contains {many}; give a multiple of {leading[0]}, or compile it with --batch 1")
-    size = leading[0] if len(set(leading)) == 1 else 1
-    count = len(inputs[0]) * size // leading[0]
-    if labels is not None and len(labels) != count:
-        raise Failure(f"{path}: contains {len(labels)} labels for {count} samples; give one for each")
-    whole = -(-len(inputs[0]) // leading[0])
-    filled = [np.resize(x, (whole, size, *x.shape[1:])) for x, size in zip(inputs, leading, strict=True)]
-    return Samples(filled, None if labels is None else labels.astype(np.int64), count, size, path)
+    infos = meanings or [_float_input(name, shape) for name, shape in zip(names, shapes, strict=True)]
+    dataset = open_dataset(path, infos, layout=layout)
+    inputs = [_real(x, info, path) for x, info in zip(dataset.read(0, dataset.count), infos, strict=True)]
+    leading = {shape[0] for shape in shapes}
+    if len(leading) > 1:
+        return Samples(inputs, dataset.labels, dataset.count, 1, path)
+    (size,) = leading
+    if meanings is not None and dataset.count % size:
+        many = f"{dataset.count} samples for a network that takes {size} at a time"
+        raise Failure(f"{path}: contains {many}; give a multiple of {size}, or compile it with --batch 1")
+    runs = -(-dataset.count // size)
+    filled = [np.resize(x, (runs, size, *x.shape[1:])) for x in inputs]
+    return Samples(filled, dataset.labels, dataset.count, size, path)
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(printable, names))
+def _float_input(name: str, shape: tuple[int, ...]) -> qrt.TensorInfo:
+    """An input of a float network, in its own layout."""
+    return qrt.TensorInfo(name, shape, np.dtype(np.float32), 0.0, 0, (), "NHWC", "DIVIDE", "FLOAT32", None)
 
 
-def _folder(path: Path) -> list[Given]:
-    """The .npy files of a folder, in the order of their names, as one array."""
-    files = sorted(path.glob("*.npy"))
-    if not files:
-        raise Failure(f"{path}: contains no .npy files; give a folder of samples or one .npz")
-    read = [arrays.read(file) for file in files]
-    for file, given in zip(files, read, strict=True):
-        if len(given) != 1:
-            raise Failure(f"{file}: contains {len(given)} arrays; give one sample in each file")
-    samples = [given.array for (given,) in read]
-    if len({(sample.shape, sample.dtype) for sample in samples}) != 1:
-        raise Failure(f"{path}: its .npy files differ in shape or type; give samples of one shape")
-    return [Given(path, "", np.stack(samples))]
-
-
-def _rows(item: Given, name: str, shape: tuple[int, ...], info: qrt.TensorInfo | None, layout: str | None) -> Array:
-    """The samples of an input along the first axis, as float32 in the network's layout."""
-    x, called = item.array, f"{item.path}: input {printable(name)}"
-    if info is not None and x.dtype == np.uint8 and info.source_dtype == "UINT8":
-        x = (x.astype(np.int16) - 128).astype(np.int8)
-    codes = info is not None and x.dtype == info.dtype
-    if not codes and not np.issubdtype(x.dtype, np.floating):
-        kinds = "floats" if info is None else f"floats or {info.dtype} codes"
-        raise Failure(f"{called} takes {kinds}, got {item}; convert them with astype(numpy.float32)")
-    layouts = arrays.layouts(shape, "NHWC" if info is None else info.source_layout, layout)
-    found = {name: rows for name, known in layouts.items() if (rows := _as_rows(x, known)) is not None}
-    if not found:
-        fitting = " or ".join(f"(n, {', '.join(map(str, known[1:]))})" for known in layouts.values())
-        raise Failure(f"{called} takes samples of shape {fitting}, got {item}; give n samples, at least one")
-    arrays.refuse_ambiguous(item, name, layouts)
-    x = found.get("NHWC", next(iter(found.values())))
-    if "NHWC" not in found:
-        x = x.transpose(NCHW_TO_NHWC)
-    if codes and info is not None:
-        if info.scale == 0:
-            raise Failure(f"{called}: the model states no scale for this input, so codes cannot be used; give floats")
-        x = info.dequantize(x)
-    with np.errstate(over="ignore"):
-        values: Array = x.astype(np.float32)
-    if not np.isfinite(values).all():
-        raise Failure(f"{called}: {item} contains NaN or infinity, in float32; give finite numbers")
-    return values
-
-
-def _as_rows(x: Array, shape: tuple[int, ...]) -> Array | None:
-    """`x` with all samples along the first axis; None if it does not fit an input of this shape."""
-    rows = shape[1:]
-    if x.shape == rows:
-        return x[np.newaxis]
-    if x.ndim == len(shape) + 1 and x.shape[1] == shape[0]:
-        x = x.reshape(-1, *x.shape[2:])
-    return x if x.ndim == len(shape) and x.shape[1:] == rows and x.shape[0] > 0 else None
+def _real(x: Array, info: qrt.TensorInfo, path: Path) -> Array:
+    """Samples as float32."""
+    if np.issubdtype(x.dtype, np.floating):
+        return x
+    if info.scale == 0:
+        reason = "the model states no scale for this input, so codes cannot be used; give floats"
+        raise Failure(f"{path}: input {printable(info.name)}: {reason}")
+    return info.dequantize(x)

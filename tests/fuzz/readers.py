@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import click
-
-from qrt.cli import arrays
-from qrt.cli.failure import Failure
 from qrt.compiler import CompileError, build
+from qrt.data import DataError, arrays
 
 
 def compile_file(path: Path) -> str:
@@ -21,11 +18,10 @@ def compile_file(path: Path) -> str:
 
 
 def read_arrays(path: Path) -> str:
-    with click.Context(click.Command("run")):  # a Failure names the verb that it ends
-        try:
-            arrays.read(path)
-        except Failure as error:
-            return error.message
+    try:
+        arrays.read(path)
+    except DataError as error:
+        return str(error)
     return ""
 
 
