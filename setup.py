@@ -50,7 +50,7 @@ ONNX = ["onnx>=1.16", "onnxruntime>=1.18", "sympy>=1.12"]
 TFLITE = ["tflite>=2.18"]
 PLOT = ["matplotlib>=3.8"]
 # Readers of images, sound and tables of samples.
-DATA = ["pillow>=10", "soundfile>=0.12", "pyarrow>=15"]
+DATA = ["pillow>=10", "soundfile>=0.12", "pyarrow>=15", "tomli>=2; python_version < '3.11'"]
 DASK = ["distributed>=2024.8"]
 # A C compiler for every target, an emulator of Cortex-M and RISC-V, and readers of programs and instructions.
 DEVICE = ["ziglang>=0.13", "unicorn>=2.1", "pyelftools>=0.31", "capstone>=5.0"]

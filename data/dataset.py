@@ -171,12 +171,22 @@ class Entry:
     where : str
         What errors call it: the path, or the row of a table.
     label : int, str or None
+    content : bytes or None
+        Of a file that has been read, and cannot be read again.
     """
 
     path: Path
     name: str
     where: str
     label: int | str | None = None
+    content: bytes | None = None
+
+    def identity(self) -> tuple[object, ...]:
+        """What tells whether a file is the same, without reading it."""
+        if self.content is not None:
+            return self.name, digest_of(self.content)
+        stat = self.path.stat()
+        return self.name, stat.st_size, stat.st_mtime_ns, self.label
 
 
 class Files:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qrt.data import arrays
+from qrt.data import arrays, images, sounds, tables
 from qrt.data.arrays import Array
 from qrt.data.dataset import Arrays, Dataset, Entry, Files, digest_of
 from qrt.data.errors import DataError
+from qrt.data.folders import kind_of, same_kind, scan_folder
 from qrt.data.preprocess import Preprocess
 from qrt.edges import TensorInfo
+
+Labels = tuple[NDArray[np.int64] | None, tuple[str, ...] | None]
 
 
 def open_dataset(
@@ -30,7 +34,8 @@ def open_dataset(
     Parameters
     ----------
     path : path
-        An .npz or .npy file, or a folder of .npy files.
+        An .npz or .npy file; an image or a recording; a folder of .npy files, images or recordings, or of folders of
+        them that are named for their classes; a .csv or .parquet of paths and labels.
     inputs : sequence of qrt.TensorInfo
         Of the network. One of dtype float32 takes floats only.
     preprocess : Preprocess, optional
@@ -38,7 +43,8 @@ def open_dataset(
     layout : {None, "NHWC", "NCHW"}
         Of images in arrays, if their shape fits both.
     classes : sequence of str
-        Names of the network's outputs: they say which number a label has that is a name.
+        Names of the network's outputs: they say which number a label has that is a name. Without them, names are
+        numbered as they are sorted.
 
     Raises
     ------
@@ -48,32 +54,88 @@ def open_dataset(
         The path cannot be read.
     """
     place = Path(path)
-    stated = (tuple(inputs), layout, tuple(classes))
+    opening = _Opening(place, tuple(inputs), preprocess, layout, tuple(classes))
     if place.is_dir():
-        entries = _folder(place)
-        files = _array_files(place, entries, inputs, layout)
-        labels, names = numbered(place, [entry.label for entry in entries], classes)
-        digest = digest_of(_identity(entries), *stated)
-        return Dataset(str(place), files.count, labels, names, digest, "", files)
-    source = Arrays(place, None, inputs, layout)
-    labels, found = source.labels, source.names
-    if labels is not None and found is not None:
-        labels, found = numbered(place, [found[label] for label in labels], classes)
-    names = found or tuple(classes) or None
-    return Dataset(str(place), source.count, labels, names, digest_of(source.digest, *stated), "", source)
+        return opening.files(scan_folder(place))
+    if place.suffix.lower() in tables.SUFFIXES:
+        return opening.files(tables.scan_table(place))
+    if kind_of(place) in ("images", "recordings"):
+        return opening.files([Entry(place, place.name, str(place))])
+    return opening.arrays(None)
 
 
-def _folder(path: Path) -> list[Entry]:
-    entries = [Entry(file, file.name, str(file)) for file in sorted(path.glob("*.npy"))]
-    if not entries:
-        raise DataError(f"{path}: contains no .npy files; give a folder of samples or one .npz")
-    return entries
+def open_content(
+    content: bytes,
+    name: str,
+    inputs: Sequence[TensorInfo],
+    preprocess: Preprocess | None = None,
+    layout: str | None = None,
+    classes: Sequence[str] = (),
+) -> Dataset:
+    """As `open_dataset`, for the content of a file: an .npz, an .npy, an image or a recording, told by its first bytes.
+
+    `name` is what errors call it.
+    """
+    opening = _Opening(Path(name), tuple(inputs), preprocess, layout, tuple(classes))
+    if content.startswith((*images.MAGICS, *sounds.MAGICS)):
+        return opening.files([Entry(Path(name), name, name, content=content)])
+    return opening.arrays(content)
 
 
-def _identity(entries: Sequence[Entry]) -> list[tuple[str, int, int, int | str | None]]:
-    """What tells whether files are the same without reading them."""
-    stats = [(entry, entry.path.stat()) for entry in entries]
-    return [(entry.name, stat.st_size, stat.st_mtime_ns, entry.label) for entry, stat in stats]
+@dataclass(frozen=True)
+class _Opening:
+    """What a path is opened for; as the parameters of `open_dataset`."""
+
+    path: Path
+    inputs: tuple[TensorInfo, ...]
+    preprocess: Preprocess | None
+    layout: str | None
+    classes: tuple[str, ...]
+
+    def _digest(self, *parts: object) -> str:
+        stated = None if self.preprocess is None else self.preprocess.text
+        return digest_of(*parts, self.inputs, stated, self.layout, self.classes)
+
+    def arrays(self, content: bytes | None) -> Dataset:
+        source = Arrays(self.path, content, self.inputs, self.layout)
+        labels, names = source.labels, source.names
+        if labels is not None and names is not None:
+            labels, names = _numbered(self.path, [names[label] for label in labels], self.classes)
+        return Dataset(
+            str(self.path), source.count, labels, names or self.classes or None, self._digest(source.digest), "", source
+        )
+
+    def files(self, entries: list[Entry]) -> Dataset:
+        if len(self.inputs) != 1:
+            inputs = ", ".join(info.name for info in self.inputs)
+            reason = f"has samples for one input; the inputs are {inputs}"
+            raise DataError(f"{self.path}: {reason}; give an .npz with arrays of these names")
+        decode, each, assumed = self._decoder(entries)
+        source = Files(entries, decode, each)
+        labels, names = _numbered(self.path, [entry.label for entry in entries], self.classes)
+        digest = self._digest([entry.identity() for entry in entries])
+        if labels is not None:
+            labels = labels.repeat(each)
+        return Dataset(str(self.path), source.count, labels, names, digest, assumed, source)
+
+    def _decoder(self, entries: list[Entry]) -> tuple[Callable[[Entry], Array], int, str]:
+        """What reads a file, the number of samples in each, and what was assumed."""
+        info, steps = self.inputs[0], self.preprocess
+        kind = "arrays"
+        if entries[0].content is None:
+            kind = same_kind(self.path, entries)
+        elif entries[0].content.startswith(images.MAGICS):
+            kind = "images"
+        else:
+            kind = "recordings"
+        if kind == "images":
+            image, assumed = images.image_file(info, steps.image if steps else None, str(self.path))
+            return image, 1, assumed
+        if kind == "recordings":
+            return sounds.sound_file(info, steps.audio if steps else None, str(self.path)), 1, ""
+        decode = _ArrayFile(info, self.layout)
+        first = len(decode(entries[0]))
+        return decode, first if first == info.shape[0] else 1, ""
 
 
 @dataclass(frozen=True)
@@ -91,26 +153,22 @@ class _ArrayFile:
         return arrays.values(samples, self.info, entry.where)
 
 
-def _array_files(path: Path, entries: Sequence[Entry], inputs: Sequence[TensorInfo], layout: str | None) -> Files:
-    if len(inputs) != 1:
-        names = ", ".join(info.name for info in inputs)
-        raise DataError(
-            f"{path}: is a folder, for one input; the inputs are {names}; give an .npz with arrays of these names"
-        )
-    decode = _ArrayFile(inputs[0], layout)
-    each = len(decode(entries[0]))
-    return Files(entries, decode, each if each == inputs[0].shape[0] else 1)
-
-
-def numbered(
-    path: Path, labels: Sequence[int | str | None], classes: Sequence[str]
-) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
-    """Numbers of labels and the names of these: as the network's, if it has all of the names, else sorted by name."""
-    if not labels or labels[0] is None:
-        return None, tuple(classes) or None
-    found = {label for label in labels if isinstance(label, str)}
-    if not found:
-        return np.array(labels, np.int64), tuple(classes) or None
-    names = tuple(classes) if found <= set(classes) else tuple(sorted(found))
-    number = {name: index for index, name in reversed(list(enumerate(names)))}
-    return np.array([number[label] for label in labels if isinstance(label, str)], np.int64), names
+def _numbered(path: Path, labels: Sequence[int | str | None], classes: tuple[str, ...]) -> Labels:
+    """Numbers of labels and the names of these."""
+    names = {label for label in labels if isinstance(label, str)}
+    numbers = [label for label in labels if isinstance(label, int)]
+    if numbers or not names:
+        return (np.array(numbers, np.int64) if numbers else None), classes or None
+    known = names & set(classes)
+    if known and known != names:
+        strange = min(names - known)
+        close = difflib.get_close_matches(strange, classes, 1)
+        hint = f"did you mean {close[0]}?" if close else f"these are {', '.join(classes[:3])}, ..."
+        raise DataError(f"{path}: class {strange} is none of the network's labels; {hint}")
+    ordered = classes if known else tuple(sorted(names))
+    numeric = all(name.isascii() and name.isdigit() for name in ordered)
+    if not known and numeric and [int(name) for name in ordered] != list(range(len(ordered))):
+        reason = f"its classes are numbers, but not those from 0 to {len(ordered) - 1} in the order of their names"
+        raise DataError(f"{path}: {reason}; give the names of the network's outputs with --labels")
+    number = {name: index for index, name in reversed(list(enumerate(ordered)))}
+    return np.array([number[label] for label in labels if isinstance(label, str)], np.int64), ordered

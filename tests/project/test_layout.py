@@ -149,7 +149,7 @@ LIBRARIES = {
         "torchao",
     },
     "firmware": {"numpy", "ziglang", "unicorn", "elftools", "capstone"},
-    "data": {"numpy", "PIL", "soundfile", "pyarrow"},
+    "data": {"numpy", "PIL", "soundfile", "pyarrow", "tomli"},
     "evaluation": {"numpy", "distributed"},
     "report": set(),
     "explorer": {"numpy", "model_explorer"},
@@ -172,6 +172,7 @@ ONLY_WHEN_NEEDED = {
     ("data", "PIL"): ("data/*",),
     ("data", "soundfile"): ("data/*",),
     ("data", "pyarrow"): ("data/*",),
+    ("data", "tomli"): ("data/*",),
     ("evaluation", "distributed"): ("evaluation/*",),
     ("cli", "matplotlib"): ("cli/plots.py",),
     ("cli", "qrt.compiler"): tuple(
