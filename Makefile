@@ -10,7 +10,7 @@ C_FILES := $(filter-out $(CYTHON_MADE), $(shell find schema runtime firmware ben
 # One includes headers that its test generates, and is compiled there.
 C_SOURCES := $(filter-out tests/firmware/run_networks.c, $(filter %.c, $(C_FILES)))
 SOURCES := $(filter-out $(CYTHON_MADE), $(shell find runtime schema compiler cli firmware data evaluation report explorer -type f \( -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name '*.[ch]' -o -name '*.fbs' -o -name '*.in' -o -name '*.ld' \))) \
-  setup.py pyproject.toml MANIFEST.in README.md
+  $(wildcard report/page/built/*) setup.py pyproject.toml MANIFEST.in README.md
 # As many processes as there are CPUs; above eight, what each imports costs more than it brings.
 # A comma would end an argument of call.
 ASAN := address,undefined
@@ -18,7 +18,7 @@ DEMO_DEVICE := onnx,device
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-device generate test test-all peers test-asan test-tsan mutants lint bench bench-device fuzz clean
+.PHONY: help demo demo-device generate test test-all peers test-asan test-tsan mutants lint bench bench-device fuzz page clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ demo-device: $(VENV)/demo-device.stamp ## run the same network as C on an emulat
 generate: ## regenerate files from qrt.fbs, SPEC.md and qrt_kernels.h (needs flatc 2.0.8)
 	@mkdir -p build/generate/qrt && touch build/generate/qrt/__init__.py && ln -sfn ../../../schema build/generate/qrt/schema
 	PYTHONPATH=build/generate $(PYTHON) -m qrt.schema.generate
+
+page: ## bundle the page of qrt report (needs node and npm)
+	cd report/page && npm ci --no-audit --no-fund && npm run build
 
 test: $(VENV)/test.stamp ## install what the tests need, with LiteRT and TFLM, and run them (TESTS=tests/schema: only those)
 	QRT_DIST=$(CURDIR)/dist $(PYTEST) $(TESTS)

@@ -111,6 +111,7 @@ setup(
     package_data={
         "qrt": ["py.typed", "*.pyi", "engine/*.[ch]", "kernels/*.h", *KERNELS],
         "qrt.schema": ["SPEC.md", "qrt.fbs", "*.[ch]"],
+        "qrt.report": ["page/built/*"],
         "qrt.firmware": ["*.[ch]", "generate/turns/*.[ch]", "boards/**/*", "emulators/*.c", "projects/templates/**/*"],
     },
     include_package_data=False,

@@ -1,1 +1,5 @@
 """One self-contained HTML page about a network."""
+
+from qrt.report.rendering import page
+
+__all__ = ["page"]

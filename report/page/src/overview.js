@@ -1,0 +1,83 @@
+// What the network is, and whether its golden vectors pass.
+
+import { codes } from "./layer.js";
+import { copies, element, facts, section } from "./dom.js";
+import { table } from "./table.js";
+import { bytes, count, fixed, isMissing, named, percent, plural, seconds, shape, whole } from "./text.js";
+
+/** Whether every kernel set gives the outputs of the golden vectors: true, false, or undefined if none are there. */
+function golden({ checks }) {
+  if (!checks?.test_vectors) return undefined;
+  return checks.valid && (checks.kernels ?? []).every((set) => set.agree);
+}
+
+export function verdict(contents) {
+  const right = golden(contents);
+  const text = right === undefined ? "no golden vectors" : right ? "golden vectors pass" : "golden vectors differ";
+  return element("span", { class: `verdict ${right === undefined ? "" : right ? "good" : "bad"}` }, text);
+}
+
+export function tiles(contents) {
+  const { model, profile, device, compare, evaluation } = contents;
+  const macs = model.operators.reduce((sum, operator) => sum + operator.macs, 0);
+  const worst = compare && Math.min(...compare.layers.map((layer) => layer.sqnr ?? Infinity));
+  const accuracy = evaluation?.accuracy ?? evaluation?.top1 ?? compare?.accuracy?.qrt;
+  const pairs = [
+    ["file", bytes(model.size), plural(model.size, "byte")],
+    ["arena", bytes(model.arena_size), plural(model.arena_size, "byte")],
+    ["layers", whole(model.operators.length), ""],
+    ["MACs", count(macs), whole(macs)],
+    profile && ["here", seconds(profile.seconds), `${named(profile.kernels)} kernels`],
+    device?.cycles && [named(device.target), `${count(device.cycles)}`, "cycles"],
+    typeof accuracy === "number" && ["accuracy", percent(accuracy, 2), ""],
+    worst !== undefined && ["worst layer", Number.isFinite(worst) ? `${fixed(worst, 1)} dB` : "exact", "SQNR"],
+  ].filter(Boolean);
+  return element("div", { class: "tiles" }, pairs.map(([term, text, more]) => element("div", {}, element("span", {}, term), element("strong", {}, text), element("small", {}, more))));
+}
+
+const quantized = (edge) =>
+  [
+    edge.source_layout === "NCHW" && "NCHW in the source",
+    edge.quantize_rule === "MULTIPLY_RECIPROCAL" && "quantized by the reciprocal",
+    edge.source_dtype === "UINT8" && "uint8 in the source, 128 higher",
+    edge.source_dtype === "UINT16" && "uint16 in the source, 32768 higher",
+  ]
+    .filter(Boolean)
+    .join(", ");
+
+export function overview(contents) {
+  const { model, checks, compile } = contents;
+  const match = contents.match ?? compile?.match;
+  const copied = (text) => copies(element("span", { class: "code" }, text), text);
+  const numbers = facts([
+    ["file", copied(named(model.file))],
+    ["size", plural(model.size, "byte")],
+    ["CRC-32", copied(model.crc32.toString(16).padStart(8, "0"))],
+    ["SHA-256", model.sha256 && copied(model.sha256)],
+    ["same bytes as", match && named(match)],
+    ["made from", compile?.source && `${named(compile.source)}, ${plural(compile.source_size, "byte")}`],
+    ["made by", `${named(model.producer) || "unknown"}, format version ${model.format_version}`],
+    ["test vectors", whole(model.test_vectors)],
+    ["weights", plural(model.operators.reduce((sum, op) => sum + op.weight_bytes, 0), "byte")],
+    ["preprocessing", model.preprocessing && element("pre", {}, named(model.preprocessing))],
+  ]);
+  const edges = [...model.inputs.map((edge) => ({ ...edge, way: "input" })), ...model.outputs.map((edge) => ({ ...edge, way: "output" }))];
+  const columns = [
+    { title: "", value: (edge) => edge.way },
+    { title: "name", value: (edge) => named(edge.name) },
+    { title: "shape", value: (edge) => shape(edge.shape) },
+    { title: "type", value: (edge) => edge.dtype },
+    { title: "scale", value: (edge) => edge.scale || null, show: (edge) => (edge.scale ? Number(edge.scale.toPrecision(9)) : "–"), number: true },
+    { title: "zero point", value: (edge) => edge.zero_point, number: true },
+    { title: "", value: codes },
+    { title: "", value: quantized },
+    { title: "labels", value: (edge) => edge.labels.length, show: (edge) => labels(edge.labels) },
+  ].filter((column) => edges.some((edge) => !isMissing(column.value(edge)) && column.value(edge) !== 0) || column.title === "zero point");
+  const sets = checks?.kernels?.length > 0 && facts([["golden vectors", `${plural(checks.test_vectors, "vector")}, run by ${checks.kernels.map((set) => `${named(set.name)}${set.agree ? "" : " (differs)"}`).join(", ")}`]]);
+  return section("model", "Model", numbers, sets, table(columns, edges, { caption: "inputs and outputs" }));
+}
+
+function labels(names) {
+  if (names.length <= 12) return names.map(named).join(", ");
+  return element("details", {}, element("summary", {}, plural(names.length, "label")), names.map(named).join(", "));
+}
