@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,14 +88,40 @@ def compare_model(
       qrt compare model.qfb --against model.pt2 --inputs samples.npz --bias int32,float
       qrt compare wakeword.qfb --against wakeword.tflite --inputs features.npy --reset-every 300
     """
-    from qrt.compiler import CompileError
-
     if plot is not None:
         plots.check_suffix(plot)
     variants = [] if biases is None else biases.split(",")
     if set(variants) - {"int32", "float"}:
         raise Failure(f"--bias takes int32, float or int32,float, got {biases}")
     model, content = open_content(path)
+    options = {"match": match, "state": state, "reset_every": reset_every}
+    found, alternatives = compare_with_source(path, model, content, source, data, layout, variants, **options)
+    if plot is not None:
+        plots.write(plot, found, path.name)
+    if as_json:
+        print_json(document(path, source, found, alternatives))
+        return
+    _print(found, alternatives, every, reset_every)
+    if plot is not None:
+        click.echo(f"\nwrote {plot}")
+
+
+def compare_with_source(
+    path: Path,
+    model: qrt.Model,
+    content: bytes,
+    source: Path,
+    data: Path,
+    layout: str | None,
+    variants: Sequence[str],
+    *,
+    match: str | None,
+    state: dict[str, str],
+    reset_every: int | None,
+) -> tuple[Comparison, list[dict[str, Any]]]:
+    """The comparison of a file with its source, and what each of `variants`, kinds of biases, gives."""
+    from qrt.compiler import CompileError
+
     if reset_every is not None and not model.state_size:
         raise Failure(f"{path}: has no state to reset; leave out --reset-every")
     names, shapes = [info.name for info in model.inputs], [info.shape for info in model.inputs]
@@ -103,20 +130,16 @@ def compare_model(
         runner = _Runner(path, content, source, match, state, samples, reset_every)
         if variants and runner.is_float:
             raise Failure(f"{source}: --bias compiles the source, but this one is float; give the quantized source")
-        found = runner.compare()
-        alternatives = [runner.variant(bias) for bias in variants]
+        return runner.compare(), [runner.variant(bias) for bias in variants]
     except CompileError as error:
         raise Failure(refusal(source, error)) from None
     except ImportError as error:
         raise Failure(f"{source}: {error}") from None
-    if plot is not None:
-        plots.write(plot, found, path.name)
-    if as_json:
-        print_json({"file": str(path), "source": str(source), **found.as_dict(), "biases": alternatives})
-        return
-    _print(found, alternatives, every, reset_every)
-    if plot is not None:
-        click.echo(f"\nwrote {plot}")
+
+
+def document(path: Path, source: Path, found: Comparison, alternatives: list[dict[str, Any]]) -> dict[str, Any]:
+    """The comparison as plain types."""
+    return {"file": str(path), "source": str(source), **found.as_dict(), "biases": alternatives}
 
 
 class _Runner:

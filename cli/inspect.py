@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,14 +44,14 @@ def inspect_model(path: Path, tensors: bool, target_name: str | None, as_json: b
       qrt inspect model.qfb --target cortex-m4
     """
     model, content = open_content(path)
-    contents = read_contents(content)
-    bands = read_turns(contents, content)
-    whole_arena = arena_without_bands(content) if bands else contents.arena_size
     on_device = device_memory(content, target_name) if target_name is not None else None
     if as_json:
         device = {} if on_device is None else {"device": asdict(on_device)}
-        print_json({**document(path, model, contents, bands, whole_arena), **device})
+        print_json({**document(path, model, content), **device})
         return
+    contents = read_contents(content)
+    bands = read_turns(contents, content)
+    whole_arena = arena_without_bands(content) if bands else contents.arena_size
     out = console()
     show(out, facts(header(path, contents, bands, whole_arena)))
     heading(out, "Inputs and outputs")
@@ -301,13 +302,14 @@ def band_document(turns: Turns) -> dict[str, Any]:
     }
 
 
-def document(
-    path: Path, model: qrt.Model, contents: Contents, bands: Sequence[Turns], whole_arena: int
-) -> dict[str, Any]:
-    """All of it as plain types."""
+def document(path: Path, model: qrt.Model, content: bytes) -> dict[str, Any]:
+    """All of a valid file as plain types."""
+    contents = read_contents(content)
+    bands = read_turns(contents, content)
     described = asdict(contents)
+    described["sha256"] = hashlib.sha256(content).hexdigest()
     described["lower_bound"] = lower_bound(contents, bands)
-    described["whole_arena_size"] = whole_arena
+    described["whole_arena_size"] = arena_without_bands(content) if bands else contents.arena_size
     described["bands"] = [band_document(turns) for turns in bands]
     for key, infos in (("inputs", model.inputs), ("outputs", model.outputs)):
         described[key] = [
