@@ -21,6 +21,7 @@ from qrt.cli.firmware import write_firmware
 from qrt.cli.inspect import inspect_model
 from qrt.cli.kernels import list_kernels
 from qrt.cli.profile import profile_model
+from qrt.cli.report import report_model
 from qrt.cli.run import run_model
 
 # 128 + SIGINT, as shells report a program that Ctrl-C ended.
@@ -34,6 +35,7 @@ From a quantized ONNX file to predictions:
   qrt check digits.qfb                    validate it on this machine
   qrt explain digits.qfb 0                formulas of a layer, with its numbers
   qrt profile digits.qfb                  time of each operator
+  qrt report digits.qfb                   all of it on one HTML page
   qrt firmware digits.qfb -o net/         C for a microcontroller
   qrt profile digits.qfb --target cortex-m4   flash, RAM and instructions there
 """
@@ -84,6 +86,7 @@ verbs.add_command(check_model, "check")
 verbs.add_command(explain_model, "explain")
 verbs.add_command(compare_model, "compare")
 verbs.add_command(profile_model, "profile")
+verbs.add_command(report_model, "report")
 verbs.add_command(export_model, "export")
 verbs.add_command(write_firmware, "firmware")
 verbs.add_command(list_kernels, "kernels")

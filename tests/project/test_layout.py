@@ -179,11 +179,11 @@ ONLY_WHEN_NEEDED = {
         f"cli/{file}.py"
         for file in (
             *("budget", "compile", "export", "explain", "compare", "calibration", "tune", "summary", "plots"),
-            *("contents", "turns"),
+            *("contents", "turns", "page", "report"),
         )
     ),
     ("cli", "qrt.firmware"): tuple(
-        f"cli/{verb}.py" for verb in ("budget", "device_profile", "firmware", "inspect", "target")
+        f"cli/{verb}.py" for verb in ("budget", "device_profile", "firmware", "inspect", "report", "target")
     ),
 }
 # Files about live modules, which others import only in functions.

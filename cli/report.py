@@ -1,0 +1,186 @@
+"""qrt report: one HTML page that shows a file, what it computes, and what that costs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+import qrt
+from qrt.cli import compare, device_profile, profile
+from qrt.cli.budget import Budget, broken, budget_options
+from qrt.cli.compile import refusal
+from qrt.cli.console import Waiting, print_json
+from qrt.cli.contents import read_contents
+from qrt.cli.failure import Failure, Verb, open_content
+from qrt.cli.inspect import device_memory
+from qrt.cli.page import file_document, write_page
+from qrt.cli.states import state_option
+from qrt.cli.summary import Summary
+from qrt.cli.target import cc_option, device_errors, target_option
+
+# A test vector, a byte on the device or a limit is not as it should be.
+PROBLEM = 1
+
+
+@click.command(cls=Verb)
+@click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Page to write.  [default: MODEL.html]")
+@click.option(
+    "--against",
+    "source",
+    type=click.Path(path_type=Path),
+    help="The .onnx, .pt2 or .tflite file that it was compiled from: also show what the compiler did.",
+)
+@click.option(
+    "--inputs",
+    "data",
+    type=click.Path(path_type=Path),
+    help="With --against: samples to compare on, an .npz (labels optional), an .npy, or a folder of .npy files.",
+)
+@click.option("--match", metavar="ENGINE", help="The --match with which the file was compiled.")
+@click.option("--bias", type=click.Choice(["int32", "float"]), help="The --bias with which the file was compiled.")
+@state_option
+@click.option(
+    "--reset-every",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Reset the state before each N samples, for a network with state.",
+)
+@click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
+@target_option
+@cc_option
+@budget_options
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print what the page shows as one JSON document, and write no page."
+)
+def report_model(
+    path: Path,
+    output: Path | None,
+    source: Path | None,
+    data: Path | None,
+    match: str | None,
+    bias: str | None,
+    state: dict[str, str],
+    reset_every: int | None,
+    layout: str | None,
+    target_name: str | None,
+    cc: str | None,
+    budget: Budget,
+    as_json: bool,
+) -> int:
+    """Writes one HTML page about a file.
+
+    The page needs no network and no other file. It shows the network as a graph, each layer with its integers and
+    formulas, the memory plan, the test vectors, and the time of each layer on this machine.
+
+    With --against the source is compiled again, and the page shows what the compiler did: channels removed, biases
+    rescued. With --inputs too, every layer is compared with the float results. With --target the network runs on that
+    emulated processor, and the page shows instructions, flash and RAM, against --max-ram and --max-flash.
+
+    Exit code: 0 the page is written; 1 it is written, and a test vector, a byte on the device or a limit is not as it
+    should be; 2 nothing is written.
+
+    \b
+    Examples:
+      qrt report model.qfb -o report.html
+      qrt report model.qfb --against model.onnx --inputs samples.npz
+      qrt report model.qfb --target cortex-m4 --max-ram 64k
+    """
+    refuse_unused(source, data, {"--match": match, "--bias": bias, "--state": state or None}, reset_every)
+    if target_name is None and (budget != Budget() or cc is not None):
+        raise Failure("--max-ram, --max-flash and --cc are for a processor; name one with --target")
+    if as_json and output is not None:
+        raise Failure("--json writes no page; leave out -o, or --json")
+    output = output or path.with_suffix(".html")
+    for given in (path, source):
+        if given is not None and os.path.realpath(output) == os.path.realpath(given):
+            raise Failure(f"{output}: is read for the page; name another file with -o")
+    from qrt.compiler import CompileError
+
+    model, content = open_content(path)
+    document = file_document(path, model, content, source)
+    if source is not None and data is not None:
+        options: dict[str, Any] = {"match": match, "state": state, "reset_every": reset_every}
+        found = compare.compare_with_source(path, model, content, source, data, layout, [], **options)
+        document["compare"] = compare.document(path, source, *found)
+    if source is not None:
+        options = {"match": match, "bias": bias, "state": state}
+        try:
+            document["compile"] = compile_document(path, model, content, source, options)
+        except CompileError as error:
+            reason = f"it does not compile by itself: {refusal(source, error).splitlines()[0]}"
+            document["missing"] = [["compile", reason]]
+    document["profile"] = profile_document(path, model, content)
+    if target_name is not None:
+        document["model"]["device"] = asdict(device_memory(content, target_name))
+        document["device"] = device_document(path, model, content, target_name, budget, cc)
+    if as_json:
+        print_json(document)
+    else:
+        write_page(output, document)
+        click.echo(f"wrote {output}")
+    return PROBLEM if has_problem(document) else 0
+
+
+def refuse_unused(
+    source: Path | None, data: Path | None, of_source: dict[str, object], reset_every: int | None
+) -> None:
+    """Raises Failure for an option without effect."""
+    for option, value in {"--inputs": data, **of_source}.items():
+        if source is None and value is not None:
+            raise Failure(f"{option} is about the source; name it with --against")
+    if data is None and reset_every is not None:
+        raise Failure("--reset-every is about samples; give some with --inputs")
+
+
+def profile_document(path: Path, model: qrt.Model, content: bytes) -> dict[str, Any]:
+    """The time of each layer on this machine."""
+    given, sample, layout = profile.choose_sample(model, (), None)
+    return profile.document(profile.measure(path, model, read_contents(content), given, sample, layout, None))
+
+
+def device_document(
+    path: Path, model: qrt.Model, content: bytes, target_name: str, budget: Budget, cc: str | None
+) -> dict[str, Any]:
+    """What the network takes on a processor, and the limits that it breaks."""
+    given, sample, layout = profile.choose_sample(model, (), None)
+    found = device_profile.profile_on_device(path, content, model, target_name, cc, "s", given, sample, layout, 0)
+    with device_errors():
+        from qrt.firmware.generate.network import generate
+        from qrt.firmware.targets import target
+
+        problems = broken(generate(content, target(target_name), "net"), budget, found.footprint)
+    return {**device_profile.document(found), "limits": asdict(budget), "over_budget": problems}
+
+
+def compile_document(
+    path: Path, model: qrt.Model, content: bytes, source: Path, options: dict[str, Any]
+) -> dict[str, Any]:
+    """What the compiler does with the source, and whether that gives the same file.
+
+    Raises
+    ------
+    qrt.compiler.CompileError
+        The source does not compile: it is a float network, or needs other options.
+    """
+    from qrt.compiler import build
+
+    contents = read_contents(content)
+    options |= {"name": contents.name, "labels": model.outputs[0].labels or None}
+    options |= {"ram": "least" if contents.bands else "fast", "feed": any(b.fed is not None for b in contents.bands)}
+    with Waiting("compiling"):
+        made = build(source, **options)
+        same = any(content == made.to_bytes(model.test_vectors, strip=strip) for strip in (False, True))
+    summary = Summary(source, source.stat().st_size, path, len(content), len(model.test_vectors), made.report)
+    return {**summary.document(), "same_bytes": same}
+
+
+def has_problem(document: dict[str, Any]) -> bool:
+    """Whether results or sizes are not as they should be."""
+    device = document.get("device", {})
+    agree = all(kernels["agree"] for kernels in document["checks"]["kernels"])
+    return not agree or bool(device.get("differing_bytes") or device.get("over_budget"))
