@@ -15,6 +15,7 @@ from qrt.cli.arrays import Array
 from qrt.cli.compile import refusal
 from qrt.cli.console import console, facts, heading, print_json, printable, progressing, show
 from qrt.cli.failure import Failure, Verb, open_content
+from qrt.cli.page import file_document, write_page
 from qrt.cli.run import as_list
 from qrt.cli.samples import Samples, read_samples
 from qrt.cli.states import state_option
@@ -56,7 +57,11 @@ SHOWN = 12
     help="Reset the state before each N samples, for a network with state.",
 )
 @click.option("--bias", "biases", metavar="LIST", help="int32,float: compile the source both ways and compare the two.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Write a chart to this .png or .html file.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="Write a chart to this .png file, or the page of 'qrt report' to this .html file.",
+)
 @click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
 @click.option("--all", "every", is_flag=True, help=f"Show every layer, not only the worst {SHOWN}.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
@@ -96,7 +101,9 @@ def compare_model(
     model, content = open_content(path)
     options = {"match": match, "state": state, "reset_every": reset_every}
     found, alternatives = compare_with_source(path, model, content, source, data, layout, variants, **options)
-    if plot is not None:
+    if plot is not None and plot.suffix == ".html":
+        write_page(plot, {**file_document(path, model, content, source), "compare": document(path, source, found, [])})
+    elif plot is not None:
         plots.write(plot, found, path.name)
     if as_json:
         print_json(document(path, source, found, alternatives))

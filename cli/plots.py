@@ -21,24 +21,20 @@ def check_suffix(path: Path) -> None:
     """Refuses, before any work, a plot that cannot be written."""
     if path.suffix not in (".png", ".html"):
         raise Failure(f"{path}: plots are written as .png or .html; use one of these suffixes")
+    if path.suffix == ".html":
+        return
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise Failure(f'{path}: plots need matplotlib: pip install "qrt[plot]"') from None
+        raise Failure(f'{path}: needs matplotlib: pip install "qrt[plot]"; or write an .html') from None
 
 
 def write(path: Path, found: Comparison, title: str) -> None:
-    """Writes a .png, or an .html that embeds the .png."""
-    figure = _figure(found, title)
+    """Writes a .png."""
     stream = io.BytesIO()
-    figure.savefig(stream, format="png" if path.suffix == ".png" else "svg", dpi=120, bbox_inches="tight")
-    content = stream.getvalue()
-    if path.suffix == ".html":
-        drawing = content[content.index(b"<svg") :]
-        head = b"<!doctype html><meta charset=utf-8><title>qrt compare</title><body style='font-family:sans-serif'>"
-        content = head + drawing
+    _figure(found, title).savefig(stream, format="png", dpi=120, bbox_inches="tight")
     with replacing(path) as target:
-        target.write(content)
+        target.write(stream.getvalue())
 
 
 def _figure(found: Comparison, title: str) -> Any:
