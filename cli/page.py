@@ -21,8 +21,7 @@ def file_document(path: Path, model: qrt.Model, content: bytes, source: Path | N
     found["layers"] = layer_documents(content, source)
     vectors = model.test_vectors
     with Waiting("checking"):
-        sets = qrt.kernel_sets() if vectors else []
-        differences = {kernels: run_vectors(qrt.load(content, kernels), vectors) for kernels in sets}
+        differences = {name: run_vectors(qrt.load(content, name), vectors) for name in qrt.kernel_sets()}
     found["checks"] = check_document(path, model, differences, len(vectors))
     return found
 
