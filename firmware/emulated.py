@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from typing import Any
 
 import numpy as np
 
@@ -47,11 +48,19 @@ class EmulatedModel(Model):
 
     def __init__(self, content: bytes, target: Target, cc: str | None = None, optimize: str = "s") -> None:
         require_packages(target)
+        self._made_of = content, target, cc, optimize
         super().__init__(Program(content, "reference"), 1)
         self._layout_is_clear = False  # so that `run` always goes through `_execute`
         self.network = generate(content, target, "net")
         self.compiler = find_compiler(target, cc)
         self.image = build(self.network, self.compiler, optimize)
+
+    def fork(self) -> EmulatedModel:
+        """Another emulated processor with the same network, in its initial state."""
+        return EmulatedModel(*self._made_of)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return EmulatedModel, self._made_of, self.state
 
     @property
     def kernels(self) -> str:

@@ -7,10 +7,12 @@
 
 from importlib.metadata import version
 
-from qrt._executor import FORMAT_VERSION
+from qrt._executor import FORMAT_VERSION, default_kernels
 from qrt.edges import TensorInfo, TestVector
+from qrt.errors import ModelError
+from qrt.limits import default_max_arena, default_max_packed
 from qrt.machine import absent_kernel_sets, kernel_sets, kernel_table, measure_peak, measure_reads
-from qrt.model import Model, ModelError, default_kernels, default_max_arena, default_max_packed, load
+from qrt.model import Model, load
 
 __version__ = version("qrt")
 

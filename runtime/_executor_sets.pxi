@@ -28,6 +28,20 @@ def refusal(str name):
     return f"unknown kernel set {name!r}; this machine has {', '.join(SETS)}"
 
 
+def default_kernels():
+    """The kernel set that the environment variable QRT_KERNELS names, otherwise the fastest of this machine.
+
+    Raises
+    ------
+    ValueError
+        QRT_KERNELS names a set that this machine does not support.
+    """
+    name = os.environ.get("QRT_KERNELS") or SETS[len(SETS) - 1]  # the extension is compiled without negative indices
+    if unusable := refusal(name):
+        raise ValueError(f"QRT_KERNELS: {unusable}")
+    return name
+
+
 cdef const qrt_kernels *find_kernels(str name) except NULL:
     cdef int number
     if name == "reference":

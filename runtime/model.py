@@ -27,26 +27,12 @@ from qrt.edges import (
     fits,
     fits_both_layouts,
 )
+from qrt.errors import ModelError
+from qrt.limits import default_max_arena
 
 MAX_THREADS = 256
 # As QRT_MOST_TOGETHER of qrt_prepare_band.h.
 MOST_TOGETHER = 32767
-# Default limit of the arena, in bytes.
-DEFAULT_MAX_ARENA = 256 << 20
-
-
-class ModelError(ValueError):
-    """A .qfb file that cannot be used.
-
-    Attributes
-    ----------
-    rule : int or None
-        Number of the rule of SPEC.md, section 5, that the file violates; None if no file was validated.
-    """
-
-    def __init__(self, message: str, rule: int | None = None) -> None:
-        super().__init__(message)
-        self.rule = rule
 
 
 def _tensor_info(edge: dict[str, Any]) -> TensorInfo:
@@ -62,13 +48,24 @@ class Model:
 
     What a network remembers from run to run, its state, belongs to this object: a new model and a fork begin with the
     initial state of the file, `reset` restores it, `state` saves and loads it.
+
+    A pickle has the content of the file, the arguments of `load`, and the state; unpickling validates all of it as
+    `load` and `state` do. What `load` chose by default is chosen anew on the machine that unpickles: the kernel set,
+    the limits, and how many turns of a band run at once. Memory and threads are not shared with the pickled model.
+    `copy.copy` and `copy.deepcopy` give a `fork` with the same state. None of them while rows are fed (RuntimeError).
     """
 
-    def __init__(self, program: _executor.Program, threads: int = 1, together: int = 0) -> None:
+    def __init__(
+        self,
+        program: _executor.Program,
+        threads: int = 1,
+        together: int | None = None,
+        max_arena: int | None = None,
+    ) -> None:
         self._program = program
-        self._executor = _executor.Executor(program, threads, together=together)
-        self._threads = threads
-        self._together = together
+        self._asked = threads, together, max_arena
+        self._together = _turns(program, default_max_arena() if max_arena is None else max_arena, threads, together)
+        self._executor = _executor.Executor(program, threads, together=self._together)
         self.name, self.producer, self.format_version, self.arena_size, self.state_size = program.header
         self.inputs = tuple(_tensor_info(edge) for edge in program.inputs)
         self.outputs = tuple(_tensor_info(edge) for edge in program.outputs)
@@ -83,6 +80,11 @@ class Model:
     def threads(self) -> int:
         """Maximum number of threads that `run` uses; 1 when no operator is large enough to be split."""
         return self._executor.threads
+
+    @property
+    def together(self) -> int:
+        """Number of turns that operators of a band make at once; 0 for all, see `load`."""
+        return self._together
 
     @property
     def operator_threads(self) -> tuple[int, ...]:
@@ -148,7 +150,13 @@ class Model:
 
         Its state is the initial one of the file.
         """
-        return Model(self._program, self._threads, self._together)
+        return Model(self._program, *self._asked)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Model, (self._program, *self._asked), self.state
+
+    def __setstate__(self, state: bytes) -> None:
+        self.state = state
 
     def run(
         self,
@@ -435,45 +443,43 @@ def load(
         The kernel set is not supported on this machine, `threads` or `together` is out of range, several threads do not
         run all turns, `max_packed` is negative, or QRT_MAX_ARENA or QRT_MAX_PACKED is not a number of bytes.
     """
-    if not 1 <= operator.index(threads) <= MAX_THREADS:
-        raise ValueError(f"threads is 1 to {MAX_THREADS}, got {threads}")
     where = ""
     if isinstance(source, str | os.PathLike):
         where = f"{os.fspath(source)}: "
         refuse_device(source)
     try:
         whole = source if isinstance(source, str | os.PathLike | bytes) else bytes(source)
-        packed = default_max_packed() if max_packed is None else operator.index(max_packed)
-        if packed is not None and packed < 0:
-            raise ValueError(f"max_packed is a number of bytes, got {packed}")
-        program = _executor.Program(whole, kernels or default_kernels(), None if packed is None else min(packed, 2**63))
-        limit = default_max_arena() if max_arena is None else operator.index(max_arena)
-        together = _together(program, limit, threads, together)
-        needed = program.header[3] + program.plan_aside(together)[1]
-        if needed > limit:
-            beside = "" if needed == program.header[3] else f" and {needed - program.header[3]} beside it"
-            raise ModelError(
-                f"{where}states an arena of {program.header[3]} bytes{beside}, the limit is {limit}; "
-                f"if you trust the file, set QRT_MAX_ARENA={needed}, or max_arena of qrt.load()"
-            )
-        return Model(program, threads, together)
-    except _executor.InvalidModel as error:
-        message, rule = error.args
-        raise ModelError(where + message, rule) from None
+        packed, arena = (None if limit is None else operator.index(limit) for limit in (max_packed, max_arena))
+        return Model(_executor.Program(whole, kernels or None, packed), threads, together, arena)
+    except ModelError as error:
+        raise ModelError(f"{where}{error}", error.rule) from None
     except MemoryError:
         raise MemoryError(f"{where}not enough memory; free some, or use a smaller network") from None
     except RuntimeError as error:
         raise RuntimeError(f"{where}{error}") from None
 
 
-def _together(program: _executor.Program, limit: int, threads: int, together: int | None) -> int:
-    """How many turns of a band run at once: what was asked for, otherwise all if `limit` bytes are enough for that."""
+def _turns(program: _executor.Program, limit: int, threads: int, together: int | None) -> int:
+    """How many turns of a band run at once: what was asked for, otherwise all if `limit` bytes are enough for that.
+
+    ModelError when the arena and what is beside it are above `limit`.
+    """
+    if not 1 <= operator.index(threads) <= MAX_THREADS:
+        raise ValueError(f"threads is 1 to {MAX_THREADS}, got {threads}")
+    arena = program.header[3]
     if together is None:
-        return 0 if threads > 1 or program.header[3] + program.plan_aside(0)[1] <= limit else 1
+        together = 0 if threads > 1 or arena + program.plan_aside(0)[1] <= limit else 1
     if not 0 <= operator.index(together) <= MOST_TOGETHER:
         raise ValueError(f"together is 0 to {MOST_TOGETHER}, got {together}")
     if threads > 1 and together:
         raise ValueError(f"{threads} threads run all turns together; load with together=0, or one thread")
+    needed = arena + program.plan_aside(together)[1]
+    if needed > limit:
+        beside = "" if needed == arena else f" and {needed - arena} beside it"
+        raise ModelError(
+            f"states an arena of {arena} bytes{beside}, the limit is {limit}; "
+            f"if you trust the file, set QRT_MAX_ARENA={needed}, or max_arena of qrt.load()"
+        )
     return together
 
 
@@ -481,52 +487,3 @@ def refuse_device(path: str | os.PathLike[str]) -> None:
     """Raises OSError for a device, which may have no end; a pipe ends when its writer does."""
     if Path(path).is_char_device() or Path(path).is_block_device():
         raise OSError(errno.EINVAL, "is a device, which may have no end", os.fspath(path))
-
-
-def default_kernels() -> str:
-    """The kernel set that the environment variable QRT_KERNELS names, otherwise the fastest of this machine.
-
-    Raises
-    ------
-    ValueError
-        QRT_KERNELS names a set that this machine does not support.
-    """
-    name = os.environ.get("QRT_KERNELS") or _executor.SETS[-1]
-    if refusal := _executor.refusal(name):
-        raise ValueError(f"QRT_KERNELS: {refusal}")
-    return name
-
-
-def default_max_arena() -> int:
-    """Limit of a file's arena in bytes: the environment variable QRT_MAX_ARENA, otherwise 256 MiB.
-
-    Raises
-    ------
-    ValueError
-        QRT_MAX_ARENA is not a number of bytes.
-    """
-    stated = _stated_bytes("QRT_MAX_ARENA")
-    return DEFAULT_MAX_ARENA if stated is None else stated
-
-
-def default_max_packed() -> int | None:
-    """Limit of packed weights in bytes: the environment variable QRT_MAX_PACKED, otherwise None.
-
-    None stands for 16 times the size of the file and 1 MiB.
-
-    Raises
-    ------
-    ValueError
-        QRT_MAX_PACKED is not a number of bytes.
-    """
-    return _stated_bytes("QRT_MAX_PACKED")
-
-
-def _stated_bytes(variable: str) -> int | None:
-    """What an environment variable says, None if it is not set."""
-    stated = os.environ.get(variable)
-    if not stated:
-        return None
-    if not (stated.isascii() and stated.isdigit()):
-        raise ValueError(f"{variable}: expected a number of bytes such as {DEFAULT_MAX_ARENA}, got {stated!r}")
-    return int(stated)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -61,6 +62,17 @@ def test_generated_c_carries_state(name: str, core: str) -> None:
     assert equal(device.run(sequence[:3]), host.run(sequence[:3]))
     device.state = host.state = saved
     assert equal(device.run(sequence[8:]), host.run(sequence[8:]))
+
+
+def test_copies_run_on_the_processor_too() -> None:
+    content = NETWORKS["layered"]().compile()
+    host = qrt.load(content)
+    device = EmulatedModel(content, target(place("cortex-m4", "unicorn").name))
+    sequence = sequence_for(host, 2)
+    assert equal(device.run(sequence[:1]), host.run(sequence[:1]))
+    for other in (pickle.loads(pickle.dumps(device)), device.fork()):
+        assert other.kernels == device.kernels == "dsp on cortex-m4"
+    assert equal(pickle.loads(pickle.dumps(device)).run(sequence[1:]), host.run(sequence[1:]))
 
 
 def test_reset_writes_the_initial_values_of_the_file() -> None:

@@ -73,6 +73,7 @@ PRINTS = {
     "# a single sample": r"\(360, 10\) int8 \(10,\)\n\(1, 8, 8, 1\) 0\.0039\d+ -128\n",
     "model.output_view(0)": r"\[\[.*\]\]\n",
     "ThreadPoolExecutor": r"True\n",
+    "pickle.dumps": r"True\n",
     "model.feed(": r"the same True\n",
     "np.nanargmax": r"slowest operator: \d+\n",
     "bytes of RAM": r"\(\d+, 10\) \d+ bytes of RAM for activations\n",

@@ -286,8 +286,8 @@ def test_threads_run_layer_by_layer(fed: bytes) -> None:
 def test_memory_decides_how_many_turns_run_at_once(fed: bytes) -> None:
     arena, whole = qrt.load(fed).arena_size, 12 * 6 * 2
     model = qrt.load(fed, max_arena=arena + 192)
-    assert model._together == 1
-    assert qrt.load(fed)._together == 0
+    assert model.together == 1
+    assert qrt.load(fed).together == 0
     with pytest.raises(qrt.ModelError, match=rf"an arena of {arena} bytes and 192 beside it, the limit is {arena}"):
         qrt.load(fed, max_arena=arena)
     with pytest.raises(qrt.ModelError, match="beside it"):
