@@ -65,8 +65,7 @@ def runner_of_qrt(network: Network, codes: Codes, content: bytes, kernels: str, 
     ]
 
     def outputs(inputs: Codes) -> Codes:
-        result = model.run(*inputs, layout="NHWC")
-        return result if isinstance(result, list) else [result]
+        return model.run(*inputs, layout="NHWC", as_list=True)
 
     def whole() -> object:
         return model.run(*arrays, dequantize=network.float_edges)

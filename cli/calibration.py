@@ -46,8 +46,7 @@ def outputs_of(model: qrt.Model, taken: Sequence[Array], dequantize: bool = Fals
         x.transpose(NCHW_TO_NHWC) if info.source_layout == "NCHW" else x
         for x, info in zip(taken, model.inputs, strict=True)
     ]
-    ours = model.run(*turned, layout="NHWC", dequantize=dequantize)
-    return ours[0] if isinstance(ours, list) else ours
+    return model.run(*turned, layout="NHWC", dequantize=dequantize, as_list=True)[0]
 
 
 def accuracies(calibrated: Calibration, models: Mapping[str, qrt.Model]) -> dict[str, float]:

@@ -90,9 +90,9 @@ def run_vectors(model: qrt.Model, vectors: Sequence[TestVector]) -> list[Differe
     for number, (inputs, expected, continues) in enumerate(vectors):
         if not continues:
             model.reset()
-        results = model.run(*inputs, layout="NHWC")
+        results = model.run(*inputs, layout="NHWC", as_list=True)
         for output, info in enumerate(model.outputs):
-            got = results[output] if isinstance(results, list) else results
+            got = results[output]
             wrong = np.argwhere(got != expected[output])
             if len(wrong):
                 place = tuple(int(i) for i in wrong[0])

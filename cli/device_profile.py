@@ -144,8 +144,7 @@ def profile_on_device(
             )
         footprint = compiled(network, model.compiler, optimize)
     host.reset()
-    expected = host.run(*codes, layout="NHWC")
-    wanted = expected if isinstance(expected, list) else [expected]
+    wanted = host.run(*codes, layout="NHWC", as_list=True)
     differing = sum(
         int(np.count_nonzero(np.frombuffer(got, np.uint8) != np.frombuffer(want.tobytes(), np.uint8)))
         for got, want in zip(outputs[0], wanted, strict=True)

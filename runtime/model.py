@@ -10,7 +10,7 @@ import operator
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -158,11 +158,36 @@ class Model:
     def __setstate__(self, state: bytes) -> None:
         self.state = state
 
+    @overload
     def run(
         self,
         *inputs: ArrayLike | Mapping[str, ArrayLike],
         dequantize: bool = False,
         layout: str | None = None,
+        as_list: None = None,
+    ) -> Array | list[Array]: ...
+    @overload
+    def run(
+        self,
+        *inputs: ArrayLike | Mapping[str, ArrayLike],
+        dequantize: bool = False,
+        layout: str | None = None,
+        as_list: Literal[False],
+    ) -> Array: ...
+    @overload
+    def run(
+        self,
+        *inputs: ArrayLike | Mapping[str, ArrayLike],
+        dequantize: bool = False,
+        layout: str | None = None,
+        as_list: Literal[True],
+    ) -> list[Array]: ...
+    def run(
+        self,
+        *inputs: ArrayLike | Mapping[str, ArrayLike],
+        dequantize: bool = False,
+        layout: str | None = None,
+        as_list: bool | None = None,
     ) -> Array | list[Array]:
         """Runs the network on one sample or a batch.
 
@@ -181,6 +206,9 @@ class Model:
             Return float32 real values instead of codes (or int32 numbers, for an output that is not requantized).
         layout : {None, "NHWC", "NCHW"}
             Layout of rank-4 inputs; needed only if a shape fits both.
+        as_list : bool, optional
+            True: always a list, also of one output. False: always an array. By default whichever the network has, which
+            type checkers cannot know.
 
         Returns
         -------
@@ -191,12 +219,15 @@ class Model:
         Raises
         ------
         ValueError
-            The number, name, shape or dtype of an input does not fit; the message states what was expected.
+            The number, name, shape or dtype of an input does not fit; the message states what was expected. Or
+            `as_list` is False and the model has several outputs.
         RuntimeError
             Another thread owns this model's views.
         """
         # Codes that are already in the network's layout skip the code below, which takes longer than a small network.
-        if layout is None and not dequantize and self._layout_is_clear:
+        if as_list is False:
+            self._check_one_output()
+        if layout is None and not dequantize and not as_list and self._layout_is_clear:
             exact = self._executor.run_exact(inputs)
             if exact is not None:
                 return exact
@@ -204,18 +235,33 @@ class Model:
             raise ValueError(f"layout is 'NHWC' or 'NCHW', got {layout!r}")
         arrays = self._arrays(inputs)
         samples, count, batched = self._samples(arrays, layout)
-        results = self._execute(samples, count)
-        outputs: list[Array] = []
-        for info, codes in zip(self.outputs, results, strict=True):
-            value: Array = info.dequantize(codes) if dequantize else codes
-            outputs.append(value if batched or len(value) != 1 else value[0])
-        return outputs[0] if len(outputs) == 1 else outputs
+        outputs = self._returned(self._execute(samples, count), dequantize, batched)
+        return outputs if as_list or len(outputs) != 1 else outputs[0]
 
+    def _returned(self, results: list[Codes], dequantize: bool, batched: bool) -> list[Array]:
+        """What `run` and `feed` return of the outputs' codes: without a batch axis of one row if inputs have none."""
+        values = [info.dequantize(x) if dequantize else x for info, x in zip(self.outputs, results, strict=True)]
+        return [value if batched or len(value) != 1 else value[0] for value in values]
+
+    def _check_one_output(self) -> None:
+        if len(self.outputs) != 1:
+            names = [info.name for info in self.outputs]
+            raise ValueError(f"model {self.name!r} has {len(names)} outputs {names}; pass as_list=True")
+
+    @overload
     def feed(
-        self,
-        rows: ArrayLike,
-        *others: ArrayLike,
-        dequantize: bool = False,
+        self, rows: ArrayLike, *others: ArrayLike, dequantize: bool = False, as_list: None = None
+    ) -> Array | list[Array] | None: ...
+    @overload
+    def feed(
+        self, rows: ArrayLike, *others: ArrayLike, dequantize: bool = False, as_list: Literal[False]
+    ) -> Array | None: ...
+    @overload
+    def feed(
+        self, rows: ArrayLike, *others: ArrayLike, dequantize: bool = False, as_list: Literal[True]
+    ) -> list[Array] | None: ...
+    def feed(
+        self, rows: ArrayLike, *others: ArrayLike, dequantize: bool = False, as_list: bool | None = None
     ) -> Array | list[Array] | None:
         """Takes the next rows of the first input, as a camera or a microphone gives them.
 
@@ -229,7 +275,7 @@ class Model:
             input's dtype or of the source's, or real values.
         *others : array_like
             The other inputs of a network that has several, together with the first rows.
-        dequantize : bool
+        dequantize, as_list
             As for `run`.
 
         Returns
@@ -245,6 +291,8 @@ class Model:
         RuntimeError
             The model is running in another thread, or another thread owns its views.
         """
+        if as_list is False:
+            self._check_one_output()
         info = self.inputs[0]
         if not self.is_fed:
             raise ValueError(f"model {self.name!r} takes its input as a whole; compile it with --feed")
@@ -264,11 +312,8 @@ class Model:
             self._executor.__exit__()
         if results is None:
             return None
-        outputs: list[Array] = []
-        for info, codes in zip(self.outputs, results, strict=True):
-            value: Array = info.dequantize(codes) if dequantize else codes
-            outputs.append(value if x.ndim == 4 or len(value) != 1 else value[0])
-        return outputs[0] if len(outputs) == 1 else outputs
+        outputs = self._returned(results, dequantize, x.ndim == 4)
+        return outputs if as_list or len(outputs) != 1 else outputs[0]
 
     def _other_inputs(self, arrays: tuple[ArrayLike, ...]) -> tuple[Codes, ...]:
         """Codes of all inputs but the fed one, which come with its first rows."""

@@ -88,8 +88,7 @@ def from_tflite(path: Path, folder: Path) -> Network:
 
 
 def _outputs(model: qrt.Model, sample: list[Array]) -> list[bytes]:
-    found = model.run(*sample, layout="NHWC")
-    return [y.tobytes() for y in (found if isinstance(found, list) else [found])]
+    return [y.tobytes() for y in model.run(*sample, layout="NHWC", as_list=True)]
 
 
 def _written(content: bytes, name: str, folder: Path) -> Path:

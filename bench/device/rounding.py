@@ -70,8 +70,7 @@ def count_nearest(graph: Graph, requants: list[Requant | None], samples: list[Ar
     """Runs the network and counts over the outputs of its layers and adds; `requants` have multipliers of 31 bits."""
     model, found = qrt.load(exposed_file(graph)), Nearest()
     for sample in samples:
-        found_codes = model.run(sample, layout="NHWC")
-        outputs = found_codes if isinstance(found_codes, list) else [found_codes]
+        outputs = model.run(sample, layout="NHWC", as_list=True)
         codes = dict(zip((op.output for op in graph.ops), outputs, strict=True))
         codes[graph.inputs[0].tensor] = sample
         for op, factors in zip(graph.ops, requants, strict=True):

@@ -1,0 +1,52 @@
+"""What type checkers see of the interface: mypy, strict, on a program of a user."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from places import ROOT
+
+PROGRAM = """
+import numpy as np
+import qrt
+from qrt.edges import Array
+from typing_extensions import assert_type
+
+model = qrt.load("model.qfb")
+x = np.zeros(model.inputs[0].shape, np.int8)
+assert_type(model.run(x), Array | list[Array])
+assert_type(model.run(x, as_list=False), Array)
+assert_type(model.run({"x": x}, dequantize=True, as_list=True), list[Array])
+assert_type(model.feed(x, as_list=False), Array | None)
+assert_type(model.feed(x, as_list=True), list[Array] | None)
+"""
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package as it is installed."""
+    folder = tmp_path_factory.mktemp("types")
+    (folder / "qrt").mkdir()
+    for path in (ROOT / "runtime").iterdir():
+        (folder / "qrt" / path.name).symlink_to(path)
+    for name in ("schema", "compiler"):
+        (folder / "qrt" / name).symlink_to(ROOT / name)
+    return folder
+
+
+def mypy(source: Path, program: str) -> list[str]:
+    """What mypy says about a program, without the place."""
+    (source / "program.py").write_text(program)
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "program.py"]
+    result = subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode in (0, 1), result.stderr
+    return [line.split(": ", 1)[1] for line in result.stdout.splitlines() if line.startswith("program.py")]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
+def test_types_of_results(source: Path) -> None:
+    assert mypy(source, PROGRAM) == []
