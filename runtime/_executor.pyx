@@ -145,6 +145,7 @@ include "_executor_arrays.pxi"
 
 include "_executor_program.pxi"
 include "_executor_steps.pxi"
+include "_executor_copies.pxi"
 
 
 @cython.no_gc_clear
@@ -187,6 +188,7 @@ cdef class Executor:
     cdef cnp.ndarray split_memory
     cdef cnp.ndarray pool_memory
     cdef qrt_pool *pool
+    cdef Copies copies
 
     def __cinit__(self, Program program not None, uint32_t threads=1, bint split_all=False, uint32_t together=0):
         self.lock = PyThread_allocate_lock()
@@ -197,6 +199,7 @@ cdef class Executor:
         self.reset()
         self.inputs = [self.steps.view(edge) for edge in program.inputs]
         self.outputs = [self.steps.view(edge) for edge in program.outputs]
+        self.copies = Copies(self.inputs, self.outputs)
         if threads > 1:
             self._start_threads(threads, split_all)
 
@@ -310,34 +313,32 @@ cdef class Executor:
         return self._run(inputs, count)
 
     cdef list _run(self, tuple inputs, Py_ssize_t count):
-        cdef bytes before
-        if self.program.model.state_size == 0:
-            return self._run_each(inputs, count)
-        before = self.state
-        try:
-            return self._run_each(inputs, count)
-        except BaseException:
-            self.state = before
-            raise
-
-    cdef list _run_each(self, tuple inputs, Py_ssize_t count):
         cdef cnp.ndarray view
-        cdef Py_ssize_t i, k, size
+        cdef Py_ssize_t done = 0
+        cdef bytes before = self.state if self.program.model.state_size > 0 else None
         outputs = [samples_like(view, count) for view in self.outputs]
-        for i in range(count):
-            for k in range(len(inputs)):
-                view = self.inputs[k]
-                size = cnp.PyArray_NBYTES(view)
-                # A caller's array may be a view of the arena.
-                memmove(cnp.PyArray_DATA(view), cnp.PyArray_BYTES(inputs[k]) + i * size, size)
-            with nogil:
-                self._invoke(NULL)
-            for k in range(len(outputs)):
-                view = self.outputs[k]
-                size = cnp.PyArray_NBYTES(view)
-                memcpy(cnp.PyArray_BYTES(outputs[k]) + i * size, cnp.PyArray_DATA(view), size)
-            PyErr_CheckSignals()
+        self.copies.aim(inputs, outputs)
+        try:
+            while done < count:
+                with nogil:
+                    done = self._run_slice(done, count)
+                PyErr_CheckSignals()
+        except BaseException:
+            if before is not None:
+                self.state = before
+            raise
         return outputs
+
+    cdef Py_ssize_t _run_slice(self, Py_ssize_t done, Py_ssize_t count) noexcept nogil:
+        """Runs samples until all `count` are done or `SLICE` is over; how many are then done."""
+        cdef int64_t end = nanoseconds() + SLICE if count - done > 1 else 0
+        while True:
+            self.copies.take(done)
+            self._invoke(NULL)
+            self.copies.give(done)
+            done += 1
+            if done == count or nanoseconds() >= end:
+                return done
 
     def invoke(self):
         """Runs every operator once. RuntimeError when another thread has the executor, or rows were fed."""
