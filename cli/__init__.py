@@ -15,6 +15,7 @@ import qrt
 from qrt.cli.check import check_model
 from qrt.cli.compare import compare_model
 from qrt.cli.compile import compile_model
+from qrt.cli.eval import eval_model
 from qrt.cli.explain import explain_model
 from qrt.cli.export import export_model
 from qrt.cli.firmware import write_firmware
@@ -85,6 +86,7 @@ verbs.add_command(inspect_model, "inspect")
 verbs.add_command(check_model, "check")
 verbs.add_command(explain_model, "explain")
 verbs.add_command(compare_model, "compare")
+verbs.add_command(eval_model, "eval")
 verbs.add_command(profile_model, "profile")
 verbs.add_command(report_model, "report")
 verbs.add_command(export_model, "export")

@@ -138,7 +138,10 @@ class Waiting:
 
 
 class Progress:
-    """A context manager: a progress bar on stderr, shown when the work takes longer than `PATIENCE`."""
+    """A context manager: a progress bar on stderr, shown when the work takes longer than `PATIENCE`.
+
+    It has the share that is done, the time left, and how many are done in a second.
+    """
 
     def __init__(self, total: int, what: str) -> None:
         self.total, self.what, self.start = total, what, time.monotonic()
@@ -152,13 +155,17 @@ class Progress:
         if self.bar is None and count < self.total and time.monotonic() - self.start >= PATIENCE:
             from rich.console import Console
             from rich.progress import Progress as Bar
+            from rich.progress import TextColumn
 
             err = Console(stderr=True)
-            self.bar = Bar(console=err, transient=True, disable=not err.is_terminal)
+            columns = (*Bar.get_default_columns(), TextColumn("{task.fields[rate]}"))
+            self.bar = Bar(*columns, console=err, transient=True, disable=not err.is_terminal)
             self.bar.start()
-            self.task = self.bar.add_task(self.what, total=self.total)
+            self.task = self.bar.add_task(self.what, total=self.total, rate="")
         if self.bar is not None:
-            self.bar.update(self.task, completed=count)
+            speed = self.bar.tasks[0].speed or 0
+            rate = f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.2g}/s"
+            self.bar.update(self.task, completed=count, rate=rate if speed else "")
 
     def __exit__(self, *error: object) -> None:
         if self.bar is not None:

@@ -1,0 +1,96 @@
+"""What is done of an evaluation, in a file from which a later run continues."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qrt.evaluation.errors import EvaluationError
+from qrt.evaluation.tally import Tally
+
+FORMAT = "qrt evaluation 1"
+# Seconds between two writings, and how many times longer than a writing that is at least.
+INTERVAL, PATIENCE = 2.0, 20
+
+
+@dataclass
+class Partial:
+    """Counts of the chunks that are done.
+
+    Attributes
+    ----------
+    path : pathlib.Path or None
+        The file; None keeps nothing.
+    key : dict of str to str
+        What the counts are of. A file with another key is refused.
+    """
+
+    path: Path | None
+    key: dict[str, str]
+    done: set[int] = field(default_factory=set)
+    tally: Tally = field(default_factory=Tally)
+    written: float = field(default_factory=time.monotonic)
+    pause: float = INTERVAL
+
+    def load(self) -> None:
+        """Takes over what the file has, if there is one."""
+        if self.path is None or not self.path.exists():
+            return
+        remedy = "delete it, or name another file with --resume"
+        try:
+            document = json.loads(self.path.read_text(encoding="utf-8"))
+            if document["format"] != FORMAT:
+                raise ValueError
+            key = document["key"]
+            done, tally = {int(chunk) for chunk in document["done"]}, Tally.from_dict(document["tally"])
+        except (ValueError, KeyError, TypeError):
+            raise EvaluationError(
+                f"{self.path}: is not a partial evaluation of this version of qrt; {remedy}"
+            ) from None
+        differing = [name for name, value in self.key.items() if key.get(name) != value]
+        if differing:
+            raise EvaluationError(f"{self.path}: is of another evaluation: {self._said(differing[0], key)}; {remedy}")
+        self.done, self.tally = done, tally
+
+    def _said(self, name: str, key: dict[str, Any]) -> str:
+        if name in ("model", "data"):
+            return f"the {name} has changed since"
+        return f"its {name} was {key.get(name)}, now it is {self.key[name]}"
+
+    def add(self, chunks: list[int], tally: Tally) -> None:
+        """Adds the counts of chunks, and writes the file when that is due."""
+        self.done.update(chunks)
+        self.tally.add(tally)
+        start = time.monotonic()
+        if self.path is not None and start - self.written >= self.pause:
+            self.write()
+            self.written = time.monotonic()
+            self.pause = max(INTERVAL, PATIENCE * (self.written - start))
+
+    def write(self) -> None:
+        """Replaces the file: whenever the process ends, it is the old one or the new one."""
+        if self.path is None:
+            return
+        document = {"format": FORMAT, "key": self.key, "done": sorted(self.done), "tally": self.tally.as_dict()}
+        other = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
+        try:
+            with open(other, "w", encoding="utf-8") as stream:
+                json.dump(document, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(other, self.path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                other.unlink()
+            raise
+
+    def remove(self) -> None:
+        """Removes the file when the evaluation is complete."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
