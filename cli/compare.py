@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import qrt
 from qrt.cli import plots
 from qrt.cli.arrays import Array
 from qrt.cli.compile import refusal
-from qrt.cli.console import console, facts, heading, print_json, printable, progressing, show
+from qrt.cli.console import console, facts, heading, named_rows, print_json, printable, progressing, show
 from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.page import file_document, write_page
 from qrt.cli.run import as_list
@@ -22,8 +22,6 @@ from qrt.cli.states import state_option
 from qrt.edges import NHWC_TO_NCHW
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from qrt.compiler.ir import Edge, Graph
     from qrt.compiler.study.compare import Comparison
     from qrt.compiler.study.engine import Stepper
@@ -346,8 +344,9 @@ def _print(found: Comparison, alternatives: list[dict[str, Any]], every: bool, r
     if any(layer.differing is not None for layer in found.layers):
         first = found.first_differing
         total = sum(layer.differing or 0 for layer in found.layers)
-        text = f"{printable(first)}, {total:,} codes in all layers" if first else "none: every code is the same"
-        rows.append(("first different from the quantized source", text))
+        others = f"{total:,} codes of all layers differ from the quantized source"
+        text = f"{printable(first)}; {others}" if first else "none: every code is that of the quantized source"
+        rows.append(("first different", text))
     if found.engine_differing is not None:
         text = (
             f"{found.engine_differing:,} codes of the outputs differ" if found.engine_differing else "the same outputs"
@@ -357,7 +356,8 @@ def _print(found: Comparison, alternatives: list[dict[str, Any]], every: bool, r
     rows += [(f"accuracy of {name}", f"{value:.2%}") for name, value in found.accuracy.items()]
     show(out, facts(rows))
     heading(out, "Layers, worst first" if not every else "All layers, worst first")
-    show(out, _table(found, len(found.layers) if every else SHOWN))
+    for line in _table(found, len(found.layers) if every else SHOWN, out.width):
+        click.echo(line)
     if alternatives:
         heading(out, "How biases are kept")
         texts = []
@@ -367,26 +367,24 @@ def _print(found: Comparison, alternatives: list[dict[str, Any]], every: bool, r
         show(out, facts(texts))
 
 
-def _table(found: Comparison, count: int) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("layer", overflow="ellipsis", no_wrap=True, max_width=22)
-    for name in ("SQNR dB", "max", "mean LSB", "cosine", "0/1/2/more %", "differ"):
-        table.add_column(name, justify="right", no_wrap=True, min_width=max(len(name), 5))
-    for layer in found.worst()[:count]:
+def _table(found: Comparison, count: int, width: int) -> Iterator[str]:
+    shown = found.worst()[:count]
+    rows = [("#", "SQNR dB", "max", "mean LSB", "cosine", "0/1/2/more %", "differ")]
+    for layer in shown:
         middle = len(layer.histogram) // 2
         h = layer.histogram
         shares = [h[middle], h[middle - 1] + h[middle + 1], h[middle - 2] + h[middle + 2]]
         shares.append(layer.size - sum(shares))
-        table.add_row(
-            Text(printable(layer.name)),
-            f"{layer.sqnr:.1f}",
-            f"{layer.max_error:.1f}",
-            f"{layer.mean_error:.2f}",
-            f"{layer.cosine:.5f}",
-            "/".join(f"{100 * share / layer.size:.0f}" for share in shares),
-            "-" if layer.differing is None else str(layer.differing),
+        rows.append(
+            (
+                str(layer.index),
+                f"{layer.sqnr:.1f}",
+                f"{layer.max_error:.1f}",
+                f"{layer.mean_error:.2f}",
+                f"{layer.cosine:.5f}",
+                "/".join(f"{100 * share / layer.size:.0f}" for share in shares),
+                "-" if layer.differing is None else str(layer.differing),
+            )
         )
-    return table
+    names = ["layer", *(printable(layer.name) for layer in shown)]
+    return named_rows(rows, names, (), width)

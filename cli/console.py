@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 import threading
 import time
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-# Minimum width in columns for names to be shown.
+# Minimum width in columns of names and of values in a table.
 NARROWEST = 16
+# Width of what is not a terminal, so that nothing is cut or wrapped there.
+ENDLESS = 1 << 16
 # Seconds of work after which a progress bar appears.
 PATIENCE = 2.0
 
@@ -53,17 +57,29 @@ def note(message: str) -> None:
     click.echo(f"{click.get_current_context().command_path}: note: {message}", err=True)
 
 
+def on_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
 def console() -> Console:
-    """A rich console on stdout: as wide as the terminal, plain if stdout is not a terminal or NO_COLOR is set."""
+    """A rich console on stdout: as wide as the terminal, plain if stdout is not a terminal or NO_COLOR is set.
+
+    In a file or a pipe it is endlessly wide.
+    """
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, emoji=False)
+    return Console(highlight=False, markup=False, emoji=False, width=None if on_terminal() else ENDLESS)
+
+
+def columns(out: Console) -> int:
+    """The width of drawings: that of the terminal; elsewhere COLUMNS, or 80."""
+    return out.width if out.width < ENDLESS else shutil.get_terminal_size().columns
 
 
 def show(out: Console, renderable: RenderableType) -> None:
-    """Prints a rich object without trailing blanks."""
+    """Prints a rich object without trailing blanks. What is too wide is not cut."""
     with out.capture() as captured:
-        out.print(renderable)
+        out.print(renderable, crop=False)
     for line in captured.get().splitlines():
         click.echo(line.rstrip())
 
@@ -82,22 +98,45 @@ def facts(rows: Iterable[tuple[str, str]]) -> Table:
     from rich.text import Text
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    table.add_column(style="bold")
+    table.add_column(overflow="fold", min_width=NARROWEST)
     for name, value in rows:
         table.add_row(Text(name), Text(value))
     return table
 
 
-def named_rows(rows: Sequence[Sequence[str]], names: Sequence[str], left: Container[int], width: int) -> Iterator[str]:
-    """A table's lines, each ending with a name in the remaining width; columns not in `left` are right-aligned."""
+def shortened(name: str, width: int) -> str:
+    """A name in at most `width` columns.
+
+    Its end is kept, since names of layers begin alike; of names that a converter joined with semicolons, the first.
+    """
+    if len(name) <= width:
+        return name
+    first = name.split(";")[0]
+    return first if len(first) <= width else f"…{first[len(first) - width + 1 :]}"
+
+
+def aligned(rows: Sequence[Sequence[str]], left: Container[int]) -> list[str]:
+    """A table's lines, never cut; columns not in `left` are right-aligned."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    rest = width - sum(widths) - 2 * len(widths)
-    for row, name in zip(rows, names, strict=True):
+    lines = []
+    for row in rows:
         pairs = enumerate(zip(row, widths, strict=True))
-        parts = [f"{text:<{w}}" if i in left else f"{text:>{w}}" for i, (text, w) in pairs]
-        short = name if len(name) <= rest else f"{name[: rest - 3]}..."
-        yield "  ".join([*parts, short] if rest >= NARROWEST else parts).rstrip()
+        lines.append("  ".join(f"{text:<{w}}" if i in left else f"{text:>{w}}" for i, (text, w) in pairs))
+    return lines
+
+
+def named_rows(
+    rows: Sequence[Sequence[str]], names: Sequence[str], left: Container[int], width: int, least: int = 0
+) -> Iterator[str]:
+    """A table's lines, each ending with a name in the remaining width, or in `least` columns.
+
+    Names are left out where they would have less than NARROWEST columns.
+    """
+    lines = aligned(rows, left)
+    rest = max(width - len(lines[0]) - 2, least)
+    for line, name in zip(lines, names, strict=True):
+        yield (f"{line}  {shortened(name, rest)}" if rest >= NARROWEST else line).rstrip()
 
 
 def progressing(count: int, what: str) -> Iterator[int]:

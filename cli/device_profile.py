@@ -14,7 +14,19 @@ import numpy as np
 import qrt
 from qrt.cli.arrays import Array
 from qrt.cli.budget import Footprint, compiled
-from qrt.cli.console import Waiting, console, facts, heading, named_rows, percent, print_json, printable, show
+from qrt.cli.console import (
+    Waiting,
+    aligned,
+    columns,
+    console,
+    facts,
+    heading,
+    named_rows,
+    percent,
+    print_json,
+    printable,
+    show,
+)
 from qrt.cli.contents import OperatorEntry, read_contents
 from qrt.cli.failure import Failure
 from qrt.cli.target import device_errors, emulated, kernels_text
@@ -206,13 +218,13 @@ def report(found: DeviceProfile, order: bool) -> None:
     for line in named_rows([head, *lines], names, {1}, out.width):
         click.echo(line)
     if any(cost.fewest for cost in costs):
-        click.echo(textwrap.fill(LIMIT, out.width))
+        click.echo(textwrap.fill(LIMIT, columns(out)))
     far = [cost for cost in costs if cost.times >= FAR and cost.instructions >= WORTH * found.instructions]
     if far:
         heading(out, f"{FAR} times the limit or more: what takes the instructions")
-        for line in far_lines(far, out.width):
+        for line in far_lines(far, columns(out)):
             click.echo(line)
-        click.echo(textwrap.fill(REST, out.width))
+        click.echo(textwrap.fill(REST, columns(out)))
 
 
 LIMIT = "limit: the fewest instructions per MAC that the instruction set allows"
@@ -225,7 +237,7 @@ def far_lines(far: Sequence[Cost], width: int) -> Iterator[str]:
     """For each operator its shares, and below them the functions that its instructions are in."""
     rows = [["#", "operator", "kernels", "times", "multiply", "requantize", "rest"], *map(shares, far)]
     indent = " " * (max(len(row[0]) for row in rows) + 2)
-    first, *lines = named_rows(rows, [""] * len(rows), {1, 2}, width)
+    first, *lines = aligned(rows, {1, 2})
     yield first
     for line, cost in zip(lines, far, strict=True):
         yield line

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qrt.cli.compile import refusal
-from qrt.cli.console import console, facts, heading, print_json, printable, show
+from qrt.cli.console import aligned, console, facts, heading, print_json, printable, show
 from qrt.cli.failure import Failure, Verb, open_content
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from qrt.compiler.study.explain import ChannelFacts, Explanation
 
 # Channels that the table shows without --all.
@@ -99,7 +97,8 @@ def _print(found: Explanation, channel: int | None, every: bool) -> None:
         show(out, facts(list(_channel(found, found.channels[channel]))))
     elif found.channels:
         heading(out, "Channels")
-        show(out, _table(found, len(found.channels) if every else SHOWN))
+        for line in _table(found, len(found.channels) if every else SHOWN):
+            click.echo(line)
         if len(found.channels) > SHOWN and not every:
             click.echo(f"  and {len(found.channels) - SHOWN} more; --all shows them, --channel C one step by step")
 
@@ -133,21 +132,10 @@ def _channel(found: Explanation, c: ChannelFacts) -> Iterator[tuple[str, str]]:
         yield "y where acc is 0", text
 
 
-def _table(found: Explanation, count: int) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("c", "w_scale", "bias_float", "bias", "its error", "multiplier", "shift", "largest |acc|"):
-        table.add_column(name, justify="right", no_wrap=True)
+def _table(found: Explanation, count: int) -> list[str]:
+    rows = [("c", "w_scale", "bias_float", "bias", "its error", "multiplier", "shift", "largest |acc|")]
     for c in found.channels[:count]:
-        table.add_row(
-            str(c.channel),
-            _maybe(c.w_scale),
-            _maybe(c.bias_float),
-            str(c.bias),
-            _maybe(c.bias_error_codes, "+.4f"),
-            str(c.multiplier),
-            str(c.shift),
-            str(max(-c.acc_min, c.acc_max)),
-        )
-    return table
+        sizes = str(c.multiplier), str(c.shift), str(max(-c.acc_min, c.acc_max))
+        error = _maybe(c.bias_error_codes, "+.4f")
+        rows.append((str(c.channel), _maybe(c.w_scale), _maybe(c.bias_float), str(c.bias), error, *sizes))
+    return aligned(rows, left=())

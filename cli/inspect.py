@@ -12,7 +12,21 @@ import click
 
 import qrt
 from qrt.cli.alive import alive_lines, band_facts, pace_lines
-from qrt.cli.console import arena_text, console, facts, heading, kinds_text, print_json, printable, shape_text, show
+from qrt.cli.console import (
+    NARROWEST,
+    arena_text,
+    columns,
+    console,
+    facts,
+    heading,
+    kinds_text,
+    named_rows,
+    on_terminal,
+    print_json,
+    printable,
+    shape_text,
+    show,
+)
 from qrt.cli.contents import Contents, OperatorEntry, TensorEntry, read_contents
 from qrt.cli.drawing import draw, letters
 from qrt.cli.failure import Verb, open_content
@@ -21,7 +35,6 @@ from qrt.cli.turns import Turns, arena_without_bands, lower_bound, read_turns
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.table import Table
 
 LABELS_SHOWN = 10
 # Rows of the drawing for the turns of a band: at least on a terminal, at most elsewhere.
@@ -61,18 +74,20 @@ def inspect_model(path: Path, tensors: bool, target_name: str | None, as_json: b
         show(out, line)
     if tensors:
         heading(out, "Tensors")
-        show(out, tensor_table(contents))
+        for row in tensor_lines(contents, out.width):
+            click.echo(row)
+    width = columns(out)
     ascii_only = not out.encoding.startswith("utf")
     for number, turns in enumerate(bands, start=1):
         heading(out, f"Band {number}" if len(bands) > 1 else "Band")
         show(out, facts(band_facts(turns)))
-        for lines in (pace_lines(contents, turns, out.width), alive_lines(contents, turns, out.width, ascii_only)):
+        for lines in (pace_lines(contents, turns, width), alive_lines(contents, turns, width, ascii_only)):
             click.echo()
             for line in lines:
                 show(out, line)
     heading(out, "Memory plan")
-    for row in draw(contents, bands, out.width, turns_shown(out, contents), ascii_only):
-        show(out, row)
+    for drawn in draw(contents, bands, width, turns_shown(out, contents), ascii_only):
+        show(out, drawn)
     if on_device is not None:
         heading(out, f"On {on_device.title}")
         show(out, facts(on_device.rows()))
@@ -80,7 +95,7 @@ def inspect_model(path: Path, tensors: bool, target_name: str | None, as_json: b
 
 def turns_shown(out: Console, contents: Contents) -> int:
     """Turns of each band for which the drawing has a row: on a terminal as many as fit, else nearly all."""
-    if not out.is_terminal:
+    if not on_terminal():
         return MOST_TURNS
     in_bands = sum(band.count for band in contents.bands)
     # The drawing has two more lines, and the steps of inputs and outputs.
@@ -254,27 +269,24 @@ def pair_text(pair: list[int]) -> str:
     return str(pair[0]) if pair[0] == pair[1] else shape_text(pair)
 
 
-def tensor_table(contents: Contents) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("", "tensor", "shape", "bytes", "codes", "arena", "layers"):
-        table.add_column(title, overflow="fold", justify="right" if title == "bytes" else "left")
-    names = letters(contents)
+def tensor_lines(contents: Contents, width: int) -> Iterator[str]:
+    rows = [("", "shape", "bytes", "codes", "arena", "layers")]
+    letter_of = letters(contents)
     for tensor in contents.tensors:
         constant = tensor.arena_offset is None
         end = (tensor.arena_offset or 0) + tensor.room
-        table.add_row(
-            names.get(tensor.index, ""),
-            Text(printable(tensor.name)),
-            shape_text(tensor.shape),
-            f"{tensor.size:,}",
-            "constant" if constant else real_text(tensor),
-            "" if constant else f"{tensor.arena_offset:,} to {end:,}",
-            "" if constant else initial_text(tensor) if tensor.is_state else life_text(contents, tensor),
+        rows.append(
+            (
+                letter_of.get(tensor.index, ""),
+                shape_text(tensor.shape),
+                f"{tensor.size:,}",
+                "constant" if constant else real_text(tensor),
+                "" if constant else f"{tensor.arena_offset:,} to {end:,}",
+                "" if constant else initial_text(tensor) if tensor.is_state else life_text(contents, tensor),
+            )
         )
-    return table
+    names = ["tensor", *(printable(tensor.name) for tensor in contents.tensors)]
+    return named_rows(rows, names, {0, 1, 3, 4, 5}, width, least=NARROWEST)
 
 
 def life_text(contents: Contents, tensor: TensorEntry) -> str:

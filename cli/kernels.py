@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import click
 
 import qrt
-from qrt.cli.console import console, facts, heading, print_json, show
+from qrt.cli.console import aligned, console, facts, heading, print_json, show
 from qrt.cli.failure import Verb
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 @click.command(cls=Verb)
@@ -42,17 +38,12 @@ def list_kernels(as_json: bool) -> None:
     complete = [name for name, owners in table.items() if set(owners.values()) == {"own"}]
     heading(out, f"Kernel used for each operator; {' and '.join(complete)} have their own for all")
     if mixed := {name: owners for name, owners in table.items() if name not in complete}:
-        show(out, operator_table(mixed))
+        for line in operator_lines(mixed):
+            click.echo(line.rstrip())
 
 
-def operator_table(table: dict[str, dict[str, str]]) -> Table:
+def operator_lines(table: dict[str, dict[str, str]]) -> list[str]:
     """A row for each operator, a column for each set."""
-    from rich.table import Table
-
-    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    shown.add_column("operator", no_wrap=True)
-    for name in table:
-        shown.add_column(name, no_wrap=True)
-    for operator in next(iter(table.values())):
-        shown.add_row(operator, *(owners[operator] for owners in table.values()))
-    return shown
+    operators = next(iter(table.values()))
+    rows = [["operator", *table], *([op, *(owners[op] for owners in table.values())] for op in operators)]
+    return aligned(rows, left=range(len(rows[0])))

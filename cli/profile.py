@@ -236,8 +236,8 @@ def profile_model(
     portable sets have none, so the limit is always the bytes. The rate of reading is that of a block of the same size,
     which stays in a cache, unless it is larger than all of them.
 
-    The number of an operator is that of 'qrt inspect'. Names are shown if the output is wide enough: set COLUMNS=160
-    for a pipe, or use --json.
+    The number of an operator is that of 'qrt inspect'. Names are shown if the terminal is wide enough,
+    and always in a file or a pipe.
 
     With several threads the time of an operator ends when its last thread is done, and the peak is that of all threads
     together: an operator that is not split among two threads reaches at most half of it.

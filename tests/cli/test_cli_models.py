@@ -201,17 +201,17 @@ Operators
    scores  per tensor factor 0.05, SINGLE
 
 Tensors
-   tensor  shape    bytes  codes                    arena       layers
-A  image   1x4x4x2     32  real = 0.5 * (code + 3)  112 to 144  inputs to 0
-           8x3x3x2    144  constant
-B  stem    1x4x4x8    128  real = 0.25 * code       0 to 128    0 to 2
-           8x1x1x8     64  constant
-C  b       1x4x4x8    128  real = 0.25 * code       128 to 256  1 to 2
-D  sum     1x4x4x8    128  real = 0.5 * code        0 to 128    2 to 3
-E  mean    1x1x1x8      8  real = 0.125 * code      128 to 136  3 to 4
-F  flat    1x8          8  real = 0.125 * code      128 to 136  4 to 5
-           4x8         32  constant
-G  scores  1x4          4  real = 0.125 * code      0 to 4      5 to outputs
+   shape    bytes  codes                    arena       layers        tensor
+A  1x4x4x2     32  real = 0.5 * (code + 3)  112 to 144  inputs to 0   image
+   8x3x3x2    144  constant
+B  1x4x4x8    128  real = 0.25 * code       0 to 128    0 to 2        stem
+   8x1x1x8     64  constant
+C  1x4x4x8    128  real = 0.25 * code       128 to 256  1 to 2        b
+D  1x4x4x8    128  real = 0.5 * code        0 to 128    2 to 3        sum
+E  1x1x1x8      8  real = 0.125 * code      128 to 136  3 to 4        mean
+F  1x8          8  real = 0.125 * code      128 to 136  4 to 5        flat
+   4x8         32  constant
+G  1x4          4  real = 0.125 * code      0 to 4      5 to outputs  scores
 
 Memory plan
 #  operator  writes  bytes  │0                                              256│
