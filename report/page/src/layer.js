@@ -7,8 +7,11 @@ import { fixed, isMissing, named, percent, plain, plural, real, seconds, shape, 
 
 const SHOWN = 64;
 
-const tensorText = (tensor) =>
-  [named(tensor.name) || `tensor ${tensor.index}`, `${shape(tensor.shape)} ${tensor.dtype}`, isConstant(tensor) ? "constant" : isState(tensor) ? "state" : codes(tensor)].join(", ");
+const tensorText = (tensor) => [
+  element("span", { class: "code" }, `${shape(tensor.shape)} ${tensor.dtype}`),
+  isConstant(tensor) ? ", constant" : `, ${isState(tensor) ? "a state, " : ""}${codes(tensor)}`,
+  element("small", {}, named(tensor.name) || `tensor ${tensor.index}`),
+];
 
 /** The formula of the real values of codes. */
 export function codes({ scale, zero_point: zero, dtype }) {
@@ -57,7 +60,7 @@ const formulas = (lines) => copies(element("pre", {}, lines.map(named).join("\n"
 function measured(layer) {
   const { time, device, error } = layer;
   return facts([
-    ["MACs", layer.macs ? whole(layer.macs) : ""],
+    ["MACs", whole(layer.macs)],
     ["weights", layer.weight_bytes ? plural(layer.weight_bytes, "byte") : ""],
     ["multipliers, shifts, biases", layer.parameter_bytes ? plural(layer.parameter_bytes, "byte") : ""],
     ["time here", time && `${seconds(time.seconds)}, ${percent(time.share)} of all`],
@@ -80,18 +83,21 @@ export function layerPanel(contents) {
       facts([
         ...layer.inputs.map((tensor, i) => [layer.inputs.length > 1 ? `input ${i}` : "input", tensorText(tensor)]),
         ["output", tensorText(layer.output)],
-        ...Object.entries(layer.parameters).map(([name, x]) => [name.replaceAll("_", " "), value(x)]),
       ]),
+      element("h4", {}, "Measured"),
       measured(layer),
     ];
     if (explained) {
-      parts.push(element("h4", {}, "Formulas"), formulas(explained.formulas), element("h4", {}, "Numbers"), numbers(explained.numbers));
+      const { channels_left_out: left } = explained;
+      parts.push(element("h4", {}, "Formulas"), formulas(explained.formulas), element("h4", {}, "Numbers"), numbers({ ...explained.numbers, ...layer.parameters }));
       if (explained.derivation.length) parts.push(element("details", {}, element("summary", {}, "Derivation"), formulas(explained.derivation)));
       const rows = await channels(index, explained.numbers);
       if (rows.length) parts.push(element("h4", {}, "Channels"), channelTable(rows));
-      if (explained.channels_left_out) parts.push(element("p", { class: "hint" }, `${plural(explained.channels_left_out, "more channel")}: qrt explain --all`));
+      if (left) parts.push(element("p", { class: "hint" }, `${plural(left, "more channel")}: qrt explain --all`));
+    } else {
+      parts.push(element("h4", {}, "Numbers"), numbers(layer.parameters));
     }
-    place.replaceChildren(...parts);
+    place.replaceChildren(...parts.filter(Boolean));
     place.scrollTop = 0;
   }
   return { element: place, show };

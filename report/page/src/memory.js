@@ -13,13 +13,16 @@ const HEIGHT = 380;
 const TONES = 8;
 
 const label = (tensor) => named(tensor.name) || `tensor ${tensor.index}`;
+
+/** A step as people count: the layer that runs in it, or that inputs are given and outputs are taken. */
+const stepText = (step, { model }) => (step === 0 ? "in" : step > model.operators.length ? "out" : String(step - 1));
 const isWithin = (band, step) => step > band.first && step <= band.first + band.count;
 
 /** What a rectangle is of, in words. */
 function described(contents, tensor) {
   const maker = contents.producers.get(tensor.index);
   const range = `bytes ${whole(tensor.arena_offset)} to ${whole(tensor.arena_offset + tensor.room)}`;
-  const life = isState(tensor) ? "a state: it lives from run to run" : `steps ${tensor.first} to ${tensor.last}`;
+  const life = isState(tensor) ? "a state: it lives from run to run" : `alive from ${stepText(tensor.first, contents)} to ${stepText(tensor.last, contents)}`;
   const whole_size = tensor.room === tensor.size ? "" : ` of a tensor of ${whole(tensor.size)}, row by row`;
   return [
     label(tensor),
@@ -40,6 +43,17 @@ function live(tensors, step) {
   return sum;
 }
 
+const tall = (y, { arena_offset: start, room }) => y(start) - y(start + room);
+
+/** A tensor's name in so many letters, or else the number of the layer that makes it. */
+function shortened(contents, tensor, letters) {
+  const text = label(tensor);
+  if (text.length <= letters) return text;
+  if (letters > 12) return `…${text.slice(1 - letters)}`;
+  const maker = contents.producers.get(tensor.index) ?? "";
+  return String(maker).length <= letters ? maker : "";
+}
+
 function picture(contents, tensors, open, width) {
   const { model } = contents;
   const steps = model.operators.length + 2;
@@ -54,11 +68,8 @@ function picture(contents, tensors, open, width) {
   );
   const rects = tensors.map((tensor, i) => {
     const [first, last] = isState(tensor) ? [0, steps - 1] : [tensor.first, tensor.last];
-    const rect = svg("rect", { x: x(first), width: x(last + 1) - x(first), y: y(tensor.arena_offset + tensor.room), height: Math.max(y(tensor.arena_offset) - y(tensor.arena_offset + tensor.room), 0.5) });
-    const text = label(tensor);
-    const room = (x(last + 1) - x(first)) / 6.4 - 1;
-    const tall = y(tensor.arena_offset) - y(tensor.arena_offset + tensor.room) > 13;
-    const caption = tall && room > 4 && svg("text", { x: x(first) + 4, y: y(tensor.arena_offset + tensor.room) + 12 }, text.length > room ? `…${text.slice(1 - room)}` : text);
+    const rect = svg("rect", { x: x(first), width: x(last + 1) - x(first), y: y(tensor.arena_offset + tensor.room), height: Math.max(tall(y, tensor), 0.5) });
+    const caption = tall(y, tensor) > 13 && svg("text", { x: x(first) + 4, y: y(tensor.arena_offset + tensor.room) + 12 }, shortened(contents, tensor, (x(last + 1) - x(first)) / 6.2 - 1));
     const kind = isState(tensor) ? "state" : tensor.room !== tensor.size ? "rows" : `tone${i % TONES}`;
     const group = svg("g", { class: `tensor ${kind}`, "data-tensor": tensor.index, "aria-label": described(contents, tensor).join(", ") }, rect, caption);
     return presses(tips(group, () => described(contents, tensor)), () => open(tensor));
@@ -70,9 +81,11 @@ function picture(contents, tensors, open, width) {
     select(group).call(made);
     drawing.append(group);
   };
-  axis("x", `translate(0,${low})`, axisBottom(x).ticks(Math.min(steps, width / 60)).tickFormat((n) => (Number.isInteger(n) && n < steps ? n : "")));
+  const every = Math.ceil((steps * 28) / (width - MARGIN.left));
+  const ticks = [0, ...[...Array(steps - 2).keys()].filter((i) => i % every === 0).map((i) => i + 1)];
+  axis("x", `translate(0,${low})`, axisBottom(x).tickValues(ticks.map((step) => step + 0.5)).tickFormat((middle) => stepText(middle - 0.5, contents)));
   axis("y", `translate(${MARGIN.left},0)`, axisLeft(y).ticks(6).tickFormat((n) => (n % 1 ? "" : bytes(n))));
-  drawing.append(svg("text", { class: "legend", x: (x(0) + x(steps)) / 2, y: HEIGHT - 4 }, "step: layer i runs in step i + 1"));
+  drawing.append(svg("text", { class: "legend", x: (x(0) + x(steps)) / 2, y: HEIGHT - 4 }, "layer that runs; in: inputs are given"));
   return drawing;
 }
 
@@ -106,26 +119,26 @@ export function memory(contents, openLayer) {
     ["gap", gap ? `${whole(gap)} bytes, ${percent(gap / model.lower_bound)}` : "none: the plan is the smallest that there is"],
     ["without bands", model.bands.length ? `${whole(model.whole_arena_size)} bytes` : ""],
     ["state", model.state_size ? `${whole(model.state_size)} bytes survive from run to run` : ""],
-    ["fullest steps", fullest(steps)],
+    ["fullest at", fullest(steps, contents)],
   ]);
   const columns = [
     { title: "tensor", value: label },
     { title: "shape", value: (t) => t.shape.reduce((a, b) => a * b, 1), show: (t) => shape(t.shape) },
     { title: "type", value: (t) => t.dtype },
     { title: "bytes", value: (t) => t.room, show: (t) => whole(t.room), number: true, descends: true },
-    { title: "from", value: (t) => t.arena_offset, show: (t) => whole(t.arena_offset), number: true },
-    { title: "to", value: (t) => t.arena_offset + t.room, show: (t) => whole(t.arena_offset + t.room), number: true },
-    { title: "first step", value: (t) => (isState(t) ? 0 : t.first), number: true },
-    { title: "last step", value: (t) => (isState(t) ? steps.length - 1 : t.last), number: true },
+    { title: "first byte", value: (t) => t.arena_offset, show: (t) => whole(t.arena_offset), number: true },
+    { title: "end", value: (t) => t.arena_offset + t.room, show: (t) => whole(t.arena_offset + t.room), number: true },
+    { title: "alive from", value: (t) => (isState(t) ? 0 : t.first), show: (t) => stepText(isState(t) ? 0 : t.first, contents), number: true, hint: "the layer that makes it" },
+    { title: "to", value: (t) => (isState(t) ? steps.length - 1 : t.last), show: (t) => stepText(isState(t) ? steps.length - 1 : t.last, contents), number: true, hint: "the layer that reads it last" },
     { title: "scale", value: (t) => t.scale || null, show: (t) => (t.scale ? Number(t.scale.toPrecision(7)) : "–"), number: true },
     { title: "zero point", value: (t) => t.zero_point, number: true },
   ];
   return section("memory", "Memory", numbers, holder, chosen, element("details", {}, element("summary", {}, plural(tensors.length, "tensor")), table(columns, tensors, { caption: "tensors in the arena", limit: 100 })));
 }
 
-function fullest(steps) {
+function fullest(steps, contents) {
   const outside = steps.filter(({ within }) => !within);
   const most = Math.max(...outside.map((step) => step.bytes), 0);
-  const numbers = outside.filter((step) => step.bytes === most).map(({ step }) => step);
-  return most ? `${numbers.slice(0, 8).join(", ")}${numbers.length > 8 ? ", …" : ""} with ${whole(most)} bytes live` : "";
+  const numbers = outside.filter((step) => step.bytes === most).map(({ step }) => stepText(step, contents));
+  return most ? `layer ${numbers.slice(0, 8).join(", ")}${numbers.length > 8 ? ", …" : ""}: ${whole(most)} bytes live` : "";
 }

@@ -22,14 +22,15 @@ export function tiles(contents) {
   const macs = model.operators.reduce((sum, operator) => sum + operator.macs, 0);
   const worst = compare && Math.min(...compare.layers.map((layer) => layer.sqnr ?? Infinity));
   const accuracy = evaluation?.accuracy ?? evaluation?.top1 ?? compare?.accuracy?.qrt;
+  const samples = evaluation ? (evaluation.count ?? evaluation.samples) : compare?.samples;
   const pairs = [
     ["file", bytes(model.size), plural(model.size, "byte")],
     ["arena", bytes(model.arena_size), plural(model.arena_size, "byte")],
-    ["layers", whole(model.operators.length), ""],
+    ["layers", whole(model.operators.length), plural(new Set(model.operators.map(({ kind }) => kind)).size, "kind")],
     ["MACs", count(macs), whole(macs)],
     profile && ["here", seconds(profile.seconds), `${named(profile.kernels)} kernels`],
     device?.cycles && [named(device.target), `${count(device.cycles)}`, "cycles"],
-    typeof accuracy === "number" && ["accuracy", percent(accuracy, 2), ""],
+    typeof accuracy === "number" && ["accuracy", percent(accuracy, 2), samples ? `of ${plural(samples, "sample")}` : ""],
     worst !== undefined && ["worst layer", Number.isFinite(worst) ? `${fixed(worst, 1)} dB` : "exact", "SQNR"],
   ].filter(Boolean);
   return element("div", { class: "tiles" }, pairs.map(([term, text, more]) => element("div", {}, element("span", {}, term), element("strong", {}, text), element("small", {}, more))));
@@ -37,10 +38,10 @@ export function tiles(contents) {
 
 const quantized = (edge) =>
   [
-    edge.source_layout === "NCHW" && "NCHW in the source",
+    edge.source_layout === "NCHW" && "NCHW",
     edge.quantize_rule === "MULTIPLY_RECIPROCAL" && "quantized by the reciprocal",
-    edge.source_dtype === "UINT8" && "uint8 in the source, 128 higher",
-    edge.source_dtype === "UINT16" && "uint16 in the source, 32768 higher",
+    edge.source_dtype === "UINT8" && "uint8, 128 higher",
+    edge.source_dtype === "UINT16" && "uint16, 32768 higher",
   ]
     .filter(Boolean)
     .join(", ");
@@ -63,14 +64,14 @@ export function overview(contents) {
   ]);
   const edges = [...model.inputs.map((edge) => ({ ...edge, way: "input" })), ...model.outputs.map((edge) => ({ ...edge, way: "output" }))];
   const columns = [
-    { title: "", value: (edge) => edge.way },
+    { title: "edge", value: (edge) => edge.way },
     { title: "name", value: (edge) => named(edge.name) },
     { title: "shape", value: (edge) => shape(edge.shape) },
     { title: "type", value: (edge) => edge.dtype },
     { title: "scale", value: (edge) => edge.scale || null, show: (edge) => (edge.scale ? Number(edge.scale.toPrecision(9)) : "–"), number: true },
     { title: "zero point", value: (edge) => edge.zero_point, number: true },
-    { title: "", value: codes },
-    { title: "", value: quantized },
+    { title: "real value", value: codes },
+    { title: "in the source", value: quantized },
     { title: "labels", value: (edge) => edge.labels.length, show: (edge) => labels(edge.labels) },
   ].filter((column) => edges.some((edge) => !isMissing(column.value(edge)) && column.value(edge) !== 0) || column.title === "zero point");
   const sets = checks?.kernels?.length > 0 && facts([["golden vectors", `${plural(checks.test_vectors, "vector")}, run by ${checks.kernels.map((set) => `${named(set.name)}${set.agree ? "" : " (differs)"}`).join(", ")}`]]);
