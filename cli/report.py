@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -16,11 +17,13 @@ from qrt.cli.compile import refusal
 from qrt.cli.console import Waiting, print_json
 from qrt.cli.contents import read_contents
 from qrt.cli.failure import Failure, Verb, open_content
+from qrt.cli.files import replacing
 from qrt.cli.inspect import device_memory
 from qrt.cli.page import file_document, write_page
 from qrt.cli.states import state_option
 from qrt.cli.summary import Summary
 from qrt.cli.target import cc_option, device_errors, target_option
+from qrt.explorer.overlays import overlays
 
 # A test vector, a byte on the device or a limit is not as it should be.
 PROBLEM = 1
@@ -55,6 +58,13 @@ PROBLEM = 1
 @cc_option
 @budget_options
 @click.option(
+    "--node-data",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Also write bytes, MACs, time, error of the layers there, as .json files that Model Explorer shows as colors.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print what the page shows as one JSON document, and write no page."
 )
 def report_model(
@@ -70,6 +80,7 @@ def report_model(
     target_name: str | None,
     cc: str | None,
     budget: Budget,
+    folder: Path | None,
     as_json: bool,
 ) -> int:
     """Writes one HTML page about a file.
@@ -80,6 +91,9 @@ def report_model(
     With --against the source is compiled again, and the page shows what the compiler did: channels removed, biases
     rescued. With --inputs too, every layer is compared with the float results. With --target the network runs on that
     emulated processor, and the page shows instructions, flash and RAM, against --max-ram and --max-flash.
+
+    --node-data is for Model Explorer, which opens .qfb files with the extra qrt[explorer]:
+    model-explorer model.qfb --extensions=qrt.explorer --node_data_paths=FOLDER/error_lsb.json
 
     Exit code: 0 the page is written; 1 it is written, and a test vector, a byte on the device or a limit is not as it
     should be; 2 nothing is written.
@@ -118,6 +132,8 @@ def report_model(
     if target_name is not None:
         document["model"]["device"] = asdict(device_memory(content, target_name))
         document["device"] = device_document(path, model, content, target_name, budget, cc)
+    if folder is not None:
+        write_node_data(folder, document)
     if as_json:
         print_json(document)
     else:
@@ -177,6 +193,14 @@ def compile_document(
         same = any(content == made.to_bytes(model.test_vectors, strip=strip) for strip in (False, True))
     summary = Summary(source, source.stat().st_size, path, len(content), len(model.test_vectors), made.report)
     return {**summary.document(), "same_bytes": same}
+
+
+def write_node_data(folder: Path, document: dict[str, Any]) -> None:
+    """Writes a file for each kind of numbers of the layers."""
+    folder.mkdir(exist_ok=True)
+    for name, data in overlays(document):
+        with replacing(folder / f"{name}.json") as file:
+            file.write(json.dumps(data).encode())
 
 
 def has_problem(document: dict[str, Any]) -> bool:

@@ -108,11 +108,12 @@ LAW: dict[str, set[str]] = {
     "evaluation": {"runtime", "data"},
     # One page about a network, from what the verbs say of it.
     "report": set(),
-    "explorer": {"schema", "runtime", "compiler/study", "compiler/backends/qfb", *GRAPH},
+    "explorer": {"runtime", "compiler/study", "compiler/backends/qfb", *GRAPH},
     "cli": {
         "data",
         "evaluation",
         "report",
+        "explorer",
         "schema",
         "runtime",
         "compiler",
