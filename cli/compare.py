@@ -97,8 +97,9 @@ def compare_model(
     if set(variants) - {"int32", "float"}:
         raise Failure(f"--bias takes int32, float or int32,float, got {biases}")
     model, content = open_content(path)
-    options = {"match": match, "state": state, "reset_every": reset_every}
-    found, alternatives = compare_with_source(path, model, content, source, data, layout, variants, **options)
+    found, alternatives = compare_with_source(
+        path, model, content, source, data, layout, variants, match=match, state=state, reset_every=reset_every
+    )
     if plot is not None and plot.suffix == ".html":
         write_page(plot, {**file_document(path, model, content, source), "compare": document(path, source, found, [])})
     elif plot is not None:

@@ -32,12 +32,15 @@ def layer_documents(content: bytes, source: Path | None) -> list[dict[str, Any]]
     from qrt.compiler.backends.qfb.reader import read
     from qrt.compiler.study.explain import explain
 
-    try:
-        graph, floats = read(content), None if source is None else folded_graph(source)
-    except CompileError as error:
-        raise Failure(refusal(source, error)) from None
-    except ImportError as error:
-        raise Failure(f"{source}: {error}") from None
+    floats = None
+    if source is not None:
+        try:
+            floats = folded_graph(source)
+        except CompileError as error:
+            raise Failure(refusal(source, error)) from None
+        except ImportError as error:
+            raise Failure(f"{source}: {error}") from None
+    graph = read(content)
     return [explain(graph, index, floats).as_dict() for index in progressing(len(graph.ops), "layers")]
 
 
