@@ -30,6 +30,7 @@ VERSIONS = {
     "DEPTHWISE_CONV_2D": 3,
     "DEQUANTIZE": 2,
     "FULLY_CONNECTED": 4,
+    "GATHER": 2,
     "L2_NORMALIZATION": 2,
     "LEAKY_RELU": 2,
     "LOGISTIC": 2,
@@ -136,6 +137,11 @@ class TfliteFile:
             )
         )
         return len(self.tensors) - 1
+
+    def cast(self, source: str, output: str) -> dict[str, int]:
+        """The options of a CAST between two types."""
+        types = self.library.TensorType
+        return {"in_data_type": getattr(types, source.upper()), "out_data_type": getattr(types, output.upper())}
 
     def operator(
         self, kind: str, inputs: Sequence[int], outputs: Sequence[int], table: str | None = None, **options: Any

@@ -7,34 +7,29 @@ rounds; `Exported.differing` names the operators that an engine may not compute 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from qrt.compiler.backends.tflite.axes import merged_axes
 from qrt.compiler.backends.tflite.file import TfliteFile
+from qrt.compiler.backends.tflite.tables import FIXED, activation_of, beta_of, form_of
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.integers import functions
 from qrt.compiler.integers.channels import Requant, quantize_multiplier
-from qrt.compiler.integers.codes import per_tensor
 from qrt.compiler.integers.requant import rounds_as_litert
 from qrt.compiler.integers.resize import bilinear, nearest
 from qrt.compiler.ir import Graph, Op, Tensor
 
 SAME, VALID = 0, 1
-# Real bounds of fused activations, by their number in the schema.
-ACTIVATIONS: dict[int, tuple[float | None, float | None]] = {
-    0: (None, None),
-    1: (0.0, None),
-    2: (-1.0, 1.0),
-    3: (0.0, 6.0),
-}
-# Scale and zero point of the output of functions for which the format allows no others.
-FIXED = {"SOFTMAX": (1 / 256, -128), "LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}
 # A weight scale whose product with any other scales is below every multiplier: the engines treat it as 0.
 VANISHING = 1e-30
+# Axes that TFLM's TRANSPOSE takes, and its additions that broadcast.
+MOST_AXES, MOST_BROADCAST = 5, 4
+# The share by which a mean's factor, whose quotient by the count is rounded down, is off at most.
+FLOORED = 2.0**-20
 
 
 class _NotExpressible(Exception):
@@ -67,19 +62,6 @@ def to_tflite(graph: Graph) -> Exported:
         The package tflite is missing.
     """
     return _Exporter(graph).run()
-
-
-def _codes_of(bounds: tuple[float | None, float | None], y: Tensor) -> tuple[int, int]:
-    """The codes of an activation's real bounds, rounded as the engines round them."""
-
-    def code(real: float | None, default: int) -> int:
-        if real is None:
-            return default
-        scaled = np.float32(real) / np.float32(y.scale)
-        rounded = np.floor(np.abs(scaled) + np.float32(0.5)) * np.sign(scaled)
-        return int(np.clip(rounded + y.zero_point, -128, 127))
-
-    return code(bounds[0], -128), code(bounds[1], 127)
 
 
 class _Exporter:
@@ -172,7 +154,7 @@ class _Exporter:
             low, high = requant.output_min, requant.output_max
         number = None
         if fused:
-            number = next((n for n, b in ACTIVATIONS.items() if _codes_of(b, y) == (low, high)), None)
+            number = activation_of(y, low, high)
             options["fused_activation_function"] = number or 0
         whole = number is not None or (low, high) == (-128, 127)
         output = self.at(y) if whole else self.like(y)
@@ -180,13 +162,33 @@ class _Exporter:
         if not whole:
             self.cut(output, low, high, y)
 
+    def reshape(self, source: int, output: int, shape: tuple[int, ...]) -> None:
+        inputs = [source, self.integers(shape)]
+        self.file.operator("RESHAPE", inputs, [output], "ReshapeOptions", new_shape=shape)
+
     def fixed(self, op: Op, kind: str, table: str | None = None, **options: Any) -> None:
-        """Writes a function whose output has one scale in .tflite, and a QUANTIZE to that of `op`: rounded twice."""
+        """Writes a function whose output has one scale in .tflite, and a QUANTIZE to that of `op`."""
         scale, zero_point = FIXED[kind]
         between = self.file.tensor(f"{op.output.name}_{kind}", op.output.shape, scale=scale, zero_point=zero_point)
         self.file.operator(kind, [self.at(op.inputs[0])], [between], table, **options)
         self.emit(op, "QUANTIZE", [between], "QuantizeOptions", fused=False)
-        self.differs(op, "tflm", "litert")
+
+    def looked_up(self, op: Op) -> None:
+        """Writes any table: its row number, code + 128, in int32, then the row, which is exact in every engine."""
+        x, y = op.inputs[0], op.output
+        shape = x.shape if len(x.shape) <= MOST_BROADCAST else (x.size,)
+        source, output = self.at(x), self.at(y)
+        if shape != x.shape:
+            source, output = self.like(x, shape), self.like(y, shape)
+            self.reshape(self.at(x), source, shape)
+        signed, row = (self.file.tensor(f"{y.name}_{what}", shape, "int32") for what in ("code", "row"))
+        entries = op.attrs["table"]
+        table = self.file.tensor(f"{y.name}_table", (256,), scale=y.scale, zero_point=y.zero_point, data=entries)
+        self.file.operator("CAST", [source], [signed], "CastOptions", **self.file.cast("int8", "int32"))
+        self.file.operator("ADD", [signed, self.integers(np.full((1,) * len(shape), 128))], [row], "AddOptions")
+        self.file.operator("GATHER", [table, row], [output], "GatherOptions", axis=0)
+        if shape != y.shape:
+            self.reshape(output, self.at(y), y.shape)
 
     def cut(self, source: int, low: int, high: int, y: Tensor) -> None:
         """A clamp as MAXIMUM and MINIMUM with constants."""
@@ -310,14 +312,26 @@ def _pool2d(e: _Exporter, op: Op) -> None:
 
 
 def _mean(e: _Exporter, op: Op) -> None:
-    x, requant = op.inputs[0], op.attrs["requant"]
+    """MEAN, or by another factor a depthwise convolution with ones: LiteRT's SUM of int8 ignores the zero points."""
+    x, y, requant = op.inputs[0], op.output, op.attrs["requant"]
     count = x.shape[1] * x.shape[2]
-    multiplier, shift = quantize_multiplier(x.scale / op.output.scale)
-    spare = min(count.bit_length() - 1, 32, 62 - shift)
-    stated = (int(requant.multiplier[0]), int(requant.shift[0]), requant.rounding)
-    if stated != ((multiplier << spare) // count, shift + spare, "DOUBLE"):
-        e.differs(op, "tflm", "litert")
-    e.emit(op, "MEAN", [e.at(x), e.integers([1, 2])], "ReducerOptions", fused=False, keep_dims=True)
+    factor = math.ldexp(int(requant.multiplier[0]), -int(requant.shift[0]))
+    multiplier, shift = quantize_multiplier(x.scale / y.scale)
+    if math.isclose(factor * count * y.scale, x.scale, rel_tol=FLOORED):
+        spare = min(count.bit_length() - 1, 32, 62 - shift)
+        stated = (int(requant.multiplier[0]), int(requant.shift[0]), requant.rounding)
+        if stated != ((multiplier << spare) // count, shift + spare, "DOUBLE"):
+            e.differs(op, "tflm", "litert")
+        e.emit(op, "MEAN", [e.at(x), e.integers([1, 2])], "ReducerOptions", fused=False, keep_dims=True)
+        return
+    shape, scale = (1, *x.shape[1:]), np.float32(factor * y.scale / x.scale)
+    e.check(op, requant, x.scale * float(scale) / y.scale)
+    ones = e.file.tensor(f"{op.name}_ones", shape, scale=scale, axis=3, data=np.ones(shape, np.int8))
+    bias = np.zeros(shape[3], np.int32)
+    no_bias = e.file.tensor(f"{op.name}_bias", bias.shape, "int32", scale=scale * np.float32(x.scale), data=bias)
+    options: dict[str, Any] = {"padding": VALID, "stride_h": 1, "stride_w": 1, "depth_multiplier": 1}
+    options |= {"dilation_h_factor": 1, "dilation_w_factor": 1}
+    e.emit(op, "DEPTHWISE_CONV_2D", [e.at(x), ones, no_bias], "DepthwiseConv2DOptions", **options)
 
 
 def _pad(e: _Exporter, op: Op) -> None:
@@ -367,14 +381,18 @@ def _resize2d(e: _Exporter, op: Op) -> None:
 def _softmax(e: _Exporter, op: Op) -> None:
     if op.attrs.get("form", "EXACT") != "TFLITE":
         e.differs(op, "tflm", "litert")
-    scale, zero_point = FIXED["SOFTMAX"]
-    y = op.output
-    if (y.scale, y.zero_point) == (scale, zero_point):
-        e.emit(op, "SOFTMAX", [e.at(op.inputs[0])], "SoftmaxOptions", fused=False, beta=1.0)
+    x, y, scale = op.inputs[0], op.output, FIXED["SOFTMAX"][0]
+    beta = beta_of(x.scale, op.attrs["exponential"]) if op.attrs.get("form", "EXACT") == "TFLITE" else 1.0
+    if beta is None:
+        raise _NotExpressible("no beta of SOFTMAX gives its table of exponentials")
+    if (y.scale, y.zero_point) == FIXED["SOFTMAX"]:
+        e.emit(op, "SOFTMAX", [e.at(x)], "SoftmaxOptions", fused=False, beta=beta)
     elif y.scale < scale:
-        raise _NotExpressible(f"its output has the scale {y.scale:.6g}, and .tflite's SOFTMAX none below 1/256")
+        raise _NotExpressible(
+            f"its output has the scale {y.scale:.6g}, and .tflite's SOFTMAX none below 1/256; quantize it with 1/256"
+        )
     else:
-        e.fixed(op, "SOFTMAX", "SoftmaxOptions", beta=1.0)
+        e.fixed(op, "SOFTMAX", "SoftmaxOptions", beta=beta)
 
 
 def _requantize(e: _Exporter, op: Op) -> None:
@@ -388,27 +406,15 @@ def _clamp(e: _Exporter, op: Op) -> None:
 
 def _lut(e: _Exporter, op: Op) -> None:
     x, y = op.inputs[0], op.output
-    numbers = (y.scale, y.zero_point)
-    fixed = {"LOGISTIC": functions.logistic, "TANH": functions.tanh}
-    kinds: list[tuple[str, Callable[[str], np.ndarray], str | None]] = [
-        (kind, partial(function, x, y), None) for kind, function in fixed.items() if numbers == FIXED[kind]
-    ]
-    kinds.append(("HARD_SWISH", lambda engine: functions.hard_swish(x, y, engine), "HardSwishOptions"))
-    for kind, codes_of, table in kinds:
-        same = {engine: np.array_equal(codes_of(engine), op.attrs["table"]) for engine in ("tflm", "litert", "xnnpack")}
-        if any(same.values()):
-            e.differs(op, *(engine for engine in e.differing if not same[engine]))
-            e.emit(op, kind, [e.at(x)], table, fused=False)
-            return
-    for kind, function in fixed.items():
-        scale, zero_point = FIXED[kind]
-        standard = replace(y, quantization=per_tensor(scale, zero_point))
-        real = (function(x, standard, "litert").astype(np.float64) - zero_point) * scale
-        codes = np.clip(np.rint(real / y.scale) + y.zero_point, -128, 127)
-        if np.abs(codes - op.attrs["table"]).max() <= 1:
-            e.fixed(op, kind)
-            return
-    raise _NotExpressible("its table is not that of LOGISTIC, TANH or HARD_SWISH, the functions that .tflite has")
+    form = form_of(x, y, op.attrs["table"])
+    if form is None:
+        e.looked_up(op)
+        return
+    e.differs(op, *form.differing)
+    if form.requantized:
+        e.fixed(op, form.kind)
+    else:
+        e.emit(op, form.kind, [e.at(x)], form.options, fused=False)
 
 
 def _matmul(e: _Exporter, op: Op) -> None:
@@ -429,13 +435,21 @@ def _concat(e: _Exporter, op: Op) -> None:
 
 
 def _reshape(e: _Exporter, op: Op) -> None:
-    shape = op.output.shape
-    e.emit(op, "RESHAPE", [e.at(op.inputs[0]), e.integers(shape)], "ReshapeOptions", fused=False, new_shape=shape)
+    e.reshape(e.at(op.inputs[0]), e.at(op.output), op.output.shape)
 
 
 def _transpose(e: _Exporter, op: Op) -> None:
-    order = e.integers(op.attrs["permutation"])
-    e.emit(op, "TRANSPOSE", [e.at(op.inputs[0]), order], "TransposeOptions", fused=False)
+    x, y, order = op.inputs[0], op.output, op.attrs["permutation"]
+    if len(order) <= MOST_AXES:
+        e.emit(op, "TRANSPOSE", [e.at(x), e.integers(order)], "TransposeOptions", fused=False)
+        return
+    before, permutation = merged_axes(x.shape, order)
+    if len(permutation) > MOST_AXES:
+        raise _NotExpressible(f"it moves {len(permutation)} groups of axes, and TRANSPOSE at most {MOST_AXES}")
+    merged, moved = e.like(x, before), e.like(x, tuple(before[k] for k in permutation))
+    e.reshape(e.at(x), merged, before)
+    e.file.operator("TRANSPOSE", [merged, e.integers(permutation)], [moved], "TransposeOptions")
+    e.reshape(moved, e.at(y), y.shape)
 
 
 def _arg_max(e: _Exporter, op: Op) -> None:
@@ -444,7 +458,7 @@ def _arg_max(e: _Exporter, op: Op) -> None:
 
 def _log_softmax(e: _Exporter, op: Op) -> None:
     if (op.output.scale, op.output.zero_point) != (1 / 16, 127):
-        raise _NotExpressible("LOG_SOFTMAX has an output scale of 1/16 and zero point 127")
+        raise _NotExpressible("LOG_SOFTMAX has an output scale of 1/16 and zero point 127; quantize it so")
     if op.attrs.get("form", "EXACT") != "TFLITE":
         e.differs(op, "tflm", "litert")
     e.emit(op, "LOG_SOFTMAX", [e.at(op.inputs[0])], "LogSoftmaxOptions", fused=False)

@@ -22,8 +22,14 @@ from qrt.compiler.plan import memory
 pytest.importorskip("tflite")
 
 from qrt.compiler.backends.qfb.reader import read
+from qrt.compiler.backends.tflite.axes import merged_axes
+from qrt.compiler.backends.tflite.file import TfliteFile
+from qrt.compiler.backends.tflite.tables import FIXED, Form, form_of
 from qrt.compiler.backends.tflite.writer import to_tflite
 from qrt.compiler.frontends.tflite.reductions import mean_requant
+from qrt.compiler.integers import functions
+from qrt.compiler.integers.arithmetic import requantize
+from qrt.compiler.integers.codes import per_tensor
 
 Rng = np.random.Generator
 
@@ -252,10 +258,10 @@ def test_what_tflite_cannot_say_is_refused_whole(tmp_path: Path) -> None:
     g = GraphBuilder("unsayable")
     x = g.input("x", (1, 8, 8, 2), scale=0.1)
     y = g.max_pool2d(x, 3, padding=(2, 0, 0, 1), name="crooked")
-    g.output(g.lut(y, lambda v: v**3, scale=0.1, name="cube"))
+    g.output(g.layer_norm(y, 1.0, 0.0, scale=0.1, name="normalized"))
     with pytest.raises(CompileError) as error:
         to_tflite(read(g.compile()))
-    assert [problem.name for problem in error.value.problems] == ["crooked", "cube"]
+    assert [problem.name for problem in error.value.problems] == ["crooked", "normalized"]
     (tmp_path / "model.qfb").write_bytes(g.compile())
     result = qrt_in_process("export", str(tmp_path / "model.qfb"))
     assert result.exit_code != 0
@@ -267,39 +273,137 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
+def kinds(content: bytes) -> list[str]:
+    """The operators of a .tflite file."""
+    import tflite
+
+    names = {number: name for name, number in vars(tflite.BuiltinOperator).items() if isinstance(number, int)}
+    model = tflite.Model.GetRootAs(content, 0)
+    graph = model.Subgraphs(0)
+    codes = [graph.Operators(k).OpcodeIndex() for k in range(graph.OperatorsLength())]
+    return [names[model.OperatorCodes(code).BuiltinCode()] for code in codes]
+
+
+LOOKED_UP = ["CAST", "ADD", "GATHER"]
+FUNCTIONS = {
+    "sigmoid": sigmoid,
+    "tanh": np.tanh,
+    "sigmoid of both engines": lambda x: np.rint(sigmoid(x) * 256) / 256,
+    "cube": lambda x: x**3,
+}
+
+
 @pytest.mark.parametrize(
-    "kind, scale, zero_point, reason",
+    ("function", "scale", "zero_point"),
     [
-        ("LOGISTIC", 1 / 255, -128, ""),
-        ("LOGISTIC", 0.9 / 256, -120, ""),
-        ("LOGISTIC", 1 / 100, 3, ""),
-        ("LOGISTIC", 1 / 900, -128, "its table is not that of LOGISTIC"),
-        ("TANH", 1 / 127, -1, ""),
-        ("TANH", 1 / 100, 3, ""),
-        ("TANH", 1 / 255, -128, "its table is not that of LOGISTIC, TANH"),
-        ("SOFTMAX", 1 / 255, -128, ""),
-        ("SOFTMAX", 1 / 100, 3, ""),
-        ("SOFTMAX", 1 / 300, -128, "SOFTMAX none below 1/256"),
+        *(("sigmoid", *numbers) for numbers in ((1 / 256, -128), (1 / 255, -128), (0.9 / 256, -120), (1 / 100, 3))),
+        *(("tanh", *numbers) for numbers in ((1 / 128, 0), (1 / 127, -1), (1 / 100, 3), (1 / 255, -128))),
+        ("sigmoid", 1 / 900, -128),
+        ("cube", 0.1, 7),
     ],
 )
-def test_functions_whose_scale_the_format_fixes(kind: str, scale: float, zero_point: int, reason: str) -> None:
+@pytest.mark.parametrize("shape", [(1, 256), (2, 1, 4, 2, 4, 4)])
+def test_functions_of_any_scale_are_exact(function: str, scale: float, zero_point: int, shape: tuple[int, ...]) -> None:
+    """LOGISTIC and TANH have one output scale in the format; other tables are looked up."""
+    g = GraphBuilder("scaled")
+    x = g.input("x", shape, scale=0.04, zero_point=3)
+    g.output(g.lut(x, FUNCTIONS[function], scale=scale, zero_point=zero_point, name="f"))
+    model, content, differing = exported(g.graph, ())
+    codes = np.arange(-128, 128).astype(np.int8).reshape(shape)
+    for name, peer in {"tflm": engines.Tflm(content), "litert": engines.Litert(content)}.items():
+        apart = peer.run([codes])[0].astype(int) - model.run(codes)
+        assert np.abs(apart).max() == 0 if not differing[name] else np.abs(apart).max() <= 1
+    if (function, scale) not in (("sigmoid", 1 / 256), ("tanh", 1 / 128)):
+        assert [kind for kind in kinds(content) if kind != "RESHAPE"] == LOOKED_UP
+        assert differing == {"tflm": [], "litert": []}
+
+
+@pytest.mark.parametrize("kind", ["LOGISTIC", "TANH"])
+@pytest.mark.parametrize("zero_point", [-128, -100, 0, 20])
+def test_the_prescribed_scale_and_an_exact_requantization(kind: str, zero_point: int) -> None:
+    """A QUANTIZE follows the function where that gives the table in both engines."""
+    x = Tensor("x", (1, 256), "int8", per_tensor(0.4, 3))
+    scale, standard = FIXED[kind]
+    y = Tensor("y", (1, 256), "int8", per_tensor(scale * 4, zero_point))
+    between = Tensor("", (1, 256), "int8", per_tensor(scale, standard))
+    function = functions.logistic if kind == "LOGISTIC" else functions.tanh
+    steps = function(x, between, "tflm").astype(int) - standard
+    table = requantize(steps, functions.double(scale / y.scale), zero_point).astype(np.int8)
+    same = np.array_equal(function(x, between, "litert"), function(x, between, "tflm"))
+    assert form_of(x, y, table) == (Form(kind, requantized=True) if same else None)
+    g = GraphBuilder("requantized")
+    tensor = g.input("x", (1, 256), scale=0.4, zero_point=3)
+    g.output(g.lut(tensor, lambda v: v, scale=y.scale, zero_point=zero_point, name="f"))
+    g.graph.ops[-1].attrs["table"] = table
+    model, content, differing = exported(g.graph, ())
+    assert differing == {"tflm": [], "litert": []}
+    assert kinds(content) == ([kind, "QUANTIZE"] if same else LOOKED_UP)
+    codes = np.arange(-128, 128).astype(np.int8)[np.newaxis]
+    for peer in (engines.Tflm(content), engines.Litert(content)):
+        np.testing.assert_array_equal(peer.run([codes])[0], model.run(codes))
+
+
+@pytest.mark.parametrize(("scale", "zero_point"), [(1 / 256, -128), (1 / 255, -128), (1 / 100, 3), (1 / 300, -128)])
+def test_softmax_of_any_scale(scale: float, zero_point: int) -> None:
     """The engines accept the file, and what is said to differ does so by one code at most."""
     g = GraphBuilder("scaled")
-    x = g.input("x", (1, 256), scale=0.04, zero_point=3)
-    if kind == "SOFTMAX":
-        g.output(g.softmax(x, scale=scale, zero_point=zero_point, name="f"))
-    else:
-        g.output(g.lut(x, sigmoid if kind == "LOGISTIC" else np.tanh, scale=scale, zero_point=zero_point, name="f"))
-    if reason:  # two codes apart would be possible
-        with pytest.raises(CompileError, match=reason):
+    g.output(g.softmax(g.input("x", (30, 20), scale=0.04), scale=scale, zero_point=zero_point, name="f"))
+    if scale < 1 / 256:  # two codes apart would be possible
+        with pytest.raises(CompileError, match="SOFTMAX none below 1/256; quantize it with 1/256"):
             exported(g.graph, ())
         return
     model, content, differing = exported(g.graph, ())
     assert differing == {"tflm": ["f"], "litert": ["f"]}
-    codes = np.arange(-128, 128).astype(np.int8)[np.newaxis]
+    x = np.random.default_rng(0).integers(-128, 128, (30, 20)).astype(np.int8)
     for peer in (engines.Tflm(content), engines.Litert(content)):
-        apart = peer.run([codes])[0].astype(int) - model.run(codes)
-        assert np.abs(apart).max() <= 1
+        assert np.abs(peer.run([x])[0].astype(int) - model.run(x)).max() <= 1
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.3, 2.7, 0.12345678])
+def test_softmax_with_a_beta(beta: float, tmp_path: Path) -> None:
+    file = TfliteFile("beta")
+    x = file.tensor("x", (1, 30), scale=0.05, zero_point=3)
+    y = file.tensor("y", (1, 30), scale=1 / 256, zero_point=-128)
+    file.operator("SOFTMAX", [x], [y], "SoftmaxOptions", beta=beta)
+    path = tmp_path / "beta.tflite"
+    path.write_bytes(file.to_bytes([x], [y]))
+    back = to_tflite(read(build(path).to_bytes()))
+    assert back.differing == {"tflm": [], "litert": []}
+    ours, source = engines.Tflm(back.content), engines.Tflm(path.read_bytes())
+    rng = np.random.default_rng(0)
+    for _ in range(9):
+        one = codes(rng, (1, 30))
+        np.testing.assert_array_equal(ours.run([one])[0], source.run([one])[0])
+
+
+@pytest.mark.parametrize(("factor", "kind"), [(1, "DEPTHWISE_CONV_2D"), (0.37, "DEPTHWISE_CONV_2D"), (1 / 63, "MEAN")])
+@pytest.mark.parametrize("engine", ["tflm", "litert"])
+def test_sums_by_any_factor(engine: str, factor: float, kind: str) -> None:
+    """A mean by another factor than the count's, such as a sum, is not MEAN; LiteRT's SUM ignores the zero points."""
+    g = GraphBuilder("sum")
+    x = g.input("x", (2, 7, 9, 5), scale=0.1, zero_point=-7)
+    y = g.mean(x, scale=4.0, zero_point=20, rounding="DOUBLE", name="sum")
+    op = g.graph.ops[-1]
+    if kind == "MEAN":
+        op.attrs["requant"] = mean_requant(x, y, 63)
+    else:
+        op.attrs["requant"] = functions.double(float(np.float32(factor)) * x.scale / y.scale)
+    g.output(y)
+    model, content, differing = exported(g.graph, ())
+    assert kinds(content) == [kind]
+    assert differing == {"tflm": [], "litert": []}
+    x0 = np.random.default_rng(0).integers(-128, 128, x.shape).astype(np.int8)
+    peer = engines.Tflm(content) if engine == "tflm" else engines.Litert(content)
+    np.testing.assert_array_equal(peer.run([x0])[0].reshape(-1), model.run(x0, layout="NHWC").reshape(-1))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.permutations(range(6)), st.lists(st.integers(1, 3), min_size=6, max_size=6))
+def test_merged_axes(permutation: list[int], shape: list[int]) -> None:
+    x = np.arange(np.prod(shape)).reshape(shape)
+    merged, order = merged_axes(shape, permutation)
+    assert len(merged) == len(order) <= 6
+    np.testing.assert_array_equal(x.reshape(merged).transpose(order).ravel(), x.transpose(permutation).ravel())
 
 
 def test_the_verb_says_who_will_differ(tmp_path: Path) -> None:
