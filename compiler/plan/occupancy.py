@@ -70,8 +70,8 @@ def deaths(run: Run, tensor: Tensor, start: int) -> Numbers:
         made = np.searchsorted(run.facts.reading(i, tensor).low, rows, side="right")
         last.append(start + (run.line(i).turn(made) - run.span()[0]) * run.slots + i - run.first + 1)
     # Rows that none of them reads are there when they are made; of what others made, until the band begins.
-    made = births(run, tensor, start) if tensor in run.lines else start - 1
-    dies: Numbers = np.maximum(np.maximum.reduce(last), made)
+    there = births(run, tensor, start) if tensor in run.lines else np.full(len(rows), start - 1)
+    dies: Numbers = np.maximum(np.maximum.reduce(last), there)
     return dies
 
 

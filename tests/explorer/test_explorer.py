@@ -139,7 +139,7 @@ def test_a_network_of_bands_says_so(manager: Any, tmp_path: Path) -> None:
     path.write_bytes(build(DIGITS / "digits_resnet.onnx", ram="least").to_bytes())
     graph = converted(manager, path)
     check(graph, path.read_bytes())
-    assert graph["groupNodeAttributes"][""]["row by row 0"]== "layers 1 to 3, 9 turns"
+    assert graph["groupNodeAttributes"][""]["row by row 0"] == "layers 1 to 3, 9 turns"
     assert {node["namespace"] for node in graph["nodes"]} >= {"", "stem/stem.0"}
 
 
