@@ -18,7 +18,7 @@ DEMO_DEVICE := onnx,device
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-device generate test test-all peers test-asan test-tsan mutants lint bench bench-device fuzz page clean
+.PHONY: help demo demo-device generate test test-all peers test-asan test-tsan mutants lint docs bench bench-device fuzz page clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ lint: $(VENV)/lint.stamp ## ruff, mypy on the installed package, clang-format, C
 	printf '%s\n' $(C_SOURCES) | xargs -P "$$(getconf _NPROCESSORS_ONLN)" -I FILE \
 	  $(CC) -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iruntime -Iruntime/kernels -Ischema -Ifirmware -Ifirmware/generate -c FILE -o /dev/null
 
+docs: $(VENV)/docs.stamp ## build the documentation's site: build/site/index.html
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/site
+
 bench: $(VENV)/bench.stamp ## compare with LiteRT, ONNX Runtime and OpenVINO on this machine (twenty minutes; BENCH=options)
 	$(BIN)/python -m bench $(BENCH)
 
@@ -134,6 +137,9 @@ $(VENV)/peers.stamp: $(VENV)/test.stamp
 
 $(VENV)/lint.stamp: dist/.stamp
 	$(call install,lint)
+
+$(VENV)/docs.stamp: dist/.stamp
+	$(call install,docs)
 
 $(VENV)/bench.stamp: dist/.stamp
 	$(call install,bench)

@@ -151,6 +151,8 @@ setup(
         "peers": ["torch==2.13.0", "torchao==0.18.0", "scikit-learn>=1.4", *PLOT],
         "fuzz": ["atheris>=3.0"],
         "lint": ["ruff>=0.15", "mypy>=1.15", "clang-format==19.1.7"],
+        # The site, whose notebooks run while it is built.
+        "docs": ["sphinx>=8", "furo>=2024.8", "myst-nb>=1.2", "ipykernel>=6", *ONNX, *DATA, *PLOT],
         "bench": ["openvino>=2025.0", *ONNX, *TFLITE, *LITERT, *PLOT, *DEVICE, *BAKENN],
     },
     entry_points={"console_scripts": ["qrt = qrt.cli:main"]},
