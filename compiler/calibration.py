@@ -70,7 +70,7 @@ def quantize(
         A float .onnx, .tflite or .pt2 file. Files whose weights alone are quantized (dynamic-range and float16
         .tflite, dynamically quantized .onnx) are float networks too.
     samples : numpy.ndarray, or dict of str to numpy.ndarray
-        For each input, by its name: floats [runs, *shape], or [runs, *shape without the batch] for a batch of 1.
+        For each input, by its name: floats ``[runs, *shape]``, or without the batch axis of a batch of 1.
         An array alone is for a network with one input.
     method : {"minmax", "entropy", "percentile", "histogram"}
         How the range of each activation follows from its values: minimum and maximum; for .onnx also the least loss
