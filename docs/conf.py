@@ -8,7 +8,7 @@ from typing import Any
 import qrt
 
 project = "qrt"
-author = "The qrt authors"
+author = copyright = "The qrt authors"
 release = version = qrt.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 # Notebooks run while the site is built; an error in one fails the build.
