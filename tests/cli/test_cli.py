@@ -40,6 +40,17 @@ def test_version(cli: Cli) -> None:
     assert cli("--version").stdout == f"qrt {qrt.__version__}, format version {qrt.FORMAT_VERSION}\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [(["--version"], 0, "format version"), (["inspect", "no.qfb"], 2, "qrt inspect: no.qfb")],
+)
+def test_python_runs_the_package(arguments: list[str], code: int, said: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "qrt", *arguments]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == code
+    assert said in result.stdout + result.stderr
+
+
 def test_help_lists_the_verbs_in_the_order_of_work(cli: Cli) -> None:
     shown = cli("--help")
     assert shown.exit_code == 0

@@ -131,6 +131,7 @@ LAW: dict[str, set[str]] = {
 THROUGH_THE_FRONT_DOOR = {
     ("compiler/builder.py", "compiler/__init__.py"),
     ("compiler/frontends/torch/__init__.py", "compiler/__init__.py"),
+    ("runtime/__main__.py", "cli/__init__.py"),
 }
 
 # Beyond Python's own modules and the project, what the modules of a package import.
