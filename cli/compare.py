@@ -207,10 +207,10 @@ class _Runner:
 
     def _compile_plain(self) -> None:
         """Compiles the .tflite network without optimizations, so that it gives the engine's bytes for each layer."""
-        from qrt.compiler import SKIPPABLE, build
+        from qrt.compiler import SKIPPABLE, compile
         from qrt.compiler.study.layers import exposed_file
 
-        self.plain = build(self.source_path, **self.options, skip=SKIPPABLE).graph
+        self.plain = compile(self.source_path, **self.options, skip=SKIPPABLE).graph
         self.plain_all = qrt.load(exposed_file(self.plain))
 
     def _engine(self) -> Stepper | None:
@@ -298,9 +298,9 @@ class _Runner:
 
         Needs the results of `compare`.
         """
-        from qrt.compiler import build
+        from qrt.compiler import compile
 
-        model = qrt.load(build(self.source_path, **self.options, bias=bias).to_bytes())
+        model = qrt.load(compile(self.source_path, **self.options, bias=bias).to_bytes())
         info = model.outputs[0]
         signal = noise = 0.0
         right = 0

@@ -214,7 +214,7 @@ def compile_model(
       qrt compile camera.tflite --ram 64k --feed
       qrt compile model.tflite --target cortex-m4 --max-ram 64k --max-flash 256k
     """
-    from qrt.compiler import CompileError, build
+    from qrt.compiler import CompileError, compile
 
     output = output or source.parent / f"{source.stem}.qfb"
     if os.path.realpath(output) == os.path.realpath(source):
@@ -229,7 +229,7 @@ def compile_model(
         options |= {"ram": ram, "feed": feed}
 
         def made(given: Quantized | Path) -> Compiled:
-            return build(given, **options)
+            return compile(given, **options)
 
         steps: list[Step] = []
         if calibrated:
@@ -261,7 +261,7 @@ def compile_model(
         text = f"on {calibrated.samples.count} samples of {data}, {calibration}"
         models = {"qrt": qrt.load(content)}
         if weights not in (None, "int8") and calibrated.samples.labels is not None:
-            wider = build(given, batch=batch, match=match, bias=bias).to_bytes()
+            wider = compile(given, batch=batch, match=match, bias=bias).to_bytes()
             models = {"with weights of int8": qrt.load(wider), **models}
         # Samples are single runs with the states as inputs, or whole windows.
         accuracy = {} if model.state_size else accuracies(calibrated, models)

@@ -1,7 +1,8 @@
 """qrt.compiler: turns a quantized network into a .qfb file. Floats end here.
 
 >>> from qrt.compiler import compile                            # doctest: +SKIP
->>> content = compile("model.onnx")                             # doctest: +SKIP
+>>> compiled = compile("model.onnx")                            # doctest: +SKIP
+>>> compiled.save("model.qfb")                                  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -49,7 +50,6 @@ __all__ = [
     "Problem",
     "Quantized",
     "Report",
-    "build",
     "compile",
     "from_torch",
     "quantize",
@@ -65,17 +65,23 @@ ENGINES = {
     "torch.pt2": ("pytorch", *TORCH),
 }
 BIASES = ("int32", "float")
-# Optimizations that `build` can leave out.
+# Optimizations that `compile` can leave out.
 SKIPPABLE = frozenset(apply.__name__ for apply in OPTIONAL) | {"schedule", "overlap"}
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A compiled network: lowered graph, memory plan and report."""
+    """A compiled network: lowered graph, memory plan and report.
+
+    ``qrt.load(compiled)`` loads it, and ``bytes(compiled)`` is `to_bytes`.
+    """
 
     graph: Graph
     plan: Plan
     report: Report
+
+    def __bytes__(self) -> bytes:
+        return self.to_bytes()
 
     def to_bytes(self, test_vectors: Sequence[TestVector] = (), *, strip: bool = False) -> bytes:
         """The content of the .qfb file.
@@ -90,8 +96,14 @@ class Compiled:
         """
         return write(self.graph, self.plan, test_vectors=test_vectors, strip=strip)
 
+    def save(
+        self, path: str | os.PathLike[str], test_vectors: Sequence[TestVector] = (), *, strip: bool = False
+    ) -> None:
+        """Writes a .qfb file; parameters as for `to_bytes`."""
+        Path(path).write_bytes(self.to_bytes(test_vectors, strip=strip))
 
-def build(
+
+def compile(
     source: Any,
     *,
     name: str | None = None,
@@ -201,7 +213,7 @@ def from_torch(
         written (PT2E, reference models), with biases as the model has them. qnnpack rounds biases to int32, the
         others keep them at full precision. By default the engine that PyTorch would run the module with.
     name, labels, bias, batch, state, skip, weights, stream, ram, feed
-        As for `build`.
+        As for `compile`.
 
     Raises
     ------
@@ -355,7 +367,7 @@ def _compiled(
 def source_graph(
     source: Any, match: str | None = None, batch: int | None = None, state: Mapping[str, str] | None = None
 ) -> Graph:
-    """The network of a source as its frontend reads it, quantized or float; parameters and errors as for `build`.
+    """The network of a source as its frontend reads it, quantized or float; parameters and errors as for `compile`.
 
     States are pairs of an input and an output (`Edge.state`).
     """
@@ -363,15 +375,10 @@ def source_graph(
 
 
 def folded_graph(source: Any) -> Graph:
-    """The network of a source, quantized or float, with batch normalization folded; errors as for `build`."""
+    """The network of a source, quantized or float, with batch normalization folded; errors as for `compile`."""
     graph = source_graph(source)
     with understanding(source):
         return run_source_passes(graph, Report())
-
-
-def compile(source: Any, **options: Any) -> bytes:
-    """The content of the .qfb file for a network; parameters and errors as for `build`."""
-    return build(source, **options).to_bytes()
 
 
 def _graph(source: Any, match: str | None, batch: int | None, state: Mapping[str, str] | None, report: Report) -> Graph:

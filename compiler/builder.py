@@ -71,9 +71,9 @@ class GraphBuilder(Functions, Rows, Recurrent):
 
     def compile(self) -> bytes:
         """The network as the content of a .qfb file."""
-        from qrt.compiler import compile as compile_graph
+        from qrt.compiler import compile
 
-        return compile_graph(self)
+        return compile(self).to_bytes()
 
     # Operators with weights
 

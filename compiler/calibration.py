@@ -20,7 +20,7 @@ CALIBRATORS = {".onnx": "onnx.calibrate", ".tflite": "tflite.calibrate", ".pt2":
 
 @dataclass(frozen=True)
 class Quantized:
-    """A float network after its quantization, for `qrt.compiler.build`.
+    """A float network after its quantization, for `qrt.compiler.compile`.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ def quantize(
     seen: Seen = lambda count: None,
     int16: Sequence[str] = (),
 ) -> Quantized:
-    """Quantizes a float network on samples; `qrt.compiler.build` compiles the result.
+    """Quantizes a float network on samples; `qrt.compiler.compile` compiles the result.
 
     Parameters
     ----------

@@ -6,11 +6,12 @@ Floats are quantized and codes dequantized here (SPEC.md, section 3); the execut
 from __future__ import annotations
 
 import errno
+import io
 import operator
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, BinaryIO, Literal, SupportsBytes, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +32,8 @@ from qrt.errors import ModelError
 from qrt.limits import default_max_arena
 
 MAX_THREADS = 256
+# What `load` takes: the path of a file, its content, or the file, opened in binary mode.
+Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | Array | BinaryIO | SupportsBytes
 # As QRT_MOST_TOGETHER of qrt_prepare_band.h.
 MOST_TOGETHER = 32767
 
@@ -443,7 +446,7 @@ class Model:
 
 
 def load(
-    source: str | os.PathLike[str] | bytes,
+    source: Source,
     kernels: str | None = None,
     threads: int = 1,
     max_arena: int | None = None,
@@ -454,8 +457,9 @@ def load(
 
     Parameters
     ----------
-    source : path or bytes
-        A .qfb file, or its content.
+    source : path, bytes or binary file
+        The path of a .qfb file; its content as bytes, bytearray, memoryview, array of uint8 or int8, or what
+        ``qrt.compiler.compile`` returns; or a file that is open in binary mode, read from where it stands.
     kernels : str, optional
         Kernel set, one of `kernel_sets()`; by default `default_kernels()`. All are bit-exact.
     threads : int, default 1
@@ -484,16 +488,16 @@ def load(
         The file cannot be read.
     RuntimeError
         The system cannot start the threads.
+    TypeError
+        `source` is something else, for example a file that is open in text mode; the message says what to give.
     ValueError
         The kernel set is not supported on this machine, `threads` or `together` is out of range, several threads do not
         run all turns, `max_packed` is negative, or QRT_MAX_ARENA or QRT_MAX_PACKED is not a number of bytes.
     """
-    where = ""
-    if isinstance(source, str | os.PathLike):
-        where = f"{os.fspath(source)}: "
-        refuse_device(source)
+    name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
+    where = f"{os.fspath(name)}: " if isinstance(name, str | os.PathLike) else ""
     try:
-        whole = source if isinstance(source, str | os.PathLike | bytes) else bytes(source)
+        whole = _content(source, where)
         packed, arena = (None if limit is None else operator.index(limit) for limit in (max_packed, max_arena))
         return Model(_executor.Program(whole, kernels or None, packed), threads, together, arena)
     except ModelError as error:
@@ -526,6 +530,47 @@ def _turns(program: _executor.Program, limit: int, threads: int, together: int |
             f"if you trust the file, set QRT_MAX_ARENA={needed}, or max_arena of qrt.load()"
         )
     return together
+
+
+def _content(source: Source, where: str) -> str | os.PathLike[str] | bytes:
+    """The path of a file, or its content."""
+    if isinstance(source, str | os.PathLike):
+        refuse_device(source)
+        return source
+    if isinstance(source, bytes):
+        return source
+    if hasattr(source, "read"):
+        return _read(source, where)
+    if hasattr(source, "__bytes__"):
+        return bytes(source)
+    try:
+        content = memoryview(source)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        content = None
+    if content is None or content.itemsize != 1:
+        numbers = "" if content is None else f" of numbers of {content.itemsize} bytes"
+        raise TypeError(
+            "qrt.load takes the path of a .qfb file, its bytes, or a file that is open in binary mode, "
+            f"got {type(source).__name__}{numbers}"
+        )
+    return content.tobytes()
+
+
+def _read(file: BinaryIO, where: str) -> bytes:
+    """The rest of an open file."""
+    remedy = "give qrt.load its path, or open it with mode 'rb'"
+    if isinstance(file, io.TextIOBase):
+        raise TypeError(f"{where}the file is open in text mode; {remedy}")
+    name = getattr(file, "name", None)
+    if isinstance(name, str | os.PathLike):
+        refuse_device(name)
+    try:
+        content = file.read()
+    except ValueError as error:
+        raise ValueError(f"{where}the file cannot be read ({error}); {remedy}") from None
+    if not isinstance(content, bytes | bytearray):
+        raise TypeError(f"{where}read() gives {type(content).__name__}, not bytes; {remedy}")
+    return bytes(content)
 
 
 def refuse_device(path: str | os.PathLike[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from places import ROOT
 PROGRAM = """
 import numpy as np
 import qrt
+from qrt.compiler import Compiled, compile, from_torch
 from qrt.edges import Array
 from typing_extensions import assert_type
 
@@ -23,6 +25,9 @@ assert_type(model.run(x, as_list=False), Array)
 assert_type(model.run({"x": x}, dequantize=True, as_list=True), list[Array])
 assert_type(model.feed(x, as_list=False), Array | None)
 assert_type(model.feed(x, as_list=True), list[Array] | None)
+assert_type(compile("model.onnx", ram="least"), Compiled)
+assert_type(from_torch(None, (x,), ram="least"), Compiled)
+qrt.load(compile("model.onnx"))
 """
 
 
@@ -50,3 +55,18 @@ def mypy(source: Path, program: str) -> list[str]:
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
 def test_types_of_results(source: Path) -> None:
     assert mypy(source, PROGRAM) == []
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
+def test_wrong_words_are_errors(source: Path) -> None:
+    program = """
+import qrt
+from qrt.compiler import compile, from_torch
+
+compile("model.onnx", rams="least")
+from_torch(None, (), rams="least")
+qrt.load("model.qfb").run(0, as_lists=True)
+"""
+    pattern = r'error: (?:Unexpected keyword argument "rams" for|No overload variant of) "(\w+)"'
+    found = {match[1] for line in mypy(source, program) if (match := re.match(pattern, line))}
+    assert found == {"compile", "from_torch", "run"}

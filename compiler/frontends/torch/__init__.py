@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qrt.compiler.libraries import load
@@ -13,34 +12,24 @@ from qrt.compiler.libraries import load
 if TYPE_CHECKING:
     from torch.ao.quantization.backend_config import BackendConfig
 
-    from qrt.compiler import Compiled
+    from qrt.compiler import from_torch as lower_to_qrt
     from qrt.compiler.frontends.torch.quantizer import QrtQuantizer
 
 __all__ = ["QrtQuantizer", "get_qrt_backend_config", "lower_to_qrt"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "lower_to_qrt":
+        # The last step of RFC-0019's workflow, on the result of convert_to_reference_fx.
+        from qrt.compiler import from_torch
+
+        return from_torch
     if name != "QrtQuantizer":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     load("torchao")
     from qrt.compiler.frontends.torch.quantizer import QrtQuantizer
 
     return QrtQuantizer
-
-
-def lower_to_qrt(module: Any, example_inputs: Sequence[Any], **options: Any) -> Compiled:
-    """The last step of RFC-0019's workflow: compiles the result of ``convert_to_reference_fx``.
-
-    Parameters
-    ----------
-    module : torch.fx.GraphModule
-    example_inputs : sequence of torch.Tensor
-    **options
-        Options of `qrt.compiler.from_torch`.
-    """
-    from qrt.compiler import from_torch
-
-    return from_torch(module, example_inputs, **options)
 
 
 def get_qrt_backend_config() -> BackendConfig:
