@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.recipes import Layer, Recipe, Value
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 from qrt.compiler.ir import Op, Tensor
 
 
@@ -20,7 +20,7 @@ def recipe_of(path: Path) -> Recipe:
     """The recipe of a network of square images, with the file's weights, scales and zero points, and all channels."""
     # Compiled for TFLM, operators keep the file's biases.
     try:
-        graph = build(path, match="tflm", skip={"remove_channels"}).graph
+        graph = compile(path, match="tflm", skip={"remove_channels"}).graph
     except CompileError as error:
         raise NotConverted(str(error).splitlines()[0]) from None
     recipe = Recipe(path.stem)

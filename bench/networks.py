@@ -14,7 +14,7 @@ from bench import recipes
 from bench.converted import NotConverted, recipe_of
 from bench.recipes import Array, Recipe
 from qrt.cli.contents import read_contents
-from qrt.compiler import CompileError, build, compile
+from qrt.compiler import CompileError, compile
 from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.backends.tflite.writer import to_tflite
 
@@ -104,7 +104,8 @@ def from_file(path: Path, folder: Path) -> Network:
             return _from_tflite(path, folder)
         if path.suffix == ".onnx":
             files = {"ONNX": path}
-            return Network(path.stem, files, compile(path), macs_of(path), float_edges=_onnx_takes_floats(path))
+            content = compile(path).to_bytes()
+            return Network(path.stem, files, content, macs_of(path), float_edges=_onnx_takes_floats(path))
     except (CompileError, ImportError, OSError) as error:
         raise Unusable(f"{path.name}: {str(error).splitlines()[0]}") from None
     raise Unusable(f"{path.name}: the benchmark supports .tflite and .onnx files")
@@ -112,14 +113,14 @@ def from_file(path: Path, folder: Path) -> Network:
 
 def macs_of(path: Path) -> int:
     """Multiply-accumulates of a network including all channels."""
-    return build(path, skip={"remove_channels"}).report.macs
+    return compile(path, skip={"remove_channels"}).report.macs
 
 
 def _from_tflite(path: Path, folder: Path) -> Network:
-    content = compile(path, match="xnnpack")
-    others = {"match tflm": compile(path, match="tflm")}
+    content = compile(path, match="xnnpack").to_bytes()
+    others = {"match tflm": compile(path, match="tflm").to_bytes()}
     if any(info.source_layout == "NCHW" for info in qrt.load(content).inputs):
-        others["input NCHW"] = compile(path, match="xnnpack", skip={"to_nhwc"})
+        others["input NCHW"] = compile(path, match="xnnpack", skip={"to_nhwc"}).to_bytes()
     floats = _tflite_takes_floats(path)
     network = Network(path.stem, {"tflite": path}, content, macs_of(path), others, floats)
     try:
@@ -151,7 +152,7 @@ def _onnx_takes_floats(path: Path) -> bool:
 def from_recipe(recipe: Recipe, folder: Path) -> Network:
     """A network with random weights: ONNX files, and a .tflite file exported by qrt."""
     files, own = _onnx_files(recipe, folder)
-    content, macs = compile(files["ONNX u8s8"]), macs_of(files["ONNX u8s8"])
+    content, macs = compile(files["ONNX u8s8"]).to_bytes(), macs_of(files["ONNX u8s8"])
     try:
         exported = to_tflite(read(content)).content
     except CompileError as error:

@@ -21,7 +21,7 @@ from bench.networks import PUBLISHED
 from bench.report import Table
 from qrt.cli.contents import read_contents
 from qrt.cli.turns import read_turns
-from qrt.compiler import build
+from qrt.compiler import compile
 from qrt.compiler.backends.qfb.writer import write
 from qrt.compiler.ir import Graph
 from qrt.compiler.plan.memory import plan
@@ -59,7 +59,7 @@ def row(name: str, graph: Graph) -> list[str]:
 
 def table() -> str:
     columns = ["network", "`--ram fast`", "`--ram least`", "bytes moved", "with `--feed`", "bytes moved"]
-    return Table(TITLE, columns, [row(name, build(PUBLISHED / f"{name}.tflite").graph) for name in NAMES]).markdown()
+    return Table(TITLE, columns, [row(name, compile(PUBLISHED / f"{name}.tflite").graph) for name in NAMES]).markdown()
 
 
 def on_device(content: bytes) -> tuple[int, int, str]:
@@ -85,7 +85,7 @@ def device_rows(name: str, graph: Graph, runs: Sequence[str]) -> tuple[list[list
 def device_table() -> str:
     rows, compiler = [], ""
     for name, runs in RUNS.items():
-        of_network, compiler = device_rows(name, build(PUBLISHED / f"{name}.tflite").graph, runs)
+        of_network, compiler = device_rows(name, compile(PUBLISHED / f"{name}.tflite").graph, runs)
         rows += of_network
     made_by = f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}; {TARGETS[CORE].title}, {compiler} with -Os."
     return Table(DEVICE_TITLE, DEVICE_COLUMNS, rows).markdown() + f"\n{made_by}\n"

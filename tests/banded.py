@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from qrt.compiler import GraphBuilder, build
+from qrt.compiler import GraphBuilder, compile
 from qrt.compiler.backends.qfb.writer import write
 from qrt.compiler.plan.bands import Band, Pace
 from qrt.compiler.plan.plan import Plan
@@ -40,7 +40,7 @@ def banded(fed: bool = False, right: bool = False, held: tuple[int, int] = (3, 2
     held : tuple of int
         How many of these the memory holds, and keeps between turns.
     """
-    compiled = build(network())
+    compiled = compile(network())
     return write(compiled.graph, plan(compiled.plan, fed, Pace(1, 1, 1, *held, right)))
 
 

@@ -14,7 +14,7 @@ from graphs import Array, run, to_bytes
 from places import DIGITS, MODELS, SHARED
 
 import qrt
-from qrt.compiler import build
+from qrt.compiler import compile
 
 DEVICE_MODELS = ("digits", *(path.stem for path in MODELS))
 # Too slow on an emulated processor to be run there more than once or twice.
@@ -73,11 +73,11 @@ def every_case() -> tuple[Expected, ...]:
 def model(name: str) -> Expected:
     """The digits network or a published one, with random codes, the lowest codes, and inputs of its own."""
     if name == "digits":
-        file = build(DIGITS / "digits_resnet.onnx").to_bytes()
+        file = compile(DIGITS / "digits_resnet.onnx").to_bytes()
     else:
         if any(importlib.util.find_spec(module) is None for module in ("tflite", "flatbuffers")):
             pytest.skip("the TFLite frontend's packages are not installed")
-        file = build(SHARED / "models" / f"{name}.tflite").to_bytes()
+        file = compile(SHARED / "models" / f"{name}.tflite").to_bytes()
     loaded = qrt.load(file, kernels="portable")
     shapes = [info.shape for info in loaded.inputs]
     rng = np.random.default_rng(0)

@@ -51,11 +51,11 @@ def all_cases() -> bytes:
     """All cases, the golden files, and the example's network."""
     named = [(case.name, to_bytes(case.graph())) for case in CASES]
     named += [(path.name, path.read_bytes()) for path in GOLDEN]
-    return stream([*named, ("digits", compile(DIGITS / "digits_resnet.onnx"))])
+    return stream([*named, ("digits", compile(DIGITS / "digits_resnet.onnx").to_bytes())])
 
 
 def published_networks() -> bytes:
-    return stream((path.name, compile(path)) for path in PUBLISHED)
+    return stream((path.name, compile(path).to_bytes()) for path in PUBLISHED)
 
 
 def _lines(command: Sequence[str | Path], content: bytes) -> list[str]:

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 import qrt
-from qrt.compiler import Compiled, build
+from qrt.compiler import Compiled, compile
 
 OPSET = 17
 SAMPLES = 24
@@ -100,7 +100,7 @@ def quantized(
 
 def both(model: onnx.ModelProto, optimized: bool = True) -> tuple[Compiled, np.ndarray, np.ndarray]:
     """The compiled network, qrt's codes and onnxruntime's, NHWC, on samples that calibration has not seen."""
-    compiled = build(model)
+    compiled = compile(model)
     runtime = qrt.load(compiled.to_bytes())
     shape = tuple(d.dim_value or d.dim_param for d in model.graph.input[0].type.tensor_type.shape.dim)
     x = samples(shape, seed=2)

@@ -304,7 +304,7 @@ def verdict(case: Case, way: str) -> tuple[str, str]:
     if model is None or theirs is None:
         return "not quantized", ""
     try:
-        runtime = qrt.load(compile(model))
+        runtime = qrt.load(compile(model).to_bytes())
         layout = "NCHW" if any(edge.source_layout == "NCHW" for edge in runtime.inputs) else None
         ours: Any = runtime.run(*case.feeds.values(), dequantize=True, layout=layout)
     except CompileError as error:

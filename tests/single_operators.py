@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import qrt
-from qrt.compiler import build
+from qrt.compiler import compile
 from qrt.compiler.backends.tflite.file import TfliteFile
 
 Array = np.ndarray[Any, Any]
@@ -95,7 +95,7 @@ def same(m: Model, shape: Shape) -> tuple[int, float, int]:
 
 def ours(path: Path, content: bytes, match: str, inputs: list[Array]) -> list[Array]:
     path.write_bytes(content)
-    model = qrt.load(build(path, match=match).to_bytes())
+    model = qrt.load(compile(path, match=match).to_bytes())
     result = model.run(*inputs)
     outputs = result if isinstance(result, list) else [result]
     return outputs

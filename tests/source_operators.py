@@ -278,7 +278,7 @@ def of_onnx(make: Callable[[Net], str]) -> str:
     if content.graph.node[-1].op_type in ("ArgMax", "ArgMin"):
         content.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
     try:
-        model = qrt.load(compile(content))
+        model = qrt.load(compile(content).to_bytes())
     except CompileError as error:
         return refusal(error)
     options = onnxruntime.SessionOptions()

@@ -15,7 +15,7 @@ from bench.device.mobilenet import NAME as MOBILENET
 from bench.device.mobilenet import mobilenet
 from bench.networks import PUBLISHED, Unusable
 from bench.recipes import Array
-from qrt.compiler import CompileError, build, compile
+from qrt.compiler import CompileError, compile
 from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.backends.tflite.writer import to_tflite
 from qrt.compiler.ir import Edge
@@ -63,14 +63,14 @@ class Network:
 def from_tflite(path: Path, folder: Path) -> Network:
     """The network of a .tflite file; `folder` is where the exported file goes."""
     try:
-        content = build(path, match="tflm").to_bytes(strip=True)
-        whole = build(path, match="tflm", skip={"remove_channels"})
+        content = compile(path, match="tflm").to_bytes(strip=True)
+        whole = compile(path, match="tflm", skip={"remove_channels"})
         graph = read(whole.to_bytes())
         if graph.ops[-1].kind == "softmax":
             graph.outputs = [Edge(graph.ops.pop().inputs[0])]
         exported = folder / f"{path.stem}_exported.tflite"
         exported.write_bytes(to_tflite(graph).content)
-        again = compile(exported, match="tflm")
+        again = compile(exported, match="tflm").to_bytes()
     except (CompileError, ImportError, OSError) as error:
         raise Unusable(str(error).splitlines()[0]) from None
     rng = np.random.default_rng(5)
@@ -109,7 +109,7 @@ def plan(names: tuple[str, ...], folder: Path) -> tuple[dict[str, Callable[[], N
         elif name == MOBILENET:
             makers[name] = lambda: from_tflite(_written(mobilenet().compile(), MOBILENET, folder), folder)
         elif name == "digits":
-            makers[name] = lambda: from_tflite(_written(compile(DIGITS), "digits", folder), folder)
+            makers[name] = lambda: from_tflite(_written(compile(DIGITS).to_bytes(), "digits", folder), folder)
         elif (path := PUBLISHED / f"{name}.tflite").is_file():
             makers[name] = partial(from_tflite, path, folder)
         else:

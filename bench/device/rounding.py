@@ -18,7 +18,7 @@ import qrt
 from bench.networks import PUBLISHED
 from bench.recipes import Array
 from qrt.cli.device_profile import profile_on_device
-from qrt.compiler import build
+from qrt.compiler import compile
 from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Graph, Op
 from qrt.compiler.study.evaluate import FUNCTIONS
@@ -155,7 +155,7 @@ def main() -> None:
         if not path.is_file():
             click.echo(f"{path} is missing; {name} is left out", err=True)
             continue
-        built = [build(path, match=engine) for engine in ENGINES]
+        built = [compile(path, match=engine) for engine in ENGINES]
         contents = [compiled.to_bytes() for compiled in built]
         accuracies += accuracy_rows(name, [compiled.graph for compiled in built], contents)
         costs.append(f"| {name} | {' | '.join(cost_cell(path, contents, target) for target in TARGETS)} |")

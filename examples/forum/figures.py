@@ -25,7 +25,7 @@ from torch.ao.quantization import get_default_qconfig_mapping
 from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 
 import qrt
-from qrt.compiler import Compiled, GraphBuilder, build, from_torch
+from qrt.compiler import Compiled, GraphBuilder, compile, from_torch
 from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.study.explain import Explanation, explain, find
 from qrt.compiler.study.layers import exposed_file
@@ -164,7 +164,7 @@ def residual_add(facts: Explanation) -> list[str]:
         x, y = (g.input(k, shape, scale=scales[i], zero_point=int(zeros[i]) - 128) for i, k in enumerate("ab"))
         g.output(g.add(x, y, scale=scales[2], zero_point=int(zeros[2]) - 128))
         codes = [(q.astype(np.int16) - 128).astype(np.int8).reshape(shape) for q in (a, b)]
-        ours = np.asarray(qrt.load(build(g).to_bytes()).run(*codes)).reshape(256, 256).astype(int) + 128
+        ours = np.asarray(qrt.load(compile(g).to_bytes()).run(*codes)).reshape(256, 256).astype(int) + 128
         right, total = right + int((ours == theirs).sum()), total + ours.size
     return [
         "```",

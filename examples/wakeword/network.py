@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from log_mel import BANDS, CODE_SCALE, CODE_ZERO_POINT
 
-from qrt.compiler import GraphBuilder, build
+from qrt.compiler import GraphBuilder, compile
 from qrt.compiler.ir import Tensor
 
 HERE = Path(__file__).parent
@@ -75,7 +75,7 @@ def trained() -> dict[str, np.ndarray]:
 
 def stream() -> bytes:
     """The trained network compiled to take a frame a run, along axis 1; of causal layers, of any window the same."""
-    return build(network(trained(), 100), stream=1).to_bytes()
+    return compile(network(trained(), 100), stream=1).to_bytes()
 
 
 if __name__ == "__main__":

@@ -7,16 +7,16 @@ from banded import network
 from marked_tables import between_marks, columns
 
 from bench.rows import CORE, DEVICE_COLUMNS, DEVICE_TITLE, NAMES, PAGE, RUNS, TITLE, device_rows, row
-from qrt.compiler import build
+from qrt.compiler import compile
 from qrt.firmware.errors import DeviceError
 from qrt.firmware.generate.network import generate
 from qrt.firmware.targets import TARGETS
 
 
 def test_a_row_has_what_the_compiler_reports() -> None:
-    name, *cells = row("small", build(network()).graph)
-    reports = [build(network(), ram="least", feed=feed).report for feed in (False, True)]
-    expected = [build(network()).report.arena_size]
+    name, *cells = row("small", compile(network()).graph)
+    reports = [compile(network(), ram="least", feed=feed).report for feed in (False, True)]
+    expected = [compile(network()).report.arena_size]
     for report in reports:
         assert report.row_by_row is not None
         expected += [report.arena_size, report.row_by_row.moved_bytes]
@@ -29,11 +29,11 @@ def test_the_page_has_the_networks() -> None:
 
 def test_a_row_has_what_the_network_takes_on_the_device() -> None:
     try:
-        rows, _ = device_rows("small", build(network()).graph, ["least", "200 --feed"])
+        rows, _ = device_rows("small", compile(network()).graph, ["least", "200 --feed"])
     except DeviceError as error:
         pytest.skip(str(error))
     chosen: list[tuple[str | int, bool]] = [("fast", False), ("least", False), (200, True)]
-    files = [build(network(), ram=ram, feed=feed).to_bytes() for ram, feed in chosen]
+    files = [compile(network(), ram=ram, feed=feed).to_bytes() for ram, feed in chosen]
     whole, least, fed = (f"{generate(content, TARGETS[CORE], 'net').memory_size:,}" for content in files)
     assert [cells[:4] for cells in rows] == [["small", "`least`", whole, least], ["small", "`200 --feed`", whole, fed]]
     assert all(float(cells[4]) > 1 for cells in rows)

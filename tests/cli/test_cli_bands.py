@@ -18,7 +18,7 @@ from qrt.cli.contents import read_contents
 from qrt.cli.drawing import WRITTEN, draw, tenant_spans
 from qrt.cli.summary import turns_rows
 from qrt.cli.turns import Tenant, arena_without_bands, lower_bound, read_turns
-from qrt.compiler import GraphBuilder, build
+from qrt.compiler import GraphBuilder, compile
 from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.study.layers import exposed_file
 
@@ -174,7 +174,7 @@ def test_inspect_of_a_file_without_bands(cli: Cli, pets: Path) -> None:
 
 @pytest.mark.parametrize("feed", [False, True])
 def test_inspect_counts_what_the_compiler_counts(feed: bool) -> None:
-    compiled = build(residual(16), ram="least", feed=feed)
+    compiled = compile(residual(16), ram="least", feed=feed)
     content, account = compiled.to_bytes(), compiled.report.row_by_row
     contents = read_contents(content)
     bands = read_turns(contents, content)
@@ -231,5 +231,5 @@ def test_other_limits_are_refused(cli: Cli, ram: str) -> None:
 
 
 def test_a_limit_that_is_met_anyway_needs_no_turns() -> None:
-    rows = dict(turns_rows(build(network(), ram=1_000_000).report.row_by_row))
+    rows = dict(turns_rows(compile(network(), ram=1_000_000).report.row_by_row))
     assert rows["row by row"] == "no operator: the arena fits without, or would not be smaller"

@@ -18,7 +18,7 @@ from vectors.models import Net
 
 import qrt
 from qrt.cli.target import CORES as CORES_IN_HELP
-from qrt.compiler import build
+from qrt.compiler import compile
 from qrt.compiler.backends.tflite.writer import to_tflite
 from qrt.firmware.emulators.qemu import MACHINES
 from qrt.firmware.targets import TARGETS
@@ -29,7 +29,7 @@ PACKAGES = ["ziglang", "unicorn", "elftools", "capstone"]
 
 @pytest.fixture
 def content() -> bytes:
-    compiled = build(residual())
+    compiled = compile(residual())
     model, vectors = qrt.load(compiled.to_bytes()), []
     for image in images(2):
         vectors.append(([image[np.newaxis]], [model.run(image[np.newaxis])]))
@@ -222,7 +222,7 @@ def test_check_on_an_emulated_core(cli: Cli, pets: Path, content: bytes, zig: No
     result = cli("check", "pets.qfb", "--target", "cortex-m3")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.endswith("  portable on cortex-m3  2 of 2 test vectors agree\n")
-    compiled = build(residual())
+    compiled = compile(residual())
     wrong = ([images(1)], [np.full((1, 4), 77, np.int8)])
     Path("wrong.qfb").write_bytes(compiled.to_bytes([wrong]))
     result = cli("check", "wrong.qfb", "--target", "cortex-m3")
@@ -290,7 +290,7 @@ def test_options_of_a_target_do_not_go_without_one(cli: Cli, pets: Path, verb: s
 
 
 def test_check_without_test_vectors_runs_random_inputs(cli: Cli, zig: None) -> None:
-    Path("bare.qfb").write_bytes(build(residual()).to_bytes())
+    Path("bare.qfb").write_bytes(compile(residual()).to_bytes())
     result = cli("check", "bare.qfb", "--target", "cortex-m4")
     assert (result.exit_code, result.stderr) == (0, "")
     assert "contains no test vectors; 2 random inputs are compared with this machine" in result.stdout
@@ -306,7 +306,7 @@ def test_inspect_for_a_target(cli: Cli, pets: Path) -> None:
 
 
 def test_strip_leaves_out_inner_names_only() -> None:
-    compiled = build(residual())
+    compiled = compile(residual())
     whole, stripped = qrt.load(compiled.to_bytes()), qrt.load(compiled.to_bytes(strip=True))
     assert b"stem" in compiled.to_bytes()
     assert b"stem" not in compiled.to_bytes(strip=True)

@@ -18,7 +18,7 @@ from places import VECTORS
 
 import qrt
 from qrt.cli.contents import read_contents
-from qrt.compiler import CompileError, GraphBuilder, build
+from qrt.compiler import CompileError, GraphBuilder, compile
 from qrt.compiler.backends.qfb import writer
 
 # ------------------------------------------------------------------------------------------------- qrt compile
@@ -87,7 +87,7 @@ test vectors  2, computed by the reference kernels
 Codes that can differ from onnxruntime's, by 1
 conv2d  conv: summed in float32 by the engine, cases not counted
 """)
-    assert [line.split(maxsplit=1) for line in notes.splitlines()] == [list(n) for n in build("m.onnx").report.notes]
+    assert [line.split(maxsplit=1) for line in notes.splitlines()] == [list(n) for n in compile("m.onnx").report.notes]
     assert len(qrt.load("m.qfb").test_vectors) == 2
     assert cli("check", "m.qfb").exit_code == 0
     assert set(os.listdir()) == {"m.onnx", "m.qfb"}
@@ -115,7 +115,7 @@ def test_compile_prints_one_json_document(cli: Cli) -> None:
 
 def test_compile_reports_rescues_even_when_quiet(cli: Cli) -> None:
     write_onnx("m.onnx", bias=(1e7, 1.0))
-    (rescue,) = build("m.onnx").report.rescues
+    (rescue,) = compile("m.onnx").report.rescues
     assert rescue.channels == (0,)
     line = f"conv (conv2d), channel 0: {rescue.text}"
     shown = cli("compile", "m.onnx").stdout
@@ -128,7 +128,7 @@ def test_compile_reports_rescues_even_when_quiet(cli: Cli) -> None:
 def test_compile_lists_all_problems_and_writes_nothing(cli: Cli) -> None:
     write_onnx("m.onnx", unknown=("Det", "NonZero"))
     with pytest.raises(CompileError) as caught:
-        build("m.onnx")
+        compile("m.onnx")
     problems = [str(problem) for problem in caught.value.problems]
     assert len(problems) == 2
     Path("m.qfb").write_bytes(b"an older file")
@@ -265,7 +265,7 @@ def test_inspect_counts_what_the_compiler_counts(cli: Cli, name: str) -> None:
             network.input("x", (1, 2, 2, 3), scale=0.02), [0, 0, 1, 1], [0, 1], row_weight=[0, 9, 9, 0]
         )
         network.output(network.softmax(network.lut(x, "tanh", scale=1 / 128)))
-    report = build(network).report
+    report = compile(network).report
     Path("model.qfb").write_bytes(network.compile())
     document = json.loads(cli("inspect", "model.qfb", "--json").stdout)
     operators = document["operators"]
@@ -292,7 +292,7 @@ def test_names_cannot_steer_the_terminal(cli: Cli, tmp_path: Path) -> None:
 
 def with_vectors(path: Path, change: int) -> list[np.ndarray]:
     """Writes pets with three test vectors, the second of which expects `change` more at index [0, 2]; gives it."""
-    compiled = build(residual())
+    compiled = compile(residual())
     model = qrt.load(compiled.to_bytes())
     vectors = [([x[np.newaxis]], [model.run(x[np.newaxis])]) for x in images(3)]
     expected = vectors[1][1][0]

@@ -13,7 +13,7 @@ from stateful import Remembering, expected, layered, moved16, remembering, steps
 
 import qrt
 from qrt.cli.compile import STEPS, random_vectors
-from qrt.compiler import build
+from qrt.compiler import compile
 
 Array = np.ndarray
 
@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> Path:
     vectors = [([x[np.newaxis]], network.run(x[np.newaxis]), i > 0) for i, x in enumerate(sequence[:2])]
     vectors.append(([sequence[2:]], Remembering().run(sequence[2:]), False))
     file = tmp_path / "remembering.qfb"
-    file.write_bytes(build(remembering()).to_bytes(vectors))
+    file.write_bytes(compile(remembering()).to_bytes(vectors))
     return file
 
 
@@ -98,7 +98,7 @@ def test_check_runs_vectors_that_continue(cli: Cli, path: Path) -> None:
     assert result.stdout.count("3 of 3 test vectors agree") == len(qrt.kernel_sets())
     # The same vectors as if each began anew: the second does not.
     vectors = [(inputs, outputs) for inputs, outputs, _ in qrt.load(path).test_vectors]
-    path.write_bytes(build(remembering()).to_bytes(vectors))
+    path.write_bytes(compile(remembering()).to_bytes(vectors))
     result = cli("check", path.name)
     assert result.exit_code == 1
     assert "2 of 3 test vectors agree" in result.stdout
@@ -106,10 +106,10 @@ def test_check_runs_vectors_that_continue(cli: Cli, path: Path) -> None:
 
 def test_random_vectors_are_sequences() -> None:
     for make in (remembering, layered, lambda: moved16()[0]):
-        model = qrt.load(build(make()).to_bytes())
+        model = qrt.load(compile(make()).to_bytes())
         vectors = random_vectors(model, STEPS + 2)
         assert [vector.continues for vector in vectors] == [i % STEPS > 0 for i in range(STEPS + 2)]
-        again = qrt.load(build(make()).to_bytes(vectors)).test_vectors
+        again = qrt.load(compile(make()).to_bytes(vectors)).test_vectors
         assert all(
             np.array_equal(a, b) for x, y in zip(again, vectors, strict=True) for a, b in zip(x[1], y[1], strict=True)
         )

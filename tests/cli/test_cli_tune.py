@@ -12,7 +12,7 @@ from command_line import Cli, assert_refused
 from float_tflite import SHAPE, float_tflite
 
 import qrt
-from qrt.compiler import build, quantize
+from qrt.compiler import compile, quantize
 from qrt.compiler.calibration import float_network
 
 RUNS = 40
@@ -85,7 +85,7 @@ def test_named_layers_give_what_onnxruntime_gives(cli: Cli, network: Path) -> No
     assert [step["layers"] for step in document["int16_steps"]] == [[], names]
     x = np.load("data.npz")["x"]
     quantized = quantize("net.onnx", x, int16=names)
-    content = build(quantized).to_bytes()
+    content = compile(quantized).to_bytes()
     assert content == Path("net.qfb").read_bytes()
     model = qrt.load(content)
     assert model.inputs[0].dtype == np.int16

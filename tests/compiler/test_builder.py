@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import CompileError, GraphBuilder, build
+from qrt.compiler import CompileError, GraphBuilder, compile
 from qrt.compiler.integers.codes import FUNCTIONS
 
 
@@ -79,9 +79,9 @@ def test_compiling_leaves_the_graph_as_it_was() -> None:
 def test_labels() -> None:
     g = GraphBuilder()
     g.output(g.linear(g.input("x", (1, 2), scale=1.0), np.ones((2, 2)), scale=1.0))
-    assert qrt.load(build(g, labels=["no", "yes"]).to_bytes()).outputs[0].labels == ("no", "yes")
+    assert qrt.load(compile(g, labels=["no", "yes"]).to_bytes()).outputs[0].labels == ("no", "yes")
     with pytest.raises(CompileError, match=r"linear \(labels\): has 2 entries, got 3 labels"):
-        build(g, labels=["a", "b", "c"])
+        compile(g, labels=["a", "b", "c"])
 
 
 BAD: list[tuple[Callable[[GraphBuilder], object], str]] = [

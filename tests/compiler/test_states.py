@@ -12,7 +12,7 @@ import pytest
 from command_line import qrt_in_process
 
 import qrt
-from qrt.compiler import Compiled, CompileError, GraphBuilder, build
+from qrt.compiler import Compiled, CompileError, GraphBuilder, compile
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -114,7 +114,7 @@ def samples(shape: tuple[int, ...], seed: int = 0) -> Array:
 def test_states_give_what_onnxruntime_gives_in_a_loop(name: str) -> None:
     make, kinds = NETWORKS[name]
     model, state = make()
-    result = build(model, state=state)
+    result = compile(model, state=state)
     assert states(result) == kinds
     ours = qrt.load(result.to_bytes())
     xs = samples(tuple(dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim))
@@ -126,7 +126,7 @@ def test_states_give_what_onnxruntime_gives_in_a_loop(name: str) -> None:
 
 def test_positions_name_inputs_and_outputs_too() -> None:
     model, state = gru()
-    assert build(model, state={"1": "1"}).to_bytes() == build(model, state=state).to_bytes()
+    assert compile(model, state={"1": "1"}).to_bytes() == compile(model, state=state).to_bytes()
 
 
 def of_codes(shape: tuple[int, ...] = (1, 8), numbers: float = OTHER) -> Any:
@@ -145,7 +145,7 @@ def of_codes(shape: tuple[int, ...] = (1, 8), numbers: float = OTHER) -> Any:
 def test_codes_of_two_scales_are_carried_by_their_real_values() -> None:
     model, codes = of_codes()
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    ours = qrt.load(build(model, state={"h": codes}).to_bytes())
+    ours = qrt.load(compile(model, state={"h": codes}).to_bytes())
     h = np.full((1, 8), 3, np.int8)
     for x in np.random.default_rng(0).integers(-128, 128, (STEPS, 1, 8), np.int8):
         real, y = session.run(None, {"x": x, "h": h})
@@ -160,7 +160,7 @@ def test_a_network_built_in_python_has_states_too() -> None:
     total = net.add(x, h, scale=0.1, zero_point=0)
     net.output(total)
     net.output(net.clamp(total, output_min=0))
-    ours = qrt.load(build(net, state={"h": "0"}).to_bytes())
+    ours = qrt.load(compile(net, state={"h": "0"}).to_bytes())
     assert [ours.run(np.full((1, 4), k, np.int8)).tolist() for k in (5, -7, 9)] == [[[k] * 4] for k in (5, 0, 7)]
 
 
@@ -170,7 +170,7 @@ def test_states_on_the_command_line(tmp_path: Path) -> None:
     onnx.save(model, path)
     done = qrt_in_process("compile", str(path), "--state", f"{read}={written}", "-o", str(made))
     assert done.exit_code == 0, done.stderr
-    assert made.read_bytes() == build(path, state={read: written}).to_bytes()
+    assert made.read_bytes() == compile(path, state={read: written}).to_bytes()
     assert "1 state: windows that move 0, assigned as a whole 1" in done.stdout
     for given, reason in (
         (["h"], "'h' is not IN=OUT"),
@@ -215,7 +215,7 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
 def test_states_that_do_not_exist(name: str) -> None:
     state, reason = REFUSED[name]
     with pytest.raises(CompileError, match=reason):
-        build(gru()[0], state=state)
+        compile(gru()[0], state=state)
 
 
 def test_a_batch_becomes_one_sample() -> None:
@@ -226,9 +226,9 @@ def test_a_batch_becomes_one_sample() -> None:
         return net.model(net.op("Relu", total), total), {"h": total}
 
     model, state = network(8)
-    assert build(model, state=state).to_bytes() == build(network(1)[0], state=state).to_bytes()
+    assert compile(model, state=state).to_bytes() == compile(network(1)[0], state=state).to_bytes()
     with pytest.raises(CompileError, match="belongs to one sequence of samples, so the batch stays 8; omit --batch"):
-        build(model, state=state, batch=4)
+        compile(model, state=state, batch=4)
 
 
 def test_a_state_must_be_quantized() -> None:
@@ -237,10 +237,10 @@ def test_a_state_must_be_quantized() -> None:
     y = net.op("Add", x, h)
     h_next = net.node("Sigmoid", y)
     with pytest.raises(CompileError, match=r"Sigmoid.*is not quantized; quantize it"):
-        build(net.model(y, h_next), state={"h": h_next})
+        compile(net.model(y, h_next), state={"h": h_next})
     wide = net.node("Gemm", y, net.weights((4, 4)), transB=1)
     with pytest.raises(CompileError, match=r"h \(state\): has int8 as its input and int32 as its output; quantize"):
-        build(net.model(y, wide), state={"h": wide})
+        compile(net.model(y, wide), state={"h": wide})
 
 
 @pytest.mark.parametrize("outputs", [1, 2])
@@ -250,8 +250,8 @@ def test_a_network_needs_an_input_and_an_output(outputs: int) -> None:
     new, y = net.op("Sigmoid", h), net.op("Tanh", h)
     model = net.model(*(new, y)[:outputs])
     with pytest.raises(CompileError, match="has no input other than states"):
-        build(model, state={"h": new})
+        compile(model, state={"h": new})
     both = Net()
     total = both.op("Add", both.input("x", (1, 4)), both.input("h", (1, 4)))
     with pytest.raises(CompileError, match="has no output other than states"):
-        build(both.model(total), state={"h": total})
+        compile(both.model(total), state={"h": total})

@@ -28,7 +28,7 @@ from many_networks import (
 )
 from places import ROOT
 
-from qrt.compiler import build
+from qrt.compiler import compile
 from qrt.compiler.backends.qfb.reader import read
 from qrt.firmware.targets import TARGETS
 from qrt.firmware.toolchain.compilers import find_compiler
@@ -142,7 +142,7 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def drawn(data: st.DataObject) -> Expected:
-    compiled = build(draw_network(data))
+    compiled = compile(draw_network(data))
     shape = compiled.graph.inputs[0].tensor.shape
     inputs = [np.random.default_rng(1).integers(-128, 128, shape, dtype=np.int8), np.full(shape, -128, np.int8)]
     return expect("drawn", compiled.to_bytes(), [[x] for x in inputs])

@@ -11,7 +11,7 @@ from expected import expect
 from many_networks import device_image, differ_on_device, networks_of
 from places import DIGITS
 
-from qrt.compiler import build
+from qrt.compiler import compile
 from qrt.firmware.generate.network import generate
 from qrt.firmware.toolchain.compilers import find_compiler
 
@@ -19,7 +19,7 @@ from qrt.firmware.toolchain.compilers import find_compiler
 @pytest.fixture(scope="module")
 def network() -> bytes:
     pytest.importorskip("onnx")
-    return build(DIGITS / "digits_resnet.onnx", weights="int4").to_bytes()
+    return compile(DIGITS / "digits_resnet.onnx", weights="int4").to_bytes()
 
 
 @pytest.mark.parametrize("kernels", SET_CORES)
@@ -36,7 +36,7 @@ def test_on_a_core(network: bytes, kernels: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kernels", "least"), [("portable", 0.48), ("dsp", 0.42)])
 def test_constants_are_smaller(network: bytes, kernels: str, least: float) -> None:
     target = place(*SET_CORES[kernels])
-    wide = generate(build(DIGITS / "digits_resnet.onnx").to_bytes(), target, "net")
+    wide = generate(compile(DIGITS / "digits_resnet.onnx").to_bytes(), target, "net")
     packed = generate(network, target, "net")
     weights = sum(op.inputs[1].size for op in packed.graph.ops if len(op.inputs) > 1 and op.inputs[1].is_constant)
     assert wide.constants - packed.constants > least * weights

@@ -19,7 +19,7 @@ from stateful import layered, moved16, remembering
 import qrt
 from qrt.cli.arrays import random_codes
 from qrt.cli.compile import random_vectors
-from qrt.compiler import GraphBuilder, build
+from qrt.compiler import GraphBuilder, compile
 from qrt.firmware.emulated import EmulatedModel
 from qrt.firmware.generate.network import generate
 from qrt.firmware.projects.library import library_files
@@ -117,7 +117,7 @@ def test_the_librarys_check_runs_sequences(name: str, tmp_path: Path) -> None:
     """Its own program: right as the vectors are; not if a vector that continues begins anew."""
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
-    content = build(NETWORKS[name]()).to_bytes()
+    content = compile(NETWORKS[name]()).to_bytes()
     network = generate(content, target("generic"), "net")
     vectors = random_vectors(qrt.load(content, "reference"), 10)
     wrong = [vector._replace(continues=False) for vector in vectors]
@@ -190,7 +190,7 @@ def interpreted(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_interpreter_carries_state(name: str, interpreted: Path) -> None:
-    compiled = build(NETWORKS[name]())
+    compiled = compile(NETWORKS[name]())
     vectors = random_vectors(qrt.load(compiled.to_bytes(), "reference"), 10)
     wrong = [vector._replace(continues=False) for vector in vectors]
     for given, differing in ((vectors, b"0"), (wrong, b"8")):

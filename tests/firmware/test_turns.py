@@ -22,7 +22,7 @@ from many_networks import (
 from opened_files import run_files
 from places import SHARED
 
-from qrt.compiler import GraphBuilder, build
+from qrt.compiler import GraphBuilder, compile
 from qrt.compiler.backends.qfb import writer
 from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.ir import Graph
@@ -112,7 +112,7 @@ def unread_rows(feed: bool) -> bytes:
         x = g.conv2d(x, rng.normal(size=(4, 1, 1, 4)), scale=0.1)
     y = g.dwconv2d(x, rng.normal(size=(1, 3, 3, 4)), scale=0.1, stride=(5, 1), padding=1)
     g.output(g.mean(y, scale=0.05))
-    return build(g, ram="least", feed=feed).to_bytes()
+    return compile(g, ram="least", feed=feed).to_bytes()
 
 
 def test_rows_that_nobody_reads(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_published_networks(name: str, feed: bool, tmp_path: Path, monkeypatch: 
         pytest.skip("the published .tflite models are not beside the project")
     monkeypatch.undo()
     target = place("cortex-m4", "unicorn")
-    file = build(SHARED / "models" / f"{name}.tflite", ram="least", feed=feed).to_bytes()
+    file = compile(SHARED / "models" / f"{name}.tflite", ram="least", feed=feed).to_bytes()
     case = replace(model(name), file=file, samples=model(name).samples[-1:])
     (network,) = networks_of([file], target)
     assert network.memory_size <= GOALS[name, feed]

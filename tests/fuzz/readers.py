@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 from qrt.data import DataError, arrays
 
 
 def compile_file(path: Path) -> str:
     try:
-        build(path)
+        compile(path)
     except CompileError as error:
         return str(error)
     return ""

@@ -83,11 +83,11 @@ def onnx() -> Iterator[bytes]:
 def tflite() -> Iterator[bytes]:
     from variable_networks import drawn
 
-    from qrt.compiler import build
+    from qrt.compiler import compile
     from qrt.compiler.backends.tflite.writer import to_tflite
 
     for network in networks():
-        yield to_tflite(build(network).graph).content
+        yield to_tflite(compile(network).graph).content
     yield from (drawn(np.random.default_rng(seed)) for seed in VARIABLES)
 
 

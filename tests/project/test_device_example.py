@@ -13,7 +13,7 @@ from command_line import qrt_in_process
 from places import DIGITS, ROOT
 
 import qrt
-from qrt.compiler import build
+from qrt.compiler import compile
 
 EXAMPLE = ROOT / "examples" / "firmware"
 # A camera's 8-bit pixels.
@@ -24,7 +24,7 @@ PICTURES = np.rint(np.load(DIGITS / "test_digits.npz")["images"] * 255).astype(n
 def content() -> bytes:
     for package in ("onnx", "ziglang", "unicorn", "elftools", "capstone"):
         pytest.importorskip(package)
-    return build(DIGITS / "digits_resnet.onnx").to_bytes()
+    return compile(DIGITS / "digits_resnet.onnx").to_bytes()
 
 
 @pytest.fixture(scope="module")

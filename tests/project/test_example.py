@@ -16,7 +16,7 @@ import qrt
 
 pytest.importorskip("onnx")
 
-from qrt.compiler import build
+from qrt.compiler import compile
 
 FLOAT = json.loads((DIGITS / "float_result.json").read_text(encoding="utf-8"))
 TESTED = np.load(DIGITS / "test_digits.npz")
@@ -24,7 +24,7 @@ TESTED = np.load(DIGITS / "test_digits.npz")
 
 @pytest.fixture(scope="module")
 def content() -> bytes:
-    return build(DIGITS / "digits_resnet.onnx").to_bytes()
+    return compile(DIGITS / "digits_resnet.onnx").to_bytes()
 
 
 def test_float_network_is_good() -> None:
@@ -51,7 +51,7 @@ def test_same_top_1_as_onnxruntime_on_every_image(content: bytes) -> None:
 
 
 def test_compiles_to_an_ordinary_network(content: bytes) -> None:
-    compiled = build(DIGITS / "digits_resnet.onnx")
+    compiled = compile(DIGITS / "digits_resnet.onnx")
     kinds = {op.kind for op in compiled.graph.ops}
     assert kinds == {"conv2d", "add", "mean", "reshape", "linear"}
     assert compiled.report.arena_size == compiled.report.arena_lower_bound

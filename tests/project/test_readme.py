@@ -5,6 +5,7 @@ PYTHONPATH=.:tests python tests/project/test_readme.py    # rewrites the tables
 
 from __future__ import annotations
 
+import builtins
 import copy
 import functools
 import importlib.util
@@ -35,7 +36,7 @@ import qrt
 from bench.__main__ import main as bench
 from bench.device.__main__ import main as device_bench
 from qrt.cli import verbs
-from qrt.compiler import build
+from qrt.compiler import compile
 from qrt.compiler.frontends.onnx.nodes import NODES
 from qrt.compiler.frontends.onnx.qlinear import QLINEAR_NODES
 from qrt.compiler.frontends.tflite.operators import OPERATORS
@@ -156,7 +157,7 @@ def profile_of_digits(core: str, *options: str) -> str:
     """What `qrt profile` prints for the network of the digits example."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "digits.qfb"
-        path.write_bytes(build(DIGITS / "digits_resnet.onnx").to_bytes())
+        path.write_bytes(compile(DIGITS / "digits_resnet.onnx").to_bytes())
         return qrt_in_process("profile", str(path), "--target", core, *options, COLUMNS="120").stdout
 
 
@@ -229,7 +230,7 @@ def device_forms() -> str:
     ]
     for kernels, form in (("portable", "interpreter, 5 operators"), ("dsp", "the same, operators of `dsp`")):
         image, file_size, execution = interpreted_digits(kernels)
-        needed = interpreter_memory(build(DIGITS / "digits_resnet.onnx").to_bytes(), kernels)
+        needed = interpreter_memory(compile(DIGITS / "digits_resnet.onnx").to_bytes(), kernels)
         instructions = sum(segment.instructions for segment in execution.calls[-1])
         rows.append(
             f"| {form} | {image.code + image.constants:,} | {file_size:,} | {needed:,}"
@@ -241,7 +242,7 @@ def device_forms() -> str:
 def test_the_interpreter_of_the_page_classifies_as_qrt_run() -> None:
     for package in ("onnx", *DEVICE_PACKAGES):
         pytest.importorskip(package)
-    model = qrt.load(build(DIGITS / "digits_resnet.onnx").to_bytes())
+    model = qrt.load(compile(DIGITS / "digits_resnet.onnx").to_bytes())
     opened, *classes = interpreted_digits()[2].returned
     assert opened == 0
     assert classes == model.run(digit_codes()).argmax(axis=1).tolist()
@@ -272,7 +273,7 @@ def test_the_program_of_the_page_runs(compiler: str, old: str, new: str, printed
     for code in blocks(DEVICE_PAGE, "c"):
         if found := re.match(r"/\* (\w+\.c) \*/", code):
             (folder / found[1]).write_text(code.replace(old, new) if old else code, encoding="utf-8")
-    image, compiled = np.zeros((1, 8, 8, 1), np.int8), build(DIGITS / "digits_resnet.onnx")
+    image, compiled = np.zeros((1, 8, 8, 1), np.int8), compile(DIGITS / "digits_resnet.onnx")
     outputs = qrt.load(compiled.to_bytes()).run(image)
     (folder / "model.qfb").write_bytes(compiled.to_bytes([([image], [outputs])]))
     done = subprocess.run(["sh", "-c", commands], capture_output=True, text=True, timeout=120)
@@ -338,7 +339,7 @@ def files() -> dict[str, bytes]:
     pytest.importorskip("onnxruntime")
     return {
         "model.onnx": (DIGITS / "digits_resnet.onnx").read_bytes(),
-        "model.qfb": build(DIGITS / "digits_resnet.onnx").to_bytes(),
+        "model.qfb": compile(DIGITS / "digits_resnet.onnx").to_bytes(),
         "images.npz": (DIGITS / "test_digits.npz").read_bytes(),
     }
 
@@ -375,11 +376,11 @@ def test_python_runs(code: str, folder: Path, capsys: pytest.CaptureFixture[str]
         warnings.simplefilter("ignore")
         if "torch" in code:
             names |= copy.deepcopy(torch_names())
-        exec(compile(code, "page", "exec"), names)
+        exec(builtins.compile(code, "page", "exec"), names)
     expected = next((printed for piece, printed in PRINTS.items() if piece in code), "")
     assert re.fullmatch(expected, capsys.readouterr().out)
     for name in written:
-        model = (folder / name).read_bytes() if name.endswith(".qfb") else build(name).to_bytes()
+        model = (folder / name).read_bytes() if name.endswith(".qfb") else compile(name).to_bytes()
         assert qrt.load(model).outputs
     if isinstance(names.get("content"), bytes):
         assert qrt.load(names["content"]).outputs

@@ -17,7 +17,7 @@ from kernel_sets import ALL, COMPARED
 from places import MODELS
 
 import qrt
-from qrt.compiler import GraphBuilder, build
+from qrt.compiler import GraphBuilder, compile
 from qrt.compiler import compile as compiled
 from qrt.compiler.plan import layout
 from qrt.compiler.plan.memory import plan
@@ -85,7 +85,7 @@ def test_any_bands_of_drawn_networks(data: st.DataObject) -> None:
     g = draw_images(data)
     if g is None:
         return
-    plain = build(g)
+    plain = compile(g)
     bands = draw_bands(data, plain.graph)
     content = replace(plain, plan=plan(plain.graph, bands=bands)).to_bytes()
     whole = qrt.load(plain.to_bytes(), kernels="portable")
@@ -100,10 +100,10 @@ def test_any_bands_of_drawn_networks(data: st.DataObject) -> None:
 @pytest.mark.parametrize("feed", [False, True])
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
 def test_published_networks(path: Path, feed: bool) -> None:
-    whole = qrt.load(compiled(path))
+    whole = qrt.load(compiled(path).to_bytes())
     inputs = codes(whole)
     expected = as_list(whole.run(*inputs))
-    content = compiled(path, ram="least", feed=feed)
+    content = compiled(path, ram="least", feed=feed).to_bytes()
     model = qrt.load(content)
     assert model.is_fed == feed
     assert model.arena_size < whole.arena_size
@@ -126,7 +126,7 @@ def network(first_rows: int = 12) -> GraphBuilder:
 
 @pytest.fixture(scope="module")
 def fed() -> bytes:
-    return compiled(network(), ram="least", feed=True)
+    return compiled(network(), ram="least", feed=True).to_bytes()
 
 
 @pytest.fixture(params=[0, 1, 2])
@@ -212,7 +212,7 @@ def test_a_fork_has_rows_of_its_own(model: qrt.Model) -> None:
 
 
 def test_whole_inputs_are_not_fed() -> None:
-    model = qrt.load(compiled(network(), ram="least"))
+    model = qrt.load(compiled(network(), ram="least").to_bytes())
     assert not model.is_fed
     with pytest.raises(ValueError, match="takes its input as a whole; compile it with --feed"):
         model.feed(np.zeros((1, 6, 2), np.int8))
@@ -236,7 +236,7 @@ def test_other_inputs_come_with_the_first_rows(together: int) -> None:
     y = g.input("other", (1, 1, 1, 8), scale=0.1)
     g.graph.outputs.clear()
     g.output(g.add(image, y, scale=0.1))
-    model = qrt.load(compiled(g, ram="least", feed=True), together=together)
+    model = qrt.load(compiled(g, ram="least", feed=True).to_bytes(), together=together)
     x, other = codes(model)
     expected = model.run(x, other)
     with pytest.raises(ValueError, match=r"inputs \['other'\] belong to the first rows"):

@@ -292,7 +292,7 @@ def test_nchw_inputs() -> None:
     graph.inputs[0].source_layout = "NCHW"
     from qrt.compiler import compile as qrt_compile
 
-    model = qrt.load(qrt_compile(graph))
+    model = qrt.load(qrt_compile(graph).to_bytes())
     assert model.inputs[0].source_layout == "NCHW"
     batch = codes(3)
     expected = model.run(batch)
@@ -307,7 +307,7 @@ def test_shape_that_fits_both_layouts_needs_a_word() -> None:
     graph.inputs[0].source_layout = "NCHW"
     from qrt.compiler import compile as qrt_compile
 
-    model = qrt.load(qrt_compile(graph))
+    model = qrt.load(qrt_compile(graph).to_bytes())
     x = np.random.default_rng(0).integers(-128, 128, (1, 3, 3, 3), dtype=np.int8)
     with pytest.raises(ValueError, match="can be NHWC or NCHW"):
         model.run(x)

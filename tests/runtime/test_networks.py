@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kernel_sets import ALL
 
 import qrt
-from qrt.compiler import Graph, Report, build
+from qrt.compiler import Graph, Report, compile
 from qrt.compiler.backends.qfb.writer import write
 from qrt.compiler.integers.requant import lower
 from qrt.compiler.plan.memory import plan
@@ -29,7 +29,7 @@ def untouched(graph: Graph) -> bytes:
 @given(st.data())
 def test_a_network_is_one_function_everywhere(data: st.DataObject) -> None:
     g = draw_network(data)
-    compiled = build(g)
+    compiled = compile(g)
     shape = g.graph.inputs[0].tensor.shape
     content = compiled.to_bytes()
     for x in (np.random.default_rng(1).integers(-128, 128, shape, dtype=np.int8), np.full(shape, -128, np.int8)):

@@ -256,9 +256,9 @@ def test_vectors_that_continue_travel_in_the_file(kernels: str) -> None:
 
 
 def remembering_file(vectors: list[Any]) -> bytes:
-    from qrt.compiler import build
+    from qrt.compiler import compile
 
-    return build(remembering()).to_bytes(vectors)
+    return compile(remembering()).to_bytes(vectors)
 
 
 # ------------------------------------------------------------------------------------------------ int16

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from places import MODELS
 
 import qrt
-from qrt.compiler import CompileError, GraphBuilder, build
+from qrt.compiler import CompileError, GraphBuilder, compile
 from qrt.compiler.backends.qfb import writer
 from qrt.compiler.ir import Edge, Graph, Tensor
 from qrt.compiler.plan import memory
@@ -176,7 +176,7 @@ class Drawing:
 
 
 def exported(graph: Graph, skip: tuple[str, ...]) -> tuple[qrt.Model, bytes, dict[str, list[str]]]:
-    content = build(graph, skip=skip).to_bytes()
+    content = compile(graph, skip=skip).to_bytes()
     result = to_tflite(read(content))
     return qrt.load(content), result.content, result.differing
 
@@ -209,19 +209,19 @@ def test_every_byte_of_drawn_networks(engine: str, seed: int, all_outputs: bool)
 @pytest.mark.skipif(not MODELS, reason="the published .tflite models are not beside the project")
 @pytest.mark.parametrize("path", MODELS, ids=[path.stem for path in MODELS])
 def test_published_models_there_and_back(path: Path, tmp_path: Path) -> None:
-    content = build(path).to_bytes()
+    content = compile(path).to_bytes()
     result = to_tflite(read(content))
     assert not result.differing["tflm"]
     back = tmp_path / "back.tflite"
     back.write_bytes(result.content)
-    first, second = qrt.load(content), qrt.load(build(back).to_bytes())
+    first, second = qrt.load(content), qrt.load(compile(back).to_bytes())
     x = np.random.default_rng(1).integers(-128, 128, first.inputs[0].shape, dtype=np.int8)
     np.testing.assert_array_equal(first.run(x, layout="NHWC"), second.run(x, layout="NHWC"))
 
 
 def test_the_reader_is_the_writers_inverse() -> None:
     for seed in range(30):
-        compiled = build(Drawing(seed, "DOUBLE").g.graph)
+        compiled = compile(Drawing(seed, "DOUBLE").g.graph)
         content = compiled.to_bytes()
         again = read(content)
         assert [op.kind for op in again.ops] == [op.kind for op in compiled.graph.ops]
@@ -235,7 +235,7 @@ def normalized(scale: float = 1 / 16, *, layer_norm: bool = False) -> Graph:
     if layer_norm:
         y = g.layer_norm(y, 1.0, 0.0, scale=0.05)
     g.output(g.log_softmax(y, scale=scale, form="TFLITE" if scale == 1 / 16 else "EXACT"))
-    return build(g).graph
+    return compile(g).graph
 
 
 @pytest.mark.parametrize("engine", ["tflm", "litert"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import GraphBuilder, build
+from qrt.compiler import GraphBuilder, compile
 from qrt.schema import generated as fb
 
 
@@ -62,7 +62,7 @@ def test_equal_constants_are_written_once() -> None:
 
 
 def test_vectors_travel_in_the_file(kernels: str) -> None:
-    compiled = build(network())
+    compiled = compile(network())
     x = np.random.default_rng(0).integers(-128, 128, (1, 5, 5, 3), dtype=np.int8)
     y = qrt.load(compiled.to_bytes(), kernels="reference").run(x)
     model = qrt.load(compiled.to_bytes(test_vectors=[([x], [y]), ([x[:, ::-1]], [y])]), kernels=kernels)

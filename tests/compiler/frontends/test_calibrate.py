@@ -14,7 +14,7 @@ from command_line import Cli, assert_refused
 from float_tflite import SHAPE, float_tflite
 
 import qrt
-from qrt.compiler import CompileError, build, quantize
+from qrt.compiler import CompileError, compile, quantize
 from qrt.compiler.calibration import float_network
 
 Array = np.ndarray[Any, Any]
@@ -33,8 +33,8 @@ def sqnr(meant: Array, got: Array) -> float:
 def agrees(path: Path, shape: tuple[int, ...]) -> float:
     """SQNR of the compiled network against the float engine on new samples; the same samples give the same bytes."""
     quantized = quantize(path, samples(shape))
-    content = build(quantized).to_bytes()
-    assert content == build(quantize(path, samples(shape))).to_bytes()
+    content = compile(quantized).to_bytes()
+    assert content == compile(quantize(path, samples(shape))).to_bytes()
     network, model, x = float_network(path), qrt.load(content), samples(shape, seed=2)
     meant = np.stack([network.run([one]) for one in x])
     layout = "NCHW" if model.inputs[0].source_layout == "NCHW" else None
@@ -60,8 +60,8 @@ def test_tflite_gives_the_bytes_of_tflm(tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(float_tflite())
     quantized = quantize(path, samples(SHAPE))
-    model, peer = qrt.load(build(quantized).to_bytes()), engines.Tflm(quantized.content)
-    assert build(quantized).report.name == "net"
+    model, peer = qrt.load(compile(quantized).to_bytes()), engines.Tflm(quantized.content)
+    assert compile(quantized).report.name == "net"
     for x in samples(SHAPE, seed=2):
         codes = model.inputs[0].quantize(x)
         np.testing.assert_array_equal(model.run(codes), peer.run([codes])[0])
@@ -100,7 +100,7 @@ def test_operators_that_the_quantizer_leaves_in_float(kind: str, tmp_path: Path)
     network = float_network(path)
     names = [name for name, _ in network.inputs]
     quantized = quantize(path, {name: samples(SHAPE, seed=k) for k, name in enumerate(names)})
-    model, peer = qrt.load(build(quantized, match="litert").to_bytes()), engines.Litert(quantized.content)
+    model, peer = qrt.load(compile(quantized, match="litert").to_bytes()), engines.Litert(quantized.content)
     meant, got = [], []
     for run in zip(*(samples(SHAPE, seed=9 + k) for k in range(len(names))), strict=True):
         codes = [info.quantize(x) for info, x in zip(model.inputs, run, strict=True)]

@@ -66,7 +66,7 @@ def test_codes_of_onnxruntime(make: Callable[[Any], str]) -> None:
     n = qdq.Net()
     model = n.model(make(n))
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    runtime = qrt.load(qrt_compile(model))
+    runtime = qrt.load(qrt_compile(model).to_bytes())
     for _ in range(4):
         x = n.rng.normal(size=(1, 3, 9, 7)).astype(np.float32)
         (theirs,) = session.run(None, {"x": x})

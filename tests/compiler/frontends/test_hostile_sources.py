@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from command_line import Cli, residual
 
-from qrt.compiler import CompileError, build, source_graph
+from qrt.compiler import CompileError, compile, source_graph
 
 onnx = pytest.importorskip("onnx")
 helper, TensorProto = onnx.helper, onnx.TensorProto
@@ -44,7 +44,7 @@ def refuses(cli: Cli, name: str, content: bytes, reason: str = "") -> None:
     assert peak < MODEST
     assert sorted(os.listdir()) == before
     with pytest.raises(CompileError):
-        build(name)
+        compile(name)
 
 
 # ------------------------------------------------------------------------------------------------- ONNX
@@ -99,7 +99,7 @@ def test_external_data_stay_in_the_folder(cli: Cli, tmp_path: Path, monkeypatch:
     (op,) = source_graph("net.onnx").ops
     assert np.array_equal(op.inputs[1].data, np.zeros(8))
     with pytest.raises(CompileError, match="a model in memory"):
-        build(onnx.load_model_from_string(own))
+        compile(onnx.load_model_from_string(own))
 
 
 def test_external_data_are_not_multiplied(cli: Cli) -> None:
@@ -271,7 +271,7 @@ def attack(content: bytes, read: Callable[[bytes], Any], count: int) -> None:
 def compiling(name: str) -> Callable[[bytes], Any]:
     def read(content: bytes) -> Any:
         Path(name).write_bytes(content)
-        return build(name)
+        return compile(name)
 
     return read
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 from qrt.compiler import compile as qrt_compile
 
 onnx = pytest.importorskip("onnx")
@@ -166,12 +166,12 @@ def test_every_granularity(activations: str, per_channel: bool) -> None:
 
 
 def test_ordinary_networks_become_few_operators() -> None:
-    compiled = build(quantized(float_model("residual")))
+    compiled = compile(quantized(float_model("residual")))
     assert compiled.report.operators == {"conv2d": 3, "add": 1, "max_pool2d": 1, "mean": 1, "reshape": 1, "linear": 1}
-    compiled = build(quantized(float_model("inverted")))
+    compiled = compile(quantized(float_model("inverted")))
     assert compiled.report.operators == {"conv2d": 2, "dwconv2d": 1, "add": 1, "mean": 1, "reshape": 1, "linear": 1}
     assert compiled.graph.inputs[0].source_layout == "NCHW"
-    assert "pad" not in build(quantized(float_model("padded"))).report.operators
+    assert "pad" not in compile(quantized(float_model("padded"))).report.operators
 
 
 def test_convolution_over_one_axis() -> None:
@@ -209,7 +209,7 @@ def test_constants_computed_from_shapes() -> None:
 
 def problems(model: onnx.ModelProto) -> list[tuple[str, str]]:
     with pytest.raises(CompileError) as caught:
-        qrt_compile(model)
+        qrt_compile(model).to_bytes()
     return [(problem.name, problem.kind) for problem in caught.value.problems]
 
 
@@ -227,7 +227,7 @@ def test_every_unknown_node_is_named_at_once() -> None:
 
 def test_a_float_network_is_refused_with_the_remedy() -> None:
     with pytest.raises(CompileError, match=r"is a float network; quantize it: .* --calibrate DATA") as caught:
-        qrt_compile(float_model("residual"))
+        qrt_compile(float_model("residual")).to_bytes()
     assert len(caught.value.problems) == 1
 
 
@@ -247,42 +247,42 @@ def test_a_float_tail_is_refused() -> None:
 
 def test_unknown_shapes_name_the_remedy() -> None:
     with pytest.raises(CompileError, match=r"x \(input\): has an unknown shape beyond the batch"):
-        qrt_compile(Net((1, 3, "height", "width")).model("x"))
+        qrt_compile(Net((1, 3, "height", "width")).model("x")).to_bytes()
 
 
 def test_files_that_are_no_onnx(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"\x00\x01 this is no model")
     with pytest.raises(CompileError, match=r"model\.onnx \(file\): is not a valid ONNX model"):
-        qrt_compile(path)
+        qrt_compile(path).to_bytes()
     path.write_bytes(b"")
     with pytest.raises(CompileError, match=r"model\.onnx \(file\)"):
-        qrt_compile(path)
+        qrt_compile(path).to_bytes()
     with pytest.raises(CompileError, match=r"its suffix is not supported; give \.onnx"):
-        qrt_compile(tmp_path / "model.pb")
+        qrt_compile(tmp_path / "model.pb").to_bytes()
     with pytest.raises(FileNotFoundError):
-        qrt_compile(tmp_path / "missing.onnx")
+        qrt_compile(tmp_path / "missing.onnx").to_bytes()
 
 
 def test_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     (tmp_path / "model.onnx").write_bytes(b"")
     with pytest.raises(ImportError, match=r'pip install "qrt\[onnx\]"'):
-        qrt_compile(tmp_path / "model.onnx")
+        qrt_compile(tmp_path / "model.onnx").to_bytes()
 
 
 @pytest.mark.parametrize("text", [json.dumps(list("abcde")), "a, b, c, d, e", "a\nb\nc\nd\ne"])
 def test_labels_from_metadata(text: str) -> None:
     model = quantized(float_model("residual"))
     helper.set_model_props(model, {"labels": text})
-    assert build(model).graph.outputs[0].labels == list("abcde")
+    assert compile(model).graph.outputs[0].labels == list("abcde")
 
 
 def test_uint8_weights_with_a_zero_point() -> None:
     """Weights around 128 become int8; others are split."""
     for zero_point in (128, 100):
         weights = np.arange(64, 196, 11, dtype=np.uint8).reshape(4, 3) if zero_point == 128 else np.full((4, 3), 250)
-        compiled = build(hand_quantized(weights, zero_point))
+        compiled = compile(hand_quantized(weights, zero_point))
         constant = compiled.graph.ops[-1].inputs[1]
         assert constant.data is not None
         assert constant.data.min() == (64 - 128 if zero_point == 128 else 150 - 127)
@@ -311,7 +311,7 @@ def test_scales_that_are_no_scales_are_refused() -> None:
         onnx.numpy_helper.from_array(np.float32(-0.1), "c0")
     )
     with pytest.raises(CompileError, match="its scale is not a positive number"):
-        build(model)
+        compile(model)
 
 
 def test_per_channel_operands_of_add_are_refused() -> None:
@@ -323,7 +323,7 @@ def test_per_channel_operands_of_add_are_refused() -> None:
     n.nodes.append(helper.make_node("Add", [x, b], ["y"], name="sum"))
     model = n.model(n.node("DequantizeLinear", n.node("QuantizeLinear", "y", scale, zero), scale, zero))
     with pytest.raises(CompileError, match=r"sum \(Add\): has a constant operand that is quantized per channel"):
-        build(model)
+        compile(model)
 
 
 def hand_quantized(weights: np.ndarray, zero_point: int) -> onnx.ModelProto:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -41,7 +41,7 @@ def test_in_front_of_a_depthwise_layer(activation: str, multiplier: int) -> None
     y = per_channel(n, ACTIVATIONS[activation](n, y), 7 if activation == "none" else -128)
     y = n.node("Conv", y, n.weights((CHANNELS * multiplier, 1, 3, 3)), group=CHANNELS)
     model = n.model(n.qdq(y, 0.3))
-    compiled = build(model)
+    compiled = compile(model)
     assert [op.kind for op in compiled.graph.ops] == ["conv2d", "dwconv2d"]
     x = n.rng.normal(size=(1, 4, 9, 8), scale=3).astype(np.float32)
     ours = qrt.load(compiled.to_bytes()).run(x, dequantize=True, layout="NCHW").transpose(0, 3, 1, 2)
@@ -62,7 +62,7 @@ def test_of_an_input() -> None:
     y = n.node("Relu", n.node("DequantizeLinear", "x", scale, zero, axis=1))
     model = n.model(n.qdq(y, 0.0371))
     codes = n.rng.integers(-128, 128, (1, CHANNELS, 4, 4)).astype(np.int8)
-    runtime = qrt.load(build(model).to_bytes())
+    runtime = qrt.load(compile(model).to_bytes())
     layout = runtime.inputs[0].source_layout
     ours = runtime.run(codes if layout == "NHWC" else codes.transpose(0, 2, 3, 1), dequantize=True)
     ours = ours if runtime.outputs[0].source_layout == "NHWC" else ours.transpose(0, 3, 1, 2)
@@ -75,9 +75,9 @@ def test_what_no_depthwise_layer_reads_is_refused() -> None:
     y = n.node("Conv", n.input("x", (1, 4, 9, 8)), n.weights((CHANNELS, 4, 3, 3)))
     y = n.node("Conv", per_channel(n, y), n.weights((3, CHANNELS, 1, 1)))
     with pytest.raises(CompileError, match="per channel"):
-        build(n.model(n.qdq(y)))
+        compile(n.model(n.qdq(y)))
     n = Net()
     scale, zero = n.constant([0.1, 0.2]), n.constant([1, 2], np.int8)
     x = n.node("QuantizeLinear", n.float_input("x", (1, 2, 3, 3)), scale, zero, axis=1)
     with pytest.raises(CompileError, match="different zero points"):
-        build(n.model(n.node("DequantizeLinear", x, scale, zero, axis=1)))
+        compile(n.model(n.node("DequantizeLinear", x, scale, zero, axis=1)))

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from qdq import Net
 
 import qrt
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 from qrt.compiler.report import Deviation
 
 runtime = pytest.importorskip("onnxruntime")
@@ -42,7 +42,7 @@ def differing(model: onnx.ModelProto, scale: float, *inputs: np.ndarray) -> tupl
     options.log_severity_level = 3
     session = runtime.InferenceSession(model.SerializeToString(), options)
     expected = session.run(None, {value.name: x for value, x in zip(session.get_inputs(), inputs, strict=True)})[0]
-    compiled = build(model)
+    compiled = compile(model)
     got = qrt.load(compiled.to_bytes()).run(*inputs, dequantize=True)
     if got.shape != expected.shape:
         got = got.transpose(0, 3, 1, 2)
@@ -193,7 +193,7 @@ def test_refused_by_name(name: str) -> None:
     n = Fine()
     y = n.codes(make(n, n.codes(n.float_input("x", IMAGE), 2e-4, SIGNED)), 2e-4, SIGNED)
     with pytest.raises(CompileError, match=reason):
-        build(n.model(y))
+        compile(n.model(y))
 
 
 def test_weights_of_int16_are_refused() -> None:
@@ -202,4 +202,4 @@ def test_weights_of_int16_are_refused() -> None:
     weights = n.node("DequantizeLinear", codes, scale, n.constant(0, np.int16))
     x = n.codes(n.float_input("x", IMAGE), 2e-4, SIGNED)
     with pytest.raises(CompileError, match=r"its weights \w+ are int16"):
-        build(n.model(n.codes(n.node("Conv", x, weights), 2e-4, SIGNED)))
+        compile(n.model(n.codes(n.node("Conv", x, weights), 2e-4, SIGNED)))

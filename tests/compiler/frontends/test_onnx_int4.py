@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from qdq import Net
 
 import qrt
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 
 TYPES = {"int4": TensorProto.INT4, "uint4": TensorProto.UINT4}
 
@@ -50,7 +50,7 @@ def test_beside_onnxruntime(layer: str, kind: str, zero_point: int) -> None:
     x = net.input("x", shape)
     made = net.op("Gemm" if layer == "Gemm" else "Conv", x, net.weights_of(weights, kind, zero_point), **attrs)
     model = net.model(made)
-    compiled = build(model)
+    compiled = compile(model)
     (op,) = [op for op in compiled.graph.ops if op.kind in ("conv2d", "dwconv2d", "linear")]
     # Less the zero point, all codes of 4 bits are from -8 to 7 for these.
     assert op.inputs[1].dtype == ("int4" if zero_point in (0, 8) else "int8")
@@ -71,7 +71,7 @@ def test_activations_of_four_bits_are_refused() -> None:
     scale, zero = net.constant(0.1), net.codes(0, "int4")
     y = net.node("DequantizeLinear", net.node("QuantizeLinear", x, scale, zero), scale, zero)
     with pytest.raises(CompileError, match="quantizes to 4 bits"):
-        build(net.model(y))
+        compile(net.model(y))
 
 
 def test_scales_of_blocks_are_refused() -> None:
@@ -81,4 +81,4 @@ def test_scales_of_blocks_are_refused() -> None:
     scales, zeros = net.constant(np.full((4, 2), 0.1)), net.codes(np.zeros((4, 2), int), "int4")
     w = net.node("DequantizeLinear", codes, scales, zeros, axis=1, block_size=3)
     with pytest.raises(CompileError, match="a scale for each block"):
-        build(net.model(net.op("Gemm", x, w, transB=1)))
+        compile(net.model(net.op("Gemm", x, w, transB=1)))

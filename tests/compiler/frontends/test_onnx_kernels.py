@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 from qrt.compiler.report import Report
 
 onnx = pytest.importorskip("onnx")
@@ -27,7 +27,7 @@ def compared(n: Net, y: str, given: list[Array]) -> tuple[Report, Array, Array]:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     names = [edge.name for edge in model.graph.input]
     (theirs,) = session.run(None, dict(zip(names, given, strict=True)))
-    compiled = build(model)
+    compiled = compile(model)
     runtime = qrt.load(compiled.to_bytes())
     layout = "NCHW" if any(edge.source_layout == "NCHW" for edge in runtime.inputs) else None
     ours = runtime.run(*given, dequantize=True, layout=layout)
@@ -95,7 +95,7 @@ def test_flatten_keeps_a_layer_in_float() -> None:
         n = Net()
         x = n.input("x", (1, 4, 2, 2))
         move = n.node("Flatten", x) if kind == "Flatten" else n.node("Reshape", x, n.constant([1, 16], np.int64))
-        assert len(build(n.model(n.op("Gemm", move, n.weights((16, 3))))).report.deviations) == expected
+        assert len(compile(n.model(n.op("Gemm", move, n.weights((16, 3))))).report.deviations) == expected
 
 
 @pytest.mark.parametrize(("low", "high"), [(9.0, 99.0), (-99.0, -9.0), (-1.0, 9.0), (-9.0, 1.0)])
@@ -112,7 +112,7 @@ def test_clip_beyond_what_the_codes_hold(low: float, high: float) -> None:
 def test_an_operator_that_qrt_has_not_is_refused(kind: str) -> None:
     n = Net()
     with pytest.raises(CompileError, match=f"{kind} has no integer form in qrt; "):
-        build(n.model(n.op(kind, n.input("x", (1, 6)), n.input("y", (1, 6)))))
+        compile(n.model(n.op(kind, n.input("x", (1, 6)), n.input("y", (1, 6)))))
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])
@@ -149,7 +149,7 @@ def test_readers_of_what_is_quantized_twice(readers: str) -> None:
     model = n.model(*(n.qdq(y, 0.137, 5) for y in outputs))
     x = np.linspace(-9, 9, 256, dtype=np.float32).reshape(64, 4)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    ours = qrt.load(build(model).to_bytes()).run(x, dequantize=True)
+    ours = qrt.load(compile(model).to_bytes()).run(x, dequantize=True)
     for mine, theirs in zip(ours if isinstance(ours, list) else [ours], session.run(None, {"x": x}), strict=True):
         assert np.array_equal(mine, theirs)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -180,7 +180,7 @@ def outcome(n: Drawn, y: str) -> tuple[Any, float]:
     model = n.model(y)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     (theirs,) = session.run(None, n.feeds)
-    compiled = build(model)
+    compiled = compile(model)
     runtime = qrt.load(compiled.to_bytes())
     layout = "NCHW" if any(edge.source_layout == "NCHW" for edge in runtime.inputs) else None
     ours = runtime.run(*n.feeds.values(), dequantize=True, layout=layout)
@@ -213,7 +213,7 @@ def test_an_input_read_in_float_and_quantized() -> None:
             reason = "reads the input x in float"
         for outputs in (ys, ys[::-1]):
             with pytest.raises(CompileError, match=reason):
-                build(n.model(*outputs))
+                compile(n.model(*outputs))
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])
@@ -246,7 +246,7 @@ def test_a_position_changes_its_type_and_shape() -> None:
     model = n.model(y)
     model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.INT32
     (theirs,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, n.feeds)
-    runtime = qrt.load(build(model).to_bytes())
+    runtime = qrt.load(compile(model).to_bytes())
     layout = "NCHW" if runtime.inputs[0].source_layout == "NCHW" else None
     ours = runtime.run(*n.feeds.values(), dequantize=True, layout=layout)
     assert np.array_equal(np.reshape(ours, theirs.shape), theirs)
@@ -256,7 +256,7 @@ def test_an_output_that_is_the_input_in_float() -> None:
     n = Drawn(0)
     x = n.float_input("x", (1, 8))
     with pytest.raises(CompileError, match="is the input x in float"):
-        build(n.model(n.qdq(x, 0.05, 0), n.node("Identity", x)))
+        compile(n.model(n.qdq(x, 0.05, 0), n.node("Identity", x)))
 
 
 @pytest.mark.parametrize("where", ["asymmetric", "half_pixel", "align_corners", "pytorch_half_pixel"])
@@ -321,7 +321,7 @@ def test_the_cause_alone_is_refused(kind: str) -> None:
     graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
     with pytest.raises(CompileError) as caught:
-        build(model)
+        compile(model)
     (problem,) = caught.value.problems
     assert problem.kind == kind
     assert problem.reason.startswith(reason)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -62,7 +62,7 @@ def test_pools(kind: str, tmp_path: Any) -> None:
         x = np.random.default_rng(number).integers(0, 256, (4, 5, *image)).astype(np.float32) - zero_point
         path.write_bytes(model(kind, zero_point, (5, *image), attrs))
         try:
-            compiled = qrt.load(build(path).to_bytes())
+            compiled = qrt.load(compile(path).to_bytes())
         except CompileError as error:
             assert all(";" in problem.reason for problem in error.problems), error
             continue
@@ -82,11 +82,11 @@ def test_padding_that_auto_pad_makes_negative_is_refused(tmp_path: Any) -> None:
         model("MaxPool", 0, (1, 8, 8), {"kernel_shape": [1, 1], "strides": [4, 4], "auto_pad": "SAME_UPPER"})
     )
     with pytest.raises(CompileError, match="set pads instead"):
-        build(path)
+        compile(path)
 
 
 def test_window_larger_than_its_image_is_refused(tmp_path: Any) -> None:
     path = tmp_path / "pool.onnx"
     path.write_bytes(model("MaxPool", 0, (1, 3, 8), {"kernel_shape": [4, 1]}))
     with pytest.raises(CompileError, match="window of 4 entries for 3"):
-        build(path)
+        compile(path)

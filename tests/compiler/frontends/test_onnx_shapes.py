@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import build
+from qrt.compiler import compile
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -77,7 +77,7 @@ def test_shapes_are_computed_when_compiling(name: str, batch: str | int) -> None
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
     given = n.rng.normal(size=(1, 3, 4, 6), scale=3).astype(np.float32)
     (theirs,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": given})
-    runtime = qrt.load(build(model).to_bytes())
+    runtime = qrt.load(compile(model).to_bytes())
     layout = "NCHW" if runtime.inputs[0].source_layout == "NCHW" else None
     ours = runtime.run(given, dequantize=True, layout=layout)
     ours = ours.transpose(0, 3, 1, 2) if runtime.outputs[0].source_layout == "NCHW" else ours

@@ -13,7 +13,7 @@ import pytest
 from places import SHARED
 
 import qrt
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 
 CASES = SHARED / "cases"
 Array = np.ndarray[Any, Any]
@@ -74,14 +74,14 @@ def test_outputs_of_the_engine(path: Path) -> None:
     pytest.importorskip(PACKAGES[path.suffix])
     if path.stem in REFUSED:
         with pytest.raises(CompileError, match=REFUSED[path.stem]):
-            build(path)
+            compile(path)
         return
     for end, theirs in stored(path).items():
         if (path.stem, end) in REFUSED_FOR:
             with pytest.raises(CompileError, match=REFUSED_FOR[path.stem, end]):
-                build(path, match=ENGINES[end])
+                compile(path, match=ENGINES[end])
             continue
-        compiled = build(path, match=ENGINES[end] or MATCH.get(path.stem))
+        compiled = compile(path, match=ENGINES[end] or MATCH.get(path.stem))
         differ, apart = compared(qrt.load(compiled.to_bytes()), path, theirs)
         codes, steps = TIES.get(path.name, (0, 0))
         assert differ <= codes and apart < steps + 0.01, (end, differ, apart)

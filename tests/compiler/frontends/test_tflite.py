@@ -15,7 +15,7 @@ import pytest
 from places import MODELS, SHARED
 
 import qrt
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 from qrt.compiler.integers.gemmlowp import SOFTMAX_BITS, exp_on_negative, softmax_exponential
 from qrt.compiler.ir import Edge, Graph, Op, Tensor
 
@@ -90,8 +90,8 @@ def test_every_byte_of_every_layer(path: Path, match: str) -> None:
         pytest.skip(f"LiteRT refuses {path.stem}")
     content, names = engines.exposed(path.read_bytes())
     graph = layers(path, match)
-    model = qrt.load(build(graph).to_bytes())
-    whole = qrt.load(build(path, match=match).to_bytes())
+    model = qrt.load(compile(graph).to_bytes())
+    whole = qrt.load(compile(path, match=match).to_bytes())
     drawn = samples(model, count_of(path))
     engine = engines.Tflm(content) if match == "tflm" else engines.Litert(content)
     for x in [*(drawn[i : i + 1] for i in range(len(drawn))), *real_inputs(path, model)]:
@@ -141,30 +141,30 @@ def single(op: Op) -> tuple[Op, list[Tensor], qrt.Model]:
     """One operator as a network of its own."""
     inputs = [tensor for tensor in dict.fromkeys(op.inputs) if not tensor.is_constant]
     graph = Graph(op.name, [op], [Edge(tensor) for tensor in inputs], [Edge(op.output)])
-    return op, inputs, qrt.load(build(graph, skip=["to_nhwc", "remove_channels"]).to_bytes())
+    return op, inputs, qrt.load(compile(graph, skip=["to_nhwc", "remove_channels"]).to_bytes())
 
 
 @published
 @pytest.mark.parametrize("name", ARENAS)
 def test_arena(name: str) -> None:
     path, (least, apart) = SHARED / "models" / f"{name}.tflite", ARENAS[name]
-    report = build(path).report
+    report = compile(path).report
     assert report.arena_lower_bound <= report.arena_size <= least
-    plain = build(path, skip=["overlap"]).report
+    plain = compile(path, skip=["overlap"]).report
     assert plain.arena_size == plain.arena_lower_bound <= apart
 
 
 @published
 @each_model
 def test_file_is_smaller(path: Path) -> None:
-    assert len(build(path).to_bytes()) < path.stat().st_size
+    assert len(compile(path).to_bytes()) < path.stat().st_size
 
 
 @published
 @published
 def test_channels_of_vww_are_removed() -> None:
     path = SHARED / "models" / "vww_mobilenet.tflite"
-    compiled, whole = build(path), build(path, skip=["remove_channels"])
+    compiled, whole = compile(path), compile(path, skip=["remove_channels"])
     assert whole.report.macs == 7_489_664
     assert compiled.report.macs <= 3_800_000
     assert compiled.report.arena_size < 55_296
@@ -175,14 +175,14 @@ def test_channels_of_vww_are_removed() -> None:
 @published
 @pytest.mark.parametrize(("name", "expected"), [("person", [-113, 113]), ("no_person", [57, -57])])
 def test_person_detection(name: str, expected: list[int]) -> None:
-    model = qrt.load(build(SHARED / "models" / "person_detect.tflite").to_bytes())
+    model = qrt.load(compile(SHARED / "models" / "person_detect.tflite").to_bytes())
     image = np.load(SHARED / "inputs" / f"{name}.npy")
     assert run(model, image.reshape(model.inputs[0].shape))[0].ravel().tolist() == expected
 
 
 @published
 def test_a_dog_is_seen() -> None:
-    compiled = build(SHARED / "models" / "mobilenet_v2_224.tflite")
+    compiled = compile(SHARED / "models" / "mobilenet_v2_224.tflite")
     assert not {"pad", "transpose"} & set(compiled.report.operators)
     model = qrt.load(compiled.to_bytes())
     (codes,) = run(model, np.load(SHARED / "inputs" / "dog.npy").reshape(1, 3, 224, 224))
@@ -210,18 +210,18 @@ def test_files_that_are_no_tflite(tmp_path: Path) -> None:
             CompileError,
             match=r"model\.tflite \(file\): (is not a TensorFlow Lite file|has 0 subgraphs|cannot be read)",
         ):
-            build(path)
+            compile(path)
 
 
 def test_engines_are_named(tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
     path.write_bytes(b"")
     with pytest.raises(CompileError, match=r"cannot match 'cmsis'; .* supports tflm, litert, xnnpack"):
-        build(path, match="cmsis")
+        compile(path, match="cmsis")
 
 
 def test_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "tflite", None)
     (tmp_path / "model.tflite").write_bytes(b"")
     with pytest.raises(ImportError, match=r'pip install "qrt\[tflite\]"'):
-        build(tmp_path / "model.tflite")
+        compile(tmp_path / "model.tflite")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 
 pytest.importorskip("tflite")
 
@@ -139,7 +139,7 @@ def network(name: str, n: int) -> bytes:
 
 def ours(path: Path, content: bytes, inputs: Sequence[Array], **options: Any) -> list[Array]:
     path.write_bytes(content)
-    result = qrt.load(build(path, **options).to_bytes()).run(*inputs)
+    result = qrt.load(compile(path, **options).to_bytes()).run(*inputs)
     return result if isinstance(result, list) else [result]
 
 
@@ -166,7 +166,7 @@ def test_shapes_from_values_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(f.to_bytes([x, shape], [y]))
     with pytest.raises(CompileError, match=r"computes integers inside of the network: n3 \(CAST\)"):
-        build(path)
+        compile(path)
 
 
 @pytest.mark.parametrize("kind", ["FILL", "TILE", "RANGE", "BROADCAST_TO", "GATHER", "MUL"])
@@ -193,7 +193,7 @@ def test_immense_constants_are_refused(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(f.to_bytes([x], [y]))
     with pytest.raises(CompileError, match="computes constants that are far larger than the file"):
-        build(path)
+        compile(path)
 
 
 @pytest.mark.parametrize("match", ["tflm", "litert"])
@@ -314,7 +314,7 @@ def test_sparse_weights_that_lie(name: str, tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(sparse_network("rows 32", HOSTILE[name]))
     with pytest.raises(CompileError, match="is sparse, and the description of its entries is invalid"):
-        build(path)
+        compile(path)
 
 
 @pytest.mark.parametrize("match", ["tflm", "litert"])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from single_operators import Array, Make, Model, Shape, ours
 
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 from qrt.compiler.integers.arithmetic import requantize
 from qrt.compiler.integers.functions import double
 
@@ -258,7 +258,7 @@ def test_xnnpack_is_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "one.tflite"
     path.write_bytes(drawn(name, 0)[0])
     with pytest.raises(CompileError, match="--match tflm"):
-        build(path, match="xnnpack")
+        compile(path, match="xnnpack")
 
 
 TIES = 250
@@ -437,4 +437,4 @@ def test_refused_by_name(name: str, tmp_path: Path) -> None:
     path = tmp_path / "one.tflite"
     path.write_bytes(m.to_bytes())
     with pytest.raises(CompileError, match=message):
-        build(path)
+        compile(path)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from single_operators import Make, Model
 
 import qrt
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.backends.tflite.writer import to_tflite
 from qrt.compiler.frontends.tflite.graph import to_graph
@@ -62,7 +62,7 @@ def file_of(make: Make, seed: int = 0) -> tuple[bytes, tuple[int, ...], np.rando
 def compiled(folder: Path, content: bytes, **options: Any) -> bytes:
     path = folder / "net.tflite"
     path.write_bytes(content)
-    return build(path, **options).to_bytes()
+    return compile(path, **options).to_bytes()
 
 
 @pytest.mark.parametrize("kind", ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"])
@@ -110,13 +110,13 @@ def test_weights_of_an_int8_network(tmp_path: Path) -> None:
     """They stay near what they were, in all layers or in the named one."""
     content = file_of(layer("CONV_2D", 24, 20, dtype="int8"))[0]
     path = _written(tmp_path / "net.tflite", content)
-    rough = build(path, weights="int4")
+    rough = compile(path, weights="int4")
     (op,) = rough.graph.ops
     assert op.inputs[1].dtype == "int4"
     assert any(name == "quantize_weights" for name, _ in rough.report.notes)
-    named = build(path, weights=f"int4:{op.name}").to_bytes()
+    named = compile(path, weights=f"int4:{op.name}").to_bytes()
     assert named == rough.to_bytes()
     with pytest.raises(CompileError, match=r"nothing .layer.: is no conv2d, .* there are y0"):
-        build(path, weights="int4:nothing")
+        compile(path, weights="int4:nothing")
     with pytest.raises(ValueError, match="weights must be 'int4'"):
-        build(path, weights="int5")
+        compile(path, weights="int5")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from single_operators import Array, Make, Model, Shape, ours, same
 
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 
 pytest.importorskip("tflite")
 
@@ -395,4 +395,4 @@ def test_a_quotient_of_two_activations_is_refused(tmp_path: Path) -> None:
     m.file.operator("DIV", [m.x((2, 3)), m.x((2, 3))], [m.y((2, 3))], "DivOptions")
     (tmp_path / "div.tflite").write_bytes(m.to_bytes())
     with pytest.raises(CompileError, match="divides two activations"):
-        build(tmp_path / "div.tflite")
+        compile(tmp_path / "div.tflite")

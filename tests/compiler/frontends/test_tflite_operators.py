@@ -13,7 +13,7 @@ import pytest
 from single_operators import Array, Make, Model, Shape, ours, same
 
 import qrt
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 
 pytest.importorskip("tflite")
 
@@ -371,7 +371,7 @@ def test_float_edges(match: str, tmp_path: Path) -> None:
     (expected,) = ENGINES[match](content, [x], 1)
     path = tmp_path / "edges.tflite"
     path.write_bytes(content)
-    model = qrt.load(build(path, match=match).to_bytes())
+    model = qrt.load(compile(path, match=match).to_bytes())
     assert (model.inputs[0].name, model.inputs[0].quantize_rule) == ("x", "DIVIDE_HALF_AWAY")
     np.testing.assert_array_equal(model.run(x, dequantize=True), expected)
 
@@ -383,7 +383,7 @@ def test_uint8_edges(match: str, tmp_path: Path) -> None:
     (expected,) = ENGINES[match](content, [x], 1)
     path = tmp_path / "edges.tflite"
     path.write_bytes(content)
-    model = qrt.load(build(path, match=match).to_bytes())
+    model = qrt.load(compile(path, match=match).to_bytes())
     assert model.inputs[0].source_dtype == model.outputs[0].source_dtype == "UINT8"
     codes = model.run(x)
     np.testing.assert_array_equal(codes, (expected ^ np.uint8(128)).view(np.int8))
@@ -399,7 +399,7 @@ def test_concatenation_of_other_scales(tmp_path: Path) -> None:
     path = tmp_path / "parts.tflite"
     path.write_bytes(file.to_bytes(inputs, [y]))
     given = [np.array([codes], np.int8) for codes in ([0, 7, -50, 127], [1, 2, -9, 100], [2, 3, 4, -100])]
-    got = qrt.load(build(path).to_bytes()).run(*given)
+    got = qrt.load(compile(path).to_bytes()).run(*given)
     real = [scale * (x - i) for i, (scale, x) in enumerate(zip((0.1, 0.25, 0.5), given, strict=True))]
     np.testing.assert_array_equal(got, np.clip(np.floor(np.concatenate(real, 1) / 0.5 + 0.5 + 1e-6) + 2, -128, 127))
 
@@ -414,7 +414,7 @@ def test_all_that_is_unsupported_is_listed(tmp_path: Path) -> None:
     path = tmp_path / "odd.tflite"
     path.write_bytes(file.to_bytes(tensors[:1], tensors[4:]))
     with pytest.raises(CompileError) as error:
-        build(path)
+        compile(path)
     assert [(p.name, p.kind) for p in error.value.problems] == [
         ("floored", "FLOOR"),
         ("summed", "SIN"),
@@ -426,10 +426,10 @@ def test_other_types_at_the_edge_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "edges.tflite"
     path.write_bytes(edges("uint16", "float32"))
     with pytest.raises(CompileError, match="reads uint16"):
-        build(path)
+        compile(path)
     path.write_bytes(edges("int16", "float32"))  # its zero point is not 0
     with pytest.raises(CompileError, match="int16 needs a scale and zero point 0"):
-        build(path)
+        compile(path)
 
 
 @pytest.mark.parametrize("match", ENGINES)
@@ -448,7 +448,7 @@ def test_int16_edges(match: str, tmp_path: Path) -> None:
         path.write_bytes(content)
         graph = to_graph(path, match)
         graph.outputs = graph.outputs[1:]  # a model input is no output here
-        model = qrt.load(build(graph).to_bytes())
+        model = qrt.load(compile(graph).to_bytes())
         codes, squashed = ENGINES[match](content, [given], 2)
         assert (model.inputs[0].name, model.inputs[0].source_dtype) == ("x", "INT16")
         np.testing.assert_array_equal(model.inputs[0].requantize(given), codes)
@@ -462,4 +462,4 @@ def test_a_mean_whose_sums_overflow_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "far.tflite"
     path.write_bytes(m.to_bytes())
     with pytest.raises(CompileError, match="sums can overflow"):
-        build(path)
+        compile(path)

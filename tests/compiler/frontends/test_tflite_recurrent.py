@@ -59,7 +59,7 @@ def drawn_lstm(seed: int, dtype: str) -> bytes:
 def compared(content: bytes, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The outputs of TFLM and ours: of runs in a row, then of some after a reset."""
     rng = np.random.default_rng([seed, 2])
-    theirs, compiled = engines.Tflm(content), compile(to_graph(content))
+    theirs, compiled = engines.Tflm(content), compile(to_graph(content)).to_bytes()
     for runs in (RUNS, 3):
         ours = qrt.load(compiled)
         for _ in range(runs):
@@ -108,7 +108,7 @@ def test_published_networks(name: str) -> None:
     path = SHARED / "models" / f"{name}.tflite"
     if not path.exists():
         pytest.skip(f"{path.name} is not on this machine")
-    content, model = path.read_bytes(), qrt.load(compile(path))
+    content, model = path.read_bytes(), qrt.load(compile(path).to_bytes())
     theirs, rng = engines.Tflm(content), np.random.default_rng(0)
     info = model.inputs[0]
     dtype = np.int16 if info.source_dtype == "INT16" else np.int8

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 
 pytest.importorskip("tflite")
 
@@ -149,7 +149,7 @@ def test_the_cause_once(name: str, tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(make())
     with pytest.raises(CompileError) as error:
-        build(path)
+        compile(path)
     found = [(problem.name, problem.kind) for problem in error.value.problems]
     assert found == [(one or str(path) if one != "net" else "net", kind) for one, kind, _ in expected]
     for problem, (_, _, reason) in zip(error.value.problems, expected, strict=True):
@@ -171,7 +171,7 @@ def test_dequantize_and_quantize_inside(match: str, tmp_path: Path) -> None:
     path.write_bytes(content)
     codes = np.arange(-128, 128, dtype=np.int8)[np.newaxis]
     (expected,) = (engines.Tflm(content) if match == "tflm" else engines.Litert(content)).run([codes])
-    np.testing.assert_array_equal(qrt.load(build(path, match=match).to_bytes()).run(codes), expected)
+    np.testing.assert_array_equal(qrt.load(compile(path, match=match).to_bytes()).run(codes), expected)
 
 
 def changed(content: bytes, rng: random.Random) -> bytes:
@@ -215,7 +215,7 @@ def test_changed_files_are_refused_by_name(tmp_path: Path) -> None:
     for _ in range(CHANGED):
         path.write_bytes(changed(rng.choice(contents), rng))
         try:
-            build(path, match=rng.choice(["tflm", "litert", "xnnpack"]))
+            compile(path, match=rng.choice(["tflm", "litert", "xnnpack"]))
             compiled += 1
         except CompileError as error:
             assert "cannot be read" not in str(error), error

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import build
+from qrt.compiler import compile
 from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.report import Deviation
 
@@ -62,7 +62,7 @@ def tie(rng: Rng, steps: int) -> float:
 def ours(path: Path, content: bytes, match: str, inputs: Sequence[Array]) -> tuple[list[Array], list[Deviation]]:
     """Results, and what the compiler says may differ."""
     path.write_bytes(content)
-    compiled = build(path, match=match)
+    compiled = compile(path, match=match)
     result = qrt.load(compiled.to_bytes()).run(*inputs)
     outputs = result if isinstance(result, list) else [result]
     return outputs, compiled.report.deviations
@@ -281,7 +281,7 @@ def test_exported_tables(kind: str, tmp_path: Path) -> None:
         content = tables(kind, [number])
         for match in ENGINES:
             (codes,), _ = ours(tmp_path / "table.tflite", content, match, [CODES])
-            exported = to_tflite(read(build(tmp_path / "table.tflite", match=match).to_bytes()))
+            exported = to_tflite(read(compile(tmp_path / "table.tflite", match=match).to_bytes()))
             for engine in EXACT:
                 (theirs,) = ENGINES[engine](exported.content, [CODES], 1)
                 assert bool(differing(theirs, codes).size) == bool(exported.differing[engine])
@@ -293,7 +293,7 @@ def test_exported_layers(tmp_path: Path) -> None:
     for trial in range(8):
         content, inputs = layer("FULLY_CONNECTED", True, trial % 4 == 3, seed("export", trial))
         (codes,), _ = ours(tmp_path / "layer.tflite", content, "litert", inputs)
-        exported = to_tflite(read(build(tmp_path / "layer.tflite", match="litert").to_bytes()))
+        exported = to_tflite(read(compile(tmp_path / "layer.tflite", match="litert").to_bytes()))
         (theirs,) = ENGINES["litert"](exported.content, inputs, 1)
         named += bool(exported.differing["litert"])
         assert exported.differing["litert"] or not differing(theirs, codes).size

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import build
+from qrt.compiler import compile
 
 pytest.importorskip("tflite")
 
@@ -241,7 +241,7 @@ def test_every_byte(name: str, match: str, tmp_path: Path) -> None:
         (expected,) = engines.Litert(content).run(inputs)
         path = tmp_path / "net.tflite"
         path.write_bytes(content)
-        compiled = build(path, match=match)
+        compiled = compile(path, match=match)
         model = qrt.load(compiled.to_bytes())
         assert {info.source_dtype for info in (*model.inputs, *model.outputs)} == {"UINT8"}
         codes = (model.run(*inputs).view(np.uint8) ^ np.uint8(128)).reshape(expected.shape)
@@ -260,7 +260,7 @@ def test_layers_that_xnnpack_may_round_otherwise_are_named(name: str, tmp_path: 
         (expected,) = engines.Litert(content, reference=False).run(inputs)
         path = tmp_path / "net.tflite"
         path.write_bytes(content)
-        compiled = build(path, match="xnnpack")
+        compiled = compile(path, match="xnnpack")
         codes = (qrt.load(compiled.to_bytes()).run(*inputs).view(np.uint8) ^ np.uint8(128)).reshape(expected.shape)
         assert compiled.report.deviations
         np.testing.assert_allclose(codes.astype(int), expected.astype(int), rtol=0, atol=1)
@@ -294,7 +294,7 @@ def test_ties_of_layers(kind: str, match: str, tmp_path: Path) -> None:
         path.write_bytes(content)
         given = np.clip(rng.normal(128, 8, shape), 0, 255).astype(np.uint8)
         (expected,) = engines.Litert(content).run([given])
-        codes = qrt.load(build(path, match=match).to_bytes()).run(given).view(np.uint8) ^ np.uint8(128)
+        codes = qrt.load(compile(path, match=match).to_bytes()).run(given).view(np.uint8) ^ np.uint8(128)
         np.testing.assert_array_equal(codes.reshape(expected.shape), expected)
 
 
@@ -311,5 +311,5 @@ def test_edges_of_int8_networks_stay_tflms(tmp_path: Path) -> None:
     given = np.random.default_rng(3).integers(0, 256, (1, 64), np.uint8)
     for match, engine in (("tflm", engines.Tflm), ("litert", engines.Litert)):
         (expected,) = engine(content).run([given])
-        codes = qrt.load(build(path, match=match).to_bytes()).run(given).view(np.uint8) ^ np.uint8(128)
+        codes = qrt.load(compile(path, match=match).to_bytes()).run(given).view(np.uint8) ^ np.uint8(128)
         np.testing.assert_array_equal(codes, expected)

@@ -13,7 +13,7 @@ import pytest
 from places import SHARED, WITH_VARIABLES
 
 import qrt
-from qrt.compiler import Compiled, CompileError, build
+from qrt.compiler import Compiled, CompileError, compile
 
 pytest.importorskip("tflite")
 
@@ -238,7 +238,7 @@ FILES: dict[str, tuple[Callable[[], bytes], int, int]] = {
 
 def compiled(path: Path, content: bytes, **options: Any) -> Compiled:
     path.write_bytes(content)
-    return build(path, **options)
+    return compile(path, **options)
 
 
 def samples(shape: tuple[int, ...], count: int, seed: int = 0) -> Array:
@@ -496,7 +496,7 @@ def test_wake_words_give_the_bytes_of_tflm(name: str) -> None:
     path = SHARED / "models" / f"{name}.tflite"
     if not path.exists():
         pytest.skip(f"{path.name} is not on this machine")
-    result = build(path)
+    result = compile(path)
     assert not [op for op in result.graph.ops if op.kind == "assign"]
     check_sequence(path.read_bytes(), qrt.load(result.to_bytes()), 200)
 
@@ -506,7 +506,7 @@ def test_wake_words_give_the_bytes_of_litert(name: str) -> None:
     path = SHARED / "models" / f"{name}.tflite"
     if not path.exists():
         pytest.skip(f"{path.name} is not on this machine")
-    model, litert = qrt.load(build(path, match="litert").to_bytes()), engines.Litert(path.read_bytes())
+    model, litert = qrt.load(compile(path, match="litert").to_bytes()), engines.Litert(path.read_bytes())
     for x in samples(model.inputs[0].shape, 100):
         (theirs,) = litert.run([x])
         np.testing.assert_array_equal(model.run(x), (theirs ^ 128).view(np.int8))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import CompileError, build, from_torch
+from qrt.compiler import CompileError, compile, from_torch
 from qrt.compiler.integers import arithmetic
 
 torch = pytest.importorskip("torch")
@@ -58,7 +58,7 @@ def test_pt2e_end_to_end(kind: str, bias: str, tmp_path: Path) -> None:
     images = torch_networks.digits()[2]
     path = tmp_path / "model.pt2"
     torch.export.save(torch.export.export(module, (images[:1],)), path)
-    compiled = build(path)
+    compiled = compile(path)
     requants = [op.attrs["requant"] for op in compiled.graph.ops if op.kind in ("conv2d", "linear")]
     assert all((requant.addend is None) == (bias == "int32") for requant in requants)
     count, apart = differing(compiled, module)
@@ -244,7 +244,7 @@ def test_damaged_and_hostile_programs_are_refused(tmp_path: Path) -> None:
     for broken in (b"", b"PK", content[: len(content) // 2], _rewritten(content, zipfile.ZIP_DEFLATED)):
         path.write_bytes(broken)
         with pytest.raises(CompileError, match=r"broken\.pt2"):
-            build(path)
+            compile(path)
 
 
 def _rewritten(content: bytes, compression: int) -> bytes:

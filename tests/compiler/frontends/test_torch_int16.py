@@ -17,7 +17,7 @@ import torch
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 import qrt
-from qrt.compiler import Compiled, CompileError, build, from_torch
+from qrt.compiler import Compiled, CompileError, compile, from_torch
 from qrt.compiler.frontends.torch import QrtQuantizer
 
 IMAGE = (1, 3, 10, 12)
@@ -90,7 +90,7 @@ def test_sums_are_rounded_once_and_named(limits: tuple[int, int], tmp_path: Path
     module = quantized(convolutions(), limits)
     path = tmp_path / "net.pt2"
     torch.export.save(torch.export.export(module, (torch.zeros(IMAGE),)), path)
-    for compiled in (from_torch(module, (torch.zeros(IMAGE),)), build(path)):
+    for compiled in (from_torch(module, (torch.zeros(IMAGE),)), compile(path)):
         assert differing(module, compiled).max() <= 2
         cases = {deviation.cases for deviation in compiled.report.deviations}
         assert all(case.endswith("in float32 by the engine, cases not counted") for case in cases) and cases

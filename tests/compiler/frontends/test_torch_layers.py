@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import CompileError, build, from_torch
+from qrt.compiler import CompileError, compile, from_torch
 from qrt.compiler.backends.qfb.writer import write
 from qrt.compiler.ir import Edge, Graph
 from qrt.compiler.plan.memory import plan
@@ -285,7 +285,7 @@ def test_programs_with_changed_members_are_refused_or_compiled() -> None:
             for name, data in members.items():
                 archive.writestr(name, bytes(text) if name == model else data)
         try:
-            build(pt2.to_graph(target.getvalue()))
+            compile(pt2.to_graph(target.getvalue()))
         except CompileError:
             refused += 1
     assert refused > 50

@@ -12,7 +12,7 @@ import pytest
 from command_line import Cli
 
 import qrt
-from qrt.compiler import GraphBuilder, build
+from qrt.compiler import GraphBuilder, compile
 from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.ir import Edge, Graph
 from qrt.compiler.study.layers import exposed_file
@@ -50,7 +50,7 @@ def layers(content: bytes, x: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def test_the_sum_is_rounded_once(content: bytes) -> None:
-    compiled = build(island())
+    compiled = compile(island())
     x = RNG.integers(-128, 128, (64, 5, 6, 4), dtype=np.int8)
     values = layers(compiled.to_bytes(), x)
     (acc,) = [op for op in compiled.graph.ops if op.output.name == "acc"]
@@ -70,7 +70,7 @@ def test_a_channel_whose_bias_does_not_fit_stays_exact() -> None:
     weights = np.array([[1, 2, 3, 4], [0, 0, 0, 0], [5, -6, 7, -8]], np.int8)
     bias = np.array([0.5, 300.0, 2e5])
     g.output(g.linear(x, weights, bias, weights_scale=np.array([0.01, 1e-9, 1e-6]), scale=None))
-    compiled = build(g)
+    compiled = compile(g)
     codes = RNG.integers(-128, 128, (50, 4), dtype=np.int8)
     real = qrt.load(compiled.to_bytes()).run(codes, dequantize=True)
     exact = (codes.astype(float) * np.float32(0.1)) @ (weights * [[0.01], [1e-9], [1e-6]]).T + bias
@@ -104,7 +104,7 @@ def test_last_gemm_of_an_onnx_network_in_float() -> None:
         [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
-    ours = qrt.load(build(model).to_bytes())
+    ours = qrt.load(compile(model).to_bytes())
     assert ours.outputs[0].dtype == np.int32
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     for _ in range(20):
@@ -118,8 +118,8 @@ def test_layers_of_another_network_are_as_before(content: bytes) -> None:
     """Accumulators change the plan, not the codes: every kernel set, with and without optimizations."""
     x = RNG.integers(-128, 128, (8, 5, 6, 4), dtype=np.int8)
     expected = qrt.load(content, kernels="reference").run(x)
-    plain = build(island(), skip=["overlap", "schedule", "remove_channels", "fuse_activation", "simplify"])
-    again = qrt.load(build(island()).to_bytes())
+    plain = compile(island(), skip=["overlap", "schedule", "remove_channels", "fuse_activation", "simplify"])
+    again = qrt.load(compile(island()).to_bytes())
     assert np.array_equal(qrt.load(plain.to_bytes()).run(x), again.run(x))
     for kernels in qrt.kernel_sets():
         assert np.array_equal(qrt.load(content, kernels=kernels).run(x), expected)
@@ -166,7 +166,7 @@ def test_programs_give_the_numbers_of_the_kernels(cli: Cli, content: bytes, tmp_
 
 
 def test_test_vectors_hold_int32(content: bytes) -> None:
-    compiled = build(island())
+    compiled = compile(island())
     x = RNG.integers(-128, 128, (1, 5, 6, 4), dtype=np.int8)
     logits = np.asarray(qrt.load(compiled.to_bytes()).run(x))
     ((given, expected, _),) = qrt.load(compiled.to_bytes([([x], [logits])])).test_vectors

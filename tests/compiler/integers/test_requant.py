@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import qrt
-from qrt.compiler import CompileError, GraphBuilder, build
+from qrt.compiler import CompileError, GraphBuilder, compile
 from qrt.compiler.integers.channels import quantize_multiplier
 
 
@@ -113,7 +113,7 @@ def test_bias_that_overflows_widens_its_channel() -> None:
     rng = np.random.default_rng(4)
     weights = rng.normal(size=(3, 8)) * np.array([[1.0], [1e-9], [1.0]])
     bias = np.array([0.5, 20.0, -0.5])
-    compiled = build(linear(weights, bias, x_scale=0.05, scale=0.25))
+    compiled = compile(linear(weights, bias, x_scale=0.05, scale=0.25))
     (rescue,) = compiled.report.rescues
     assert (rescue.op, rescue.channels) == ("fc", (1,))
     assert "wider scale" in rescue.text
@@ -128,7 +128,7 @@ def test_bias_that_overflows_widens_its_channel() -> None:
 def test_zero_channel_keeps_a_bias_that_does_not_fit() -> None:
     weights = np.zeros((2, 8))
     weights[1] = 1
-    compiled = build(linear(weights, np.array([30.0, 0.0]), x_scale=1e-6, scale=0.25, weights_scale=[1e-7, 1.0]))
+    compiled = compile(linear(weights, np.array([30.0, 0.0]), x_scale=1e-6, scale=0.25, weights_scale=[1e-7, 1.0]))
     (rescue,) = compiled.report.rescues
     assert rescue.channels == (0,)
     assert "constant" in rescue.text
@@ -137,7 +137,7 @@ def test_zero_channel_keeps_a_bias_that_does_not_fit() -> None:
 
 
 def test_vanishing_multiplier_is_reported_and_gives_the_zero_point() -> None:
-    compiled = build(
+    compiled = compile(
         linear(np.full((1, 4), 127, np.int8), np.zeros(1), x_scale=1e-6, scale=1.0, zero_point=3, weights_scale=1e-5)
     )
     (rescue,) = compiled.report.rescues

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import Compiled, build
+from qrt.compiler import Compiled, compile
 from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.report import Deviation, Report
 from qrt.compiler.study.explain import explain
@@ -54,7 +54,7 @@ def answers(model: Any, dtype: str, given: list[np.ndarray]) -> tuple[Compiled, 
     codes, _, higher = TYPES[dtype]
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     (theirs,) = session.run(None, {f"q{k}": x.astype(codes) for k, x in enumerate(given)})
-    compiled = build(model)
+    compiled = compile(model)
     images = given[0].ndim == 4
     runtime = qrt.load(compiled.to_bytes())
     ours = runtime.run(*((x - higher).astype(np.int8) for x in given), layout="NCHW" if images else None)
@@ -251,7 +251,7 @@ def test_layers(kind: str, dtype: str) -> None:
 def test_an_addend_that_float32_asks_for_is_explained() -> None:
     half = Single(0.05) * Single(0.05) * Single(4)
     model = network("Mul", "uint8", [(0.05, 100), (0.05, 3)], (half, 9), [(256, 256)] * 2)
-    graph = read(build(model).to_bytes())
+    graph = read(compile(model).to_bytes())
     explained = explain(graph, 0)
     assert explained.numbers["addend"] == graph.ops[0].attrs["requant"].addend[0]
     assert any("value in the file" in line for line in explained.formulas)

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 import qrt
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 from qrt.compiler.ir import Edge, Graph, Op, Quantization, Tensor
 
 Reals = NDArray[np.float64]
@@ -141,7 +141,7 @@ def test_operator_on_codes(label: str, graph: Graph, function: Callable[..., Any
     codes = [RNG.integers(-128, 128, edge.tensor.shape).astype(np.int8) for edge in graph.inputs]
     shape = graph.outputs[0].tensor.shape
     wanted = function(*(real(c, label) for c, label in zip(codes, "xz", strict=False)))
-    compiled = build(graph, batch=codes[0].shape[0])
+    compiled = compile(graph, batch=codes[0].shape[0])
     model = qrt.load(compiled.to_bytes())
     given = [
         c.transpose(0, 2, 3, 1) if e.source_layout == "NCHW" else c for c, e in zip(codes, model.inputs, strict=True)
@@ -160,4 +160,4 @@ def test_operator_on_codes(label: str, graph: Graph, function: Callable[..., Any
 
 def test_a_power_for_each_channel_is_refused() -> None:
     with pytest.raises(CompileError, match="its constant operand c is not quantized"):
-        build(network("pow", [FULL], [constant(FACTORS)], FULL, "y"))
+        compile(network("pow", [FULL], [constant(FACTORS)], FULL, "y"))

@@ -14,7 +14,7 @@ from batched_tflite import N, tflite_network
 from command_line import Cli, assert_refused
 
 import qrt
-from qrt.compiler import CompileError, GraphBuilder, build
+from qrt.compiler import CompileError, GraphBuilder, compile
 from qrt.compiler.ir import Graph
 from qrt.compiler.passes.set_batch import RULES
 from qrt.compiler.verify import SOURCE_KINDS
@@ -119,14 +119,14 @@ def test_samples_one_by_one_are_onnxruntimes_batch(make: Callable[[Net], str]) -
     n = Net()
     model = n.model(make(n))
     x = drawn(model)
-    compiled, whole = build(model), build(model, batch=N)
+    compiled, whole = compile(model), compile(model, batch=N)
     assert [edge.tensor.shape[0] for edge in compiled.graph.inputs] == [1]
     assert ("batch", f"{N} -> 1; run takes any number of samples") in compiled.report.notes
     assert compiled.plan.arena_size < whole.plan.arena_size
     y = answers(model, x)
     np.testing.assert_array_equal(ran(compiled.to_bytes(), x), y)
     np.testing.assert_array_equal(ran(whole.to_bytes(), x), y)
-    half = build(model, batch=N // 2)
+    half = compile(model, batch=N // 2)
     assert ("batch", f"{N} -> {N // 2}") in half.report.notes
     parts = [ran(half.to_bytes(), part) for part in np.split(x, 2)]
     np.testing.assert_array_equal(np.concatenate(parts), y)
@@ -138,16 +138,16 @@ def test_what_mixes_samples_is_kept_and_named(name: str) -> None:
     kind, make = MIXING[name]
     n = Net()
     model = n.model(make(n))
-    compiled = build(model)
+    compiled = compile(model)
     assert compiled.graph.inputs[0].tensor.shape[0] == N
     (text,) = [text for pass_name, text in compiled.report.notes if pass_name == "batch"]
     assert text.startswith(f"kept at {N}: ")
     assert f"({kind}): " in text
     x = drawn(model)
     np.testing.assert_array_equal(ran(compiled.to_bytes(), x), answers(model, x))
-    assert build(model, batch=N).to_bytes() == compiled.to_bytes()
+    assert compile(model, batch=N).to_bytes() == compiled.to_bytes()
     with pytest.raises(CompileError, match=rf"\({kind}\): .*, so the batch stays {N}"):
-        build(model, batch=1)
+        compile(model, batch=1)
 
 
 @pytest.mark.parametrize("leading", [1, "batch"])
@@ -157,18 +157,18 @@ def test_a_batch_of_one_can_become_another(leading: int | str) -> None:
     y = n.op("Conv", y, n.weights((2, 3, 3, 3)))
     model = n.model(n.op("Flatten", y))
     x = np.random.default_rng(0).normal(size=(5, 3, 5, 5)).astype(np.float32)
-    one, five = build(model), build(model, batch=5)
+    one, five = compile(model), compile(model, batch=5)
     assert [note for note in one.report.notes if note[0] == "batch"] == []
     np.testing.assert_array_equal(ran(one.to_bytes(), x), ran(five.to_bytes(), x))
     with pytest.raises(ValueError, match="batch must be at least 1, got 0"):
-        build(model, batch=0)
+        compile(model, batch=0)
     with pytest.raises(CompileError, match="elements"):
-        build(model, batch=2**31)
+        compile(model, batch=2**31)
 
 
 def test_inputs_that_differ_in_their_leading_axis() -> None:
     n = Net()
-    compiled = build(n.model(n.op("Add", n.input("a", (N, 4)), n.input("b", (1, 4)))))
+    compiled = compile(n.model(n.op("Add", n.input("a", (N, 4)), n.input("b", (1, 4)))))
     assert dict(compiled.report.notes)["batch"].startswith(
         f"kept at 1 and {N}: b (input): has a different leading axis"
     )
@@ -182,12 +182,12 @@ def test_a_network_built_in_python_keeps_its_batch() -> None:
     x = g.input("x", (N, 5), scale=0.1)
     y = g.linear(x, np.eye(3, 5, dtype=np.int8), weights_scale=0.1, scale=0.1)
     g.output(y)
-    assert build(g).graph.inputs[0].tensor.shape == (N, 5)
-    reduced = build(g, batch=1)
+    assert compile(g).graph.inputs[0].tensor.shape == (N, 5)
+    reduced = compile(g, batch=1)
     assert reduced.graph.outputs[0].tensor.shape == (1, 3)
     assert x.shape == (N, 5)
     codes = np.random.default_rng(0).integers(-128, 128, (N, 5), dtype=np.int8)
-    np.testing.assert_array_equal(qrt.load(build(g).to_bytes()).run(codes), qrt.load(reduced.to_bytes()).run(codes))
+    np.testing.assert_array_equal(qrt.load(compile(g).to_bytes()).run(codes), qrt.load(reduced.to_bytes()).run(codes))
 
 
 # ------------------------------------------------------------------------------------------------- TensorFlow Lite
@@ -198,13 +198,13 @@ def test_samples_one_by_one_are_the_engines_batch(match: str, tmp_path: Path) ->
     content = tflite_network()
     path = tmp_path / "net.tflite"
     path.write_bytes(content)
-    compiled = build(path, match=match)
+    compiled = compile(path, match=match)
     assert compiled.graph.inputs[0].tensor.shape == (1, 6, 6, 2)
     x = np.random.default_rng(4).integers(-128, 128, (N, 6, 6, 2), dtype=np.int8)
     engine = engines.Tflm(content) if match == "tflm" else engines.Litert(content)
     (theirs,) = engine.run([x])
     for batch in (1, N):
-        model = qrt.load(build(path, match=match, batch=batch).to_bytes())
+        model = qrt.load(compile(path, match=match, batch=batch).to_bytes())
         np.testing.assert_array_equal(model.run(x), theirs)
     one = qrt.load(compiled.to_bytes())
     np.testing.assert_array_equal(np.stack([one.run(sample) for sample in x]), theirs)
@@ -326,5 +326,5 @@ def test_graph_is_not_touched() -> None:
     g = GraphBuilder("g")
     g.output(g.relu(g.input("x", (N, 5), scale=0.1)))
     graph: Graph = g.graph
-    build(graph, batch=2)
+    compile(graph, batch=2)
     assert graph.inputs[0].tensor.shape == (N, 5)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qrt
-from qrt.compiler import GraphBuilder, build
+from qrt.compiler import GraphBuilder, compile
 from qrt.compiler.backends.qfb.writer import write
 from qrt.compiler.integers.requant import lower
 from qrt.compiler.ir import Edge, Graph, Tensor
@@ -134,11 +134,11 @@ def test_something_is_removed_and_said() -> None:
     last[:, :, :, 2] = 0
     y = g.conv2d(y, last, weights_scale=0.1, scale=0.2, name="last")
     g.output(y)
-    compiled = build(g)
+    compiled = compile(g)
     (removal,) = compiled.report.removals
     assert (removal.op, removal.channels, removal.count) == ("first", (1, 2, 3), 4)
     assert compiled.report.macs == 4 * 4 * (3 + 2)
-    whole = build(g, skip=["remove_channels"])
+    whole = compile(g, skip=["remove_channels"])
     assert not whole.report.removals
     assert whole.report.macs == sum(macs(op) for op in whole.graph.ops) == 4 * 4 * (4 * 3 + 2 * 4)
 
@@ -147,4 +147,4 @@ def test_only_what_exists_can_be_skipped() -> None:
     g = GraphBuilder("one")
     g.output(g.clamp(g.input("x", (1, 2), scale=0.1), output_min=0))
     with pytest.raises(ValueError, match=r"unknown optimizations: remove_bugs; known are .*remove_channels"):
-        build(g, skip=["remove_bugs"])
+        compile(g, skip=["remove_bugs"])

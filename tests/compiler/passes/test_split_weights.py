@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import CompileError, GraphBuilder, build
+from qrt.compiler import CompileError, GraphBuilder, compile
 from qrt.compiler.integers.arithmetic import requantize
 from qrt.compiler.ir import Op
 from qrt.compiler.passes.quantized.split_weights import MOST_SLICES, _runs
@@ -53,7 +53,7 @@ def test_accumulators(kind: str, least: int) -> None:
     data.flat[:4] = (-255, 255, -129, 128)
     g, op = widened(kind, data, rng)
     before = replace(op, inputs=list(op.inputs))
-    compiled = build(g)
+    compiled = compile(g)
     assert [name for name, _ in compiled.report.notes].count("split_weights") == 1
     lowered = next(op for op in compiled.graph.ops if op.kind == kind)
     for kernels in qrt.kernel_sets():
@@ -68,7 +68,7 @@ def test_few_channels_are_read_again() -> None:
     data = rng.integers(-127, 128, (8, 1, 1, 64))
     data[3, 0, 0, 17], data[5, 0, 0, 40] = 200, -180
     g, _ = widened("conv2d", data, rng)
-    report = build(g).report
+    report = compile(g).report
     assert report.operators == {"slice": 2, "concat": 1, "conv2d": 1}
     (text,) = [text for name, text in report.notes if name == "split_weights"]
     assert "reads 2 of 64 input channels again" in text
@@ -78,7 +78,7 @@ def test_few_channels_are_read_again() -> None:
 def test_overflow_is_still_refused() -> None:
     g, _ = widened("linear", np.full((1, 70_000), 255), np.random.default_rng(5))
     with pytest.raises(CompileError, match="can overflow int32"):
-        build(g)
+        compile(g)
 
 
 def test_slices_are_few() -> None:

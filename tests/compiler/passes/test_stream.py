@@ -20,7 +20,7 @@ from places import SHARED
 from variable_networks import VariableFile
 
 import qrt
-from qrt.compiler import Compiled, CompileError, GraphBuilder, build
+from qrt.compiler import Compiled, CompileError, GraphBuilder, compile
 from qrt.compiler.passes.quantized.frames import RULES
 from qrt.compiler.report import Stream
 from qrt.schema.operators import OPERATORS
@@ -112,7 +112,7 @@ def test_networks_without_padding(data: st.DataObject) -> None:
     ends = [d.head()] if data.draw(st.booleans()) else []
     g = d.network(d.span + d.frames * d.number(1, 4) + d.number(0, 3), *ends)
     rows = None if ends or g.graph.outputs[0].tensor.shape[d.axis] == 1 else d.axis
-    assert_windows(partial(build, g), d.axis, rows=rows, kernels=data.draw(st.sampled_from(KERNELS)))
+    assert_windows(partial(compile, g), d.axis, rows=rows, kernels=data.draw(st.sampled_from(KERNELS)))
 
 
 @settings(max_examples=30, deadline=None)
@@ -122,9 +122,9 @@ def test_networks_with_padding(padding: str, data: st.DataObject) -> None:
     """The rows of a run are those of the network over the whole stream, maybe late."""
     d = Drawn(data, padding)
     kernels, count = data.draw(st.sampled_from(KERNELS)), d.span + 4
-    compiled = build(d.network(d.frames * d.number(2, 5)), stream=d.axis)
+    compiled = compile(d.network(d.frames * d.number(2, 5)), stream=d.axis)
     stream = stream_of(compiled)
-    whole = loaded(build(d.network(count * stream.frames)), kernels)
+    whole = loaded(compile(d.network(count * stream.frames)), kernels)
     assert padding == "same" or not stream.late
     x = drawn_codes(whole, d.axis, count * stream.frames)
     expected = ran(whole, x)
@@ -145,7 +145,7 @@ def test_one_answer_behind_causal_layers(data: st.DataObject) -> None:
     """It is computed from the last rows of the network over the whole stream."""
     d = Drawn(data, "causal")
     head, length = d.head(), d.number(2, 4) * d.frames
-    compiled = build(d.network(length, head), stream=d.axis)
+    compiled = compile(d.network(length, head), stream=d.axis)
     stream, rows = stream_of(compiled), length // d.stride
     count = rows + d.span + 3
     body = d.network(d.frames * count)
@@ -153,7 +153,7 @@ def test_one_answer_behind_causal_layers(data: st.DataObject) -> None:
     g = GraphBuilder("head")
     x = g.input("x", (1, *d.pair(rows, y.shape[3 - d.axis]), y.shape[3]), scale=y.scale, zero_point=y.zero_point)
     g.output(head(g, x))
-    whole, answer = loaded(build(body)), loaded(build(g))
+    whole, answer = loaded(compile(body)), loaded(compile(g))
     codes = drawn_codes(whole, d.axis, count * d.frames)
     expected = ran(whole, codes)
     runs = streamed(loaded(compiled), codes, d.axis)
@@ -190,7 +190,7 @@ def test_onnx(network: Callable[[Any], str], frames: int) -> None:
     from qdq import Net
 
     n = Net()
-    stream = assert_windows(partial(build, n.model(network(n))), 2)
+    stream = assert_windows(partial(compile, n.model(network(n))), 2)
     assert (stream.frames, stream.first_run) == (frames, 15) and stream.macs * 8 < stream.window_macs
 
 
@@ -240,7 +240,7 @@ def keywords(padding: tuple[int, int, int, int] = (0, 0, 0, 0), frames: int = 32
 
 
 def test_figures() -> None:
-    stream = assert_windows(partial(build, keywords()), 1)
+    stream = assert_windows(partial(compile, keywords()), 1)
     assert (stream.frames, stream.window, stream.first_run, stream.heads) == (1, 32, 32, ("mean",))
     assert stream.macs == 8 * 8 * (5 + 3) and stream.window_macs == 8 * 8 * (5 * 28 + 3 * 26)
     assert stream.state_bytes == 8 * (5 + 3 + 26)
@@ -252,8 +252,8 @@ def test_causal_rows_are_right_from_the_first_run() -> None:
     y = g.dwconv2d(x, np.ones((1, 3, 1, 2)), scale=0.2, padding=(2, 0, 0, 0))
     y = g.conv2d(y, np.ones((3, 2, 1, 2)), scale=0.2, dilation=(2, 1), padding=(2, 0, 0, 0))
     g.output(g.max_pool2d(g.add(y, y, scale=0.3), (2, 1), stride=1, padding=(1, 0, 0, 0)))
-    compiled = build(g, stream=1)
-    stream, whole = stream_of(compiled), loaded(build(g))
+    compiled = compile(g, stream=1)
+    stream, whole = stream_of(compiled), loaded(compile(g))
     assert stream.pads and stream.first_run == 1 and not stream.late
     x = drawn_codes(whole, 1, 6)
     assert np.array_equal(np.concatenate(streamed(loaded(compiled), x, 1), 1), ran(whole, x))
@@ -266,7 +266,7 @@ def test_pads_of_their_own() -> None:
         x = g.input("x", (1, 6, 1, 2), scale=0.1, zero_point=5)
         y = g.max_pool2d(g.pad(x, (0, 2, 0, 0), (0, 0, 0, 0), value=value), (3, 1), stride=1)
         g.output(g.average_pool2d(g.pad(y, (0, 1, 0, 0), (0, 0, 0, 0), value=value), (2, 1), stride=1))
-        compiled, whole = build(g, stream=1), loaded(build(g))
+        compiled, whole = compile(g, stream=1), loaded(compile(g))
         assert stream_of(compiled).first_run == 1
         codes = drawn_codes(whole, 1, 6)
         assert np.array_equal(np.concatenate(streamed(loaded(compiled), codes, 1), 1), ran(whole, codes))
@@ -279,7 +279,7 @@ def test_outputs_that_wait_for_the_end_of_a_window_are_late() -> None:
     y = g.conv2d(x, np.ones((4, 5, 1, 4)), scale=0.2, padding=(2, 2, 0, 0))
     y = g.conv2d(y, np.ones((4, 3, 1, 4)), scale=0.2, padding=(1, 1, 0, 0))
     g.output(g.mul(x, y, scale=0.3, name="clean"))
-    stream = stream_of(build(g, stream=1))
+    stream = stream_of(compile(g, stream=1))
     assert stream.late == {"clean": 3} and stream.first_run == 7
     assert stream.state_bytes == 4 * (5 + 3)
 
@@ -299,7 +299,7 @@ def test_wake_word() -> None:
         y = g.conv2d(g.concat([a, b], 3), weights, scale=0.2, zero_point=-128, activation="relu")
     flat = g.reshape(y, (1, y.size))
     g.output(g.lut(g.linear(flat, rng.normal(size=(1, y.size)), scale=0.1), "sigmoid", scale=1 / 256, zero_point=-128))
-    stream = assert_windows(partial(build, g), 1)
+    stream = assert_windows(partial(compile, g), 1)
     assert (stream.frames, stream.first_run) == (3, 21)
 
 
@@ -315,7 +315,7 @@ def test_what_depends_on_the_place_in_the_window_is_computed_for_all_of_it() -> 
     places = g.constant(rng.integers(-99, 99, (1, 7, 1, 1)), scale=0.1)
     y = g.add(y, places, scale=0.4, name="places")
     g.output(g.conv2d(y, rng.normal(size=(3, 3, 1, 4)), scale=0.5, padding=(1, 1, 0, 0)))
-    stream = assert_windows(partial(build, g), 1)
+    stream = assert_windows(partial(compile, g), 1)
     assert set(stream.heads) == {"mean", "gate"} and not stream.pads
 
 
@@ -323,7 +323,7 @@ def test_int16() -> None:
     g = GraphBuilder("wide")
     x = g.input("x", (1, 6, 3), scale=0.1, dtype="int16")
     g.output(g.reshape(g.slice(x, (0, 1, 0), (1, 3, 3), stride=(1, 2, 1)), (1, 9)))
-    compiled, whole = build(g, stream=1), loaded(build(g))
+    compiled, whole = compile(g, stream=1), loaded(compile(g))
     codes = np.random.default_rng(3).integers(-(2**15), 2**15, (1, 16, 3)).astype(np.int16)
     runs = streamed(loaded(compiled), codes, 1)
     assert stream_of(compiled).frames == 2
@@ -340,7 +340,7 @@ def test_weights_beyond_int8() -> None:
     g.output(g.mean(y, scale=0.5))
     weights = g.graph.ops[0].inputs[1]
     weights.data = rng.integers(-255, 256, weights.shape).astype(np.int16)
-    assert assert_windows(partial(build, g), 1).state_bytes == 4 * (3 + 7)
+    assert assert_windows(partial(compile, g), 1).state_bytes == 4 * (3 + 7)
 
 
 def test_command_line(cli: Cli) -> None:
@@ -364,7 +364,7 @@ def test_command_line(cli: Cli) -> None:
 
 def problems(source: Any, stream: int = 1, **options: Any) -> list[tuple[str, str]]:
     with pytest.raises(CompileError) as refused:
-        build(source, stream=stream, **options)
+        compile(source, stream=stream, **options)
     return [(problem.name, problem.reason) for problem in refused.value.problems]
 
 
@@ -410,7 +410,7 @@ def test_variables_of_as_many_rows_as_the_window(tmp_path: Path) -> None:
     path = tmp_path / "sum.tflite"
     path.write_bytes(f.to_bytes(f.add(total, total, shape)))
     with pytest.raises(CompileError, match=r"sum \(state\): keeps codes from one run to the next already"):
-        build(path, stream=1)
+        compile(path, stream=1)
 
 
 def test_accumulators_that_would_have_to_wait() -> None:
@@ -436,7 +436,7 @@ def test_published_models() -> None:
     models = SHARED / "models"
     if not models.is_dir():
         pytest.skip(f"{models} is absent")
-    stream = assert_windows(partial(build, models / "sww.tflite"), 1)
+    stream = assert_windows(partial(compile, models / "sww.tflite"), 1)
     assert stream.macs * 17 < stream.window_macs
     padded = problems(models / "kws_dscnn.tflite")
     assert len(padded) == 5 and all("pads the end of the window" in reason for _, reason in padded)
@@ -475,7 +475,7 @@ def test_padding_where_frames_were_cut_off(kind: str, head: bool) -> None:
         cut, pads = (front, end), (before, after)
         rows = (length - front - end) * head
         try:
-            compiled = build(cut_and_padded(kind, length, cut, pads, rows), stream=1)
+            compiled = compile(cut_and_padded(kind, length, cut, pads, rows), stream=1)
         except CompileError as error:
             assert head and after and "pads the end of the window" in str(error)
             refused += 1
@@ -485,7 +485,7 @@ def test_padding_where_frames_were_cut_off(kind: str, head: bool) -> None:
         for run, got in enumerate(streamed(model, codes, 1), 1):
             if run < max(stream.first_run, length):
                 continue
-            expected = ran(loaded(build(cut_and_padded(kind, run, cut, pads, rows))), codes[:, :run])
+            expected = ran(loaded(compile(cut_and_padded(kind, run, cut, pads, rows))), codes[:, :run])
             last = expected.shape[1] - sum(stream.late.values())
             assert np.array_equal(got, expected[:, last - 1 : last]), (cut, pads, run)
     assert (refused > 0) == head

@@ -17,7 +17,7 @@ from places import SHARED
 from turns import Machine
 
 import qrt
-from qrt.compiler import CompileError, GraphBuilder, build
+from qrt.compiler import CompileError, GraphBuilder, compile
 from qrt.compiler.ir import Edge, Graph, Op, Tensor
 from qrt.compiler.plan import layout
 from qrt.compiler.plan.memory import lifetimes, plan
@@ -156,7 +156,7 @@ def test_any_bands_hold(data: st.DataObject) -> None:
 @pytest.mark.usefixtures("hasty")
 @given(st.data())
 def test_the_validator_proves_any_bands(data: st.DataObject) -> None:
-    compiled = build(draw_network(data))
+    compiled = compile(draw_network(data))
     graph = compiled.graph
     bands = draw_bands(data, graph)
     placed = plan(graph, bands=bands)
@@ -201,7 +201,7 @@ def chain(heights: int = 32) -> GraphBuilder:
 
 
 def test_least_is_far_below_and_the_report_says_so() -> None:
-    fast, least = build(chain()), build(chain(), ram="least")
+    fast, least = compile(chain()), compile(chain(), ram="least")
     assert fast.report.row_by_row is None
     assert not fast.plan.bands
     account = least.report.row_by_row
@@ -217,35 +217,35 @@ def test_least_is_far_below_and_the_report_says_so() -> None:
 
 
 def test_plans_are_reproducible() -> None:
-    graph = build(chain()).graph
+    graph = compile(chain()).graph
     first, again = (plan(graph, ram="least") for _ in range(2))
     assert (again.offsets, again.bands) == (first.offsets, first.bands)
 
 
 def test_a_number_of_bytes_costs_only_what_it_must() -> None:
-    fast, least = build(chain()), build(chain(), ram="least")
+    fast, least = compile(chain()), compile(chain(), ram="least")
     sizes = [least.plan.arena_size, *range(least.plan.arena_size + 16, fast.plan.arena_size, 3072)]
     moved = []
     for ram in sizes:
-        fitting = build(chain(), ram=ram)
+        fitting = compile(chain(), ram=ram)
         assert fitting.plan.arena_size <= ram
         Machine(fitting.graph, fitting.plan).run()
         assert fitting.report.row_by_row is not None
         moved.append(fitting.report.row_by_row.moved_bytes)
     assert moved[-1] < moved[0] / 4
-    assert not build(chain(), ram=fast.plan.arena_size).plan.bands
+    assert not compile(chain(), ram=fast.plan.arena_size).plan.bands
     with pytest.raises(CompileError, match=rf"no plan fits into 100 bytes.*takes {least.plan.arena_size:,}"):
-        build(chain(), ram=100)
+        compile(chain(), ram=100)
 
 
 def test_a_fed_input_is_held_by_rows() -> None:
-    least, fed = build(chain(), ram="least"), build(chain(), ram="least", feed=True)
+    least, fed = compile(chain(), ram="least"), compile(chain(), ram="least", feed=True)
     assert fed.plan.arena_size < least.plan.arena_size
     assert fed.plan.bands[0].feed is not None
     assert fed.plan.bands[0].feed.capacity < 8
     assert fed.report.row_by_row is not None
     assert fed.report.row_by_row.fed == "image"
-    fast = build(chain(), feed=True)
+    fast = compile(chain(), feed=True)
     assert [len(band.paces) for band in fast.plan.bands] == [1]
     for compiled in (fed, fast):
         Machine(compiled.graph, compiled.plan).run()
@@ -256,13 +256,13 @@ def test_what_cannot_be_fed_names_the_operator() -> None:
     x = g.input("x", (1, 8, 8, 2), scale=0.1)
     g.output(g.transpose(x, (0, 2, 1, 3), name="turned"))
     with pytest.raises(CompileError, match=r"turned \(transpose\): cannot run row by row, so the input x"):
-        build(g, feed=True)
+        compile(g, feed=True)
     g = GraphBuilder("gate")
     x = g.input("x", (1, 8, 8, 2), scale=0.1)
     gate = g.mean(x, scale=0.1, name="mean")
     g.output(g.mul(x, gate, scale=0.1, name="gated"))
     with pytest.raises(CompileError, match=r"gated \(mul\): reads the input x, and what is known only"):
-        build(g, feed=True)
+        compile(g, feed=True)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_only_an_image_is_fed(shape: tuple[int, ...], reason: str) -> None:
     g = GraphBuilder("other")
     g.output(g.lut(g.input("x", shape, scale=0.1), "silu", scale=0.1))
     with pytest.raises(CompileError, match=f"x .input.: cannot be fed by rows: its shape is {reason}"):
-        build(g, feed=True)
+        compile(g, feed=True)
 
 
 def test_what_is_fed_has_few_readers() -> None:
@@ -281,7 +281,7 @@ def test_what_is_fed_has_few_readers() -> None:
     filters = np.random.default_rng(0).normal(size=(9, 4, 3, 3, 2))
     g.output(g.concat([g.conv2d(x, weights, scale=0.1) for weights in filters], 3))
     with pytest.raises(CompileError, match="cannot be fed by rows: operators read it 9 times, more than 8"):
-        build(g, feed=True)
+        compile(g, feed=True)
 
 
 def test_an_operator_that_reads_a_tensor_twice_is_two_readers() -> None:
@@ -291,7 +291,7 @@ def test_an_operator_that_reads_a_tensor_twice_is_two_readers() -> None:
     squares = [g.mul(stem, stem, scale=0.1 * (k + 1)) for k in range(5)]
     g.output(g.mean(functools.reduce(lambda a, b: g.add(a, b, scale=0.5), squares), scale=0.1))
     for feed in (False, True):
-        assert qrt.load(build(g, ram="least", feed=feed).to_bytes())
+        assert qrt.load(compile(g, ram="least", feed=feed).to_bytes())
 
 
 @pytest.mark.parametrize("ram", ["fast", "least", 2_000_000])
@@ -300,7 +300,7 @@ def test_what_is_fed_has_not_too_many_rows(ram: str | int) -> None:
     x = g.input("x", (1, 300_000, 1, 1), scale=0.1)
     g.output(g.mean(g.lut(x, "silu", scale=0.1), scale=0.1))
     with pytest.raises(CompileError, match="its 300,000 rows take more turns than a file can have"):
-        build(g, ram=ram, feed=True)
+        compile(g, ram=ram, feed=True)
 
 
 def test_bands_of_many_rows_are_proved_with_little_work() -> None:
@@ -311,7 +311,7 @@ def test_bands_of_many_rows_are_proved_with_little_work() -> None:
     for _ in range(15):
         before, last = last, g.add(last, before, scale=0.1)
     g.output(g.mean(last, scale=0.1))
-    compiled = build(g)
+    compiled = compile(g)
     graph = compiled.graph
     run = Run(Streaming(graph, lifetimes(graph)), len(graph.ops) - 1, len(graph.ops))
     while run.is_small and run.first > 0:
@@ -323,24 +323,24 @@ def test_bands_of_many_rows_are_proved_with_little_work() -> None:
 def test_a_number_of_bytes_counts_those_of_states() -> None:
     g = chain()
     g.output(g.push(g.graph.outputs[0].tensor, 100, axis=0))
-    least = build(g, ram="least").plan
+    least = compile(g, ram="least").plan
     assert least.state_size == 400
     for ram in (least.arena_size, least.arena_size + 200):
-        assert build(g, ram=ram).plan.arena_size <= ram
+        assert compile(g, ram=ram).plan.arena_size <= ram
     for ram in (least.arena_size - 1, 100):
         with pytest.raises(CompileError, match=rf"no plan fits into {ram:,} bytes.*takes {least.arena_size:,}"):
-            build(g, ram=ram)
+            compile(g, ram=ram)
 
 
 @pytest.mark.parametrize("ram", ["most", -1, 1.5, None])
 def test_other_limits_are_refused(ram: Any) -> None:
     with pytest.raises(ValueError, match="ram must be 'fast', 'least' or a number of bytes"):
-        build(chain(), ram=ram)
+        compile(chain(), ram=ram)
 
 
 def test_the_machine_sees_a_buffer_that_is_too_small() -> None:
     """The judge of these tests is one."""
-    compiled = build(chain(), ram="least")
+    compiled = compile(chain(), ram="least")
     (band,) = compiled.plan.bands
     for i, pace in enumerate(band.paces[:4]):
         for wrong in (replace(pace, capacity=pace.capacity - 1), replace(pace, lead=pace.lead - pace.per)):
@@ -352,7 +352,7 @@ def test_the_machine_sees_a_buffer_that_is_too_small() -> None:
 
 def test_scratch_is_placed_in_the_bands_of_a_file() -> None:
     """As for a device: the bands stay, the positions are found anew."""
-    compiled = build(chain(), ram="least")
+    compiled = compile(chain(), ram="least")
     scratch = dict.fromkeys(compiled.graph.ops, 200)
     placed = plan(compiled.graph, scratch=scratch, bands=compiled.plan.bands)
     Machine(compiled.graph, placed, scratch).run()
@@ -377,7 +377,7 @@ def test_real_networks_fit(name: str) -> None:
     path = SHARED / "models" / f"{name}.tflite"
     if not path.exists():
         pytest.skip("the shared networks are not here")
-    graph = build(path).graph
+    graph = compile(path).graph
     for feed, most in zip((False, True), GOALS[name], strict=True):
         least = plan(graph, ram="least", feed=feed)
         assert least.lower_bound <= least.arena_size <= most

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import qrt
-from qrt.compiler import GraphBuilder, build
+from qrt.compiler import GraphBuilder, compile
 from qrt.compiler.plan.layout import ALIGNMENT
 from qrt.compiler.plan.memory import Block, overlap_in_time, place
 
@@ -60,7 +60,7 @@ def residual() -> GraphBuilder:
 
 
 def test_adds_and_clamps_and_reshapes_in_place() -> None:
-    compiled = build(residual())
+    compiled = compile(residual())
     offsets = {tensor.name: offset for tensor, offset in compiled.plan.offsets.items()}
     assert compiled.plan.arena_size == compiled.plan.lower_bound == 2 * 128
     assert offsets["add"] == offsets["reshape"] == offsets["clamp"]
@@ -71,7 +71,7 @@ def test_adds_and_clamps_and_reshapes_in_place() -> None:
 
 
 def test_lifetimes() -> None:
-    compiled = build(residual())
+    compiled = compile(residual())
     lives = {tensor.name: life for tensor, life in compiled.plan.lifetimes.items()}
     assert lives == {"x": (0, 2), "conv2d": (1, 2), "add": (2, 3), "reshape": (3, 4), "clamp": (4, 5)}
 
@@ -81,7 +81,7 @@ def test_a_broadcast_operand_is_never_overwritten() -> None:
     a = g.input("a", (1, 1, 1, 16), scale=0.1)
     b = g.input("b", (1, 4, 4, 16), scale=0.1)
     g.output(g.add(a, b, scale=0.1))
-    compiled = build(g)
+    compiled = compile(g)
     offsets = {tensor.name: offset for tensor, offset in compiled.plan.offsets.items()}
     assert offsets["add"] == offsets["b"] != offsets["a"]
     assert qrt.load(compiled.to_bytes())

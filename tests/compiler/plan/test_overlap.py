@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from overlaps import KINDS, between_copies, drawn, placed, shapes, sizes, windows
 
 import qrt
-from qrt.compiler import GraphBuilder, build
+from qrt.compiler import GraphBuilder, compile
 from qrt.compiler.backends.qfb import writer
 from qrt.compiler.plan.layout import ALIGNMENT, aligned
 from qrt.compiler.plan.memory import BY_POSITION, ONCE, Block, distance, place, plan
@@ -125,7 +125,7 @@ def test_order_of_branches() -> None:
     wide = [g.conv2d(x, ones, weights_scale=0.01, scale=0.1) for _ in range(3)]
     narrow = [g.mean(g.max_pool2d(w, 2), scale=0.1) for w in wide]
     g.output(g.add(g.add(narrow[0], narrow[1], scale=0.1), narrow[2], scale=0.1))
-    better, source = build(g), build(g, skip=["schedule"])
+    better, source = compile(g), compile(g, skip=["schedule"])
     assert better.report.arena_size < source.report.arena_size
     assert [note for note in better.report.notes if note[0] == "schedule"]
     codes = np.random.default_rng(0).integers(-128, 128, (3, 8, 8, 2), dtype=np.int8)
