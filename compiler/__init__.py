@@ -69,7 +69,7 @@ BIASES = ("int32", "float")
 SKIPPABLE = frozenset(apply.__name__ for apply in OPTIONAL) | {"schedule", "overlap"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Compiled:
     """A compiled network: lowered graph, memory plan and report.
 
@@ -79,6 +79,12 @@ class Compiled:
     graph: Graph
     plan: Plan
     report: Report
+
+    def __repr__(self) -> str:
+        return f"<qrt.compiler.Compiled {self.report.facts}>"
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
 
     def __bytes__(self) -> bytes:
         return self.to_bytes()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ class Quantized:
     """
 
     path: Path
-    content: bytes
+    content: bytes = field(repr=False)
 
 
 def float_network(source: str | os.PathLike[str]) -> FloatNetwork:

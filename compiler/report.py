@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -132,7 +133,7 @@ class RowByRow:
     obstacles: list[str]
 
 
-@dataclass
+@dataclass(repr=False)
 class Report:
     """Filled while compiling.
 
@@ -178,6 +179,33 @@ class Report:
     arena_lower_bound: int = 0
     state_size: int = 0
     seconds: float = 0.0
+
+    @property
+    def facts(self) -> str:
+        """The name, and the largest figures, on one line."""
+        return (
+            f"{self.name!r}: {sum(self.operators.values())} operators, {self.macs:,} MACs, "
+            f"{self.weight_bytes:,} bytes of weights, an arena of {self.arena_size:,} bytes"
+        )
+
+    def __repr__(self) -> str:
+        return f"<qrt.compiler.Report {self.facts}>"
+
+    def _repr_html_(self) -> str:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in self.operators.items())
+        rows = [
+            ("matches", self.match or "no engine"),
+            ("operators", f"{sum(self.operators.values())}: {kinds}"),
+            ("MACs", f"{self.macs:,}"),
+            ("weights", f"{self.weight_bytes:,} bytes"),
+            ("parameters", f"{self.parameter_bytes:,} bytes"),
+            ("arena", f"{self.arena_size:,} bytes, lower bound {self.arena_lower_bound:,}"),
+            ("state", f"{self.state_size:,} bytes"),
+            ("may differ from the engine", f"{len(self.deviations)} operators"),
+            *self.notes,
+        ]
+        cells = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in rows)
+        return f"<table><caption>{html.escape(self.name)}</caption><tbody>{cells}</tbody></table>"
 
     def note(self, pass_name: str, text: str) -> None:
         self.notes.append((pass_name, text))

@@ -30,6 +30,7 @@ from qrt.edges import (
 )
 from qrt.errors import ModelError
 from qrt.limits import default_max_arena
+from qrt.notebook import table
 
 MAX_THREADS = 256
 # What `load` takes: the path of a file, its content, or the file, opened in binary mode.
@@ -145,8 +146,25 @@ class Model:
             self._executor.state = whole
 
     def __repr__(self) -> str:
-        edges = ", ".join(f"{info.name}{list(info.shape)}" for info in self.inputs)
-        return f"<qrt.Model {self.name!r} of {edges}, kernels {self.kernels}>"
+        # Names are a file's; repr() escapes what a terminal would obey.
+        first = ", ".join(f"{info.name!r} {list(info.shape)}" for info in self.inputs[:1])
+        more = f" and {len(self.inputs) - 1} more" if len(self.inputs) > 1 else ""
+        return f"<qrt.Model {self.name!r} of {first}{more}, kernels {self.kernels}>"
+
+    def _repr_html_(self) -> str:
+        edges = [("input", info) for info in self.inputs] + [("output", info) for info in self.outputs]
+        return table(
+            f"qrt.Model {self.name}",
+            [
+                *((kind, f"{info.name} {list(info.shape)} {info.dtype}") for kind, info in edges),
+                ("operators", self._program.operator_count),
+                ("arena", f"{self.arena_size:,} bytes"),
+                ("state", f"{self.state_size:,} bytes"),
+                ("kernels", self.kernels),
+                ("threads", self.threads),
+                ("made by", self.producer),
+            ],
+        )
 
     def fork(self) -> Model:
         """A Model that shares this one's weights and has its own arena and as many threads of its own.
