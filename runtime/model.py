@@ -29,14 +29,11 @@ from qrt.edges import (
     fits_both_layouts,
 )
 from qrt.errors import ModelError
-from qrt.limits import default_max_arena
+from qrt.limits import turns_within
 from qrt.notebook import table
 
-MAX_THREADS = 256
 # What `load` takes: the path of a file, its content, or the file, opened in binary mode.
 Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | Array | BinaryIO | SupportsBytes
-# As QRT_MOST_TOGETHER of qrt_prepare_band.h.
-MOST_TOGETHER = 32767
 
 
 def _tensor_info(edge: dict[str, Any]) -> TensorInfo:
@@ -68,7 +65,7 @@ class Model:
     ) -> None:
         self._program = program
         self._asked = threads, together, max_arena
-        self._together = _turns(program, default_max_arena() if max_arena is None else max_arena, threads, together)
+        self._together = turns_within(program, max_arena, threads, together)
         self._executor = _executor.Executor(program, threads, together=self._together)
         self.name, self.producer, self.format_version, self.arena_size, self.state_size = program.header
         self.inputs = tuple(_tensor_info(edge) for edge in program.inputs)
@@ -524,30 +521,6 @@ def load(
         raise MemoryError(f"{where}not enough memory; free some, or use a smaller network") from None
     except RuntimeError as error:
         raise RuntimeError(f"{where}{error}") from None
-
-
-def _turns(program: _executor.Program, limit: int, threads: int, together: int | None) -> int:
-    """How many turns of a band run at once: what was asked for, otherwise all if `limit` bytes are enough for that.
-
-    ModelError when the arena and what is beside it are above `limit`.
-    """
-    if not 1 <= operator.index(threads) <= MAX_THREADS:
-        raise ValueError(f"threads is 1 to {MAX_THREADS}, got {threads}")
-    arena = program.header[3]
-    if together is None:
-        together = 0 if threads > 1 or arena + program.plan_aside(0)[1] <= limit else 1
-    if not 0 <= operator.index(together) <= MOST_TOGETHER:
-        raise ValueError(f"together is 0 to {MOST_TOGETHER}, got {together}")
-    if threads > 1 and together:
-        raise ValueError(f"{threads} threads run all turns together; load with together=0, or one thread")
-    needed = arena + program.plan_aside(together)[1]
-    if needed > limit:
-        beside = "" if needed == arena else f" and {needed - arena} beside it"
-        raise ModelError(
-            f"states an arena of {arena} bytes{beside}, the limit is {limit}; "
-            f"if you trust the file, set QRT_MAX_ARENA={needed}, or max_arena of qrt.load()"
-        )
-    return together
 
 
 def _content(source: Source, where: str) -> str | os.PathLike[str] | bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -69,32 +68,6 @@ def test_sample_batch_and_missing_batch_axis_agree(model: qrt.Model) -> None:
     for i in range(5):
         assert np.array_equal(model.run(batch[i : i + 1]), together[i : i + 1])
         assert np.array_equal(model.run(batch[i]), together[i])
-
-
-def test_as_list_says_what_is_returned(model: qrt.Model) -> None:
-    """As many samples as there are, codes or real values: a list always, or an array always."""
-    for x in (codes(), codes(1), codes(3)):
-        for dequantize in (False, True):
-            either = model.run(x, dequantize=dequantize)
-            (listed,) = model.run(x, dequantize=dequantize, as_list=True)
-            array = model.run(x, dequantize=dequantize, as_list=False)
-            assert isinstance(either, np.ndarray)
-            assert listed.shape == array.shape == either.shape
-            assert np.array_equal(listed, either)
-            assert np.array_equal(array, either)
-
-
-def test_several_outputs_are_no_array() -> None:
-    g = GraphBuilder("two")
-    x = g.input("x", (1, 3), scale=0.5)
-    g.output(g.relu(x))
-    g.output(x)
-    model = qrt.load(g.compile())
-    x = np.array([[-1, 0, 5]], np.int8)
-    assert [y.tolist() for y in model.run(x, as_list=True)] == [y.tolist() for y in model.run(x)]
-    names = [info.name for info in model.outputs]
-    with pytest.raises(ValueError, match=re.escape(f"model 'two' has 2 outputs {names}; pass as_list=True")):
-        model.run(x, as_list=False)
 
 
 def test_floats_are_quantized_by_the_files_rule(model: qrt.Model) -> None:

@@ -1,4 +1,4 @@
-"""What type checkers see of the interface: mypy, strict, on a program of a user."""
+"""What run returns, and what type checkers see of it: mypy, strict, on a program of a user."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from places import ROOT
+
+import qrt
+from qrt.compiler import GraphBuilder
 
 PROGRAM = """
 import numpy as np
@@ -70,3 +74,35 @@ qrt.load("model.qfb").run(0, as_lists=True)
     pattern = r'error: (?:Unexpected keyword argument "rams" for|No overload variant of) "(\w+)"'
     found = {match[1] for line in mypy(source, program) if (match := re.match(pattern, line))}
     assert found == {"compile", "from_torch", "run"}
+
+
+def loaded(outputs: int) -> qrt.Model:
+    g = GraphBuilder("small")
+    x = g.input("x", (1, 3), scale=0.5)
+    for _ in range(outputs):
+        g.output(g.relu(x))
+    return qrt.load(g.compile())
+
+
+@pytest.mark.parametrize("count", [None, 1, 4])
+@pytest.mark.parametrize("given", [np.int8, np.float32], ids=["codes", "floats"])
+@pytest.mark.parametrize("dequantize", [False, True])
+def test_as_list_says_what_is_returned(count: int | None, given: type, dequantize: bool) -> None:
+    model = loaded(1)
+    x = np.arange(3 * (count or 1)).reshape((3,) if count is None else (count, 3)).astype(given)
+    either = model.run(x, dequantize=dequantize)
+    array = model.run(x, dequantize=dequantize, as_list=False)
+    (listed,) = model.run(x, dequantize=dequantize, as_list=True)
+    assert isinstance(either, np.ndarray)
+    for one in (listed, array):
+        assert one.dtype == either.dtype
+        assert np.array_equal(one, either)
+
+
+def test_several_outputs_are_no_array() -> None:
+    model = loaded(2)
+    x = np.array([[-1, 0, 5]], np.int8)
+    assert [y.tolist() for y in model.run(x, as_list=True)] == [y.tolist() for y in model.run(x)]
+    names = [info.name for info in model.outputs]
+    with pytest.raises(ValueError, match=re.escape(f"model 'small' has 2 outputs {names}; pass as_list=True")):
+        model.run(x, as_list=False)
