@@ -101,8 +101,9 @@ def terminated(number: int, frame: FrameType | None) -> NoReturn:
 
 def main() -> NoReturn:
     """Runs the command line; the entry point of the console script ``qrt``."""
-    # When the reader of a pipe exits, qrt ends silently, as other filters do.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # When the reader of a pipe exits, qrt ends silently, as other filters do. Windows has no such signal.
+    if sys.platform != "win32":
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, terminated)
     # Characters of a label that the terminal's encoding lacks are escaped.
     if isinstance(sys.stdout, io.TextIOWrapper):

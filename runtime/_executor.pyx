@@ -28,8 +28,8 @@ from cpython.pythread cimport (
 from libc.stddef cimport size_t
 from libc.stdint cimport INT64_MAX, int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memmove
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
+from clock cimport qrt_clock
 from crc32 cimport qrt_crc32_quick
 from dispatch cimport (
     QRT_ENCODING_COUNT, QRT_SET_COUNT, qrt_peak, qrt_set_fill, qrt_set_missing, qrt_set_name, qrt_set_peak,
@@ -435,9 +435,9 @@ cdef class Executor:
                 view[...] = codes
             now = &rows[r, 0]
             with nogil:
-                now[0] = nanoseconds()
+                now[0] = qrt_clock()
                 self._invoke(now + 1)
-                now[count + 1] = now[count] - nanoseconds()
-                now[count + 1] += nanoseconds()
+                now[count + 1] = now[count] - qrt_clock()
+                now[count + 1] += qrt_clock()
         self.state = before
         return np.diff(times, axis=1)

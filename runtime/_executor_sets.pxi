@@ -76,12 +76,6 @@ def kernel_owners(str name):
     return {op: owner_of(qrt_kernel_row(kernels, row), row, name) for row, op in enumerate(OPERATORS, start=1)}
 
 
-cdef int64_t nanoseconds() noexcept nogil:
-    cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return <int64_t>now.tv_sec * 1000000000 + now.tv_nsec
-
-
 def peak(str name, int64_t rounds):
     """What `rounds` rounds of a set's quickest instructions take: multiply-accumulates and nanoseconds.
 
@@ -95,9 +89,9 @@ def peak(str name, int64_t rounds):
     number = numbers[name]
     with nogil:
         loop = qrt_set_peak(number)
-        start = nanoseconds()
+        start = qrt_clock()
         macs = loop(rounds)
-        end = nanoseconds()
+        end = qrt_clock()
     return macs, end - start
 
 
@@ -109,7 +103,7 @@ def reads(int64_t size, int64_t rounds):
     memory.fill(1)  # else all pages are one
     with nogil:
         qrt_reads(cnp.PyArray_DATA(memory), size, 1)
-        start = nanoseconds()
+        start = qrt_clock()
         qrt_reads(cnp.PyArray_DATA(memory), size, rounds)
-        end = nanoseconds()
+        end = qrt_clock()
     return size * rounds, end - start

@@ -87,30 +87,30 @@ cdef class Steps:
                 continue
             if step.run == qrt_run_band:
                 self._time_band(step, lost, ends)
-                lost = nanoseconds() - ends[step.count - 1]
+                lost = qrt_clock() - ends[step.count - 1]
             else:
                 step.run(step.params, step.inputs, step.output, self.scratch_start)
-                ends[0] = nanoseconds() - lost
+                ends[0] = qrt_clock() - lost
             ends += step.count
 
     cdef void _time_band(self, const qrt_step *step, int64_t lost, int64_t *ends) noexcept nogil:
         """Runs a band; `ends` gets the times at which each operator had been done without turns."""
         cdef qrt_band_run *band = <qrt_band_run *>step.params
-        cdef int64_t start = nanoseconds(), before = start, now, reading = INT64_MAX
+        cdef int64_t start = qrt_clock(), before = start, now, reading = INT64_MAX
         cdef uint32_t i
         for i in range(<uint32_t>CLOCK_READINGS):
-            now = nanoseconds()
+            now = qrt_clock()
             reading = min(reading, now - before)
             before = now
         for i in range(step.count):
             ends[i] = reading
         qrt_start_band(band)
-        before = nanoseconds()
+        before = qrt_clock()
         while band.turn < band.table.turns:
             qrt_begin_turn(band, step.inputs[0])
             for i in range(step.count):
                 qrt_run_in_turn(band, i, self.scratch_start)
-                now = nanoseconds()
+                now = qrt_clock()
                 ends[i] += now - before - reading
                 before = now
             qrt_end_turn(band)

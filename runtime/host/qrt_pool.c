@@ -1,13 +1,13 @@
-/* qrt_pool.c: the thread pool for the parts of stages, with POSIX threads and the compiler's atomics. */
-/* pthread_sigmask(), clock_gettime() */
+/* qrt_pool.c: the thread pool for the parts of stages, with the system's threads and the compiler's atomics. */
+/* pthread_sigmask() */
 #define _POSIX_C_SOURCE 200809L
 
 #include "host/qrt_pool.h"
 
-#include <pthread.h>
-#include <signal.h>
+#include "host/clock.h"
+#include "host/threads.h"
+
 #include <string.h>
-#include <time.h>
 
 /* How long a thread spins for the next stage before it sleeps: waking it takes about as long. */
 #define SPIN_NANOSECONDS 50000
@@ -20,13 +20,13 @@
 typedef struct event {
     uint64_t value;
     uint32_t waiting;
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
+    qrt_lock lock;
+    qrt_condition changed;
 } event;
 
 typedef struct worker {
     qrt_pool *pool;
-    pthread_t thread;
+    qrt_thread thread;
     uint32_t number;
 } worker;
 
@@ -50,13 +50,6 @@ struct qrt_pool {
     LINE_ALIGNED uint32_t left; /* parts of the job that are not done */
 };
 
-/* Forks that led to this process since the first pool was created. */
-static uint32_t forks;
-
-static void count_fork(void) { forks++; }
-
-static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, count_fork); }
-
 static void relax(void) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -65,26 +58,20 @@ static void relax(void) {
 #endif
 }
 
-static int64_t nanoseconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 static void event_init(event *e, uint64_t value) {
     e->value = value;
     e->waiting = 0;
-    pthread_mutex_init(&e->mutex, NULL);
-    pthread_cond_init(&e->changed, NULL);
+    qrt_lock_init(&e->lock);
+    qrt_condition_init(&e->changed);
 }
 
 /* Either this sees a waiting thread, or a thread about to wait sees the new value: both are in one order. */
 static void event_set(event *e, uint64_t value) {
     __atomic_store_n(&e->value, value, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&e->waiting, __ATOMIC_SEQ_CST) == 0) return;
-    pthread_mutex_lock(&e->mutex);
-    pthread_cond_broadcast(&e->changed);
-    pthread_mutex_unlock(&e->mutex);
+    qrt_lock_take(&e->lock);
+    qrt_condition_wake(&e->changed);
+    qrt_lock_give(&e->lock);
 }
 
 /* Returns the value once it is not `old`. */
@@ -97,13 +84,13 @@ static uint64_t event_await(event *e, uint64_t old) {
             if (value != old) return value;
             relax();
         }
-        if (deadline == 0) deadline = nanoseconds() + SPIN_NANOSECONDS;
-    } while (nanoseconds() < deadline);
-    pthread_mutex_lock(&e->mutex);
+        if (deadline == 0) deadline = qrt_clock() + SPIN_NANOSECONDS;
+    } while (qrt_clock() < deadline);
+    qrt_lock_take(&e->lock);
     __atomic_add_fetch(&e->waiting, 1, __ATOMIC_SEQ_CST);
-    while ((value = __atomic_load_n(&e->value, __ATOMIC_SEQ_CST)) == old) pthread_cond_wait(&e->changed, &e->mutex);
+    while ((value = __atomic_load_n(&e->value, __ATOMIC_SEQ_CST)) == old) qrt_condition_await(&e->changed, &e->lock);
     __atomic_sub_fetch(&e->waiting, 1, __ATOMIC_SEQ_CST);
-    pthread_mutex_unlock(&e->mutex);
+    qrt_lock_give(&e->lock);
     return value;
 }
 
@@ -132,37 +119,33 @@ static void run_parts(qrt_pool *pool, uint64_t job, uint32_t thread) {
     }
 }
 
-static void *work(void *argument) {
+static QRT_THREAD work(void *argument) {
     worker *self = argument;
     qrt_pool *pool = self->pool;
     uint64_t job = 0;
     for (;;) {
         job = event_await(&pool->job, job);
-        if (__atomic_load_n(&pool->ending, __ATOMIC_RELAXED)) return NULL;
+        if (__atomic_load_n(&pool->ending, __ATOMIC_RELAXED)) return 0;
         run_parts(pool, job, self->number);
     }
 }
 
-/* Starts as many threads as the system allows. Signals are blocked: they are for the program's own threads. */
+/* Starts as many threads as the system allows. */
 static void start(qrt_pool *pool) {
-    sigset_t all, before;
     pool->started = 0;
-    pool->forks = forks;
+    pool->forks = qrt_forks;
     pool->ending = 0;
     pool->left = 0;
     memset(pool->claims, 0, pool->split->thread_count * sizeof *pool->claims);
     event_init(&pool->job, 0);
     event_init(&pool->done, 0);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (uint32_t i = 0; i + 1 < pool->split->thread_count; i++) {
         worker *w = &pool->workers[i];
         w->pool = pool;
         w->number = i + 1;
-        if (pthread_create(&w->thread, NULL, work, w) != 0) break;
+        if (!qrt_thread_start(&w->thread, work, w)) break;
         pool->started++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void run_stage(qrt_pool *pool, uint32_t number) {
@@ -180,10 +163,10 @@ static void run_stage(qrt_pool *pool, uint32_t number) {
 }
 
 void qrt_pool_run(qrt_pool *pool, int64_t *ends) {
-    if (pool->forks != forks) start(pool);
+    if (pool->forks != qrt_forks) start(pool);
     for (uint32_t i = 0; i < pool->split->stage_count; i++) {
         run_stage(pool, i);
-        if (ends != NULL) ends[i] = nanoseconds();
+        if (ends != NULL) ends[i] = qrt_clock();
     }
 }
 
@@ -203,9 +186,8 @@ static size_t tables_size(const qrt_split *split) {
 size_t qrt_pool_size(const qrt_split *split) { return tables_size(split) + split->thread_count * scratch_step(split); }
 
 qrt_pool *qrt_pool_init(const qrt_split *split, void *memory) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     qrt_pool *pool = memory;
-    pthread_once(&once, watch_forks);
+    qrt_watch_forks();
     memset(pool, 0, sizeof *pool);
     pool->split = split;
     pool->claims = (claim_line *)(pool + 1);
@@ -219,8 +201,8 @@ qrt_pool *qrt_pool_init(const qrt_split *split, void *memory) {
 }
 
 void qrt_pool_end(qrt_pool *pool) {
-    if (pool == NULL || pool->forks != forks) return;
+    if (pool == NULL || pool->forks != qrt_forks) return;
     __atomic_store_n(&pool->ending, 1, __ATOMIC_RELAXED);
     event_set(&pool->job, pool->job.value + ((uint64_t)1 << 32));
-    for (uint32_t i = 0; i < pool->started; i++) pthread_join(pool->workers[i].thread, NULL);
+    for (uint32_t i = 0; i < pool->started; i++) qrt_thread_join(pool->workers[i].thread);
 }

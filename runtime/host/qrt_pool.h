@@ -22,7 +22,7 @@ size_t qrt_pool_size(const qrt_split *split);
 qrt_pool *qrt_pool_init(const qrt_split *split, void *memory);
 
 /* Runs every stage. One call at a time. In a forked process the first call starts new threads, or runs without if that
- * fails. `ends` is NULL or receives the time (CLOCK_MONOTONIC, nanoseconds) at which each stage was done. */
+ * fails. `ends` is NULL or receives the time (qrt_clock()) at which each stage was done. */
 void qrt_pool_run(qrt_pool *pool, int64_t *ends);
 
 /* Number of parts of a stage. NULL is no pool: no stage is split. */

@@ -288,10 +288,10 @@ def test_command_line(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize("sanitizer", ["thread", "address,undefined"])
 def test_pools_under_sanitizers(sanitizer: str, shared: Path, tmp_path: Path) -> None:
     program, model = tmp_path / "run_pools", tmp_path / "network.qfb"
-    sources = [ROOT / "tests/threads/run_pools.c", *(ROOT / f"runtime/host/qrt_{name}.c" for name in ("split", "pool"))]
+    host = [ROOT / f"runtime/host/{name}.c" for name in ("clock", "qrt_pool", "qrt_split")]
     flags = [f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all"]
     need_options(*flags)
-    build_program(shared, program, [compiler(), *flags, *FLAGS], [*sources, *ENGINE])
+    build_program(shared, program, [compiler(), *flags, *FLAGS], [ROOT / "tests/threads/run_pools.c", *host, *ENGINE])
     model.write_bytes(network(12).compile())
     forking = "0" if sanitizer == "thread" else "1"
     ran = subprocess.run([program, model, "3", "50", forking], capture_output=True, text=True, env=ENVIRONMENT)
