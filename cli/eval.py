@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Container, Sequence
 from pathlib import Path
@@ -9,21 +11,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qrt.cli.console import Progress, console, facts, heading, print_json, printable, show
+import qrt
+from qrt.cli.console import Progress, aligned, console, facts, heading, note, print_json, printable, show
 from qrt.cli.failure import Failure, Verb, open_model
 from qrt.data import open_dataset
-from qrt.evaluation import METRICS, Evaluation, EvaluationError, evaluate
+from qrt.evaluation import METRICS, Evaluation, EvaluationError, connect, evaluate
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from qrt.evaluation.curve import Curve
 
 # Most classes of a matrix that is printed; of more, pairs.
 MATRIX_SHOWN = 20
-# Classes, wrong pairs and wrong samples that are printed of many, without --all.
+# Classes and wrong pairs, and wrong samples, that are printed of many, without --all.
 SHOWN = 20
+WRONG_SHOWN = 5
 # A longer name is no title of a column.
 LONGEST_COLUMN = 6
 # Thresholds of a curve that are printed.
@@ -32,17 +35,33 @@ THRESHOLDS = 9
 
 @click.command(cls=Verb)
 @click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option("--metric", type=click.Choice(METRICS), help="What to measure.  [default: by output and labels]")
+@click.argument("data", metavar="DATA", type=click.Path(path_type=Path))
+@click.option("--metric", type=click.Choice(METRICS), help="What to measure.  [default: by the output and the labels]")
 @click.option(
-    "--top", type=click.IntRange(min=1), default=5, show_default=True, metavar="K", help="Also top-K accuracy."
+    "--top", type=click.IntRange(min=1), default=5, show_default=True, metavar="K", help="Show top-K accuracy too."
 )
-@click.option("--threshold", type=float, metavar="X", help="Real value from which on one output means class 1.")
-@click.option("--reset-every", type=click.IntRange(min=1), metavar="N", help="Steps of a sequence, for state.")
+@click.option("--threshold", type=float, metavar="X", help="Real value of one output from which on it means class 1.")
+@click.option(
+    "--reset-every",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Reset the state before each N samples, for a network with state.",
+)
 @click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Samples run at once.  [default: CPUs]")
-@click.option("--resume", type=click.Path(path_type=Path), help="Continue from this file, and keep what is done there.")
-@click.option("--all", "every", is_flag=True, help=f"Show every class and pair, not only {SHOWN}.")
+@click.option(
+    "--kernels",
+    metavar="SET",
+    help="Kernel set to use, see 'qrt kernels'; all give the same bytes.  [default: the fastest]",
+)
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Samples to run at once.  [default: all CPUs]")
+@click.option("--dask", metavar="ADDRESS", help="Run on the workers of this Dask scheduler, as tcp://host:8786.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    help="File of what is done, from which a stopped run continues.  [default: one in ~/.cache/qrt]",
+)
+@click.option("--no-resume", is_flag=True, help="Start anew, and keep nothing for a later run.")
+@click.option("--all", "every", is_flag=True, help=f"Show all classes and pairs, not only {SHOWN}.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def eval_model(
     path: Path,
@@ -52,19 +71,22 @@ def eval_model(
     threshold: float | None,
     reset_every: int | None,
     layout: str | None,
+    kernels: str | None,
     threads: int | None,
+    dask: str | None,
     resume: Path | None,
+    no_resume: bool,
     every: bool,
     as_json: bool,
 ) -> None:
-    """Measures how right a network is on DATA with labels: no source is needed.
+    """Measures how right a network is on samples with labels.
 
-    DATA is an .npz with an array "labels", a folder of images in a folder for each class, or a .csv or .parquet table
-    of paths and labels. The network's output decides what is measured, --metric says it otherwise: accuracy of classes;
-    binary, one number against a threshold; or reconstruction, the input against the output, with label 0 for normal.
+    DATA is an .npz with an array "labels", a folder of images with a folder for each class, or a .csv or .parquet table
+    of paths and labels. The network's output decides what is measured, unless --metric says it: accuracy, where the
+    largest entry is the answer; binary, one number against a threshold; reconstruction, the input against the output,
+    where label 0 is normal.
 
-    Samples run on all CPUs. The results are the same numbers for any number of threads. With --resume a run that was
-    stopped continues.
+    Samples run on all CPUs; the results are the same for any number. A run that was stopped continues.
 
     \b
     Examples:
@@ -72,11 +94,22 @@ def eval_model(
       qrt eval model.qfb photos/ --top 3 --json
       qrt eval wakeword.qfb features.npz --reset-every 49
     """
-    model = open_model(path)
+    if dask is not None and threads is not None:
+        raise Failure("--threads is of this machine; leave it out with --dask")
+    if no_resume and resume is not None:
+        raise Failure("--resume and --no-resume contradict each other; leave one out")
+    model = open_model(path, kernels)
+    keep = None if no_resume else resume or _cache()
+    _check_state(path, model, reset_every)
     try:
         samples = open_dataset(data, model.inputs, layout=layout, classes=model.outputs[0].labels)
-        start = time.monotonic()
-        with Progress(samples.count, "samples") as progress:
+        if samples.assumed:
+            note(samples.assumed)
+        with (
+            contextlib.nullcontext() if dask is None else connect(dask) as client,
+            Progress(samples.count, "samples") as bar,
+        ):
+            course = _Course(bar)
             found = evaluate(
                 model,
                 samples,
@@ -85,10 +118,10 @@ def eval_model(
                 threshold=threshold,
                 reset_every=reset_every,
                 threads=threads,
-                resume=resume,
-                progress=lambda done, count: progress.done(done),
+                client=client,
+                resume=keep,
+                progress=course,
             )
-        seconds = time.monotonic() - start
     except EvaluationError as error:
         raise Failure(f"{path}: {error}") from None
     except ValueError as error:
@@ -97,7 +130,48 @@ def eval_model(
         print_json({"file": str(path), **found.as_dict()})
         return
     _print(found, every)
-    click.echo(f"\n{found.samples / seconds:,.0f} samples per second")
+    click.echo(f"\n{course.rate:,.0f} samples per second")
+
+
+class _Course:
+    """Shows how far an evaluation is."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar, self.start = bar, time.monotonic()
+        # Samples that a run before this one has done, and all that are done.
+        self.before: int | None = None
+        self.done = 0
+
+    def __call__(self, done: int, count: int) -> None:
+        if self.before is None:
+            self.before, self.start = done, time.monotonic()
+            if done:
+                note(f"continues a run that was stopped: {done:,} of {count:,} samples are done")
+        self.done = done
+        self.bar.done(done)
+
+    @property
+    def rate(self) -> float:
+        """Samples per second of this run."""
+        return (self.done - (self.before or 0)) / max(time.monotonic() - self.start, 1e-9)
+
+
+def _check_state(path: Path, model: qrt.Model, reset_every: int | None) -> None:
+    if model.state_size and reset_every is None:
+        reason = "has state, so samples are steps of sequences"
+        raise Failure(f"{path}: {reason}; say how many steps each has with --reset-every N, 1 if each sample is one")
+    if reset_every is not None and not model.state_size:
+        raise Failure(f"{path}: has no state to reset; leave out --reset-every")
+
+
+def _cache() -> Path | None:
+    """The folder of what is done of evaluations; None if it cannot be made."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qrt"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder
 
 
 def _print(found: Evaluation, every: bool) -> None:
@@ -108,7 +182,7 @@ def _print(found: Evaluation, every: bool) -> None:
         _print_confusion(out, found, every)
     if found.curve is not None:
         heading(out, "Thresholds")
-        show(out, _table(("threshold", "TPR", "FPR", "precision", "F1"), _thresholds(found.curve)))
+        _show_table(("threshold", "TPR", "FPR", "precision", "F1"), _thresholds(found.curve))
     if found.wrong:
         heading(out, "First wrong samples")
         rows = [
@@ -118,7 +192,7 @@ def _print(found: Evaluation, every: bool) -> None:
         names = ["" if one.name == str(one.sample) else printable(one.name) for one in found.wrong]
         lines = [(*row, name) if any(names) else row for row, name in zip(rows, names, strict=True)]
         columns = ("sample", "label", "answer", "file")
-        show(out, _table(columns[: len(lines[0])], lines[: len(lines) if every else SHOWN // 4], left=(1, 2, 3)))
+        _show_table(columns[: len(lines[0])], lines[: len(lines) if every else WRONG_SHOWN], left=(1, 2, 3))
 
 
 def _print_classes(out: Console, found: Evaluation, every: bool) -> None:
@@ -131,7 +205,7 @@ def _print_classes(out: Console, found: Evaluation, every: bool) -> None:
         (printable(one.name), f"{one.support:,}", *(_share(value) for value in (one.precision, one.recall, one.f1)))
         for one in (found.classes[i] for i in chosen)
     ]
-    show(out, _table(("class", "samples", "precision", "recall", "F1"), rows, left=(0,)))
+    _show_table(("class", "samples", "precision", "recall", "F1"), rows, left=(0,))
 
 
 def _print_confusion(out: Console, found: Evaluation, every: bool) -> None:
@@ -143,14 +217,14 @@ def _print_confusion(out: Console, found: Evaluation, every: bool) -> None:
         rows = [
             (name, *(f"{count:,}" if count else "." for count in row)) for name, row in zip(names, matrix, strict=True)
         ]
-        show(out, _table(("", *short), rows, left=(0,)))
+        _show_table(("", *short), rows, left=(0,))
         return
     if not found.confused:
         return
     count = len(found.confused) if every else min(SHOWN, len(found.confused))
     heading(out, f"Confused, {count} of {len(found.confused)} pairs")
     rows = [(names[pair.label], names[pair.predicted], f"{pair.count:,}") for pair in found.confused[:count]]
-    show(out, _table(("label", "answer", "samples"), rows, left=(0, 1)))
+    _show_table(("label", "answer", "samples"), rows, left=(0, 1))
 
 
 def _thresholds(curve: Curve) -> list[tuple[str, ...]]:
@@ -174,13 +248,6 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: Container[int] = ()) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for index, name in enumerate(columns):
-        table.add_column(Text(name), justify="left" if index in left else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
+def _show_table(titles: Sequence[str], rows: Sequence[Sequence[str]], left: Container[int] = ()) -> None:
+    for line in aligned([titles, *rows], left):
+        click.echo(line.rstrip())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from qrt.data import Dataset
+from qrt.data import DataError, Dataset
 from qrt.edges import TensorInfo
 from qrt.evaluation.errors import EvaluationError
+from qrt.evaluation.held import NAME
 from qrt.evaluation.measures import Binary, Classes, Indices, Measure, Reconstruction
 from qrt.model import Model
 
@@ -28,7 +29,7 @@ def choose(model: Model, data: Dataset, metric: str | None, top: int, threshold:
         return Reconstruction(model.inputs[0], info)
     if data.labels is None:
         more = "; a reconstruction needs none: metric reconstruction" if _reconstructs(model) else ""
-        raise EvaluationError(f"{data.path}: has no labels, which the metric {kind} needs; {_where(data)}{more}")
+        raise DataError(f"{data.path}: has no labels, which the metric {kind} needs; {_where(data)}{more}")
     entries = _entries(model, info)
     if kind == "binary":
         if entries != 1:
@@ -43,7 +44,7 @@ def choose(model: Model, data: Dataset, metric: str | None, top: int, threshold:
 
 def _where(data: Dataset) -> str:
     """Where labels would have been found."""
-    if data.path == "the arrays":
+    if data.path == NAME:
         return "pass labels"
     return "give an .npz with an array 'labels', images in a folder for each class, or a table with a column 'label'"
 

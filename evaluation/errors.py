@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class EvaluationError(ValueError):
-    """An evaluation that cannot be made; one line that names what is wrong, where, and the remedy."""
+    """An evaluation that cannot be made of a network; one line that says what is wrong, and the remedy."""

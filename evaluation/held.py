@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qrt.data import Dataset
+from qrt.data import DataError, Dataset
 from qrt.data.arrays import Given, rows, runs, values
 from qrt.data.dataset import digest_of
 from qrt.edges import TensorInfo
-from qrt.evaluation.errors import EvaluationError
 
 Array = NDArray[Any]
 # What errors call the data.
@@ -56,7 +55,7 @@ def hold(
         found = [runs(x, item, size) for x, item, size in zip(found, given, leading, strict=True)]
     if len({len(x) for x in found}) != 1:
         counts = ", ".join(f"{info.name} {len(x)}" for info, x in zip(inputs, found, strict=True))
-        raise EvaluationError(f"{NAME} have different numbers of samples, {counts}; give the same for every input")
+        raise DataError(f"{NAME} have different numbers of samples, {counts}; give the same for every input")
     count = len(found[0])
     numbers = None if labels is None else _numbers(np.asarray(labels), count)
     digest = ""
@@ -65,24 +64,22 @@ def hold(
     return Dataset(NAME, count, numbers, None, digest, "", Held(found, inputs))
 
 
-def _each(
-    data: ArrayLike | Sequence[ArrayLike] | Mapping[str, ArrayLike], inputs: Sequence[TensorInfo]
-) -> list[ArrayLike]:
+def _each(data: ArrayLike | Sequence[ArrayLike] | Mapping[str, ArrayLike], inputs: Sequence[TensorInfo]) -> list[Any]:
     names = [info.name for info in inputs]
     if isinstance(data, Mapping):
         if set(data) != set(names):
-            raise EvaluationError(f"the model has inputs {names}, got {list(data)}; name the arrays after the inputs")
+            raise DataError(f"the model has inputs {names}, got {list(data)}; name the arrays after the inputs")
         return [data[name] for name in names]
     if len(inputs) == 1:
         return [data]
     if not isinstance(data, Sequence) or len(data) != len(inputs):
-        raise EvaluationError(f"the model has inputs {names}; give a list of {len(inputs)} arrays, or a dict")
+        raise DataError(f"the model has inputs {names}; give a list of {len(inputs)} arrays, or a dict")
     return list(data)
 
 
 def _numbers(labels: Array, count: int) -> NDArray[np.int64]:
     if labels.shape != (count,) or not (np.issubdtype(labels.dtype, np.integer) or labels.dtype == bool):
-        raise EvaluationError(
+        raise DataError(
             f"labels are {labels.dtype} {labels.shape} for {count} samples; give one integer for each sample"
         )
     return labels.astype(np.int64)

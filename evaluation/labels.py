@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from qrt.data import Dataset
-from qrt.evaluation.errors import EvaluationError
+from qrt.data import DataError, Dataset
 from qrt.evaluation.measures import Measure, Reconstruction
 from qrt.model import Model
 
@@ -35,7 +34,7 @@ def indices(data: Dataset, measure: Measure, names: Sequence[str]) -> NDArray[np
     bad = np.flatnonzero((labels < 0) | ((labels >= count) if count else False))
     if bad.size:
         row = int(bad[0])
-        raise EvaluationError(
+        raise DataError(
             f"{data.path}: sample {_called(data, row)} has label {labels[row]}, the network has "
             f"{f'classes 0 to {count - 1}' if count else 'classes from 0 on'}; number the labels from 0"
         )
@@ -59,7 +58,7 @@ def _renumbered(data: Dataset, names: Sequence[str]) -> NDArray[np.int64]:
     else:
         unknown = next(name for name in data.classes if name not in names)
         known = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-        raise EvaluationError(
+        raise DataError(
             f"{data.path}: has a class {unknown!r}, which the network does not have; its classes are {known}; "
             "name those of the data so, or number them from 0"
         )
@@ -73,9 +72,10 @@ def _anomalous(data: Dataset) -> NDArray[np.int64]:
     else:
         found = [index for index, name in enumerate(data.classes) if name.lower() in NORMAL]
         if len(found) != 1:
-            raise EvaluationError(
+            raise DataError(
                 f"{data.path}: has classes {', '.join(data.classes)}, of which none is known to be normal; "
                 f"call that one {NORMAL[0]!r}"
             )
         normal = found[0]
-    return (data.labels != normal).astype(np.int64)
+    anomalous: NDArray[np.int64] = (data.labels != normal).astype(np.int64)
+    return anomalous

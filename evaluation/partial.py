@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qrt.evaluation.errors import EvaluationError
+from qrt.data import DataError
+from qrt.data.dataset import digest_of
 from qrt.evaluation.tally import Tally
 
 FORMAT = "qrt evaluation 1"
@@ -26,7 +26,7 @@ class Partial:
     Attributes
     ----------
     path : pathlib.Path or None
-        The file; None keeps nothing.
+        The file; None keeps nothing. Of a folder, a file that is named after `key`.
     key : dict of str to str
         What the counts are of. A file with another key is refused.
     """
@@ -36,11 +36,21 @@ class Partial:
     done: set[int] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
     written: float = field(default_factory=time.monotonic)
-    pause: float = INTERVAL
+    pause: float = field(default_factory=lambda: INTERVAL)
+    # Whether the evaluation goes on where the file cannot be written.
+    is_optional: bool = False
+
+    def __post_init__(self) -> None:
+        if self.path is not None and self.path.is_dir():
+            self.path, self.is_optional = self.path / f"evaluation-{digest_of(self.key)}.json", True
 
     def load(self) -> None:
-        """Takes over what the file has, if there is one."""
-        if self.path is None or not self.path.exists():
+        """Takes over what the file has, if there is one; makes one that can be written."""
+        if self.path is None:
+            return
+        if not self.path.exists():
+            if not self.is_optional:
+                self.write()
             return
         remedy = "delete it, or name another file with --resume"
         try:
@@ -50,12 +60,10 @@ class Partial:
             key = document["key"]
             done, tally = {int(chunk) for chunk in document["done"]}, Tally.from_dict(document["tally"])
         except (ValueError, KeyError, TypeError):
-            raise EvaluationError(
-                f"{self.path}: is not a partial evaluation of this version of qrt; {remedy}"
-            ) from None
+            raise DataError(f"{self.path}: is not a partial evaluation of this version of qrt; {remedy}") from None
         differing = [name for name, value in self.key.items() if key.get(name) != value]
         if differing:
-            raise EvaluationError(f"{self.path}: is of another evaluation: {self._said(differing[0], key)}; {remedy}")
+            raise DataError(f"{self.path}: is of another evaluation: {self._said(differing[0], key)}; {remedy}")
         self.done, self.tally = done, tally
 
     def _said(self, name: str, key: dict[str, Any]) -> str:
@@ -77,14 +85,18 @@ class Partial:
         """Replaces the file: whenever the process ends, it is the old one or the new one."""
         if self.path is None:
             return
+        with contextlib.suppress(*((OSError,) if self.is_optional else ())):
+            self._write(self.path)
+
+    def _write(self, path: Path) -> None:
         document = {"format": FORMAT, "key": self.key, "done": sorted(self.done), "tally": self.tally.as_dict()}
-        other = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
+        other = _beside(path)
         try:
             with open(other, "w", encoding="utf-8") as stream:
                 json.dump(document, stream)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.replace(other, self.path)
+            os.replace(other, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 other.unlink()
@@ -94,3 +106,9 @@ class Partial:
         """Removes the file when the evaluation is complete."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+            _beside(self.path).unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    """Where the next state of a file is written; a process that is killed meanwhile leaves it for the next one."""
+    return path.with_name(f".{path.name}.next")

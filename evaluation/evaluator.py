@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +82,8 @@ def evaluate(
         Runs the chunks on the workers of this client's cluster, which need qrt, and the data where it is a path. When a
         worker is lost, its chunks run on another one.
     resume : path, optional
-        A file for what is done; if it exists, the evaluation continues from there. It is removed at the end.
+        A file for what is done; if it exists, the evaluation continues from there. It is removed at the end. In a
+        folder, the file is named after what is evaluated.
     progress : function, optional
         Called in this thread with the numbers of samples that are done, and of all.
 
@@ -93,9 +94,9 @@ def evaluate(
     Raises
     ------
     EvaluationError
-        Labels are missing, do not fit the network, or `resume` is of another evaluation.
+        The network cannot be evaluated so.
     qrt.data.DataError
-        Data that cannot be used.
+        Samples or labels cannot be used, are missing, or do not fit the network; or `resume` is of another evaluation.
     ValueError
         An argument has another meaning for this network, or none; a model that `load` refuses.
     """
@@ -112,6 +113,8 @@ def evaluate(
     job = Job(dataset, numbers, measure, chunk_size(network, dataset.count, reset_every), reset_every)
     partial = Partial(None if resume is None else Path(resume), {} if resume is None else _key(network, job))
     partial.load()
+    if progress is not None:
+        progress(partial.tally.samples, dataset.count)
     todo = [chunk for chunk in range(job.chunks) if chunk not in partial.done]
     with closing(_run(network, job, todo, threads or local.cores(), client)) as results:
         try:
@@ -153,15 +156,15 @@ def _check_state(model: Model, reset_every: int | None) -> None:
 
 def _key(model: Model, job: Job) -> dict[str, str]:
     """What counts of chunks depend on."""
-    _, (content, *_) = model._program.__reduce__()
+    arguments: Any = model._program.__reduce__()[1]
     data = digest_of(job.data.digest, b"" if job.labels is None else job.labels.tobytes())
     options = {"reset_every": str(job.reset_every), "chunk": str(job.size)}
-    return {"model": digest_of(content.tobytes()), "data": data, "measure": repr(job.measure), **options}
+    return {"model": digest_of(arguments[0].tobytes()), "data": data, "measure": repr(job.measure), **options}
 
 
 def _run(
     model: Model, job: Job, todo: Sequence[int], threads: int, client: Client | None
-) -> Iterator[tuple[list[int], Tally]]:
+) -> Generator[tuple[list[int], Tally]]:
     if client is not None:
         yield from cluster.run(client, model, job, todo)
         return

@@ -1,0 +1,39 @@
+"""Samples that say in a file when they are read, for evaluations that end before their time."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from qrt.data import Dataset
+
+
+class LoggedSamples:
+    """Random codes of a shape, the same each time; a read takes `seconds` and adds a line to the file `log`."""
+
+    def __init__(self, count: int, shape: tuple[int, ...], log: Path, seconds: float) -> None:
+        self.count, self.shape, self.log, self.seconds = count, shape, log, seconds
+
+    def read(self, start: int, stop: int) -> list[np.ndarray]:
+        with open(self.log, "a", encoding="ascii") as stream:
+            stream.write(f"{start} {os.getpid()}\n")
+        time.sleep(self.seconds)
+        rng = np.random.default_rng(start)
+        return [rng.integers(-128, 128, (stop - start, *self.shape), np.int8)]
+
+    def name(self, index: int) -> str:
+        return str(index)
+
+
+def logged(count: int, shape: tuple[int, ...], classes: int, log: Path, seconds: float = 0.0) -> Dataset:
+    labels = np.random.default_rng(9).integers(0, classes, count)
+    return Dataset("logged", count, labels, None, "digest", "", LoggedSamples(count, shape, log, seconds))
+
+
+def reads(log: Path) -> list[tuple[int, int]]:
+    """First samples of the reads, and the processes that made them."""
+    lines = log.read_text(encoding="ascii").splitlines() if log.exists() else []
+    return [(int(start), int(process)) for start, process in map(str.split, lines)]
