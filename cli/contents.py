@@ -156,6 +156,7 @@ class Contents:
 
     name: str
     producer: str
+    preprocessing: str
     format_version: int
     size: int
     crc32: int
@@ -383,6 +384,7 @@ def read_contents(content: bytes) -> Contents:
     return Contents(
         name=_text(model.Name()),
         producer=_text(model.Producer()),
+        preprocessing=_text(model.Preprocessing()),
         format_version=model.FormatVersion(),
         size=len(content),
         crc32=model.Seal().Crc32(),

@@ -164,7 +164,13 @@ def header(path: Path, contents: Contents, bands: Sequence[Turns], whole_arena: 
         *([("without bands", f"{whole_arena:,} bytes of arena")] if bands else []),
         *([("state", state_text(contents))] if contents.state_size else []),
         ("test vectors", str(contents.test_vectors)),
+        *([("preprocessing", _preprocessing_text(contents.preprocessing))] if contents.preprocessing else []),
     ]
+
+
+def _preprocessing_text(text: str) -> str:
+    """The lines of the TOML, one below the other."""
+    return "\n".join(printable(line) for line in text.strip().splitlines())
 
 
 def state_text(contents: Contents) -> str:

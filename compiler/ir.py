@@ -218,7 +218,8 @@ class Graph:
     """Operators in an order in which they can run, between inputs and outputs.
 
     `engine` is the one whose bytes a frontend made the graph for, where there is one; `int4` says that the source has
-    weights of 4 bits, which are int8 in the graph until it is lowered.
+    weights of 4 bits, which are int8 in the graph until it is lowered. `preprocessing` is for those who
+    run the file (SPEC.md, section 3).
     """
 
     name: str = ""
@@ -227,6 +228,7 @@ class Graph:
     outputs: list[Edge] = field(default_factory=list)
     engine: str = ""
     int4: bool = False
+    preprocessing: str = ""
 
     def copy(self) -> Graph:
         """The same graph in new objects; constants' data is shared."""
@@ -239,7 +241,7 @@ class Graph:
             [replace(edge, tensor=twin[edge.tensor], labels=list(edge.labels)) for edge in edges]
             for edges in (self.inputs, self.outputs)
         )
-        return Graph(self.name, ops, inputs, outputs, self.engine, self.int4)
+        return Graph(self.name, ops, inputs, outputs, self.engine, self.int4, self.preprocessing)
 
     def tensors(self) -> Iterator[Tensor]:
         """Every tensor once: inputs, then each operator's constants and output."""

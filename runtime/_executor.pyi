@@ -21,6 +21,7 @@ def reads(size: int, rounds: int) -> tuple[int, int]: ...
 class Program:
     kernels: str
     header: tuple[str, str, int, int, int]
+    preprocessing: str
     prepared_size: int
     operator_count: int
     is_fed: bool

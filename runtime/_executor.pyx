@@ -59,6 +59,7 @@ from qrt_model cimport (
     qrt_model_open,
     qrt_model_output,
     qrt_model_output_label,
+    qrt_model_preprocessing,
     qrt_model_reset,
     qrt_model_tensor,
     qrt_model_test_continues,

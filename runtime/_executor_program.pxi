@@ -84,6 +84,11 @@ cdef class Program:
         return text(self.model.name), text(self.model.producer), self.model.format_version, *sizes
 
     @property
+    def preprocessing(self):
+        """TOML, or an empty text."""
+        return text(qrt_model_preprocessing(&self.model))
+
+    @property
     def prepared_size(self):
         """Bytes of the operators' parameters and packed weights."""
         return cnp.PyArray_SIZE(self.memory)

@@ -78,6 +78,11 @@ class Model:
         return self._program.kernels
 
     @property
+    def preprocessing(self) -> str:
+        """How images or recordings become the input, as TOML for `qrt.data.Preprocess.parse`; empty if not stated."""
+        return self._program.preprocessing
+
+    @property
     def threads(self) -> int:
         """Maximum number of threads that `run` uses; 1 when no operator is large enough to be split."""
         return self._executor.threads

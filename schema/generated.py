@@ -3290,7 +3290,14 @@ class Model(object):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(26))
         return o == 0
 
-def ModelStart(builder): builder.StartObject(12)
+    # Model
+    def Preprocessing(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(28))
+        if o != 0:
+            return self._tab.String(o + self._tab.Pos)
+        return None
+
+def ModelStart(builder): builder.StartObject(13)
 def ModelAddFormatVersion(builder, formatVersion): builder.PrependUint16Slot(0, formatVersion, 0)
 def ModelAddSeal(builder, seal): builder.PrependStructSlot(1, flatbuffers.number_types.UOffsetTFlags.py_type(seal), 0)
 def ModelAddProducer(builder, producer): builder.PrependUOffsetTRelativeSlot(2, flatbuffers.number_types.UOffsetTFlags.py_type(producer), 0)
@@ -3309,6 +3316,7 @@ def ModelStartTestVectorsVector(builder, numElems): return builder.StartVector(4
 def ModelAddStateSize(builder, stateSize): builder.PrependUint32Slot(10, stateSize, 0)
 def ModelAddBands(builder, bands): builder.PrependUOffsetTRelativeSlot(11, flatbuffers.number_types.UOffsetTFlags.py_type(bands), 0)
 def ModelStartBandsVector(builder, numElems): return builder.StartVector(4, numElems, 4)
+def ModelAddPreprocessing(builder, preprocessing): builder.PrependUOffsetTRelativeSlot(12, flatbuffers.number_types.UOffsetTFlags.py_type(preprocessing), 0)
 def ModelEnd(builder): return builder.EndObject()
 
 

@@ -384,6 +384,10 @@ qrt_text qrt_model_output_label(const qrt_model *model, uint32_t index, uint32_t
     return text_at(bytes, characters);
 }
 
+qrt_text qrt_model_preprocessing(const qrt_model *model) {
+    return text_field(model->bytes, qrt_follow(model->bytes, 0), MODEL_PREPROCESSING);
+}
+
 static const int8_t *test_codes(const qrt_model *model, uint32_t index, uint32_t side, uint32_t edge) {
     const uint8_t *bytes = model->bytes;
     uint32_t vector = qrt_follow(bytes, model->test_vectors + 4 * index);

@@ -225,6 +225,7 @@ enum {
     MODEL_TEST_VECTORS,
     MODEL_STATE_SIZE,
     MODEL_BANDS,
+    MODEL_PREPROCESSING,
 };
 
 #endif

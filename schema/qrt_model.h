@@ -245,6 +245,7 @@ void qrt_model_operator(const qrt_model *model, uint32_t index, qrt_operator *op
 void qrt_model_input(const qrt_model *model, uint32_t index, qrt_edge *edge);
 void qrt_model_output(const qrt_model *model, uint32_t index, qrt_edge *edge);
 qrt_text qrt_model_output_label(const qrt_model *model, uint32_t index, uint32_t label);
+qrt_text qrt_model_preprocessing(const qrt_model *model);
 /* Codes of test vector `index` for model input (output) `edge`; as many bytes as that tensor has. */
 const int8_t *qrt_model_test_input(const qrt_model *model, uint32_t index, uint32_t edge);
 const int8_t *qrt_model_test_output(const qrt_model *model, uint32_t index, uint32_t edge);

@@ -98,6 +98,7 @@ cdef extern from "qrt_model.h" nogil:
     void qrt_model_input(const qrt_model *model, uint32_t index, qrt_edge *edge)
     void qrt_model_output(const qrt_model *model, uint32_t index, qrt_edge *edge)
     qrt_text qrt_model_output_label(const qrt_model *model, uint32_t index, uint32_t label)
+    qrt_text qrt_model_preprocessing(const qrt_model *model)
     const int8_t *qrt_model_test_input(const qrt_model *model, uint32_t index, uint32_t edge)
     const int8_t *qrt_model_test_output(const qrt_model *model, uint32_t index, uint32_t edge)
     int32_t qrt_model_test_continues(const qrt_model *model, uint32_t index)

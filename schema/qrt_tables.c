@@ -226,6 +226,7 @@ static const qrt_field_type model_fields[] = {
     [MODEL_TEST_VECTORS] = VECTOR(4, 0),
     [MODEL_STATE_SIZE] = SCALAR(4),
     [MODEL_BANDS] = VECTOR(4, 0),
+    [MODEL_PREPROCESSING] = TEXT,
 };
 
 const qrt_table_type qrt_tensor_table = FIELDS(tensor_fields);

@@ -167,6 +167,7 @@ BAD_MODELS: dict[str, Callable[[], Table]] = {
     "v10_overlong": lambda: reshapes(tensors__0__name=b"\xc0\xaf"),
     "v10_overlong_of_3": lambda: reshapes(operators__0__name=b"\xe0\x80\xaf"),
     "v10_overlong_of_4": lambda: reshapes(name=b"\xf0\x80\x80\x80"),
+    "v10_preprocessing": lambda: reshapes(preprocessing=b"# caf\xe9"),
     "v10_surrogate": lambda: reshapes(outputs__0__labels=[b"\xed\xa0\x80"] + ["x"] * 15),
     "v10_above_10ffff": lambda: reshapes(name=b"\xf4\x90\x80\x80"),
     "v11_no_inputs": lambda: single(Table("Reshape"), (1,), (1,), constants=[0]),

@@ -20,6 +20,19 @@ def linear_3_to_2() -> bytes:
     return encode(net.model(test_vectors=vectors(([codes(10, 20, 30)], [codes(19, -9)]))))
 
 
+# As a writer found it: with a line break of Windows, and a character outside of ASCII.
+PREPROCESSING = "# größe\r\n[image]\nresize = [2, 2]\nrange = [0, 1]\n"
+
+
+def preprocessing_file() -> bytes:
+    """A model that says how images become its input."""
+    net = Net(name="preprocessing", producer="make_vectors.py")
+    x = net.input((1, 2, 2, 1), zero_point=-128, name="image", scale=1 / 255)
+    net.output(net.op(Table("Reshape"), [x], (1, 4), zero_point=-128, scale=1 / 255))
+    shown = vectors(([codes(-128, 127, 0, 1)], [codes(-128, 127, 0, 1)]))
+    return encode(net.model(test_vectors=shown, preprocessing=PREPROCESSING))
+
+
 def pattern(count: int, step: int = 37) -> np.ndarray:
     """Codes that look like noise."""
     return ((np.arange(count) * step + 11) % 256 - 128).astype(np.int8)
@@ -189,4 +202,5 @@ GOOD: dict[str, Callable[[], bytes]] = {
     "format1_squared_difference": squared_difference_file,
     "format1_layer_norm": layer_norm_file,
     "format1_log_softmax": log_softmax_file,
+    "format1_preprocessing": preprocessing_file,
 }

@@ -139,7 +139,7 @@ def read(content: bytes) -> Graph:
     """
     model = fb.Model.GetRootAs(content, 0)
     tensors = [_tensor(model.Tensors(i)) for i in range(model.TensorsLength())]
-    graph = Graph(_text(model.Name()))
+    graph = Graph(_text(model.Name()), preprocessing=_text(model.Preprocessing()))
     for i in range(model.OperatorsLength()):
         source = model.Operators(i)
         operator = BY_NUMBER[source.OptionsType()]

@@ -311,6 +311,7 @@ def write(graph: Graph, plan: Plan, *, test_vectors: Sequence[TestVector] = (), 
     bands = w.offsets([_band(w, band) for band in plan.bands]) if plan.bands else None
     made_by = w.text(producer())
     name = w.text(graph.name) if graph.name else None
+    preprocessing = w.text(graph.preprocessing) if graph.preprocessing else None
     fb.ModelStart(b)
     fb.ModelAddFormatVersion(b, FORMAT_VERSION)
     fb.ModelAddSeal(b, fb.CreateSeal(b, 0, 0))
@@ -327,5 +328,7 @@ def write(graph: Graph, plan: Plan, *, test_vectors: Sequence[TestVector] = (), 
         fb.ModelAddTestVectors(b, vectors)
     if bands is not None:
         fb.ModelAddBands(b, bands)
+    if preprocessing is not None:
+        fb.ModelAddPreprocessing(b, preprocessing)
     b.Finish(fb.ModelEnd(b), file_identifier=b"QRT1")
     return seal(bytearray(b.Output()))
