@@ -10,13 +10,12 @@ import base64
 import json
 import math
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 # Integers that JavaScript reads without loss.
 EXACT = 2**53
-# Significant digits of the floats of channels: those of float32.
-DIGITS = 9
 
 Row = Mapping[str, Any]
 
@@ -39,50 +38,55 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _addend(row: Row, _index: int, numbers: Row) -> int:
+def _implied(row: Row, numbers: Row) -> int:
+    """The addend of a bias of 0."""
     shift = row["shift"]
-    half = 1 << (shift - 1) if shift else 0
-    return int(row["bias"]) * int(row["multiplier"]) + half + (int(numbers["y_zero_point"]) << shift)
+    return (1 << (shift - 1) if shift else 0) + (int(numbers["y_zero_point"]) << shift)
 
 
-# What a column is where it follows from the rest. FOLLOWING in page/src/contents.js holds the same.
-FOLLOWING: dict[str, Callable[[Row, int, Row], Any]] = {
-    "channel": lambda _row, index, _numbers: index,
-    "real_multiplier": lambda row, _index, _numbers: row["multiplier"] * 2.0 ** -row["shift"],
-    "addend": _addend,
-    "w_scale": lambda row, _index, numbers: row["real_multiplier"] * numbers["y_scale"] / numbers["x_scale"],
-    "bias_error_codes": lambda row, _index, numbers: row["bias_error"] / numbers["y_scale"],
+def _unit(row: Row, numbers: Row) -> float:
+    return float(row["real_multiplier"] * numbers["y_scale"])
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a column is where it follows: from columns that come before it here, and from `needs`."""
+
+    value: Callable[[Row, int, Row], Any]
+    needs: tuple[str, ...] = ()
+
+
+# FOLLOWING in page/src/contents.js holds the same, in the same arithmetic: integers, and doubles in this order.
+FOLLOWING = {
+    "channel": Rule(lambda _row, index, _numbers: index),
+    "real_multiplier": Rule(lambda row, _index, _numbers: row["multiplier"] * 2.0 ** -row["shift"]),
+    "w_scale": Rule(lambda row, _index, numbers: _unit(row, numbers) / numbers["x_scale"]),
+    # A file has either the bias, or an addend that holds it.
+    "addend": Rule(lambda row, _index, numbers: row["bias"] * row["multiplier"] + _implied(row, numbers), ("bias",)),
+    "bias_float": Rule(
+        lambda row, _index, numbers: (
+            float(row["addend"] - _implied(row, numbers)) * 2.0 ** -row["shift"] * numbers["y_scale"]
+        )
+    ),
+    "bias": Rule(lambda row, _index, numbers: math.floor(row["bias_float"] / _unit(row, numbers) + 0.5)),
+    "bias_error": Rule(lambda row, _index, numbers: row["bias"] * _unit(row, numbers) - row["bias_float"]),
+    "bias_error_codes": Rule(lambda row, _index, numbers: row["bias_error"] / numbers["y_scale"]),
 }
-
-
-def _follows(name: str, rows: Sequence[Row], numbers: Row) -> bool:
-    if name not in FOLLOWING:
-        return False
-    try:
-        found = [FOLLOWING[name](row, index, numbers) for index, row in enumerate(rows)]
-    except (KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError):
-        return False
-    pairs = zip(found, (row[name] for row in rows), strict=True)
-    # Factors multiplied in another order differ in the last bit.
-    return all(isinstance(b, int | float) and (a == b or _same_float(a, b)) for a, b in pairs)
-
-
-def _same_float(a: Any, b: Any) -> bool:
-    return isinstance(a, float) and isinstance(b, float) and math.isclose(a, b, rel_tol=1e-14)
 
 
 def channel_table(layer: Row) -> dict[str, Any]:
     """The channels of a layer by column; None for a column that follows from others."""
     rows = layer.get("channels") or []
-    numbers = layer.get("numbers") or {}
-    names = list(rows[0]) if rows else []
-    # What others follow from comes first.
-    names.sort(key=lambda name: list(FOLLOWING).index(name) if name in FOLLOWING else -1)
-    columns = [None if _follows(name, rows, numbers) else [_short(row.get(name)) for row in rows] for name in names]
-    return {"count": len(rows), "names": names, "columns": columns}
-
-
-def _short(value: Any) -> Any:
-    if isinstance(value, float) and math.isfinite(value):
-        return float(f"{value:.{DIGITS}g}")
-    return value
+    columns: dict[str, list[Any] | None] = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+    needed: set[str] = set()
+    for name, rule in FOLLOWING.items():
+        if name not in columns or name in needed:
+            continue
+        try:
+            found = [rule.value(row, index, layer["numbers"]) for index, row in enumerate(rows)]
+        except (KeyError, TypeError, ValueError, ArithmeticError):
+            continue
+        if found == columns[name]:
+            columns[name] = None
+            needed.update(rule.needs)
+    return {"count": len(rows), "columns": columns}

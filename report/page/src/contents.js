@@ -10,28 +10,28 @@ export const readDocument = () => unpack("document");
 
 let tables;
 
-// What report/packing.py leaves out where it follows from the rest.
+// What report/packing.py leaves out where it follows from the rest; in its order, and in its arithmetic.
+const implied = ({ shift }, numbers) => (shift ? 1n << BigInt(shift - 1) : 0n) + (BigInt(numbers.y_zero_point) << BigInt(shift));
+const unit = (row, numbers) => row.real_multiplier * numbers.y_scale;
 const FOLLOWING = {
   channel: (row, i) => i,
   real_multiplier: (row) => row.multiplier * 2 ** -row.shift,
-  addend: (row, i, numbers) => {
-    const addend =
-      BigInt(row.bias) * BigInt(row.multiplier) +
-      (row.shift ? 1n << BigInt(row.shift - 1) : 0n) +
-      (BigInt(numbers.y_zero_point) << BigInt(row.shift));
-    return String(addend);
-  },
-  w_scale: (row, i, numbers) => (row.real_multiplier * numbers.y_scale) / numbers.x_scale,
+  w_scale: (row, i, numbers) => unit(row, numbers) / numbers.x_scale,
+  addend: (row, i, numbers) => String(BigInt(row.bias) * BigInt(row.multiplier) + implied(row, numbers)),
+  bias_float: (row, i, numbers) => Number(BigInt(row.addend) - implied(row, numbers)) * 2 ** -row.shift * numbers.y_scale,
+  bias: (row, i, numbers) => Math.floor(row.bias_float / unit(row, numbers) + 0.5),
+  bias_error: (row, i, numbers) => row.bias * unit(row, numbers) - row.bias_float,
   bias_error_codes: (row, i, numbers) => row.bias_error / numbers.y_scale,
 };
 
 /** The rows of a layer's channels; unpacked at the first call. */
 export async function channels(index, numbers) {
   tables ??= unpack("channels");
-  const { names, columns, count } = (await tables)[index];
+  const { columns, count } = (await tables)[index];
+  const given = Object.entries(columns);
   return Array.from({ length: count }, (_, i) => {
-    const row = {};
-    names.forEach((name, c) => (row[name] = columns[c] === null ? FOLLOWING[name](row, i, numbers) : columns[c][i]));
+    const row = Object.fromEntries(given.map(([name, column]) => [name, column?.[i]]));
+    for (const [name, follow] of Object.entries(FOLLOWING)) if (columns[name] === null) row[name] = follow(row, i, numbers);
     return row;
   });
 }

@@ -1,5 +1,7 @@
 // Elements of the page. Text becomes text nodes only, so that names of a file are never read as markup.
 
+import { visible } from "./text.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(node, attributes, children) {
@@ -7,9 +9,12 @@ function fill(node, attributes, children) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name.startsWith("--")) node.style.setProperty(name, value);
-    else node.setAttribute(name, value === true ? "" : value);
+    else node.setAttribute(name, value === true ? "" : visible(value));
   }
-  node.append(...children.flat().filter((child) => child !== undefined && child !== null && child !== false));
+  for (const child of children.flat()) {
+    if (child === undefined || child === null || child === false) continue;
+    node.append(child instanceof Node ? child : visible(child));
+  }
   return node;
 }
 
@@ -41,7 +46,7 @@ let said;
 /** Says something shortly at the bottom of the window, to screen readers too. */
 export function say(text) {
   const place = document.getElementById("said");
-  place.textContent = text;
+  place.textContent = visible(text);
   place.classList.add("shown");
   clearTimeout(said);
   said = setTimeout(() => place.classList.remove("shown"), 1500);

@@ -4,7 +4,7 @@ import { bars } from "./bars.js";
 import { element, facts, section, svg, tips } from "./dom.js";
 import { layerColumns } from "./speed.js";
 import { table } from "./table.js";
-import { fixed, isMissing, named, percent, plural, value, whole } from "./text.js";
+import { fixed, isMissing, percent, plural, value, whole } from "./text.js";
 
 /** How many differences round to each number of codes, as columns. */
 function histogram(row) {
@@ -31,20 +31,20 @@ export function errors({ compare, model }, open) {
   const worst = rows.reduce((a, b) => (a === undefined || (b.sqnr ?? Infinity) < (a.sqnr ?? Infinity) ? b : a), undefined);
   const link = (name) => {
     const at = model.operators.findIndex((operator) => operator.name === name);
-    return at < 0 ? named(name) : element("button", { type: "button", class: "link", onclick: () => open(at) }, `${at}  ${named(name)}`);
+    return at < 0 ? name : element("button", { type: "button", class: "link", onclick: () => open(at) }, `${at}  ${name}`);
   };
   const quantized = rows.some((row) => !isMissing(row.differing));
   const numbers = facts([
-    ["source", named(compare.source)],
+    ["source", compare.source],
     ["samples", whole(compare.samples)],
     ["worst layer", worst && [link(worst.name), ` ${worst.sqnr === null ? "exact" : `${fixed(worst.sqnr, 1)} dB`}`]],
     ["first that differs from the quantized source", quantized && (compare.first_differing ? link(compare.first_differing) : "none: every code is the same")],
     ["TFLite Micro", isMissing(compare.engine_differing) ? "" : compare.engine_differing ? `${plural(compare.engine_differing, "code")} of the outputs differ` : "the same outputs"],
-    ...Object.entries(compare.accuracy ?? {}).map(([name, right]) => [`accuracy of ${named(name)}`, percent(right, 2)]),
+    ...Object.entries(compare.accuracy ?? {}).map(([name, right]) => [`accuracy of ${name}`, percent(right, 2)]),
     ["not found in the source", compare.missing?.length ? value(compare.missing) : ""],
   ]);
   const chart = bars(
-    rows.map((row) => ({ index: row.index, value: row.sqnr, class: row === worst ? "worst" : "value", lines: [`${row.index}  ${row.kind}`, named(row.name), `SQNR ${fixed(row.sqnr, 1)} dB`, `mean error ${fixed(row.mean_error, 2)} LSB`] })),
+    rows.map((row) => ({ index: row.index, value: row.sqnr, class: row === worst ? "worst" : "value", lines: [`${row.index}  ${row.kind}`, row.name, `SQNR ${fixed(row.sqnr, 1)} dB`, `mean error ${fixed(row.mean_error, 2)} LSB`] })),
     { label: "SQNR of each layer, dB: higher is better", tick: (x) => `${x} dB`, open },
   );
   const columns = [
@@ -59,7 +59,7 @@ export function errors({ compare, model }, open) {
   ];
   const biases = compare.biases?.length > 0 && table(
     [
-      { title: "biases", value: (row) => named(row.bias) },
+      { title: "biases", value: (row) => row.bias },
       { title: "SQNR of the output, dB", value: (row) => row.sqnr ?? "Infinity", show: (row) => (row.sqnr === null ? "∞" : fixed(row.sqnr, 2)), number: true },
       { title: "accuracy", value: (row) => row.accuracy, show: (row) => percent(row.accuracy, 2), number: true },
     ],

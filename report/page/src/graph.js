@@ -5,7 +5,7 @@ import { select } from "d3-selection";
 import { zoom, zoomIdentity } from "d3-zoom";
 import { isConstant, isState } from "./contents.js";
 import { element, presses, svg, tips } from "./dom.js";
-import { bytes, count, fixed, isMissing, named, plural, seconds, shape, whole } from "./text.js";
+import { bytes, count, fixed, isMissing, plural, seconds, shape, visible, whole } from "./text.js";
 
 const WIDTH = 190;
 const LETTERS = 25;
@@ -82,11 +82,11 @@ function curve(points) {
 
 function drawEdge(edge, points) {
   const path = svg("path", { d: curve(points), class: edge.carried ? "carried" : null, "marker-end": "url(#arrow)" });
-  return tips(path, () => [named(edge.tensor.name) || `tensor ${edge.tensor.index}`, `${shape(edge.tensor.shape)} ${edge.tensor.dtype}, ${plural(edge.tensor.size, "byte")}`]);
+  return tips(path, () => [edge.tensor.name || `tensor ${edge.tensor.index}`, `${shape(edge.tensor.shape)} ${edge.tensor.dtype}, ${plural(edge.tensor.size, "byte")}`]);
 }
 
 function drawNode(node, { x, y }, open) {
-  const lines = [node.title, node.lines[0], shorter(named(node.lines[1]))];
+  const lines = [node.title, node.lines[0], shorter(visible(node.lines[1]))];
   const group = svg(
     "g",
     { class: `node ${node.kind}`, transform: `translate(${x - WIDTH / 2},${y - RISE / 2})`, "data-layer": node.layer?.index },
@@ -95,7 +95,7 @@ function drawNode(node, { x, y }, open) {
     svg("text", { x: WIDTH - 10, y: 18, class: "figure" }),
   );
   if (!node.layer) return group;
-  group.setAttribute("aria-label", `layer ${node.title}, ${named(node.lines[1])}`);
+  group.setAttribute("aria-label", `layer ${node.title}, ${node.lines[1]}`);
   return presses(group, () => open(node.layer.index));
 }
 
@@ -148,7 +148,7 @@ function bar(contents, data, nodes, { fit, open, by }) {
   let hits = [];
   let at = -1;
   const search = () => {
-    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = input.value.toLowerCase().replaceAll("×", "x").split(/\s+/).filter(Boolean);
     hits = words.length ? data.nodes.filter((node) => node.layer && matches(node, words)) : [];
     at = -1;
     for (const node of data.nodes) {
@@ -172,7 +172,7 @@ function bar(contents, data, nodes, { fit, open, by }) {
 }
 
 function matches({ layer }, words) {
-  const text = [layer.index, layer.kind, layer.name, shape(layer.output.shape), layer.output.name].join(" ").toLowerCase();
+  const text = [layer.index, layer.kind, layer.name, layer.output.shape.join("x"), layer.output.name].join(" ").toLowerCase();
   return words.every((word) => text.includes(word));
 }
 

@@ -3,14 +3,14 @@
 import { channels, isConstant, isState } from "./contents.js";
 import { copies, element, facts } from "./dom.js";
 import { table } from "./table.js";
-import { fixed, isMissing, named, percent, plain, plural, real, seconds, shape, value, whole } from "./text.js";
+import { fixed, isMissing, percent, plain, plural, real, seconds, shape, value, whole } from "./text.js";
 
 const SHOWN = 64;
 
 const tensorText = (tensor) => [
   element("span", { class: "code" }, `${shape(tensor.shape)} ${tensor.dtype}`),
   isConstant(tensor) ? ", constant" : `, ${isState(tensor) ? "a state, " : ""}${codes(tensor)}`,
-  element("small", {}, named(tensor.name) || `tensor ${tensor.index}`),
+  element("small", {}, tensor.name || `tensor ${tensor.index}`),
 ];
 
 /** The formula of the real values of codes. */
@@ -50,12 +50,12 @@ function numbers(given) {
   const pairs = Object.entries(given).map(([name, x]) => {
     const long = Array.isArray(x) && x.length > 16;
     const text = copies(element("span", { class: "code" }, value(x)), plain(x));
-    return [named(name), long ? element("details", {}, element("summary", {}, plural(x.length, "number")), text) : text];
+    return [name, long ? element("details", {}, element("summary", {}, plural(x.length, "number")), text) : text];
   });
   return facts(pairs);
 }
 
-const formulas = (lines) => copies(element("pre", {}, lines.map(named).join("\n")), lines.join("\n"));
+const formulas = (lines) => copies(element("pre", {}, lines.join("\n")), lines.join("\n"));
 
 function measured(layer) {
   const { time, device, error } = layer;
@@ -77,7 +77,7 @@ export function layerPanel(contents) {
   async function show(index) {
     const layer = contents.layers[index];
     const { explained } = layer;
-    const head = element("h3", {}, `${index}  ${layer.kind}`, element("small", {}, named(layer.name)));
+    const head = element("h3", {}, `${index}  ${layer.kind}`, element("small", {}, layer.name));
     const parts = [
       head,
       facts([

@@ -12,7 +12,7 @@ import { overview, tiles, verdict } from "./overview.js";
 import { device, layerColumns, time } from "./speed.js";
 import { table } from "./table.js";
 import { themeButton } from "./theme.js";
-import { fixed, named, seconds, shape, whole } from "./text.js";
+import { fixed, seconds, shape, whole } from "./text.js";
 
 function layerTable(contents, open) {
   const columns = [
@@ -63,10 +63,10 @@ async function build() {
   ].filter(Boolean);
   const links = parts.map((part) => element("a", { href: `#${part.id}` }, part.querySelector("h2").textContent));
   document.body.append(
-    element("header", {}, element("div", { class: "title" }, element("h1", {}, named(contents.model.name) || "network"), verdict(contents), element("span", { class: "buttons" }, download(given), themeButton())), tiles(contents)),
+    element("header", {}, element("div", { class: "title" }, element("h1", {}, contents.model.name || "network"), verdict(contents), element("span", { class: "buttons" }, download(given), themeButton())), tiles(contents)),
     element("nav", { "aria-label": "sections" }, links),
     element("main", {}, parts),
-    element("footer", {}, `made by qrt ${named(given.qrt ?? "")} from ${named(contents.model.file)}`),
+    element("footer", {}, `made by qrt ${given.qrt ?? ""} from ${contents.model.file}`),
     element("div", { id: "tip", hidden: true }),
     element("div", { id: "said", role: "status" }),
   );

@@ -6,13 +6,13 @@ import { select } from "d3-selection";
 import { isConstant, isState } from "./contents.js";
 import { element, facts, presses, section, svg, tips } from "./dom.js";
 import { table } from "./table.js";
-import { bytes, named, percent, plural, shape, whole } from "./text.js";
+import { bytes, percent, plural, shape, visible, whole } from "./text.js";
 
 const MARGIN = { left: 62, right: 14, top: 16, bottom: 38 };
 const HEIGHT = 380;
 const TONES = 8;
 
-const label = (tensor) => named(tensor.name) || `tensor ${tensor.index}`;
+const label = (tensor) => tensor.name || `tensor ${tensor.index}`;
 
 /** A step as people count: the layer that runs in it, or that inputs are given and outputs are taken. */
 const stepText = (step, { model }) => (step === 0 ? "in" : step > model.operators.length ? "out" : String(step - 1));
@@ -47,7 +47,7 @@ const tall = (y, { arena_offset: start, room }) => y(start) - y(start + room);
 
 /** A tensor's name in so many letters, or else the number of the layer that makes it. */
 function shortened(contents, tensor, letters) {
-  const text = label(tensor);
+  const text = visible(label(tensor));
   if (text.length <= letters) return text;
   if (letters > 12) return `…${text.slice(1 - letters)}`;
   const maker = contents.producers.get(tensor.index) ?? "";
@@ -99,7 +99,7 @@ export function memory(contents, openLayer) {
     for (const group of holder.querySelectorAll(".tensor")) group.classList.toggle("chosen", group.dataset.tensor === String(tensor.index));
     const maker = contents.producers.get(tensor.index);
     const [name, ...lines] = described(contents, tensor);
-    chosen.replaceChildren(element("strong", {}, name), ` ${lines.join("; ")}. `, maker === undefined ? "" : element("button", { type: "button", onclick: () => openLayer(maker) }, `open layer ${maker}`));
+    chosen.replaceChildren(element("strong", {}, name), element("span", {}, ` ${lines.join("; ")}. `), maker === undefined ? "" : element("button", { type: "button", onclick: () => openLayer(maker) }, `open layer ${maker}`));
   };
   const draw = () => {
     const width = Math.max(Math.floor(holder.clientWidth), 300);

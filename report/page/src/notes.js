@@ -2,7 +2,7 @@
 
 import { element, facts, section } from "./dom.js";
 import { table } from "./table.js";
-import { named, percent, plural, seconds, value, whole } from "./text.js";
+import { percent, plural, seconds, value, whole } from "./text.js";
 
 const TITLES = {
   removals: "channels removed",
@@ -25,21 +25,21 @@ function rowsTable(rows, caption, open, contents) {
 
 function layerLink(name, open, { layers }) {
   const at = layers.findIndex((layer) => layer.name === name);
-  return at < 0 ? named(name) : element("button", { type: "button", class: "link", onclick: () => open(at) }, named(name));
+  return at < 0 ? name : element("button", { type: "button", class: "link", onclick: () => open(at) }, name);
 }
 
 export function notes(contents, open) {
   const compile = contents.compile ?? {};
   const list = [
-    ...(compile.notes ?? []).map(([pass, text]) => element("li", {}, element("strong", {}, named(pass)), ` ${named(text)}`)),
-    ...(contents.missing ?? []).map(([part, reason]) => element("li", {}, element("strong", {}, named(part)), ` is not here: ${named(reason)}`)),
+    ...(compile.notes ?? []).map(([pass, text]) => element("li", {}, element("strong", {}, pass), ` ${text}`)),
+    ...(contents.missing ?? []).map(([part, reason]) => element("li", {}, element("strong", {}, part), ` is not here: ${reason}`)),
   ];
   const tables = Object.entries(TITLES).filter(([key]) => compile[key]?.length).map(([key, title]) => rowsTable(compile[key], title, open, contents));
   const numbers = facts([
     ["channels removed", contents.compile && `${(compile.removals ?? []).reduce((sum, { channels }) => sum + channels.length, 0)}`],
     ["biases rescued", contents.compile && whole((compile.rescues ?? []).length)],
     ["time to compile", compile.seconds && seconds(compile.seconds)],
-    ["accuracy", compile.accuracy && Object.entries(compile.accuracy).map(([name, x]) => `${named(name)} ${typeof x === "number" ? percent(x, 2) : value(x)}`).join(", ")],
+    ["accuracy", compile.accuracy && Object.entries(compile.accuracy).map(([name, x]) => `${name} ${typeof x === "number" ? percent(x, 2) : value(x)}`).join(", ")],
     ["row by row", compile.row_by_row && `${plural(compile.row_by_row.bands.length, "band")}, ${whole(compile.row_by_row.moved_bytes)} bytes moved`],
   ]);
   return section("notes", "Notes", numbers, list.length > 0 && element("ul", {}, list), tables);

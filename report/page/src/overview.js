@@ -3,33 +3,30 @@
 import { codes } from "./layer.js";
 import { copies, element, facts, section } from "./dom.js";
 import { table } from "./table.js";
-import { bytes, count, fixed, isMissing, named, percent, plural, seconds, shape, whole } from "./text.js";
+import { bytes, count, fixed, isMissing, percent, plural, seconds, shape, whole } from "./text.js";
 
-/** Whether every kernel set gives the outputs of the golden vectors: true, false, or undefined if none are there. */
-function golden({ checks }) {
-  if (!checks?.test_vectors) return undefined;
-  return checks.valid && (checks.kernels ?? []).every((set) => set.agree);
-}
-
-export function verdict(contents) {
-  const right = golden(contents);
-  const text = right === undefined ? "no golden vectors" : right ? "golden vectors pass" : "golden vectors differ";
-  return element("span", { class: `verdict ${right === undefined ? "" : right ? "good" : "bad"}` }, text);
+/** Whether every kernel set gives the outputs of the golden vectors. */
+export function verdict({ checks }) {
+  const word = (text, kind) => element("span", { class: `verdict ${kind}` }, text);
+  if (!checks) return word("golden vectors not run", "");
+  if (!checks.test_vectors) return word("no golden vectors", "");
+  const pass = checks.valid && (checks.kernels ?? []).every((set) => set.agree);
+  return pass ? word("golden vectors pass", "good") : word("golden vectors differ", "bad");
 }
 
 export function tiles(contents) {
   const { model, profile, device, compare, evaluation } = contents;
   const macs = model.operators.reduce((sum, operator) => sum + operator.macs, 0);
   const worst = compare && Math.min(...compare.layers.map((layer) => layer.sqnr ?? Infinity));
-  const accuracy = evaluation?.accuracy ?? evaluation?.top1 ?? compare?.accuracy?.qrt;
-  const samples = evaluation ? (evaluation.count ?? evaluation.samples) : compare?.samples;
+  const accuracy = evaluation?.accuracy ?? compare?.accuracy?.qrt;
+  const samples = evaluation ? evaluation.samples : compare?.samples;
   const pairs = [
     ["file", bytes(model.size), plural(model.size, "byte")],
     ["arena", bytes(model.arena_size), plural(model.arena_size, "byte")],
     ["layers", whole(model.operators.length), plural(new Set(model.operators.map(({ kind }) => kind)).size, "kind")],
     ["MACs", count(macs), whole(macs)],
-    profile && ["here", seconds(profile.seconds), `${named(profile.kernels)} kernels`],
-    device?.cycles && [named(device.target), `${count(device.cycles)}`, "cycles"],
+    profile && ["here", seconds(profile.seconds), `${profile.kernels} kernels`],
+    device?.cycles && [device.target, `${count(device.cycles)}`, "cycles"],
     typeof accuracy === "number" && ["accuracy", percent(accuracy, 2), samples ? `of ${plural(samples, "sample")}` : ""],
     worst !== undefined && ["worst layer", Number.isFinite(worst) ? `${fixed(worst, 1)} dB` : "exact", "SQNR"],
   ].filter(Boolean);
@@ -51,21 +48,22 @@ export function overview(contents) {
   const match = contents.match ?? compile?.match;
   const copied = (text) => copies(element("span", { class: "code" }, text), text);
   const numbers = facts([
-    ["file", copied(named(model.file))],
+    ["file", copied(model.file)],
     ["size", plural(model.size, "byte")],
     ["CRC-32", copied(model.crc32.toString(16).padStart(8, "0"))],
     ["SHA-256", model.sha256 && copied(model.sha256)],
-    ["same bytes as", match && named(match)],
-    ["made from", compile?.source && `${named(compile.source)}, ${plural(compile.source_size, "byte")}`],
-    ["made by", `${named(model.producer) || "unknown"}, format version ${model.format_version}`],
+    ["same bytes as", match && match],
+    ["compiled again", isMissing(compile?.same_bytes) ? "" : compile.same_bytes ? "gives the same file" : "gives another file: other options, or another version"],
+    ["made from", compile?.source && `${compile.source}, ${plural(compile.source_size, "byte")}`],
+    ["made by", `${model.producer || "unknown"}, format version ${model.format_version}`],
     ["test vectors", whole(model.test_vectors)],
     ["weights", plural(model.operators.reduce((sum, op) => sum + op.weight_bytes, 0), "byte")],
-    ["preprocessing", model.preprocessing && element("pre", {}, named(model.preprocessing))],
+    ["preprocessing", model.preprocessing && element("pre", {}, model.preprocessing)],
   ]);
   const edges = [...model.inputs.map((edge) => ({ ...edge, way: "input" })), ...model.outputs.map((edge) => ({ ...edge, way: "output" }))];
   const columns = [
     { title: "edge", value: (edge) => edge.way },
-    { title: "name", value: (edge) => named(edge.name) },
+    { title: "name", value: (edge) => edge.name },
     { title: "shape", value: (edge) => shape(edge.shape) },
     { title: "type", value: (edge) => edge.dtype },
     { title: "scale", value: (edge) => edge.scale || null, show: (edge) => (edge.scale ? Number(edge.scale.toPrecision(9)) : "–"), number: true },
@@ -74,11 +72,11 @@ export function overview(contents) {
     { title: "in the source", value: quantized },
     { title: "labels", value: (edge) => edge.labels.length, show: (edge) => labels(edge.labels) },
   ].filter((column) => edges.some((edge) => !isMissing(column.value(edge)) && column.value(edge) !== 0) || column.title === "zero point");
-  const sets = checks?.kernels?.length > 0 && facts([["golden vectors", `${plural(checks.test_vectors, "vector")}, run by ${checks.kernels.map((set) => `${named(set.name)}${set.agree ? "" : " (differs)"}`).join(", ")}`]]);
+  const sets = checks?.kernels?.length > 0 && facts([["golden vectors", `${plural(checks.test_vectors, "vector")}, run by ${checks.kernels.map((set) => `${set.name}${set.agree ? "" : " (differs)"}`).join(", ")}`]]);
   return section("model", "Model", numbers, sets, table(columns, edges, { caption: "inputs and outputs" }));
 }
 
 function labels(names) {
-  if (names.length <= 12) return names.map(named).join(", ");
-  return element("details", {}, element("summary", {}, plural(names.length, "label")), names.map(named).join(", "));
+  if (names.length <= 12) return names.join(", ");
+  return element("details", {}, element("summary", {}, plural(names.length, "label")), names.join(", "));
 }

@@ -3,14 +3,14 @@
 import { bars } from "./bars.js";
 import { element, facts, section } from "./dom.js";
 import { table } from "./table.js";
-import { count, named, percent, seconds, value, whole } from "./text.js";
+import { count, percent, seconds, value, whole } from "./text.js";
 
 /** The columns that say which layer a row is of. */
 export function layerColumns(open) {
   return [
     { title: "#", value: (row) => row.index, number: true },
     { title: "kind", value: (row) => row.kind },
-    { title: "name", value: (row) => named(row.name), show: (row) => element("button", { type: "button", class: "link", title: named(row.name), onclick: () => open(row.index) }, named(row.name) || "(no name)") },
+    { title: "name", value: (row) => row.name, show: (row) => element("button", { type: "button", class: "link", title: row.name, onclick: () => open(row.index) }, row.name || "(no name)") },
   ];
 }
 
@@ -23,11 +23,11 @@ export function time({ profile }, open) {
     ["Model.run", `${seconds(profile.run_seconds)} (fastest ${seconds(profile.run_fastest)})`],
     ["MACs", `${whole(profile.macs)}, ${count(profile.macs / profile.seconds)} a second`],
     ["peak of this machine", `${count(profile.peak)} MACs a second`],
-    ["kernels", `${named(profile.kernels)}, ${profile.threads} thread${profile.threads === 1 ? "" : "s"}`],
-    ["measured", `${whole(profile.repeats)} runs on ${named(profile.input)}`],
+    ["kernels", `${profile.kernels}, ${profile.threads} thread${profile.threads === 1 ? "" : "s"}`],
+    ["measured", `${whole(profile.repeats)} runs on ${profile.input}`],
   ]);
   const chart = bars(
-    rows.map((row) => ({ index: row.index, value: row.seconds, lines: [`${row.index}  ${row.kind}`, named(row.name), `${seconds(row.seconds)}, ${percent(row.share)}`, `${count(row.macs)} MACs`] })),
+    rows.map((row) => ({ index: row.index, value: row.seconds, lines: [`${row.index}  ${row.kind}`, row.name, `${seconds(row.seconds)}, ${percent(row.share)}`, `${count(row.macs)} MACs`] })),
     { label: "time of each layer", tick: (x) => seconds(x), open },
   );
   const columns = [
@@ -59,7 +59,7 @@ export function device({ device, model }, open) {
   const limits = device.limits ?? {};
   const rows = device.operators ?? [];
   const numbers = facts([
-    ["target", named(device.target ?? model.device?.title)],
+    ["target", device.target ?? model.device?.title],
     ["instructions", device.instructions && whole(device.instructions)],
     ["cycles", device.cycles && `${whole(device.cycles)}, at ${device.flash_wait_states} wait states of the flash`],
     ["flash", device.flash && against(device.flash, limits.flash)],
@@ -68,10 +68,10 @@ export function device({ device, model }, open) {
     ["of which ", device.ram && `memory ${whole(device.memory)}, stack ${whole(device.stack)}`],
     ["over the limit", device.over_budget?.length ? value(device.over_budget) : ""],
     ["bytes that differ from this machine's", device.differing_bytes === undefined ? "" : whole(device.differing_bytes)],
-    ["compiler", device.compiler && `${named(device.compiler)}, -O${device.optimize}, kernels ${named(device.kernels)}`],
+    ["compiler", device.compiler && `${device.compiler}, -O${device.optimize}, kernels ${device.kernels}`],
   ]);
   const chart = bars(
-    rows.map((row) => ({ index: row.index, value: row.cycles, lines: [`${row.index}  ${row.kind}`, named(row.name), `${whole(row.cycles)} cycles, ${whole(row.instructions)} instructions`, percent(row.share)] })),
+    rows.map((row) => ({ index: row.index, value: row.cycles, lines: [`${row.index}  ${row.kind}`, row.name, `${whole(row.cycles)} cycles, ${whole(row.instructions)} instructions`, percent(row.share)] })),
     { label: "cycles of each layer", tick: (x) => count(x), open },
   );
   const columns = [

@@ -1,8 +1,8 @@
 // Numbers and names as text. Integers above 2^53 come as strings of digits, and infinities as strings.
 
-/** Characters that cannot be seen, or that turn the direction of writing, as their numbers. */
-export function named(text) {
-  return String(text).replace(/\p{C}/gu, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
+/** Text with the numbers of characters that cannot be seen, or that turn the direction of writing. */
+export function visible(text) {
+  return String(text).replace(/[^\P{C}\n]/gu, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
 }
 
 export const isMissing = (x) => x === undefined || x === null || x === "";
@@ -28,8 +28,8 @@ export function value(x) {
   if (typeof x === "boolean") return x ? "yes" : "no";
   if (typeof x === "number") return real(x, 9);
   if (Array.isArray(x)) return x.map(value).join(", ");
-  if (typeof x === "object") return Object.entries(x).map(([k, v]) => `${named(k)} ${value(v)}`).join(", ");
-  return /^-?\d+$/.test(x) ? whole(x) : named(x);
+  if (typeof x === "object") return Object.entries(x).map(([k, v]) => `${k} ${value(v)}`).join(", ");
+  return /^-?\d+$/.test(x) ? whole(x) : x;
 }
 
 /** A value as it is copied: without commas, in full. */
