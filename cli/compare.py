@@ -13,7 +13,7 @@ import qrt
 from qrt.cli import plots
 from qrt.cli.arrays import Array
 from qrt.cli.compile import refusal
-from qrt.cli.console import console, facts, heading, named_rows, print_json, printable, progressing, show
+from qrt.cli.console import console, facts, heading, named_rows, print_json, printable, progressing, shape_text, show
 from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.page import file_document, write_page
 from qrt.cli.run import as_list
@@ -22,7 +22,7 @@ from qrt.cli.states import state_option
 from qrt.edges import NHWC_TO_NCHW
 
 if TYPE_CHECKING:
-    from qrt.compiler.ir import Edge, Graph
+    from qrt.compiler.ir import Edge, Graph, Op
     from qrt.compiler.study.compare import Comparison
     from qrt.compiler.study.engine import Stepper
 
@@ -204,6 +204,38 @@ class _Runner:
             remedy = "give the source that it was compiled from, and the same --state; compile it without --stream"
             reason = f"has {texts[0]}, but {self.path} has {texts[1]}; {remedy}"
             raise Failure(f"{self.source_path}: {reason}")
+        for number, (edge, tensor) in enumerate(zip(self.graph.outputs, self.outputs, strict=True)):
+            if edge.tensor.size != tensor.size:
+                shapes = (
+                    f"output {number} is {shape_text(tensor.shape)}, in {self.path} {shape_text(_source_shape(edge))}"
+                )
+                raise Failure(f"{self.source_path}: its {shapes}; give the source that it was compiled from")
+        self._check_layers()
+
+    def _check_layers(self) -> None:
+        """Refuses a source whose layers are not those of the file."""
+        from qrt.compiler.study.compare import Kinship
+
+        remedy = "give the source that it was compiled from"
+        found = Kinship.of(self.graph, self.source)
+        for op, shape in [*found.other, *self._never_removed(found.fewer)]:
+            shapes = f"{shape_text(shape)}, in {self.path} {shape_text(op.output.shape)}"
+            raise Failure(f"{self.source_path}: layer {printable(op.name)} is {shapes}; {remedy}")
+        if found.unknown and not (found.same or found.fewer):
+            first = f"the first is {printable(found.unknown[0].name)}"
+            reason = f"has none of the {len(found.unknown)} inner layers of {self.path}, {first}"
+            raise Failure(f"{self.source_path}: {reason}; {remedy}")
+
+    def _never_removed(self, fewer: list[Op]) -> Iterator[tuple[Op, tuple[int, ...]]]:
+        """Of layers with fewer channels than in the source those whose channels compiling it does not remove."""
+        from qrt.compiler import build
+
+        if not fewer or not any(op.kind == "quantize" for op in self.source.ops):
+            return
+        made = {op.output.name: op.output.shape for op in build(self.source_path, **self.options).graph.ops}
+        for op in fewer:
+            if np.prod(made.get(op.output.name, op.output.shape)) > op.output.size:
+                yield op, made[op.output.name]
 
     def _compile_plain(self) -> None:
         """Compiles the .tflite network without optimizations, so that it gives the engine's bytes for each layer."""

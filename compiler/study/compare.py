@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrt.compiler.ir import Graph, Op, Tensor
+from qrt.edges import NCHW_TO_NHWC
 
 Array = NDArray[Any]
 
@@ -146,7 +147,55 @@ class Comparer:
         return Comparison(layers, self.missing, first)
 
 
-def _source_name(tensor: Tensor, outputs: dict[Tensor, str], real: dict[str, Array]) -> str | None:
+@dataclass
+class Kinship:
+    """How the layers of a file relate to tensors of a source, by their names and shapes.
+
+    Attributes
+    ----------
+    same, fewer : list of Op
+        With as many numbers as the source has under that name; with fewer channels, as where some were removed.
+    other : list of (Op, tuple of int)
+        With another shape, and the source's.
+    unknown : list of Op
+        Without a tensor of that name in the source, or of one that the compiler makes longer.
+    """
+
+    same: list[Op] = field(default_factory=list)
+    fewer: list[Op] = field(default_factory=list)
+    other: list[tuple[Op, tuple[int, ...]]] = field(default_factory=list)
+    unknown: list[Op] = field(default_factory=list)
+
+    @staticmethod
+    def of(graph: Graph, source: Graph) -> Kinship:
+        """Of a lowered graph and the one that it may be compiled from. Its outputs have been found to be alike."""
+        shapes = {op.output.name: op.output.shape for op in source.ops}
+        begins = tuple(f"{name}_" for name in (*shapes, *(t.name for op in source.ops for t in op.inputs)) if name)
+        outputs = {edge.tensor for edge in graph.outputs}
+        found = Kinship()
+        for op in graph.ops:
+            if op.output in outputs or not op.output.name or op.kind == "assign":
+                continue
+            name = _source_name(op.output, {}, shapes)
+            if name is None:
+                if not op.output.name.startswith(begins):
+                    found.unknown.append(op)
+            elif np.prod(shapes[name]) == op.output.size:
+                found.same.append(op)
+            elif _has_fewer_channels(op.output.shape, shapes[name]):
+                found.fewer.append(op)
+            else:
+                found.other.append((op, shapes[name]))
+        return found
+
+
+def _has_fewer_channels(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Whether one axis of the source's shape is longer, in either layout, and no other differs."""
+    layouts = [whole, tuple(whole[axis] for axis in NCHW_TO_NHWC)] if len(whole) == 4 else [whole]
+    return any(len(shape) == len(known) and shape[:-1] == known[:-1] and shape[-1] < known[-1] for known in layouts)
+
+
+def _source_name(tensor: Tensor, outputs: dict[Tensor, str], real: Container[str]) -> str | None:
     for name in (outputs.get(tensor, ""), tensor.name, tensor.name.removesuffix("_nhwc")):
         if name in real:
             return name
