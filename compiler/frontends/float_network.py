@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -95,9 +96,14 @@ class FloatNetwork(ABC):
         except (CompileError, ImportError, MemoryError):
             raise
         except Exception as error:
-            first = str(error).strip().splitlines()
-            reason = f"{self.library} cannot quantize it: {first[0] if first else type(error).__name__}"
+            reason = f"{self.library} cannot quantize it: {first_paragraph(error)}"
             raise CompileError([Problem(self.path, "file", reason)]) from None
+
+
+def first_paragraph(error: Exception) -> str:
+    """What a library says, on one line: it may say it on several, with details in further paragraphs."""
+    paragraph = re.split(r"\n\s*\n", str(error).strip())[0]
+    return " ".join(paragraph.split()) or type(error).__name__
 
 
 def already_quantized(path: str | os.PathLike[str]) -> CompileError:

@@ -13,6 +13,11 @@ class Unsupported(Exception):
     """A node that is not supported; the text is the reason and the remedy."""
 
 
+def unquantized(what: str, path: str, *, partly: bool = False) -> str:
+    """Why a file with float activations is refused, and the remedy; `partly` where something in it is quantized."""
+    return f"{what}; quantize it{' statically' if partly else ''}: qrt compile {path} --calibrate DATA"
+
+
 def check_scales(scales: Any) -> None:
     """Raises `Unsupported` unless every scale is a positive number."""
     if not (np.isfinite(scales).all() and (np.asarray(scales) > 0).all()):

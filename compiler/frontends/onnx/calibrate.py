@@ -37,7 +37,7 @@ class OnnxNetwork(FloatNetwork):
     def __init__(self, path: Path) -> None:
         loaded, _ = load_model(path)
         self.model = undone(loaded)
-        graph = to_graph(self.model)
+        graph = to_graph(self.model, calibrating=True)
         if any(op.kind == "quantize" for op in graph.ops):
             raise already_quantized(path)
         self.path = os.fspath(path)

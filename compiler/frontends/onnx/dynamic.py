@@ -29,6 +29,12 @@ DYNAMIC = frozenset({"DynamicQuantizeLinear", *PRODUCTS, *FUSED})
 REMEDY = "calibrate the float network instead"
 
 
+def is_float(model: onnx.ModelProto) -> bool:
+    """Whether no activation is quantized; weights may be."""
+    kinds = {node.op_type for node in model.graph.node}
+    return not any(kind == "QuantizeLinear" or kind.startswith(("QLinear", "QAttention", "QGemm")) for kind in kinds)
+
+
 def is_dynamic(model: onnx.ModelProto) -> bool:
     """Whether activations are quantized while the network runs."""
     return any(node.op_type in DYNAMIC for node in model.graph.node)

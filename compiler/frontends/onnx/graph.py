@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem, understanding
-from qrt.compiler.frontends.importer import Unsupported
-from qrt.compiler.frontends.onnx.dynamic import is_dynamic
+from qrt.compiler.frontends.importer import Unsupported, unquantized
+from qrt.compiler.frontends.onnx.dynamic import is_dynamic, is_float
 from qrt.compiler.frontends.onnx.importer import Importer
 from qrt.compiler.frontends.onnx.kernels import state_kernels
 from qrt.compiler.frontends.onnx.nodes import NODES, REASONS
@@ -38,7 +38,9 @@ FOUR_BITS = {21: np.dtype(np.uint8), 22: np.dtype(np.int8)}
 REMEDY = "save the model again, with its weights in the model or in one file next to it"
 
 
-def to_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto, match: str = "onnxruntime") -> Graph:
+def to_graph(
+    source: str | os.PathLike[str] | bytes | onnx.ModelProto, match: str = "onnxruntime", *, calibrating: bool = False
+) -> Graph:
     """The source graph of an ONNX model.
 
     Parameters
@@ -47,6 +49,8 @@ def to_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto, match: st
         A quantized model; external weight files are read from the folder of the path.
     match : {"onnxruntime"}
         The engine to match bit for bit.
+    calibrating : bool
+        Whether a float network is what is wanted. Otherwise its problem is that it is float, not what its nodes are.
 
     Raises
     ------
@@ -57,15 +61,16 @@ def to_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto, match: st
     """
     model, where = load_model(source)
     with understanding(where, "export it again"):
-        graph = _import(model, where)
+        graph = _import(model, where, calibrating)
     if isinstance(source, str | os.PathLike):
         graph.name = Path(source).stem
     return graph
 
 
-def _import(model: onnx.ModelProto, where: str) -> Graph:
+def _import(model: onnx.ModelProto, where: str, calibrating: bool) -> Graph:
+    file = "FILE.onnx" if where == "model" else where
     if is_dynamic(model):
-        reason = f"is quantized dynamically, with float activations; quantize it: qrt compile {where} --calibrate DATA"
+        reason = unquantized("is quantized dynamically, with float activations", file, partly=True)
         raise CompileError([Problem(where, "file", reason)])
     graph = model.graph
     importer = Importer(graph.name or "model")
@@ -85,6 +90,8 @@ def _import(model: onnx.ModelProto, where: str) -> Graph:
         _translate(importer, node)
     _outputs(importer, graph)
     if importer.problems:
+        if len(importer.problems) > 1 and not calibrating and is_float(model):
+            raise CompileError([Problem(where, "file", unquantized("is a float network", file))])
         raise CompileError(importer.problems)
     importer.graph.engine = "onnxruntime"
     merge_pairs(importer.graph)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from qrt.compiler.errors import Problem
+from qrt.compiler.frontends.importer import unquantized
 from qrt.compiler.frontends.tflite.node import Node
 
 CONTROL = frozenset({"WHILE", "IF", "CALL", "STABLEHLO_WHILE", "STABLEHLO_COMPOSITE"})
@@ -72,7 +73,7 @@ def of_file(nodes: Sequence[Node], path: str) -> str | None:
         what = "is a float network with float16 weights"
     else:
         what = "is a float network"
-    return f"{what}; quantize it: qrt compile {path} --calibrate DATA"
+    return unquantized(what, path, partly="dynamic" in what)
 
 
 def of_types(others: dict[str, list[Node]], path: str) -> list[Problem]:

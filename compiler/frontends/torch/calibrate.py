@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.frontends.float_network import Array, FloatNetwork, Samples, Seen, already_quantized
+from qrt.compiler.frontends.float_network import Array, FloatNetwork, Samples, Seen, already_quantized, first_paragraph
 from qrt.compiler.frontends.torch import pt2
 from qrt.compiler.frontends.torch.graph import is_pt2e
 from qrt.compiler.libraries import load
@@ -88,7 +88,7 @@ class TorchNetwork(FloatNetwork):
 
 def float_network(path: Path) -> TorchNetwork:
     # Read without PyTorch first: pickled weights are refused, and operators that are not supported.
-    graph = pt2.to_graph(path)
+    graph = pt2.to_graph(path, calibrating=True)
     if any(op.kind == "quantize" for op in graph.ops):
         raise already_quantized(path)
     torch = load("torch")
@@ -108,8 +108,7 @@ def quantize_module(
     try:
         program = module if isinstance(module, torch.export.ExportedProgram) else torch.export.export(module, inputs)
     except Exception as error:
-        first = str(error).strip().splitlines()
-        reason = f"torch.export cannot export it: {first[0] if first else type(error).__name__}"
+        reason = f"torch.export cannot export it: {first_paragraph(error)}"
         raise CompileError([Problem(name, "module", reason)]) from None
     names = [str(given) for given in program.graph_signature.user_inputs]
     shapes = [tuple(x.shape) for x in inputs]

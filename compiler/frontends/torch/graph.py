@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from qrt.compiler.errors import CompileError, Problem
-from qrt.compiler.frontends.torch import pt2
+from qrt.compiler.frontends.torch import pt2, unfinished
 from qrt.compiler.ir import Graph
 from qrt.compiler.libraries import load
 
@@ -37,6 +37,8 @@ def to_graph(module: Any, example_inputs: Sequence[Any], match: str | None = Non
     if isinstance(module, torch.jit.ScriptModule):
         reason = "is traced or scripted by torch.jit, which hides its modules; give the module that it was made from"
         raise CompileError([Problem(getattr(module, "original_name", "module"), "module", reason)])
+    if isinstance(module, torch.nn.Module) and (reason := unfinished.of_module(module)):
+        raise CompileError([Problem(type(module).__name__, "module", reason)])
     if isinstance(module, torch.nn.Module) and is_pt2e(module):
         module = torch.export.export(module, _of_its_batch(module, inputs))
     if isinstance(module, torch.export.ExportedProgram):
@@ -47,7 +49,13 @@ def to_graph(module: Any, example_inputs: Sequence[Any], match: str | None = Non
         return graph
     from qrt.compiler.frontends.torch import live
 
-    return live.to_graph(module, inputs, type(module).__name__, match)
+    try:
+        return live.to_graph(module, inputs, type(module).__name__, match)
+    except CompileError as error:
+        if len(error.problems) == 1 or not unfinished.is_float_module(module, live.traced):
+            raise
+        reason = "is a float module; quantize it with qrt.compiler.quantize_torch"
+        raise CompileError([Problem(type(module).__name__, "module", reason)]) from None
 
 
 def _of_its_batch(module: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem, understanding
+from qrt.compiler.frontends.importer import unquantized
+from qrt.compiler.frontends.torch import unfinished
 from qrt.compiler.frontends.torch.importer import DTYPES, Importer, Node, Refused
 from qrt.compiler.frontends.torch.nodes import ATEN
 from qrt.compiler.ir import Graph, Tensor
@@ -43,7 +45,7 @@ PLAIN = frozenset(
 )
 
 
-def to_graph(source: str | os.PathLike[str] | bytes, match: str = "pytorch") -> Graph:
+def to_graph(source: str | os.PathLike[str] | bytes, match: str = "pytorch", *, calibrating: bool = False) -> Graph:
     """The source graph of an exported program that PT2E has quantized.
 
     Parameters
@@ -51,6 +53,8 @@ def to_graph(source: str | os.PathLike[str] | bytes, match: str = "pytorch") -> 
     source : path or bytes
     match : {"pytorch", "fbgemm", "qnnpack", "x86", "onednn"}
         The engine to match bit for bit.
+    calibrating : bool
+        Whether a float program is what is wanted. Otherwise its problem is that it is float, not what its nodes are.
 
     Raises
     ------
@@ -62,7 +66,16 @@ def to_graph(source: str | os.PathLike[str] | bytes, match: str = "pytorch") -> 
     remedy = "save it again with torch.export.save"
     try:
         with understanding(where, remedy):
-            return _Reader(content, Path(where).stem).read(match)
+            reader = _Reader(content, Path(where).stem)
+            if reason := unfinished.of_program(reader.targets, reader.module["graph"]["tensor_values"]):
+                raise CompileError([Problem(where, "file", reason)])
+            try:
+                return reader.read(match)
+            except CompileError as error:
+                if len(error.problems) == 1 or calibrating or not unfinished.is_float(reader.targets):
+                    raise
+                reason = unquantized("is a float network", "FILE.pt2" if isinstance(source, bytes) else where)
+                raise CompileError([Problem(where, "file", reason)]) from None
     except Damaged as error:
         raise CompileError([Problem(where, "file", f"{error}; {remedy}")]) from None
 
@@ -89,6 +102,12 @@ class _Reader:
         if len(models) != 1:
             raise Damaged("is a zip archive, but was not written by torch.export.save")
         self.root = models[0].split("/")[0]
+        document = self._json("models/model.json")
+        major = document["schema_version"]["major"]
+        if major != SCHEMA_MAJOR:
+            raise Damaged(f"has version {major} of PyTorch's format; only {SCHEMA_MAJOR} is supported")
+        self.module: dict[str, Any] = document["graph_module"]
+        self.targets = [str(node["target"]) for node in self.module["graph"]["nodes"]]
 
     def _member(self, path: str) -> bytes:
         info = self.members.get(f"{self.root}/{path}")
@@ -108,11 +127,7 @@ class _Reader:
             raise Damaged(f"its member {path} is not JSON ({error})") from None
 
     def read(self, match: str) -> Graph:
-        document = self._json("models/model.json")
-        major = document["schema_version"]["major"]
-        if major != SCHEMA_MAJOR:
-            raise Damaged(f"has version {major} of PyTorch's format; only {SCHEMA_MAJOR} is supported")
-        module = document["graph_module"]
+        module = self.module
         self._inputs(module)
         for node in module["graph"]["nodes"]:
             self._node(node)

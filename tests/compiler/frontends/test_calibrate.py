@@ -299,7 +299,10 @@ def int8_tflite() -> Path:
 
 FLOAT: dict[str, tuple[Callable[[], Path], str]] = {
     "onnx": (lambda: onnx_file(False), "is a float network; quantize it: qrt compile net.onnx --calibrate DATA"),
-    "dynamic onnx": (lambda: dynamic_onnx(Path()), "is quantized dynamically, with float activations; quantize it: "),
+    "dynamic onnx": (
+        lambda: dynamic_onnx(Path()),
+        "is quantized dynamically, with float activations; quantize it statically: ",
+    ),
     "tflite": (lambda: tflite_file(float_tflite()), "is a float network; quantize it"),
     "float16 tflite": (lambda: tflite_file(float_tflite("float16")), "is a float network with float16 weights; "),
     "dynamic tflite": (lambda: tflite_file(float_tflite("int8")), "has int8 weights but float activations"),

@@ -209,7 +209,7 @@ BOMBS: dict[str, tuple[bytes, str]] = {
                 helper.make_node("Strange", ["y"], ["z"], domain="foreign"),
             ]
         ),
-        "reads 'b', which no node writes",
+        "is a float network; quantize it",
     ),
     "a value written twice": (
         network([helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Relu", ["y"], ["y"])]),
