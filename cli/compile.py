@@ -18,10 +18,10 @@ from qrt.cli.calibration import accuracies, calibrate
 from qrt.cli.console import note, print_json, printable, progressing
 from qrt.cli.failure import Failure, Verb, read_content
 from qrt.cli.files import replacing
+from qrt.cli.precision import Precision, Step, precision_options, tuned
 from qrt.cli.states import state_option
 from qrt.cli.summary import Summary, rescue_text
 from qrt.cli.target import cc_option
-from qrt.cli.tune import Precision, Step, precision_options, tuned
 
 if TYPE_CHECKING:
     from qrt.compiler import Compiled, CompileError, Quantized

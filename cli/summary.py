@@ -12,7 +12,7 @@ import click
 from qrt.cli.console import arena_text, console, facts, heading, kinds_text, percent, printable, show
 
 if TYPE_CHECKING:
-    from qrt.cli.tune import Step
+    from qrt.cli.precision import Step
     from qrt.compiler import Report
     from qrt.compiler.report import Deviation, Removal, Rescue, RowByRow, Stream
 

@@ -181,7 +181,7 @@ ONLY_WHEN_NEEDED = {
     ("cli", "qrt.compiler"): tuple(
         f"cli/{file}.py"
         for file in (
-            *("budget", "compile", "export", "explain", "compare", "calibration", "tune", "summary", "plots"),
+            *("budget", "compile", "export", "explain", "compare", "calibration", "precision", "summary", "plots"),
             *("contents", "turns", "page", "report"),
         )
     ),
