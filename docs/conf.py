@@ -22,6 +22,8 @@ napoleon_google_docstring = False
 napoleon_use_rtype = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+# Attributes of several classes have the same name.
+suppress_warnings = ["ref.python"]
 html_theme = "furo"
 html_title = f"qrt {release}"
 # Files of the project that the site has as pages of its own.

@@ -79,7 +79,7 @@ PRINTS = {
     "np.nanargmax": r"slowest operator: \d+\n",
     "bytes of RAM": r"\(\d+, 10\) \d+ bytes of RAM for activations\n",
     "scores.shape": r"\(360, 10\)\n",
-    'quantize("float.onnx", samples)': "x\n",
+    'qrt.load("network.qfb").inputs': "x\n",
 }
 # Files that blocks of Python write, by a piece of their text.
 WRITES = {"quantize_static(": "model.onnx", "torch.export.save(": "model.pt2", 'open("model.qfb"': "model.qfb"}
