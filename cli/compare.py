@@ -228,11 +228,11 @@ class _Runner:
 
     def _never_removed(self, fewer: list[Op]) -> Iterator[tuple[Op, tuple[int, ...]]]:
         """Of layers with fewer channels than in the source those whose channels compiling it does not remove."""
-        from qrt.compiler import build
+        from qrt.compiler import compile
 
         if not fewer or not any(op.kind == "quantize" for op in self.source.ops):
             return
-        made = {op.output.name: op.output.shape for op in build(self.source_path, **self.options).graph.ops}
+        made = {op.output.name: op.output.shape for op in compile(self.source_path, **self.options).graph.ops}
         for op in fewer:
             if np.prod(made.get(op.output.name, op.output.shape)) > op.output.size:
                 yield op, made[op.output.name]

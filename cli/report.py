@@ -183,13 +183,13 @@ def compile_document(
     qrt.compiler.CompileError
         The source does not compile: it is a float network, or needs other options.
     """
-    from qrt.compiler import build
+    from qrt.compiler import compile
 
     contents = read_contents(content)
     options |= {"name": contents.name, "labels": model.outputs[0].labels or None}
     options |= {"ram": "least" if contents.bands else "fast", "feed": any(b.fed is not None for b in contents.bands)}
     with Waiting("compiling"):
-        made = build(source, **options)
+        made = compile(source, **options)
         same = any(content == made.to_bytes(model.test_vectors, strip=strip) for strip in (False, True))
     summary = Summary(source, source.stat().st_size, path, len(content), len(model.test_vectors), made.report)
     return {**summary.document(), "same_bytes": same}

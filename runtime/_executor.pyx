@@ -332,13 +332,13 @@ cdef class Executor:
 
     cdef Py_ssize_t _run_slice(self, Py_ssize_t done, Py_ssize_t count) noexcept nogil:
         """Runs samples until all `count` are done or `SLICE` is over; how many are then done."""
-        cdef int64_t end = nanoseconds() + SLICE if count - done > 1 else 0
+        cdef int64_t end = qrt_clock() + SLICE if count - done > 1 else 0
         while True:
             self.copies.take(done)
             self._invoke(NULL)
             self.copies.give(done)
             done += 1
-            if done == count or nanoseconds() >= end:
+            if done == count or qrt_clock() >= end:
                 return done
 
     def invoke(self):

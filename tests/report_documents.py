@@ -11,7 +11,7 @@ import numpy as np
 from command_line import LABELS, images, qrt_in_process, residual
 
 import qrt
-from qrt.compiler import build
+from qrt.compiler import compile
 from qrt.compiler.backends.qfb.reader import read
 from qrt.compiler.study.explain import explain
 from qrt.report.packing import FOLLOWING
@@ -99,7 +99,7 @@ def curve(points: int) -> Document:
 def pets_document(folder: Path) -> Document:
     """Every part of a page, of a small residual network; what takes an emulator or much data is made up."""
     path = folder / "pets.qfb"
-    compiled = build(residual())
+    compiled = compile(residual())
     codes = images(1)
     path.write_bytes(compiled.to_bytes([([codes], [qrt.load(compiled.to_bytes()).run(codes)])]))
     document = file_document(path)

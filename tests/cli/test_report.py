@@ -13,7 +13,7 @@ from places import DIGITS
 from stateful import remembering, steps
 
 import qrt
-from qrt.compiler import CompileError, GraphBuilder, Problem, build
+from qrt.compiler import CompileError, GraphBuilder, Problem, compile
 
 DEVICE_PACKAGES = ("ziglang", "unicorn", "elftools", "capstone")
 HOSTILE = ["</script><script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "\x1b[31m\u2028\u202e", "a" * 5000]
@@ -28,7 +28,7 @@ def document(cli: Cli, *arguments: str) -> dict[str, Any]:
 
 def with_vectors(outputs_plus: int = 0) -> bytes:
     """The file of a network with a test vector, whose outputs are off by so many codes."""
-    compiled = build(residual())
+    compiled = compile(residual())
     model = qrt.load(compiled.to_bytes())
     codes = images(1)
     outputs = model.run(codes) + np.int8(outputs_plus)
@@ -70,7 +70,7 @@ def test_a_source_that_does_not_compile_alone_leaves_a_note(cli: Cli, pets: Path
     def refuse(*_: Any, **__: Any) -> Any:
         raise CompileError([Problem("Conv_0", "Conv", "is float")])
 
-    monkeypatch.setattr("qrt.compiler.build", refuse)
+    monkeypatch.setattr("qrt.compiler.compile", refuse)
     monkeypatch.setattr("qrt.compiler.folded_graph", lambda source: None)
     Path("float.onnx").write_bytes(b"")
     found = document(cli, "pets.qfb", "--against", "float.onnx")
@@ -182,7 +182,7 @@ def test_an_earlier_page_stays_when_a_new_one_fails(cli: Cli, pets: Path, monkey
 
 
 def test_states_begin_anew_in_each_part(cli: Cli) -> None:
-    compiled = build(remembering())
+    compiled = compile(remembering())
     model = qrt.load(compiled.to_bytes())
     runs = [(x[np.newaxis], list(model.run(x[np.newaxis]))) for x in steps(4)]
     vectors = [qrt.TestVector([codes], outputs, index > 0) for index, (codes, outputs) in enumerate(runs)]

@@ -17,7 +17,7 @@ from places import DIGITS
 from stateful import remembering
 
 import qrt
-from qrt.compiler import GraphBuilder, build
+from qrt.compiler import GraphBuilder, compile
 from qrt.compiler.backends.qfb.reader import read
 from qrt.explorer.overlays import layer_id, overlays
 
@@ -136,7 +136,7 @@ def test_a_bad_file_is_refused_with_its_reason(manager: Any, tmp_path: Path) -> 
 def test_a_network_of_bands_says_so(manager: Any, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     path = tmp_path / "digits.qfb"
-    path.write_bytes(build(DIGITS / "digits_resnet.onnx", ram="least").to_bytes())
+    path.write_bytes(compile(DIGITS / "digits_resnet.onnx", ram="least").to_bytes())
     graph = converted(manager, path)
     check(graph, path.read_bytes())
     assert graph["groupNodeAttributes"][""]["row by row 0"] == "layers 1 to 3, 9 turns"

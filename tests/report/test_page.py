@@ -337,7 +337,7 @@ def test_large_network_is_small_and_opens_at_once(open_page: Open, tmp_path: Pat
         pytest.skip(f"needs {MOBILENET.name}, which the project does not ship")
     pytest.importorskip("tflite", reason="needs the Python package tflite")
     path = tmp_path / "mobilenet.qfb"
-    path.write_bytes(qrt.compiler.build(MOBILENET).to_bytes())
+    path.write_bytes(qrt.compiler.compile(MOBILENET).to_bytes())
     document = file_document(path)
     opened = open_page(document)
     assert (tmp_path / "report.html").stat().st_size < 1_000_000

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import qrt
-from qrt.compiler import CompileError, build
+from qrt.compiler import CompileError, compile
 
 pytest.importorskip("tflite")
 pytest.importorskip("onnxruntime")
@@ -53,7 +53,7 @@ def test_every_operator_runs_in_both_engines(name: str, source: str, tmp_path: P
     rng = np.random.default_rng(2)
     for network, match in networks:
         try:
-            compiled = build(network, match=match)
+            compiled = compile(network, match=match)
         except CompileError:  # of the source: what frontends refuse is tested with them
             continue
         content = compiled.to_bytes()

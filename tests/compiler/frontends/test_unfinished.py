@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from command_line import Cli
 
-from qrt.compiler import CompileError, build, from_torch
+from qrt.compiler import CompileError, compile, from_torch
 from qrt.compiler.frontends.float_network import first_paragraph
 
 torch = pytest.importorskip("torch")
@@ -89,7 +89,7 @@ def test_a_program_of_a_prepared_module(tmp_path: Path) -> None:
     with pytest.raises(
         CompileError, match=r"is prepared, but not converted; .* call convert_pt2e, and export it again"
     ):
-        build(tmp_path / "net.pt2")
+        compile(tmp_path / "net.pt2")
 
 
 def test_dynamic_modules_of_torch() -> None:
@@ -113,7 +113,7 @@ def test_a_dynamic_program(tmp_path: Path) -> None:
 
     torch.export.save(torch.export.export(Dynamic(), EXAMPLE), tmp_path / "net.pt2")
     with pytest.raises(CompileError, match=r"is quantized dynamically, with float activations; .* statically"):
-        build(tmp_path / "net.pt2")
+        compile(tmp_path / "net.pt2")
 
 
 class Strange(torch.nn.Module):  # type: ignore[misc]
