@@ -367,7 +367,7 @@ def test_softmax_with_a_beta(beta: float, tmp_path: Path) -> None:
     file.operator("SOFTMAX", [x], [y], "SoftmaxOptions", beta=beta)
     path = tmp_path / "beta.tflite"
     path.write_bytes(file.to_bytes([x], [y]))
-    back = to_tflite(read(build(path).to_bytes()))
+    back = to_tflite(read(compile(path).to_bytes()))
     assert back.differing == {"tflm": [], "litert": []}
     ours, source = engines.Tflm(back.content), engines.Tflm(path.read_bytes())
     rng = np.random.default_rng(0)
