@@ -97,7 +97,7 @@ def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[str, list[Any]]]]:
         wanted = [k for k in (_column(columns, PATH_COLUMNS), _column(columns, LABEL_COLUMNS)) if k is not None]
         table = file.read([columns[k] for k in wanted])
         values = [column.to_pylist() for column in table.columns]
-    except (ArrowException, OSError, ValueError, NotImplementedError) as error:
+    except (ArrowException, OSError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else "cannot be read"
         raise DataError(f"{path}: no Parquet: {reason}; write it again") from None
     rows = (list(row) for row in zip(*values, strict=True))

@@ -40,7 +40,7 @@ def _plain(value: Any) -> Any:
 
 def _implied(row: Row, numbers: Row) -> int:
     """The addend of a bias of 0."""
-    shift = row["shift"]
+    shift = int(row["shift"])
     return (1 << (shift - 1) if shift else 0) + (int(numbers["y_zero_point"]) << shift)
 
 

@@ -11,7 +11,7 @@ import operator
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, SupportsBytes, TypeAlias, overload
+from typing import Any, BinaryIO, Literal, SupportsBytes, TypeAlias, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -536,7 +536,7 @@ def _content(source: Source, where: str) -> str | os.PathLike[str] | bytes:
     if isinstance(source, bytes):
         return source
     if hasattr(source, "read"):
-        return _read(source, where)
+        return _read(cast("BinaryIO", source), where)
     if hasattr(source, "__bytes__"):
         return bytes(source)
     try:

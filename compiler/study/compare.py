@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrt.compiler.ir import Graph, Op, Tensor
-from qrt.edges import NCHW_TO_NHWC
 
 Array = NDArray[Any]
 
@@ -191,7 +190,7 @@ class Kinship:
 
 def _has_fewer_channels(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
     """Whether one axis of the source's shape is longer, in either layout, and no other differs."""
-    layouts = [whole, tuple(whole[axis] for axis in NCHW_TO_NHWC)] if len(whole) == 4 else [whole]
+    layouts = [whole, (whole[0], *whole[2:], whole[1])] if len(whole) == 4 else [whole]
     return any(len(shape) == len(known) and shape[:-1] == known[:-1] and shape[-1] < known[-1] for known in layouts)
 
 

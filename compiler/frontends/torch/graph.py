@@ -37,8 +37,8 @@ def to_graph(module: Any, example_inputs: Sequence[Any], match: str | None = Non
     if isinstance(module, torch.jit.ScriptModule):
         reason = "is traced or scripted by torch.jit, which hides its modules; give the module that it was made from"
         raise CompileError([Problem(getattr(module, "original_name", "module"), "module", reason)])
-    if isinstance(module, torch.nn.Module) and (reason := unfinished.of_module(module)):
-        raise CompileError([Problem(type(module).__name__, "module", reason)])
+    if isinstance(module, torch.nn.Module) and (missing := unfinished.of_module(module)):
+        raise CompileError([Problem(type(module).__name__, "module", missing)])
     if isinstance(module, torch.nn.Module) and is_pt2e(module):
         module = torch.export.export(module, _of_its_batch(module, inputs))
     if isinstance(module, torch.export.ExportedProgram):
