@@ -1,5 +1,7 @@
 """Builds qrt: the packages live in rooms named for what they hold, not under one folder."""
 
+import os
+import sysconfig
 from pathlib import Path
 
 import numpy
@@ -11,6 +13,14 @@ ROOT = Path(__file__).parent
 INCLUDE = ["runtime", "runtime/kernels", "schema"]
 PXD = ["runtime/kernels", "runtime/engine", "runtime/host", "schema"]
 FLAGS = ["-O3", "-std=c99", "-fno-math-errno"]
+# Microsoft's compiler has neither the atomics nor functions with instructions of their own. On Windows zig's clang,
+# which pip installs for the build, makes what its Python loads; MS_WIN64 is what older headers of Python define for
+# Microsoft's compiler only.
+ZIG = {"win-amd64": "x86_64-windows-gnu", "win-arm64": "aarch64-windows-gnu"}.get(sysconfig.get_platform())
+if ZIG:
+    os.environ.setdefault("CC", f"python -m ziglang cc -target {ZIG}")
+THREADS = [] if ZIG else ["-pthread"]
+MACROS = [("MS_WIN64", "")] if ZIG else []
 # What pyproject.toml asks for to build; the tests build wheels without fetching it anew.
 BUILD = ["setuptools>=77", "cython>=3.1"]
 
@@ -45,6 +55,15 @@ PACKAGES = [
     for path in found(f"{folder}/**/__init__.py")
 ]
 
+# The workflow that builds a release runs in the repository that it is published from; a build elsewhere names none.
+REPOSITORY = "/".join(os.environ.get(f"GITHUB_{part}", "") for part in ("SERVER_URL", "REPOSITORY")).strip("/")
+URLS = {
+    "Source": REPOSITORY,
+    "Documentation": f"{REPOSITORY}/blob/main/README.md",
+    "Changelog": f"{REPOSITORY}/blob/main/CHANGELOG.md",
+    "Issues": f"{REPOSITORY}/issues",
+}
+
 # Packages that several extras ask for. onnxruntime's quantizer imports sympy and does not ask for it.
 ONNX = ["onnx>=1.16", "onnxruntime>=1.18", "sympy>=1.12"]
 TFLITE = ["tflite>=2.18"]
@@ -76,15 +95,16 @@ EXTENSIONS = [
         "qrt._executor",
         ["runtime/_executor.pyx", *SOURCES],
         include_dirs=[*INCLUDE, numpy.get_include()],
-        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        extra_compile_args=[*FLAGS, "-pthread"],
-        extra_link_args=["-pthread"],
+        define_macros=[*MACROS, ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+        extra_compile_args=[*FLAGS, *THREADS],
+        extra_link_args=THREADS,
         depends=HEADERS,
     ),
     Extension(
         "qrt._prepared",
         ["runtime/_prepared.pyx", *DEVICE_SOURCES],
         include_dirs=INCLUDE,
+        define_macros=MACROS,
         extra_compile_args=FLAGS,
         depends=HEADERS,
     ),
@@ -92,6 +112,7 @@ EXTENSIONS = [
         "qrt._reference",
         ["runtime/_reference.pyx"],
         include_dirs=INCLUDE,
+        define_macros=MACROS,
         extra_compile_args=FLAGS,
         depends=HEADERS,
     ),
@@ -103,8 +124,15 @@ setup(
     description="Compiler and integer-only runtime for int8 neural networks, the same bytes everywhere",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license_expression="Apache-2.0",
-    license_files=["LICENSE"],
+    author="The qrt authors",
+    project_urls=URLS if REPOSITORY else {},
+    keywords=[
+        *("neural networks", "quantization", "int8", "integer arithmetic", "inference", "compiler"),
+        *("microcontroller", "TinyML", "Cortex-M", "ONNX", "TensorFlow Lite", "PyTorch"),
+    ],
+    # The page of qrt report contains libraries of JavaScript: NOTICE.
+    license_expression="Apache-2.0 AND BSD-3-Clause AND ISC AND MIT",
+    license_files=["LICENSE", "NOTICE", *found("report/page/built/licenses.txt")],
     python_requires=">=3.10",
     packages=PACKAGES,
     package_dir=PACKAGE_DIR,
@@ -116,7 +144,15 @@ setup(
     },
     include_package_data=False,
     ext_modules=cythonize(EXTENSIONS, include_path=PXD, language_level=3),
-    install_requires=["numpy>=1.26", "flatbuffers>=23.5", "click>=8.2", "rich>=13"],
+    options={"build_ext": {"compiler": "mingw32"}} if ZIG else {},
+    # Before 2.0, numpy's integers have 32 bits on Windows.
+    install_requires=[
+        "numpy>=1.26",
+        "numpy>=2.0; sys_platform == 'win32'",
+        "flatbuffers>=23.5",
+        "click>=8.2",
+        "rich>=13",
+    ],
     extras_require={
         "onnx": ONNX,
         "torch": ["torch>=2.13", "torchao>=0.18"],
@@ -160,6 +196,8 @@ setup(
         "Development Status :: 3 - Alpha",
         "Intended Audience :: Developers",
         "Intended Audience :: Science/Research",
+        "Operating System :: MacOS",
+        "Operating System :: Microsoft :: Windows",
         "Operating System :: POSIX",
         "Programming Language :: C",
         "Programming Language :: Cython",
@@ -168,6 +206,8 @@ setup(
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
+        "Programming Language :: Python :: Implementation :: CPython",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
         "Topic :: Software Development :: Compilers",
         "Topic :: Software Development :: Embedded Systems",

@@ -14,6 +14,10 @@ NEEDED = {
     "torch": ("reading PyTorch modules", "torch"),
     "torchao": ("quantizing with PyTorch", "torch"),
 }
+# What there is to know of an extra before it is installed.
+HINTS = {
+    "torch": "; with CUDA that is several gigabytes: install PyTorch's CPU wheel first, see PyTorch's install page"
+}
 
 
 def load(name: str) -> ModuleType:
@@ -28,4 +32,5 @@ def load(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError:
         (purpose, extra), package = NEEDED[name], name.replace("_", "-")
-        raise ImportError(f'{purpose} needs the package {package}: pip install "qrt[{extra}]"') from None
+        hint = HINTS.get(extra, "")
+        raise ImportError(f'{purpose} needs the package {package}: pip install "qrt[{extra}]"{hint}') from None

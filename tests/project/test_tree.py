@@ -22,7 +22,7 @@ MAY_HOLD = {
 }
 
 # Text files that are named without a kind.
-PLAIN = {".clang-format", ".gitignore", ".ci/run", "LICENSE", "Makefile"}
+PLAIN = {".clang-format", ".gitignore", ".ci/run", "LICENSE", "Makefile", "NOTICE"}
 
 
 def names() -> list[str]:
