@@ -77,6 +77,7 @@ ARGUMENTS = {
     "compile": ["m.onnx"],
     "run": ["pets.qfb", "x.npy"],
     "compare": ["pets.qfb", "--against", "m.onnx", "--inputs", "x.npy"],
+    "eval": ["pets.qfb", "x.npz"],
     "explain": ["pets.qfb", "0"],
     "kernels": [],
 }
