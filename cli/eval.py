@@ -14,6 +14,7 @@ import click
 import qrt
 from qrt.cli.console import Progress, aligned, console, facts, heading, note, print_json, printable, show
 from qrt.cli.failure import Failure, Verb, open_model
+from qrt.cli.stated import labelled, preprocess_option, preprocessing
 from qrt.data import open_dataset
 from qrt.evaluation import METRICS, Evaluation, EvaluationError, connect, evaluate
 
@@ -47,6 +48,13 @@ THRESHOLDS = 9
     metavar="N",
     help="Reset the state before each N samples, for a network with state.",
 )
+@preprocess_option
+@click.option(
+    "--labels",
+    "labels_path",
+    type=click.Path(path_type=Path),
+    help="Text file with the names of the outputs, one on each line.  [default: those in the model file]",
+)
 @click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
 @click.option(
     "--kernels",
@@ -70,6 +78,8 @@ def eval_model(
     top: int,
     threshold: float | None,
     reset_every: int | None,
+    preprocess: Path | None,
+    labels_path: Path | None,
     layout: str | None,
     kernels: str | None,
     threads: int | None,
@@ -81,10 +91,12 @@ def eval_model(
 ) -> None:
     """Measures how right a network is on samples with labels.
 
-    DATA is an .npz with an array "labels", a folder of images with a folder for each class, or a .csv or .parquet table
-    of paths and labels. The network's output decides what is measured, unless --metric says it: accuracy, where the
-    largest entry is the answer; binary, one number against a threshold; reconstruction, the input against the output,
-    where label 0 is normal.
+    DATA is an .npz with an array "labels", a folder of images or recordings with a folder for each class, or a .csv or
+    .parquet with columns path and label. How images and recordings become the input is stated in a TOML file, or in the
+    model file: see docs/data.md.
+
+    The network's output decides what is measured, unless --metric says it: accuracy, where the largest entry is the
+    answer; binary, one number against a threshold; reconstruction, the input against the output, where label 0 is normal.
 
     Samples run on all CPUs; the results are the same for any number. A run that was stopped continues.
 
@@ -102,7 +114,9 @@ def eval_model(
     keep = None if no_resume else resume or _cache()
     _check_state(path, model, reset_every)
     try:
-        samples = open_dataset(data, model.inputs, layout=layout, classes=model.outputs[0].labels)
+        model.outputs = labelled(model.outputs, labels_path)
+        stated = preprocessing(preprocess, model, path)
+        samples = open_dataset(data, model.inputs, stated, layout, model.outputs[0].labels)
         if samples.assumed:
             note(samples.assumed)
         with (

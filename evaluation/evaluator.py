@@ -73,7 +73,7 @@ def evaluate(
         For a network with state, which needs it: samples are steps in time, and the state is reset before each
         `reset_every` of them. 1 makes each sample a sequence of its own.
     preprocess : qrt.data.Preprocess, optional
-        With a path: how images and recordings become inputs.
+        With a path: how images and recordings become inputs; by default as the model file says.
     layout : {None, "NHWC", "NCHW"}
         Of images in arrays, if their shape fits both.
     threads : int, optional
@@ -138,6 +138,8 @@ def _dataset(
     if isinstance(data, Dataset):
         return data
     if isinstance(data, str | os.PathLike):
+        if preprocess is None and model.preprocessing:
+            preprocess = Preprocess.parse(model.preprocessing, f"model {model.name!r}: preprocessing")
         return open_dataset(data, model.inputs, preprocess, layout, model.outputs[0].labels)
     return hold(data, labels, model.inputs, layout, resumes)
 

@@ -114,6 +114,24 @@ def test_thresholds_of_one_output(eval_cli: Cli) -> None:
     assert " 1.0000 best\n" in shown
 
 
+def test_folders_of_images_by_names_that_a_file_has(eval_cli: Cli) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    g = GraphBuilder("colors")
+    x = g.input("x", (1, 2, 2, 3), scale=1 / 255, zero_point=-128)
+    g.output(g.reshape(g.mean(x, scale=1 / 255, zero_point=-128), (1, 3)))
+    Path("colors.qfb").write_bytes(g.compile())
+    for name, color in [("red", (255, 0, 0)), ("blue", (0, 0, 255)), ("green", (0, 255, 0))]:
+        Path("photos", name).mkdir(parents=True)
+        for size in (2, 5):
+            image.new("RGB", (size, size), color).save(f"photos/{name}/{size}.png")
+    image.new("RGB", (2, 2), (255, 0, 0)).save("photos/green/wrong.png")
+    Path("names.txt").write_text("red\ngreen\nblue\n", encoding="utf-8")
+    Path("p.toml").write_text("[image]\nresize = [2, 2]\n", encoding="utf-8")
+    shown = eval_cli("eval", "colors.qfb", "photos", "--labels", "names.txt", "--preprocess", "p.toml")
+    assert "accuracy           85.71%, 6 right\n" in shown.stdout
+    assert "\nsample  label  answer  file\n     4  green  red     green/wrong.png\n" in shown.stdout
+
+
 def test_a_later_run_continues(eval_cli: Cli, pets: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from qrt.evaluation.partial import Partial
 
