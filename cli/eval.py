@@ -96,7 +96,7 @@ def eval_model(
     model file: see docs/data.md.
 
     The network's output decides what is measured, unless --metric says it: accuracy, where the largest entry is the
-    answer; binary, one number against a threshold; reconstruction, the input against the output, where label 0 is normal.
+    answer; binary, one number against a threshold; or reconstruction, input against output, where label 0 is normal.
 
     Samples run on all CPUs; the results are the same for any number. A run that was stopped continues.
 

@@ -1,23 +1,27 @@
-"""Chunks on the workers of a Dask cluster."""
+"""Spans of samples on the workers of a Dask cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from qrt.evaluation.errors import EvaluationError
 from qrt.evaluation.held import Held
 from qrt.evaluation.job import Job
+from qrt.evaluation.spans import Span, Spans
 from qrt.evaluation.tally import Tally
 from qrt.model import Model
 
 if TYPE_CHECKING:
     from distributed import Client
 
-# Tasks for each thread of the cluster, in total and at once. They are many, so that a lost worker costs little.
-TASKS, AT_ONCE = 16, 2
-# Chunks of samples in memory that a task has: some megabytes.
-HELD_CHUNKS = 2
+# What a task should take: much longer than its way to a worker, and short enough that a lost worker costs little.
+SECONDS = 1.0
+# Tasks for each thread of the cluster that are on their way.
+AT_ONCE = 2
+# Samples in memory that a task has, in pieces of a job: some megabytes.
+HELD_PIECES = 2
 
 
 def connect(address: str) -> Client:
@@ -33,8 +37,8 @@ def connect(address: str) -> Client:
         raise EvaluationError(f"no Dask scheduler at {address}: {reason}; start one with 'dask scheduler'") from None
 
 
-def run(client: Client, model: Model, job: Job, todo: Sequence[int]) -> Iterator[tuple[list[int], Tally]]:
-    """Counts of the chunks `todo`, as they become ready.
+def run(client: Client, model: Model, job: Job, gaps: Sequence[Span]) -> Generator[tuple[Span, Tally]]:
+    """Counts of the samples of `gaps`, as they become ready.
 
     The model travels once, as the result of a task that can be repeated: so it outlives the workers that have it. So
     does the job, unless its samples are in memory: of these each task has its own.
@@ -45,19 +49,17 @@ def run(client: Client, model: Model, job: Job, todo: Sequence[int]) -> Iterator
     if not threads:
         raise EvaluationError("the Dask cluster has no workers; start some with 'dask worker'")
     held = isinstance(job.data.source, Held)
-    length = max(1, min(len(todo) // (TASKS * threads), HELD_CHUNKS if held else len(todo)))
-    groups = iter([list(todo[i : i + length]) for i in range(0, len(todo), length)])
+    spans = Spans(gaps, job.unit, SECONDS, HELD_PIECES * job.piece if held else None)
     network = client.submit(_same, model, pure=False)
     shared = None if held else client.submit(_same, job, pure=False)
     running = as_completed(loop=client.loop)
-    waiting = {}
+    waiting: dict[Any, Span] = {}
 
     def start() -> None:
-        group = next(groups, None)
-        if group is not None:
-            part = job.part(group[0], group[-1] + 1) if shared is None else shared
-            future = client.submit(_chunks, network, part, group, pure=False)
-            waiting[future] = group
+        if (span := spans.take()) is not None:
+            part = job.part(*span) if shared is None else shared
+            future = client.submit(_timed, network, part, *span, pure=False)
+            waiting[future] = span
             running.add(future)
 
     try:
@@ -66,13 +68,14 @@ def run(client: Client, model: Model, job: Job, todo: Sequence[int]) -> Iterator
         while waiting:
             future = next(running)
             try:
-                tally = future.result()
+                tally, seconds = future.result()
             except (KilledWorker, CancelledError) as error:
-                first = waiting[future][0] * job.size
+                first, stop = waiting[future]
                 raise EvaluationError(
-                    f"the Dask workers of the samples from {first} on were lost again and again: {error}; see their "
+                    f"the Dask workers of samples {first} to {stop - 1} were lost again and again: {error}; see their "
                     "logs, or give each more memory"
                 ) from None
+            spans.took(tally.samples, seconds)
             start()
             yield waiting.pop(future), tally
     finally:
@@ -83,8 +86,7 @@ def _same(thing: Model | Job) -> Model | Job:
     return thing
 
 
-def _chunks(model: Model, job: Job, chunks: Sequence[int]) -> Tally:
-    fork, total = model.fork(), Tally()
-    for chunk in chunks:
-        total.add(job.run(fork, chunk))
-    return total
+def _timed(model: Model, job: Job, start: int, stop: int) -> tuple[Tally, float]:
+    """Counts of a span, and the seconds that it took."""
+    began = time.perf_counter()
+    return job.run(model.fork(), start, stop), time.perf_counter() - began

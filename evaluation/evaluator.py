@@ -16,10 +16,11 @@ from qrt.evaluation import cluster, local
 from qrt.evaluation.choice import choose
 from qrt.evaluation.errors import EvaluationError
 from qrt.evaluation.held import hold
-from qrt.evaluation.job import Job, chunk_size
+from qrt.evaluation.job import Job, job_of
 from qrt.evaluation.labels import class_names, indices
 from qrt.evaluation.partial import Partial
 from qrt.evaluation.result import Evaluation
+from qrt.evaluation.spans import Span, between
 from qrt.evaluation.summary import summary
 from qrt.evaluation.tally import Tally
 from qrt.model import Model, load
@@ -48,8 +49,8 @@ def evaluate(
 ) -> Evaluation:
     """Measures how right a network is on samples.
 
-    Samples run in chunks, on forks of the model in several threads or on the workers of a Dask cluster. The counts of
-    chunks are added up as whole numbers, so the result is the same for any number of threads and workers.
+    Samples run on forks of the model in several threads, or on the workers of a Dask cluster. Counts are added up as
+    whole numbers, so the result is the same for any number of threads and workers.
 
     Parameters
     ----------
@@ -77,10 +78,10 @@ def evaluate(
     layout : {None, "NHWC", "NCHW"}
         Of images in arrays, if their shape fits both.
     threads : int, optional
-        Chunks that run at once; by default as many as this process has CPUs.
+        Samples that run at once; by default as many as this process has CPUs, or fewer if the model has threads.
     client : distributed.Client, optional
-        Runs the chunks on the workers of this client's cluster, which need qrt, and the data where it is a path. When a
-        worker is lost, its chunks run on another one.
+        Runs the samples on the workers of this client's cluster, which need qrt, and the data where it is a path. The
+        samples of a worker that is lost run on another one.
     resume : path, optional
         A file for what is done; if it exists, the evaluation continues from there. It is removed at the end. In a
         folder, the file is named after what is evaluated.
@@ -110,16 +111,16 @@ def evaluate(
     names = class_names(network, dataset)
     measure = choose(network, dataset, metric, top, threshold)
     numbers = indices(dataset, measure, names)
-    job = Job(dataset, numbers, measure, chunk_size(network, dataset.count, reset_every), reset_every)
+    job = job_of(network, dataset, numbers, measure, reset_every)
     partial = Partial(None if resume is None else Path(resume), {} if resume is None else _key(network, job))
     partial.load()
     if progress is not None:
         progress(partial.tally.samples, dataset.count)
-    todo = [chunk for chunk in range(job.chunks) if chunk not in partial.done]
-    with closing(_run(network, job, todo, threads or local.cores(), client)) as results:
+    gaps = between(partial.done, dataset.count)
+    with closing(_run(network, job, gaps, threads or max(1, local.cores() // network.threads), client)) as results:
         try:
-            for chunks, tally in results:
-                partial.add(chunks, tally)
+            for span, tally in results:
+                partial.add(span, tally)
                 if progress is not None:
                     progress(partial.tally.samples, dataset.count)
         except BaseException:
@@ -157,18 +158,14 @@ def _check_state(model: Model, reset_every: int | None) -> None:
 
 
 def _key(model: Model, job: Job) -> dict[str, str]:
-    """What counts of chunks depend on."""
+    """What counts depend on."""
     arguments: Any = model._program.__reduce__()[1]
     data = digest_of(job.data.digest, b"" if job.labels is None else job.labels.tobytes())
-    options = {"reset_every": str(job.reset_every), "chunk": str(job.size)}
-    return {"model": digest_of(arguments[0].tobytes()), "data": data, "measure": repr(job.measure), **options}
+    of = {"model": digest_of(arguments[0].tobytes()), "data": data}
+    return {**of, "measure": repr(job.measure), "reset_every": str(job.reset_every)}
 
 
 def _run(
-    model: Model, job: Job, todo: Sequence[int], threads: int, client: Client | None
-) -> Generator[tuple[list[int], Tally]]:
-    if client is not None:
-        yield from cluster.run(client, model, job, todo)
-        return
-    for chunk, tally in local.run(model, job, todo, threads):
-        yield [chunk], tally
+    model: Model, job: Job, gaps: Sequence[Span], threads: int, client: Client | None
+) -> Generator[tuple[Span, Tally]]:
+    return local.run(model, job, gaps, threads) if client is None else cluster.run(client, model, job, gaps)

@@ -1,4 +1,4 @@
-"""The samples of an evaluation in chunks, each of which is run by itself."""
+"""What an evaluation runs and counts, of any span of its samples."""
 
 from __future__ import annotations
 
@@ -16,16 +16,13 @@ from qrt.evaluation.tally import Tally
 from qrt.model import Model
 
 Array = NDArray[Any]
-# Limits of a chunk: it is a few milliseconds of the smallest networks, and its samples do not take much memory.
-CHUNK_SAMPLES = 4096
-CHUNK_NUMBERS = 1 << 20
-# There are so many chunks at least, for as many threads and workers, where there are samples enough.
-CHUNKS = 64
+# Limits of what is in memory at once, for each thread: samples, and numbers of their inputs.
+PIECE_SAMPLES, PIECE_NUMBERS = 4096, 1 << 20
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to run and to count. It can be pickled; samples of files are read where it runs.
+    """It can be pickled; samples of files are read where it runs.
 
     Attributes
     ----------
@@ -33,8 +30,10 @@ class Job:
     labels : numpy.ndarray or None
         int64: the indices of the network's classes, of the samples from `first` on.
     measure : Measure
-    size : int
-        Samples of a chunk.
+    unit : int
+        Samples that are run together: those of a run, or of a sequence.
+    piece : int
+        Samples that are read at once, a multiple of `unit`.
     reset_every : int or None
         For a network with state: its samples are steps of sequences of this length.
     """
@@ -42,44 +41,42 @@ class Job:
     data: Dataset
     labels: NDArray[np.int64] | None
     measure: Measure
-    size: int
+    unit: int
+    piece: int
     reset_every: int | None = None
     first: int = 0
 
-    @property
-    def chunks(self) -> int:
-        return -(-self.data.count // self.size)
+    def run(self, model: Model, start: int, stop: int) -> Tally:
+        """Runs samples `start` to `stop` - 1."""
+        total = Tally()
+        for at in range(start, stop, self.piece):
+            total.add(self._run_piece(model, at, min(at + self.piece, stop)))
+        return total
 
-    def samples(self, chunk: int) -> int:
-        """The number of samples of a chunk."""
-        return min(self.size, self.data.count - chunk * self.size)
-
-    def run(self, model: Model, chunk: int) -> Tally:
-        """Runs the samples of a chunk."""
-        start = chunk * self.size
-        stop = start + self.samples(chunk)
+    def _run_piece(self, model: Model, start: int, stop: int) -> Tally:
         inputs = self.data.read(start, stop)
         output = _outputs(model, inputs, self.reset_every)[: stop - start]
-        labels = None if self.labels is None else self.labels[start - self.first : stop - self.first]
-        return self.measure.tally(start, inputs, output, labels)
+        return self.measure.tally(start, inputs, output, self._labels(start, stop))
 
-    def part(self, first: int, last: int) -> Job:
-        """A job that holds in memory only what chunks `first` to `last` - 1 need."""
+    def _labels(self, start: int, stop: int) -> NDArray[np.int64] | None:
+        return None if self.labels is None else self.labels[start - self.first : stop - self.first]
+
+    def part(self, start: int, stop: int) -> Job:
+        """A job that holds in memory only what these samples need."""
         source = self.data.source
-        start, stop = first * self.size, min(last * self.size, self.data.count)
-        labels = None if self.labels is None else self.labels[start - self.first : stop - self.first]
         held = source.part(start, stop) if isinstance(source, Held) else source
-        return replace(self, data=replace(self.data, labels=None, source=held), labels=labels, first=start)
+        data = replace(self.data, labels=None, source=held)
+        return replace(self, data=data, labels=self._labels(start, stop), first=start)
 
 
-def chunk_size(model: Model, count: int, reset_every: int | None) -> int:
-    """Samples of a chunk: by what is evaluated, never by the machine, so that another one can continue."""
-    numbers = sum(int(np.prod(info.shape[1:])) for info in model.inputs)
-    size = min(CHUNK_SAMPLES, max(1, CHUNK_NUMBERS // max(1, numbers)), -(-count // CHUNKS))
-    # Runs of several samples, and sequences, stay whole.
+def job_of(
+    model: Model, data: Dataset, labels: NDArray[np.int64] | None, measure: Measure, reset_every: int | None
+) -> Job:
     leading = {info.shape[0] for info in model.inputs}
     unit = reset_every or (leading.pop() if len(leading) == 1 else 1)
-    return -(-size // unit) * unit
+    numbers = sum(int(np.prod(info.shape[1:])) for info in model.inputs)
+    piece = min(PIECE_SAMPLES, max(1, PIECE_NUMBERS // max(1, numbers)))
+    return Job(data, labels, measure, unit, -(-piece // unit) * unit, reset_every)
 
 
 def _outputs(model: Model, inputs: Sequence[Array], reset_every: int | None) -> Array:

@@ -1,15 +1,20 @@
-"""Chunks on the cores of this machine."""
+"""Spans of samples on the cores of this machine."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import threading
+import time
+from collections.abc import Generator, Sequence
 from queue import SimpleQueue
 
 from qrt.evaluation.job import Job
+from qrt.evaluation.spans import Span, Spans
 from qrt.evaluation.tally import Tally
 from qrt.model import Model
+
+# What a span should take: short enough that all threads end at about the same time, and soon after Ctrl-C.
+SECONDS = 0.05
 
 
 def cores() -> int:
@@ -17,23 +22,37 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run(model: Model, job: Job, todo: Sequence[int], threads: int) -> Iterator[tuple[int, Tally]]:
-    """Counts of the chunks `todo`, as they become ready: one fork of the model for each thread."""
-    forks: SimpleQueue[Model] = SimpleQueue()
-    for _ in range(threads):
-        forks.put(model.fork())
+def run(model: Model, job: Job, gaps: Sequence[Span], threads: int) -> Generator[tuple[Span, Tally]]:
+    """Counts of the samples of `gaps`, as they become ready: one fork of the model for each thread."""
+    spans = Spans(gaps, job.unit, SECONDS)
+    results: SimpleQueue[tuple[Span, Tally] | BaseException | None] = SimpleQueue()
+    stopped = threading.Event()
 
-    def one(chunk: int) -> Tally:
-        fork = forks.get()
+    def work(fork: Model) -> None:
         try:
-            return job.run(fork, chunk)
-        finally:
-            forks.put(fork)
+            while not stopped.is_set() and (span := spans.take()) is not None:
+                start = time.perf_counter()
+                tally = job.run(fork, *span)
+                spans.took(tally.samples, time.perf_counter() - start)
+                results.put((span, tally))
+            results.put(None)
+        except BaseException as error:
+            results.put(error)
 
-    pool = ThreadPoolExecutor(threads)
+    workers = [threading.Thread(target=work, args=(model.fork(),), daemon=True) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
     try:
-        running = {pool.submit(one, chunk): chunk for chunk in todo}
-        for future in as_completed(running):
-            yield running.pop(future), future.result()
+        running = threads
+        while running:
+            result = results.get()
+            if result is None:
+                running -= 1
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                yield result
     finally:
-        pool.shutdown(cancel_futures=True)
+        stopped.set()
+        for worker in workers:
+            worker.join()

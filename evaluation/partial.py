@@ -12,6 +12,7 @@ from typing import Any
 
 from qrt.data import DataError
 from qrt.data.dataset import digest_of
+from qrt.evaluation.spans import Span, joined
 from qrt.evaluation.tally import Tally
 
 FORMAT = "qrt evaluation 1"
@@ -21,7 +22,7 @@ INTERVAL, PATIENCE = 2.0, 20
 
 @dataclass
 class Partial:
-    """Counts of the chunks that are done.
+    """Counts of the samples that are done.
 
     Attributes
     ----------
@@ -33,7 +34,7 @@ class Partial:
 
     path: Path | None
     key: dict[str, str]
-    done: set[int] = field(default_factory=set)
+    done: list[Span] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     written: float = field(default_factory=time.monotonic)
     pause: float = field(default_factory=lambda: INTERVAL)
@@ -58,7 +59,8 @@ class Partial:
             if document["format"] != FORMAT:
                 raise ValueError
             key = document["key"]
-            done, tally = {int(chunk) for chunk in document["done"]}, Tally.from_dict(document["tally"])
+            done = [(int(start), int(stop)) for start, stop in document["done"]]
+            tally = Tally.from_dict(document["tally"])
         except (ValueError, KeyError, TypeError):
             raise DataError(f"{self.path}: is not a partial evaluation of this version of qrt; {remedy}") from None
         differing = [name for name, value in self.key.items() if key.get(name) != value]
@@ -71,9 +73,9 @@ class Partial:
             return f"the {name} has changed since"
         return f"its {name} was {key.get(name)}, now it is {self.key[name]}"
 
-    def add(self, chunks: list[int], tally: Tally) -> None:
-        """Adds the counts of chunks, and writes the file when that is due."""
-        self.done.update(chunks)
+    def add(self, span: Span, tally: Tally) -> None:
+        """Adds the counts of a span, and writes the file when that is due."""
+        self.done = joined([*self.done, span])
         self.tally.add(tally)
         start = time.monotonic()
         if self.path is not None and start - self.written >= self.pause:
@@ -89,7 +91,7 @@ class Partial:
             self._write(self.path)
 
     def _write(self, path: Path) -> None:
-        document = {"format": FORMAT, "key": self.key, "done": sorted(self.done), "tally": self.tally.as_dict()}
+        document = {"format": FORMAT, "key": self.key, "done": self.done, "tally": self.tally.as_dict()}
         other = _beside(path)
         try:
             with open(other, "w", encoding="utf-8") as stream:

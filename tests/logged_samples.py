@@ -12,17 +12,17 @@ from qrt.data import Dataset
 
 
 class LoggedSamples:
-    """Random codes of a shape, the same each time; a read takes `seconds` and adds a line to the file `log`."""
+    """Random codes of a shape; a sample takes `seconds`, and each read adds a line to the file `log`."""
 
     def __init__(self, count: int, shape: tuple[int, ...], log: Path, seconds: float) -> None:
         self.count, self.shape, self.log, self.seconds = count, shape, log, seconds
 
     def read(self, start: int, stop: int) -> list[np.ndarray]:
         with open(self.log, "a", encoding="ascii") as stream:
-            stream.write(f"{start} {os.getpid()}\n")
-        time.sleep(self.seconds)
-        rng = np.random.default_rng(start)
-        return [rng.integers(-128, 128, (stop - start, *self.shape), np.int8)]
+            stream.write(f"{start} {stop} {os.getpid()}\n")
+        time.sleep(self.seconds * (stop - start))
+        whole = np.random.default_rng(self.count).integers(-128, 128, (self.count, *self.shape), np.int8)
+        return [whole[start:stop]]
 
     def name(self, index: int) -> str:
         return str(index)
@@ -33,7 +33,12 @@ def logged(count: int, shape: tuple[int, ...], classes: int, log: Path, seconds:
     return Dataset("logged", count, labels, None, "digest", "", LoggedSamples(count, shape, log, seconds))
 
 
-def reads(log: Path) -> list[tuple[int, int]]:
-    """First samples of the reads, and the processes that made them."""
+def reads(log: Path) -> list[tuple[int, int, int]]:
+    """The first sample of each read, the one behind the last, and the process."""
     lines = log.read_text(encoding="ascii").splitlines() if log.exists() else []
-    return [(int(start), int(process)) for start, process in map(str.split, lines)]
+    return [(int(start), int(stop), int(process)) for start, stop, process in map(str.split, lines)]
+
+
+def samples_read(log: Path) -> list[int]:
+    """All samples of the reads, in order; one twice that was read twice."""
+    return sorted(sample for start, stop, _ in reads(log) for sample in range(start, stop))
