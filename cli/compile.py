@@ -16,12 +16,14 @@ from qrt.cli import arrays
 from qrt.cli.budget import Budget, budget_options, check_budget, over_budget, size
 from qrt.cli.calibration import accuracies, calibrate
 from qrt.cli.console import note, print_json, printable, progressing
-from qrt.cli.failure import Failure, Verb, read_content
+from qrt.cli.failure import Failure, Verb
 from qrt.cli.files import replacing
 from qrt.cli.precision import Precision, Step, precision_options, tuned
+from qrt.cli.stated import read_labels
 from qrt.cli.states import state_option
 from qrt.cli.summary import Summary, rescue_text
 from qrt.cli.target import cc_option
+from qrt.data import Preprocess
 
 if TYPE_CHECKING:
     from qrt.compiler import Compiled, CompileError, Quantized
@@ -136,6 +138,12 @@ def _ram(context: click.Context, option: click.Parameter, value: str) -> str | i
     metavar="N",
     help="Embed N random inputs and their outputs, for 'qrt check'; of a network with state, N steps.",
 )
+@click.option(
+    "--preprocess",
+    metavar="FILE.TOML",
+    type=click.Path(path_type=Path),
+    help="Store how images or recordings become the input, for 'qrt run' and 'qrt eval'.",
+)
 @click.option("--strip", is_flag=True, help="Leave out the names of operators and inner tensors: a smaller file.")
 @click.option(
     "--target",
@@ -165,6 +173,7 @@ def compile_model(
     calibration: str,
     precision: Precision,
     test_vectors: int,
+    preprocess: Path | None,
     strip: bool,
     target_name: str | None,
     budget: Budget,
@@ -221,6 +230,7 @@ def compile_model(
         raise Failure(f"{output}: is the source itself; name another file with -o")
     skip = [name for name in SWITCHES if switched_off[f"no_{name}"]]
     source_size = source.stat().st_size
+    stated = Preprocess.read(preprocess) if preprocess else None
     try:
         labels = read_labels(labels_path) if labels_path else None
         calibrated = calibrate(source, data, calibration) if data else None
@@ -244,6 +254,7 @@ def compile_model(
         return Failure.exit_code
     except ImportError as error:
         raise Failure(f"{source}: {error}") from None
+    compiled.graph.preprocessing = stated.text if stated else ""
     content = compiled.to_bytes(strip=strip)
     try:
         model = qrt.load(content, kernels="reference")
@@ -281,13 +292,6 @@ def compile_model(
         if verdict is not None:
             click.echo(f"\nOn {verdict.title}: {verdict}")
     return 0
-
-
-def read_labels(path: Path) -> list[str]:
-    try:
-        return read_content(path).decode().splitlines()
-    except UnicodeDecodeError:
-        raise Failure(f"{path}: not UTF-8 text; write one label on each line") from None
 
 
 def refusal(source: Path, error: CompileError) -> str:

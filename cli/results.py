@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import qrt
 from qrt.cli.arrays import Array
-from qrt.cli.console import printable, shape_text
+from qrt.cli.console import ENDLESS, NARROWEST, on_terminal, printable, shape_text, shortened
 from qrt.cli.failure import Failure
 
 # Entries shown of an output with labels, without --top.
@@ -33,21 +34,24 @@ class Result:
         The same, always with a batch axis.
     top : int or None
         How many entries the user asked for.
+    names : sequence of str, optional
+        Of the samples.
     """
 
     info: qrt.TensorInfo
     values: Array
     samples: Array
     top: int | None
+    names: Sequence[str] = ()
 
     @staticmethod
-    def of(info: qrt.TensorInfo, values: Array, top: int | None) -> Result:
+    def of(info: qrt.TensorInfo, values: Array, top: int | None, names: Sequence[str] = ()) -> Result:
         # Of a sequence of runs that are batches, each run is a sample.
         samples = values if values.ndim >= len(info.shape) else values[np.newaxis]
         if top is not None and not is_row(samples):
             shape = shape_text(samples.shape[1:])
             raise Failure(f"--top needs one row for each sample; output {printable(info.name)!r} is {shape}")
-        return Result(info, values, samples, top)
+        return Result(info, values, samples, top, names if len(names) == len(samples) else ())
 
     @property
     def ranked(self) -> bool:
@@ -63,6 +67,13 @@ class Result:
             real = real * np.tile(self.info.scales, flat.shape[1] // len(self.info.scales))
         order = np.argsort(-real, axis=1, kind="stable")[:, :count]
         return [[(int(i), labels[i], row[i].item()) for i in best] for row, best in zip(flat, order, strict=True)]
+
+    def right(self, labels: NDArray[np.int64]) -> int | None:
+        """How many samples have their largest entry at their label; None if these are not rows, one for each label."""
+        if not is_row(self.samples) or self.samples[0].size < 2 or len(self.samples) != len(labels):
+            return None
+        pairs = zip(self.best(1), labels.tolist(), strict=True)
+        return sum(int(best[0][0] == label) for best, label in pairs)
 
     def document(self) -> dict[str, Any]:
         """Plain types for JSON."""
@@ -95,6 +106,19 @@ class Result:
         if count > SAMPLES_SHOWN:
             yield f"... and {count - SAMPLES_SHOWN} more samples; -o FILE.npy or --json gives all"
 
+    def _margins(self, count: int, width: int) -> list[str]:
+        """What the lines of the samples begin with: their names or numbers, unless there is only one."""
+        if len(self.samples) == 1:
+            return ["  "]
+        if self.names:
+            # A name that a terminal has no room for is shortened; elsewhere the output is not cut.
+            room = max(NARROWEST, width // 3) if on_terminal() else ENDLESS
+            texts = [shortened(printable(name), room) for name in self.names[:count]]
+            longest = max(map(len, texts))
+            return [f"  {text:<{longest}}   " for text in texts]
+        longest = len(str(count - 1))
+        return [f"  {i:>{longest}}   " for i in range(count)]
+
     def _best_lines(self, width: int) -> Iterator[str]:
         rows = self.best(self.top or DEFAULT_TOP)[:SAMPLES_SHOWN]
         cells = [[(printable(label), number(value)) for _, label, value in row] for row in rows]
@@ -103,18 +127,17 @@ class Result:
         if len(self.samples) == 1:
             yield from (f"  {label:>{labels}}: {value:>{values}}" for label, value in cells[0])
             return
-        index = len(str(len(rows) - 1))
-        fitting = (width - index - 2) // (labels + values + 5)
+        margins = self._margins(len(rows), width)
+        fitting = (width - len(margins[0])) // (labels + values + 5)
         for i, row in enumerate(cells):
             texts = (f"{label:>{labels}}: {value:>{values}}" for label, value in row[: self.top or max(1, fitting)])
-            yield f"  {i:>{index}}   " + "   ".join(texts)
+            yield margins[i] + "   ".join(texts)
 
     def _number_lines(self, width: int) -> Iterator[str]:
         samples = self.samples.reshape(len(self.samples), -1) if is_row(self.samples) else self.samples
         samples = samples[:SAMPLES_SHOWN]
-        index = len(str(len(samples) - 1))
-        for i, sample in enumerate(samples):
-            margin = "  " if len(self.samples) == 1 else f"  {i:>{index}}   "
+        margins = self._margins(len(samples), width)
+        for margin, sample in zip(margins, samples, strict=True):
             text = np.array2string(
                 sample,
                 max_line_width=width - len(margin),

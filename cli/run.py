@@ -6,18 +6,25 @@ import os
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 import qrt
 from qrt.cli import arrays
 from qrt.cli.arrays import Array
-from qrt.cli.console import note, print_json, progressing
+from qrt.cli.console import note, percent, print_json, progressing
 from qrt.cli.failure import Failure, Verb, open_content, open_model
+from qrt.cli.given import given_arrays, given_samples, read_stdin
 from qrt.cli.results import Result
+from qrt.cli.stated import labelled, preprocess_option, preprocessing
 from qrt.cli.target import cc_option, device_errors, emulated, refuse_options, target_option
-from qrt.data.arrays import choose, fits, read
+from qrt.data import DataError, Dataset
+from qrt.data.arrays import Given, choose, fits
+from qrt.data.dataset import LABEL_NAMES
+from qrt.data.opening import numbered_labels
 
 
 @click.command(cls=Verb)
@@ -39,6 +46,13 @@ from qrt.data.arrays import choose, fits, read
     "--reset-every", type=click.IntRange(min=1), metavar="N", help="Reset the state before each N steps, with --stream."
 )
 @click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
+@preprocess_option
+@click.option(
+    "--labels",
+    "labels_path",
+    type=click.Path(path_type=Path),
+    help="Text file with the names of the outputs, one on each line.  [default: those in the model file]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def run_model(
     path: Path,
@@ -53,9 +67,15 @@ def run_model(
     stream: bool,
     reset_every: int | None,
     layout: str | None,
+    preprocess: Path | None,
+    labels_path: Path | None,
     as_json: bool,
 ) -> None:
-    """Runs a network on arrays from .npy or .npz files.
+    """Runs a network on arrays, images or recordings.
+
+    INPUT is an .npy or .npz file; images or .wav files; a folder of .npy files, images or recordings, or of folders of
+    them for each class; a .csv or .parquet with columns path and label; or - for standard input. If there are labels,
+    the accuracy is shown. How images and recordings become the input is stated in a TOML file: see docs/data.md.
 
     An array holds one sample or a batch, as floats or int8 codes; floats are quantized as the model file says.
     For a network with several inputs give one file for each, in order, or one .npz with arrays named like the inputs.
@@ -66,6 +86,8 @@ def run_model(
     \b
     Examples:
       qrt run model.qfb images.npz --top 3
+      qrt run model.qfb photo.jpg --preprocess photo.toml
+      qrt run model.qfb photos/ --labels names.txt --json
       qrt run model.qfb input.npy --dequantize -o output.npy
       qrt run model.qfb input.npy --target cortex-m4
       qrt run wakeword.qfb features.npy --stream
@@ -82,33 +104,84 @@ def run_model(
         arrays.check_suffix(output, model.outputs)
         if os.path.realpath(output) in map(os.path.realpath, input_paths):
             raise Failure(f"{output}: is an input; name another file with -o")
-    given = [item for input_path in input_paths for item in read(input_path)]
-    chosen = choose(given, model.inputs, layout, stream)
-    for item in given:
-        if item not in chosen:
-            note(f"{item.path}: {item} is not an input; ignored")
+    infos, stated = labelled(model.outputs, labels_path), preprocessing(preprocess, model, path)
+    piped = read_stdin(input_paths)
+    given = given_arrays(input_paths, piped)
     try:
         with device_errors():
-            if stream:
-                outputs = run_steps(model, [item.array for item in chosen], reset_every, dequantize, layout)
+            if given is None:
+                if stream:
+                    raise Failure("--stream takes arrays, whose steps have an order; give an .npy or .npz")
+                dataset = given_samples(input_paths, piped, model.inputs, stated, layout, infos[0].labels)
+                outputs, labels = run_samples(model, dataset, dequantize), dataset.labels
+                names = [dataset.name(index) for index in range(dataset.count)]
             else:
-                outputs = infer(model, [item.array for item in chosen], dequantize, layout)
+                outputs, labels, names = _run_arrays(model, given, infos, stream, reset_every, dequantize, layout)
+    except DataError:
+        raise
     except ValueError as error:
-        files = ", ".join(dict.fromkeys(str(item.path) for item in chosen))
+        files = ", ".join(map(str, input_paths))
         raise Failure(f"{path}: {error}; the data is {files}") from None
     if output is not None:
         arrays.save(output, model.outputs, outputs)
-    results = [Result.of(info, value, top) for info, value in zip(model.outputs, outputs, strict=True)]
+    results = [Result.of(info, value, top, names) for info, value in zip(infos, outputs, strict=True)]
+    right = None if labels is None else results[0].right(labels)
     if as_json:
-        sequence = {"steps": len(results[0].samples), "reset_every": reset_every} if stream else {}
+        more: dict[str, Any] = {"steps": len(results[0].samples), "reset_every": reset_every} if stream else {}
+        more |= {"samples": names} if names else {}
+        more |= {"accuracy": right / len(results[0].samples)} if right is not None else {}
         described = [result.document() for result in results]
-        print_json({"file": str(path), "kernels": model.kernels, **sequence, "outputs": described})
+        print_json({"file": str(path), "kernels": model.kernels, **more, "outputs": described})
         return
     for result in results:
         for line in result.lines(shutil.get_terminal_size().columns):
             click.echo(line)
+    if right is not None:
+        count = len(results[0].samples)
+        click.echo(f"accuracy {percent(right, count)}, {right:,} of {count:,}")
     if output is not None:
         click.echo(f"wrote {output}")
+
+
+def _run_arrays(
+    model: qrt.Model,
+    given: Sequence[Given],
+    infos: Sequence[qrt.TensorInfo],
+    stream: bool,
+    reset_every: int | None,
+    dequantize: bool,
+    layout: str | None,
+) -> tuple[list[Array], NDArray[np.int64] | None, list[str]]:
+    """The outputs for arrays, the labels if there are any for each sample, and no names of samples."""
+    chosen = choose(given, model.inputs, layout, stream)
+    inputs = [item.array for item in chosen]
+    if stream:
+        outputs = run_steps(model, inputs, reset_every, dequantize, layout)
+    else:
+        outputs = infer(model, inputs, dequantize, layout)
+    count = len(outputs[0]) if outputs[0].ndim >= len(infos[0].shape) else 1
+    labels = None
+    for item in given:
+        if item in chosen:
+            continue
+        if item.name in LABEL_NAMES and labels is None and item.array.shape == (count,):
+            labels = numbered_labels(item, count, infos[0].labels)[0]
+        else:
+            note(f"{item.path}: {item} is not an input; ignored")
+    return outputs, labels, []
+
+
+def run_samples(model: qrt.Model, dataset: Dataset, dequantize: bool) -> list[Array]:
+    """The outputs for samples that are read one run after another, with progress."""
+    size = model.inputs[0].shape[0]
+    if dataset.count % size:
+        many = f"{dataset.count} samples for a network that takes {size} at a time"
+        raise Failure(f"{dataset.path}: {many}; give a multiple of {size}, or compile it with --batch 1")
+    pieces = [
+        as_list(model.run(*dataset.read(run * size, (run + 1) * size), dequantize=dequantize, layout="NHWC"))
+        for run in progressing(dataset.count // size, "samples")
+    ]
+    return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
 
 
 def _check_stream(path: Path, model: qrt.Model, stream: bool, reset_every: int | None) -> None:

@@ -96,11 +96,11 @@ class Arrays:
     def __init__(self, path: Path, content: bytes | None, inputs: Sequence[TensorInfo], layout: str | None) -> None:
         self._path, self._content, self._inputs, self._layout = path, content, tuple(inputs), layout
         self._rows: list[Array] | None
-        self.digest, self._rows, self.labels, self.names = self._load()
+        self.digest, self._rows, self.labels = self._load()
         self.count = len(self._rows[0])
 
-    def _load(self) -> tuple[str, list[Array], NDArray[np.int64] | None, tuple[str, ...] | None]:
-        """The file's digest, an array for each input, and labels with their names if they are text."""
+    def _load(self) -> tuple[str, list[Array], Given | None]:
+        """The file's digest, an array for each input, and the labels."""
         content = arrays.read_bytes(self._path) if self._content is None else self._content
         given = arrays.parse(self._path, content)
         labels = next((item for name in LABEL_NAMES for item in given if item.name == name), None)
@@ -115,8 +115,7 @@ class Arrays:
             counts = ", ".join(f"{info.name} {len(x)}" for info, x in zip(self._inputs, found, strict=True))
             reason = f"its arrays have different numbers of samples, {counts}; give the same for every input"
             raise DataError(f"{self._path}: {reason}")
-        numbers, names = (None, None) if labels is None else _labels(labels, len(found[0]))
-        return digest_of(content), found, numbers, names
+        return digest_of(content), found, labels
 
     def _chosen(self, given: list[Given]) -> list[Given]:
         names = [info.name for info in self._inputs]
@@ -143,20 +142,7 @@ class Arrays:
         return str(index)
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_rows": None}
-
-
-def _labels(item: Given, count: int) -> tuple[NDArray[np.int64], tuple[str, ...] | None]:
-    """Labels, and their names if the file has names."""
-    labels = item.array
-    if labels.ndim != 1 or not (np.issubdtype(labels.dtype, np.integer) or labels.dtype.kind == "U"):
-        raise DataError(f"{item.path}: labels are {labels.dtype} {labels.shape}; give one integer for each sample")
-    if len(labels) != count:
-        raise DataError(f"{item.path}: contains {len(labels)} labels for {count} samples; give one for each")
-    if labels.dtype.kind != "U":
-        return labels.astype(np.int64), None
-    names, numbers = np.unique(labels, return_inverse=True)
-    return numbers.astype(np.int64), tuple(map(str, names))
+        return {**self.__dict__, "_rows": None, "labels": None}
 
 
 @dataclass(frozen=True)

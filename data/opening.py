@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrt.data import arrays, images, sounds, tables
-from qrt.data.arrays import Array
+from qrt.data.arrays import Array, Given
 from qrt.data.dataset import Arrays, Dataset, Entry, Files, digest_of
 from qrt.data.errors import DataError
-from qrt.data.folders import kind_of, same_kind, scan_folder
+from qrt.data.folders import kind_of as kind_of
+from qrt.data.folders import same_kind, scan_folder
 from qrt.data.preprocess import Preprocess
 from qrt.edges import TensorInfo
 
@@ -57,7 +58,7 @@ def open_dataset(
     opening = _Opening(place, tuple(inputs), preprocess, layout, tuple(classes))
     if place.is_dir():
         return opening.files(scan_folder(place))
-    if place.suffix.lower() in tables.SUFFIXES:
+    if is_table(place):
         return opening.files(tables.scan_table(place))
     if kind_of(place) in ("images", "recordings"):
         return opening.files([Entry(place, place.name, str(place))])
@@ -77,9 +78,33 @@ def open_content(
     `name` is what errors call it.
     """
     opening = _Opening(Path(name), tuple(inputs), preprocess, layout, tuple(classes))
-    if content.startswith((*images.MAGICS, *sounds.MAGICS)):
+    if kind_of_content(content) != "arrays":
         return opening.files([Entry(Path(name), name, name, content=content)])
     return opening.arrays(content)
+
+
+def open_files(
+    paths: Sequence[Path],
+    inputs: Sequence[TensorInfo],
+    preprocess: Preprocess | None = None,
+    layout: str | None = None,
+    classes: Sequence[str] = (),
+) -> Dataset:
+    """As `open_dataset`, for files of a sample each, in this order."""
+    opening = _Opening(paths[0], tuple(inputs), preprocess, layout, tuple(classes))
+    return opening.files([Entry(path, str(path), str(path)) for path in paths])
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a table of paths, by its name."""
+    return path.suffix.lower() in tables.SUFFIXES
+
+
+def kind_of_content(content: bytes) -> str:
+    """What kind of sample the content of a file is: images, recordings, or else arrays."""
+    if content.startswith(images.MAGICS):
+        return "images"
+    return "recordings" if content.startswith(sounds.MAGICS) else "arrays"
 
 
 @dataclass(frozen=True)
@@ -98,12 +123,10 @@ class _Opening:
 
     def arrays(self, content: bytes | None) -> Dataset:
         source = Arrays(self.path, content, self.inputs, self.layout)
-        labels, names = source.labels, source.names
-        if labels is not None and names is not None:
-            labels, names = _numbered(self.path, [names[label] for label in labels], self.classes)
-        return Dataset(
-            str(self.path), source.count, labels, names or self.classes or None, self._digest(source.digest), "", source
-        )
+        labels, names = None, self.classes or None
+        if source.labels is not None:
+            labels, names = numbered_labels(source.labels, source.count, self.classes)
+        return Dataset(str(self.path), source.count, labels, names, self._digest(source.digest), "", source)
 
     def files(self, entries: list[Entry]) -> Dataset:
         if len(self.inputs) != 1:
@@ -112,7 +135,7 @@ class _Opening:
             raise DataError(f"{self.path}: {reason}; give an .npz with arrays of these names")
         decode, each, assumed = self._decoder(entries)
         source = Files(entries, decode, each)
-        labels, names = _numbered(self.path, [entry.label for entry in entries], self.classes)
+        labels, names = numbered(self.path, [entry.label for entry in entries], self.classes)
         digest = self._digest([entry.identity() for entry in entries])
         if labels is not None:
             labels = labels.repeat(each)
@@ -121,13 +144,8 @@ class _Opening:
     def _decoder(self, entries: list[Entry]) -> tuple[Callable[[Entry], Array], int, str]:
         """What reads a file, the number of samples in each, and what was assumed."""
         info, steps = self.inputs[0], self.preprocess
-        kind = "arrays"
-        if entries[0].content is None:
-            kind = same_kind(self.path, entries)
-        elif entries[0].content.startswith(images.MAGICS):
-            kind = "images"
-        else:
-            kind = "recordings"
+        content = entries[0].content
+        kind = same_kind(self.path, entries) if content is None else kind_of_content(content)
         if kind == "images":
             image, assumed = images.image_file(info, steps.image if steps else None, str(self.path))
             return image, 1, assumed
@@ -153,7 +171,19 @@ class _ArrayFile:
         return arrays.values(samples, self.info, entry.where)
 
 
-def _numbered(path: Path, labels: Sequence[int | str | None], classes: tuple[str, ...]) -> Labels:
+def numbered_labels(item: Given, count: int, classes: Sequence[str]) -> Labels:
+    """Numbers of the labels in an array, integers or names, one for each of `count` samples; and the names of these."""
+    labels = item.array
+    if labels.ndim != 1 or not (np.issubdtype(labels.dtype, np.integer) or labels.dtype.kind == "U"):
+        raise DataError(f"{item.path}: labels are {labels.dtype} {labels.shape}; give one integer for each sample")
+    if len(labels) != count:
+        raise DataError(f"{item.path}: contains {len(labels)} labels for {count} samples; give one for each")
+    if labels.dtype.kind != "U":
+        return labels.astype(np.int64), tuple(classes) or None
+    return numbered(item.path, labels.tolist(), tuple(classes))
+
+
+def numbered(path: Path, labels: Sequence[int | str | None], classes: tuple[str, ...]) -> Labels:
     """Numbers of labels and the names of these."""
     names = {label for label in labels if isinstance(label, str)}
     numbers = [label for label in labels if isinstance(label, int)]

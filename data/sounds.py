@@ -148,9 +148,9 @@ def bands(steps: SoundSteps) -> Reals:
 
     Triangles, each from the middle of the band before it to that of the one after it.
     """
-    hertz: Reals = np.arange(steps.fft // 2 + 1).astype(np.float64) * (steps.rate / steps.fft)
-    lowest, highest = to_mel(np.array([steps.fmin, steps.fmax]), steps.mel)
-    ends: Reals = np.linspace(lowest, highest, steps.n_mels + 2)
+    hertz = np.arange(steps.fft // 2 + 1, dtype=np.float64) * (steps.rate / steps.fft)
+    lowest, highest = to_mel(np.array([steps.fmin, steps.fmax]), steps.mel).tolist()
+    ends = np.linspace(lowest, highest, steps.n_mels + 2)
     edges = to_hertz(ends, steps.mel)
     x, corners = (hertz, edges) if steps.triangles == "hertz" else (to_mel(hertz, steps.mel), ends)
     low, middle, high = (corners[k : k + steps.n_mels, np.newaxis] for k in range(3))

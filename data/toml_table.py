@@ -130,10 +130,8 @@ class Table:
             return ()
         numbers = value if isinstance(value, list) else [value]
         if not numbers or not all(_is_number(x) and (zero or x > 0) for x in numbers):
-            takes = (
-                "a number, or one for each of them in []" if zero else "a number above 0, or one for each of them in []"
-            )
-            raise self.refuse(key, takes, example)
+            above = "" if zero else " above 0"
+            raise self.refuse(key, f"a number{above}, or [a number for each]", example)
         return tuple(map(float, numbers))
 
 
