@@ -18,6 +18,7 @@ from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.page import file_document, write_page
 from qrt.cli.run import as_list
 from qrt.cli.samples import Samples, read_samples
+from qrt.cli.stated import preprocess_option, preprocessing
 from qrt.cli.states import state_option
 from qrt.edges import NHWC_TO_NCHW
 
@@ -44,7 +45,7 @@ SHOWN = 12
     "data",
     required=True,
     type=click.Path(path_type=Path),
-    help="Samples: an .npz (labels optional), an .npy, or a folder of .npy files.",
+    help="Samples: an .npz (labels optional), an .npy, a folder or a table of files, as of 'qrt run'.",
 )
 @click.option("--match", metavar="ENGINE", help="The --match with which the file was compiled.")
 @state_option
@@ -61,6 +62,7 @@ SHOWN = 12
     help="Write a chart to this .png file, or the page of 'qrt report' to this .html file.",
 )
 @click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
+@preprocess_option
 @click.option("--all", "every", is_flag=True, help=f"Show every layer, not only the worst {SHOWN}.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def compare_model(
@@ -73,6 +75,7 @@ def compare_model(
     reset_every: int | None,
     biases: str | None,
     plot: Path | None,
+    preprocess: Path | None,
     every: bool,
     as_json: bool,
 ) -> None:
@@ -98,7 +101,17 @@ def compare_model(
         raise Failure(f"--bias takes int32, float or int32,float, got {biases}")
     model, content = open_content(path)
     found, alternatives = compare_with_source(
-        path, model, content, source, data, layout, variants, match=match, state=state, reset_every=reset_every
+        path,
+        model,
+        content,
+        source,
+        data,
+        layout,
+        variants,
+        match=match,
+        state=state,
+        reset_every=reset_every,
+        preprocess=preprocess,
     )
     if plot is not None and plot.suffix == ".html":
         write_page(plot, {**file_document(path, model, content, source), "compare": document(path, source, found, [])})
@@ -124,6 +137,7 @@ def compare_with_source(
     match: str | None,
     state: dict[str, str],
     reset_every: int | None,
+    preprocess: Path | None = None,
 ) -> tuple[Comparison, list[dict[str, Any]]]:
     """The comparison of a file with its source, and what each of `variants`, kinds of biases, gives."""
     from qrt.compiler import CompileError
@@ -131,7 +145,7 @@ def compare_with_source(
     if reset_every is not None and not model.state_size:
         raise Failure(f"{path}: has no state to reset; leave out --reset-every")
     names, shapes = [info.name for info in model.inputs], [info.shape for info in model.inputs]
-    samples = read_samples(data, names, shapes, model.inputs, layout)
+    samples = read_samples(data, names, shapes, model.inputs, layout, preprocessing(preprocess, model, path))
     try:
         runner = _Runner(path, content, source, match, state, samples, reset_every)
         if variants and runner.is_float:

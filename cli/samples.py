@@ -10,9 +10,10 @@ import numpy as np
 
 import qrt
 from qrt.cli.arrays import Array
-from qrt.cli.console import printable
+from qrt.cli.console import note, printable
 from qrt.cli.failure import Failure
-from qrt.data import open_dataset
+from qrt.data import Preprocess, open_dataset
+from qrt.edges import NCHW_TO_NHWC
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +63,8 @@ def read_samples(
     shapes: Sequence[tuple[int, ...]],
     meanings: Sequence[qrt.TensorInfo] | None = None,
     layout: str | None = None,
+    preprocess: Preprocess | None = None,
+    channels_first: bool = False,
 ) -> Samples:
     """All samples of data that `qrt.data.open_dataset` opens.
 
@@ -75,10 +78,19 @@ def read_samples(
         network's own layout, and the last run is filled up with the first samples.
     layout : {None, "NHWC", "NCHW"}
         Of images, if their shape fits both.
+    preprocess : qrt.data.Preprocess, optional
+        How images and recordings become inputs.
+    channels_first : bool
+        Whether the layout of a float network is NCHW; samples are then NCHW too.
     """
-    infos = meanings or [_float_input(name, shape) for name, shape in zip(names, shapes, strict=True)]
-    dataset = open_dataset(path, infos, layout=layout)
+    turned = meanings is None and channels_first
+    infos = meanings or [_float_input(name, shape, turned) for name, shape in zip(names, shapes, strict=True)]
+    dataset = open_dataset(path, infos, preprocess, "NCHW" if turned else layout)
+    if dataset.assumed:
+        note(f"{path}: takes {dataset.assumed}; --preprocess states it otherwise")
     inputs = [_real(x, info, path) for x, info in zip(dataset.read(0, dataset.count), infos, strict=True)]
+    if turned:
+        inputs = [np.moveaxis(x, -1, -3) if len(shape) == 4 else x for x, shape in zip(inputs, shapes, strict=True)]
     leading = {shape[0] for shape in shapes}
     if len(leading) > 1:
         return Samples(inputs, dataset.labels, dataset.count, 1, path)
@@ -91,9 +103,12 @@ def read_samples(
     return Samples(filled, dataset.labels, dataset.count, size, path)
 
 
-def _float_input(name: str, shape: tuple[int, ...]) -> qrt.TensorInfo:
-    """An input of a float network, in its own layout."""
-    return qrt.TensorInfo(name, shape, np.dtype(np.float32), 0.0, 0, (), "NHWC", "DIVIDE", "FLOAT32", None)
+def _float_input(name: str, shape: tuple[int, ...], channels_first: bool) -> qrt.TensorInfo:
+    """An input of a float network."""
+    layout = "NCHW" if channels_first and len(shape) == 4 else "NHWC"
+    if layout == "NCHW":
+        shape = tuple(shape[axis] for axis in NCHW_TO_NHWC)
+    return qrt.TensorInfo(name, shape, np.dtype(np.float32), 0.0, 0, (), layout, "DIVIDE", "FLOAT32", None)
 
 
 def _real(x: Array, info: qrt.TensorInfo, path: Path) -> Array:

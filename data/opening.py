@@ -136,6 +136,9 @@ class _Opening:
         decode, each, assumed = self._decoder(entries)
         source = Files(entries, decode, each)
         labels, names = numbered(self.path, [entry.label for entry in entries], self.classes)
+        if names and self.classes and names != self.classes:
+            order = "classes as they are sorted by name, none of which is a label of the network"
+            assumed = f"{assumed}, {order}" if assumed else order
         digest = self._digest([entry.identity() for entry in entries])
         if labels is not None:
             labels = labels.repeat(each)

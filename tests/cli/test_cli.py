@@ -196,11 +196,11 @@ def test_run_takes_and_writes_several_arrays(cli: Cli) -> None:
 
 
 def test_run_finds_the_input_among_other_arrays(cli: Cli, pets: Path) -> None:
-    np.savez("data.npz", pictures=images(2), labels=np.array([0, 3]))
+    np.savez("data.npz", pictures=images(2), others=np.array([0, 3]))
     np.save("x.npy", images(2))
     result = cli("run", "pets.qfb", "data.npz")
     assert result.stdout == cli("run", "pets.qfb", "x.npy").stdout
-    assert result.stderr == "qrt run: note: data.npz: labels (2,) int64 is not an input; ignored\n"
+    assert result.stderr == "qrt run: note: data.npz: others (2,) int64 is not an input; ignored\n"
 
 
 def test_run_shows_progress_when_it_takes_long(cli: Cli, pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
