@@ -18,7 +18,7 @@ DEMO_DEVICE := onnx,device
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-device generate test test-all peers test-asan test-tsan mutants lint docs bench bench-device fuzz page clean
+.PHONY: help demo demo-device generate test test-all peers test-asan test-tsan mutants lint docs bench bench-device fuzz page screenshot clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,13 @@ generate: ## regenerate files from qrt.fbs, SPEC.md and qrt_kernels.h (needs fla
 
 page: ## bundle the page of qrt report (needs node and npm)
 	cd report/page && npm ci --no-audit --no-fund && npm run build
+
+screenshot: $(VENV)/test.stamp ## a picture of a page of qrt report, for docs/ (needs Chromium)
+	@mkdir -p build docs/images
+	$(BIN)/qrt compile examples/digits/digits_resnet.onnx -o build/digits.qfb --test-vectors 2 --quiet
+	$(BIN)/qrt report build/digits.qfb -o build/digits.html --against examples/digits/digits_resnet.onnx \
+	  --inputs examples/digits/test_digits.npz --target cortex-m4 --max-ram 8k --max-flash 64k
+	$(BIN)/python tests/page_picture.py build/digits.html docs/images/report.png
 
 test: $(VENV)/test.stamp ## install what the tests need, with LiteRT and TFLM, and run them (TESTS=tests/schema: only those)
 	QRT_DIST=$(CURDIR)/dist $(PYTEST) $(TESTS)

@@ -74,6 +74,8 @@ def test_sdist_holds_what_a_build_and_a_reader_need(built: Path) -> None:
     wanted = {"runtime/kernels/qrt_kernels.h", "runtime/engine/qrt_prepare.c", "examples/digits/digits_resnet.onnx"}
     assert wanted <= names
     assert not [name for name in names if name.endswith((".so", ".pyc")) or name.endswith("_executor.c")]
+    assert {"report/page/package-lock.json", "report/page/src/main.js"} <= names
+    assert not [name for name in names if "node_modules" in name]
 
 
 def test_wheel_holds_packages_types_and_the_specification(built: Path) -> None:
@@ -93,6 +95,9 @@ def test_wheel_holds_packages_types_and_the_specification(built: Path) -> None:
     assert sources == device | {f"qrt/firmware/{folder}" for folder in ("boards", "boards/freestanding", "emulators")}
     assert {"qrt/firmware/qrt_device.h", "qrt/firmware/boards/an386.ld"} <= names
     assert {f"qrt/firmware/projects/templates/{name}" for name in ("Makefile.in", "LICENSE.in")} <= names
+    # The page of qrt report with the licences of what is in it, and not what it is built from.
+    page = {name.removeprefix("qrt/report/") for name in names if name.startswith("qrt/report/page/")}
+    assert page == {f"page/built/{name}" for name in ("page.js", "style.css", "licenses.txt")}
     assert not [name for name in names if name.endswith(".pyx")]
     assert "License-Expression: Apache-2.0" in text
     for version in ("3.10", "3.11", "3.12", "3.13"):

@@ -12,6 +12,7 @@ from places import ROOT
 SOURCES = ROOT / "qrt.egg-info" / "SOURCES.txt"
 # The folders that may hold binary files, and of which kinds.
 MAY_HOLD = {
+    "docs/images": {".png"},
     "examples/digits": {".npz", ".onnx"},
     "examples/forum": {".npz"},
     "examples/wakeword": {".npz", ".wav"},

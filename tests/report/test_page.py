@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import random
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from page_picture import CHROMIUM, take
 from places import SHARED
 from report_documents import NUMBERS, Document, drawn_channels, file_document, pets_document
 
@@ -21,7 +20,6 @@ from qrt.report import page
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="needs the Python package playwright"),
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
@@ -352,11 +350,5 @@ def test_large_network_is_small_and_opens_at_once(open_page: Open, tmp_path: Pat
 
 
 def test_screenshot(open_page: Open, pets: Document, tmp_path: Path) -> None:
-    """QRT_SCREENSHOT names the file to write, for the documentation."""
-    path = Path(os.environ.get("QRT_SCREENSHOT", tmp_path / "report.png"))
-    opened = open_page(pets, 1280, 1000, color_scheme="light")
-    press(opened, 1)
-    opened.wait_for_timeout(600)
-    opened.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
-    opened.screenshot(path=path)
-    assert path.read_bytes().startswith(b"\x89PNG")
+    take(open_page(pets), 1, tmp_path / "report.png")
+    assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
