@@ -40,8 +40,8 @@ def _plain(value: Any) -> Any:
 
 def _implied(row: Row, numbers: Row) -> int:
     """The addend of a bias of 0."""
-    shift = int(row["shift"])
-    return (1 << (shift - 1) if shift else 0) + (int(numbers["y_zero_point"]) << shift)
+    shift, zero = int(row["shift"]), int(numbers["y_zero_point"])
+    return (1 << (shift - 1) if shift else 0) + (zero << shift)
 
 
 def _unit(row: Row, numbers: Row) -> float:

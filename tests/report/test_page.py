@@ -285,6 +285,16 @@ def test_names_are_text(open_page: Open, pets: Document) -> None:
     assert "\u202e" not in opened.locator("body").inner_text()
 
 
+def test_long_names_keep_the_page_short(open_page: Open, pets: Document) -> None:
+    model = {**pets["model"], "name": "n" * 100_000}
+    model["operators"] = [{**op, "name": "x" * 100_000} for op in model["operators"]]
+    model["tensors"] = [{**tensor, "name": "a b/" * 25_000} for tensor in model["tensors"]]
+    opened = open_page({**pets, "model": model}, 375)
+    press(opened, 1)
+    assert opened.evaluate("document.documentElement.scrollWidth") == 375
+    assert opened.evaluate("document.documentElement.scrollHeight") < 20_000
+
+
 def test_policy_lets_nothing_out_or_in(open_page: Open, heard: list[str], pets: Document, tmp_path: Path) -> None:
     opened = open_page(pets)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -41,6 +41,9 @@ export function facts(pairs) {
   );
 }
 
+/** A button that looks like a link. */
+export const link = (text, action) => element("button", { type: "button", class: "link", onclick: action }, element("span", {}, text));
+
 let said;
 
 /** Says something shortly at the bottom of the window, to screen readers too. */

@@ -1,7 +1,7 @@
 // The error of each layer against the float source.
 
 import { bars } from "./bars.js";
-import { element, facts, section, svg, tips } from "./dom.js";
+import { facts, link, section, svg, tips } from "./dom.js";
 import { layerColumns } from "./speed.js";
 import { table } from "./table.js";
 import { fixed, isMissing, percent, plural, value, whole } from "./text.js";
@@ -29,16 +29,16 @@ const far = (row) => {
 export function errors({ compare, model }, open) {
   const rows = compare.layers;
   const worst = rows.reduce((a, b) => (a === undefined || (b.sqnr ?? Infinity) < (a.sqnr ?? Infinity) ? b : a), undefined);
-  const link = (name) => {
+  const named = (name) => {
     const at = model.operators.findIndex((operator) => operator.name === name);
-    return at < 0 ? name : element("button", { type: "button", class: "link", onclick: () => open(at) }, `${at}  ${name}`);
+    return at < 0 ? name : link(`${at}  ${name}`, () => open(at));
   };
   const quantized = rows.some((row) => !isMissing(row.differing));
   const numbers = facts([
     ["source", compare.source],
     ["samples", whole(compare.samples)],
-    ["worst layer", worst && [link(worst.name), ` ${worst.sqnr === null ? "exact" : `${fixed(worst.sqnr, 1)} dB`}`]],
-    ["first that differs from the quantized source", quantized && (compare.first_differing ? link(compare.first_differing) : "none: every code is the same")],
+    ["worst layer", worst && [named(worst.name), ` ${worst.sqnr === null ? "exact" : `${fixed(worst.sqnr, 1)} dB`}`]],
+    ["first that differs from the quantized source", quantized && (compare.first_differing ? named(compare.first_differing) : "none: every code is the same")],
     ["TFLite Micro", isMissing(compare.engine_differing) ? "" : compare.engine_differing ? `${plural(compare.engine_differing, "code")} of the outputs differ` : "the same outputs"],
     ...Object.entries(compare.accuracy ?? {}).map(([name, right]) => [`accuracy of ${name}`, percent(right, 2)]),
     ["not found in the source", compare.missing?.length ? value(compare.missing) : ""],

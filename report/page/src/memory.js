@@ -32,9 +32,11 @@ function described(contents, tensor) {
   ];
 }
 
+const isAlive = (tensor, step) => isState(tensor) || (tensor.first <= step && step <= tensor.last);
+
 /** Bytes of the arena that hold something in a step. */
 function live(tensors, step) {
-  const spans = tensors.filter((t) => isState(t) || (t.first <= step && step <= t.last)).map((t) => [t.arena_offset, t.arena_offset + t.room]);
+  const spans = tensors.filter((tensor) => isAlive(tensor, step)).map((t) => [t.arena_offset, t.arena_offset + t.room]);
   let [sum, end] = [0, 0];
   for (const [start, stop] of spans.sort((a, b) => a[0] - b[0])) {
     sum += Math.max(0, stop - Math.max(start, end));
@@ -119,7 +121,7 @@ export function memory(contents, openLayer) {
     ["gap", gap ? `${whole(gap)} bytes, ${percent(gap / model.lower_bound)}` : "none: the plan is the smallest that there is"],
     ["without bands", model.bands.length ? `${whole(model.whole_arena_size)} bytes` : ""],
     ["state", model.state_size ? `${whole(model.state_size)} bytes survive from run to run` : ""],
-    ["fullest at", fullest(steps, contents)],
+    ["fullest at", fullest(steps, tensors, contents)],
   ]);
   const columns = [
     { title: "tensor", value: label },
@@ -136,9 +138,13 @@ export function memory(contents, openLayer) {
   return section("memory", "Memory", numbers, holder, chosen, element("details", {}, element("summary", {}, plural(tensors.length, "tensor")), table(columns, tensors, { caption: "tensors in the arena", limit: 100 })));
 }
 
-function fullest(steps, contents) {
+/** Where most bytes are live, and the largest tensors there: what the bound is of. */
+function fullest(steps, tensors, contents) {
   const outside = steps.filter(({ within }) => !within);
   const most = Math.max(...outside.map((step) => step.bytes), 0);
-  const numbers = outside.filter((step) => step.bytes === most).map(({ step }) => stepText(step, contents));
-  return most ? `layer ${numbers.slice(0, 8).join(", ")}${numbers.length > 8 ? ", …" : ""}: ${whole(most)} bytes live` : "";
+  if (!most) return "";
+  const { step } = outside.find(({ bytes }) => bytes === most);
+  const there = tensors.filter((tensor) => isAlive(tensor, step)).sort((a, b) => b.room - a.room);
+  const names = there.slice(0, 3).map((tensor) => `${label(tensor)} ${whole(tensor.room)}`);
+  return `layer ${stepText(step, contents)}: ${whole(most)} bytes live: ${names.join(", ")}${there.length > 3 ? `, and ${there.length - 3} more` : ""}`;
 }

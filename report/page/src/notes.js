@@ -1,6 +1,6 @@
 // What compiling did: channels removed, biases rescued, and other notes.
 
-import { element, facts, section } from "./dom.js";
+import { element, facts, link, section } from "./dom.js";
 import { table } from "./table.js";
 import { percent, plural, seconds, value, whole } from "./text.js";
 
@@ -25,7 +25,7 @@ function rowsTable(rows, caption, open, contents) {
 
 function layerLink(name, open, { layers }) {
   const at = layers.findIndex((layer) => layer.name === name);
-  return at < 0 ? name : element("button", { type: "button", class: "link", onclick: () => open(at) }, name);
+  return at < 0 ? name : link(name, () => open(at));
 }
 
 export function notes(contents, open) {

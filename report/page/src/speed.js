@@ -1,7 +1,7 @@
 // Time on this machine, and instructions on a target.
 
 import { bars } from "./bars.js";
-import { element, facts, section } from "./dom.js";
+import { element, facts, link, section } from "./dom.js";
 import { table } from "./table.js";
 import { count, percent, seconds, value, whole } from "./text.js";
 
@@ -10,7 +10,7 @@ export function layerColumns(open) {
   return [
     { title: "#", value: (row) => row.index, number: true },
     { title: "kind", value: (row) => row.kind },
-    { title: "name", value: (row) => row.name, show: (row) => element("button", { type: "button", class: "link", title: row.name, onclick: () => open(row.index) }, row.name || "(no name)") },
+    { title: "name", value: (row) => row.name, show: (row) => link(row.name || "(no name)", () => open(row.index)) },
   ];
 }
 
