@@ -7,7 +7,7 @@ import { table } from "./table.js";
 import { fixed, isMissing, percent, plural, value, whole } from "./text.js";
 
 /** How many differences round to each number of codes, as columns. */
-function histogram(row) {
+export function histogram(row) {
   const middle = (row.histogram.length - 1) / 2;
   const most = Math.max(...row.histogram, 1);
   const [step, height] = [9, 22];

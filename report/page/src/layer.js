@@ -2,6 +2,7 @@
 
 import { channels, isConstant, isState } from "./contents.js";
 import { copies, element, facts } from "./dom.js";
+import { histogram } from "./errors.js";
 import { table } from "./table.js";
 import { fixed, isMissing, percent, plain, plural, real, seconds, shape, value, whole } from "./text.js";
 
@@ -66,6 +67,7 @@ function measured(layer) {
     ["time here", time && `${seconds(time.seconds)}, ${percent(time.share)} of all`],
     ["on the target", device && `${plural(device.instructions, "instruction")}, ${plural(device.cycles, "cycle")}, ${percent(device.share)} of all`],
     ["against the float source", error && `SQNR ${error.sqnr === null ? "∞" : fixed(error.sqnr, 1)} dB, mean error ${fixed(error.mean_error, 2)} LSB, largest ${fixed(error.max_error, 1)}`],
+    ["errors, −4 to 4 LSB", error && histogram(error)],
     ["codes that differ from the quantized source", error && !isMissing(error.differing) ? `${whole(error.differing)} of ${whole(error.size)}` : ""],
   ]);
 }
