@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
-const made = await build({
+await build({
   absWorkingDir: import.meta.dirname,
   entryPoints: { page: "src/main.js", style: "src/page.css" },
   outdir: "built",
@@ -13,18 +13,21 @@ const made = await build({
   target: "es2022",
   // The page has them in a section of its own, from licenses.txt.
   legalComments: "none",
-  metafile: true,
 });
 
-const packages = new Set();
-for (const path of Object.keys(made.metafile.inputs)) {
-  const found = path.match(/^node_modules\/((?:@[^/]+\/)?[^/]+)\//);
-  if (found) packages.add(found[1]);
+const described = (folder) => JSON.parse(readFileSync(new URL("package.json", folder), "utf8"));
+const here = new URL("./", import.meta.url);
+
+// Libraries contain or import what they depend on.
+const texts = new Map();
+const pending = Object.keys(described(here).dependencies);
+while (pending.length) {
+  const name = pending.pop();
+  if (texts.has(name)) continue;
+  const folder = new URL(`node_modules/${name}/`, here);
+  const { version, license, dependencies = {} } = described(folder);
+  texts.set(name, `${name} ${version}, ${license}\n\n${readFileSync(new URL("LICENSE", folder), "utf8").trim()}\n`);
+  pending.push(...Object.keys(dependencies));
 }
-const texts = [];
-for (const name of [...packages].sort()) {
-  const folder = new URL(`node_modules/${name}/`, import.meta.url);
-  const { version, license } = JSON.parse(readFileSync(new URL("package.json", folder), "utf8"));
-  texts.push(`${name} ${version}, ${license}\n\n${readFileSync(new URL("LICENSE", folder), "utf8").trim()}\n`);
-}
-writeFileSync(new URL("built/licenses.txt", import.meta.url), texts.join(`\n${"-".repeat(80)}\n\n`));
+const sorted = [...texts.keys()].sort().map((name) => texts.get(name));
+writeFileSync(new URL("built/licenses.txt", here), sorted.join(`\n${"-".repeat(80)}\n\n`));
