@@ -14,7 +14,7 @@ import qrt
 from qrt.cli import compare, device_profile, profile
 from qrt.cli.budget import Budget, broken, budget_options
 from qrt.cli.compile import refusal
-from qrt.cli.console import Waiting, print_json
+from qrt.cli.console import Progress, Waiting, print_json
 from qrt.cli.contents import read_contents
 from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.files import replacing
@@ -53,6 +53,13 @@ PROBLEM = 1
     metavar="N",
     help="Reset the state before each N samples, for a network with state.",
 )
+@click.option(
+    "--evaluate",
+    "evaluated",
+    metavar="DATA",
+    type=click.Path(path_type=Path),
+    help="Samples with labels, as for 'qrt eval': also show how right the network is.",
+)
 @click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
 @target_option
 @cc_option
@@ -76,6 +83,7 @@ def report_model(
     bias: str | None,
     state: dict[str, str],
     reset_every: int | None,
+    evaluated: Path | None,
     layout: str | None,
     target_name: str | None,
     cc: str | None,
@@ -90,7 +98,8 @@ def report_model(
 
     With --against the source is compiled again, and the page shows what the compiler did: channels removed, biases
     rescued. With --inputs too, every layer is compared with the float results. With --target the network runs on that
-    emulated processor, and the page shows instructions, flash and RAM, against --max-ram and --max-flash.
+    emulated processor, and the page shows instructions, flash and RAM, against --max-ram and --max-flash. --evaluate
+    shows accuracies, or what else 'qrt eval' measures.
 
     --node-data is for Model Explorer, which opens .qfb files with the extra qrt[explorer]:
     model-explorer model.qfb --extensions=qrt.explorer --node_data_paths=FOLDER/error_lsb.json
@@ -102,19 +111,22 @@ def report_model(
     Examples:
       qrt report model.qfb -o report.html
       qrt report model.qfb --against model.onnx --inputs samples.npz
+      qrt report model.qfb --evaluate test.npz
       qrt report model.qfb --target cortex-m4 --max-ram 64k
     """
-    refuse_unused(source, data, {"--match": match, "--bias": bias, "--state": state or None}, reset_every)
+    samples = {"--inputs": data, "--evaluate": evaluated}
+    refuse_unused(source, {"--inputs": data, "--match": match, "--bias": bias, "--state": state or None})
+    for option, value in {"--reset-every": reset_every, "--layout": layout}.items():
+        if value is not None and not any(samples.values()):
+            raise Failure(f"{option} is about samples; give some with {' or '.join(samples)}")
     if target_name is None and (budget != Budget() or cc is not None):
         raise Failure("--max-ram, --max-flash and --cc are for a processor; name one with --target")
     if as_json and output is not None:
         raise Failure("--json writes no page; leave out -o, or --json")
     output = output or path.with_suffix(".html")
-    for given in (path, source):
+    for given in (path, source, data, evaluated):
         if given is not None and os.path.realpath(output) == os.path.realpath(given):
             raise Failure(f"{output}: is read for the page; name another file with -o")
-    from qrt.compiler import CompileError
-
     model, content = open_content(path)
     document = file_document(path, model, content, source)
     if source is not None and data is not None:
@@ -122,12 +134,9 @@ def report_model(
         found = compare.compare_with_source(path, model, content, source, data, layout, [], **options)
         document["compare"] = compare.document(path, source, *found)
     if source is not None:
-        options = {"match": match, "bias": bias, "state": state}
-        try:
-            document["compile"] = compile_document(path, model, content, source, options)
-        except CompileError as error:
-            reason = f"it does not compile by itself: {refusal(source, error).splitlines()[0]}"
-            document["missing"] = [["compile", reason]]
+        document |= compile_part(path, model, content, source, {"match": match, "bias": bias, "state": state})
+    if evaluated is not None:
+        document["evaluation"] = evaluation_document(path, model, evaluated, layout, reset_every)
     document["profile"] = profile_document(path, model, content)
     if target_name is not None:
         document["model"]["device"] = asdict(device_memory(content, target_name))
@@ -142,15 +151,29 @@ def report_model(
     return PROBLEM if has_problem(document) else 0
 
 
-def refuse_unused(
-    source: Path | None, data: Path | None, of_source: dict[str, object], reset_every: int | None
-) -> None:
-    """Raises Failure for an option without effect."""
-    for option, value in {"--inputs": data, **of_source}.items():
+def refuse_unused(source: Path | None, given: dict[str, object]) -> None:
+    """Raises Failure for an option that has no effect without a source."""
+    for option, value in given.items():
         if source is None and value is not None:
             raise Failure(f"{option} is about the source; name it with --against")
-    if data is None and reset_every is not None:
-        raise Failure("--reset-every is about samples; give some with --inputs")
+
+
+def evaluation_document(
+    path: Path, model: qrt.Model, data: Path, layout: str | None, reset_every: int | None
+) -> dict[str, Any]:
+    """How right the network is on samples with labels."""
+    from qrt.data import open_dataset
+    from qrt.evaluation import EvaluationError, evaluate
+
+    try:
+        samples = open_dataset(data, model.inputs, layout=layout, classes=model.outputs[0].labels)
+        with Progress(samples.count, "samples") as progress:
+            found = evaluate(model, samples, reset_every=reset_every, progress=lambda done, count: progress.done(done))
+    except EvaluationError as error:
+        raise Failure(f"{path}: {error}") from None
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    return {"file": str(path), **found.as_dict()}
 
 
 def profile_document(path: Path, model: qrt.Model, content: bytes) -> dict[str, Any]:
@@ -173,26 +196,22 @@ def device_document(
     return {**device_profile.document(found), "limits": asdict(budget), "over_budget": problems}
 
 
-def compile_document(
-    path: Path, model: qrt.Model, content: bytes, source: Path, options: dict[str, Any]
-) -> dict[str, Any]:
-    """What the compiler does with the source, and whether that gives the same file.
-
-    Raises
-    ------
-    qrt.compiler.CompileError
-        The source does not compile: it is a float network, or needs other options.
-    """
-    from qrt.compiler import compile
+def compile_part(path: Path, model: qrt.Model, content: bytes, source: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """What the compiler does with the source, and whether that gives the same file; or why it is missing."""
+    from qrt.compiler import CompileError, compile
 
     contents = read_contents(content)
     options |= {"name": contents.name, "labels": model.outputs[0].labels or None}
     options |= {"ram": "least" if contents.bands else "fast", "feed": any(b.fed is not None for b in contents.bands)}
-    with Waiting("compiling"):
-        made = compile(source, **options)
-        same = any(content == made.to_bytes(model.test_vectors, strip=strip) for strip in (False, True))
+    try:
+        with Waiting("compiling"):
+            made = compile(source, **options)
+            same = any(content == made.to_bytes(model.test_vectors, strip=strip) for strip in (False, True))
+    except CompileError as error:
+        reason = f"the source does not compile by itself: {refusal(source, error).splitlines()[0]}"
+        return {"missing": [["compile", reason]]}
     summary = Summary(source, source.stat().st_size, path, len(content), len(model.test_vectors), made.report)
-    return {**summary.document(), "same_bytes": same}
+    return {"compile": {**summary.document(), "same_bytes": same}}
 
 
 def write_node_data(folder: Path, document: dict[str, Any]) -> None:

@@ -94,6 +94,14 @@ def test_a_processor_adds_its_costs_and_limits(cli: Cli, pets: Path) -> None:
     assert found["model"]["device"]["target"] == "cortex-m4"
 
 
+def test_samples_with_labels_add_an_evaluation(cli: Cli, pets: Path) -> None:
+    np.savez("pets.npz", images=images(20), labels=np.arange(20) % 4)
+    found = document(cli, "pets.qfb", "--evaluate", "pets.npz")["evaluation"]
+    assert found == json.loads(cli("eval", "pets.qfb", "pets.npz", "--json").stdout)
+    assert found["samples"] == 20 and found["accuracy"] is not None
+    assert cli("report", "pets.qfb", "--evaluate", "pets.npz").exit_code == 0
+
+
 def test_writes_the_page_and_says_so(cli: Cli, pets: Path) -> None:
     result = cli("report", "pets.qfb")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "wrote pets.html\n", "")
@@ -143,7 +151,11 @@ def test_names_cannot_leave_the_data(cli: Cli) -> None:
         (["--inputs", "x.npz"], "--inputs is about the source; name it with --against"),
         (["--match", "tflm"], "--match is about the source"),
         (["--state", "a=b"], "--state is about the source"),
-        (["--reset-every", "3"], "--reset-every is about samples"),
+        (["--reset-every", "3"], "--reset-every is about samples; give some with --inputs or --evaluate"),
+        (["--layout", "NCHW"], "--layout is about samples"),
+        (["--evaluate", "no.npz"], "no.npz: no such file"),
+        (["--evaluate", "unlabeled.npy"], "unlabeled.npy"),
+        (["--evaluate", "unlabeled.npy", "-o", "unlabeled.npy"], "unlabeled.npy: is read for the page"),
         (["--max-ram", "1k"], "--max-ram, --max-flash and --cc are for a processor"),
         (["--json", "-o", "x.html"], "--json writes no page"),
         (["-o", "pets.qfb"], "pets.qfb: is read for the page; name another file with -o"),
@@ -155,6 +167,7 @@ def test_names_cannot_leave_the_data(cli: Cli) -> None:
 )
 def test_refusals_write_nothing(cli: Cli, pets: Path, arguments: list[str], reason: str) -> None:
     Path("folder").mkdir()
+    np.save("unlabeled.npy", images(3))
     content, before = pets.read_bytes(), sorted(Path().rglob("*"))
     result = cli("report", "pets.qfb", *arguments)
     assert (result.exit_code, result.stdout) == (2, "") and reason in result.stderr
