@@ -334,7 +334,10 @@ class _Runner:
         from qrt.compiler.study.evaluate import evaluate
 
         if self.plain is not None:
-            codes = _run(self.plain_all, taken)
+            # Not optimized, it may have kept the layout of the source where the file has NHWC.
+            edges = zip(self.plain.inputs, self.graph.inputs, taken, given, strict=True)
+            inputs = [x if a.source_layout == b.source_layout else y for a, b, x, y in edges]
+            codes = _run(self.plain_all, inputs)
             pairs = zip(self.plain.ops, codes, strict=True)
             return {op.output.name: (q.astype(np.float32) - op.output.zero_point) * op.output.scale for op, q in pairs}
         return evaluate(self.source, given, quantized=True, states=self.states[1]) if self.quantized else None

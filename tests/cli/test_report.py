@@ -14,6 +14,8 @@ from stateful import remembering, steps
 
 import qrt
 from qrt.compiler import CompileError, GraphBuilder, Problem, compile
+from qrt.compiler.backends.qfb.reader import read
+from qrt.compiler.backends.tflite.writer import to_tflite
 
 DEVICE_PACKAGES = ("ziglang", "unicorn", "elftools", "capstone")
 HOSTILE = ["</script><script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "\x1b[31m\u2028\u202e", "a" * 5000]
@@ -203,3 +205,20 @@ def test_states_begin_anew_in_each_part(cli: Cli) -> None:
     found = document(cli, "states.qfb")
     assert found["checks"]["test_vectors"] == 4 and all(kernels["agree"] for kernels in found["checks"]["kernels"])
     assert any(tensor["initial"] is not None for tensor in found["model"]["tensors"])
+
+
+def test_a_tflite_source_with_channels_first_is_compared(cli: Cli) -> None:
+    """The file has NHWC at its input; the source as written, without optimizations, transposes there."""
+    for name in ("tflite", "ai_edge_litert"):
+        pytest.importorskip(name)
+    g = GraphBuilder("channels first")
+    x = g.transpose(g.input("x", (1, 3, 6, 5), scale=0.5, zero_point=0), (0, 2, 3, 1), name="to NHWC")
+    weights = (np.arange(4 * 9 * 3).reshape(4, 3, 3, 3) % 19 - 9).astype(np.int8)
+    g.output(g.conv2d(x, weights, weights_scale=0.01, scale=0.25, padding=1, name="conv"))
+    Path("source.tflite").write_bytes(to_tflite(read(compile(g, skip=["to_nhwc"]).to_bytes())).content)
+    assert cli("compile", "source.tflite", "-q").exit_code == 0
+    assert qrt.load("source.qfb").inputs[0].source_layout == "NCHW"
+    np.save("x.npy", np.random.default_rng(0).normal(size=(4, 3, 6, 5)).astype(np.float32))
+    compared = document(cli, "source.qfb", "--against", "source.tflite", "--inputs", "x.npy")["compare"]
+    assert compared["first_differing"] is None
+    assert [layer["differing"] for layer in compared["layers"]] == [0]
