@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrt.layers import macs
 from qrt.schema import generated as fb
 from qrt.schema.operators import BY_NUMBER, SCHEMA, SIZES, Field, Operator, camel_case
 
@@ -296,24 +297,6 @@ def _tensor(index: int, tensor: Any, last_step: int) -> TensorEntry:
     )
 
 
-def _macs(kind: str, inputs: list[TensorEntry], output: TensorEntry) -> int:
-    """Multiply-accumulates of an operator that sums products; 0 for others."""
-    match kind:
-        case "conv2d" | "linear":
-            return output.elements * int(np.prod(inputs[1].shape[1:], dtype=np.int64))
-        case "dwconv2d":
-            return output.elements * int(np.prod(inputs[1].shape[1:3], dtype=np.int64))
-        case "transpose_conv2d":
-            return int(np.prod(inputs[0].shape[:3], dtype=np.int64)) * inputs[1].elements
-        case "matmul":
-            return output.elements * inputs[0].shape[-1]
-        case "lstm" | "svdf":
-            rows = int(np.prod(inputs[0].shape[:-1], dtype=np.int64))
-            return rows * (inputs[1].elements + inputs[2].elements)
-        case _:
-            return 0
-
-
 def _operator(index: int, operator: Any, tensors: tuple[TensorEntry, ...]) -> OperatorEntry:
     kind = BY_NUMBER[operator.OptionsType()]
     options, union = getattr(fb, kind.table)(), operator.Options()
@@ -330,7 +313,7 @@ def _operator(index: int, operator: Any, tensors: tuple[TensorEntry, ...]) -> Op
         inputs=inputs,
         output=operator.Output(),
         parameters=parameters,
-        macs=_macs(kind.name, [tensors[i] for i in inputs], tensors[operator.Output()]),
+        macs=macs(kind.name, [tensors[i].shape for i in inputs], tensors[operator.Output()].shape),
         weight_bytes=sum(tensor.size for tensor in constants),
         parameter_bytes=size,
     )

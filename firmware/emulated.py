@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -66,6 +66,9 @@ class EmulatedModel(Model):
     def kernels(self) -> str:
         """The kernel set, and the processor."""
         return f"{self.network.target.kernels} on {self.network.target.name}"
+
+    def _traced(self, *_: Any) -> NoReturn:
+        raise DeviceError("a device keeps no tensors between layers; load the file with qrt.load to read them")
 
     def _execute(self, samples: tuple[Codes, ...], count: int) -> list[Array]:
         each = [[part.tobytes() for part in np.split(codes, count)] for codes in samples]

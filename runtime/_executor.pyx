@@ -57,6 +57,7 @@ from qrt_model cimport (
     qrt_model,
     qrt_model_input,
     qrt_model_open,
+    qrt_model_operator,
     qrt_model_output,
     qrt_model_output_label,
     qrt_model_preprocessing,
@@ -65,10 +66,12 @@ from qrt_model cimport (
     qrt_model_test_continues,
     qrt_model_test_input,
     qrt_model_test_output,
+    qrt_operator,
     qrt_operator_names,
     qrt_problem,
     qrt_rule_text,
     qrt_tensor,
+    qrt_tensor_bytes,
     qrt_text,
 )
 from qrt_places cimport (
@@ -119,6 +122,7 @@ REMEDY = "give each thread its own fork()"
 
 # By enum qrt_dtype, of which an input or output has the first three.
 DTYPES = (np.dtype(np.int8), np.dtype(np.int32), np.dtype(np.int16))
+DTYPE_NAMES = ("int8", "int32", "int16", "int4")
 SOURCE_DTYPES = ("INT8", "UINT8", "INT16", "UINT16")
 QUANTIZE_RULES = ("DIVIDE", "MULTIPLY_RECIPROCAL", "DIVIDE_HALF_AWAY")
 
@@ -318,7 +322,8 @@ cdef class Executor:
         cdef Py_ssize_t done = 0
         cdef bytes before = self.state if self.program.model.state_size > 0 else None
         outputs = [samples_like(view, count) for view in self.outputs]
-        self.copies.aim(inputs, outputs)
+        self.copies.take_from(inputs)
+        self.copies.give_to(outputs)
         try:
             while done < count:
                 with nogil:
@@ -340,6 +345,26 @@ cdef class Executor:
             done += 1
             if done == count or qrt_clock() >= end:
                 return done
+
+    def trace(self, tuple inputs, Py_ssize_t count, list operators):
+        """What `operators`, numbers of them, make of `count` samples, joined along the first axis; list of arrays.
+
+        For an executor that runs layer by layer; inputs and states are as for `run`. A tensor is copied when it is
+        made, since its memory serves others later.
+        """
+        cdef bytes before = self.state
+        cdef Py_ssize_t i
+        kept = {op: self.program.outputs_of(op, count) for op in operators}
+        self.copies.take_from(inputs)
+        try:
+            for i in range(count):
+                self.copies.take(i)
+                self.steps.trace(kept, i, count)
+                PyErr_CheckSignals()
+        except BaseException:
+            self.state = before
+            raise
+        return [kept[op] for op in operators]
 
     def invoke(self):
         """Runs every operator once. RuntimeError when another thread has the executor, or rows were fed."""

@@ -32,11 +32,15 @@ cdef class Copies:
             self.inputs[i].inside = cnp.PyArray_BYTES(view)
             self.inputs[i].size = cnp.PyArray_NBYTES(view)
 
-    cdef aim(self, tuple inputs, list outputs):
-        """Sets the caller's arrays, which have room for all samples."""
+    cdef take_from(self, tuple inputs):
+        """Sets the caller's arrays of inputs, which have all samples."""
         cdef Py_ssize_t i
         for i in range(self.input_count):
             self.inputs[i].outside = cnp.PyArray_BYTES(inputs[i])
+
+    cdef give_to(self, list outputs):
+        """Sets the caller's arrays of outputs, which have room for all samples."""
+        cdef Py_ssize_t i
         for i in range(self.output_count):
             self.outputs[i].outside = cnp.PyArray_BYTES(outputs[i])
 

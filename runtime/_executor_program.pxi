@@ -120,6 +120,39 @@ cdef class Program:
         return self.model.operator_count
 
     @property
+    def tensors(self):
+        """For each tensor (name, shape, name of its dtype, scale, zero_point, bytes of a constant in the file)."""
+        cdef qrt_tensor tensor
+        result = []
+        for i in range(self.model.tensor_count):
+            qrt_model_tensor(&self.model, i, &tensor)
+            shape = tuple([tensor.shape[k] for k in range(tensor.rank)])
+            size = qrt_tensor_bytes(&tensor) if tensor.data != NULL else 0
+            dtype = DTYPE_NAMES[tensor.dtype]
+            result.append((text(tensor.name), shape, dtype, real(tensor.scale_bits), tensor.zero_point, size))
+        return result
+
+    @property
+    def operators(self):
+        """For each operator (name, kind, indices of its inputs' tensors, index of its output's)."""
+        cdef qrt_operator op
+        result = []
+        for i in range(self.model.operator_count):
+            qrt_model_operator(&self.model, i, &op)
+            inputs = tuple([op.inputs[k] for k in range(op.input_count)])
+            result.append((text(op.name), OPERATORS[op.kind - 1], inputs, op.output))
+        return result
+
+    cdef outputs_of(self, uint32_t index, Py_ssize_t count):
+        """A new array for what an operator makes of `count` samples, along the first axis."""
+        cdef qrt_operator op
+        cdef qrt_tensor tensor
+        qrt_model_operator(&self.model, index, &op)
+        qrt_model_tensor(&self.model, op.output, &tensor)
+        shape = [tensor.shape[k] for k in range(tensor.rank)]
+        return np.empty((shape[0] * count, *shape[1:]), DTYPES[tensor.dtype])
+
+    @property
     def operator_sets(self):
         """For each operator the set whose kernel runs it, which a limit of memory may have made a slower one."""
         if self.kernels == "reference":

@@ -93,6 +93,25 @@ cdef class Steps:
                 ends[0] = qrt_clock() - lost
             ends += step.count
 
+    cdef trace(self, dict kept, Py_ssize_t sample, Py_ssize_t count):
+        """Runs steps of one operator each; copies what the operators in `kept` make to their array's sample."""
+        cdef const qrt_model *model = &self.program.model
+        cdef qrt_operator operator
+        cdef cnp.ndarray array
+        cdef uint32_t op, step = 0
+        cdef Py_ssize_t size
+        for op in range(model.operator_count):
+            # A reshape that stays where it is has no step.
+            if step < self.count and self.list[step].op == op:
+                with nogil:
+                    self.run(step, step + 1, NULL)
+                step += 1
+            if op in kept:
+                array = kept[op]
+                size = cnp.PyArray_NBYTES(array) // count
+                qrt_model_operator(model, op, &operator)
+                memcpy(cnp.PyArray_BYTES(array) + sample * size, self._places()[operator.output], size)
+
     cdef void _time_band(self, const qrt_step *step, int64_t lost, int64_t *ends) noexcept nogil:
         """Runs a band; `ends` gets the times at which each operator had been done without turns."""
         cdef qrt_band_run *band = <qrt_band_run *>step.params

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -160,3 +161,14 @@ def codes_of(info: TensorInfo, x: Array) -> Codes:
     is_unsigned = x.dtype == np.uint8 and info.dtype == "int8"
     hint = "; uint8 codes of the source model become int8 by subtracting 128" if is_unsigned else ""
     raise ValueError(f"input {info.name!r}: expected {info.dtype} codes or floats, got dtype {x.dtype}{hint}")
+
+
+def tensor_info(edge: dict[str, Any]) -> TensorInfo:
+    """What the executor says of an input or output."""
+    return TensorInfo(**{name: value for name, value in edge.items() if name not in ("tensor", "arena_offset")})
+
+
+def returned(infos: Sequence[TensorInfo], results: list[Codes], dequantize: bool, batched: bool) -> list[Array]:
+    """What `run` and `feed` return of codes: without a batch axis of one row if inputs have none."""
+    values = [info.dequantize(x) if dequantize else x for info, x in zip(infos, results, strict=True)]
+    return [value if batched or len(value) != 1 else value[0] for value in values]

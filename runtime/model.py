@@ -6,12 +6,11 @@ Floats are quantized and codes dequantized here (SPEC.md, section 3); the execut
 from __future__ import annotations
 
 import errno
-import io
 import operator
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, SupportsBytes, TypeAlias, cast, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,17 +26,14 @@ from qrt.edges import (
     codes_of,
     fits,
     fits_both_layouts,
+    returned,
+    tensor_info,
 )
 from qrt.errors import ModelError
+from qrt.layers import Layer, find_layer, info_of, layers_of
 from qrt.limits import turns_within
 from qrt.notebook import table
-
-# What `load` takes: the path of a file, its content, or the file, opened in binary mode.
-Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | Array | BinaryIO | SupportsBytes
-
-
-def _tensor_info(edge: dict[str, Any]) -> TensorInfo:
-    return TensorInfo(**{name: value for name, value in edge.items() if name not in ("tensor", "arena_offset")})
+from qrt.source import Source, content_of
 
 
 class Model:
@@ -68,8 +64,8 @@ class Model:
         self._together = turns_within(program, max_arena, threads, together)
         self._executor = _executor.Executor(program, threads, together=self._together)
         self.name, self.producer, self.format_version, self.arena_size, self.state_size = program.header
-        self.inputs = tuple(_tensor_info(edge) for edge in program.inputs)
-        self.outputs = tuple(_tensor_info(edge) for edge in program.outputs)
+        self.inputs = tuple(tensor_info(edge) for edge in program.inputs)
+        self.outputs = tuple(tensor_info(edge) for edge in program.outputs)
         self._layout_is_clear = not any(fits_both_layouts(info) for info in self.inputs)
 
     @property
@@ -107,6 +103,11 @@ class Model:
         A set takes slower sets' kernels for what it has none of its own for, and where `max_packed` leaves no memory.
         """
         return self._program.operator_sets
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The operators, in the order of the file."""
+        return layers_of(self._program)
 
     @property
     def test_vectors(self) -> list[TestVector]:
@@ -205,13 +206,22 @@ class Model:
         layout: str | None = None,
         as_list: Literal[True],
     ) -> list[Array]: ...
+    @overload
+    def run(
+        self,
+        *inputs: ArrayLike | Mapping[str, ArrayLike],
+        dequantize: bool = False,
+        layout: str | None = None,
+        tensors: Sequence[str | int],
+    ) -> dict[str | int, Array]: ...
     def run(
         self,
         *inputs: ArrayLike | Mapping[str, ArrayLike],
         dequantize: bool = False,
         layout: str | None = None,
         as_list: bool | None = None,
-    ) -> Array | list[Array]:
+        tensors: Sequence[str | int] | None = None,
+    ) -> Array | list[Array] | dict[str | int, Array]:
         """Runs the network on one sample or a batch.
 
         For a network with state a batch is a sequence in time: each sample finds the state that the one before it left,
@@ -232,25 +242,29 @@ class Model:
         as_list : bool, optional
             True: always a list, also of one output. False: always an array. By default whichever the network has, which
             type checkers cannot know.
+        tensors : sequence of str or int, optional
+            Return what these layers make instead: names or numbers of `layers`, or names of tensors that they make.
+            Layers run one by one, whole, on the caller's thread; a network whose operators take turns needs memory as
+            with ``together=0`` of `load`.
 
         Returns
         -------
         numpy.ndarray or list of numpy.ndarray
             The output, NHWC, or a list when the model has several. Outputs of several samples are concatenated along
-            the first axis.
+            the first axis. With `tensors` a dict of what each of them names to its array.
 
         Raises
         ------
         ValueError
             The number, name, shape or dtype of an input does not fit; the message states what was expected. Or
-            `as_list` is False and the model has several outputs.
+            `as_list` is False and the model has several outputs; or no layer is named as `tensors` says.
         RuntimeError
             Another thread owns this model's views.
         """
         # Codes that are already in the network's layout skip the code below, which takes longer than a small network.
         if as_list is False:
             self._check_one_output()
-        if layout is None and not dequantize and not as_list and self._layout_is_clear:
+        if layout is None and not dequantize and not as_list and tensors is None and self._layout_is_clear:
             exact = self._executor.run_exact(inputs)
             if exact is not None:
                 return exact
@@ -258,13 +272,28 @@ class Model:
             raise ValueError(f"layout is 'NHWC' or 'NCHW', got {layout!r}")
         arrays = self._arrays(inputs)
         samples, count, batched = self._samples(arrays, layout)
-        outputs = self._returned(self._execute(samples, count), dequantize, batched)
+        if tensors is not None:
+            return self._traced(samples, count, tensors, dequantize, batched)
+        outputs = returned(self.outputs, self._execute(samples, count), dequantize, batched)
         return outputs if as_list or len(outputs) != 1 else outputs[0]
 
-    def _returned(self, results: list[Codes], dequantize: bool, batched: bool) -> list[Array]:
-        """What `run` and `feed` return of the outputs' codes: without a batch axis of one row if inputs have none."""
-        values = [info.dequantize(x) if dequantize else x for info, x in zip(self.outputs, results, strict=True)]
-        return [value if batched or len(value) != 1 else value[0] for value in values]
+    def _traced(
+        self, samples: tuple[Codes, ...], count: int, tensors: Sequence[str | int], dequantize: bool, batched: bool
+    ) -> dict[str | int, Array]:
+        """What layers make. The state afterwards is that after a run."""
+        if isinstance(tensors, str):
+            raise ValueError(f"tensors is a list of names or numbers, got {tensors!r}")
+        layers = [find_layer(self._program, wanted) for wanted in tensors]
+        by_layer = self._executor
+        if self._together:
+            turns_within(self._program, self._asked[2], 1, 0)
+            by_layer = _executor.Executor(self._program, 1, together=0)
+        with self._executor:
+            by_layer.state = self._executor.state
+            results = by_layer.trace(samples, count, layers)
+            self._executor.state = by_layer.state
+        infos = [info_of(self._program, index) for index in layers]
+        return dict(zip(tensors, returned(infos, results, dequantize, batched), strict=True))
 
     def _check_one_output(self) -> None:
         if len(self.outputs) != 1:
@@ -335,7 +364,7 @@ class Model:
             self._executor.__exit__()
         if results is None:
             return None
-        outputs = self._returned(results, dequantize, x.ndim == 4)
+        outputs = returned(self.outputs, results, dequantize, x.ndim == 4)
         return outputs if as_list or len(outputs) != 1 else outputs[0]
 
     def _other_inputs(self, arrays: tuple[ArrayLike, ...]) -> tuple[Codes, ...]:
@@ -515,9 +544,12 @@ def load(
         run all turns, `max_packed` is negative, or QRT_MAX_ARENA or QRT_MAX_PACKED is not a number of bytes.
     """
     name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
-    where = f"{os.fspath(name)}: " if isinstance(name, str | os.PathLike) else ""
+    where = ""
+    if isinstance(name, str | os.PathLike):
+        where = f"{os.fspath(name)}: "
+        refuse_device(name)
     try:
-        whole = _content(source, where)
+        whole = content_of(source, where)
         packed, arena = (None if limit is None else operator.index(limit) for limit in (max_packed, max_arena))
         return Model(_executor.Program(whole, kernels or None, packed), threads, together, arena)
     except ModelError as error:
@@ -526,47 +558,6 @@ def load(
         raise MemoryError(f"{where}not enough memory; free some, or use a smaller network") from None
     except RuntimeError as error:
         raise RuntimeError(f"{where}{error}") from None
-
-
-def _content(source: Source, where: str) -> str | os.PathLike[str] | bytes:
-    """The path of a file, or its content."""
-    if isinstance(source, str | os.PathLike):
-        refuse_device(source)
-        return source
-    if isinstance(source, bytes):
-        return source
-    if hasattr(source, "read"):
-        return _read(cast("BinaryIO", source), where)
-    if hasattr(source, "__bytes__"):
-        return bytes(source)
-    try:
-        content = memoryview(source)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        content = None
-    if content is None or content.itemsize != 1:
-        numbers = "" if content is None else f" of numbers of {content.itemsize} bytes"
-        raise TypeError(
-            "qrt.load takes the path of a .qfb file, its bytes, or a file that is open in binary mode, "
-            f"got {type(source).__name__}{numbers}"
-        )
-    return content.tobytes()
-
-
-def _read(file: BinaryIO, where: str) -> bytes:
-    """The rest of an open file."""
-    remedy = "give qrt.load its path, or open it with mode 'rb'"
-    if isinstance(file, io.TextIOBase):
-        raise TypeError(f"{where}the file is open in text mode; {remedy}")
-    name = getattr(file, "name", None)
-    if isinstance(name, str | os.PathLike):
-        refuse_device(name)
-    try:
-        content = file.read()
-    except ValueError as error:
-        raise ValueError(f"{where}the file cannot be read ({error}); {remedy}") from None
-    if not isinstance(content, bytes | bytearray):
-        raise TypeError(f"{where}read() gives {type(content).__name__}, not bytes; {remedy}")
-    return bytes(content)
 
 
 def refuse_device(path: str | os.PathLike[str]) -> None:

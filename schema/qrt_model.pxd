@@ -1,6 +1,6 @@
 # Declarations of qrt_model.h for Cython; that header and SPEC.md say what everything means.
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from "qrt_model.h" nogil:
     enum:
@@ -90,11 +90,20 @@ cdef extern from "qrt_model.h" nogil:
         const uint32_t *scale_bits
         uint32_t scale_count
 
+    ctypedef struct qrt_operator:
+        int32_t kind
+        qrt_text name
+        const uint32_t *inputs
+        uint32_t input_count
+        uint32_t output
+
     ctypedef uint32_t qrt_checksum(uint32_t crc, const void *bytes, size_t size)
     uint32_t qrt_crc32(uint32_t crc, const void *bytes, size_t size)
     int32_t qrt_model_open(qrt_model *model, const void *bytes, size_t size, qrt_checksum *crc32,
                            qrt_problem *problem)
     void qrt_model_tensor(const qrt_model *model, uint32_t index, qrt_tensor *tensor)
+    uint64_t qrt_tensor_bytes(const qrt_tensor *tensor)
+    void qrt_model_operator(const qrt_model *model, uint32_t index, qrt_operator *op)
     void qrt_model_input(const qrt_model *model, uint32_t index, qrt_edge *edge)
     void qrt_model_output(const qrt_model *model, uint32_t index, qrt_edge *edge)
     qrt_text qrt_model_output_label(const qrt_model *model, uint32_t index, uint32_t label)
