@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from typing import BinaryIO, SupportsBytes, TypeAlias
+from typing import Any, BinaryIO, SupportsBytes, TypeAlias
 
 from qrt.edges import Array
 
@@ -33,7 +33,7 @@ def content_of(source: Source, where: str) -> str | os.PathLike[str] | bytes:
     return content.tobytes()
 
 
-def _read(file: BinaryIO, where: str) -> bytes:
+def _read(file: Any, where: str) -> bytes:
     """The rest of an open file."""
     remedy = "give qrt.load its path, or open it with mode 'rb'"
     if isinstance(file, io.TextIOBase):
