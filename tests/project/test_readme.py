@@ -71,6 +71,7 @@ PRINTS = {
     'print("accuracy"': r"accuracy 0\.99\d+\n",
     'GraphBuilder("tiny")': r"\(1, 1, 4\)\n",
     'skip=["overlap"]': r"369728 MACs; \d+ bytes of arena, lower bound \d+\n",
+    "open_dataset(": r"right: 35\d of 360\n",
     "# a single sample": r"\(360, 10\) int8 \(10,\)\n\(1, 8, 8, 1\) 0\.0039\d+ -128\n",
     "model.output_view(0)": r"\[\[.*\]\]\n",
     "ThreadPoolExecutor": r"True\n",
