@@ -121,9 +121,8 @@ def eval_model(
             note(samples.assumed)
         with (
             contextlib.nullcontext() if dask is None else connect(dask) as client,
-            Progress(samples.count, "samples") as bar,
+            _Course(samples.count, keep is not None) as course,
         ):
-            course = _Course(bar)
             found = evaluate(
                 model,
                 samples,
@@ -148,13 +147,17 @@ def eval_model(
 
 
 class _Course:
-    """Shows how far an evaluation is."""
+    """Shows how far an evaluation of `count` samples is; `kept` says whether what is done outlives this process."""
 
-    def __init__(self, bar: Progress) -> None:
-        self.bar, self.start = bar, time.monotonic()
+    def __init__(self, count: int, kept: bool) -> None:
+        self.count, self.kept, self.start = count, kept, time.monotonic()
         # Samples that a run before this one has done, and all that are done.
         self.before: int | None = None
         self.done = 0
+        self.bar = Progress(count, "samples")
+
+    def __enter__(self) -> _Course:
+        return self
 
     def __call__(self, done: int, count: int) -> None:
         if self.before is None:
@@ -163,6 +166,12 @@ class _Course:
                 note(f"continues a run that was stopped: {done:,} of {count:,} samples are done")
         self.done = done
         self.bar.done(done)
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        self.bar.__exit__()
+        stopped = kind is not None and not issubclass(kind, Exception)
+        if stopped and self.kept and self.done:
+            note(f"stopped; the same command continues: {self.done:,} of {self.count:,} samples are done")
 
     @property
     def rate(self) -> float:

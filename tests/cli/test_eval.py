@@ -11,6 +11,7 @@ from command_line import LABELS, Cli, assert_refused, images, text
 from stateful import layered
 
 import qrt
+from qrt.cli import console
 from qrt.compiler import GraphBuilder
 
 
@@ -132,19 +133,25 @@ def test_folders_of_images_by_names_that_a_file_has(eval_cli: Cli) -> None:
     assert "\nsample  label  answer  file\n     4  green  red     green/wrong.png\n" in shown.stdout
 
 
+def test_progress_says_the_rate(eval_cli: Cli, pets: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "PATIENCE", 0)
+    shown = eval_cli("eval", "pets.qfb", "data.npz", "--threads", "1", FORCE_COLOR="1")
+    assert "samples" in shown.stderr
+    assert without_rate(shown.stdout).startswith("samples            10\n")
+
+
 def test_a_later_run_continues(eval_cli: Cli, pets: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from qrt.evaluation.partial import Partial
-
     whole = eval_cli("eval", "pets.qfb", "data.npz", "--json")
-    add = Partial.add
 
-    def stop(partial: Partial, *done: object) -> None:
-        add(partial, *done)  # type: ignore[arg-type]
-        raise KeyboardInterrupt
+    def press_ctrl_c(bar: console.Progress, done: int) -> None:
+        if done:
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Partial, "add", stop)
-        assert eval_cli("eval", "pets.qfb", "data.npz", "--threads", "1").exit_code == 130
+        patch.setattr(console.Progress, "done", press_ctrl_c)
+        stopped = eval_cli("eval", "pets.qfb", "data.npz", "--threads", "1")
+    assert (stopped.exit_code, stopped.stdout) == (130, "")
+    assert "note: stopped; the same command continues: 8 of 10 samples are done\n" in stopped.stderr
     assert len(list(Path("cache").rglob("*.json"))) == 1
     shown = eval_cli("eval", "pets.qfb", "data.npz", "--json")
     assert shown.stderr == "qrt eval: note: continues a run that was stopped: 8 of 10 samples are done\n"

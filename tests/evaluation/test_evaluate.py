@@ -96,6 +96,16 @@ def test_one_output_is_binary() -> None:
     assert evaluate(linear(1), x, labels).threshold == 0
 
 
+def test_an_output_that_is_the_number_of_the_class() -> None:
+    g = GraphBuilder("largest")
+    g.output(g.arg_max(g.input("x", (1, 5), scale=0.1)))
+    x = RNG.integers(-128, 128, (100, 5), np.int8)
+    labels = x.argmax(axis=1)
+    labels[3] = (labels[3] + 1) % 5
+    found = evaluate(qrt.load(g.compile()), x, labels)
+    assert (found.metric, found.accuracy, [one.sample for one in found.wrong]) == ("accuracy", 0.99, [3])
+
+
 def test_an_output_like_the_input_is_a_reconstruction() -> None:
     model = linear(4)
     x = RNG.normal(size=(200, 4)).astype(np.float32)
