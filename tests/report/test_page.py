@@ -62,12 +62,16 @@ def open_page(browser: Browser, heard: list[str], tmp_path: Path) -> Iterator[Op
     def open_page(document: Document, width: int = 1280, height: int = 900, **options: Any) -> Page:
         path = tmp_path / "report.html"
         path.write_text(page(document), encoding="utf-8")
+
+        def is_page(address: str) -> bool:
+            return address.split("#")[0] == path.as_uri()
+
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         opened = context.new_page()
         opened.on("console", lambda message: heard.append(message.text))
         opened.on("pageerror", lambda error: heard.append(str(error)))
-        opened.on("request", lambda request: heard.append(request.url) if request.url != path.as_uri() else None)
+        opened.on("request", lambda request: heard.append(request.url) if not is_page(request.url) else None)
         opened.goto(path.as_uri())
         opened.wait_for_selector("html[data-ready]", state="attached")
         return opened
@@ -164,6 +168,10 @@ def test_layers_open_from_tables_and_from_the_keyboard(open_page: Open, pets: Do
     assert opened.locator(".node.chosen").get_attribute("data-layer") == "2"
     opened.locator('.node[data-layer="4"]').focus()
     opened.keyboard.press("Enter")
+    opened.locator(".layer h3", has_text=re.compile("^4 ")).wait_for()
+    # The address leads there again.
+    assert opened.url.endswith("#layer-4")
+    opened.reload()
     opened.locator(".layer h3", has_text=re.compile("^4 ")).wait_for()
 
 

@@ -31,7 +31,7 @@ export function bars(rows, { label, tick, open }) {
       // What is pressed reaches over the whole height, so that small bars are found.
       const target = svg("rect", { class: "target", x: x(row.index), width: x.bandwidth(), y: MARGIN.top, height: HEIGHT - MARGIN.top - MARGIN.bottom });
       const bar = svg("rect", { class: row.class ?? "value", x: x(row.index), width: x.bandwidth(), y: Math.min(from, to), height: Math.max(Math.abs(from - to), 1) });
-      drawing.append(presses(tips(svg("g", { class: "bar-of-layer", "aria-label": row.lines.join(", ") }, target, bar), () => row.lines), () => open(row.index)));
+      drawing.append(presses(tips(svg("g", { class: "bar-of-layer", "aria-label": row.lines.join(", ") }, target, bar), () => row.lines), () => open(row.index), -1));
     }
     drawing.append(svg("text", { class: "legend", x: width / 2, y: HEIGHT - 3 }, label));
     holder.replaceChildren(drawing);

@@ -88,9 +88,9 @@ export function tips(node, lines) {
   return node;
 }
 
-/** Makes an element work as a button, for the keyboard too. */
-export function presses(node, action) {
-  node.setAttribute("tabindex", "0");
+/** Makes an element work as a button; `tabindex` is -1 where a table has the same for the keyboard. */
+export function presses(node, action, tabindex = 0) {
+  node.setAttribute("tabindex", tabindex);
   node.setAttribute("role", "button");
   node.addEventListener("click", action);
   node.addEventListener("keydown", (event) => {

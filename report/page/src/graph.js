@@ -122,6 +122,8 @@ export function graph(contents, open) {
   drawing.addEventListener("pointerdown", () => drawing.classList.add("held"));
   document.addEventListener("pointerdown", (event) => !drawing.contains(event.target) && drawing.classList.remove("held"));
 
+  document.addEventListener("keydown", (event) => event.key === "Escape" && drawing.classList.remove("held"));
+
   const size = () => drawing.getBoundingClientRect();
   const move = (x, y, k) => canvas.call(mover.transform, zoomIdentity.translate(size().width / 2, size().height / 2).scale(k).translate(-x, -y));
   const fit = () => move(width / 2, height / 2, Math.min(size().width / width, size().height / height, 1.25));

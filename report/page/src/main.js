@@ -45,6 +45,8 @@ async function build() {
   const open = (index) => {
     drawn.show(index);
     panel.show(index);
+    // So that an address leads to a layer.
+    history.replaceState(null, "", `#layer-${index}`);
     const target = narrow.matches ? panel.element : document.getElementById("network");
     target.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   };
@@ -71,6 +73,8 @@ async function build() {
     element("div", { id: "said", role: "status" }),
   );
   drawn.begin();
+  const asked = location.hash.match(/^#layer-(\d+)$/)?.[1];
+  if (asked in contents.layers) open(Number(asked));
   document.documentElement.dataset.ready = "yes";
 }
 

@@ -74,7 +74,7 @@ function picture(contents, tensors, open, width) {
     const caption = tall(y, tensor) > 13 && svg("text", { x: x(first) + 4, y: y(tensor.arena_offset + tensor.room) + 12 }, shortened(contents, tensor, (x(last + 1) - x(first)) / 6.2 - 1));
     const kind = isState(tensor) ? "state" : tensor.room !== tensor.size ? "rows" : `tone${i % TONES}`;
     const group = svg("g", { class: `tensor ${kind}`, "data-tensor": tensor.index, "aria-label": described(contents, tensor).join(", ") }, rect, caption);
-    return presses(tips(group, () => described(contents, tensor)), () => open(tensor));
+    return presses(tips(group, () => described(contents, tensor)), () => open(tensor), -1);
   });
   const bound = svg("g", { class: "bound" }, svg("line", { x1: x(0), x2: x(steps), y1: y(model.lower_bound), y2: y(model.lower_bound) }), svg("text", { x: width - MARGIN.right, y: y(model.lower_bound) - 4 }, `lower bound ${whole(model.lower_bound)}`));
   const drawing = svg("svg", { class: "plot memory", viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "group", "aria-label": "the memory plan" }, bands, rects, bound);
