@@ -47,7 +47,8 @@ screenshot: $(VENV)/test.stamp ## a picture of a page of qrt report, for docs/ (
 	@mkdir -p build docs/images
 	$(BIN)/qrt compile examples/digits/digits_resnet.onnx -o build/digits.qfb --test-vectors 2 --quiet
 	$(BIN)/qrt report build/digits.qfb -o build/digits.html --against examples/digits/digits_resnet.onnx \
-	  --inputs examples/digits/test_digits.npz --target cortex-m4 --max-ram 8k --max-flash 64k
+	  --inputs examples/digits/test_digits.npz --evaluate examples/digits/test_digits.npz \
+	  --target cortex-m4 --max-ram 8k --max-flash 64k
 	$(BIN)/python tests/page_picture.py build/digits.html docs/images/report.png
 
 test: $(VENV)/test.stamp ## install what the tests need, with LiteRT and TFLM, and run them (TESTS=tests/schema: only those)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from page_picture import CHROMIUM, take
-from places import SHARED
+from places import SHARED, VECTORS
 from report_documents import NUMBERS, Document, drawn_channels, file_document, pets_document
 
 import qrt.compiler
@@ -159,6 +159,22 @@ def test_large_integers_lose_no_digit(open_page: Open, pets: Document) -> None:
     column = texts(opened, ".layer th button").index("addend")
     shown = [row.split("\t")[column].strip() for row in texts(opened, ".layer tbody tr")]
     assert shown == [f"{addend:,}" for addend in (-(2**61), 2**61 + 1, 2**61 + 2)]
+
+
+FILES = ("every_operator", "more_operators", "bands_fed", "states", "recurrent", "int16_functions")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_kind_of_layer_opens(open_page: Open, name: str) -> None:
+    document = file_document(VECTORS / "good" / f"format1_{name}.qfb")
+    opened = open_page(document)
+    operators = document["model"]["operators"]
+    assert opened.locator(".node[data-layer]").count() == len(operators)
+    for op in operators:
+        press(opened, op["index"])
+    assert opened.locator("#memory .scroll").count() == len(document["model"]["bands"]) + 1
+    text = opened.locator("body").text_content()
+    assert not re.search(r"undefined|NaN|\[object", text.split("Licences")[1])
 
 
 def test_layers_open_from_tables_and_from_the_keyboard(open_page: Open, pets: Document) -> None:

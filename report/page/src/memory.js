@@ -4,7 +4,7 @@ import { axisBottom, axisLeft } from "d3-axis";
 import { scaleLinear } from "d3-scale";
 import { select } from "d3-selection";
 import { isConstant, isState } from "./contents.js";
-import { element, facts, presses, section, svg, tips } from "./dom.js";
+import { element, facts, link, presses, section, svg, tips } from "./dom.js";
 import { table } from "./table.js";
 import { bytes, percent, plural, shape, visible, whole } from "./text.js";
 
@@ -91,6 +91,23 @@ function picture(contents, tensors, open, width) {
   return drawing;
 }
 
+/** Layers that take turns: for each, how many rows of its output are held. */
+function bandTable(band, contents, openLayer) {
+  const rows = [band.feed && { ...band.feed, kind: "rows that are fed" }, ...band.operators].filter(Boolean);
+  const columns = [
+    { title: "#", value: (row) => row.operator, number: true },
+    { title: "kind", value: (row) => row.kind ?? contents.layers[row.operator].kind, show: (row) => row.kind ?? link(contents.layers[row.operator].kind, () => openLayer(row.operator)) },
+    { title: "rows held", value: (row) => row.capacity, number: true, descends: true },
+    { title: "of", value: (row) => row.height, number: true, descends: true },
+    { title: "kept for the next turn", value: (row) => row.kept, number: true, descends: true },
+    { title: "bytes", value: (row) => row.size, show: (row) => whole(row.size), number: true, descends: true },
+    { title: "whole tensor", value: (row) => row.whole_size, show: (row) => whole(row.whole_size), number: true, descends: true },
+  ];
+  const last = band.first + band.count - 1;
+  const caption = `layers ${band.first} to ${last} take ${plural(band.turns, "turn")}: ${whole(band.live_bytes)} bytes live, ${whole(band.moved_bytes)} moved`;
+  return table(columns, rows, { caption });
+}
+
 /** The section of the memory. openLayer(index) is called for the maker of a tensor. */
 export function memory(contents, openLayer) {
   const { model } = contents;
@@ -135,13 +152,16 @@ export function memory(contents, openLayer) {
     { title: "scale", value: (t) => t.scale || null, show: (t) => (t.scale ? Number(t.scale.toPrecision(7)) : "–"), number: true },
     { title: "zero point", value: (t) => t.zero_point, number: true },
   ];
-  return section("memory", "Memory", numbers, holder, chosen, element("details", {}, element("summary", {}, plural(tensors.length, "tensor")), table(columns, tensors, { caption: "tensors in the arena", limit: 100 })));
+  const bands = model.bands.map((band) => bandTable(band, contents, openLayer));
+  return section("memory", "Memory", numbers, holder, chosen, bands, element("details", {}, element("summary", {}, plural(tensors.length, "tensor")), table(columns, tensors, { caption: "tensors in the arena", limit: 100 })));
 }
 
 /** Where most bytes are live, and the largest tensors there: what the bound is of. */
 function fullest(steps, tensors, contents) {
   const outside = steps.filter(({ within }) => !within);
   const most = Math.max(...outside.map((step) => step.bytes), 0);
+  const band = [...contents.model.bands].sort((a, b) => b.live_bytes - a.live_bytes).find((one) => one.live_bytes > most);
+  if (band) return `layers ${band.first} to ${band.first + band.count - 1}, row by row: ${whole(band.live_bytes)} bytes live`;
   if (!most) return "";
   const { step } = outside.find(({ bytes }) => bytes === most);
   const there = tensors.filter((tensor) => isAlive(tensor, step)).sort((a, b) => b.room - a.room);
