@@ -20,6 +20,7 @@ from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.files import replacing
 from qrt.cli.inspect import device_memory
 from qrt.cli.page import file_document, write_page
+from qrt.cli.stated import preprocess_option, preprocessing
 from qrt.cli.states import state_option
 from qrt.cli.summary import Summary
 from qrt.cli.target import cc_option, device_errors, target_option
@@ -60,6 +61,7 @@ PROBLEM = 1
     type=click.Path(path_type=Path),
     help="Samples with labels, as for 'qrt eval': also show how right the network is.",
 )
+@preprocess_option
 @click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
 @target_option
 @cc_option
@@ -84,6 +86,7 @@ def report_model(
     state: dict[str, str],
     reset_every: int | None,
     evaluated: Path | None,
+    preprocess: Path | None,
     layout: str | None,
     target_name: str | None,
     cc: str | None,
@@ -116,7 +119,7 @@ def report_model(
     """
     samples = {"--inputs": data, "--evaluate": evaluated}
     refuse_unused(source, {"--inputs": data, "--match": match, "--bias": bias, "--state": state or None})
-    for option, value in {"--reset-every": reset_every, "--layout": layout}.items():
+    for option, value in {"--reset-every": reset_every, "--layout": layout, "--preprocess": preprocess}.items():
         if value is not None and not any(samples.values()):
             raise Failure(f"{option} is about samples; give some with {' or '.join(samples)}")
     if target_name is None and (budget != Budget() or cc is not None):
@@ -130,13 +133,13 @@ def report_model(
     model, content = open_content(path)
     document = file_document(path, model, content, source)
     if source is not None and data is not None:
-        options: dict[str, Any] = {"match": match, "state": state, "reset_every": reset_every}
+        options: dict[str, Any] = {"match": match, "state": state, "reset_every": reset_every, "preprocess": preprocess}
         found = compare.compare_with_source(path, model, content, source, data, layout, [], **options)
         document["compare"] = compare.document(path, source, *found)
     if source is not None:
         document |= compile_part(path, model, content, source, {"match": match, "bias": bias, "state": state})
     if evaluated is not None:
-        document["evaluation"] = evaluation_document(path, model, evaluated, layout, reset_every)
+        document["evaluation"] = evaluation_document(path, model, evaluated, preprocess, layout, reset_every)
     document["profile"] = profile_document(path, model, content)
     if target_name is not None:
         document["model"]["device"] = asdict(device_memory(content, target_name))
@@ -159,14 +162,15 @@ def refuse_unused(source: Path | None, given: dict[str, object]) -> None:
 
 
 def evaluation_document(
-    path: Path, model: qrt.Model, data: Path, layout: str | None, reset_every: int | None
+    path: Path, model: qrt.Model, data: Path, preprocess: Path | None, layout: str | None, reset_every: int | None
 ) -> dict[str, Any]:
     """How right the network is on samples with labels."""
     from qrt.data import open_dataset
     from qrt.evaluation import EvaluationError, evaluate
 
     try:
-        samples = open_dataset(data, model.inputs, layout=layout, classes=model.outputs[0].labels)
+        stated = preprocessing(preprocess, model, path)
+        samples = open_dataset(data, model.inputs, stated, layout, model.outputs[0].labels)
         with Progress(samples.count, "samples") as progress:
             found = evaluate(model, samples, reset_every=reset_every, progress=lambda done, count: progress.done(done))
     except EvaluationError as error:
@@ -206,6 +210,7 @@ def compile_part(path: Path, model: qrt.Model, content: bytes, source: Path, opt
     try:
         with Waiting("compiling"):
             made = compile(source, **options)
+            made.graph.preprocessing = model.preprocessing
             same = any(content == made.to_bytes(model.test_vectors, strip=strip) for strip in (False, True))
     except CompileError as error:
         reason = f"the source does not compile by itself: {refusal(source, error).splitlines()[0]}"

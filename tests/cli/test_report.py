@@ -68,6 +68,15 @@ def test_a_source_adds_what_the_compiler_did_and_a_comparison(cli: Cli) -> None:
     assert not document(cli, "digits.qfb", "--against", source, "--bias", "int32")["compile"]["same_bytes"]
 
 
+def test_a_file_that_states_its_preprocessing_is_made_again(cli: Cli) -> None:
+    pytest.importorskip("onnx")
+    source = str(DIGITS / "digits_resnet.onnx")
+    Path("p.toml").write_text("[image]\nresize = [8, 8]\n", encoding="utf-8")
+    assert cli("compile", source, "-o", "digits.qfb", "-q", "--preprocess", "p.toml").exit_code == 0
+    assert qrt.load("digits.qfb").preprocessing
+    assert document(cli, "digits.qfb", "--against", source)["compile"]["same_bytes"]
+
+
 def test_a_source_that_does_not_compile_alone_leaves_a_note(cli: Cli, pets: Path, monkeypatch: Any) -> None:
     def refuse(*_: Any, **__: Any) -> Any:
         raise CompileError([Problem("Conv_0", "Conv", "is float")])
@@ -155,6 +164,7 @@ def test_names_cannot_leave_the_data(cli: Cli) -> None:
         (["--state", "a=b"], "--state is about the source"),
         (["--reset-every", "3"], "--reset-every is about samples; give some with --inputs or --evaluate"),
         (["--layout", "NCHW"], "--layout is about samples"),
+        (["--preprocess", "p.toml"], "--preprocess is about samples"),
         (["--evaluate", "no.npz"], "no.npz: no such file"),
         (["--evaluate", "unlabeled.npy"], "unlabeled.npy"),
         (["--evaluate", "unlabeled.npy", "-o", "unlabeled.npy"], "unlabeled.npy: is read for the page"),
