@@ -71,6 +71,7 @@ PLOT = ["matplotlib>=3.8"]
 # Readers of images, sound and tables of samples.
 DATA = ["pillow>=10", "soundfile>=0.12", "pyarrow>=15", "tomli>=2; python_version < '3.11'"]
 DASK = ["distributed>=2024.8"]
+EXPLORER = ["ai-edge-model-explorer>=0.1.30"]
 # A C compiler for every target, an emulator of Cortex-M and RISC-V, and readers of programs and instructions.
 DEVICE = ["ziglang>=0.13", "unicorn>=2.1", "pyelftools>=0.31", "capstone>=5.0"]
 # A compiler for microcontrollers to compare with, in the version that the figures are of.
@@ -162,7 +163,7 @@ setup(
         "device": DEVICE,
         "data": DATA,
         "dask": DASK,
-        "explorer": ["ai-edge-model-explorer>=0.1.30"],
+        "explorer": EXPLORER,
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.2",
@@ -184,7 +185,7 @@ setup(
             "playwright>=1.50",
         ],
         # Large packages, for the tests that compare with them; in the versions that the figures are of.
-        "peers": ["torch==2.13.0", "torchao==0.18.0", "scikit-learn>=1.4", *PLOT],
+        "peers": ["torch==2.13.0", "torchao==0.18.0", "scikit-learn>=1.4", *PLOT, *EXPLORER],
         "fuzz": ["atheris>=3.0"],
         "lint": ["ruff>=0.15", "mypy>=1.15", "clang-format==19.1.7"],
         # The site, whose notebooks run while it is built.
