@@ -18,6 +18,7 @@ from qrt.cli.compile import compile_model
 from qrt.cli.eval import eval_model
 from qrt.cli.explain import explain_model
 from qrt.cli.export import export_model
+from qrt.cli.failure import print_error
 from qrt.cli.firmware import write_firmware
 from qrt.cli.inspect import inspect_model
 from qrt.cli.kernels import list_kernels
@@ -43,23 +44,18 @@ From a quantized ONNX file to predictions:
 
 
 class Verbs(click.Group):
-    """The verbs in the order of work. Every user error becomes one line on stderr and an exit code."""
+    """The verbs in the order of work. Every user error is one line, or with --json a document, and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         run: Callable[..., Any] = super().main
+        arguments = list(args[0] if args and args[0] is not None else extra.get("args") or sys.argv[1:])
         try:
             status = run(*args, standalone_mode=False, **extra)
-        except click.UsageError as error:
-            where = error.ctx.command_path if error.ctx else "qrt"
-            message = error.format_message().rstrip(".")
-            click.echo(f"{where}: {message[:1].lower()}{message[1:]} (see '{where} --help')", err=True)
-            status = error.exit_code
         except click.ClickException as error:
-            error.show()
-            status = error.exit_code
+            status = print_error(error, arguments)
         except click.Abort:
             status = INTERRUPTED
         sys.exit(status)

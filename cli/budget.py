@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qrt.cli.console import print_json, printable, shape_text
-from qrt.cli.failure import Failure
+from qrt.cli.failure import Failure, error_document
 from qrt.cli.target import device_errors
 
 if TYPE_CHECKING:
@@ -174,11 +174,13 @@ def check_budget(content: bytes, target_name: str | None, budget: Budget, cc: st
 
 def over_budget(path: Path, problems: list[str], as_json: bool) -> int:
     """Reports broken limits; the exit code."""
+    where = click.get_current_context().command_path
+    lines = [f"{path}: over budget: {problem}" for problem in problems]
     if as_json:
-        print_json({"file": str(path), "over_budget": problems})
+        print_json(error_document(where, "\n".join(lines), file=str(path), over_budget=problems))
     else:
-        for problem in problems:
-            click.echo(f"{click.get_current_context().command_path}: {path}: over budget: {problem}", err=True)
+        for line in lines:
+            click.echo(f"{where}: {line}", err=True)
     return OVER_BUDGET
 
 

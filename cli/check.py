@@ -18,7 +18,6 @@ from qrt.cli.target import cc_option, device_errors, emulated, refuse_options, t
 from qrt.edges import TestVector
 
 DIFFERENT = 1
-INVALID = 2
 
 
 @dataclass(frozen=True)
@@ -64,11 +63,7 @@ def check_model(path: Path, target_name: str | None, cc: str | None, as_json: bo
     try:
         model = qrt.load(content)
     except qrt.ModelError as error:
-        message = f"{path}: {error}"
-        if not as_json:
-            raise Failure(message) from None
-        print_json({"file": str(path), "valid": False, "rule": error.rule, "error": message})
-        return INVALID
+        raise Failure(f"{path}: {error}", file=str(path), valid=False, rule=error.rule) from None
     vectors: Sequence[TestVector] = model.test_vectors
     if target_name is None:
         models = [qrt.load(content, kernels) for kernels in qrt.kernel_sets()]

@@ -12,7 +12,7 @@ import numpy as np
 import qrt
 from qrt.cli import plots
 from qrt.cli.arrays import Array
-from qrt.cli.compile import refusal
+from qrt.cli.compile import refused
 from qrt.cli.console import console, facts, heading, named_rows, print_json, printable, progressing, shape_text, show
 from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.page import file_document, write_page
@@ -152,7 +152,7 @@ def compare_with_source(
             raise Failure(f"{source}: --bias compiles the source, but this one is float; give the quantized source")
         return runner.compare(), [runner.variant(bias) for bias in variants]
     except CompileError as error:
-        raise Failure(refusal(source, error)) from None
+        raise refused(source, error) from None
     except ImportError as error:
         raise Failure(f"{source}: {error}") from None
 

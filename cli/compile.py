@@ -247,11 +247,7 @@ def compile_model(
         given = calibrated.quantized if calibrated else source
         compiled = made(given)
     except CompileError as error:
-        if not as_json:
-            raise Failure(refusal(source, error)) from None
-        problems = [{"name": p.name, "kind": p.kind, "reason": p.reason} for p in error.problems]
-        print_json({"source": str(source), "problems": problems})
-        return Failure.exit_code
+        raise refused(source, error) from None
     except ImportError as error:
         raise Failure(f"{source}: {error}") from None
     compiled.graph.preprocessing = stated.text if stated else ""
@@ -292,6 +288,12 @@ def compile_model(
         if verdict is not None:
             click.echo(f"\nOn {verdict.title}: {verdict}")
     return 0
+
+
+def refused(source: Path, error: CompileError) -> Failure:
+    """All problems; in JSON one by one."""
+    problems = [{"name": p.name, "kind": p.kind, "reason": p.reason} for p in error.problems]
+    return Failure(refusal(source, error), source=str(source), problems=problems)
 
 
 def refusal(source: Path, error: CompileError) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qrt.cli.compile import refusal
+from qrt.cli.compile import refused
 from qrt.cli.console import aligned, console, facts, heading, print_json, printable, show
 from qrt.cli.failure import Failure, Verb, open_content
 
@@ -58,7 +58,7 @@ def explain_model(
             return
         found = explain(graph, index, _source(source))
     except CompileError as error:
-        raise Failure(refusal(source or path, error)) from None
+        raise refused(source or path, error) from None
     if channel is not None and channel >= len(found.channels):
         reason = f"has {len(found.channels)} channels" if found.channels else f"is {found.kind}, without channels"
         raise Failure(f"{path}: {printable(found.name)} {reason}, got --channel {channel}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from qrt.cli.compile import refusal
+from qrt.cli.compile import refused
 from qrt.cli.console import console, facts, heading, print_json, printable, show
 from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.files import replacing
@@ -50,10 +50,7 @@ def export_model(source: Path, output: Path | None, as_json: bool, quiet: bool) 
     try:
         exported = to_tflite(read(content))
     except CompileError as error:
-        if not as_json:
-            raise Failure(refusal(source, error)) from None
-        print_json({"source": str(source), "problems": [vars(problem) for problem in error.problems]})
-        return Failure.exit_code
+        raise refused(source, error) from None
     except ImportError as error:
         raise Failure(f"{source}: {error}") from None
     with replacing(output) as stream:

@@ -1,8 +1,13 @@
-"""Expected errors: each becomes one line that names the verb, the file and the remedy, and exit code 2."""
+"""Expected errors: each becomes one line that names the verb, the file and the remedy, and exit code 2.
+
+With --json it becomes a JSON document on stdout instead: ``{"error": {"verb": "check", "message": "..."}}``.
+"""
 
 from __future__ import annotations
 
 import difflib
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +15,42 @@ import click
 
 import qrt
 from qrt.data import DataError
+from qrt.cli.console import print_json
 from qrt.model import refuse_device
 
 
 class Failure(click.ClickException):
-    """An error that the user can fix."""
+    """An error that the user can fix; `details` are what its JSON document has besides."""
 
     exit_code = 2
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)
-        self.verb = click.get_current_context().command_path
+        self.where = click.get_current_context().command_path
+        self.details = details
 
-    def show(self, file: Any = None) -> None:
-        click.echo(f"{self.verb}: {self.message}", file=file, err=True)
+
+def error_document(where: str, message: str, **details: Any) -> dict[str, Any]:
+    """The JSON document of an error; `where` is the command, as "qrt check"."""
+    return {**details, "error": {"verb": where.partition(" ")[2] or None, "message": message}}
+
+
+def print_error(error: click.ClickException, arguments: Sequence[str]) -> int:
+    """Prints an error: as JSON if --json is among the command's arguments, else as a line on stderr. The exit code."""
+    details: dict[str, Any] = {}
+    if isinstance(error, Failure):
+        where, message, details = error.where, error.message, error.details
+        line = f"{where}: {message}"
+    else:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        where, message = context.command_path if context else "qrt", error.format_message().rstrip(".")
+        message = f"{message[:1].lower()}{message[1:]}"
+        line = f"{where}: {message} (see '{where} --help')"
+    if "--json" in itertools.takewhile(lambda argument: argument != "--", arguments):
+        print_json(error_document(where, message, **details))
+    else:
+        click.echo(line, err=True)
+    return error.exit_code
 
 
 class Verb(click.Command):
@@ -43,6 +70,8 @@ class Verb(click.Command):
             raise Failure(str(error)) from None
         except FileNotFoundError as error:
             raise Failure(f"{error.filename}: no such file; {_hint(Path(error.filename))}") from None
+        except IsADirectoryError as error:
+            raise Failure(f"{error.filename}: is a folder; give a file") from None
         except OSError as error:
             reason = error.strerror or str(error)
             reason = f"{reason[:1].lower()}{reason[1:]}"

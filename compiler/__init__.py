@@ -39,7 +39,7 @@ from qrt.compiler.plan.memory import plan
 from qrt.compiler.plan.plan import Plan
 from qrt.compiler.plan.schedule import schedule
 from qrt.compiler.report import WEIGHTED, Report
-from qrt.compiler.untrusted import check, refuse_device
+from qrt.compiler.untrusted import check, refuse_no_file
 from qrt.compiler.verify import verify
 
 __all__ = [
@@ -402,10 +402,10 @@ def _read(source: Any, match: str | None, report: Report) -> Graph:
     """The network of a file, of a file quantized in memory, or of an ONNX model in memory."""
     if isinstance(source, str | os.PathLike | Quantized):
         path = Path(source.path if isinstance(source, Quantized) else source)
+        refuse_no_file(path)
         if path.suffix not in FRONTENDS:
             known = " or ".join(FRONTENDS)
             raise CompileError([Problem(str(path), "file", f"its suffix is not supported; give {known}")])
-        refuse_device(path)
         kind = FRONTENDS[path.suffix]
         report.match = _engine(str(path), kind, match)
         frontend = importlib.import_module(f"qrt.compiler.frontends.{kind}")

@@ -12,7 +12,7 @@ import numpy as np
 
 from qrt.compiler.errors import CompileError, Problem, understanding
 from qrt.compiler.frontends.float_network import Array, FloatNetwork, Samples, Seen
-from qrt.compiler.untrusted import refuse_device
+from qrt.compiler.untrusted import refuse_no_file
 
 # For each suffix of a file, the module of qrt.compiler.frontends that calibrates it.
 CALIBRATORS = {".onnx": "onnx.calibrate", ".tflite": "tflite.calibrate", ".pt2": "torch.calibrate"}
@@ -45,10 +45,10 @@ def float_network(source: str | os.PathLike[str]) -> FloatNetwork:
         The library that quantizes such files is missing; the message says what to install.
     """
     path = Path(source)
+    refuse_no_file(path)
     if path.suffix not in CALIBRATORS:
         reason = f"cannot be calibrated; give {' or '.join(CALIBRATORS)}"
         raise CompileError([Problem(str(path), "file", reason)])
-    refuse_device(path)
     module = importlib.import_module(f"qrt.compiler.frontends.{CALIBRATORS[path.suffix]}")
     with understanding(path):
         network: FloatNetwork = module.float_network(path)

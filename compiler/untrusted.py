@@ -21,10 +21,14 @@ MAX_EDGES = 256
 SMALL_WINDOW = 1 << 20
 
 
-def refuse_device(path: Path) -> None:
-    """Rejects a device file, whose content may be endless."""
+def refuse_no_file(path: Path) -> None:
+    """Rejects a folder, an empty file, and a device, whose content may be endless."""
     if path.is_char_device() or path.is_block_device():
         raise CompileError([Problem(str(path), "file", "is a device, which may have no end; give a file")])
+    if path.is_dir():
+        raise CompileError([Problem(str(path), "file", "is a folder; give a file")])
+    if path.is_file() and path.stat().st_size == 0:
+        raise CompileError([Problem(str(path), "file", "is empty; write it again")])
 
 
 def too_large(name: str, shape: Sequence[int]) -> list[Problem]:

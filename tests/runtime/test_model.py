@@ -542,10 +542,10 @@ def test_errors_of_loading(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(qrt.ModelError, match=r"model.qfb: not a .qfb file"):
         qrt.load(path)
     path.write_bytes(content[:-1])
-    with pytest.raises(qrt.ModelError, match=r"model.qfb: breaks rule V\d+ ") as caught:
+    with pytest.raises(qrt.ModelError, match=r"model.qfb: is truncated: it has ") as caught:
         qrt.load(path)
     assert caught.value.rule is not None
-    with pytest.raises(qrt.ModelError, match=r"not a \.qfb file"):
+    with pytest.raises(qrt.ModelError, match=r"^is empty; compile"):
         qrt.load(b"")
 
 
