@@ -171,6 +171,11 @@ class Contents:
     test_vectors: int
 
     @property
+    def weight_bytes(self) -> int:
+        """Bytes of all constants, each once."""
+        return sum(tensor.size for tensor in self.tensors if tensor.arena_offset is None)
+
+    @property
     def kinds(self) -> dict[str, int]:
         """How many operators there are of each kind."""
         return dict(Counter(op.kind for op in self.operators))
@@ -188,14 +193,6 @@ class Contents:
             for t in self.tensors
             if t.first is not None and t.last is not None and late.get(t.index, t.first) <= last and first <= t.last
         ]
-
-    def covered(self, step: int) -> int:
-        """Bytes that tensors cover together at a step, each rounded up to the alignment of the arena."""
-        total = end = 0
-        for start, size in sorted((t.arena_offset or 0, -(-t.room // 16) * 16) for t in self.alive(step)):
-            total += max(0, start + size - max(start, end))
-            end = max(end, start + size)
-        return total
 
 
 def _names(enum: type) -> dict[int, str]:

@@ -14,7 +14,7 @@ import qrt
 from qrt.cli.alive import alive_lines, band_facts, pace_lines
 from qrt.cli.console import (
     NARROWEST,
-    arena_text,
+    arena_facts,
     columns,
     console,
     facts,
@@ -31,10 +31,12 @@ from qrt.cli.contents import Contents, OperatorEntry, TensorEntry, read_contents
 from qrt.cli.drawing import draw, letters
 from qrt.cli.failure import Verb, open_content
 from qrt.cli.target import TARGET_HELP, device_errors
-from qrt.cli.turns import Turns, arena_without_bands, lower_bound, read_turns
+from qrt.cli.turns import Turns, arena_without_bands, read_peak, read_turns
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+    from qrt.compiler.plan.plan import Peak
 
 LABELS_SHOWN = 10
 # Rows of the drawing for the turns of a band: at least on a terminal, at most elsewhere.
@@ -64,9 +66,10 @@ def inspect_model(path: Path, tensors: bool, target_name: str | None, as_json: b
         return
     contents = read_contents(content)
     bands = read_turns(contents, content)
+    peak = read_peak(content)
     whole_arena = arena_without_bands(content) if bands else contents.arena_size
     out = console()
-    show(out, facts(header(path, contents, bands, whole_arena)))
+    show(out, facts(header(path, contents, bands, whole_arena, peak)))
     heading(out, "Inputs and outputs")
     show(out, facts(edges(model)))
     heading(out, "Operators")
@@ -148,9 +151,10 @@ def device_memory(content: bytes, target_name: str) -> DeviceMemory:
         return DeviceMemory(chosen.name, chosen.title, *sizes)
 
 
-def header(path: Path, contents: Contents, bands: Sequence[Turns], whole_arena: int) -> list[tuple[str, str]]:
+def header(
+    path: Path, contents: Contents, bands: Sequence[Turns], whole_arena: int, peak: Peak
+) -> list[tuple[str, str]]:
     macs = sum(op.macs for op in contents.operators)
-    weights = sum(op.weight_bytes for op in contents.operators)
     parameters = sum(op.parameter_bytes for op in contents.operators)
     return [
         ("file", str(path)),
@@ -159,8 +163,8 @@ def header(path: Path, contents: Contents, bands: Sequence[Turns], whole_arena: 
         ("made by", f"{printable(contents.producer) or '(unknown)'}, format version {contents.format_version}"),
         ("operators", kinds_text(contents.kinds)),
         ("MACs", f"{macs:,}"),
-        ("weights", f"{weights:,} bytes, and {parameters:,} of multipliers, shifts, biases"),
-        ("arena", arena_text(contents.arena_size, lower_bound(contents, bands))),
+        ("weights", f"{contents.weight_bytes:,} bytes, and {parameters:,} of multipliers, shifts, biases"),
+        *arena_facts(contents.arena_size, peak),
         *([("without bands", f"{whole_arena:,} bytes of arena")] if bands else []),
         *([("state", state_text(contents))] if contents.state_size else []),
         ("test vectors", str(contents.test_vectors)),
@@ -324,9 +328,11 @@ def document(path: Path, model: qrt.Model, content: bytes) -> dict[str, Any]:
     """All of a valid file as plain types."""
     contents = read_contents(content)
     bands = read_turns(contents, content)
+    peak = read_peak(content)
     described = asdict(contents)
     described["sha256"] = hashlib.sha256(content).hexdigest()
-    described["lower_bound"] = lower_bound(contents, bands)
+    described["weight_bytes"] = contents.weight_bytes
+    described["lower_bound"], described["peak"] = peak.size, asdict(peak)
     described["whole_arena_size"] = arena_without_bands(content) if bands else contents.arena_size
     described["bands"] = [band_document(turns) for turns in bands]
     for key, infos in (("inputs", model.inputs), ("outputs", model.outputs)):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qrt.cli.console import arena_text, console, facts, heading, kinds_text, percent, printable, show
+from qrt.cli.console import arena_facts, console, facts, heading, kinds_text, percent, printable, show
 
 if TYPE_CHECKING:
     from qrt.cli.precision import Step
@@ -139,6 +139,10 @@ class Summary:
             **self.report.as_dict(),
         }
 
+    def _arena(self) -> list[tuple[str, str]]:
+        peak = self.report.arena_peak
+        return [] if peak is None else arena_facts(self.report.arena_size, peak)
+
     def show(self) -> None:
         report = self.report
         rows = [
@@ -151,7 +155,7 @@ class Summary:
                 f"{report.weight_bytes:,} bytes, and {report.parameter_bytes:,} of multipliers, shifts, biases",
             ),
             ("file", f"{self.output_size:,} bytes, {percent(self.output_size, self.source_size)} of the source"),
-            ("arena", arena_text(report.arena_size, report.arena_lower_bound)),
+            *self._arena(),
         ]
         if report.state_size:
             rows.append(("states", f"{report.state_size:,} bytes of the arena"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from qrt.cli.contents import BandEntry, Contents, PaceEntry, TensorEntry
 
 if TYPE_CHECKING:
     from qrt.compiler.ir import Graph, Op, Tensor
+    from qrt.compiler.plan.plan import Peak
 
 Numbers = NDArray[np.int64]
 
@@ -192,12 +193,12 @@ def _reader(band: BandEntry, pace: PaceEntry, op: Op, tensor: Tensor) -> Reader:
     return Reader(pace.operator - band.first + 1, reading(op, tensor).low[pace.made(band.turns)])
 
 
-def lower_bound(contents: Contents, bands: Sequence[Turns]) -> int:
-    """The most bytes that are live at one moment, which no plan with the same sharing and bands can go below."""
-    steps = set(range(len(contents.operators) + 2))
-    for turns in bands:
-        steps -= set(range(turns.band.first + 1, turns.band.stop + 1))
-    return max([*(contents.covered(step) for step in steps), *(int(turns.live.max()) for turns in bands)])
+def read_peak(content: bytes) -> Peak:
+    """When the most bytes of a valid file's network are live."""
+    from qrt.compiler.backends.qfb.reader import read, read_bands
+    from qrt.compiler.plan.memory import peak
+
+    return peak(read(content), read_bands(content))
 
 
 def arena_without_bands(content: bytes) -> int:

@@ -35,7 +35,7 @@ from qrt.compiler.passes import (
 from qrt.compiler.passes.carry_state import carry_state
 from qrt.compiler.passes.set_batch import set_batch
 from qrt.compiler.plan.account import account
-from qrt.compiler.plan.memory import plan
+from qrt.compiler.plan.memory import peak, plan
 from qrt.compiler.plan.plan import Plan
 from qrt.compiler.plan.schedule import schedule
 from qrt.compiler.report import WEIGHTED, Report
@@ -364,7 +364,8 @@ def _compiled(
     if memory.overlaps:
         report.note("overlap", f"{len(memory.overlaps)} operators overwrite an input that is not needed after them")
     report.describe(graph)
-    report.arena_size, report.arena_lower_bound = memory.arena_size, memory.lower_bound
+    report.arena_size, report.arena_peak = memory.arena_size, peak(graph, memory.bands)
+    report.arena_lower_bound = report.arena_peak.size
     report.state_size = memory.state_size
     report.seconds = time.perf_counter() - start
     return Compiled(graph, memory, report)

@@ -11,6 +11,7 @@ import numpy as np
 
 from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Graph, Op
+from qrt.compiler.plan.plan import Peak
 
 
 @dataclass(frozen=True)
@@ -156,9 +157,11 @@ class Report:
     macs : int
         Multiply-accumulates of one inference.
     weight_bytes, parameter_bytes : int
-        Bytes of weights; bytes of biases, multipliers, shifts and addends.
+        Bytes of weights and other constants; bytes of biases, multipliers, shifts and addends.
     arena_size, arena_lower_bound, state_size : int
         Bytes; see `qrt.compiler.plan.plan.Plan`.
+    arena_peak : Peak or None
+        When as many bytes as the lower bound are live, and what.
     seconds : float
         Duration of compilation.
     """
@@ -177,6 +180,7 @@ class Report:
     parameter_bytes: int = 0
     arena_size: int = 0
     arena_lower_bound: int = 0
+    arena_peak: Peak | None = None
     state_size: int = 0
     seconds: float = 0.0
 
@@ -234,9 +238,8 @@ class Report:
         self.name = graph.name
         self.operators = dict(Counter(op.kind for op in graph.ops))
         self.macs = sum(macs(op) for op in graph.ops)
-        weights = {op.inputs[1] for op in graph.ops if op.kind in WEIGHTED}
-        weights |= {tensor for op in graph.ops if op.kind in RECURRENT for tensor in op.inputs[1:3]}
-        self.weight_bytes = sum(tensor.nbytes for tensor in weights)
+        constants = {tensor for op in graph.ops for tensor in op.inputs if tensor.is_constant}
+        self.weight_bytes = sum(tensor.nbytes for tensor in constants)
         self.parameter_bytes = sum(parameter_bytes(op) for op in graph.ops)
 
     def as_dict(self) -> dict[str, Any]:

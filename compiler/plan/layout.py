@@ -83,9 +83,9 @@ def _meet(lower: Buffer, upper: Buffer, a: Part, b: Part) -> bool:
     return a.always or b.always or (lower.begin <= upper.end and upper.begin <= lower.end)
 
 
-def most(pieces: Sequence[Piece], shared: Mapping[int, int]) -> int:
-    """The most bytes of all pieces that are live in one slot; `shared` has those counted twice, by slot."""
-    end = max(_span(piece)[1] for piece in pieces) + 2
+def live(pieces: Sequence[Piece], shared: Mapping[int, int]) -> Numbers:
+    """The bytes of all pieces that are live in each slot; `shared` has those counted twice, by slot."""
+    end = max((_span(piece)[1] for piece in pieces), default=0) + 2
     change = np.zeros(end, dtype=np.int64)
     for piece in pieces:
         if isinstance(piece, Buffer):
@@ -96,7 +96,12 @@ def most(pieces: Sequence[Piece], shared: Mapping[int, int]) -> int:
     for slot, size in shared.items():
         change[slot] -= size
         change[slot + 1] += size
-    return int(np.cumsum(change).max())
+    return np.cumsum(change)
+
+
+def most(pieces: Sequence[Piece], shared: Mapping[int, int]) -> int:
+    """The most bytes that are live in one slot."""
+    return int(live(pieces, shared).max())
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ import numpy as np
 from qrt.compiler.ir import Graph, Op, Tensor
 from qrt.compiler.plan.bands import Band
 from qrt.compiler.plan.choice import choose
-from qrt.compiler.plan.layout import Layout, aligned, most
+from qrt.compiler.plan.layout import Layout, Piece, aligned, live, most
+from qrt.compiler.plan.occupancy import Rows
 from qrt.compiler.plan.pacing import Run, Streaming
-from qrt.compiler.plan.plan import Plan
+from qrt.compiler.plan.plan import Peak, Plan
 from qrt.compiler.plan.timeline import Timeline
 from qrt.schema.operators import OPERATORS
 
@@ -290,6 +291,14 @@ def plan(
     return _above(best, states, state_size)
 
 
+def peak(graph: Graph, bands: Sequence[Band] = ()) -> Peak:
+    """The peak of a lowered graph whose operators take turns in `bands`."""
+    planner = _Planner(graph, True, {}, {})
+    found = planner.peak([Run.of(planner.facts, band) for band in bands])
+    states = _state_offsets(graph)[1]
+    return replace(found, size=found.size + states, states=states)
+
+
 def live_bytes(graph: Graph) -> list[int]:
     """The bytes that are live in each operator without bands."""
     return _Planner(graph, True, {}, {}).steps()
@@ -341,6 +350,30 @@ class _Planner:
         assert best is not None
         return best
 
+    def peak(self, runs: Sequence[Run]) -> Peak:
+        """When the most bytes are live, without those of states; with bands, or without if there are none."""
+        timeline = Timeline(self.facts, runs)
+        banded = {op for op in self.graph.ops if timeline.slot(op) is None}
+        groups = _groups(self.graph, self.lives, True, banded)
+        gaps = _gaps(self.graph, self.lives, groups, self.reading, banded)
+        pieces = [timeline.shared(tensors) for tensors in groups]
+        if not runs:
+            pieces = [Rows(aligned(piece.size), piece.born, piece.dies) for piece in pieces if isinstance(piece, Rows)]
+        shared = _shared_in(timeline, groups, pieces, gaps)
+        total = live(pieces, shared)
+        slot = int(total.argmax())
+        first, last = timeline.steps(slot)
+        tensors = []
+        for group, piece in zip(groups, pieces, strict=True):
+            alive = live([piece], {})
+            if slot < len(alive) and alive[slot]:
+                name = [tensor.name for tensor in group if self.lives[tensor][0] <= last][-1]
+                tensors.append((name, int(alive[slot])))
+        tensors.sort(key=lambda pair: -pair[1])
+        place = (first - 1, last - 1) if 0 < first <= len(self.graph.ops) else (None, None)
+        kind = self.graph.ops[first - 1].kind if place[0] is not None and first == last else ""
+        return Peak(int(total[slot]), *place, kind, tuple(tensors), shared.get(slot, 0), 0)
+
     def placed(self, runs: Sequence[Run]) -> Plan:
         """With these bands."""
         timeline = Timeline(self.facts, runs)
@@ -349,11 +382,7 @@ class _Planner:
         gaps = _gaps(self.graph, self.lives, groups, self.reading, banded) if self.overlap else {}
         pieces = [timeline.shared(tensors) for tensors in groups]
         pieces += [timeline.scratch(op, size) for op, size in self.temporary.items()]
-        shared = {
-            timeline.start(groups[y][0]): _shared(aligned(pieces[y].size), aligned(pieces[x].size), gap)
-            for (y, x), gap in gaps.items()
-        }
-        bound = most(pieces, shared)
+        bound = most(pieces, _shared_in(timeline, groups, pieces, gaps))
         found = Layout(pieces, gaps).search(bound)
         offsets = {tensor: found.starts[i] for i, tensors in enumerate(groups) for tensor in tensors}
         places = dict(zip(self.temporary, found.starts[len(groups) :], strict=True))
@@ -361,6 +390,16 @@ class _Planner:
         overlaps = _overlapping(self.graph, offsets) - banded
         bands = tuple(run.band(right) for run in runs)
         return Plan(offsets, self.lives, found.height, bound, overlaps, places, bands=bands)
+
+
+def _shared_in(
+    timeline: Timeline, groups: Sequence[Sequence[Tensor]], pieces: Sequence[Piece], gaps: Gaps
+) -> dict[int, int]:
+    """Bytes that an output and a dying input both count, by the slot of the operator."""
+    return {
+        timeline.start(groups[y][0]): _shared(aligned(pieces[y].size), aligned(pieces[x].size), gap)
+        for (y, x), gap in gaps.items()
+    }
 
 
 def _above(plan: Plan, states: Mapping[Tensor, int], state_size: int) -> Plan:

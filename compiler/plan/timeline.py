@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -40,6 +41,11 @@ class Timeline:
     def start(self, tensor: Tensor) -> int:
         """The slot of the operator outside of bands that makes a tensor, or the first of the band that does."""
         return self._start[self.facts.lives[tensor][0]]
+
+    def steps(self, slot: int) -> tuple[int, int]:
+        """The first and last step of a slot: those of a band's operators, or the same."""
+        last = bisect_right(self._start, slot) - 1
+        return bisect_left(self._start, self._start[last]), last
 
     def slot(self, op: Op) -> int | None:
         """That of an operator outside of bands."""

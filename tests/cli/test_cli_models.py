@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import LABELS, Cli, assert_refused, images, residual, text
-from places import VECTORS
+from places import SHARED, VECTORS
 
 import qrt
 from qrt.cli.contents import read_contents
@@ -272,7 +272,27 @@ def test_inspect_counts_what_the_compiler_counts(cli: Cli, name: str) -> None:
     assert sum(op["macs"] for op in operators) == report.macs
     assert sum(op["weight_bytes"] for op in operators) == report.weight_bytes
     assert sum(op["parameter_bytes"] for op in operators) == report.parameter_bytes
+    assert document["weight_bytes"] == report.weight_bytes
     assert document["lower_bound"] == report.arena_lower_bound
+    assert document["peak"] == json.loads(json.dumps(report.as_dict()["arena_peak"]))
+
+
+def test_what_blocks_a_smaller_plan_is_said(cli: Cli) -> None:
+    """In the summary of compile, in inspect, and in the JSON of both: the layer with the most bytes live, and these."""
+    source = SHARED / "models" / "person_detect.tflite"
+    if not source.exists():
+        pytest.skip("the shared models are not on this machine")
+    compiled = cli("compile", str(source), "-o", "net.qfb").stdout
+    arena = re.search(r"^arena +(46,080 bytes; lower bound 37,248, gap 23.7 %)$", compiled, re.MULTILINE)
+    (most,) = re.findall(r"^most live +(.*)$", compiled, re.MULTILINE)
+    assert arena is not None
+    assert re.fullmatch(r"layer 2 conv2d: \S+ 36,864 \+ \S+ 18,432 - 18,048 that two share", most)
+    inspected = cli("inspect", "net.qfb").stdout
+    assert f"\nmost live     {most}\n" in inspected
+    assert f"\narena         {arena[1]}\n" in inspected
+    peak = json.loads(cli("inspect", "net.qfb", "--json").stdout)["peak"]
+    assert (peak["size"], peak["first"], peak["last"], peak["kind"]) == (37_248, 2, 2, "conv2d")
+    assert sum(size for _, size in peak["tensors"]) - peak["shared"] == peak["size"]
 
 
 def test_names_cannot_steer_the_terminal(cli: Cli, tmp_path: Path) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import qrt
+from qrt.cli.console import arena_facts, peak_text
 from qrt.compiler import GraphBuilder, compile
+from qrt.compiler.backends.qfb.reader import read, read_bands
 from qrt.compiler.plan.layout import ALIGNMENT
-from qrt.compiler.plan.memory import Block, overlap_in_time, place
+from qrt.compiler.plan.memory import Block, overlap_in_time, peak, place
+from qrt.compiler.plan.plan import Peak
 
 blocks_strategy = st.lists(
     st.tuples(st.integers(1, 40), st.integers(0, 12), st.integers(0, 5)).map(
@@ -85,3 +89,25 @@ def test_a_broadcast_operand_is_never_overwritten() -> None:
     offsets = {tensor.name: offset for tensor, offset in compiled.plan.offsets.items()}
     assert offsets["add"] == offsets["b"] != offsets["a"]
     assert qrt.load(compiled.to_bytes())
+
+
+@pytest.mark.parametrize("ram", ["fast", "least"])
+def test_the_peak_is_the_bound_and_names_what_is_live(ram: str) -> None:
+    compiled = compile(residual(), ram=ram)
+    content, bound = compiled.to_bytes(), compiled.plan.lower_bound
+    found = peak(read(content), read_bands(content))
+    assert found == compiled.report.arena_peak
+    assert found.size == compiled.report.arena_lower_bound == bound
+    assert sum(size for _, size in found.tensors) - found.shared + found.states == bound
+    assert (found.first == found.last) == (found.kind != "")
+
+
+def test_a_gap_says_what_is_live() -> None:
+    one = Peak(240, 12, 12, "add", (("a", 128), ("b", 128)), 32, 16)
+    assert arena_facts(240, one) == [("arena", "240 bytes, which is the lower bound")]
+    assert arena_facts(300, one) == [
+        ("arena", "300 bytes; lower bound 240, gap 25.0 %"),
+        ("most live", "layer 12 add: a 128 + b 128 + states 16 - 32 that two share"),
+    ]
+    assert peak_text(Peak(64, 2, 5, "", (("a;b", 64),), 0, 0)) == "layers 2 to 5, in turns: a 64"
+    assert peak_text(Peak(64, None, None, "", (("", 64),), 0, 0)) == "inputs and outputs: (no name) 64"
