@@ -24,11 +24,12 @@ from qrt.edges import NHWC_TO_NCHW
 
 if TYPE_CHECKING:
     from qrt.compiler.ir import Edge, Graph, Op
-    from qrt.compiler.study.compare import Comparison
+    from qrt.compiler.study.compare import Comparison, Kinship
     from qrt.compiler.study.engine import Stepper
 
 # Layers that the table shows without --all.
 SHOWN = 12
+REMEDY = "give the source that it was compiled from"
 
 
 @click.command(cls=Verb)
@@ -223,22 +224,14 @@ class _Runner:
                 shapes = (
                     f"output {number} is {shape_text(tensor.shape)}, in {self.path} {shape_text(_source_shape(edge))}"
                 )
-                raise Failure(f"{self.source_path}: its {shapes}; give the source that it was compiled from")
+                raise Failure(f"{self.source_path}: its {shapes}; {REMEDY}")
         self._check_layers()
 
     def _check_layers(self) -> None:
         """Refuses a source whose layers are not those of the file."""
-        from qrt.compiler.study.compare import Kinship
-
-        remedy = "give the source that it was compiled from"
-        found = Kinship.of(self.graph, self.source)
-        for op, shape in [*found.other, *self._never_removed(found.fewer)]:
-            shapes = f"{shape_text(shape)}, in {self.path} {shape_text(op.output.shape)}"
-            raise Failure(f"{self.source_path}: layer {printable(op.name)} is {shapes}; {remedy}")
-        if found.unknown and not (found.same or found.fewer):
-            first = f"the first is {printable(found.unknown[0].name)}"
-            reason = f"has none of the {len(found.unknown)} inner layers of {self.path}, {first}"
-            raise Failure(f"{self.source_path}: {reason}; {remedy}")
+        found = refuse_unrelated(self.path, self.graph, self.source_path, self.source)
+        for op, shape in self._never_removed(found.fewer):
+            raise _other_shape(self.path, self.source_path, op, shape)
 
     def _never_removed(self, fewer: list[Op]) -> Iterator[tuple[Op, tuple[int, ...]]]:
         """Of layers with fewer channels than in the source those whose channels compiling it does not remove."""
@@ -365,6 +358,25 @@ class _Runner:
         sqnr = 10 * float(np.log10(max(signal, 1e-300) / noise)) if noise else None
         accuracy = None if self.samples.labels is None else right / self.samples.count
         return {"bias": bias, "sqnr": sqnr, "accuracy": accuracy}
+
+
+def refuse_unrelated(path: Path, graph: Graph, source_path: Path, source: Graph) -> Kinship:
+    """Raises Failure for a source whose layers are not those of the file `path`, by their names and shapes."""
+    from qrt.compiler.study.compare import Kinship
+
+    found = Kinship.of(graph, source)
+    for op, shape in found.other:
+        raise _other_shape(path, source_path, op, shape)
+    if found.unknown and not (found.same or found.fewer):
+        first = f"the first is {printable(found.unknown[0].name)}"
+        reason = f"has none of the {len(found.unknown)} inner layers of {path}, {first}"
+        raise Failure(f"{source_path}: {reason}; {REMEDY}")
+    return found
+
+
+def _other_shape(path: Path, source_path: Path, op: Op, shape: Sequence[int]) -> Failure:
+    shapes = f"{shape_text(shape)}, in {path} {shape_text(op.output.shape)}"
+    return Failure(f"{source_path}: layer {printable(op.name)} is {shapes}; {REMEDY}")
 
 
 def _run(model: qrt.Model, taken: list[Array]) -> list[Array]:

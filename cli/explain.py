@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qrt.cli.compare import refuse_unrelated
 from qrt.cli.compile import refused
 from qrt.cli.console import aligned, console, facts, heading, print_json, printable, show
 from qrt.cli.failure import Failure, Verb, open_content
 
 if TYPE_CHECKING:
+    from qrt.compiler.ir import Graph
     from qrt.compiler.study.explain import ChannelFacts, Explanation
 
 # Channels that the table shows without --all.
@@ -56,7 +58,8 @@ def explain_model(
         if as_python:
             click.echo(program(graph.ops[index], path.name), nl=False)
             return
-        found = explain(graph, index, _source(source))
+        known = None if source is None else _source(path, graph, index, source)
+        found = explain(graph, index, known)
     except CompileError as error:
         raise refused(source or path, error) from None
     if channel is not None and channel >= len(found.channels):
@@ -71,13 +74,16 @@ def explain_model(
     _print(found, channel, every)
 
 
-def _source(path: Path | None) -> Any:
-    """The source's graph, with its float values; None without a source."""
-    if path is None:
-        return None
+def _source(path: Path, graph: Graph, index: int, source: Path) -> Graph:
+    """The source's graph, with its float values; raises Failure for one that has none for this layer."""
     from qrt.compiler import folded_graph
+    from qrt.compiler.study.explain import without_float_bias
 
-    return folded_graph(path)
+    found = folded_graph(source)
+    refuse_unrelated(path, graph, source, found)
+    if reason := without_float_bias(graph.ops[index], found):
+        raise Failure(f"{source}: {printable(reason)}; leave out --source, or give the float source of {path}")
+    return found
 
 
 def _print(found: Explanation, channel: int | None, every: bool) -> None:
@@ -124,7 +130,8 @@ def _channel(found: Explanation, c: ChannelFacts) -> Iterator[tuple[str, str]]:
     yield "error of bias", f"{_maybe(c.bias_error)}, that is {_maybe(c.bias_error_codes)} of a code of y"
     yield "real multiplier", f"{c.real_multiplier:.12g} = x_scale * w_scale / y_scale"
     yield "multiplier, shift", f"{c.multiplier:,} * 2^-{c.shift} = {c.multiplier * 2.0**-c.shift:.12g}"
-    yield "addend", f"{c.addend:,}"
+    if numbers["rounding"] == "SINGLE":
+        yield "addend", f"{c.addend:,}"
     yield "acc", f"from {c.acc_min:,} to {c.acc_max:,} over all inputs" + (": all weights are 0" if c.all_zero else "")
     if numbers["rounding"] == "SINGLE":
         y, low, high = c.addend >> c.shift, numbers["output_min"], numbers["output_max"]

@@ -189,12 +189,28 @@ REQUANTIZE_SUM = [
     "multiplier * 2^-shift = x_scale * w_scale of the layer that writes a / y_scale",
     "b_multiplier * 2^-shift = b_scale / y_scale",
 ]
+REALS = "real(y) = sum of real(x) * real(w) + bias_float, with real(q) = scale * (q - zero_point):"
 LAYER_DERIVATION = [
-    "real(y) = sum of real(x) * real(w) + bias_float, with real(q) = scale * (q - zero_point):",
+    REALS,
     "y_scale * (y - y_zero_point) = x_scale * w_scale * acc + bias_float",
     "y = acc * (x_scale * w_scale / y_scale) + bias_float / y_scale + y_zero_point",
+]
+SINGLE_DERIVATION = [
+    *LAYER_DERIVATION,
     "multiplier * 2^-shift = x_scale * w_scale / y_scale, so multiply by 2^shift: all of it is integer,",
     "and 2^(shift-1) before the shift rounds half up",
+]
+DOUBLE_DERIVATION = [
+    *LAYER_DERIVATION,
+    "bias_float = x_scale * w_scale * bias, so y = (acc + bias) * (x_scale * w_scale / y_scale) + y_zero_point",
+    "multiplier * 2^-shift = x_scale * w_scale / y_scale = (multiplier * 2^-31) * 2^(31 - shift), in two steps:",
+    "high = (acc + bias) * multiplier * 2^-31 rounds half up, after a shift to the left where shift is below 31;",
+    "rounding_shift by shift - 31, where that is above 0, rounds again: to nearest, ties away from zero",
+]
+ACCUMULATORS_DERIVATION = [
+    REALS,
+    "y_scale = x_scale * w_scale: y_scale * y = x_scale * w_scale * acc + bias_float",
+    "bias_float = x_scale * w_scale * bias, so y = acc + bias: nothing is rounded but the bias",
 ]
 ADD_DERIVATION = [
     "real(y) = real(a) + real(b), with real(q) = scale * (q - zero_point):",
@@ -334,16 +350,18 @@ def _layer(op: Op, index: int, source: Graph | None) -> Explanation:
                 all_zero=not rows[c].any(),
             )
         )
-    rule = SINGLE if requant.rounding == "SINGLE" else DOUBLE
+    single = requant.rounding == "SINGLE"
+    derivation = SINGLE_DERIVATION if single else DOUBLE_DERIVATION
     formulas = [SUMS[op.kind], "bias = round(bias_float / (x_scale * w_scale))"]
     if op.output.dtype == "int32":
         formulas += ACCUMULATORS
+        derivation = ACCUMULATORS_DERIVATION
     else:
-        formulas += [*rule, "multiplier * 2^-shift = x_scale * w_scale / y_scale"]
+        formulas += [*(SINGLE if single else DOUBLE), "multiplier * 2^-shift = x_scale * w_scale / y_scale"]
     numbers = _edges(op) | {"rounding": requant.rounding, "output_min": requant.output_min}
     numbers |= {"output_max": requant.output_max, "products": rows.shape[1], "out_channels": count}
     explicit = requant.addend is not None
-    return Explanation(index, op.name, op.kind, formulas, numbers, explicit, channels, LAYER_DERIVATION)
+    return Explanation(index, op.name, op.kind, formulas, numbers, explicit, channels, derivation)
 
 
 def _requantize_sum(op: Op, index: int) -> Explanation:
@@ -377,12 +395,33 @@ def _push(op: Op, index: int) -> Explanation:
 
 def _source_bias(op: Op, source: Graph | None) -> np.ndarray | None:
     """The real bias of the source's layer of the same name, if the source has it in float."""
-    for other in source.ops if source is not None else ():
-        if other.kind in CHANNEL_AXIS and len(other.inputs) > 2 and _names(other) & _names(op):
-            bias = other.inputs[2]
-            if bias.data is not None and bias.quantization is None and bias.size == op.output.shape[-1]:
-                return bias.real().reshape(-1)
-    return None
+    if source is None or without_float_bias(op, source):
+        return None
+    (layer,) = _layers_of(op, source)
+    return layer.inputs[2].real().reshape(-1)
+
+
+def without_float_bias(op: Op, source: Graph) -> str:
+    """Why a source has no float biases for a layer; "" if it has."""
+    if op.kind not in CHANNEL_AXIS:
+        return f"layer {op.name} is {op.kind}, which has no biases"
+    found = _layers_of(op, source)
+    if len(found) != 1:
+        return f"has no layer {op.name} with weights"
+    layer = found[0]
+    if len(layer.inputs) < 3:
+        return f"layer {op.name} has no bias there"
+    bias = layer.inputs[2]
+    if bias.data is None or bias.quantization is not None or bias.dtype != "float32":
+        return f"the biases of layer {op.name} are no floats there either"
+    if bias.size != op.output.shape[-1]:
+        return f"layer {op.name} has {bias.size} channels there, {op.output.shape[-1]} in the file"
+    return ""
+
+
+def _layers_of(op: Op, source: Graph) -> list[Op]:
+    """The layers with weights of the same name."""
+    return [other for other in source.ops if other.kind in CHANNEL_AXIS and _names(other) & _names(op)]
 
 
 def _names(op: Op) -> set[str]:

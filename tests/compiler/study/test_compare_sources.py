@@ -1,4 +1,4 @@
-"""`qrt compare` with a source that the file is not made of, and on inputs whose layout their shape leaves open."""
+"""`qrt compare` and `qrt explain` with sources that the file is not made of; inputs whose shape fits both layouts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from command_line import Cli, assert_refused
 from places import SHARED
+
+from qrt.compiler import GraphBuilder
 
 onnx_models = pytest.importorskip("onnx_models")
 SHAPE = (1, 3, 9, 7)
@@ -109,3 +111,37 @@ def test_no_false_alarm(cli: Cli, name: str) -> None:
     shown = cli("compare", "net.qfb", "--against", str(source), "--inputs", str(data), *layout, "--json")
     document = json.loads(shown.stdout)
     assert (document["missing"], document["first_differing"]) == ([], None)
+
+
+def test_explain_refuses_a_source_that_does_not_fit(cli: Cli) -> None:
+    compiled(cli, "net", two_convolutions(5, 4))
+    write("other", two_convolutions(4, 4))
+    result = cli("explain", "net.qfb", "1", "--source", "other.onnx")
+    assert_refused(result, "qrt explain: other.onnx: layer node_Conv0 is ")
+    assert REMEDY in result.stderr
+    result = cli("explain", "net.qfb", "0", "--source", "net.onnx")
+    assert_refused(result, "qrt explain: net.onnx: the biases of layer node_Conv0 are no floats there either; ")
+    # Without quantizing, the source's biases are floats.
+    net = onnx_models.Net((1, 12))
+    Path("float.onnx").write_bytes(net.model(net.gemm("x", 5, 12)).SerializeToString())
+    np.savez("data.npz", x=onnx_models.samples((1, 12), seed=3))
+    assert cli("compile", "float.onnx", "--calibrate", "data.npz", "-q").exit_code == 0
+    assert cli("explain", "float.qfb", "0", "--source", "float.onnx").exit_code == 0
+
+
+@pytest.mark.parametrize("rounding", ["SINGLE", "DOUBLE"])
+def test_the_derivation_ends_in_the_formula_of_its_rounding(cli: Cli, rounding: str) -> None:
+    g = GraphBuilder("one")
+    x = g.input("x", (1, 8), scale=0.5, zero_point=-3)
+    weights = np.ones((3, 8), np.int8)
+    g.output(g.linear(x, weights, weights_scale=0.01, scale=0.25, name="dense", rounding=rounding))
+    Path("one.qfb").write_bytes(g.compile())
+    found = json.loads(cli("explain", "one.qfb", "dense", "--json").stdout)
+    assert found["numbers"]["rounding"] == rounding
+    single, double = "2^(shift-1) before the shift rounds half up", "ties away from zero"
+    assert (single in found["derivation"][-1], double in found["derivation"][-1]) == (
+        rounding == "SINGLE",
+        rounding == "DOUBLE",
+    )
+    shown = cli("explain", "one.qfb", "dense", "--channel", "0").stdout
+    assert ("\naddend " in shown) == (rounding == "SINGLE")
