@@ -99,7 +99,8 @@ def find_compiler(target: Target, cc: str | None = None) -> Compiler:
 def _command(cc: str) -> tuple[str, ...]:
     """The parts of ``--cc``; a relative path is made one that leads there from every folder."""
     try:
-        program, *options = shlex.split(cc) or [""]
+        # In a path of Windows a backslash escapes nothing.
+        program, *options = shlex.split(cc.replace("\\", "/") if os.name == "nt" else cc) or [""]
     except ValueError as error:
         raise DeviceError(f"--cc {cc}: {str(error).lower()}") from None
     if not program:

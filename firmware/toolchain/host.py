@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -32,7 +33,9 @@ def library(source: Path) -> Path:
     if not compiler:
         raise DeviceError(f"counting needs a C compiler for this machine: {INSTALL} brings one")
     built = Path(_folder().name) / f"{source.stem}.so"
-    command = [*compiler, "-O2", "-std=c99", "-fPIC", "-shared", str(source), "-o", str(built)]
+    # Windows has no other code, and its compilers refuse the option.
+    anywhere = [] if sys.platform == "win32" else ["-fPIC"]
+    command = [*compiler, "-O2", "-std=c99", *anywhere, "-shared", str(source), "-o", str(built)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise DeviceError(f"{compiler[0]} cannot build {source.name}: {done.stderr.strip()}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from places import ROOT
+from source_text import files
 
 from qrt.firmware.toolchain.compilers import zig
 
@@ -60,6 +62,13 @@ NUMPYCONFIG = {
     "NPY_SIZEOF_OFF_T 8": "NPY_SIZEOF_OFF_T 4",
 }
 
+# What Python has on POSIX systems only: modules, and names that need a question whether they are there.
+POSIX_MODULES = r"^ *(?:import|from) (fcntl|grp|posix|pty|pwd|resource|termios|tty)\b"
+POSIX_NAMES = (
+    r"\b(?:os\.(?:fork|getuid|geteuid|killpg|mkfifo|sched_\w+|setsid|uname)|signal\.SIG(?:ALRM|HUP|KILL|PIPE|USR\d))\b"
+)
+ASKED = r"hasattr\((?:os|signal), |sys\.platform|os\.name"
+
 
 def command() -> tuple[str, ...]:
     """How zig's C compiler is called; skips where there is none."""
@@ -69,6 +78,15 @@ def command() -> tuple[str, ...]:
 def passes(*words: str | Path) -> None:
     ran = subprocess.run([str(word) for word in words], capture_output=True, text=True, cwd=ROOT)
     assert ran.returncode == 0, ran.stderr[-3000:]
+
+
+def test_python_asks_before_it_takes_what_posix_has() -> None:
+    for path in files("*.py", "*.pyx", "*.pxi"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines):
+            assert not re.search(POSIX_MODULES, line), f"{path.relative_to(ROOT)}: {line}"
+            near = "\n".join(lines[max(0, number - 1) : number + 1])
+            assert not re.search(POSIX_NAMES, line) or re.search(ASKED, near), f"{path.relative_to(ROOT)}: {line}"
 
 
 @pytest.mark.parametrize("target", TARGETS)
