@@ -99,7 +99,13 @@ def test_wheel_holds_packages_types_and_the_specification(built: Path) -> None:
     page = {name.removeprefix("qrt/report/") for name in names if name.startswith("qrt/report/page/")}
     assert page == {f"page/built/{name}" for name in ("page.js", "style.css", "licenses.txt")}
     assert not [name for name in names if name.endswith(".pyx")]
-    assert "License-Expression: Apache-2.0" in text
+    assert {f"qrt/{room}/__init__.py" for room in ("data", "evaluation", "report", "explorer")} <= names
+    page = {path.name for path in (ROOT / "report" / "page" / "built").glob("*")}
+    assert {f"qrt/report/page/built/{name}" for name in page} <= names
+    licenses = {name.split("/licenses/")[1] for name in names if ".dist-info/licenses/" in name}
+    assert {"LICENSE", "NOTICE"} <= licenses and ("licenses.txt" in page) == any("built" in name for name in licenses)
+    assert "License-Expression: Apache-2.0 AND " in text
+    assert "Author: The qrt authors" in text and "Keywords: neural networks," in text
     for version in ("3.10", "3.11", "3.12", "3.13"):
         assert f"Programming Language :: Python :: {version}" in text
 
@@ -116,5 +122,9 @@ def test_wheel_runs_in_a_fresh_environment(built: Path, tmp_path: Path) -> None:
     printed = run(bin_folder / "python", "-c", RUN, cwd=tmp_path)
     assert str(environment) in printed
     assert str([[100] * 8] * len(qrt.kernel_sets())) in printed
+    # What the environment here lacks of its own packages is none of qrt's.
+    checked = [str(bin_folder / "python"), "-m", "pip", "check"]
+    lines = subprocess.run(checked, env=ENVIRONMENT, capture_output=True, text=True).stdout.splitlines()
+    assert lines and not [line for line in lines if line.startswith("qrt ")]
     version = run(bin_folder / "qrt", "--version", cwd=tmp_path)
     assert version == f"qrt {qrt.__version__}, format version {qrt.FORMAT_VERSION}\n"
