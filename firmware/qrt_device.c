@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_device.c: a valid file -> steps in a block of memory, in one pass; and the steps run.
  *
  * The block holds the arena, a step for each operator, for each step its parameters, where its inputs are and what its

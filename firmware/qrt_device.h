@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_device.h: opens and runs a .qfb file on a device, for instance one that arrived over the air.
  *
  * Whatever the bytes of the file are, it is proved valid before anything runs. All memory is one block that the caller

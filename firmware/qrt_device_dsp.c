@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_device_dsp.c: the operators of the dsp set, for the interpreter. */
 #include "arm/dsp/dsp.h"
 #include "qrt_device.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_device_mve.c: the operators of the mve set, for the interpreter. */
 #include "arm/mve/mve.h"
 #include "qrt_device.h"

@@ -18,6 +18,8 @@ from pathlib import Path
 from qrt.schema.operators import SIZES, Field, Operator, Schema, read, snake_case
 
 FLATC_VERSION = "2.0.8"
+# The first line of every file of C.
+LICENSE = "/* SPDX-License-Identifier: Apache-2.0 */\n"
 OPENING = "by schema/generate.py (make generate) from"
 ACC = {"": "QRT_NO_ACC", "x": "QRT_ACC_OF_X", "product": "QRT_ACC_OF_PRODUCT"}
 
@@ -312,6 +314,7 @@ def files(root: Path) -> dict[str, str]:
         "runtime/params.py": params(schema, header),
     }
     generated = flatc(root / "schema/qrt.fbs")
+    made = {path: LICENSE + text if path.endswith((".c", ".h")) else text for path, text in made.items()}
     return made if generated is None else {**made, "schema/generated.py": generated}
 
 

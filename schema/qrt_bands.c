@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_bands.c: reads bands out of a .qfb file, and says what is made, read and kept in which turn.
  *
  * The validator calls it for what its earlier parts have proved (V81 for all but qrt_model_band() and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_bands.h: operators that take turns, a few rows at a time (SPEC.md, "Bands"), as closed forms.
  *
  * Freestanding, like qrt_model.h. The validator, the planner's proof and every executor compute with these functions.

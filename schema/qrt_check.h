@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_check.h: how the validator's parts report a broken rule.
  *
  * Internal to the reader. The parts run in this order, and each relies on the ones before it:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_checked.h: what the files that check operators (V28 on) share, and which operators each of them checks.
  *
  * Internal to the reader.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_decode.c: reads tensors, operators, edges and test vectors out of a .qfb file, without checks.
  *
  * The validator calls it for what its earlier parts have proved; once the file is open anyone may.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_fields.h: the numbers of the tables' fields. Written by schema/generate.py (make generate) from qrt.fbs. */
 #ifndef QRT_FIELDS_H
 #define QRT_FIELDS_H

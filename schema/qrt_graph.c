@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_graph.c: proves what holds between tensors, edges and operators (V13 to V26): sizes, who writes and who
  * reads what, and when.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_kinds.h: the numbers of the operators. Written by schema/generate.py (make generate) from qrt.fbs. */
 #ifndef QRT_KINDS_H
 #define QRT_KINDS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_model.c: opens a .qfb file, which proves it valid; the rules' sentences; the checksum. */
 #include "qrt_model.h"
 

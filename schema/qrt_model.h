@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_model.h: reads and proves a .qfb file in place.
  *
  * Freestanding C99: no malloc, no recursion, no float arithmetic, nothing but stdint, stddef and

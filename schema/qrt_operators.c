@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_operators.c: proves of each operator that its shapes agree, its parameters are in range and its
  * arithmetic cannot overflow (V28 on). SPEC.md, section 2, has the formulas.
  */

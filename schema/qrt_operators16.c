@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_operators16.c: proves what 16-bit arithmetic needs beside the rules for all: types, and the operators that have
  * no other arithmetic. SPEC.md, section 2, has the formulas.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_operators_moves.c: proves of operators that move codes that their shapes agree. SPEC.md, section 2, has them. */
 #include "qrt_checked.h"
 

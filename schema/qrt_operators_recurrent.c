@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_operators_recurrent.c: V71 to V75, of svdf and lstm. */
 #include "qrt_checked.h"
 

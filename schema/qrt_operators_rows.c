@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_operators_rows.c: proves of operators on the rows of the last axis that their parameters are in range and their
  * arithmetic cannot overflow. SPEC.md, section 2, has the formulas.
  */

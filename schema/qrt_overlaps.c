@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_overlaps.c: proves that tensors which live at the same time have no byte of the arena in common, but where
  * SPEC.md allows it (V16 and V27).
  */

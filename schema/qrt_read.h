@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_read.h: finds fields in flatbuffer tables. Nothing here checks; qrt_structure.c does, first.
  *
  * Internal to the reader. A position is a byte's distance from the start of the file.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_rules.h: the validity rules. X(number, sentence) is the includer's to define.
  * Written by schema/generate.py (make generate) from section 5 of SPEC.md. */
 /* clang-format off */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_structure.c: proves that a file is a well-formed flatbuffer of qrt.fbs (V1 to V12).
  *
  * Each table of the schema is an array of field descriptions (qrt_tables.c), and one function checks them all. The

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_sums.c: proves of sums of products, and of what rounds them to codes, that nothing overflows (V41 to V49).
  * SPEC.md, 1.1, has the formulas.
  */

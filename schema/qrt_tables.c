@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_tables.c: the fields of each table, and what is known of each operator.
  * Written by schema/generate.py (make generate) from qrt.fbs. */
 #include "qrt_tables.h"

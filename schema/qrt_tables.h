@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_tables.h: how qrt_tables.c, which is generated, describes the tables of qrt.fbs.
  *
  * Internal to the reader. What is known of each operator is public: qrt_operator_facts in qrt_model.h.

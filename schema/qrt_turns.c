@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_turns.c: proves of every band that each row is made before it is read and kept until then (V81 to V87). */
 #include "qrt_turns.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_turns.h: what the proofs of bands share: who reads a tensor in a band, and the work that this takes.
  *
  * Internal to the reader.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* agent.c: executes commands that it reads from the file "commands", and writes what comes of them to "results".
  *
  * A command is a row of eight words. Strict: STRICT; unaligned accesses fault from here on. Write: WRITE, address,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* board.h: output and exit of a program without an operating system, under an emulator or a debugger (semihosting). */
 #ifndef BOARD_H
 #define BOARD_H

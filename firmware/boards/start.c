@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* start.c: vector table, initialization of memory, faults, output and exit, for all Arm boards.
  *
  * A fault prints what happened and where, and ends with exit status 99.

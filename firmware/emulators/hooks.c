@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What unicorn calls while it emulates: in C, because it happens for each block of instructions, or for each access to
  * memory. Built for the machine that emulates, when it is first needed. */
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A plugin of QEMU (API version 1, as in QEMU 7.2) that counts how often each instruction of a program is executed.
  *
  *   -plugin FILE,out=FILE,base=ADDRESS,size=BYTES,cut=ADDRESS,cut=ADDRESS,...

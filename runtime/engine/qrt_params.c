@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_params.c: the parameters of every operator, from what the file says of it. */
 #include "engine/qrt_params.h"
 

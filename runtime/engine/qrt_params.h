@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_params.h: fills the kernels' parameters from the operators of a validated model.
  *
  * One constant for each operator, so that a program may name those that it needs and the linker drops the others.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_places.c: memory beside the arena, first fit in the order of the operators. */
 #include "engine/qrt_places.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_places.h: where tensors lie when a host runs bands, which it may do in the arena or, faster, beside it.
  *
  * Freestanding C99; all memory is the caller's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_prepare.c: the parameters and packed weights of all operators, and the steps that bind them to an arena.
  *
  * Nothing is checked here: qrt_model_open() has proved every index, shape and bound that is used.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_prepare.h: from a validated model to a list of steps that a loop can run.
  *
  * Two stages, so that forks share what does not change. A qrt_program holds each operator's parameters

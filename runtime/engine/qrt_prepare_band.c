@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_prepare_band.c: the tables of a band, from what the file says of it. */
 #include "engine/qrt_prepare_band.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_prepare_band.h: from a band of a validated model to the tables that qrt_run_band() runs.
  *
  * All memory is the caller's: ask for the size, hand over that many bytes aligned to 8. Then set each operator's

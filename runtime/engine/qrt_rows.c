@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_rows.c: operators that make some rows of their output. */
 #include "engine/qrt_rows.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_rows.h: operators that make some rows of their output, axis 1, instead of all.
  *
  * Freestanding C99, without a table of the schema, so that a program on a device may link this alone.

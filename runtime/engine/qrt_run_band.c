@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_run_band.c: the turns of a band. */
 #include "engine/qrt_run_band.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_run_band.h: runs a band, operators that take turns and make a few rows each (SPEC.md, "Bands").
  *
  * What is constant is in tables, which a program may have in flash: qrt_prepare_band.h makes them from a file. What

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* clock.c: the time, from the operating system. */
 #ifdef _WIN32
 #define WIN32_LEAN_AND_MEAN

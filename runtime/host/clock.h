@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* clock.h: the time, for measuring. */
 #ifndef QRT_CLOCK_H
 #define QRT_CLOCK_H

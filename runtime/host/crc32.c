@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* crc32.c: CRC-32 by carry-less multiplication, where the CPU supports it; otherwise qrt_crc32().
  *
  * The checksum is the remainder of a polynomial over GF(2). A block of 128 bits that is n bits before

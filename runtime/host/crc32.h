@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* crc32.h: the checksum of a .qfb file at memory bandwidth, for the host. */
 #ifndef QRT_CRC32_H
 #define QRT_CRC32_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dispatch.c: which kernel sets this machine supports. The only file of the kernels that depends on the operating
  * system: whether it saves the wide registers and permits AMX. */
 /* syscall() */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dispatch.h: the kernel sets in C, which of them this machine supports, and why not the others. Not for firmware. */
 #ifndef QRT_DISPATCH_H
 #define QRT_DISPATCH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_pool.c: the thread pool for the parts of stages, with the system's threads and the compiler's atomics. */
 /* pthread_sigmask() */
 #define _POSIX_C_SOURCE 200809L

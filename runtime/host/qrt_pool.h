@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_pool.h: a thread pool that runs the parts of a split's stages, one stage after another.
  *
  * Each thread starts with the part of its own number, since it wrote that part's input in the previous stage if the

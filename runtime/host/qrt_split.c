@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_split.c: cuts large steps into parts, by rows or, where weights are more than the input, by output channels: each
  * thread then reads a part of the weights, which often come from far away. */
 #include "host/qrt_split.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_split.h: splits large steps into parts that threads run in parallel.
  *
  * A part is a step with the same kernel, which is unaware of threads: its parameters have fewer rows and pointers to

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* reads.c: loops of loads, of each width that a compiler has for this machine. */
 #include "host/reads.h"
 

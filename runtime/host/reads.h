@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* reads.h: how fast memory is read, a limit of every operator. Not for firmware. */
 #ifndef QRT_READS_H
 #define QRT_READS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* threads.h: what a pool needs of threads, the same on POSIX systems and on Windows: threads that signals leave alone,
  * locks, conditions, and to know of forks. POSIX: define _POSIX_C_SOURCE before the first header. */
 #ifndef QRT_THREADS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_int4.h: weights of int4, two in a byte: the first in its low four bits. */
 #ifndef QRT_INT4_H
 #define QRT_INT4_H

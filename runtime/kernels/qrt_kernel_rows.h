@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_kernel_rows.h: X(row) for each row of a kernel set, in the order of their numbers.
  * Written by schema/generate.py (make generate) from qrt.fbs. */
 X(conv2d)

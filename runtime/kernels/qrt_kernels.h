@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_kernels.h: the parameters of every operator and `struct qrt_kernels`, the table of a kernel set.
  *
  * The arithmetic is SPEC.md's. A kernel trusts its parameters: whoever fills them has proved every

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_math.h: requantization, the clamp and the clipping of windows, shared by all kernel sets in C.
  *
  * SPEC.md 1.1 and 1.2 in integers only. Three facts hold everywhere here:

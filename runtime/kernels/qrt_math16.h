@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_math16.h: what kernels of 16-bit arithmetic share: codes of either width, and requantization of int64.
  *
  * SPEC.md 1.1 in integers only; qrt_math.h says what holds here as well.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_product.h: conv2d and linear as a product of positions and channels: how weights are packed, on all hosts.
  *
  * A filter position of a group reads `runs` of contiguous bytes. A run is padded with zero weights to

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* memcpy, memmove, memset and memcmp for targets that have no C library: copies and fills by words
  * where the addresses allow it. */
 #include "string.h"

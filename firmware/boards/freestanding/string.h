@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The functions of the C library that the kernels and the interpreter call, for targets that have no C library.
  * string.c defines them. */
 #ifndef STRING_H

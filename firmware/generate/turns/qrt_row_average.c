@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_row_average.c: averages over a whole image whose rows come one after another. */
 #include <string.h>
 

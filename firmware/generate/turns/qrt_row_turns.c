@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_row_turns.c: operators that take turns. */
 #include "turns/qrt_row_turns.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qrt_row_turns.h: operators of a generated network that take turns, each making a few rows of its output in each turn.
  *
  * All that is constant is in tables, which lie in flash; a table's member that is left out is 0.

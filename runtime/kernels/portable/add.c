@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* add.c: add in plain C99. */
 #include "portable/add.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* add.h: the sum of two codes, as SPEC.md says. */
 #ifndef QRT_PORTABLE_ADD_H
 #define QRT_PORTABLE_ADD_H

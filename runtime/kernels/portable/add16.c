@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* add16.c: add with int16 codes in plain C99. */
 #include "portable/portable.h"
 #include "portable/walk.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* arg_max.c: arg_max in plain C99. */
 #include "portable/portable.h"
 

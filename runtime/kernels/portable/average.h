@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* average.h: sums over positions, and the quotient of an average. */
 #ifndef QRT_PORTABLE_AVERAGE_H
 #define QRT_PORTABLE_AVERAGE_H

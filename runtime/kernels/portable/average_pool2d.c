@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* average_pool2d.c: average_pool2d in plain C99. */
 #include "portable/average.h"
 #include "portable/portable.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* average_rows.c: averages over whole images whose rows come one after another, in plain C99. */
 #include "portable/average_rows.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* average_rows.h: averages over whole images whose rows come one after another.
  *
  * Sums of codes, int32 for each channel, lie where the average's codes will be: 4 * channels bytes, which begin as

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* concat.c: concat in plain C99. */
 #include <string.h>
 

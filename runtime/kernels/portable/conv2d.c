@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d.c: conv2d in plain C99. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d16.c: conv2d with int16 codes in plain C99. */
 #include "portable/dot16.h"
 #include "portable/portable.h"

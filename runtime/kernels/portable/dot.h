@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dot.h: dot product of codes and weights. */
 #ifndef QRT_PORTABLE_DOT_H
 #define QRT_PORTABLE_DOT_H

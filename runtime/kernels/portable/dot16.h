@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dot16.h: dot product of codes of 8 or 16 bits and weights. */
 #ifndef QRT_PORTABLE_DOT16_H
 #define QRT_PORTABLE_DOT16_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dot_four.h: four dot products of 8-bit codes at once. */
 #ifndef QRT_PORTABLE_DOT_FOUR_H
 #define QRT_PORTABLE_DOT_FOUR_H

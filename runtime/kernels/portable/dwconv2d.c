@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dwconv2d.c: dwconv2d in plain C99. */
 #include "portable/portable.h"
 #include "qrt_int4.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* extremum.c: maximum and minimum in plain C99. */
 #include "portable/portable.h"
 #include "portable/walk.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* extremum16.c: maximum and minimum of int16 codes in plain C99. */
 #include "portable/portable.h"
 #include "portable/walk.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* gates.h: sigmoid and tanh of 16 bits, SPEC.md 1.4, for lstm and for the operators that are these functions. */
 #ifndef QRT_PORTABLE_GATES_H
 #define QRT_PORTABLE_GATES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* gather.h: copies codes that lie at constant strides. */
 #ifndef QRT_PORTABLE_GATHER_H
 #define QRT_PORTABLE_GATHER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* l2_norm.c: l2_norm in plain C99. */
 #include "portable/portable.h"
 #include "qrt_math.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* layer_norm.c: layer_norm in plain C99. */
 #include "portable/portable.h"
 #include "qrt_math.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* linear.c: linear in plain C99. */
 #include "portable/dot.h"
 #include "portable/dot_four.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* log_softmax.c: log_softmax in plain C99. */
 #include "portable/portable.h"
 #include "portable/softmax.h"

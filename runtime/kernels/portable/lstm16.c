@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* lstm16.c: lstm of 16-bit codes in plain C99. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* lut.c: lut in plain C99. */
 #include "portable/portable.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* matmul16.c: matmul with int16 codes in plain C99. */
 #include "portable/portable.h"
 #include "qrt_math16.h"

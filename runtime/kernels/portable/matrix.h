@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* matrix.h: transposes that exchange two groups of axes: channels first and last, channel shuffles. Each group is
  * contiguous in the input, so this exchanges the rows and columns of matrices. */
 #ifndef QRT_PORTABLE_MATRIX_H

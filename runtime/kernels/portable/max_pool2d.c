@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* max_pool2d.c: max_pool2d in plain C99. */
 #include <string.h>
 

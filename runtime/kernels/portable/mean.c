@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* mean.c: mean in plain C99. */
 #include "portable/average.h"
 #include "portable/portable.h"

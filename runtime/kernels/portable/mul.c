@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* mul.c: mul in plain C99. */
 #include "portable/portable.h"
 #include "portable/walk.h"

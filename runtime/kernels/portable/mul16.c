@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* mul16.c: mul with int16 codes in plain C99. */
 #include "portable/portable.h"
 #include "portable/walk.h"

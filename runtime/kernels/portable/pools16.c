@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pools16.c: average_pool2d and max_pool2d of int16 codes in plain C99. */
 #include "portable/average.h"
 #include "portable/portable.h"

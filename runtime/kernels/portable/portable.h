@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* portable.h: the kernels of the portable set: qrt_<operator>_s8, in <operator>.c or in the file of its family.
  *
  * Such a file needs headers alone, so that firmware takes those that its network uses.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* rectangle.h: what a pool sees of an image, for the sets that sum channels side by side. */
 #ifndef QRT_RECTANGLE_H
 #define QRT_RECTANGLE_H

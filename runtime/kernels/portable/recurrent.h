@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* recurrent.h: what lstm does with the gates of a unit, for codes of 8 and of 16 bits. */
 #ifndef QRT_PORTABLE_RECURRENT_H
 #define QRT_PORTABLE_RECURRENT_H

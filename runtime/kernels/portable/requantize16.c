@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* requantize16.c: requantize from or to int16 in plain C99. */
 #include "portable/portable.h"
 #include "qrt_math16.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* requantize_sum.c: requantize_sum in plain C99. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* reshape.c: reshape in plain C99. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* resize2d.c: resize2d in plain C99. */
 #include "portable/resize2d.h"
 

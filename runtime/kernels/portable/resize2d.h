@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* resize2d.h: resize2d with any interpolation. */
 #ifndef QRT_PORTABLE_RESIZE2D_H
 #define QRT_PORTABLE_RESIZE2D_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sigmoid.c: sigmoid of int16 codes in plain C99. */
 #include "portable/gates.h"
 #include "portable/portable.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* slice.c: slice in plain C99. */
 #include "portable/gather.h"
 #include "portable/portable.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* softmax.c: softmax in plain C99. */
 #include "portable/softmax.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* softmax.h: what softmax and log_softmax share. */
 #ifndef QRT_PORTABLE_SOFTMAX_H
 #define QRT_PORTABLE_SOFTMAX_H

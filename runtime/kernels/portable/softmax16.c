@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* softmax16.c: softmax from or to int16 codes in plain C99. */
 #include "portable/portable.h"
 #include "portable/softmax.h"

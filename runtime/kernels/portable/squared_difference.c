@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* squared_difference.c: squared_difference in plain C99. */
 #include "portable/portable.h"
 #include "portable/walk.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* table.c: the rows of the portable set. Each is an object of its own, so that firmware links those that it uses. */
 #include "portable/portable.h"
 

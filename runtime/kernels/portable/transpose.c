@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* transpose.c: transpose in plain C99. */
 #include "portable/gather.h"
 #include "portable/portable.h"

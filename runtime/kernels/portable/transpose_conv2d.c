@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* transpose_conv2d.c: transpose_conv2d in plain C99. */
 #include "portable/dot.h"
 #include "portable/portable.h"

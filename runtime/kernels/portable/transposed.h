@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* transposed.h: which input a transposed convolution's filter position meets. */
 #ifndef QRT_PORTABLE_TRANSPOSED_H
 #define QRT_PORTABLE_TRANSPOSED_H

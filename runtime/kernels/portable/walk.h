@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* walk.h: walks over the axes of a tensor in the order of memory. */
 #ifndef QRT_PORTABLE_WALK_H
 #define QRT_PORTABLE_WALK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* add_once.c: the search of add_once.h, with AVX2. */
 #include "x86/add_once.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* add_once.h: an add of form TFLITE as one of form COMMON_SHIFT.
  *
  * A TFLITE add rounds three times, but twice at 2^-20 of a code: nearly always some COMMON_SHIFT gives the same code

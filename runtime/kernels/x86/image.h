@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* image.h: the input image of a convolution, laid out so that output positions have a constant step.
  *
  * A convolution is then a matrix product without im2col: output position q reads, for each filter row, one run of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* lanes.h: the requantization of 16 channels at once, prepared when weights are packed. For sets with wide registers.
  *
  * SPEC.md 1.1 needs a 64-bit sum for each channel, and a shift keeps the bits above the binary point. If

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* lanes16.h: the lanes of lanes.h for layers of int16 codes: how wide their sums are, and their requantization.
  *
  * Kernels sum x * w of codes as they are. A 32-bit sum begins with the lane's correction, -x_zero_point times the sum

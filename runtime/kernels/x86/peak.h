@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* peak.h: loops that measure the peak multiply-accumulate throughput of a kernel set. */
 #ifndef QRT_PEAK_H
 #define QRT_PEAK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* product.c: packs the weights of conv2d and linear for the sets that compute a product of positions and channels. */
 #include "x86/product.h"
 

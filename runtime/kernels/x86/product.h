@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* product.h: the product of qrt_product.h with the lanes of lanes.h: packed weights, shared by the sets.
  *
  *   packed: qrt_product | qrt_lanes [groups][blocks] | the weights

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* product16.c: packs the weights of conv2d and linear of int16 codes. */
 #include "x86/product16.h"
 

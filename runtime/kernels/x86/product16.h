@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* product16.h: conv2d and linear of int16 codes as a product of positions and channels.
  *
  * As product.h has it, with the bytes of int16 codes for bytes: in units of 4, two codes. The weights are int16:

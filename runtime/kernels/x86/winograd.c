@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* winograd.c: whether a convolution is exact in Winograd's form, and its packed weights, G g G' of winograd.h. */
 #include "x86/winograd.h"
 

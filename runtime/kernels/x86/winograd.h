@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* winograd.h: Winograd's F(4x4, 3x3) for conv2d with a 3x3 window and stride 1, exactly: what the sets share.
  *
  * A tile of 4x4 outputs sees 6x6 inputs d. With the 3x3 weights g of a channel and ' for transposed,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* winograd_weights.h: G g G' of winograd.h with AVX2: when weights are packed, or each time they are used. */
 #ifndef QRT_WINOGRAD_WEIGHTS_H
 #define QRT_WINOGRAD_WEIGHTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* x86.h: shared by the kernel sets for x86-64: when they are compiled, for which CPUs, and the functions that fill
  * their tables. Each set starts with the table of the previous set and replaces the kernels that it improves.
  */

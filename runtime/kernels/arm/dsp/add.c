@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* add.c: add by two multiplications and one saturating shift for a code, where add_row.c has proved that exact. */
 #include "arm/dsp/add.h"
 #include "arm/dsp/broadcast.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* add.h: what add_row.c packs for add.c. */
 #ifndef QRT_DSP_ADD_H
 #define QRT_DSP_ADD_H

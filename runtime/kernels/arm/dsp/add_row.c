@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* add_row.c: the row of add, and the proof that add.c is exact for an operator.
  *
  * Both add.c's sum and SPEC.md's are linear but for their roundings. In units of 2^-20 of a code of y they differ by

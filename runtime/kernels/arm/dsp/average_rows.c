@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* average_rows.c: the codes of rows added to the sums of an average, four channels at a time. */
 #include "arm/dsp/average_rows.h"
 

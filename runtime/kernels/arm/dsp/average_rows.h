@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* average_rows.h: qrt_add_positions() of portable/average_rows.h, four channels at a time. */
 #ifndef QRT_DSP_AVERAGE_ROWS_H
 #define QRT_DSP_AVERAGE_ROWS_H

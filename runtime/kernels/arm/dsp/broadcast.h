@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* broadcast.h: how operators on two tensors walk over them. */
 #ifndef QRT_DSP_BROADCAST_H
 #define QRT_DSP_BROADCAST_H

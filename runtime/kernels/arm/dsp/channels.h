@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* channels.h: what packing must know of an operator's channels: weights, and what their sums can be. */
 #ifndef QRT_DSP_CHANNELS_H
 #define QRT_DSP_CHANNELS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* column_int4.c: the column of a tile whose weights are int4. */
 #include "arm/dsp/column_int4.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* column_int4.h: the column of a tile whose weights are int4. */
 #ifndef QRT_DSP_COLUMN_INT4_H
 #define QRT_DSP_COLUMN_INT4_H

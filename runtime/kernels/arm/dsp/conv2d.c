@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d.c: conv2d by tiles, with DOUBLE requantization. */
 #include "arm/dsp/conv2d.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d.h: conv2d by tiles: what run and pack share.
  *
  * A row of the window is `run` bytes that lie together in the image. The column of a tile has first all words of them,

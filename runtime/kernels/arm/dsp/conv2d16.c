@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d16.c: conv2d with int16 codes by tiles. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/tile16.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d_general.c: conv2d by tiles, with any requantization and any weights. */
 #include "arm/dsp/conv2d.h"
 #include "arm/dsp/dsp.h"

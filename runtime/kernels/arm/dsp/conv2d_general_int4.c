@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d_general_int4.c: conv2d by tiles, with any requantization, of weights of int4. */
 #include "arm/dsp/conv2d.h"
 #include "arm/dsp/dsp.h"

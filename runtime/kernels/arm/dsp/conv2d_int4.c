@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d_int4.c: conv2d by tiles, with DOUBLE requantization, of weights of int4. */
 #include "arm/dsp/conv2d.h"
 #include "arm/dsp/dsp.h"

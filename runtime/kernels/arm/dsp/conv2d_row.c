@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d_row.c: the rows of conv2d: what they cover, and packing. */
 #include "arm/dsp/conv2d_row.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d_row.h: packing for conv2d, and for a dwconv2d of one input channel, which is one. */
 #ifndef QRT_DSP_CONV2D_ROW_H
 #define QRT_DSP_CONV2D_ROW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d_single.c: conv2d by tiles, with SINGLE requantization. */
 #include "arm/dsp/conv2d.h"
 #include "arm/dsp/dsp.h"

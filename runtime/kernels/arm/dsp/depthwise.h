@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* depthwise.h: what the kernels of dwconv2d have in common. */
 #ifndef QRT_DSP_DEPTHWISE_H
 #define QRT_DSP_DEPTHWISE_H

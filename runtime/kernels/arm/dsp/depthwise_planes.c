@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* depthwise_planes.c: unpacks the rows of the image. */
 #include "arm/dsp/depthwise_planes.h"
 

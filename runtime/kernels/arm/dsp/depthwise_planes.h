@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* depthwise_planes.h: depthwise convolution with a window of 3 x 3 and stride 1, two positions of one channel at a
  * time.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* depthwise_taps.c: which taps of which positions lie in the image. */
 #include "arm/dsp/depthwise_taps.h"
 

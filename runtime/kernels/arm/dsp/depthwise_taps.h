@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* depthwise_taps.h: depthwise convolution with any window, four channels of one position at a time.
  *
  * A word of the image is four channels of one tap. Two taps make, half by half, a pair of int16 for each channel: a

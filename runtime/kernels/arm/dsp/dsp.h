@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dsp.h: the kernels of the dsp set, for Cortex-M with the DSP extension: M4, M7, M33: qrt_<operator>_s8_dsp, in
  * <operator>.c.
  *

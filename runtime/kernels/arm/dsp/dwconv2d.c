@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dwconv2d.c: dwconv2d with any window and DOUBLE requantization. */
 #include "arm/dsp/depthwise_taps.h"
 #include "arm/dsp/dsp.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dwconv2d_3x3_single.c: dwconv2d with a window of 3 x 3, stride 1 and SINGLE requantization. */
 #include "arm/dsp/depthwise_planes.h"
 #include "arm/dsp/dsp.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dwconv2d_general.c: dwconv2d with any window and any requantization to codes. */
 #include "arm/dsp/depthwise_taps.h"
 #include "arm/dsp/dsp.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dwconv2d_row.c: which operators the kernels of dwconv2d cover, and what they pack. */
 #include "arm/dsp/channels.h"
 #include "arm/dsp/depthwise.h"

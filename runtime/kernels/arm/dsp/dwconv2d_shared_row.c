@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dwconv2d_shared_row.c: a dwconv2d of one input channel is a conv2d, whose weights lie in another order. */
 #include "arm/dsp/conv2d.h"
 #include "arm/dsp/conv2d_row.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* elementwise_rows.c: the rows of elementwise operators and of push, which pack nothing. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/per_tensor.h"

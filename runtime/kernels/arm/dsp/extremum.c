@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* extremum.c: maximum, minimum and clamp, four codes at a time. */
 #include "arm/dsp/broadcast.h"
 #include "arm/dsp/dsp.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* gather.c: bytes of 4 positions as the column of a tile. */
 #include "arm/dsp/gather.h"
 

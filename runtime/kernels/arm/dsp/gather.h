@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* gather.h: bytes of 4 positions as the column of a tile. */
 #ifndef QRT_DSP_GATHER_H
 #define QRT_DSP_GATHER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* instructions.h: the instructions of Arm's DSP extension that the kernels use, one function each.
  *
  * On a core that has them each is that one instruction; elsewhere it is exact C, so that every kernel also runs,

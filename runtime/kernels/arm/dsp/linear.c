@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* linear.c: linear by tiles, with DOUBLE requantization. */
 #include "arm/dsp/linear.h"
 

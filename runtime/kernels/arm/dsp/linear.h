@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* linear.h: linear by tiles: what run and pack share. A position of a tile is a row. */
 #ifndef QRT_DSP_LINEAR_H
 #define QRT_DSP_LINEAR_H

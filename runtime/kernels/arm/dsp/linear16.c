@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* linear16.c: linear with int16 codes by tiles. A position of a tile is a row. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/tile16.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* linear_general.c: linear by tiles, with any requantization and any weights. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/linear.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* linear_int4.c: linear by tiles, with DOUBLE requantization, of weights of int4. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/linear.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* linear_one.c: linear with a single feature: dot products of bytes as they lie. A column of widened codes, which pays
  * off where several features meet it, would be written for one use. */
 #include "arm/dsp/dsp.h"

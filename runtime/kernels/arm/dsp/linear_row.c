@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* linear_row.c: the rows of linear: what they cover, and packing. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/linear.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* linear_single.c: linear by tiles, with SINGLE requantization. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/linear.h"

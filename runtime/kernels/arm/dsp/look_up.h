@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* look_up.h: codes to codes by a table. */
 #ifndef QRT_DSP_LOOK_UP_H
 #define QRT_DSP_LOOK_UP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* lut.c: lut, four codes in a turn. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/look_up.h"

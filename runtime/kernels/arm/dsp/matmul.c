@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* matmul.c: matmul, two columns at a time. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/per_tensor.h"

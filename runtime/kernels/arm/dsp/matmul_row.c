@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* matmul_row.c: the row of matmul, which packs nothing: both operands are activations. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/per_tensor.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* max_pool2d.c: max_pool2d, four channels at a time. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/rectangle.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* mean.c: mean, four channels at a time. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/sums.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* mul.c: mul, four codes at a time. */
 #include "arm/dsp/broadcast.h"
 #include "arm/dsp/dsp.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pairs.c: channels as a tile takes them, two at a time. */
 #include "arm/dsp/pairs.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pairs.h: channels as a tile takes them, two at a time. For packing, which no kernel does when it runs. */
 #ifndef QRT_DSP_PAIRS_H
 #define QRT_DSP_PAIRS_H

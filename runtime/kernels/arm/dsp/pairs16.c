@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pairs16.c: channels as a tile with int16 codes takes them, two at a time. */
 #include "arm/dsp/pairs16.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pairs16.h: packing for tiles with int16 codes. */
 #ifndef QRT_DSP_PAIRS16_H
 #define QRT_DSP_PAIRS16_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* per_tensor.h: requantization where all codes of a tensor have the same numbers and no bias. */
 #ifndef QRT_DSP_PER_TENSOR_H
 #define QRT_DSP_PER_TENSOR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pool_rows.c: the rows of average_pool2d, max_pool2d and mean, which pack nothing. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/sums.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* push.c: push, four words in a turn. The memmove of a small C library moves one byte at a time. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/instructions.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* rectangle.h: what a pool sees, and how its channels are taken four at a time. */
 #ifndef QRT_DSP_RECTANGLE_H
 #define QRT_DSP_RECTANGLE_H

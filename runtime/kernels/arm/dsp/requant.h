@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* requant.h: requantization in three instructions, of the two kinds that almost every channel has.
  *
  * DOUBLE, acc * multiplier / 2^31 and then / 2^right, right = shift - 31, each rounded to nearest, the second one's

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* requantize.c: requantize by a table, which is made of the 256 codes that there are. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/look_up.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* requantize_sum.c: requantize_sum, whose shifts leave nothing of the low word of a sum. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/per_tensor.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* rows.h: X(operator) for each operator that the dsp set has a row of its own for. */
 X(conv2d)
 X(dwconv2d)

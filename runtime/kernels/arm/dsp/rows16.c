@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* rows16.c: the rows of conv2d and linear with int16 codes: what they cover, and packing. */
 #include "arm/dsp/dsp.h"
 #include "arm/dsp/pairs16.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sums.h: sums of the codes of four channels, over a rectangle of positions. */
 #ifndef QRT_DSP_SUMS_H
 #define QRT_DSP_SUMS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* table.c: the table of the dsp set. */
 #include "arm/dsp/dsp.h"
 

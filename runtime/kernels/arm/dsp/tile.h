@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile.h: the products of conv2d and linear: 2 channels of output at 4 positions at a time.
  *
  * The column is what 4 positions see: of every 2 places of the window one word of two int16 for each position, in the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile16.c: tiles with int16 codes. */
 #include "arm/dsp/tile16.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile16.h: the products of conv2d and linear with int16 codes, by the tiles of tile_sums.h.
  *
  * The column has the codes as they are: of every 2 places of the window one word for each of 4 positions.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile_double.c: tiles with the DOUBLE requantization of requant.h. */
 #include "arm/dsp/tile_double.h"
 

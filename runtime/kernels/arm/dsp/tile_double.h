@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile_double.h: tiles with the DOUBLE requantization of requant.h. */
 #ifndef QRT_DSP_TILE_DOUBLE_H
 #define QRT_DSP_TILE_DOUBLE_H

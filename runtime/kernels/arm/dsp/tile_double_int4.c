@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile_double_int4.c: tiles with the DOUBLE requantization of requant.h, of weights of int4. */
 #include "arm/dsp/tile_double_int4.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile_double_int4.h: the tiles of tile_double.h, of weights of int4. */
 #ifndef QRT_DSP_TILE_DOUBLE_INT4_H
 #define QRT_DSP_TILE_DOUBLE_INT4_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile_general.c: tiles with any requantization and any weights. */
 #include "arm/dsp/tile_general.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile_general.h: tiles with any requantization and any weights. */
 #ifndef QRT_DSP_TILE_GENERAL_H
 #define QRT_DSP_TILE_GENERAL_H

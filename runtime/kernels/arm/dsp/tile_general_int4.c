@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile_general_int4.c: tiles with any requantization and any weights of int4. */
 #include "arm/dsp/tile_general_int4.h"
 

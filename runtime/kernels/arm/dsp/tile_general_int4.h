@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile_general_int4.h: the tiles of tile_general.h, of weights of int4. */
 #ifndef QRT_DSP_TILE_GENERAL_INT4_H
 #define QRT_DSP_TILE_GENERAL_INT4_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile_single.c: tiles with the SINGLE requantization of requant.h. */
 #include "arm/dsp/tile_single.h"
 

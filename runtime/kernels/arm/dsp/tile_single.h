@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile_single.h: tiles with the SINGLE requantization of requant.h. */
 #ifndef QRT_DSP_TILE_SINGLE_H
 #define QRT_DSP_TILE_SINGLE_H

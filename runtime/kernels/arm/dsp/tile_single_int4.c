@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile_single_int4.c: tiles with the SINGLE requantization of requant.h, of weights of int4. */
 #include "arm/dsp/tile_single_int4.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile_sums.c: the sums of tiles whose words have the bytes of both channels. */
 #include "arm/dsp/tile_sums.h"
 

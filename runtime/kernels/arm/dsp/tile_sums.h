@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile_sums.h: the sums of tiles whose words have the bytes of both channels, for any requantization. */
 #ifndef QRT_DSP_TILE_SUMS_H
 #define QRT_DSP_TILE_SUMS_H

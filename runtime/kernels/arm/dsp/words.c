@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* words.c: the loop that clamps. */
 #include "arm/dsp/words.h"
 

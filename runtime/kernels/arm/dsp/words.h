@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* words.h: loops over codes, four at a time, that several kernels have. */
 #ifndef QRT_DSP_WORDS_H
 #define QRT_DSP_WORDS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* words16.h: words of two int16 codes. */
 #ifndef QRT_DSP_WORDS16_H
 #define QRT_DSP_WORDS16_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* add.c: add with MVE, four codes at a time. */
 #include "arm/mve/mve.h"
 #include "arm/mve/spread.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* add_row.c: which add the mve set covers. */
 #include "arm/mve/mve.h"
 #include "portable/portable.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* average_pool2d.c: average_pool2d with MVE, 16 channels at a time. */
 #include "arm/mve/mve.h"
 #include "arm/mve/sums.h"

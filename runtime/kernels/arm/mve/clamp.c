@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* clamp.c: clamp with MVE. */
 #include "arm/mve/clamp.h"
 #include "arm/mve/mve.h"

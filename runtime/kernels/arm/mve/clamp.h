@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* clamp.h: codes into the bounds of an output. */
 #ifndef QRT_MVE_CLAMP_H
 #define QRT_MVE_CLAMP_H

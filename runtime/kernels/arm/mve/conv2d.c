@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d.c: conv2d with Helium, of any window. */
 #include "arm/mve/conv2d.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d.h: how conv2d walks over an image: positions of a row of output, side by side in scratch memory.
  *
  * There lies, for each column of the input that the row sees, the filter's height of positions, one below another. What

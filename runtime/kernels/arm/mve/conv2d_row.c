@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d_row.c: which conv2d the mve set runs, and what is done before. */
 #include "arm/mve/conv2d.h"
 #include "arm/mve/mve.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* copy.h: copies and fills bytes, 16 at a time. memcpy() and memset() of libraries for small processors go by words or
  * bytes. */
 #ifndef QRT_MVE_COPY_H

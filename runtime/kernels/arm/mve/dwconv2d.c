@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dwconv2d.c: dwconv2d with MVE: a lane for each output channel, sums of two taps in 16 bits. */
 #include "arm/mve/dwconv2d.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dwconv2d.h: how weights and constants of a dwconv2d are packed for MVE, and which memory its rows need.
  *
  * Output lanes are computed 16 at a time, a block: 16 channels of one position or, where the output row is one long

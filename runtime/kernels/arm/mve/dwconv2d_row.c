@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dwconv2d_row.c: which dwconv2d the mve set covers, and how it packs weights. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* extremum.c: maximum and minimum with MVE. */
 #include "arm/mve/mve.h"
 #include "arm/mve/spread.h"

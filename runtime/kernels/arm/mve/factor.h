@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* factor.h: requantization with one factor for all codes. */
 #ifndef QRT_MVE_FACTOR_H
 #define QRT_MVE_FACTOR_H

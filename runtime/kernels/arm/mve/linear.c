@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* linear.c: linear with Helium. */
 #include "arm/mve/mve.h"
 #include "arm/mve/tile.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* linear_row.c: which linear the mve set runs, and what is done before. */
 #include "arm/mve/mve.h"
 #include "arm/mve/requantize_row.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* lut.c: lut with MVE. */
 #include "arm/mve/mve.h"
 #include "arm/mve/vectors.h"

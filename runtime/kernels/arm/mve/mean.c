@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* mean.c: mean with MVE, 16 channels at a time. */
 #include "arm/mve/factor.h"
 #include "arm/mve/mve.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* mul.c: mul with MVE, four codes at a time. */
 #include "arm/mve/factor.h"
 #include "arm/mve/mve.h"

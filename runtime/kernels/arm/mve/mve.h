@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* mve.h: the kernels of the mve set, for Cortex-M with Helium (MVE): M55, M85: qrt_<operator>_s8_mve, in <operator>.c.
  *
  * Such a file needs headers alone, so that firmware takes those that its network uses. <operator>_row.c has what is

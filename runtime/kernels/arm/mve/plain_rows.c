@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* plain_rows.c: the rows of operators that pack nothing and cover all, or nearly all, that there is. */
 #include "arm/mve/factor.h"
 #include "arm/mve/mve.h"

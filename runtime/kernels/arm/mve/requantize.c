@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* requantize.c: requantize with MVE, four codes at a time. */
 #include "arm/mve/factor.h"
 #include "arm/mve/mve.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* requantize.h: accumulators -> codes, four channels at once.
  *
  * For four channels lie in `packed`, one after another, vectors of int32, a lane for each channel: what is added to the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* requantize_row.c: which requantizations the kernels of the mve set do, and the constants for them. */
 #include "arm/mve/requantize_row.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* requantize_row.h: what is done for requantize.h before. */
 #ifndef QRT_MVE_REQUANTIZE_ROW_H
 #define QRT_MVE_REQUANTIZE_ROW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* spread.h: elementwise operators on two tensors, one run of both at a time. */
 #ifndef QRT_MVE_SPREAD_H
 #define QRT_MVE_SPREAD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sums.h: sums over a window of an image, of 16 channels at once. */
 #ifndef QRT_MVE_SUMS_H
 #define QRT_MVE_SUMS_H

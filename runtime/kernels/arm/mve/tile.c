@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile.c: dot products with Helium, see tile.h. */
 #include "arm/mve/tile.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile.h: dot products of all output channels at some positions, with their codes as the result: the work of conv2d and
  * linear.
  *

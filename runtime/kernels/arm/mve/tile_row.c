@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile_row.c: weights and constants as tile.h has them. */
 #include "arm/mve/tile_row.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tile_row.h: packing for tile.h. */
 #ifndef QRT_MVE_TILE_ROW_H
 #define QRT_MVE_TILE_ROW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* vectors.h: the vector instructions (MVE, integers) that the kernels use, by Arm's names for them.
  *
  * On a processor with Helium this is <arm_mve.h>. Elsewhere it is plain C that computes the same lane by lane, so that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* depthwise.c: dwconv2d for 64-bit Arm: weights are packed, and rows of the input copied with padding. The kernels are
  * in depthwise_pairs.c and depthwise_quads.c.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* depthwise.h: dwconv2d for 64-bit Arm: the layout of its packed weights, and what a kernel gets of a layer.
  *
  *   packed: qrt_depthwise | qrt_requant_lanes [blocks] | int32 [blocks][16], what sums begin with | weights [blocks]

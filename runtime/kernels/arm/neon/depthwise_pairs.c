@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* depthwise_pairs.c: dwconv2d with NEON: two products of codes and weights are summed in int16, and added to sums in
  * int32.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* depthwise_quads.c: dwconv2d of 3x3 with the dot products of Armv8.2: four rows of a column, a *quad*, are interleaved
  * byte by byte, so that SDOT multiplies and adds four taps of a channel.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* move.c: transpose and resize2d with NEON. */
 #include "arm/neon/requant.h"
 #include "arm/neon/rows.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* neon.c: the sets for 64-bit Arm. */
 #include "arm/neon/neon.h"
 #include "arm/neon/rows.h"

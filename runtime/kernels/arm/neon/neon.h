@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* neon.h: shared by the kernel sets for 64-bit Arm: when they are compiled, and the functions that fill their tables.
  * Each set starts with the table of the previous set and replaces the kernels that it improves.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* peak.c: the peak throughput of a kernel set: loops of its fastest multiply-accumulate instruction, on registers only.
  * The reference for the speed of kernels. */
 #include "arm/neon/peak.h"

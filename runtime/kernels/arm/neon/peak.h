@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* peak.h: how fast a set for 64-bit Arm could multiply. */
 #ifndef QRT_NEON_PEAK_H
 #define QRT_NEON_PEAK_H

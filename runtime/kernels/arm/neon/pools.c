@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pools.c: average_pool2d, max_pool2d and mean with NEON, 16 channels at a time. */
 #include "arm/neon/requant.h"
 #include "arm/neon/rows.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* product.c: conv2d and linear for 64-bit Arm but for the multiplication: packing, the copy of the input, and codes. */
 #include "arm/neon/product.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* product.h: conv2d and linear for 64-bit Arm: packed weights, and what a set brings to multiply them.
  *
  *   packed: qrt_product | qrt_requant_lanes [groups][blocks] | int32 [groups][blocks][16], what sums begin with |

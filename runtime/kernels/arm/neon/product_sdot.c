@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* product_sdot.c: conv2d and linear with the dot products of Armv8.2: SDOT multiplies four codes of a position, a lane
  * of a register, by the same four weights of each of four channels. */
 #include "arm/neon/product.h"

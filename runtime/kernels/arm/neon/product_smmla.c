@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* product_smmla.c: conv2d and linear with the matrix products of Armv8.6: SMMLA multiplies eight codes of each of two
  * positions by eight weights of each of two channels.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* product_smull.c: conv2d and linear with the instructions that all 64-bit Arm processors have: SMULL multiplies four
  * codes of a position, repeated, by the same four weights of two channels, SMLAL adds the next four products, and
  * SADALP adds pairs of these sums of two, which fit an int16 unless both products are of -128 and -128. */

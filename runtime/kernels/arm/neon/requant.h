@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* requant.h: requantization with NEON, 4 channels in a register.
  *
  * Sums begin with the bias. Then the rest of SPEC.md 1.1 needs no 64-bit sum, unless the file gives an addend:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* rows.c: operators on single codes with NEON, 16 at a time: add, mul, maximum, minimum, requantize, clamp, lut and
  * requantize_sum.
  *

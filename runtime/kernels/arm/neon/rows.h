@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* rows.h: operators of the neon set, and so of all sets for 64-bit Arm, that are not in neon.c. */
 #ifndef QRT_NEON_ROWS_H
 #define QRT_NEON_ROWS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* winograd.c: conv2d by Winograd's F(4x4, 3x3), exactly, with NEON; x86/winograd.h derives it.
  *
  * A tile of 4x4 outputs takes 36 products of int16 instead of 144 of int8, and SMLAL makes half as many products as

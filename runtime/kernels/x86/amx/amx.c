@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* amx.c: the set for CPUs with AMX's int8 tiles: conv2d and linear straight from NHWC.
  *
  * A tile's rows may have any stride, so a tile of 16 positions is loaded directly from the image, without gathering

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tables.h: tables of accumulators computed by AMX tiles, and their requantization.
  *
  * The CPU has a separate unit for tiles: it executes products and stores to memory one after the other, 16 cycles each.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* avx2.c: the set for CPUs with AVX2; conv2d and linear by vpmaddwd.
  *
  * vpmaddwd multiplies pairs of int16, so that no sum saturates: the image is widened when it is copied, weights when

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* avx2.h: kernels of the avx2 set that are defined in other files than avx2.c. */
 #ifndef QRT_AVX2_H
 #define QRT_AVX2_H

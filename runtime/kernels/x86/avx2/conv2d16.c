@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d16.c: conv2d and linear of int16 codes by vpmaddwd. */
 #include "x86/avx2/avx2.h"
 #include "x86/x86.h"

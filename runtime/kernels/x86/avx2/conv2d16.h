@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d16.h: conv2d and linear of int16 codes, as those of int8 by vpmaddwd, whose bands are int16 too: the source of
  * the sets that multiply pairs, see pairs.h. */
 #include "portable/portable.h"

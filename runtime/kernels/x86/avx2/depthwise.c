@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* depthwise.c: dwconv2d with AVX2, 16 channels at a time.
  *
  * Two taps are interleaved, so that vpmaddwd multiplies and adds both:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* emit.h: from a table of accumulators to the output of a convolution, with AVX2.
  *
  * A kernel computes some positions of 16 channels, or of the 8 channels of a last block, into int32

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* image.h: the input image of a window operator, with padding and widened to int16, for AVX2.
  *
  * The code of padding is x_zero_point, which contributes nothing. A band of rows is copied at a time, enough for a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* move.c: transpose and resize2d with AVX2. */
 #include "portable/matrix.h"
 #include "portable/portable.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pairs.h: conv2d and linear by vpmaddwd: products of positions of a band and packed weights, pairs at a time. */
 #ifndef QRT_AVX2_PAIRS_H
 #define QRT_AVX2_PAIRS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pools.c: average_pool2d, max_pool2d and mean with AVX2, 16 channels at a time. */
 #include "portable/rectangle.h"
 #include "x86/avx2/avx2.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* requant.h: requantization with AVX2, 8 channels in a register, as derived in lanes.h. */
 #ifndef QRT_AVX2_REQUANT_H
 #define QRT_AVX2_REQUANT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* rows.c: operators on single codes with AVX2, 32 at a time: add, mul, maximum, minimum, requantize, clamp and
  * lut.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* winograd.c: conv2d with a 3x3 window and stride 1 by Winograd's F(4x4, 3x3) with AVX2, see x86/winograd.h.
  *
  * A group is some rows of tiles. Its inputs are widened and transformed; then, for each block of 16 channels, its tiles

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* winograd.h: conv2d in Winograd's form with AVX2, but for the products: see winograd_rows.h. */
 #ifndef QRT_AVX2_WINOGRAD_H
 #define QRT_AVX2_WINOGRAD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* winograd_rows.h: conv2d's rows in Winograd's form, and their products: the source of the sets that multiply pairs.
  *
  * What a set includes before: pairs.h, perhaps with other instructions; and what it defines: `conv2d`, the row behind

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* winograd_transform.h: the transforms of Winograd's F(4x4, 3x3) with AVX2: of a tile's inputs, and of its sums.
  *
  * Along an axis, a last tile has 2, 3 or 4 outputs. Fewer than 4 leave points out of the six of x86/winograd.h, but use

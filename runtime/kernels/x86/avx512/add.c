@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* add.c: add with AVX-512.
  *
  * If the parameters exceed a bound that the fast path needs, the portable kernel runs: such extreme parameters do not

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* avx512.h: kernels of the avx512vnni set that tables in other files use. */
 #ifndef QRT_AVX512_H
 #define QRT_AVX512_H

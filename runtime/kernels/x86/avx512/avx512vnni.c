@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* avx512vnni.c: the set for CPUs with AVX-512 and its VNNI instructions; conv2d and linear by vpdpbusd.
  *
  * vpdpbusd multiplies unsigned by signed bytes: x + 128, computed while the image is copied, by the weights. The

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d16.c: conv2d and linear of int16 codes by vpdpwssd, which multiplies pairs of int16.
  *
  * As in avx512vnni.c, in bytes: a register of weights has one pair of codes for each of 16 channels, where that of int8

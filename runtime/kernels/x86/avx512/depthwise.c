@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* depthwise.c: dwconv2d with AVX-512 VNNI.
  *
  * A register holds 64 contiguous codes of an output row: 64 channels, or several positions of fewer channels. The

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* depthwise.h: the data layout of dwconv2d for AVX-512: its packed weights, and the padded rows that it reads.
  *
  * Packed weights are a qrt_depthwise; for each block of 64 codes four qrt_lanes; for each block the initial values of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* depthwise_pack.c: chooses how a dwconv2d is computed with AVX-512, and packs its weights accordingly. */
 #include "x86/avx512/depthwise.h"
 #include "x86/image.h"

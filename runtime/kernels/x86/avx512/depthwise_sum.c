@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* depthwise_sum.c: the sums of a dwconv2d with AVX-512 VNNI and their requantization, one block of 64 at a time.
  *
  * In the forms that nearly all layers have, sums are requantized in registers; the sums of other forms go through a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* emit.h: from a table of accumulators to the output of a convolution, with AVX-512.
  *
  * A kernel computes `rows` positions of `blocks` (1 to 4) times 16 channels into int32 [rows][16 * blocks]; they

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* emit16.h: from a table of accumulators to int16 codes in the output of a convolution, with AVX-512. */
 #ifndef QRT_AVX512_EMIT16_H
 #define QRT_AVX512_EMIT16_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* image.h: copies an image into the layout of x86/image.h, with AVX-512. */
 #ifndef QRT_AVX512_IMAGE_H
 #define QRT_AVX512_IMAGE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pools.c: average_pool2d, max_pool2d and mean with AVX-512, 64 channels at once. */
 #include "qrt_math.h"
 #include "x86/avx512/avx512.h"

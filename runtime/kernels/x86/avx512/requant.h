@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* requant.h: requantization with AVX-512, 16 channels in a register, as derived in lanes.h. */
 #ifndef QRT_AVX512_REQUANT_H
 #define QRT_AVX512_REQUANT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* rows.c: elementwise operators, with AVX-512.
  *
  * If the parameters exceed a bound that the fast path needs, the portable kernel runs: such extreme parameters do not

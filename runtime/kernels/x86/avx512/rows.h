@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* rows.h: rows of codes, 64 at once, with AVX-512. */
 #ifndef QRT_AVX512_ROWS_H
 #define QRT_AVX512_ROWS_H

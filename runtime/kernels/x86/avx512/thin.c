@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* thin.c: see thin.h. Packed weights are a head, the lanes of each block, int8 [blocks][quads][16][4]. */
 #include "x86/avx512/thin.h"
 

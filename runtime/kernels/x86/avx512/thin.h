@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* thin.h: convolutions with few products for each code, as first layers and pointwise layers of few channels have, with
  * AVX-512.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* winograd.c: conv2d by Winograd's F(4x4, 3x3) of x86/winograd.h, with AVX-512 and vpdpwssd.
  *
  * Tiles are computed by groups of whole rows of them, which may belong to several images: all inputs of a group are

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* winograd_layout.h: how avx512/winograd.c divides a convolution, and whether it is faster than a direct one. */
 #ifndef QRT_AVX512_WINOGRAD_LAYOUT_H
 #define QRT_AVX512_WINOGRAD_LAYOUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* winograd_products.h: the products of x86/winograd.h with vpdpwssd, point by point: tiles by pairs of input channels
  * by blocks of output channels. Sums wrap, and may. */
 #ifndef QRT_AVX512_WINOGRAD_PRODUCTS_H

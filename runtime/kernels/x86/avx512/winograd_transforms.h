@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* winograd_transforms.h: the transforms of inputs and of sums of x86/winograd.h, with AVX-512.
  *
  * A tile has 4 outputs along an axis; the last one of an axis may have 3 or 2 and then leaves points out: of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* avxvnni.h: the encodings of the avxvnni set: the same kernels in other instructions.
  *
  * Each of vex.c, evex.c and signed.c defines the macros below and includes set.h.

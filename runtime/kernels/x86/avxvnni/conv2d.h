@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d.h: conv2d and linear by vpdpbusd or vpdpbssd with registers of 256 bits: the source of all encodings, see
  * avxvnni.h.
  *

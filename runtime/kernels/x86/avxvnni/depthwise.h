@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* depthwise.h: dwconv2d by vpdpbusd or vpdpbssd with registers of 256 bits: the source of all encodings, see avxvnni.h.
  *
  * A unit is 32 contiguous codes of an output row: 32 channels of a position, or several positions of fewer channels.

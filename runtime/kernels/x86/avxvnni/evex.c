@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* evex.c: the avxvnni set with AVX512-VNNI's instructions for half registers. */
 #include "x86/avxvnni/avxvnni.h"
 #include "x86/x86.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* image.h: copies bands of an image into the layout of x86/image.h, with AVX2. */
 #ifndef QRT_AVXVNNI_IMAGE_H
 #define QRT_AVXVNNI_IMAGE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* set.h: the table of the avxvnni set, in one encoding; see avxvnni.h. */
 #include "x86/avx2/avx2.h"
 #include "x86/avx2/winograd.h"

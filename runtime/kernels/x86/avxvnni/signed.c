@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* signed.c: the avxvnni set with AVX-VNNI-INT8, which multiplies signed by signed bytes. */
 #include "x86/avxvnni/avxvnni.h"
 #include "x86/x86.h"

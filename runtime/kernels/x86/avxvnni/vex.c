@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* vex.c: the avxvnni set with AVX-VNNI, the instructions of CPUs without AVX-512. */
 #include "x86/avxvnni/avxvnni.h"
 #include "x86/x86.h"
