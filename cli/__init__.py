@@ -25,6 +25,7 @@ from qrt.cli.kernels import list_kernels
 from qrt.cli.profile import profile_model
 from qrt.cli.report import report_model
 from qrt.cli.run import run_model
+from qrt.cli.tune import tune_model
 
 # 128 + SIGINT, as shells report a program that Ctrl-C ended.
 INTERRUPTED = 130
@@ -77,6 +78,7 @@ def verbs(ctx: click.Context) -> None:
 
 
 verbs.add_command(compile_model, "compile")
+verbs.add_command(tune_model, "tune")
 verbs.add_command(run_model, "run")
 verbs.add_command(inspect_model, "inspect")
 verbs.add_command(check_model, "check")

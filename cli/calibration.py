@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 import qrt
 from qrt.cli.arrays import Array
 from qrt.cli.console import Progress, note, progressing
@@ -16,6 +18,9 @@ from qrt.edges import NCHW_TO_NHWC
 if TYPE_CHECKING:
     from qrt.compiler.calibration import Quantized
     from qrt.compiler.frontends.float_network import FloatNetwork
+
+# Samples of a run of `qrt.Model` at once.
+AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -27,16 +32,21 @@ class Calibration:
     samples: Samples
 
 
-def calibrate(source: Path, data: Path, method: str) -> Calibration:
-    """Quantizes `source` on the samples of `data`, with a progress bar."""
+def samples_for(network: FloatNetwork, data: Path) -> Samples:
+    """The samples of `data` for the inputs of a float network."""
+    return read_samples(data, [name for name, _ in network.inputs], [shape for _, shape in network.inputs])
+
+
+def calibrate(source: Path, data: Path, method: str, count: int | None = None, per_tensor: bool = False) -> Calibration:
+    """Quantizes `source` on the first `count` samples of `data`, with a progress bar."""
     from qrt.compiler.calibration import Quantized, float_network
 
     network = float_network(source)
-    names = [name for name, _ in network.inputs]
-    samples = read_samples(data, names, [shape for _, shape in network.inputs])
-    named = dict(zip(names, samples.inputs, strict=True))
+    samples = samples_for(network, data)
+    samples = samples if count is None else samples.first(count)
+    named = {name: x for (name, _), x in zip(network.inputs, samples.inputs, strict=True)}
     with Progress(samples.runs, "calibrating") as progress:
-        content = network.quantize(named, method, progress.done)
+        content = network.quantize(named, method, progress.done, "per_tensor" if per_tensor else "per_channel")
     return Calibration(network, Quantized(source, content), samples)
 
 
@@ -46,12 +56,65 @@ def outputs_of(model: qrt.Model, taken: Sequence[Array], dequantize: bool = Fals
         x.transpose(NCHW_TO_NHWC) if info.source_layout == "NCHW" else x
         for x, info in zip(taken, model.inputs, strict=True)
     ]
-    return model.run(*turned, layout="NHWC", dequantize=dequantize, as_list=True)[0]
+    ours = model.run(*turned, layout="NHWC", dequantize=dequantize)
+    return ours[0] if isinstance(ours, list) else ours
 
 
-def accuracies(calibrated: Calibration, models: Mapping[str, qrt.Model]) -> dict[str, float]:
-    """Accuracy of the float and of the compiled networks on the samples; empty without labels."""
-    network, samples = calibrated.network, calibrated.samples
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What a float network gives on samples, which integer networks are measured against.
+
+    Attributes
+    ----------
+    samples : Samples
+    outputs : list of numpy.ndarray
+        The first output of each run, in the layout of the float network.
+    """
+
+    samples: Samples
+    outputs: list[Array]
+
+    @classmethod
+    def of(cls, network: FloatNetwork, samples: Samples) -> Reference:
+        runs = progressing(samples.runs, "float network")
+        return cls(samples, [network.run(samples.run(i)) for i in runs])
+
+    @property
+    def accuracy(self) -> float | None:
+        """That of the float network."""
+        return self.accuracy_of(self.outputs)
+
+    def accuracy_of(self, outputs: Sequence[Array]) -> float | None:
+        """The share of samples that are right; None without labels, or without one output for each sample."""
+        if self.samples.labels is None:
+            return None
+        right = [count for i, x in enumerate(outputs) if (count := self.samples.right(i, x)) is not None]
+        return sum(right) / self.samples.count if len(right) == len(outputs) else None
+
+    def error_of(self, model: qrt.Model, outputs: Sequence[Array]) -> float:
+        """Root of the mean square of (integer - float), over that of float."""
+        meant = np.stack(self.outputs).astype(np.float64)
+        if model.outputs[0].source_layout == "NCHW":
+            meant = np.stack([x.transpose(NCHW_TO_NHWC) for x in meant])
+        noise = np.stack(outputs).reshape(meant.shape) - meant
+        return float(np.sqrt((noise**2).mean() / max((meant**2).mean(), np.finfo(np.float64).tiny)))
+
+    def run(self, model: qrt.Model) -> list[Array]:
+        """The real outputs of an integer network, of each run."""
+        samples = self.samples
+        if any(info.shape[0] != 1 for info in model.inputs):
+            return [outputs_of(model, samples.run(i), dequantize=True) for i in range(samples.runs)]
+        outputs: list[Array] = []
+        for start in range(0, samples.runs, AT_ONCE):
+            part = [x[start : start + AT_ONCE] for x in samples.inputs]
+            ours = outputs_of(model, [x.reshape(-1, *x.shape[2:]) for x in part], dequantize=True)
+            outputs += [*ours.reshape(len(part[0]), -1, *ours.shape[1:])]
+        return outputs
+
+
+def accuracies(calibrated: Calibration, models: Mapping[str, qrt.Model], samples: Samples) -> dict[str, float]:
+    """Accuracy of the float and of the compiled networks on `samples`; empty without labels."""
+    network = calibrated.network
     if samples.labels is None:
         return {}
     right = dict.fromkeys(("float", *models), 0)

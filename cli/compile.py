@@ -14,7 +14,7 @@ import numpy as np
 import qrt
 from qrt.cli import arrays
 from qrt.cli.budget import Budget, budget_options, check_budget, over_budget, size
-from qrt.cli.calibration import accuracies, calibrate
+from qrt.cli.calibration import accuracies, calibrate, samples_for
 from qrt.cli.console import note, print_json, printable, progressing
 from qrt.cli.failure import Failure, Verb
 from qrt.cli.files import replacing
@@ -130,6 +130,21 @@ def _ram(context: click.Context, option: click.Parameter, value: str) -> str | i
     show_default=True,
     help="How --calibrate chooses the range of each activation: entropy, percentile for .onnx; histogram for .pt2.",
 )
+@click.option(
+    "--samples",
+    "sample_count",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Calibrate on the first N samples.  [default: all]",
+)
+@click.option("--per-tensor", is_flag=True, help="With --calibrate of an .onnx: one scale for all weights of a layer.")
+@click.option(
+    "--evaluate",
+    "evaluation",
+    metavar="DATA",
+    type=click.Path(path_type=Path),
+    help="With --calibrate: show the accuracy on these samples with labels, which calibration has not seen.",
+)
 @precision_options
 @click.option(
     "--test-vectors",
@@ -171,6 +186,9 @@ def compile_model(
     feed: bool,
     data: Path | None,
     calibration: str,
+    sample_count: int | None,
+    per_tensor: bool,
+    evaluation: Path | None,
     precision: Precision,
     test_vectors: int,
     preprocess: Path | None,
@@ -228,12 +246,14 @@ def compile_model(
     output = output or source.parent / f"{source.stem}.qfb"
     if os.path.realpath(output) == os.path.realpath(source):
         raise Failure(f"{output}: is the source itself; name another file with -o")
+    if data is None and (evaluation is not None or sample_count is not None or per_tensor):
+        raise click.UsageError("--samples, --per-tensor and --evaluate are for float networks; give --calibrate too")
     skip = [name for name in SWITCHES if switched_off[f"no_{name}"]]
     source_size = source.stat().st_size
     stated = Preprocess.read(preprocess) if preprocess else None
     try:
         labels = read_labels(labels_path) if labels_path else None
-        calibrated = calibrate(source, data, calibration) if data else None
+        calibrated = calibrate(source, data, calibration, sample_count, per_tensor) if data else None
         options: dict[str, Any] = {"match": match, "bias": bias, "weights": weights, "batch": batch}
         options |= {"name": name, "labels": labels, "state": state, "stream": stream, "skip": skip}
         options |= {"ram": ram, "feed": feed}
@@ -266,16 +286,24 @@ def compile_model(
     summary = Summary(source, source_size, output, len(content), test_vectors, compiled.report)
     if calibrated is not None:
         text = f"on {calibrated.samples.count} samples of {data}, {calibration}"
-        models = {"qrt": qrt.load(content)}
-        if weights not in (None, "int8") and calibrated.samples.labels is not None:
+        models, judged = {"qrt": qrt.load(content)}, calibrated.samples
+        if evaluation is not None:
+            judged = samples_for(calibrated.network, evaluation)
+            if judged.labels is None:
+                raise Failure(f"{evaluation}: contains no labels, which an accuracy needs; see 'qrt compare' without")
+        if weights not in (None, "int8") and judged.labels is not None:
             wider = compile(given, batch=batch, match=match, bias=bias).to_bytes()
             models = {"with weights of int8": qrt.load(wider), **models}
         # Samples are single runs with the states as inputs, or whole windows.
-        accuracy = {} if model.state_size else accuracies(calibrated, models)
-        if model.state_size and calibrated.samples.labels is not None and not quiet:
+        accuracy = {} if model.state_size else accuracies(calibrated, models, judged)
+        if model.state_size and judged.labels is not None and not quiet:
             remedy = "compile without --stream to see it" if stream is not None else "see 'qrt compare'"
             note(f"{data}: contains labels, but no accuracy is computed for a network with state; {remedy}")
-        summary = replace(summary, calibrated=text, accuracy=accuracy, steps=steps)
+        summary = replace(
+            summary, calibrated=text, accuracy=accuracy, judged=judged, seen=evaluation is None, steps=steps
+        )
+        if accuracy and evaluation is None and not quiet:
+            note(f"{data}: the accuracy is on the calibration samples; give others with --evaluate DATA")
     if as_json:
         device = {} if verdict is None else {"device": asdict(verdict.footprint)}
         print_json({**summary.document(), **device})

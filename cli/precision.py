@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 import qrt
-from qrt.cli.arrays import Array
-from qrt.cli.calibration import Calibration, outputs_of
+from qrt.cli.calibration import Calibration, Reference
 from qrt.cli.console import printable, progressing
 from qrt.cli.failure import Failure
-from qrt.edges import NCHW_TO_NHWC
 
 if TYPE_CHECKING:
     from qrt.compiler import Compiled, Quantized
@@ -127,14 +124,21 @@ def tuned(calibrated: Calibration, precision: Precision, build: Build) -> tuple[
 
 
 class Search:
-    """Gives layers int16, those first that alone bring most, until the goal is reached."""
+    """Gives layers int16, those first that alone bring most, until the goal is reached.
 
-    def __init__(self, calibrated: Calibration, build: Build) -> None:
-        self.network, self.samples, self.base = calibrated.network, calibrated.samples, calibrated.quantized
-        self.build = build
+    Parameters
+    ----------
+    calibrated : Calibration
+    build : function
+    reference : Reference, optional
+        What the networks are measured on; by default the samples of the calibration.
+    """
+
+    def __init__(self, calibrated: Calibration, build: Build, reference: Reference | None = None) -> None:
+        self.network, self.base, self.build = calibrated.network, calibrated.quantized, build
         self.layers = self.network.layers(self.base.content)
-        runs = progressing(self.samples.runs, "float network")
-        self.meant = [self.network.run(self.samples.run(i)) for i in runs]
+        self.reference = reference or Reference.of(self.network, calibrated.samples)
+        self.samples = self.reference.samples
 
     @cached_property
     def unchanged(self) -> Compiled:
@@ -150,18 +154,24 @@ class Search:
         if self.has_states:
             reason = "samples are single runs, but the network has states; name the layers that --int16 is for"
             raise Failure(f"{self.samples.path}: {reason}")
-        goal = self._goal(precision)
-        steps = [self.step(())]
-        if goal.reached(steps[0]):
-            return steps
+        goal = self.goal(precision)
+        steps = list(self.steps(goal))
+        if not goal.reached(steps[-1]):
+            raise self._missed(goal, steps[-1])
+        return steps
+
+    def steps(self, goal: Precision) -> Iterator[Step]:
+        """The network as it is, and with one more layer in each step, until the goal or the last layer is reached."""
+        last = self.step(())
+        yield last
+        if goal.reached(last):
+            return
         for alone in self._ranked():
-            taken = steps[-1].layers
-            step = self._tried((*taken, *alone.layers)) if taken else alone
-            if step is not None and step.error < steps[-1].error:
-                steps.append(step)
+            step = self.tried((*last.layers, *alone.layers)) if last.layers else alone
+            if step is not None and step.error < last.error:
+                yield (last := step)
                 if goal.reached(step):
-                    return steps
-        raise self._missed(goal, steps[-1])
+                    return
 
     def quantized(self, layers: Sequence[str]) -> Quantized:
         if not layers:
@@ -174,13 +184,14 @@ class Search:
 
         compiled = self.build(self.quantized(layers)) if layers else self.unchanged
         model, report = qrt.load(compiled.to_bytes()), compiled.report
-        got = [outputs_of(model, self.samples.run(i), dequantize=True) for i in range(self.samples.runs)]
+        got = self.reference.run(model)
         fine = sum(macs(op) for op in compiled.graph.ops if op.inputs[0].dtype == "int16")
-        return Step(layers, self._accuracy(got), self._error(model, got), report.arena_size, report.macs, fine)
+        accuracy, error = self.reference.accuracy_of(got), self.reference.error_of(model, got)
+        return Step(layers, accuracy, error, report.arena_size, report.macs, fine)
 
-    def _goal(self, precision: Precision) -> Precision:
+    def goal(self, precision: Precision) -> Precision:
         """What is asked for, or the default."""
-        accuracy = self._accuracy(self.meant)
+        accuracy = self.reference.accuracy
         if precision.accuracy is not None and accuracy is None:
             reason = "--accuracy needs labels, and one output for each sample; give --error instead"
             raise Failure(f"{self.samples.path}: {reason}")
@@ -190,10 +201,10 @@ class Search:
 
     def _ranked(self) -> list[Step]:
         """Each layer that can be int16 alone, that with the least error first."""
-        tried = [self._tried((self.layers[i],)) for i in progressing(len(self.layers), "layers")]
+        tried = [self.tried((self.layers[i],)) for i in progressing(len(self.layers), "layers")]
         return sorted((step for step in tried if step is not None), key=lambda step: step.error)
 
-    def _tried(self, layers: tuple[str, ...]) -> Step | None:
+    def tried(self, layers: tuple[str, ...]) -> Step | None:
         """None where a reader of these layers has no arithmetic of int16."""
         from qrt.compiler import CompileError
 
@@ -201,20 +212,6 @@ class Search:
             return self.step(layers)
         except CompileError:
             return None
-
-    def _accuracy(self, outputs: Sequence[Array]) -> float | None:
-        """The share of samples that are right; None without labels, or without one output for each sample."""
-        if self.samples.labels is None:
-            return None
-        right = [count for i, x in enumerate(outputs) if (count := self.samples.right(i, x)) is not None]
-        return sum(right) / self.samples.count if len(right) == len(outputs) else None
-
-    def _error(self, model: qrt.Model, got: Sequence[np.ndarray]) -> float:
-        meant = np.stack(self.meant).astype(np.float64)
-        if model.outputs[0].source_layout == "NCHW":
-            meant = np.stack([x.transpose(NCHW_TO_NHWC) for x in meant])
-        noise = np.stack(got).reshape(meant.shape) - meant
-        return float(np.sqrt((noise**2).mean() / max((meant**2).mean(), np.finfo(np.float64).tiny)))
 
     def _missed(self, goal: Precision, best: Step) -> Failure:
         goals = (("accuracy", goal.accuracy), ("error", goal.error))

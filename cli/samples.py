@@ -44,6 +44,13 @@ class Samples:
     def runs(self) -> int:
         return len(self.inputs[0])
 
+    def first(self, count: int) -> Samples:
+        """The first `count` samples, or as many as whole runs of them take."""
+        runs = min(-(-count // self.size), self.runs)
+        kept = min(runs * self.size, self.count)
+        labels = None if self.labels is None else self.labels[:kept]
+        return Samples([x[:runs] for x in self.inputs], labels, kept, self.size, self.path)
+
     def run(self, index: int) -> list[Array]:
         """The inputs of one run."""
         return [x[index] for x in self.inputs]

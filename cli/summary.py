@@ -13,6 +13,7 @@ from qrt.cli.console import arena_facts, console, facts, heading, kinds_text, pe
 
 if TYPE_CHECKING:
     from qrt.cli.precision import Step
+    from qrt.cli.samples import Samples
     from qrt.compiler import Report
     from qrt.compiler.report import Deviation, Removal, Rescue, RowByRow, Stream
 
@@ -124,6 +125,8 @@ class Summary:
     report: Report
     calibrated: str = ""
     accuracy: dict[str, float] | None = None
+    judged: Samples | None = None
+    seen: bool = True
     steps: Sequence[Step] = ()
 
     def document(self) -> dict[str, Any]:
@@ -135,6 +138,7 @@ class Summary:
             "output_size": self.output_size,
             "test_vectors": self.test_vectors,
             "accuracy": self.accuracy or {},
+            **self._where(),
             "int16_steps": [asdict(step) for step in self.steps],
             **self.report.as_dict(),
         }
@@ -142,6 +146,14 @@ class Summary:
     def _arena(self) -> list[tuple[str, str]]:
         peak = self.report.arena_peak
         return [] if peak is None else arena_facts(self.report.arena_size, peak)
+
+    def _where(self) -> dict[str, Any]:
+        """The samples that the accuracy is on, and whether calibration has seen them."""
+        if self.judged is None or not self.accuracy:
+            return {}
+        return {
+            "accuracy_samples": {"path": str(self.judged.path), "count": self.judged.count, "calibration": self.seen}
+        }
 
     def show(self) -> None:
         report = self.report
@@ -163,6 +175,9 @@ class Summary:
             rows.append(("calibrated", self.calibrated))
         if self.accuracy:
             rows.append(("accuracy", ", ".join(f"{name} {value:.2%}" for name, value in self.accuracy.items())))
+            if self.judged is not None:
+                which = "those of the calibration" if self.seen else f"of {self.judged.path}"
+                rows.append(("", f"on {self.judged.count} samples, {which}"))
         if self.test_vectors:
             rows.append(("test vectors", f"{self.test_vectors}, computed by the reference kernels"))
         out = console()

@@ -61,6 +61,7 @@ def quantize(
     method: str = "minmax",
     seen: Seen = lambda count: None,
     int16: Sequence[str] = (),
+    granularity: str = "per_channel",
 ) -> Quantized:
     """Quantizes a float network on samples; `qrt.compiler.compile` compiles the result.
 
@@ -80,6 +81,8 @@ def quantize(
     int16 : sequence of str
         Layers whose outputs get int16 activations in place of int8, and inputs of the network, by name; .onnx only.
         ``qrt compile --int16 auto`` finds out which ones it takes.
+    granularity : {"per_channel", "per_tensor"}
+        Whether each channel of a layer's weights has a scale, or the layer one; the latter of .onnx only.
 
     Raises
     ------
@@ -91,7 +94,7 @@ def quantize(
         The library is missing; the message says what to install.
     """
     network = float_network(source)
-    content = network.quantize(checked(samples, network), method, seen)
+    content = network.quantize(checked(samples, network), method, seen, granularity)
     return Quantized(Path(source), network.with_int16(content, int16) if int16 else content)
 
 

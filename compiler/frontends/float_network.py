@@ -33,33 +33,40 @@ class FloatNetwork(ABC):
         What quantizes it, for messages.
     methods : tuple of str
         How the range of an activation may follow from its values; the first is the default.
+    granularities : tuple of str
+        How many scales the weights of a layer may have; the first is the default.
     """
 
     library: ClassVar[str]
     methods: ClassVar[tuple[str, ...]]
+    granularities: ClassVar[tuple[str, ...]] = ("per_channel",)
     path: str
     inputs: list[tuple[str, tuple[int, ...]]]
 
     @abstractmethod
-    def quantized(self, samples: Samples, method: str, seen: Seen) -> bytes:
+    def quantized(self, samples: Samples, method: str, seen: Seen, granularity: str) -> bytes:
         """The content of the quantized file, of the same kind; the same samples give the same network."""
 
     @abstractmethod
     def run(self, inputs: Sequence[Array]) -> Array:
         """The first output of the float network for one run."""
 
-    def quantize(self, samples: Samples, method: str, seen: Seen) -> bytes:
+    def quantize(self, samples: Samples, method: str, seen: Seen, granularity: str = "per_channel") -> bytes:
         """`quantized`; what the library says becomes one line.
 
         Raises
         ------
         CompileError
-            The library cannot quantize the network, or does not know the method; the message has its reason.
+            The library cannot quantize the network, or not in this way; the message has its reason.
         ImportError
             The library is missing.
         """
+        if granularity not in self.granularities:
+            known = " or ".join(self.granularities).replace("_", " ")
+            reason = f"cannot be quantized {granularity.replace('_', ' ')}; {self.library} does so {known} here"
+            raise CompileError([Problem(self.path, "file", reason)])
         with self.quantizing(method):
-            return self.quantized(samples, method, seen)
+            return self.quantized(samples, method, seen, granularity)
 
     def layers(self, content: bytes) -> list[str]:
         """The inputs and layers of the quantized file that `with_int16` knows, in order.

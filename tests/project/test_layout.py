@@ -182,6 +182,7 @@ ONLY_WHEN_NEEDED = {
         f"cli/{file}.py"
         for file in (
             *("budget", "compile", "export", "explain", "compare", "calibration", "precision", "summary", "plots"),
+            *("trials", "tune"),
             *("contents", "turns", "page", "report"),
         )
     ),

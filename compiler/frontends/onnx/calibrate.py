@@ -1,6 +1,6 @@
 """A float ONNX network and calibration samples -> a quantized ONNX network, by onnxruntime's static quantizer.
 
-Activations become uint8, weights int8 per output channel, biases int32.
+Activations become uint8, weights int8 per output channel or per tensor, biases int32.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class OnnxNetwork(FloatNetwork):
 
     library = "onnxruntime"
     methods = ("minmax", "entropy", "percentile")
+    granularities = ("per_channel", "per_tensor")
 
     def __init__(self, path: Path) -> None:
         loaded, _ = load_model(path)
@@ -44,7 +45,7 @@ class OnnxNetwork(FloatNetwork):
         self.inputs = [(edge.tensor.name, edge.tensor.shape) for edge in graph.inputs]
         self._session: Any = None
 
-    def quantized(self, samples: Samples, method: str, seen: Seen) -> bytes:
+    def quantized(self, samples: Samples, method: str, seen: Seen, granularity: str) -> bytes:
         load("onnxruntime")
         from onnxruntime import quantization
         from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -63,7 +64,7 @@ class OnnxNetwork(FloatNetwork):
                 quant_format=quantization.QuantFormat.QDQ,
                 activation_type=quantization.QuantType.QUInt8,
                 weight_type=quantization.QuantType.QInt8,
-                per_channel=True,
+                per_channel=granularity == "per_channel",
                 calibrate_method=chosen,
             )
             return target.read_bytes()

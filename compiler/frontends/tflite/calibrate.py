@@ -53,7 +53,7 @@ class TfliteNetwork(FloatNetwork):
         self.content = _packed(schema, model)
         self._runner: Any = None
 
-    def quantized(self, samples: Samples, method: str, seen: Seen) -> bytes:
+    def quantized(self, samples: Samples, method: str, seen: Seen, granularity: str) -> bytes:
         from litert_quantizer import Quantizer, recipe
 
         ranges = dict.fromkeys(self.activations, (np.inf, -np.inf))

@@ -48,7 +48,7 @@ class TorchNetwork(FloatNetwork):
             raise already_quantized(path)
         self._module: Any = None
 
-    def quantized(self, samples: Samples, method: str, seen: Seen) -> bytes:
+    def quantized(self, samples: Samples, method: str, seen: Seen, granularity: str) -> bytes:
         import torch
 
         stream = io.BytesIO()

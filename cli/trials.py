@@ -1,0 +1,213 @@
+"""Ways to quantize a float network, each tried and measured: in this process, in others, or on other machines."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import qrt
+from qrt.cli.calibration import Calibration, Reference
+from qrt.cli.samples import Samples
+
+if TYPE_CHECKING:
+    from qrt.compiler import Compiled, Quantized
+    from qrt.compiler.frontends.float_network import FloatNetwork
+
+BIASES = ("int32", "float")
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a network is quantized.
+
+    Attributes
+    ----------
+    method : str
+        How ranges follow from values.
+    samples : int
+        Calibrate on so many.
+    granularity : str
+    bias : str or None
+        None where it is still open.
+    int16 : tuple of str
+        Layers that keep int16.
+    """
+
+    method: str
+    samples: int
+    granularity: str
+    bias: str | None = None
+    int16: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A way, and what the network is then.
+
+    Attributes
+    ----------
+    accuracy : float or None
+        Share of the samples of the evaluation that are right; None without labels.
+    error : float
+        Root of the mean square of (integer - float), over that of float, of the first output.
+    arena, macs, int16_macs : int
+        RAM for activations; multiply-accumulates of a run, and those that read int16.
+    content : bytes
+        The .qfb file.
+    """
+
+    way: Way
+    accuracy: float | None
+    error: float
+    arena: int
+    macs: int
+    int16_macs: int
+    content: bytes
+
+    @property
+    def order(self) -> tuple[float, float, float, int]:
+        """The best first: the most accurate, of equal ones that with the least RAM, error, file; else by the error."""
+        if self.accuracy is None:
+            return (self.error, self.arena, 0.0, len(self.content))
+        return (-self.accuracy, self.arena, self.error, len(self.content))
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A way that the network cannot be quantized in, and why."""
+
+    way: Way
+    reason: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every trial needs; it is sent once to each process or machine.
+
+    Attributes
+    ----------
+    source : pathlib.Path
+        The float network.
+    content : bytes or None
+        That file, for machines that do not have it.
+    samples : Samples
+        To calibrate on.
+    reference : Reference
+        To measure on.
+    match : str or None
+        The engine.
+    """
+
+    source: Path
+    content: bytes | None
+    samples: Samples
+    reference: Reference
+    match: str | None
+
+    def network(self) -> FloatNetwork:
+        from qrt.compiler.calibration import float_network
+
+        if self.content is None:
+            return float_network(self.source)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, self.source.name)
+            path.write_bytes(self.content)
+            return float_network(path)
+
+    def build(self, quantized: Quantized, bias: str | None) -> Compiled:
+        from qrt.compiler import build
+
+        return build(quantized, match=self.match, bias=bias)
+
+    def calibrated(self, way: Way, network: FloatNetwork) -> Calibration:
+        from qrt.compiler.calibration import Quantized
+
+        samples = self.samples.first(way.samples)
+        named = {name: x for (name, _), x in zip(network.inputs, samples.inputs, strict=True)}
+        content = network.quantize(named, way.method, lambda count: None, way.granularity)
+        return Calibration(network, Quantized(self.source, content), samples)
+
+    def measured(self, way: Way, compiled: Compiled) -> Trial:
+        from qrt.compiler.report import macs
+
+        content, report = compiled.to_bytes(), compiled.report
+        model = qrt.load(content)
+        got = self.reference.run(model)
+        fine = sum(macs(op) for op in compiled.graph.ops if op.inputs[0].dtype == "int16")
+        accuracy, error = self.reference.accuracy_of(got), self.reference.error_of(model, got)
+        return Trial(way, accuracy, error, report.arena_size, report.macs, fine, content)
+
+
+def tried(task: Task, way: Way) -> list[Trial | Refused]:
+    """Quantizes once, and measures with each kind of bias; biases that change nothing are one trial."""
+    from qrt.compiler import CompileError
+
+    found: list[Trial | Refused] = []
+    try:
+        quantized = task.calibrated(way, task.network()).quantized
+        for bias in BIASES:
+            trial = task.measured(replace(way, bias=bias), task.build(quantized, bias))
+            if not any(isinstance(one, Trial) and one.content == trial.content for one in found):
+                found.append(trial)
+    except CompileError as error:
+        found.append(Refused(way, _line(error)))
+    return found
+
+
+def refined(task: Task, way: Way, goal: tuple[float | None, float | None]) -> list[Trial | Refused]:
+    """The way with int16 in more and more layers, until an accuracy and an error are reached."""
+    from qrt.cli.precision import Precision, Search
+    from qrt.compiler import CompileError
+
+    try:
+        calibrated = task.calibrated(way, task.network())
+        search = Search(calibrated, lambda quantized: task.build(quantized, way.bias), task.reference)
+        steps = list(search.steps(Precision((), *goal)))
+        return [
+            task.measured(replace(way, int16=s.layers), task.build(search.quantized(s.layers), way.bias))
+            for s in steps[1:]
+        ]
+    except CompileError as error:
+        return [Refused(way, _line(error))]
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def unseen(evaluation: Samples, calibration: Samples) -> Samples:
+    """The samples of an evaluation that are none of a calibration, by their content."""
+    known = set(_digests(calibration))
+    kept = [i for i, digest in enumerate(_digests(evaluation)) if digest not in known]
+    if len(kept) == evaluation.count:
+        return evaluation
+    flat = [x.reshape(-1, *x.shape[2:])[kept] for x in evaluation.inputs]
+    runs = -(-len(kept) // evaluation.size)
+    inputs = [np.resize(x, (runs, evaluation.size, *x.shape[1:])) if kept else x[:0] for x in flat]
+    labels = None if evaluation.labels is None else evaluation.labels[kept]
+    return Samples(inputs, labels, len(kept), evaluation.size, evaluation.path)
+
+
+def _digests(samples: Samples) -> Iterator[bytes]:
+    """Of each sample, over all inputs."""
+    together = len({x.shape[1] for x in samples.inputs}) == 1
+    rows = [x.reshape(-1, *x.shape[2:]) if together else x for x in samples.inputs]
+    for i in range(samples.count):
+        digest = hashlib.sha256()
+        for x in rows:
+            digest.update(np.ascontiguousarray(x[i]).tobytes())
+        yield digest.digest()
+
+
+def ways(methods: Sequence[str], granularities: Sequence[str], count: int) -> list[Way]:
+    """Every method and granularity, on all samples and on a quarter of them; the default first."""
+    counts = [count, count // 4] if count >= 8 else [count]
+    return [
+        Way(method, samples, granularity) for granularity in granularities for method in methods for samples in counts
+    ]

@@ -1,0 +1,183 @@
+"""qrt tune: the ways to quantize a float network, measured on samples that calibration has not seen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command_line import Cli, assert_refused
+from float_tflite import SHAPE, float_tflite
+
+import qrt
+from qrt.cli.samples import Samples
+from qrt.cli.trials import unseen
+from qrt.compiler.calibration import float_network
+
+pytest.importorskip("onnxruntime")
+onnx_models = pytest.importorskip("onnx_models")
+INPUT = (1, 3, 6, 6)
+
+
+def data(name: str, count: int, seed: int, *, labels: bool = True, batch: int = 1) -> Path:
+    """Samples in name.npz, labelled as the float network answers."""
+    x = np.random.default_rng(seed).normal(size=(count, *INPUT[1:])).astype(np.float32)
+    network = float_network("net.onnx")
+    answers = np.concatenate([network.run([x[i : i + batch]]) for i in range(0, count, batch)]).argmax(1)
+    np.savez(name, x=x, **({"labels": answers} if labels else {}))
+    return Path(f"{name}.npz")
+
+
+@pytest.fixture
+def network() -> Path:
+    """net.onnx; one channel is a hundred times as large as the others, so that int8 alone is not good."""
+    n = onnx_models.Net(INPUT)
+    gains = n.constant(np.array([100, 1, 1, 1], np.float32).reshape(4, 1, 1))
+    x = n.node("MaxPool", n.node("Mul", n.node("Relu", n.conv("x", 4, 3)), gains), kernel_shape=[2, 2])
+    y = n.gemm(n.node("Flatten", n.node("GlobalAveragePool", n.node("Div", x, gains))), 5, 4)
+    Path("net.onnx").write_bytes(n.model(y).SerializeToString())
+    return Path("net.onnx")
+
+
+def tuned(cli: Cli, *options: str) -> dict[str, Any]:
+    options = ("net.onnx", "--calibrate", "train.npz", "--evaluate", "val.npz", *options)
+    result = cli("tune", *options, "--jobs", "1", "--json")
+    assert result.exit_code == 0, result.stderr
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def test_the_best_is_what_its_command_makes(cli: Cli, network: Path) -> None:
+    data("train", 16, 1)
+    data("val", 60, 2)
+    document = tuned(cli, "-o", "best.qfb")
+    rows, best = document["trials"], document["trials"][document["best"]]
+    tried = {(row["method"], row["samples"], row["granularity"]) for row in rows}
+    methods, granularities = ("minmax", "entropy", "percentile"), ("per_channel", "per_tensor")
+    assert tried == {(m, n, g) for m in methods for n in (16, 4) for g in granularities}
+    assert {row["bias"] for row in rows} == {"int32", "float"}
+    assert best["accuracy"] == max(row["accuracy"] for row in rows)
+    assert best["int16"] and max(row["accuracy"] for row in rows if not row["int16"]) < best["accuracy"]
+    content = Path("best.qfb").read_bytes()
+    assert (len(content), document["float_accuracy"]) == (best["file_size"], 1.0)
+    made = cli(*document["command"][1:], "--json")
+    assert made.exit_code == 0, made.stderr
+    assert Path("best.qfb").read_bytes() == content
+    said = json.loads(made.stdout)
+    assert said["accuracy"]["qrt"] == pytest.approx(best["accuracy"])
+    assert said["accuracy_samples"] == {"path": "val.npz", "count": 60, "calibration": False}
+    model, held = qrt.load("best.qfb"), np.load("val.npz")
+    right = model.run(held["x"], layout="NCHW").argmax(1) == held["labels"]
+    assert right.mean() == pytest.approx(best["accuracy"])
+
+
+def test_processes_and_a_cluster_give_the_same(cli: Cli, network: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    data("train", 4, 1, labels=False)
+    data("val", 12, 2, labels=False)
+    options = ("tune", "net.onnx", "--calibrate", "train.npz", "--evaluate", "val.npz", "--json")
+    found = [cli(*options, "--jobs", "1"), cli(*options, "--jobs", "2")]
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        found.append(cli(*options, "--dask", cluster.scheduler_address))
+    documents = [json.loads(result.stdout) for result in found]
+    for document in documents:
+        for row in document["trials"]:
+            assert row.pop("time") > 0 and row["accuracy"] is None
+    assert documents[0] == documents[1] == documents[2]
+
+
+def test_samples_that_calibration_has_seen(cli: Cli, network: Path) -> None:
+    train = np.load(data("train", 8, 1))
+    options = ("tune", "net.onnx", "--calibrate", "train.npz", "--evaluate")
+    refused = cli(*options, "train.npz")
+    assert_refused(refused, "qrt tune: train.npz: calibration has seen all of its 8 samples; give others")
+    new = np.load(data("new", 6, 2))
+    np.savez("both.npz", **{k: np.concatenate([train[k][2:5], new[k]]) for k in ("x", "labels")})
+    result = cli(*options, "both.npz", "--jobs", "1")
+    assert "both.npz: 3 of 9 samples are in train.npz too, and left out" in result.stderr
+    assert result.stdout.startswith("Measured on 6 samples of both.npz, which calibration has not seen; accuracy of ")
+    (best,) = (line for line in result.stdout.splitlines() if line.startswith("*"))
+    assert len(best.split()) == 12 or "layer" in best
+    assert result.stdout.splitlines()[-1].startswith("qrt compile net.onnx --calibrate train.npz --evaluate both.npz ")
+
+
+def test_samples_in_batches_are_told_apart() -> None:
+    x = np.arange(10, dtype=np.float32).reshape(5, 2, 1)
+    whole = Samples([x], np.arange(9), 9, 2, Path("a"))
+    rest = unseen(whole, Samples([x[1:3]], None, 4, 2, Path("b")))
+    assert rest.count == 5
+    assert rest.labels is not None and rest.labels.tolist() == [0, 1, 6, 7, 8]
+    assert rest.inputs[0].ravel()[:5].tolist() == [0, 1, 6, 7, 8]
+    assert unseen(whole, whole).count == 0
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["tflite", "pt2"])
+def test_other_kinds_of_files(cli: Cli, kind: str) -> None:
+    """As far as their quantizers allow: the methods that they have, weights per channel."""
+    if kind == "tflite":
+        pytest.importorskip("litert_quantizer")
+        Path("net.tflite").write_bytes(float_tflite())
+        shape, methods = SHAPE[1:], {"minmax"}
+    else:
+        torch = pytest.importorskip("torch")
+        pytest.importorskip("torchao")
+        net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(64, 3))
+        torch.export.save(torch.export.export(net.eval(), (torch.zeros(1, 3, 6, 6),)), "net.pt2")
+        shape, methods = (3, 6, 6), {"minmax", "histogram"}
+    for name, seed in (("train", 1), ("val", 2)):
+        np.save(name, np.random.default_rng(seed).normal(size=(8, *shape)).astype(np.float32))
+    options = ("--calibrate", "train.npy", "--evaluate", "val.npy", "--jobs", "1", "--json")
+    result = cli("tune", f"net.{kind}", *options)
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert {row["method"] for row in document["trials"]} == methods
+    assert {row["granularity"] for row in document["trials"]} == {"per_channel"}
+    refused = cli("compile", f"net.{kind}", "--calibrate", "train.npy", "--per-tensor")
+    assert "cannot be quantized per tensor; " in refused.stderr
+
+
+def test_what_cannot_be_tuned(cli: Cli, network: Path) -> None:
+    data("train", 4, 1)
+    data("val", 4, 2)
+    options = ("--calibrate", "train.npz", "--evaluate", "val.npz")
+    refused = cli("tune", "net.onnx", *options, "-o", "best.tflite")
+    assert_refused(refused, "qrt tune: best.tflite: can only write .qfb")
+    Path("net.h5").write_bytes(b"")
+    refused = cli("tune", "net.h5", *options)
+    assert_refused(refused, "qrt tune: net.h5: cannot be calibrated; give .onnx or .tflite or .pt2")
+    refused = cli("tune", "net.onnx", *options, "--match", "tflm", "--jobs", "1")
+    assert "cannot match 'tflm'" in refused.stderr and refused.exit_code == 2
+
+
+def test_compile_says_which_samples_its_accuracy_is_on(cli: Cli, network: Path) -> None:
+    data("train", 8, 1)
+    data("val", 6, 2)
+    seen = cli("compile", "net.onnx", "--calibrate", "train.npz")
+    assert "the accuracy is on the calibration samples; give others with --evaluate DATA" in seen.stderr
+    assert "on 8 samples, those of the calibration" in seen.stdout
+    other = cli("compile", "net.onnx", "--calibrate", "train.npz", "--samples", "5", "--evaluate", "val.npz")
+    assert other.stderr == ""
+    assert "on 5 samples of train.npz, minmax" in other.stdout and "on 6 samples, of val.npz" in other.stdout
+    data("plain", 6, 2, labels=False)
+    refused = cli("compile", "net.onnx", "--calibrate", "train.npz", "--evaluate", "plain.npz")
+    assert_refused(refused, "qrt compile: plain.npz: contains no labels")
+    refused = cli("compile", "net.onnx", "--evaluate", "val.npz")
+    assert "give --calibrate too" in refused.stderr
+
+
+@pytest.mark.parametrize("method", ["minmax", "entropy", "percentile"])
+def test_a_static_batch(cli: Cli, method: str) -> None:
+    """The last run of a network of four samples is filled up."""
+    n = onnx_models.Net((4, *INPUT[1:]))
+    y = n.gemm(n.node("Flatten", n.node("GlobalAveragePool", n.conv("x", 4, 3))), 5, 4)
+    Path("net.onnx").write_bytes(n.model(y).SerializeToString())
+    data("train", 8, 1, batch=4)
+    np.savez("short.npz", **{k: v[:6] for k, v in np.load("train.npz").items()})
+    result = cli("compile", "net.onnx", "--calibrate", "short.npz", "--calibration", method)
+    assert result.exit_code == 0, result.stderr
+    assert f"on 6 samples of short.npz, {method}" in result.stdout
