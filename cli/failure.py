@@ -14,8 +14,8 @@ from typing import Any
 import click
 
 import qrt
-from qrt.data import DataError
 from qrt.cli.console import print_json
+from qrt.data import DataError
 from qrt.model import refuse_device
 
 

@@ -121,9 +121,9 @@ class Task:
             return float_network(path)
 
     def build(self, quantized: Quantized, bias: str | None) -> Compiled:
-        from qrt.compiler import build
+        from qrt.compiler import compile
 
-        return build(quantized, match=self.match, bias=bias)
+        return compile(quantized, match=self.match, bias=bias)
 
     def calibrated(self, way: Way, network: FloatNetwork) -> Calibration:
         from qrt.compiler.calibration import Quantized
