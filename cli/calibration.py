@@ -13,6 +13,7 @@ import qrt
 from qrt.cli.arrays import Array
 from qrt.cli.console import Progress, note, progressing
 from qrt.cli.samples import Samples, read_samples
+from qrt.data import Preprocess
 from qrt.edges import NCHW_TO_NHWC
 
 if TYPE_CHECKING:
@@ -32,17 +33,26 @@ class Calibration:
     samples: Samples
 
 
-def samples_for(network: FloatNetwork, data: Path) -> Samples:
+def samples_for(network: FloatNetwork, data: Path, preprocess: Preprocess | None = None) -> Samples:
     """The samples of `data` for the inputs of a float network."""
-    return read_samples(data, [name for name, _ in network.inputs], [shape for _, shape in network.inputs])
+    names, shapes = [name for name, _ in network.inputs], [shape for _, shape in network.inputs]
+    channels_first = Path(network.path).suffix != ".tflite"
+    return read_samples(data, names, shapes, preprocess=preprocess, channels_first=channels_first)
 
 
-def calibrate(source: Path, data: Path, method: str, count: int | None = None, per_tensor: bool = False) -> Calibration:
+def calibrate(
+    source: Path,
+    data: Path,
+    method: str,
+    count: int | None = None,
+    per_tensor: bool = False,
+    preprocess: Preprocess | None = None,
+) -> Calibration:
     """Quantizes `source` on the first `count` samples of `data`, with a progress bar."""
     from qrt.compiler.calibration import Quantized, float_network
 
     network = float_network(source)
-    samples = samples_for(network, data)
+    samples = samples_for(network, data, preprocess)
     samples = samples if count is None else samples.first(count)
     named = {name: x for (name, _), x in zip(network.inputs, samples.inputs, strict=True)}
     with Progress(samples.runs, "calibrating") as progress:

@@ -253,7 +253,7 @@ def compile_model(
     stated = Preprocess.read(preprocess) if preprocess else None
     try:
         labels = read_labels(labels_path) if labels_path else None
-        calibrated = calibrate(source, data, calibration, sample_count, per_tensor) if data else None
+        calibrated = calibrate(source, data, calibration, sample_count, per_tensor, stated) if data else None
         options: dict[str, Any] = {"match": match, "bias": bias, "weights": weights, "batch": batch}
         options |= {"name": name, "labels": labels, "state": state, "stream": stream, "skip": skip}
         options |= {"ram": ram, "feed": feed}
@@ -288,7 +288,7 @@ def compile_model(
         text = f"on {calibrated.samples.count} samples of {data}, {calibration}"
         models, judged = {"qrt": qrt.load(content)}, calibrated.samples
         if evaluation is not None:
-            judged = samples_for(calibrated.network, evaluation)
+            judged = samples_for(calibrated.network, evaluation, stated)
             if judged.labels is None:
                 raise Failure(f"{evaluation}: contains no labels, which an accuracy needs; see 'qrt compare' without")
         if weights not in (None, "int8") and judged.labels is not None:

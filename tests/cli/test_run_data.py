@@ -138,6 +138,28 @@ def test_preprocessing_is_stored_and_read(cli: Cli, colors: Path) -> None:
     )
 
 
+def test_calibration_on_images(cli: Cli, colors: Path) -> None:
+    """The file is that of the same samples as arrays in the layout of the source."""
+    pytest.importorskip("onnxruntime")
+    from qdq import Net
+
+    n = Net(quantized=False)
+    y = n.op("Conv", n.input("x", (1, 3, 6, 5)), n.weights((2, 3, 3, 3)))
+    Path("float.onnx").write_bytes(n.model(y).SerializeToString())
+    Path("p.toml").write_text("[image]\ncrop = [6, 5]\nrange = [-1, 1]\n")
+    names = ["blue/0", "blue/1", "green/0", "green/1", "red/0", "red/1"]
+    images = [color({"blue": 2, "green": 1, "red": 0}[name[:-2]], int(name[-1])) for name in names]
+    images[1] = color(0, 1)
+    # The window of 6x5 in 8x8 begins at 1 and at round(1.5), which is 2.
+    x = np.stack(images)[:, 1:7, 2:7].astype(np.float32) / np.float32(127.5) - np.float32(1)
+    np.save("x.npy", x.transpose(0, 3, 1, 2))
+    for data, output in (("photos", "a.qfb"), ("x.npy", "b.qfb")):
+        arguments = ("--calibrate", data, "--preprocess", "p.toml", "-o", output, "-q")
+        result = cli("compile", "float.onnx", *arguments)
+        assert result.exit_code == 0, result.output
+    assert Path("a.qfb").read_bytes() == Path("b.qfb").read_bytes()
+
+
 def test_recordings(cli: Cli) -> None:
     pytest.importorskip("soundfile")
     g = GraphBuilder("sound")
