@@ -97,6 +97,11 @@ def test_title_is_escaped() -> None:
     assert "<title>&lt;/title&gt;&lt;script&gt;broken()&lt;/script&gt; - qrt report</title>" in text
 
 
+def test_nothing_of_the_bundle_ends_its_element() -> None:
+    for path in (SOURCE / "built").iterdir():
+        assert not re.search(r"</(script|style)|<!--", path.read_text(encoding="utf-8"), re.IGNORECASE)
+
+
 def test_licences_of_the_bundle_are_in_the_page() -> None:
     text = page({"model": EMPTY})
     packages = json.loads((SOURCE / "package.json").read_text(encoding="utf-8"))["dependencies"]

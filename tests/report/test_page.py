@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -146,6 +147,16 @@ def test_page_computes_what_follows(open_page: Open, pets: Document) -> None:
         for title, digits in {"bias float": 6, "w scale": 6, "real multiplier": 9, "bias error": 3}.items():
             assert float(shown[title]) == float(f"{row[title.replace(' ', '_')]:.{digits}g}")
         assert float(shown["its error, LSB"]) == float(f"{row['bias_error_codes']:.3g}")
+
+
+def test_json_of_a_page_is_what_it_was_made_from(open_page: Open, pets: Document) -> None:
+    """Numbers that the page computes are the same to the last bit."""
+    drawn = {**pets["layers"][0], "numbers": NUMBERS, "channels": drawn_channels(random.Random(2), 500)}
+    document = {**pets, "layers": [drawn, *pets["layers"][1:]]}
+    opened = open_page(document)
+    with opened.expect_download() as download:
+        opened.get_by_role("button", name="JSON").click()
+    assert json.loads(download.value.path().read_text(encoding="utf-8")) == document
 
 
 def test_large_integers_lose_no_digit(open_page: Open, pets: Document) -> None:

@@ -12,12 +12,14 @@ let tables;
 
 // What report/packing.py leaves out where it follows from the rest; in its order, and in its arithmetic.
 const implied = ({ shift }, numbers) => (shift ? 1n << BigInt(shift - 1) : 0n) + (BigInt(numbers.y_zero_point) << BigInt(shift));
+/** As report/packing.py writes integers. */
+const integer = (big) => (Number.isSafeInteger(Number(big)) ? Number(big) : String(big));
 const unit = (row, numbers) => row.real_multiplier * numbers.y_scale;
 const FOLLOWING = {
   channel: (row, i) => i,
   real_multiplier: (row) => row.multiplier * 2 ** -row.shift,
   w_scale: (row, i, numbers) => unit(row, numbers) / numbers.x_scale,
-  addend: (row, i, numbers) => String(BigInt(row.bias) * BigInt(row.multiplier) + implied(row, numbers)),
+  addend: (row, i, numbers) => integer(BigInt(row.bias) * BigInt(row.multiplier) + implied(row, numbers)),
   bias_float: (row, i, numbers) => Number(BigInt(row.addend) - implied(row, numbers)) * 2 ** -row.shift * numbers.y_scale,
   bias: (row, i, numbers) => Math.floor(row.bias_float / unit(row, numbers) + 0.5),
   bias_error: (row, i, numbers) => row.bias * unit(row, numbers) - row.bias_float,
@@ -34,6 +36,12 @@ export async function channels(index, numbers) {
     for (const [name, follow] of Object.entries(FOLLOWING)) if (columns[name] === null) row[name] = follow(row, i, numbers);
     return row;
   });
+}
+
+/** The document that the page was made from. */
+export async function original(given) {
+  const layers = given.layers.map(async (layer) => ({ ...layer, channels: await channels(layer.index, layer.numbers) }));
+  return { ...given, layers: await Promise.all(layers) };
 }
 
 /** Everything about the layers in one place, by their index. */

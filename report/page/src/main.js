@@ -1,6 +1,6 @@
 // The page: reads the document and builds a section for each part of it that is there.
 
-import { connect, readDocument } from "./contents.js";
+import { connect, original, readDocument } from "./contents.js";
 import { element, section } from "./dom.js";
 import { errors } from "./errors.js";
 import { evaluation } from "./evaluation.js";
@@ -27,14 +27,14 @@ function layerTable(contents, open) {
   return table(columns, contents.layers, { caption: "layers", sorted: [0, "ascending"] });
 }
 
-/** A link that gives the document as the JSON file that it was made from. */
+/** A button that gives the document as the JSON file that the page was made from. */
 function download(given) {
-  const save = () => {
-    const url = URL.createObjectURL(new Blob([JSON.stringify(given)], { type: "application/json" }));
-    element("a", { href: url, download: `${given.model.name || "report"}.json` }).click();
+  const save = async () => {
+    const url = URL.createObjectURL(new Blob([JSON.stringify(await original(given))], { type: "application/json" }));
+    element("a", { href: url, download: "report.json" }).click();
     URL.revokeObjectURL(url);
   };
-  return element("button", { type: "button", onclick: save, title: "the numbers of this page but those of channels" }, "JSON");
+  return element("button", { type: "button", onclick: save, title: "all numbers of this page as a file" }, "JSON");
 }
 
 async function build() {
