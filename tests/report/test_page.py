@@ -388,10 +388,18 @@ def test_large_network_is_small_and_opens_at_once(open_page: Open, tmp_path: Pat
     session = opened.context.new_cdp_session(opened)
     # The time of the processor, not of a clock: the machine may be busy with other tests.
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    opened.reload()
-    opened.wait_for_selector("html[data-ready]", state="attached")
-    metrics = {entry["name"]: entry["value"] for entry in session.send("Performance.getMetrics")["metrics"]}
-    assert metrics["TaskDuration"] < 1
+
+    def spent() -> float:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return next(entry["value"] for entry in metrics if entry["name"] == "TaskDuration")
+
+    times = []
+    for _ in range(3):
+        before = spent()
+        opened.reload()
+        opened.wait_for_selector("html[data-ready]", state="attached")
+        times.append(spent() - before)
+    assert 0.01 < min(times) < 1
 
 
 def test_screenshot(open_page: Open, pets: Document, tmp_path: Path) -> None:
