@@ -205,16 +205,24 @@ def compile_part(path: Path, model: qrt.Model, content: bytes, source: Path, opt
     from qrt.compiler import CompileError, compile
 
     contents = read_contents(content)
-    options |= {"name": contents.name, "labels": model.outputs[0].labels or None}
-    options |= {"ram": "least" if contents.bands else "fast", "feed": any(b.fed is not None for b in contents.bands)}
+    options |= {
+        "name": contents.name,
+        "ram": "least" if contents.bands else "fast",
+        "feed": any(b.fed is not None for b in contents.bands),
+    }
     try:
         with Waiting("compiling"):
             made = compile(source, **options)
             made.graph.preprocessing = model.preprocessing
+            for edge, info in zip(made.graph.outputs, model.outputs, strict=False):
+                edge.labels = list(info.labels)
             same = any(content == made.to_bytes(model.test_vectors, strip=strip) for strip in (False, True))
     except CompileError as error:
         reason = f"the source does not compile by itself: {refusal(source, error).splitlines()[0]}"
         return {"missing": [["compile", reason]]}
+    names = {op.name for op in contents.operators} - {""}
+    if names and names.isdisjoint(op.name for op in made.graph.ops):
+        raise Failure(f"{source}: has none of the layers of {path}; give the source that it was compiled from")
     summary = Summary(source, source.stat().st_size, path, len(content), len(model.test_vectors), made.report)
     return {"compile": {**summary.document(), "same_bytes": same}}
 

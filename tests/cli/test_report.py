@@ -77,6 +77,15 @@ def test_a_file_that_states_its_preprocessing_is_made_again(cli: Cli) -> None:
     assert document(cli, "digits.qfb", "--against", source)["compile"]["same_bytes"]
 
 
+def test_the_source_of_another_network_is_refused(cli: Cli, pets: Path) -> None:
+    pytest.importorskip("onnx")
+    source = str(DIGITS / "digits_resnet.onnx")
+    assert_refused(cli("report", "pets.qfb", "--against", source), f"qrt report: {source}: has none of the layers of")
+    # A file without names may be of any.
+    assert cli("compile", source, "-o", "digits.qfb", "-q", "--strip").exit_code == 0
+    assert document(cli, "digits.qfb", "--against", source)["compile"]["same_bytes"]
+
+
 def test_a_source_that_does_not_compile_alone_leaves_a_note(cli: Cli, pets: Path, monkeypatch: Any) -> None:
     def refuse(*_: Any, **__: Any) -> Any:
         raise CompileError([Problem("Conv_0", "Conv", "is float")])
