@@ -8,7 +8,7 @@ from typing import Any
 import qrt
 from qrt.cli.check import document as check_document
 from qrt.cli.check import run_vectors
-from qrt.cli.compile import refusal
+from qrt.cli.compile import refused
 from qrt.cli.console import Waiting, progressing
 from qrt.cli.failure import Failure
 from qrt.cli.files import replacing
@@ -37,7 +37,7 @@ def layer_documents(content: bytes, source: Path | None) -> list[dict[str, Any]]
         try:
             floats = folded_graph(source)
         except CompileError as error:
-            raise Failure(refusal(source, error)) from None
+            raise refused(source, error) from None
         except ImportError as error:
             raise Failure(f"{source}: {error}") from None
     graph = read(content)
