@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from qrt.compiler.plan.plan import Peak
 
 # Minimum width in columns of names and of values in a table.
 NARROWEST = 16
@@ -41,29 +40,6 @@ def kinds_text(counts: dict[str, int]) -> str:
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     kinds = ", ".join(f"{count} {kind}" for kind, count in ordered)
     return f"{sum(counts.values())}: {kinds}" if len(counts) > 1 else kinds
-
-
-def arena_facts(size: int, peak: Peak) -> list[tuple[str, str]]:
-    """Size of an arena, the lower bound of any plan, and where there is a gap, what is live at that bound."""
-    if size == peak.size:
-        return [("arena", f"{size:,} bytes, which is the lower bound")]
-    gap = f"lower bound {peak.size:,}, gap {percent(size - peak.size, peak.size)}"
-    return [("arena", f"{size:,} bytes; {gap}"), ("most live", peak_text(peak))]
-
-
-def peak_text(peak: Peak) -> str:
-    """The layer where the most bytes are live, and the tensors there: "layer 12 add: y 12,288 + a 12,288"."""
-    if peak.first is None:
-        where = "inputs and outputs"
-    elif peak.first == peak.last:
-        where = f"layer {peak.first} {peak.kind}"
-    else:
-        where = f"layers {peak.first} to {peak.last}, in turns"
-    names = ((printable(name).split(";")[0] or "(no name)", size) for name, size in peak.tensors)
-    parts = [f"{name} {size:,}" for name, size in names]
-    parts += [f"states {peak.states:,}"] if peak.states else []
-    shared = f" - {peak.shared:,} that two share" if peak.shared else ""
-    return f"{where}: {' + '.join(parts)}{shared}"
 
 
 def print_json(document: dict[str, Any]) -> None:

@@ -14,7 +14,6 @@ import qrt
 from qrt.cli.alive import alive_lines, band_facts, pace_lines
 from qrt.cli.console import (
     NARROWEST,
-    arena_facts,
     columns,
     console,
     facts,
@@ -30,13 +29,14 @@ from qrt.cli.console import (
 from qrt.cli.contents import Contents, OperatorEntry, TensorEntry, read_contents
 from qrt.cli.drawing import draw, letters
 from qrt.cli.failure import Verb, open_content
+from qrt.cli.summary import arena_facts
 from qrt.cli.target import TARGET_HELP, device_errors
 from qrt.cli.turns import Turns, arena_without_bands, read_peak, read_turns
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from qrt.compiler.plan.plan import Peak
+    from qrt.compiler.report import Peak
 
 LABELS_SHOWN = 10
 # Rows of the drawing for the turns of a band: at least on a terminal, at most elsewhere.

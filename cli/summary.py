@@ -9,16 +9,39 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qrt.cli.console import arena_facts, console, facts, heading, kinds_text, percent, printable, show
+from qrt.cli.console import console, facts, heading, kinds_text, percent, printable, show
 
 if TYPE_CHECKING:
     from qrt.cli.precision import Step
     from qrt.cli.samples import Samples
     from qrt.compiler import Report
-    from qrt.compiler.report import Deviation, Removal, Rescue, RowByRow, Stream
+    from qrt.compiler.report import Deviation, Peak, Removal, Rescue, RowByRow, Stream
 
 # Number of channel ranges that a line of the summary lists; --json has all.
 RUNS = 8
+
+
+def arena_facts(size: int, peak: Peak) -> list[tuple[str, str]]:
+    """Size of an arena, the lower bound of any plan, and where there is a gap, what is live at that bound."""
+    if size == peak.size:
+        return [("arena", f"{size:,} bytes, which is the lower bound")]
+    gap = f"lower bound {peak.size:,}, gap {percent(size - peak.size, peak.size)}"
+    return [("arena", f"{size:,} bytes; {gap}"), ("most live", peak_text(peak))]
+
+
+def peak_text(peak: Peak) -> str:
+    """The layer where the most bytes are live, and the tensors there: "layer 12 add: y 12,288 + a 12,288"."""
+    if peak.first is None:
+        where = "inputs and outputs"
+    elif peak.first == peak.last:
+        where = f"layer {peak.first} {peak.kind}"
+    else:
+        where = f"layers {peak.first} to {peak.last}, in turns"
+    names = ((short_name(name) or "(no name)", size) for name, size in peak.tensors)
+    parts = [f"{name} {size:,}" for name, size in names]
+    parts += [f"states {peak.states:,}"] if peak.states else []
+    shared = f" - {peak.shared:,} that two share" if peak.shared else ""
+    return f"{where}: {' + '.join(parts)}{shared}"
 
 
 def short_name(name: str) -> str:

@@ -14,7 +14,7 @@ from qrt.cli.contents import BandEntry, Contents, PaceEntry, TensorEntry
 
 if TYPE_CHECKING:
     from qrt.compiler.ir import Graph, Op, Tensor
-    from qrt.compiler.plan.plan import Peak
+    from qrt.compiler.report import Peak
 
 Numbers = NDArray[np.int64]
 

@@ -11,7 +11,35 @@ import numpy as np
 
 from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Graph, Op
-from qrt.compiler.plan.plan import Peak
+
+
+@dataclass(frozen=True)
+class Peak:
+    """When the most bytes are live in a run: no plan of the same order and bands can go below them.
+
+    Attributes
+    ----------
+    size : int
+        Bytes, with those of states.
+    first, last : int or None
+        The operator, or the first and last that take turns; None where inputs are given or outputs taken.
+    kind : str
+        Of one operator; "" of several or none.
+    tensors : tuple of (str, int)
+        Names and bytes of what is live then, the largest first; of a tensor that is live in part, that part.
+    shared : int
+        Bytes counted twice: an output may lie over those of an input that are read before.
+    states : int
+        Bytes of states.
+    """
+
+    size: int
+    first: int | None
+    last: int | None
+    kind: str
+    tensors: tuple[tuple[str, int], ...]
+    shared: int
+    states: int
 
 
 @dataclass(frozen=True)

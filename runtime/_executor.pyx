@@ -7,7 +7,6 @@ set. An Executor binds a Program to an arena of its own. The loop holds no Pytho
 
 import math
 import os
-import struct
 from threading import current_thread
 
 import numpy as np

@@ -1,16 +1,5 @@
 """Program: a validated file, prepared for one kernel set."""
 
-def stated_size(content):
-    """The size that a file states of itself (SPEC.md, section 4), which need not be valid; None if it ends before that."""
-    try:
-        (model,) = struct.unpack_from("<I", content)
-        (back,) = struct.unpack_from("<i", content, model)
-        (seal,) = struct.unpack_from("<H", content, model - back + 6)
-        return struct.unpack_from("<I", content, model + seal)[0] if seal else None
-    except struct.error:
-        return None
-
-
 cdef class Program:
     """A validated file and its operators, prepared for one kernel set; never changes.
 
@@ -80,21 +69,11 @@ cdef class Program:
         return self
 
     cdef object _refusal(self, int32_t status, qrt_problem problem):
-        size = len(self.content)
-        if size == 0:
-            return ModelError("is empty; compile a model with 'qrt compile'")
         if status == QRT_ERR_NOT_QFB:
             return ModelError("not a .qfb file; compile a model with 'qrt compile'")
         if status == QRT_ERR_VERSION:
             return ModelError(f"needs a newer qrt: this one reads format versions up to {FORMAT_VERSION}")
         rule = problem.rule
-        stated = stated_size(self.content)
-        if stated is not None and stated != size:
-            fault = "is truncated" if size < stated else "goes on behind its end"
-            fault = f"{fault}: it has {size:,} bytes and states {stated:,}; copy it again, or compile it again"
-            return ModelError(fault, rule)
-        if stated is None and rule == 1:
-            return ModelError(f"is truncated: it has only {size:,} bytes; copy it again, or compile it again", rule)
         sentence = qrt_rule_text(rule).decode("utf-8")
         return ModelError(f"breaks rule V{rule} {PLACES[problem.place]} {problem.index}: {sentence}", rule)
 

@@ -19,8 +19,9 @@ from qrt.compiler.plan.choice import choose
 from qrt.compiler.plan.layout import Layout, Piece, aligned, live, most
 from qrt.compiler.plan.occupancy import Rows
 from qrt.compiler.plan.pacing import Run, Streaming
-from qrt.compiler.plan.plan import Peak, Plan
+from qrt.compiler.plan.plan import Plan
 from qrt.compiler.plan.timeline import Timeline
+from qrt.compiler.report import Peak
 from qrt.schema.operators import OPERATORS
 
 # Blocks that the exact search places at most, all in all; a count, so that equal graphs give equal plans anywhere.

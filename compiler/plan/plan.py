@@ -43,32 +43,3 @@ class Plan:
     scratch: Mapping[Op, int] = field(default_factory=dict)
     state_size: int = 0
     bands: tuple[Band, ...] = ()
-
-
-@dataclass(frozen=True)
-class Peak:
-    """When the most bytes are live in a run: no plan of the same order and bands can go below them.
-
-    Attributes
-    ----------
-    size : int
-        Bytes, with those of states.
-    first, last : int or None
-        The operator, or the first and last that take turns; None where inputs are given or outputs taken.
-    kind : str
-        Of one operator; "" of several or none.
-    tensors : tuple of (str, int)
-        Names and bytes of what is live then, the largest first; of a tensor that is live in part, that part.
-    shared : int
-        Bytes counted twice: an output may lie over those of an input that are read before.
-    states : int
-        Bytes of states.
-    """
-
-    size: int
-    first: int | None
-    last: int | None
-    kind: str
-    tensors: tuple[tuple[str, int], ...]
-    shared: int
-    states: int

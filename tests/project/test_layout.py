@@ -183,7 +183,7 @@ ONLY_WHEN_NEEDED = {
         for file in (
             *("budget", "compile", "export", "explain", "compare", "calibration", "precision", "summary", "plots"),
             *("trials", "tune"),
-            *("contents", "turns", "page", "report"),
+            *("contents", "inspect", "turns", "page", "report"),
         )
     ),
     ("cli", "qrt.firmware"): tuple(

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import qrt
-from qrt.cli.console import arena_facts, peak_text
+from qrt.cli.summary import arena_facts, peak_text
 from qrt.compiler import GraphBuilder, compile
 from qrt.compiler.backends.qfb.reader import read, read_bands
 from qrt.compiler.plan.layout import ALIGNMENT
 from qrt.compiler.plan.memory import Block, overlap_in_time, peak, place
-from qrt.compiler.plan.plan import Peak
+from qrt.compiler.report import Peak
 
 blocks_strategy = st.lists(
     st.tuples(st.integers(1, 40), st.integers(0, 12), st.integers(0, 5)).map(
