@@ -371,9 +371,10 @@ class _Planner:
                 name = [tensor.name for tensor in group if self.lives[tensor][0] <= last][-1]
                 tensors.append((name, int(alive[slot])))
         tensors.sort(key=lambda pair: -pair[1])
-        place = (first - 1, last - 1) if 0 < first <= len(self.graph.ops) else (None, None)
-        kind = self.graph.ops[first - 1].kind if place[0] is not None and first == last else ""
-        return Peak(int(total[slot]), *place, kind, tuple(tensors), shared.get(slot, 0), 0)
+        if not 0 < first <= len(self.graph.ops):
+            return Peak(int(total[slot]), None, None, "", tuple(tensors), shared.get(slot, 0), 0)
+        kind = self.graph.ops[first - 1].kind if first == last else ""
+        return Peak(int(total[slot]), first - 1, last - 1, kind, tuple(tensors), shared.get(slot, 0), 0)
 
     def placed(self, runs: Sequence[Run]) -> Plan:
         """With these bands."""
