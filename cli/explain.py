@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import qrt
 from qrt.cli.compare import refuse_unrelated
 from qrt.cli.compile import refused
 from qrt.cli.console import aligned, console, facts, heading, print_json, printable, show
@@ -21,9 +22,21 @@ if TYPE_CHECKING:
 SHOWN = 8
 
 
+def _layers(context: click.Context, argument: click.Parameter, incomplete: str) -> list[str]:
+    """Names of layers that begin so, for the shell; none for a file that cannot be read."""
+    from qrt.compiler.backends.qfb.reader import read
+
+    try:
+        content = Path(context.params["path"]).read_bytes()
+        qrt.load(content)
+    except (OSError, ValueError, KeyError):
+        return []
+    return [op.name for op in read(content).ops if op.name.startswith(incomplete)]
+
+
 @click.command(cls=Verb)
 @click.argument("path", metavar="MODEL.QFB", type=click.Path(path_type=Path))
-@click.argument("layer")
+@click.argument("layer", shell_complete=_layers)
 @click.option("--channel", type=click.IntRange(min=0), metavar="C", help="Show one output channel step by step.")
 @click.option("--all", "every", is_flag=True, help=f"Show every channel, not only the first {SHOWN}.")
 @click.option("--source", type=click.Path(path_type=Path), help="The .onnx or .pt2 file with the float biases.")

@@ -123,3 +123,19 @@ def test_comparisons_name_layers_at_the_end() -> None:
 0     31.2  2.0      0.50  0.99000    60/30/10/0   12345  …V1/Conv2d_0_depthwise
 1     31.2  2.0      0.50  0.99000    60/30/10/0   12345  …V1/Conv2d_1_depthwise
 """)
+
+
+def completed(*words: str) -> list[str]:
+    """What bash is offered for the last word."""
+    environment = {**os.environ, "_QRT_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(("qrt", *words))}
+    command = [sys.executable, "-c", "from qrt.cli import main; main()"]
+    environment |= {"COMP_CWORD": str(len(words))}
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    return [line.partition(",")[2] for line in found.splitlines() if line]
+
+
+def test_a_shell_completes_verbs_options_and_layers(long_names: Path) -> None:
+    assert completed("ins") == ["inspect"]
+    assert completed("inspect", "--tens") == ["--tensors"]
+    assert completed("explain", str(long_names), PREFIX) == NAMES
+    assert completed("explain", "nothing.qfb", "Mob") == []
