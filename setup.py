@@ -133,7 +133,7 @@ setup(
     ],
     # The page of qrt report contains libraries of JavaScript: NOTICE.
     license_expression="Apache-2.0 AND BSD-3-Clause AND ISC AND MIT",
-    license_files=["LICENSE", "NOTICE", *found("report/page/built/licenses.txt")],
+    license_files=["LICENSE", "NOTICE", "report/page/built/licenses.txt"],
     python_requires=">=3.10",
     packages=PACKAGES,
     package_dir=PACKAGE_DIR,
