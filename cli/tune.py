@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -15,6 +15,7 @@ import click
 
 import qrt
 from qrt.cli.calibration import AT_ONCE, Reference, samples_for
+from qrt.cli.compile import refused
 from qrt.cli.console import Progress, aligned, console, facts, note, percent, print_json, printable, show
 from qrt.cli.failure import Failure, Verb
 from qrt.cli.files import replacing
@@ -26,7 +27,7 @@ from qrt.evaluation.local import cores
 
 # Rounds in which all networks are timed one after another; the fastest of each counts.
 ROUNDS = 9
-Spread = Callable[[Callable[[Any, Any], Any], Task, Sequence[Any]], Iterator[Any]]
+Spread = Callable[[Callable[[Any, Any], Any], Task, Sequence[Any]], Generator[Any]]
 
 
 @click.command(cls=Verb)
@@ -90,15 +91,11 @@ def tune_model(
         content = source.read_bytes() if address else None
         task = Task(source, content, samples, reference, match)
         with _spreading(jobs or cores(), address) as spread:
-            trials, refused = _all(task, ways(network.methods, network.granularities, samples.count), spread)
-            trials, refused = _refined(task, trials, refused, spread)
+            trials, failed = _all(task, ways(network.methods, network.granularities, samples.count), spread)
+            trials, failed = _refined(task, trials, failed, spread)
     except CompileError as error:
-        from qrt.cli.compile import refusal
-
-        raise Failure(refusal(source, error)) from None
-    except ImportError as error:
-        raise Failure(f"{source}: {error}") from None
-    except EvaluationError as error:
+        raise refused(source, error) from None
+    except (ImportError, EvaluationError) as error:
         raise Failure(f"{source}: {error}") from None
     best = min(trials, key=lambda trial: trial.order)
     command = _command(source, data, evaluation, best.way, match, samples.count, output)
@@ -107,9 +104,9 @@ def tune_model(
             stream.write(best.content)
     times = _times(trials, reference)
     if as_json:
-        print_json(_document(source, trials, refused, best, times, reference, command, output))
+        print_json(_document(source, trials, failed, best, times, reference, command, output))
         return 0
-    for one in refused:
+    for one in failed:
         note(f"{source}: {_way_text(one.way)}: {printable(one.reason)}")
     _print(trials, best, times, reference, command)
     if output is not None:

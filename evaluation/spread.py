@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _shared: Any = None
 
 
-def on_processes(function: Callable[[Any, Any], Any], shared: Any, given: Sequence[Any], jobs: int) -> Iterator[Any]:
+def on_processes(function: Callable[[Any, Any], Any], shared: Any, given: Sequence[Any], jobs: int) -> Generator[Any]:
     """``function(shared, one)`` of each of `given`, as they become ready; with 1 job in this process."""
     if jobs == 1 or len(given) == 1:
         yield from (function(shared, one) for one in given)
@@ -34,7 +34,9 @@ def on_processes(function: Callable[[Any, Any], Any], shared: Any, given: Sequen
         pool.shutdown(cancel_futures=True)
 
 
-def on_cluster(function: Callable[[Any, Any], Any], shared: Any, given: Sequence[Any], client: Client) -> Iterator[Any]:
+def on_cluster(
+    function: Callable[[Any, Any], Any], shared: Any, given: Sequence[Any], client: Client
+) -> Generator[Any]:
     """The same on a Dask cluster. `shared` travels once, as the result of a task, so it outlives a lost worker."""
     from distributed import CancelledError, KilledWorker
     from distributed import as_completed as completed
