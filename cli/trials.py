@@ -16,7 +16,7 @@ from qrt.cli.calibration import Calibration, Reference
 from qrt.cli.samples import Samples
 
 if TYPE_CHECKING:
-    from qrt.compiler import Compiled, Quantized
+    from qrt.compiler import Compiled, CompileError, Quantized
     from qrt.compiler.frontends.float_network import FloatNetwork
 
 BIASES = ("int32", "float")
@@ -177,8 +177,9 @@ def refined(task: Task, way: Way, goal: tuple[float | None, float | None]) -> li
         return [Refused(way, _line(error))]
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _line(error: CompileError) -> str:
+    """The problems on one line; those of the file without its name, which is said once."""
+    return "; ".join(p.reason if p.kind == "file" else str(p) for p in error.problems)
 
 
 def unseen(evaluation: Samples, calibration: Samples) -> Samples:
