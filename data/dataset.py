@@ -59,7 +59,7 @@ class Dataset:
     source: Source
 
     def read(self, start: int, stop: int) -> list[Array]:
-        """Samples `start` to `stop` - 1: for each input codes of the network or float32, NHWC, samples along the first axis.
+        """Samples `start` to `stop` - 1: for each input codes of the network or float32, NHWC, `stop - start` of them.
 
         Raises
         ------
