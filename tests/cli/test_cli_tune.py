@@ -35,8 +35,9 @@ def data(name: str, count: int, seed: int, *, labels: bool = True, batch: int = 
 
 
 @pytest.fixture
-def network() -> Path:
+def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """net.onnx; one channel is a hundred times as large as the others, so that int8 alone is not good."""
+    monkeypatch.chdir(tmp_path)
     n = onnx_models.Net(INPUT)
     x = n.node("Relu", n.conv("x", 6, 3, pads=[1, 1, 1, 1]))
     gains = n.constant(np.array([100, 1, 1, 1, 1, 1], np.float32).reshape(6, 1, 1))
