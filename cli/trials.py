@@ -102,6 +102,8 @@ class Task:
         To measure on.
     match : str or None
         The engine.
+    preprocessing : str
+        Text that the files keep: how images and recordings become the input.
     """
 
     source: Path
@@ -109,6 +111,7 @@ class Task:
     samples: Samples
     reference: Reference
     match: str | None
+    preprocessing: str = ""
 
     def network(self) -> FloatNetwork:
         from qrt.compiler.calibration import float_network
@@ -123,7 +126,9 @@ class Task:
     def build(self, quantized: Quantized, bias: str | None) -> Compiled:
         from qrt.compiler import compile
 
-        return compile(quantized, match=self.match, bias=bias)
+        compiled = compile(quantized, match=self.match, bias=bias)
+        compiled.graph.preprocessing = self.preprocessing
+        return compiled
 
     def calibrated(self, way: Way, network: FloatNetwork) -> Calibration:
         from qrt.compiler.calibration import Quantized

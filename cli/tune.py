@@ -22,6 +22,7 @@ from qrt.cli.files import replacing
 from qrt.cli.precision import ERROR, LOST
 from qrt.cli.samples import Samples
 from qrt.cli.trials import Refused, Task, Trial, Way, refined, tried, unseen, ways
+from qrt.data import Preprocess
 from qrt.evaluation.errors import EvaluationError
 from qrt.evaluation.local import cores
 
@@ -50,6 +51,12 @@ Spread = Callable[[Callable[[Any, Any], Any], Task, Sequence[Any]], Generator[An
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the best network to this .qfb file.")
 @click.option("--match", metavar="ENGINE", help="Engine whose results to reproduce, as for 'qrt compile'.")
+@click.option(
+    "--preprocess",
+    metavar="FILE.TOML",
+    type=click.Path(path_type=Path),
+    help="How images or recordings become the input; the file of -o keeps it, as with 'qrt compile'.",
+)
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one for each core]")
 @click.option("--dask", "address", metavar="ADDRESS", help="Use the workers of this Dask scheduler instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
@@ -59,6 +66,7 @@ def tune_model(
     evaluation: Path,
     output: Path | None,
     match: str | None,
+    preprocess: Path | None,
     jobs: int | None,
     address: str | None,
     as_json: bool,
@@ -76,6 +84,7 @@ def tune_model(
     Examples:
       qrt tune float.onnx --calibrate train.npz --evaluate val.npz
       qrt tune float.onnx --calibrate train.npz --evaluate val.npz -o best.qfb
+      qrt tune float.onnx --calibrate train/ --evaluate val/ --preprocess images.toml
       qrt tune float.pt2 --calibrate train.npz --evaluate val.npz --dask tcp://10.0.0.1:8786
     """
     from qrt.compiler import CompileError
@@ -83,13 +92,14 @@ def tune_model(
 
     if output is not None and output.suffix != ".qfb":
         raise Failure(f"{output}: can only write .qfb; use this suffix")
+    stated = Preprocess.read(preprocess) if preprocess else None
     try:
         network = float_network(source)
-        samples = samples_for(network, data)
-        judged = _unseen(samples_for(network, evaluation), samples)
+        samples = samples_for(network, data, stated)
+        judged = _unseen(samples_for(network, evaluation, stated), samples)
         reference = Reference.of(network, judged)
         content = source.read_bytes() if address else None
-        task = Task(source, content, samples, reference, match)
+        task = Task(source, content, samples, reference, match, stated.text if stated else "")
         with _spreading(jobs or cores(), address) as spread:
             trials, failed = _all(task, ways(network.methods, network.granularities, samples.count), spread)
             trials, failed = _refined(task, trials, failed, spread)
@@ -98,7 +108,7 @@ def tune_model(
     except (ImportError, EvaluationError) as error:
         raise Failure(f"{source}: {error}") from None
     best = min(trials, key=lambda trial: trial.order)
-    command = _command(source, data, evaluation, best.way, match, samples.count, output)
+    command = _command(source, data, evaluation, best.way, match, preprocess, samples.count, output)
     if output is not None:
         with replacing(output) as stream:
             stream.write(best.content)
@@ -200,7 +210,14 @@ def _times(trials: Sequence[Trial], reference: Reference) -> list[float]:
 
 
 def _command(
-    source: Path, data: Path, evaluation: Path, way: Way, match: str | None, count: int, output: Path | None
+    source: Path,
+    data: Path,
+    evaluation: Path,
+    way: Way,
+    match: str | None,
+    preprocess: Path | None,
+    count: int,
+    output: Path | None,
 ) -> list[str]:
     """The command that makes the network of a way."""
     words = ["qrt", "compile", str(source), "--calibrate", str(data), "--evaluate", str(evaluation)]
@@ -210,6 +227,7 @@ def _command(
     words += ["--bias", str(way.bias)]
     words += ["--int16", ",".join(way.int16)] if way.int16 else []
     words += ["--match", match] if match else []
+    words += ["--preprocess", str(preprocess)] if preprocess else []
     return [*words, "-o", str(output or source.with_suffix(".qfb"))]
 
 

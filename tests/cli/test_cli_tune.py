@@ -80,6 +80,27 @@ def test_the_best_is_what_its_command_makes(cli: Cli, network: Path) -> None:
     assert right.mean() == pytest.approx(best["accuracy"])
 
 
+def test_folders_of_images_are_samples_as_a_file_states(cli: Cli, network: Path) -> None:
+    """The file that is written keeps the preprocessing, and the command makes the same file."""
+    image = pytest.importorskip("PIL.Image")
+    rng = np.random.default_rng(1)
+    for name, count in (("train", 8), ("val", 4)):
+        for i in range(count):
+            folder = Path(name, str(i % 5))
+            folder.mkdir(parents=True, exist_ok=True)
+            image.fromarray(rng.integers(0, 256, (9, 7, 3), np.uint8)).save(folder / f"{i}.png")
+    Path("images.toml").write_text("image = { resize = [6, 6], range = [-1, 1] }\n")
+    options = ("net.onnx", "--calibrate", "train", "--evaluate", "val", "-o", "best.qfb")
+    assert_refused(cli("tune", *options), "qrt tune: train: nothing says what the bytes of images are for input x; ")
+    result = cli("tune", *options, "--preprocess", "images.toml", "--jobs", "1", "--json")
+    assert result.exit_code == 0, result.stderr
+    content, document = Path("best.qfb").read_bytes(), json.loads(result.stdout)
+    assert qrt.load(content).preprocessing == Path("images.toml").read_text()
+    assert document["evaluated"] == {"path": "val", "count": 4}
+    assert cli(*document["command"][1:]).exit_code == 0
+    assert Path("best.qfb").read_bytes() == content
+
+
 def test_on_a_cluster(cli: Cli) -> None:
     """The file and the samples travel, and the numbers are those of one process."""
     distributed = pytest.importorskip("distributed")
