@@ -126,11 +126,11 @@ def report_model(
         raise Failure("--max-ram, --max-flash and --cc are for a processor; name one with --target")
     if as_json and output is not None:
         raise Failure("--json writes no page; leave out -o, or --json")
+    model, content = open_content(path)
     output = output or path.with_suffix(".html")
     for given in (path, source, data, evaluated):
         if given is not None and os.path.realpath(output) == os.path.realpath(given):
             raise Failure(f"{output}: is read for the page; name another file with -o")
-    model, content = open_content(path)
     document = file_document(path, model, content, source)
     if source is not None and data is not None:
         options: dict[str, Any] = {"match": match, "state": state, "reset_every": reset_every, "preprocess": preprocess}

@@ -22,12 +22,16 @@ OF_A_MODEL = {
     "export": ["{}", "-o", "y.tflite"],
     "firmware": ["{}", "-o", "net"],
     "compare": ["{}", "--against", "net.onnx", "--inputs", "x.npy"],
+    "eval": ["{}", "x.npy"],
+    "report": ["{}"],
 }
 OF_A_SOURCE = {
     "compile": ["{}"],
     "calibrate": ["compile", "{}", "--calibrate", "x.npy"],
     "compare": ["compare", "pets.qfb", "--against", "{}", "--inputs", "x.npy"],
     "explain": ["explain", "pets.qfb", "0", "--source", "{}"],
+    "report": ["report", "pets.qfb", "--against", "{}"],
+    "tune": ["tune", "{}", "--calibrate", "x.npy", "--evaluate", "x.npy"],
 }
 
 
