@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from qrt.data.folders import kind_of as kind_of
 from qrt.data.folders import same_kind, scan_folder
 from qrt.data.preprocess import Preprocess
 from qrt.edges import TensorInfo
+
+# A name of a class that is a number; pandas writes those of a column with gaps as 3.0.
+NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?")
 
 Labels = tuple[NDArray[np.int64] | None, tuple[str, ...] | None]
 
@@ -199,8 +203,8 @@ def numbered(path: Path, labels: Sequence[int | str | None], classes: tuple[str,
         hint = f"did you mean {close[0]}?" if close else f"these are {', '.join(classes[:3])}, ..."
         raise DataError(f"{path}: class {strange} is none of the network's labels; {hint}")
     ordered = classes if known else tuple(sorted(names))
-    numeric = all(name.isascii() and name.isdigit() for name in ordered)
-    if not known and numeric and [int(name) for name in ordered] != list(range(len(ordered))):
+    numeric = all(NUMBER.fullmatch(name) for name in ordered)
+    if not known and numeric and [float(name) for name in ordered] != list(range(len(ordered))):
         reason = f"its classes are numbers, but not those from 0 to {len(ordered) - 1} in the order of their names"
         raise DataError(f"{path}: {reason}; give the names of the network's outputs with --labels")
     number = {name: index for index, name in reversed(list(enumerate(ordered)))}

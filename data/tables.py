@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def scan_table(path: Path) -> list[Entry]:
 
 
 def _is_number(label: object) -> bool:
-    return isinstance(label, str) and label.isascii() and label.isdigit() and len(label) < 10
+    return isinstance(label, str) and re.fullmatch("-?[0-9]{1,9}", label) is not None
 
 
 def _column(columns: Sequence[str], names: Sequence[str]) -> int | None:
@@ -95,8 +96,9 @@ def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[str, list[Any]]]]:
         file = ParquetFile(io.BytesIO(arrays.read_bytes(path)))
         columns = list(file.schema_arrow.names)
         wanted = [k for k in (_column(columns, PATH_COLUMNS), _column(columns, LABEL_COLUMNS)) if k is not None]
+        # By index: of columns of one name, `read` gives all.
         table = file.read([columns[k] for k in wanted])
-        values = [column.to_pylist() for column in table.columns]
+        values = [table.column(table.column_names.index(columns[k])).to_pylist() for k in wanted]
     except (ArrowException, OSError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else "cannot be read"
         raise DataError(f"{path}: no Parquet: {reason}; write it again") from None

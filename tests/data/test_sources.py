@@ -209,6 +209,29 @@ def test_rows_of_a_csv_that_are_cut(photos: Path) -> None:
     assert refused(lambda: open_dataset(path, [INFO])).startswith(f"{path}: line 3: ")
 
 
+def test_labels_of_a_table_that_are_numbers(photos: Path) -> None:
+    """A label never stands for another number than it says."""
+    columns: dict[str, list[Any]] = {"path": ["cat/x.png", "dog/b.png"], "label": [-1, 1]}
+    dataset = open_dataset(write_table(photos / "list.csv", columns), [INFO])
+    assert dataset.labels is not None and dataset.labels.tolist() == [-1, 1]
+    table = write_table(photos / "list.csv", columns | {"label": ["3.0", "5.0"]})
+    assert "its classes are numbers, but not those from 0 to 1" in refused(lambda: open_dataset(table, [INFO]))
+    table = write_table(photos / "list.csv", columns | {"label": ["0.0", "1.0"]})
+    dataset = open_dataset(table, [INFO])
+    assert dataset.labels is not None and dataset.labels.tolist() == [0, 1]
+
+
+def test_columns_of_one_name(photos: Path) -> None:
+    """The first of each name is read, as of a .csv."""
+    pyarrow = pytest.importorskip("pyarrow")
+    files = pyarrow.array(["cat/x.png", "dog/b.png"])
+    columns = [files, pyarrow.array([3, 5]), files]
+    table = pyarrow.Table.from_arrays(columns, names=["path", "label", "path"])
+    pytest.importorskip("pyarrow.parquet").write_table(table, photos / "list.parquet")
+    dataset = open_dataset(photos / "list.parquet", [INFO])
+    assert dataset.labels is not None and dataset.labels.tolist() == [3, 5]
+
+
 def test_errors_of_a_table_name_its_row(photos: Path) -> None:
     path = write_table(photos / "list.csv", {"path": ["cat/x.png", "dog/b.png"]})
     (photos / "dog/b.png").write_bytes(b"no image")
