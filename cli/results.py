@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import qrt
 from qrt.cli.arrays import Array
-from qrt.cli.console import ENDLESS, NARROWEST, on_terminal, printable, shape_text, shortened
+from qrt.cli.console import ENDLESS, NARROWEST, note, on_terminal, printable, shape_text, shortened
 from qrt.cli.failure import Failure
 
 # Entries shown of an output with labels, without --top.
@@ -69,8 +69,17 @@ class Result:
         return [[(int(i), labels[i], row[i].item()) for i in best] for row, best in zip(flat, order, strict=True)]
 
     def right(self, labels: NDArray[np.int64]) -> int | None:
-        """How many samples have their largest entry at their label; None if these are not rows, one for each label."""
+        """How many samples have their largest entry at their label.
+
+        None if the samples are not rows, one for each label, or where a label is no entry of them, with a note.
+        """
         if not is_row(self.samples) or self.samples[0].size < 2 or len(self.samples) != len(labels):
+            return None
+        last = self.samples[0].size - 1
+        strange = np.flatnonzero((labels < 0) | (labels > last))
+        if strange.size:
+            found = f"sample {strange[0]} has label {labels[strange[0]]}, the network has classes 0 to {last}"
+            note(f"{found}, so no accuracy is shown; number the labels from 0")
             return None
         pairs = zip(self.best(1), labels.tolist(), strict=True)
         return sum(int(best[0][0] == label) for best, label in pairs)

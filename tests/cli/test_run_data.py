@@ -104,6 +104,10 @@ def test_labels_of_a_file(cli: Cli, colors: Path) -> None:
 def test_table(cli: Cli, colors: Path) -> None:
     Path("list.csv").write_text("label,image\n0,photos/red/0.png\n2,photos/blue/0.png\n1,photos/red/1.png\n")
     assert cli("run", "colors.qfb", "list.csv").stdout.splitlines()[-1] == "accuracy 66.7 %, 2 of 3"
+    Path("list.csv").write_text("label,image\n1,photos/red/0.png\n3,photos/blue/0.png\n")
+    beyond = cli("run", "colors.qfb", "list.csv")
+    assert "accuracy" not in beyond.stdout and beyond.exit_code == 0
+    assert "sample 1 has label 3, the network has classes 0 to 2, so no accuracy is shown" in beyond.stderr
 
 
 def test_preprocessing_is_stored_and_read(cli: Cli, colors: Path) -> None:
