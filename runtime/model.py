@@ -284,6 +284,7 @@ class Model:
         """What layers make. The state afterwards is that after a run."""
         if isinstance(tensors, str):
             raise ValueError(f"tensors is a list of names or numbers, got {tensors!r}")
+        tensors = list(tensors)
         layers = [find_layer(self._program, wanted) for wanted in tensors]
         by_layer = self._executor
         if self._together:

@@ -93,6 +93,7 @@ def test_names() -> None:
     assert list(found) == list(dict.fromkeys(["head", "conv1", first.output]))
     assert np.array_equal(found["head"], model.run(x))
     assert np.array_equal(found["conv1"], found[first.output])
+    assert list(model.run(x, tensors=(name for name in ("head", "conv1")))) == ["head", "conv1"]
     real = model.run(x[0], tensors=["conv1", "head"], dequantize=True)
     assert real["conv1"].shape == (4, 4, 3)
     assert np.array_equal(real["conv1"], np.float32(0.25) * (found["conv1"][0].astype(np.float32) - 3))
