@@ -78,7 +78,8 @@ def evaluate(
     layout : {None, "NHWC", "NCHW"}
         Of images in arrays, if their shape fits both.
     threads : int, optional
-        Samples that run at once; by default as many as this process has CPUs, or fewer if the model has threads.
+        Samples that run at once, 1 to 1,024; by default as many as this process has CPUs, or fewer if the model has
+        threads.
     client : distributed.Client, optional
         Runs the samples on the workers of this client's cluster, which need qrt, and the data where it is a path. The
         samples of a worker that is lost run on another one.
@@ -103,8 +104,9 @@ def evaluate(
     """
     network = model if isinstance(model, Model) else load(model)
     dataset = _dataset(network, data, labels, preprocess, layout, resume is not None)
-    if threads is not None and (threads < 1 or client is not None):
-        raise ValueError(f"threads is at least 1, and of this machine only, without a client; got {threads}")
+    if threads is not None and (not 1 <= threads <= local.MOST_THREADS or client is not None):
+        limits = f"1 to {local.MOST_THREADS:,}"
+        raise ValueError(f"threads is {limits}, and of this machine only, without a client; got {threads:,}")
     if top < 1:
         raise ValueError(f"top is at least 1, got {top}")
     _check_state(network, reset_every)
@@ -117,7 +119,7 @@ def evaluate(
     if progress is not None:
         progress(partial.tally.samples, dataset.count)
     gaps = between(partial.done, dataset.count)
-    with closing(_run(network, job, gaps, threads or max(1, local.cores() // network.threads), client)) as results:
+    with closing(_run(network, job, gaps, threads or local.default_threads(network), client)) as results:
         try:
             for span, tally in results:
                 partial.add(span, tally)

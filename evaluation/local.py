@@ -15,11 +15,18 @@ from qrt.model import Model
 
 # What a span should take: short enough that all threads end at about the same time, and soon after Ctrl-C.
 SECONDS = 0.05
+# Each has an arena of its own.
+MOST_THREADS = 1024
 
 
 def cores() -> int:
     """The number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_threads(model: Model) -> int:
+    """As many threads as this process has CPUs, or fewer if the model has threads."""
+    return min(MOST_THREADS, max(1, cores() // model.threads))
 
 
 def run(model: Model, job: Job, gaps: Sequence[Span], threads: int) -> Generator[tuple[Span, Tally]]:

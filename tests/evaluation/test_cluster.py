@@ -96,5 +96,5 @@ def test_no_scheduler() -> None:
 
 
 def test_threads_are_of_this_machine(network: qrt.Model) -> None:
-    with pytest.raises(ValueError, match="threads is at least 1, and of this machine only"):
+    with pytest.raises(ValueError, match="threads is 1 to 1,024, and of this machine only"):
         evaluate(network, images(2), [0, 1], threads=2, client=object())  # type: ignore[arg-type]

@@ -179,6 +179,8 @@ def test_metrics_that_do_not_fit(network: qrt.Model) -> None:
         evaluate(linear(1), x.reshape(-1, 4)[:3], labels, metric="accuracy")
     with pytest.raises(EvaluationError, match="a threshold belongs to the metric binary"):
         evaluate(network, x, labels, threshold=0.5)
+    with pytest.raises(ValueError, match=r"threads is 1 to 1,024, .* got 1,000,000"):
+        evaluate(network, x, labels, threads=1_000_000)
     with pytest.raises(ValueError, match="metric is accuracy, binary, reconstruction, got 'auc'"):
         evaluate(network, x, labels, metric="auc")
     pixels = GraphBuilder("pixels")
