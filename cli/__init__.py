@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -99,6 +100,10 @@ def terminated(number: int, frame: FrameType | None) -> NoReturn:
 
 def main() -> NoReturn:
     """Runs the command line; the entry point of the console script ``qrt``."""
+    # A closed stream is as /dev/null: else the next file to be opened would have its number.
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
     # When the reader of a pipe exits, qrt ends silently, as other filters do. Windows has no such signal.
     if sys.platform != "win32":
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)

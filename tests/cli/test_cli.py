@@ -352,6 +352,16 @@ def test_a_closed_pipe_is_quiet(tiny: Path) -> None:
     assert process.returncode == -signal.SIGPIPE
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell is POSIX")
+def test_closed_streams(tiny: Path) -> None:
+    """As in a service that closes them: nothing is printed, and the exit code says how it went."""
+    for closed in (">&-", "<&- >&- 2>&-"):
+        for path, status in ((str(tiny), 0), ("nothing.qfb", 2)):
+            command = ["sh", "-c", f'exec "$0" inspect "$1" {closed}', PROGRAM, path]
+            result = subprocess.run(command, capture_output=True, text=True)
+            assert (result.returncode, "Traceback" in result.stderr) == (status, False)
+
+
 @needs_program
 def test_ctrl_c_is_quiet(tiny: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.npy")
