@@ -352,7 +352,7 @@ def test_a_closed_pipe_is_quiet(tiny: Path) -> None:
     assert process.returncode == -signal.SIGPIPE
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the shell is POSIX")
+@needs_program
 def test_closed_streams(tiny: Path) -> None:
     """As in a service that closes them: nothing is printed, and the exit code says how it went."""
     for closed in (">&-", "<&- >&- 2>&-"):
