@@ -22,6 +22,8 @@ def choose(model: Model, data: Dataset, metric: str | None, top: int, threshold:
     kind = metric or _kind(model, data)
     if threshold is not None and kind != "binary":
         raise EvaluationError(f"a threshold belongs to the metric binary; this one is {kind}")
+    if threshold is not None and not math.isfinite(threshold):
+        raise EvaluationError(f"a threshold is a finite number, got {threshold}")
     if kind == "reconstruction":
         if not _reconstructs(model):
             shapes = f"{info.shape} for an input of {model.inputs[0].shape}"

@@ -89,6 +89,9 @@ def test_one_output_is_binary() -> None:
     labels = RNG.integers(0, 2, 500)
     found = evaluate(model, x, labels)
     assert (found.metric, found.threshold) == ("binary", 0.5)
+    for threshold in (np.nan, np.inf):
+        with pytest.raises(EvaluationError, match=r"a threshold is a finite number, got (nan|inf)"):
+            evaluate(model, x, labels, threshold=threshold)
     assert found.accuracy == np.mean((model.run(x, dequantize=True).ravel() >= 0.5) == labels)
     assert found.curve is not None
     assert evaluate(model, x, labels, threshold=0.25).threshold == 0.25
