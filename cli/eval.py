@@ -112,7 +112,7 @@ def eval_model(
         raise Failure("--resume and --no-resume contradict each other; leave one out")
     model = open_model(path, kernels)
     keep = None if no_resume else resume or _cache()
-    _check_state(path, model, reset_every)
+    check_state(path, model, reset_every)
     try:
         model.outputs = labelled(model.outputs, labels_path)
         stated = preprocessing(preprocess, model, path)
@@ -179,7 +179,7 @@ class _Course:
         return (self.done - (self.before or 0)) / max(time.monotonic() - self.start, 1e-9)
 
 
-def _check_state(path: Path, model: qrt.Model, reset_every: int | None) -> None:
+def check_state(path: Path, model: qrt.Model, reset_every: int | None) -> None:
     if model.state_size and reset_every is None:
         reason = "has state, so samples are steps of sequences"
         raise Failure(f"{path}: {reason}; say how many steps each has with --reset-every N, 1 if each sample is one")

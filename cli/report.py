@@ -16,6 +16,7 @@ from qrt.cli.budget import Budget, broken, budget_options
 from qrt.cli.compile import refusal
 from qrt.cli.console import Progress, Waiting, print_json
 from qrt.cli.contents import read_contents
+from qrt.cli.eval import check_state
 from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.files import replacing
 from qrt.cli.inspect import device_memory
@@ -168,6 +169,7 @@ def evaluation_document(
     from qrt.data import open_dataset
     from qrt.evaluation import EvaluationError, evaluate
 
+    check_state(path, model, reset_every)
     try:
         stated = preprocessing(preprocess, model, path)
         samples = open_dataset(data, model.inputs, stated, layout, model.outputs[0].labels)
@@ -229,7 +231,11 @@ def compile_part(path: Path, model: qrt.Model, content: bytes, source: Path, opt
 
 def write_node_data(folder: Path, document: dict[str, Any]) -> None:
     """Writes a file for each kind of numbers of the layers."""
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise Failure(f"{folder}: no folder can be made: {reason}; name another with --node-data") from None
     for name, data in overlays(document):
         with replacing(folder / f"{name}.json") as file:
             file.write(json.dumps(data).encode())

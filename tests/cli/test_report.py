@@ -182,6 +182,8 @@ def test_names_cannot_leave_the_data(cli: Cli) -> None:
         (["-o", "pets.qfb"], "pets.qfb: is read for the page; name another file with -o"),
         (["-o", "no/x.html"], "no/x.html: there is no folder no"),
         (["-o", "folder"], "folder: is a folder"),
+        (["--node-data", "pets.qfb"], "pets.qfb: no folder can be made: file exists; name another with --node-data"),
+        (["--node-data", "no/no"], "no/no: no folder can be made: no such file or directory; name another"),
         (["--against", "no.onnx"], "no.onnx: "),
         (["--target", "z80"], "z80"),
     ],
@@ -225,6 +227,9 @@ def test_states_begin_anew_in_each_part(cli: Cli) -> None:
     found = document(cli, "states.qfb")
     assert found["checks"]["test_vectors"] == 4 and all(kernels["agree"] for kernels in found["checks"]["kernels"])
     assert any(tensor["initial"] is not None for tensor in found["model"]["tensors"])
+    np.savez("x.npz", x=steps(4), labels=[0, 1, 0, 1])
+    evaluated = cli("report", "states.qfb", "--evaluate", "x.npz")
+    assert "say how many steps each has with --reset-every N" in evaluated.stderr
 
 
 def test_a_tflite_source_with_channels_first_is_compared(cli: Cli) -> None:
