@@ -118,7 +118,7 @@ def eval_model(
         stated = preprocessing(preprocess, model, path)
         samples = open_dataset(data, model.inputs, stated, layout, model.outputs[0].labels)
         if samples.assumed:
-            note(samples.assumed)
+            note(f"{data}: takes {samples.assumed}; --preprocess can say otherwise")
         with (
             contextlib.nullcontext() if dask is None else connect(dask) as client,
             _Course(samples.count, keep is not None) as course,

@@ -62,5 +62,5 @@ def given_samples(
                 raise Failure(f"{path}: beside other files; give one folder or table, or several images or recordings")
         dataset = open_files(paths, inputs, preprocess, layout, classes)
     if dataset.assumed:
-        note(f"{dataset.path}: takes {dataset.assumed}; --preprocess states it otherwise")
+        note(f"{dataset.path}: takes {dataset.assumed}; --preprocess can say otherwise")
     return dataset

@@ -94,7 +94,7 @@ def read_samples(
     infos = meanings or [_float_input(name, shape, turned) for name, shape in zip(names, shapes, strict=True)]
     dataset = open_dataset(path, infos, preprocess, "NCHW" if turned else layout)
     if dataset.assumed:
-        note(f"{path}: takes {dataset.assumed}; --preprocess states it otherwise")
+        note(f"{path}: takes {dataset.assumed}; --preprocess can say otherwise")
     inputs = [_real(x, info, path) for x, info in zip(dataset.read(0, dataset.count), infos, strict=True)]
     if turned:
         inputs = [np.moveaxis(x, -1, -3) if len(shape) == 4 else x for x, shape in zip(inputs, shapes, strict=True)]

@@ -113,7 +113,7 @@ def image_file(info: TensorInfo, steps: ImageSteps | None, where: str) -> tuple[
             reason = f"nothing says what the bytes of images are for input {info.name}{covers}"
             raise DataError(f"{where}: {reason}; {stating(info)}")
         if not found.mean and not found.std:
-            assumed = f"bytes of images as {meant[0]:g} to {meant[1]:g}, which input {info.name} covers"
+            assumed = f"bytes of images as {meant[0]:g} to {meant[1]:g}, the range of input {info.name}"
         found = replace(found, range=meant)
     if found.channels is None:
         found = replace(found, channels="gray" if channels == 1 else "RGB")

@@ -141,7 +141,7 @@ class _Opening:
         source = Files(entries, decode, each)
         labels, names = numbered(self.path, [entry.label for entry in entries], self.classes)
         if names and self.classes and names != self.classes:
-            order = "classes as they are sorted by name, none of which is a label of the network"
+            order = "classes in the order of their names, none of which is a label of the network (--labels names them)"
             assumed = f"{assumed}, {order}" if assumed else order
         digest = self._digest([entry.identity() for entry in entries])
         if labels is not None:

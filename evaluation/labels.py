@@ -60,7 +60,7 @@ def _renumbered(data: Dataset, names: Sequence[str]) -> NDArray[np.int64]:
         known = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
         raise DataError(
             f"{data.path}: has a class {unknown!r}, which the network does not have; its classes are {known}; "
-            "name those of the data so, or number them from 0"
+            "name the classes of the data so, number them from 0, or give the network other names with --labels FILE"
         )
     return np.array(places, np.int64)[data.labels]
 

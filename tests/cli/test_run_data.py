@@ -51,7 +51,7 @@ def with_stdin(content: bytes, *arguments: str) -> Result:
     return result
 
 
-NOTE = "takes bytes of images as 0 to 1, which input image covers, channels as RGB; --preprocess states it otherwise"
+NOTE = "takes bytes of images as 0 to 1, the range of input image, channels as RGB; --preprocess can say otherwise"
 
 
 def test_folder_of_classes(cli: Cli, colors: Path) -> None:
@@ -95,7 +95,7 @@ def test_labels_of_a_file(cli: Cli, colors: Path) -> None:
     assert result.stdout.splitlines()[-1] == "accuracy 16.7 %, 1 of 6"
     Path("names.txt").write_text("rot\ngelb\nblau\n")
     result = cli("run", "colors.qfb", "photos", "--labels", "names.txt")
-    assert "classes as they are sorted by name, none of which is a label of the network" in result.stderr
+    assert "classes in the order of their names, none of which is a label of the network" in result.stderr
     Path("names.txt").write_text("red\n")
     reason = "has 1 labels, output mean has 3 entries; write one label on each line"
     assert_refused(cli("run", "colors.qfb", "photos", "--labels", "names.txt"), f"qrt run: names.txt: {reason}")

@@ -114,7 +114,7 @@ def test_ranges(tmp_path: Path, span: tuple[float, float]) -> None:
 def test_what_the_input_makes_plain(tmp_path: Path, scale: float, zero_point: int, source: str, span: str) -> None:
     path = write_image(tmp_path / "x.png", pixels(6, 7))
     info = input_info((1, 6, 7, 3), scale, zero_point, source=source)
-    assert open_dataset(path, [info]).assumed == f"bytes of images as {span}, which input x covers, channels as RGB"
+    assert open_dataset(path, [info]).assumed == f"bytes of images as {span}, the range of input x, channels as RGB"
 
 
 @pytest.mark.parametrize(
