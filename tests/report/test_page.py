@@ -105,10 +105,10 @@ def test_graph_has_every_layer_and_edge(open_page: Open, pets: Document) -> None
 
 def test_sections_are_there_for_what_is_there(open_page: Open, pets: Document) -> None:
     every = ["Model", "Network", "Layers", "Memory", "Time on this machine", "On the target"]
-    every += ["Error against the source", "Evaluation", "Notes", "Licences"]
+    every += ["Error against the source", "Evaluation", "Notes", "Licenses"]
     assert texts(open_page(pets), "h2") == texts(open_page(pets), "nav a") == every
     least = texts(open_page({"model": pets["model"]}), "h2")
-    assert least == ["Model", "Network", "Layers", "Memory", "Notes", "Licences"]
+    assert least == ["Model", "Network", "Layers", "Memory", "Notes", "Licenses"]
 
 
 def test_click_opens_a_layer_with_its_numbers(open_page: Open, pets: Document) -> None:
@@ -185,7 +185,7 @@ def test_every_kind_of_layer_opens(open_page: Open, name: str) -> None:
         press(opened, op["index"])
     assert opened.locator("#memory .scroll").count() == len(document["model"]["bands"]) + 1
     text = opened.locator("body").text_content()
-    assert not re.search(r"undefined|NaN|\[object", text.split("Licences")[1])
+    assert not re.search(r"undefined|NaN|\[object", text.split("Licenses")[1])
 
 
 def test_layers_open_from_tables_and_from_the_keyboard(open_page: Open, pets: Document) -> None:
@@ -274,12 +274,12 @@ def test_memory_plan_has_a_rectangle_for_each_tensor(open_page: Open, pets: Docu
 
 def test_verdicts(open_page: Open, pets: Document) -> None:
     opened = open_page(pets)
-    assert texts(opened, "header .verdict") == ["golden vectors pass"]
+    assert texts(opened, "header .verdict") == ["test vectors pass"]
     assert texts(opened, "#device .verdict") == ["fits", "too large"]
     kernels = [{"name": "reference", "agree": True}, {"name": "portable", "agree": False}]
     wrong = {**pets, "checks": {**pets["checks"], "kernels": kernels}}
-    assert texts(open_page(wrong), "header .verdict") == ["golden vectors differ"]
-    assert texts(open_page({"model": pets["model"]}), "header .verdict") == ["golden vectors not run"]
+    assert texts(open_page(wrong), "header .verdict") == ["test vectors differ"]
+    assert texts(open_page({"model": pets["model"]}), "header .verdict") == ["test vectors not run"]
 
 
 def test_evaluation(open_page: Open, pets: Document) -> None:

@@ -168,7 +168,7 @@ function bar(contents, data, nodes, { fit, open, by }) {
   };
   const input = element("input", { type: "search", placeholder: "find: name, kind, number, shape", "aria-label": "find layers", oninput: search, onkeydown: next });
   const offered = Object.entries(OVERLAYS).filter(([, { value }]) => !value || contents.layers.some((layer) => !isMissing(value(layer))));
-  const colour = element("select", { "aria-label": "colour of the layers", onchange: () => paint(data, nodes, colour.value) }, offered.map(([key, { title }]) => element("option", { value: key }, `colour: ${title}`)));
+  const colour = element("select", { "aria-label": "color of the layers", onchange: () => paint(data, nodes, colour.value) }, offered.map(([key, { title }]) => element("option", { value: key }, `color: ${title}`)));
   const button = (text, title, action) => element("button", { type: "button", title, "aria-label": title, onclick: action }, text);
   return element("div", { class: "bar" }, input, found, colour, button("+", "larger", () => by(1.4)), button("−", "smaller", () => by(1 / 1.4)), button("fit", "the whole network", fit));
 }

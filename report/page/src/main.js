@@ -61,7 +61,7 @@ async function build() {
     contents.compare && errors(contents, open),
     contents.evaluation && evaluation(contents),
     notes(contents, open),
-    section("licenses", "Licences", element("details", {}, element("summary", {}, "of the libraries inside of this page"), element("pre", {}, document.getElementById("licenses-text").textContent.trim()))),
+    section("licenses", "Licenses", element("details", {}, element("summary", {}, "of the libraries inside of this page"), element("pre", {}, document.getElementById("licenses-text").textContent.trim()))),
   ].filter(Boolean);
   const links = parts.map((part) => element("a", { href: `#${part.id}` }, part.querySelector("h2").textContent));
   document.body.append(

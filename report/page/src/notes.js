@@ -7,7 +7,7 @@ import { percent, plural, seconds, value, whole } from "./text.js";
 const TITLES = {
   removals: "channels removed",
   rescues: "biases rescued",
-  deviations: "multipliers in two roundings",
+  deviations: "codes that can differ from the engine's, by 1",
   int16_steps: "layers kept in int16",
 };
 

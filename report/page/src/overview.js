@@ -1,17 +1,17 @@
-// What the network is, and whether its golden vectors pass.
+// What the network is, and whether its test vectors pass.
 
 import { codes } from "./layer.js";
 import { copies, element, facts, section } from "./dom.js";
 import { table } from "./table.js";
 import { bytes, count, fixed, isMissing, percent, plural, seconds, shape, whole } from "./text.js";
 
-/** Whether every kernel set gives the outputs of the golden vectors. */
+/** Whether every kernel set gives the outputs of the test vectors. */
 export function verdict({ checks }) {
   const word = (text, kind) => element("span", { class: `verdict ${kind}` }, text);
-  if (!checks) return word("golden vectors not run", "");
-  if (!checks.test_vectors) return word("no golden vectors", "");
+  if (!checks) return word("test vectors not run", "");
+  if (!checks.test_vectors) return word("no test vectors", "");
   const pass = checks.valid && (checks.kernels ?? []).every((set) => set.agree);
-  return pass ? word("golden vectors pass", "good") : word("golden vectors differ", "bad");
+  return pass ? word("test vectors pass", "good") : word("test vectors differ", "bad");
 }
 
 export function tiles(contents) {
@@ -46,17 +46,19 @@ const quantized = (edge) =>
 export function overview(contents) {
   const { model, checks, compile } = contents;
   const match = contents.match ?? compile?.match;
+  const deviations = compile?.deviations?.length;
+  const run = model.test_vectors ? (checks?.kernels ?? []).map((set) => `${set.name}${set.agree ? "" : " (differs)"}`) : [];
   const copied = (text) => copies(element("span", { class: "code" }, text), text);
   const numbers = facts([
     ["file", copied(model.file)],
     ["size", plural(model.size, "byte")],
     ["CRC-32", copied(model.crc32.toString(16).padStart(8, "0"))],
     ["SHA-256", model.sha256 && copied(model.sha256)],
-    ["same bytes as", match && match],
+    ["matches", match && (deviations ? `${match}, but for ${plural(deviations, "operator")}, see Notes` : match)],
     ["compiled again", isMissing(compile?.same_bytes) ? "" : compile.same_bytes ? "gives the same file" : "gives another file: other options, or another version"],
     ["made from", compile?.source && `${compile.source}, ${plural(compile.source_size, "byte")}`],
     ["made by", `${model.producer || "unknown"}, format version ${model.format_version}`],
-    ["test vectors", whole(model.test_vectors)],
+    ["test vectors", `${whole(model.test_vectors)}${run.length ? `, run by ${run.join(", ")}` : ""}`],
     ["weights", plural(model.operators.reduce((sum, op) => sum + op.weight_bytes, 0), "byte")],
     ["preprocessing", model.preprocessing && element("pre", {}, model.preprocessing)],
   ]);
@@ -72,8 +74,7 @@ export function overview(contents) {
     { title: "in the source", value: quantized },
     { title: "labels", value: (edge) => edge.labels.length, show: (edge) => labels(edge.labels) },
   ].filter((column) => edges.some((edge) => !isMissing(column.value(edge)) && column.value(edge) !== 0) || column.title === "zero point");
-  const sets = checks?.kernels?.length > 0 && facts([["golden vectors", `${plural(checks.test_vectors, "vector")}, run by ${checks.kernels.map((set) => `${set.name}${set.agree ? "" : " (differs)"}`).join(", ")}`]]);
-  return section("model", "Model", numbers, sets, table(columns, edges, { caption: "inputs and outputs" }));
+  return section("model", "Model", numbers, table(columns, edges, { caption: "inputs and outputs" }));
 }
 
 function labels(names) {
