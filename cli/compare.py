@@ -417,8 +417,12 @@ def _print(found: Comparison, alternatives: list[dict[str, Any]], every: bool, r
         rows.append(("TFLite Micro", f"{text}, with states carried over {found.samples} steps{resets}"))
     rows += [(f"accuracy of {name}", f"{value:.2%}") for name, value in found.accuracy.items()]
     show(out, facts(rows))
-    heading(out, "Layers, worst first" if not every else "All layers, worst first")
-    for line in _table(found, len(found.layers) if every else SHOWN, out.width):
+    count = len(found.layers)
+    more = count > SHOWN and not every
+    heading(
+        out, f"The worst {SHOWN} of {count} layers, worst first; --all shows all" if more else "Layers, worst first"
+    )
+    for line in _table(found, SHOWN if more else count, out.width):
         click.echo(line)
     if alternatives:
         heading(out, "How biases are kept")

@@ -44,7 +44,7 @@ PROBLEM = 1
     "--inputs",
     "data",
     type=click.Path(path_type=Path),
-    help="With --against: samples to compare on, an .npz (labels optional), an .npy, or a folder of .npy files.",
+    help="With --against: samples to compare on, as for 'qrt compare'.",
 )
 @click.option("--match", metavar="ENGINE", help="The --match with which the file was compiled.")
 @click.option("--bias", type=click.Choice(["int32", "float"]), help="The --bias with which the file was compiled.")
