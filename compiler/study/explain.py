@@ -8,6 +8,7 @@ whose file has int32 biases) is taken from the source's graph if there is one.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any
 
@@ -221,7 +222,7 @@ ADD_DERIVATION = [
 
 
 def find(graph: Graph, layer: str) -> int:
-    """The index of a layer by its number, its name, or the name of its output.
+    """The index of a layer by its number, its name (the first of those that a converter joined), or its output's.
 
     Raises
     ------
@@ -231,15 +232,23 @@ def find(graph: Graph, layer: str) -> int:
     if layer.isdigit() and int(layer) < len(graph.ops):
         return int(layer)
     named = [i for i, op in enumerate(graph.ops) if layer in (op.name, op.output.name)]
-    named = named or [i for i, op in enumerate(graph.ops) if layer == op.output.name.removesuffix("_nhwc")]
+    short = [(op.name.split(";")[0], op.output.name.removesuffix("_nhwc")) for op in graph.ops]
+    named = named or [i for i, names in enumerate(short) if layer in names]
     if len(named) == 1:
         return named[0]
     if not named:
-        names = ", ".join(op.name for op in graph.ops)
-        there = f"layers are 0 to {len(graph.ops) - 1}: {names}" if graph.ops else "the file has no layers"
-        raise LookupError(f"no layer is called {layer!r}; {there}")
+        raise LookupError(f"no layer is called {layer!r}; {_layers_there(graph, layer)}")
     found = ", ".join(f"{i} ({graph.ops[i].kind} {graph.ops[i].name} -> {graph.ops[i].output.name})" for i in named)
     raise LookupError(f"several layers are called {layer!r}: {found}; give the number")
+
+
+def _layers_there(graph: Graph, layer: str) -> str:
+    """Which layers could have been meant; the first of the names that a converter joined stands for a layer."""
+    if not graph.ops:
+        return "the file has no layers"
+    near = get_close_matches(layer, [op.name.split(";")[0] for op in graph.ops], n=3)
+    names = f"did you mean {' or '.join(near)}?" if near else "'qrt inspect' lists their names"
+    return f"layers are 0 to {len(graph.ops) - 1}; {names}"
 
 
 def explain(graph: Graph, index: int, source: Graph | None = None) -> Explanation:

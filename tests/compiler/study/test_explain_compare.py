@@ -94,6 +94,12 @@ def test_explain_derives_the_integers(cli: Cli, digits: Path) -> None:
     shown = cli("explain", str(digits), "0", "--channel", "3").stdout
     assert f"{channel['addend']:,}" in shown
     assert_refused(cli("explain", str(digits), "nothing"), f"qrt explain: {digits}: no layer is called 'nothing'")
+    said = cli("explain", str(digits), "99").stderr
+    assert (
+        said == f"qrt explain: {digits}: no layer is called '99'; layers are 0 to 14; 'qrt inspect' lists their names\n"
+    )
+    near = cli("explain", str(digits), "/stem/stem.0/conv").stderr
+    assert "did you mean /stem/stem.0/Conv or " in near
     assert_refused(cli("explain", str(digits), "0", "--channel", "99"), f"qrt explain: {digits}: ")
 
 
