@@ -57,7 +57,7 @@ class ImageFile:
         content = arrays.read_bytes(entry.path) if entry.content is None else entry.content
         image, where = _opened(content, entry.where), entry.where
         if self.exact and not _is_exact(image, self.info):
-            got = f"is {image.height}x{image.width} {image.mode}"
+            got = f"is {image.height}x{image.width} {'gray' if image.mode == 'L' else image.mode}"
             wanted = f"input {self.info.name} takes {_wanted(self.info)}"
             raise DataError(f"{where}: {got}, {wanted}; {stating(self.info)}")
         gray = self.steps.channels == "gray"
