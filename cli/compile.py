@@ -202,6 +202,8 @@ def compile_model(
 ) -> int:
     """Compiles a quantized network into a .qfb file.
 
+    A float network is quantized first, on the samples of --calibrate; 'qrt tune' finds the best way to do so.
+
     Nodes that cannot be computed exactly with integers are not supported: all of them are reported, and nothing is
     written. The --no-... options switch off optimizations; the results are the same without them.
 
