@@ -60,7 +60,8 @@ def _renumbered(data: Dataset, names: Sequence[str]) -> NDArray[np.int64]:
         known = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
         raise DataError(
             f"{data.path}: has a class {unknown!r}, which the network does not have; its classes are {known}; "
-            "name the classes of the data so, number them from 0, or give the network other names with --labels FILE"
+            "name the classes of the data so, number them from 0, or give the network other names "
+            "(--labels of 'qrt eval' and 'qrt compile')"
         )
     return np.array(places, np.int64)[data.labels]
 
