@@ -58,7 +58,7 @@ def test_help_lists_the_verbs_in_the_order_of_work(cli: Cli) -> None:
     assert re.findall(r"^  (\w+)  ", listed, re.MULTILINE) == list(verbs.commands)
     assert cli().stdout == shown.stdout
     for verb in verbs.commands:
-        argument = "" if verb == "kernels" else " MODEL."
+        argument = {"kernels": "", "tune": " FLOAT."}.get(verb, " MODEL.")
         assert cli(verb, "-h").stdout.startswith(f"Usage: qrt {verb} [OPTIONS]{argument}")
 
 
