@@ -46,10 +46,13 @@ def print_error(error: click.ClickException, arguments: Sequence[str]) -> int:
         where, message = context.command_path if context else "qrt", error.format_message().rstrip(".")
         message = f"{message[:1].lower()}{message[1:]}"
         line = f"{where}: {message} (see '{where} --help')"
-    if "--json" in itertools.takewhile(lambda argument: argument != "--", arguments):
-        print_json(error_document(where, message, **details))
-    else:
-        click.echo(line, err=True)
+    try:
+        if "--json" in itertools.takewhile(lambda argument: argument != "--", arguments):
+            print_json(error_document(where, message, **details))
+            return error.exit_code
+    except OSError:  # standard output takes no more: perhaps the error itself
+        pass
+    click.echo(line, err=True)
     return error.exit_code
 
 

@@ -16,17 +16,23 @@ from qrt.cli.failure import Failure
 REPLACEABLE = frozenset({"board", "build"})
 
 
+def refuse_target(path: Path) -> None:
+    """Raises Failure for a file that cannot be written; long work begins after it."""
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise Failure(f"{path}: is a link that leads to itself; name another file with -o")
+    if target.is_dir():
+        raise Failure(f"{path}: is a folder; name a file in it with -o")
+    if not target.parent.is_dir():
+        raise Failure(f"{path}: there is no folder {path.parent}; create it, or write elsewhere with -o")
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, which replaces `path` when the block ends without an error."""
     target = Path(os.path.realpath(path))
     try:
-        if target.is_symlink():
-            raise Failure(f"{path}: is a link that leads to itself; name another file with -o")
-        if target.is_dir():
-            raise Failure(f"{path}: is a folder; name a file in it with -o")
-        if not target.parent.is_dir():
-            raise Failure(f"{path}: there is no folder {path.parent}; create it, or write elsewhere with -o")
+        refuse_target(path)
         if target.exists() and not target.is_file():
             # A device or a pipe must not be replaced.
             with target.open("wb") as stream:

@@ -18,7 +18,7 @@ from qrt.cli.console import Progress, Waiting, print_json
 from qrt.cli.contents import read_contents
 from qrt.cli.eval import check_state
 from qrt.cli.failure import Failure, Verb, open_content
-from qrt.cli.files import replacing
+from qrt.cli.files import refuse_target, replacing
 from qrt.cli.inspect import device_memory
 from qrt.cli.page import file_document, write_page
 from qrt.cli.stated import preprocess_option, preprocessing
@@ -129,6 +129,8 @@ def report_model(
         raise Failure("--json writes no page; leave out -o, or --json")
     model, content = open_content(path)
     output = output or path.with_suffix(".html")
+    if not as_json:
+        refuse_target(output)
     for given in (path, source, data, evaluated):
         if given is not None and os.path.realpath(output) == os.path.realpath(given):
             raise Failure(f"{output}: is read for the page; name another file with -o")

@@ -18,7 +18,7 @@ from qrt.cli.calibration import AT_ONCE, Reference, samples_for
 from qrt.cli.compile import refused
 from qrt.cli.console import Progress, aligned, console, facts, note, percent, print_json, printable, show
 from qrt.cli.failure import Failure, Verb
-from qrt.cli.files import replacing
+from qrt.cli.files import refuse_target, replacing
 from qrt.cli.precision import ERROR, LOST
 from qrt.cli.samples import Samples
 from qrt.cli.trials import Refused, Task, Trial, Way, refined, tried, unseen, ways
@@ -92,6 +92,8 @@ def tune_model(
 
     if output is not None and output.suffix != ".qfb":
         raise Failure(f"{output}: can only write .qfb; use this suffix")
+    if output is not None:
+        refuse_target(output)
     stated = Preprocess.read(preprocess) if preprocess else None
     try:
         network = float_network(source)

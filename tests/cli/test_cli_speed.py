@@ -80,6 +80,7 @@ ARGUMENTS = {
     "eval": ["pets.qfb", "x.npz"],
     "explain": ["pets.qfb", "0"],
     "kernels": [],
+    "tune": ["m.onnx", "--calibrate", "x.npz", "--evaluate", "y.npz"],
 }
 
 

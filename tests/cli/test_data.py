@@ -264,11 +264,14 @@ def test_cubes_need_a_layout(cli: Cli) -> None:
     np.save("first.npy", x)
     np.save("last.npy", x.transpose(0, 2, 3, 1))
     reason = "can be NHWC or NCHW; choose one with --layout NHWC or --layout NCHW"
-    compare = ("compare", "net.qfb", "--against", "net.onnx", "--json", "--inputs")
+    compare = ("compare", "net.qfb", "--against", "net.onnx", "--inputs")
     for arguments in (compare, ("run", "net.qfb"), ("profile", "net.qfb", "--input")):
         refused = cli(*arguments, "first.npy")
         assert_refused(refused, f"qrt {arguments[0]}: first.npy: input x0: first.npy (5, 4, 4, 4) float32 {reason}")
-    first, last = cli(*compare, "first.npy", "--layout", "NCHW"), cli(*compare, "last.npy", "--layout", "NHWC")
+    first, last = (
+        cli(*compare, f"{name}.npy", "--layout", layout, "--json")
+        for name, layout in (("first", "NCHW"), ("last", "NHWC"))
+    )
     assert json.loads(first.stdout)["layers"] == json.loads(last.stdout)["layers"]
     assert json.loads(first.stdout)["first_differing"] is None
 
