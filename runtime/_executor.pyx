@@ -110,6 +110,7 @@ from reads cimport QRT_READS_UNIT, qrt_reads
 
 from qrt.errors import ModelError
 from qrt.limits import default_max_packed
+from qrt.sizes import size_fault
 
 cdef extern from "Python.h":
     int PyThread_acquire_lock_timed(PyThread_type_lock, long long microseconds, int interruptible) nogil

@@ -69,6 +69,10 @@ cdef class Program:
         return self
 
     cdef object _refusal(self, int32_t status, qrt_problem problem):
+        named = status not in (QRT_ERR_NOT_QFB, QRT_ERR_VERSION)
+        fault = size_fault(self.content.tobytes(), problem.rule if named else None)
+        if fault:
+            return ModelError(fault, problem.rule if named else None)
         if status == QRT_ERR_NOT_QFB:
             return ModelError("not a .qfb file; compile a model with 'qrt compile'")
         if status == QRT_ERR_VERSION:

@@ -33,7 +33,6 @@ from qrt.errors import ModelError
 from qrt.layers import Layer, find_layer, info_of, layers_of
 from qrt.limits import turns_within
 from qrt.notebook import table
-from qrt.sizes import size_fault
 from qrt.source import Source, content_of
 
 
@@ -555,7 +554,7 @@ def load(
         packed, arena = (None if limit is None else operator.index(limit) for limit in (max_packed, max_arena))
         return Model(_executor.Program(whole, kernels or None, packed), threads, together, arena)
     except ModelError as error:
-        raise ModelError(where + (size_fault(whole, error.rule) or str(error)), error.rule) from None
+        raise ModelError(f"{where}{error}", error.rule) from None
     except MemoryError:
         raise MemoryError(f"{where}not enough memory; free some, or use a smaller network") from None
     except RuntimeError as error:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import struct
-from pathlib import Path
 
 
-def size_fault(source: str | os.PathLike[str] | bytes, rule: int | None) -> str:
-    """What is wrong with the size of a file that is refused for a rule of SPEC.md, or of its content; "" if nothing."""
-    if not isinstance(source, bytes):
-        if not Path(source).is_file():
-            return ""
-        source = Path(source).read_bytes()
-    size = len(source)
+def size_fault(content: bytes, rule: int | None) -> str:
+    """What is wrong with the size of content that is refused for a rule of SPEC.md; "" if nothing."""
+    size = len(content)
     if size == 0:
         return "is empty; compile a model with 'qrt compile'"
     if rule is None:
         return ""
-    stated = _stated(source)
+    stated = _stated(content)
     remedy = "copy it again, or compile it again"
     if stated is None:
         return f"is truncated: it has only {size:,} bytes; {remedy}" if rule == 1 else ""

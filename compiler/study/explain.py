@@ -407,7 +407,7 @@ def _source_bias(op: Op, source: Graph | None) -> np.ndarray | None:
     if source is None or without_float_bias(op, source):
         return None
     (layer,) = _layers_of(op, source)
-    return layer.inputs[2].real().reshape(-1)
+    return layer.inputs[2].real().reshape(-1) if len(layer.inputs) > 2 else np.zeros(op.output.shape[-1])
 
 
 def without_float_bias(op: Op, source: Graph) -> str:
@@ -417,10 +417,9 @@ def without_float_bias(op: Op, source: Graph) -> str:
     found = _layers_of(op, source)
     if len(found) != 1:
         return f"has no layer {op.name} with weights"
-    layer = found[0]
-    if len(layer.inputs) < 3:
-        return f"layer {op.name} has no bias there"
-    bias = layer.inputs[2]
+    if len(found[0].inputs) < 3:
+        return ""
+    bias = found[0].inputs[2]
     if bias.data is None or bias.quantization is not None or bias.dtype != "float32":
         return f"the biases of layer {op.name} are no floats there either"
     if bias.size != op.output.shape[-1]:

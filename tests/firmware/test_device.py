@@ -224,8 +224,9 @@ def test_compiles_freestanding_without_warnings(tmp_path: Path, name: str) -> No
 @pytest.mark.parametrize("language", ["c", "c++"])
 def test_the_example_of_the_header_compiles(tmp_path: Path, language: str) -> None:
     header = (ROOT / "firmware/qrt_device.h").read_text(encoding="utf-8")
-    lines = [line.removeprefix(" *") for line in header.split("*/")[0].splitlines()]
+    lines = [line.removeprefix(" *") for line in header.split("*/")[1].splitlines()]
     example = textwrap.dedent("\n".join(line for line in lines if line.startswith("     ")))
+    assert "qrt_device_open" in example
     needs("g++" if language == "c++" else compiler())
     command = ["g++", *WARNINGS[1:]] if language == "c++" else [compiler(), *WARNINGS]
     command += [*INCLUDE, "-x", language, "-c", "-", "-o", str(tmp_path / "example.o")]

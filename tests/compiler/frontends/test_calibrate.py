@@ -330,7 +330,7 @@ def test_a_quantized_network_with_samples(cli: Cli, make: Callable[[], Path]) ->
 BAD: dict[str, tuple[Array, str]] = {
     "shape": (samples((5, 5, 3)), "input x takes samples of shape (n, 8, 8, 3), got "),
     "integers": (samples(SHAPE[1:]).astype(np.int32), "input x takes floats, got "),
-    "not a number": (samples(SHAPE[1:]) * np.float32(np.nan), "contains NaN or infinity"),
+    "not a number": (samples(SHAPE[1:]) * np.float32(np.nan), "has NaN or infinity"),
     "none": (samples(SHAPE[1:])[:0], "give n samples, at least one"),
 }
 
@@ -371,11 +371,11 @@ def test_a_library_that_is_missing(cli: Cli, suffix: str, library: str, monkeypa
     refused = cli("compile", str(path), "--calibrate", "x.npy")
     extra = {"tflite": "tflite-calibrate", "pt2": "torch"}[suffix]
     assert_refused(refused, f"qrt compile: {path}: ")
-    assert refused.stderr.endswith(f'needs the package {library.replace("_", "-")}: pip install "qrt[{extra}]"\n')
+    assert f'needs the package {library.replace("_", "-")}: pip install "qrt[{extra}]"' in refused.stderr
 
 
 def test_another_kind_of_file(cli: Cli) -> None:
-    Path("net.txt").write_text("")
+    Path("net.txt").write_text("text")
     np.save("x.npy", samples((3,)))
     refused = cli("compile", "net.txt", "--calibrate", "x.npy")
     assert_refused(refused, "qrt compile: net.txt: cannot be calibrated; give .onnx or .tflite or .pt2")

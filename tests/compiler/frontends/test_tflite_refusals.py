@@ -153,7 +153,7 @@ def test_the_cause_once(name: str, tmp_path: Path) -> None:
     found = [(problem.name, problem.kind) for problem in error.value.problems]
     assert found == [(one or str(path) if one != "net" else "net", kind) for one, kind, _ in expected]
     for problem, (_, _, reason) in zip(error.value.problems, expected, strict=True):
-        assert len(problem.reason) < 200
+        assert len(problem.reason.replace(str(path), path.name)) < 200
         with pytest.raises(CompileError, match=reason):
             raise CompileError([problem])
 
