@@ -18,8 +18,8 @@ from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.page import file_document, write_page
 from qrt.cli.run import as_list
 from qrt.cli.samples import Samples, read_samples
-from qrt.cli.stated import preprocess_option, preprocessing
-from qrt.cli.states import state_option
+from qrt.cli.stated import layout_option, preprocess_option, preprocessing
+from qrt.cli.states import reset_option, state_option
 from qrt.edges import NHWC_TO_NCHW
 
 if TYPE_CHECKING:
@@ -50,19 +50,14 @@ REMEDY = "give the source that it was compiled from"
 )
 @click.option("--match", metavar="ENGINE", help="The --match with which the file was compiled.")
 @state_option
-@click.option(
-    "--reset-every",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Reset the state before each N samples, for a network with state.",
-)
+@reset_option
 @click.option("--bias", "biases", metavar="LIST", help="int32,float: compile the source both ways and compare the two.")
 @click.option(
     "--plot",
     type=click.Path(path_type=Path),
     help="Write a chart to this .png file, or the page of 'qrt report' to this .html file.",
 )
-@click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
+@layout_option
 @preprocess_option
 @click.option("--all", "every", is_flag=True, help=f"Show every layer, not only the worst {SHOWN}.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")

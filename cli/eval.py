@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,8 @@ import click
 import qrt
 from qrt.cli.console import Progress, aligned, console, facts, heading, note, print_json, printable, show
 from qrt.cli.failure import Failure, Verb, open_model
-from qrt.cli.stated import labelled, preprocess_option, preprocessing
+from qrt.cli.stated import labelled, layout_option, note_assumed, preprocess_option, preprocessing
+from qrt.cli.states import reset_option
 from qrt.data import open_dataset
 from qrt.evaluation import METRICS, Evaluation, EvaluationError, connect, evaluate
 
@@ -42,12 +43,7 @@ THRESHOLDS = 9
     "--top", type=click.IntRange(min=1), default=5, show_default=True, metavar="K", help="Show top-K accuracy too."
 )
 @click.option("--threshold", type=float, metavar="X", help="Real value of one output from which on it means class 1.")
-@click.option(
-    "--reset-every",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Reset the state before each N samples, for a network with state.",
-)
+@reset_option
 @preprocess_option
 @click.option(
     "--labels",
@@ -55,7 +51,7 @@ THRESHOLDS = 9
     type=click.Path(path_type=Path),
     help="Text file with the names of the outputs, one on each line.  [default: those in the model file]",
 )
-@click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
+@layout_option
 @click.option(
     "--kernels",
     metavar="SET",
@@ -113,12 +109,11 @@ def eval_model(
     model = open_model(path, kernels)
     keep = None if no_resume else resume or _cache()
     check_state(path, model, reset_every)
-    try:
+    with evaluating(path):
         model.outputs = labelled(model.outputs, labels_path)
         stated = preprocessing(preprocess, model, path)
         samples = open_dataset(data, model.inputs, stated, layout, model.outputs[0].labels)
-        if samples.assumed:
-            note(f"{data}: takes {samples.assumed}; --preprocess can say otherwise")
+        note_assumed(samples)
         with (
             contextlib.nullcontext() if dask is None else connect(dask) as client,
             _Course(samples.count, keep is not None) as course,
@@ -135,15 +130,22 @@ def eval_model(
                 resume=keep,
                 progress=course,
             )
-    except EvaluationError as error:
-        raise Failure(f"{path}: {error}") from None
-    except ValueError as error:
-        raise Failure(str(error)) from None
     if as_json:
         print_json({"file": str(path), **found.as_dict()})
         return
     _print(found, every)
     click.echo(f"\n{course.rate:,.0f} samples per second")
+
+
+@contextlib.contextmanager
+def evaluating(path: Path) -> Iterator[None]:
+    """Turns what an evaluation refuses into Failures."""
+    try:
+        yield
+    except EvaluationError as error:
+        raise Failure(f"{path}: {error}") from None
+    except ValueError as error:
+        raise Failure(str(error)) from None
 
 
 class _Course:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qrt.cli.console import note
 from qrt.cli.failure import Failure
+from qrt.cli.stated import note_assumed
 from qrt.data import Dataset, Preprocess
 from qrt.data.arrays import Given, parse, read
 from qrt.data.opening import is_table, kind_of, kind_of_content, open_content, open_dataset, open_files
@@ -61,6 +61,5 @@ def given_samples(
             if path.is_dir() or kind_of(path) not in ("images", "recordings"):
                 raise Failure(f"{path}: beside other files; give one folder or table, or several images or recordings")
         dataset = open_files(paths, inputs, preprocess, layout, classes)
-    if dataset.assumed:
-        note(f"{dataset.path}: takes {dataset.assumed}; --preprocess can say otherwise")
+    note_assumed(dataset)
     return dataset

@@ -29,6 +29,7 @@ from qrt.cli.console import (
 from qrt.cli.contents import Contents, OperatorEntry, read_contents
 from qrt.cli.device_profile import finish, profile_on_device
 from qrt.cli.failure import Failure, Verb, open_content
+from qrt.cli.stated import layout_option
 from qrt.cli.target import cc_option, refuse_options, target_option
 from qrt.data.arrays import choose, read
 
@@ -194,7 +195,7 @@ class Profile:
     metavar="N",
     help="Number of runs.  [default: as many as fit into half a second]",
 )
-@click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
+@layout_option
 @click.option("--order", is_flag=True, help="List operators in the order of the file, not by time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def profile_model(

@@ -16,13 +16,13 @@ from qrt.cli.budget import Budget, broken, budget_options
 from qrt.cli.compile import refusal
 from qrt.cli.console import Progress, Waiting, print_json
 from qrt.cli.contents import read_contents
-from qrt.cli.eval import check_state
+from qrt.cli.eval import check_state, evaluating
 from qrt.cli.failure import Failure, Verb, open_content
 from qrt.cli.files import refuse_target, replacing
 from qrt.cli.inspect import device_memory
 from qrt.cli.page import file_document, write_page
-from qrt.cli.stated import preprocess_option, preprocessing
-from qrt.cli.states import state_option
+from qrt.cli.stated import layout_option, preprocess_option, preprocessing
+from qrt.cli.states import reset_option, state_option
 from qrt.cli.summary import Summary
 from qrt.cli.target import cc_option, device_errors, target_option
 from qrt.explorer.overlays import overlays
@@ -49,12 +49,7 @@ PROBLEM = 1
 @click.option("--match", metavar="ENGINE", help="The --match with which the file was compiled.")
 @click.option("--bias", type=click.Choice(["int32", "float"]), help="The --bias with which the file was compiled.")
 @state_option
-@click.option(
-    "--reset-every",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Reset the state before each N samples, for a network with state.",
-)
+@reset_option
 @click.option(
     "--evaluate",
     "evaluated",
@@ -63,7 +58,7 @@ PROBLEM = 1
     help="Samples with labels, as for 'qrt eval': also show how right the network is.",
 )
 @preprocess_option
-@click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
+@layout_option
 @target_option
 @cc_option
 @budget_options
@@ -169,18 +164,14 @@ def evaluation_document(
 ) -> dict[str, Any]:
     """How right the network is on samples with labels."""
     from qrt.data import open_dataset
-    from qrt.evaluation import EvaluationError, evaluate
+    from qrt.evaluation import evaluate
 
     check_state(path, model, reset_every)
-    try:
+    with evaluating(path):
         stated = preprocessing(preprocess, model, path)
         samples = open_dataset(data, model.inputs, stated, layout, model.outputs[0].labels)
         with Progress(samples.count, "samples") as progress:
             found = evaluate(model, samples, reset_every=reset_every, progress=lambda done, count: progress.done(done))
-    except EvaluationError as error:
-        raise Failure(f"{path}: {error}") from None
-    except ValueError as error:
-        raise Failure(str(error)) from None
     return {"file": str(path), **found.as_dict()}
 
 

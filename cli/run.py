@@ -19,7 +19,7 @@ from qrt.cli.console import note, percent, print_json, progressing
 from qrt.cli.failure import Failure, Verb, open_content, open_model
 from qrt.cli.given import given_arrays, given_samples, read_stdin
 from qrt.cli.results import Result
-from qrt.cli.stated import labelled, preprocess_option, preprocessing
+from qrt.cli.stated import labelled, layout_option, preprocess_option, preprocessing
 from qrt.cli.target import cc_option, device_errors, emulated, refuse_options, target_option
 from qrt.data import DataError, Dataset
 from qrt.data.arrays import Given, choose, fits
@@ -45,7 +45,7 @@ from qrt.data.opening import numbered_labels
 @click.option(
     "--reset-every", type=click.IntRange(min=1), metavar="N", help="Reset the state before each N steps, with --stream."
 )
-@click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both.")
+@layout_option
 @preprocess_option
 @click.option(
     "--labels",

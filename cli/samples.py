@@ -10,8 +10,9 @@ import numpy as np
 
 import qrt
 from qrt.cli.arrays import Array
-from qrt.cli.console import note, printable
+from qrt.cli.console import printable
 from qrt.cli.failure import Failure
+from qrt.cli.stated import note_assumed
 from qrt.data import Preprocess, open_dataset
 from qrt.edges import NCHW_TO_NHWC
 
@@ -93,8 +94,7 @@ def read_samples(
     turned = meanings is None and channels_first
     infos = meanings or [_float_input(name, shape, turned) for name, shape in zip(names, shapes, strict=True)]
     dataset = open_dataset(path, infos, preprocess, "NCHW" if turned else layout)
-    if dataset.assumed:
-        note(f"{path}: takes {dataset.assumed}; --preprocess can say otherwise")
+    note_assumed(dataset)
     inputs = [_real(x, info, path) for x, info in zip(dataset.read(0, dataset.count), infos, strict=True)]
     if turned:
         inputs = [np.moveaxis(x, -1, -3) if len(shape) == 4 else x for x, shape in zip(inputs, shapes, strict=True)]

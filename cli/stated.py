@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 import qrt
-from qrt.cli.console import printable
+from qrt.cli.console import note, printable
 from qrt.cli.failure import Failure, read_content
-from qrt.data import Preprocess
+from qrt.data import Dataset, Preprocess
 
 
 def preprocess_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -24,6 +24,19 @@ def preprocess_option(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Path(path_type=Path),
         help="How images or recordings become the input.  [default: as the model file says]",
     )(command)
+
+
+def layout_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --layout, of images whose shape fits both."""
+    return click.option(
+        "--layout", type=click.Choice(["NHWC", "NCHW"]), help="Layout of the images, if their shape fits both."
+    )(command)
+
+
+def note_assumed(dataset: Dataset) -> None:
+    """Notes how images or recordings become the input, where nothing states it."""
+    if dataset.assumed:
+        note(f"{dataset.path}: takes {dataset.assumed}; --preprocess can say otherwise")
 
 
 def preprocessing(path: Path | None, model: qrt.Model, model_path: Path) -> Preprocess | None:

@@ -18,6 +18,16 @@ def state_option(command: Callable[..., int | None]) -> Callable[..., int | None
     )(command)
 
 
+def reset_option(command: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Adds --reset-every to a command that takes samples, which gets it as `reset_every`."""
+    return click.option(
+        "--reset-every",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Reset the state before each N samples, for a network with state.",
+    )(command)
+
+
 def _pairs(ctx: click.Context, param: click.Parameter, texts: Sequence[str]) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for text in texts:

@@ -45,13 +45,11 @@ def run(client: Client, model: Model, job: Job, gaps: Sequence[Span]) -> Generat
     """
     from distributed import CancelledError, KilledWorker, as_completed
 
-    threads = sum(client.nthreads().values())
-    if not threads:
-        raise EvaluationError("the Dask cluster has no workers; start some with 'dask worker'")
+    threads = threads_of(client)
     held = isinstance(job.data.source, Held)
     spans = Spans(gaps, job.unit, SECONDS, HELD_PIECES * job.piece if held else None)
-    network = client.submit(_same, model, pure=False)
-    shared = None if held else client.submit(_same, job, pure=False)
+    network = client.submit(same, model, pure=False)
+    shared = None if held else client.submit(same, job, pure=False)
     running = as_completed(loop=client.loop)
     waiting: dict[Any, Span] = {}
 
@@ -82,7 +80,16 @@ def run(client: Client, model: Model, job: Job, gaps: Sequence[Span]) -> Generat
         client.cancel([network, *waiting, *([] if shared is None else [shared])])
 
 
-def _same(thing: Model | Job) -> Model | Job:
+def threads_of(client: Client) -> int:
+    """The threads of all workers, at least one."""
+    threads = sum(client.nthreads().values())
+    if not threads:
+        raise EvaluationError("the Dask cluster has no workers; start some with 'dask worker'")
+    return threads
+
+
+def same(thing: Any) -> Any:
+    """The task whose result travels, and can be made again when the workers that hold it are lost."""
     return thing
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
+from qrt.evaluation.cluster import same, threads_of
 from qrt.evaluation.errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -41,9 +42,8 @@ def on_cluster(
     from distributed import CancelledError, KilledWorker
     from distributed import as_completed as completed
 
-    if not client.nthreads():
-        raise EvaluationError("the Dask cluster has no workers; start some with 'dask worker'")
-    held = client.submit(_same, shared, pure=False)
+    threads_of(client)
+    held = client.submit(same, shared, pure=False)
     futures = [client.submit(function, held, one, pure=False) for one in given]
     try:
         for future in completed(futures):
@@ -63,7 +63,3 @@ def _hold(shared: Any) -> None:
 
 def _call(function: Callable[[Any, Any], Any], one: Any) -> Any:
     return function(_shared, one)
-
-
-def _same(thing: Any) -> Any:
-    return thing

@@ -69,15 +69,14 @@ cdef class Program:
         return self
 
     cdef object _refusal(self, int32_t status, qrt_problem problem):
-        named = status not in (QRT_ERR_NOT_QFB, QRT_ERR_VERSION)
-        fault = size_fault(self.content.tobytes(), problem.rule if named else None)
+        rule = None if status in (QRT_ERR_NOT_QFB, QRT_ERR_VERSION) else problem.rule
+        fault = size_fault(self.content.tobytes(), rule)
         if fault:
-            return ModelError(fault, problem.rule if named else None)
+            return ModelError(fault, rule)
         if status == QRT_ERR_NOT_QFB:
             return ModelError("not a .qfb file; compile a model with 'qrt compile'")
         if status == QRT_ERR_VERSION:
             return ModelError(f"needs a newer qrt: this one reads format versions up to {FORMAT_VERSION}")
-        rule = problem.rule
         sentence = qrt_rule_text(rule).decode("utf-8")
         return ModelError(f"breaks rule V{rule} {PLACES[problem.place]} {problem.index}: {sentence}", rule)
 
