@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrt.layers import macs
 from qrt.schema import generated as fb
+from qrt.schema.macs import macs
 from qrt.schema.operators import BY_NUMBER, SCHEMA, SIZES, Field, Operator, camel_case
 
 if TYPE_CHECKING:

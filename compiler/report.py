@@ -11,6 +11,7 @@ import numpy as np
 
 from qrt.compiler.integers.channels import Requant
 from qrt.compiler.ir import Graph, Op
+from qrt.schema.macs import macs as products
 
 
 @dataclass(frozen=True)
@@ -290,15 +291,4 @@ RECURRENT = ("lstm", "svdf")
 
 def macs(op: Op) -> int:
     """Multiply-accumulates of an operator that sums products; 0 for others."""
-    if op.kind == "matmul":
-        return op.output.size * op.inputs[0].shape[-1]
-    if op.kind in RECURRENT:
-        rows = int(np.prod(op.inputs[0].shape[:-1], dtype=np.int64))
-        return rows * (op.inputs[1].size + op.inputs[2].size)
-    if op.kind not in WEIGHTED:
-        return 0
-    if op.kind == "transpose_conv2d":
-        return int(np.prod(op.inputs[0].shape[:3], dtype=np.int64)) * op.inputs[1].size
-    shape = op.inputs[1].shape
-    window = shape[1:3] if op.kind == "dwconv2d" else shape[1:]
-    return op.output.size * int(np.prod(window, dtype=np.int64))
+    return products(op.kind, [tensor.shape for tensor in op.inputs], op.output.shape)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from qrt._executor import Program
 from qrt.edges import TensorInfo, tensor_info
+from qrt.schema.macs import macs
 
 
 @dataclass(frozen=True)
@@ -49,23 +50,6 @@ class Layer:
     weight_bytes: int
 
 
-def macs(kind: str, inputs: Sequence[tuple[int, ...]], output: tuple[int, ...]) -> int:
-    """Multiply-accumulates of an operator that sums products, from the shapes; 0 for others."""
-    match kind:
-        case "conv2d" | "linear":
-            return math.prod(output) * math.prod(inputs[1][1:])
-        case "dwconv2d":
-            return math.prod(output) * math.prod(inputs[1][1:3])
-        case "transpose_conv2d":
-            return math.prod(inputs[0][:3]) * math.prod(inputs[1])
-        case "matmul":
-            return math.prod(output) * inputs[0][-1]
-        case "lstm" | "svdf":
-            return math.prod(inputs[0][:-1]) * (math.prod(inputs[1]) + math.prod(inputs[2]))
-        case _:
-            return 0
-
-
 def layers_of(program: Program) -> tuple[Layer, ...]:
     """The layers in the order in which they run."""
     tensors = program.tensors
@@ -80,8 +64,13 @@ def layers_of(program: Program) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-def find_layer(program: Program, wanted: str | int) -> int:
-    """The number of the layer of this number or name, or that makes the tensor of this name.
+def find_layers(program: Program, wanted: Sequence[str | int]) -> tuple[list[int], list[TensorInfo]]:
+    """The layers of these numbers or names, or that make the tensors of these names, and what they make.
+
+    Returns
+    -------
+    list of int, list of TensorInfo
+        Their numbers; scales and zero points of their outputs.
 
     Raises
     ------
@@ -89,14 +78,33 @@ def find_layer(program: Program, wanted: str | int) -> int:
         There is none, or several; the message lists them, or names that are near.
     """
     operators, tensors = program.operators, program.tensors
-    if not isinstance(wanted, str):
-        if not 0 <= wanted < len(operators):
-            raise ValueError(f"no layer {wanted}; they are 0 to {len(operators) - 1}")
-        return wanted
     named: dict[str, list[int]] = {}
     for index, (name, _, _, output) in enumerate(operators):
         for known in {name, tensors[output][0]} - {""}:
             named.setdefault(known, []).append(index)
+    edges = {edge["tensor"]: edge for edge in reversed(program.outputs)}
+    layers, infos = [], []
+    for one in wanted:
+        layer = _named(operators, named, one) if isinstance(one, str) else _numbered(operators, one)
+        layers.append(layer)
+        output = operators[layer][3]
+        if output in edges:
+            infos.append(tensor_info(edges[output]))
+        else:
+            name, shape, dtype, scale, zero_point, _ = tensors[output]
+            infos.append(
+                TensorInfo(name, shape, np.dtype(dtype), scale, zero_point, (), "NHWC", "DIVIDE", "INT8", None)
+            )
+    return layers, infos
+
+
+def _numbered(operators: Sequence[Any], wanted: int) -> int:
+    if not 0 <= wanted < len(operators):
+        raise ValueError(f"no layer {wanted}; they are 0 to {len(operators) - 1}")
+    return wanted
+
+
+def _named(operators: Sequence[Any], named: Mapping[str, list[int]], wanted: str) -> int:
     found = named.get(wanted, [])
     # A layer's name comes before that of a tensor.
     found = [index for index in found if operators[index][0] == wanted] or found
@@ -108,13 +116,3 @@ def find_layer(program: Program, wanted: str | int) -> int:
         hint = hint if named else "the file has no names; give numbers of Model.layers"
         raise ValueError(f"no layer or tensor {wanted!r}; {hint}")
     return found[0]
-
-
-def info_of(program: Program, index: int) -> TensorInfo:
-    """Scale and zero point of what a layer makes."""
-    output = program.operators[index][3]
-    for edge in program.outputs:
-        if edge["tensor"] == output:
-            return tensor_info(edge)
-    name, shape, dtype, scale, zero_point, _ = program.tensors[output]
-    return TensorInfo(name, shape, np.dtype(dtype), scale, zero_point, (), "NHWC", "DIVIDE", "INT8", None)

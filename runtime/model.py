@@ -30,7 +30,7 @@ from qrt.edges import (
     tensor_info,
 )
 from qrt.errors import ModelError
-from qrt.layers import Layer, find_layer, info_of, layers_of
+from qrt.layers import Layer, find_layers, layers_of
 from qrt.limits import turns_within
 from qrt.notebook import table
 from qrt.source import Source, content_of
@@ -284,7 +284,7 @@ class Model:
         if isinstance(tensors, str):
             raise ValueError(f"tensors is a list of names or numbers, got {tensors!r}")
         tensors = list(tensors)
-        layers = [find_layer(self._program, wanted) for wanted in tensors]
+        layers, infos = find_layers(self._program, tensors)
         by_layer = self._executor
         if self._together:
             turns_within(self._program, self._asked[2], 1, 0)
@@ -293,7 +293,6 @@ class Model:
             by_layer.state = self._executor.state
             results = by_layer.trace(samples, count, layers)
             self._executor.state = by_layer.state
-        infos = [info_of(self._program, index) for index in layers]
         return dict(zip(tensors, returned(infos, results, dequantize, batched), strict=True))
 
     def _check_one_output(self) -> None:

@@ -45,7 +45,7 @@ LAW: dict[str, set[str]] = {
     "compiler/libraries.py": set(),
     "compiler/untrusted.py": {"compiler/ir.py", "compiler/errors.py"},
     "compiler/ir.py": {"schema"},
-    "compiler/report.py": {"compiler/ir.py", "compiler/integers"},
+    "compiler/report.py": {"compiler/ir.py", "compiler/integers", "schema"},
     "compiler/integers": {*GRAPH, "schema"},
     "compiler/verify.py": {"compiler/ir.py", "compiler/integers", "schema"},
     "compiler/builder": {"compiler/ir.py", "compiler/integers", "schema"},
