@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from qrt.data import Preprocess
 from qrt.edges import NCHW_TO_NHWC
 
 if TYPE_CHECKING:
+    from qrt.compiler import Compiled
     from qrt.compiler.calibration import Quantized
     from qrt.compiler.frontends.float_network import FloatNetwork
 
@@ -49,14 +50,29 @@ def calibrate(
     preprocess: Preprocess | None = None,
 ) -> Calibration:
     """Quantizes `source` on the first `count` samples of `data`, with a progress bar."""
-    from qrt.compiler.calibration import Quantized, float_network
+    from qrt.compiler.calibration import float_network
 
     network = float_network(source)
     samples = samples_for(network, data, preprocess)
     samples = samples if count is None else samples.first(count)
-    named = {name: x for (name, _), x in zip(network.inputs, samples.inputs, strict=True)}
     with Progress(samples.runs, "calibrating") as progress:
-        content = network.quantize(named, method, progress.done, "per_tensor" if per_tensor else "per_channel")
+        granularity = "per_tensor" if per_tensor else "per_channel"
+        return calibrated_on(network, source, samples, method, granularity, progress.done)
+
+
+def calibrated_on(
+    network: FloatNetwork,
+    source: Path,
+    samples: Samples,
+    method: str,
+    granularity: str,
+    seen: Callable[[int], None] = lambda count: None,
+) -> Calibration:
+    """Quantizes a network, the file `source`, on all samples; `seen` gets the number of runs that are done."""
+    from qrt.compiler.calibration import Quantized
+
+    named = {name: x for (name, _), x in zip(network.inputs, samples.inputs, strict=True)}
+    content = network.quantize(named, method, seen, granularity)
     return Calibration(network, Quantized(source, content), samples)
 
 
@@ -68,6 +84,32 @@ def outputs_of(model: qrt.Model, taken: Sequence[Array], dequantize: bool = Fals
     ]
     ours = model.run(*turned, layout="NHWC", dequantize=dequantize)
     return ours[0] if isinstance(ours, list) else ours
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What an integer network keeps of a float one, and takes.
+
+    Attributes
+    ----------
+    accuracy : float or None
+        Share of samples that are right; None without labels.
+    error : float
+        Root of the mean square of (integer - float), over that of float, of the first output on all samples.
+    arena : int
+        RAM for activations, in bytes.
+    macs, int16_macs : int
+        Multiply-accumulates of a run, and those that read int16.
+    content : bytes
+        The .qfb file.
+    """
+
+    accuracy: float | None
+    error: float
+    arena: int
+    macs: int
+    int16_macs: int
+    content: bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +150,22 @@ class Reference:
             meant = np.stack([x.transpose(NCHW_TO_NHWC) for x in meant])
         noise = np.stack(outputs).reshape(meant.shape) - meant
         return float(np.sqrt((noise**2).mean() / max((meant**2).mean(), np.finfo(np.float64).tiny)))
+
+    def measured(self, compiled: Compiled) -> Measured:
+        """What a compiled network keeps and takes."""
+        from qrt.compiler.report import macs
+
+        content, report = compiled.to_bytes(), compiled.report
+        model = qrt.load(content)
+        got = self.run(model)
+        return Measured(
+            accuracy=self.accuracy_of(got),
+            error=self.error_of(model, got),
+            arena=report.arena_size,
+            macs=report.macs,
+            int16_macs=sum(macs(op) for op in compiled.graph.ops if op.inputs[0].dtype == "int16"),
+            content=content,
+        )
 
     def run(self, model: qrt.Model) -> list[Array]:
         """The real outputs of an integer network, of each run."""

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import qrt
-from qrt.cli.calibration import Calibration, Reference
+from qrt.cli.calibration import Calibration, Measured, Reference
 from qrt.cli.console import printable, progressing
 from qrt.cli.failure import Failure
 
@@ -46,30 +45,16 @@ class Precision:
         return right and (self.error is None or step.error <= self.error)
 
 
-@dataclass(frozen=True)
-class Step:
-    """The network with int16 activations in some layers.
-
-    Attributes
-    ----------
-    layers : tuple of str
-        These layers.
-    accuracy : float or None
-        Share of samples that are right; None without labels.
-    error : float
-        Root of the mean square of (integer - float), over that of float, of the first output on all samples.
-    arena : int
-        RAM for activations, in bytes.
-    macs, int16_macs : int
-        Multiply-accumulates of a run, and those that read int16.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Step(Measured):
+    """The network with int16 activations in these layers."""
 
     layers: tuple[str, ...]
-    accuracy: float | None
-    error: float
-    arena: int
-    macs: int
-    int16_macs: int
+
+    def document(self) -> dict[str, Any]:
+        """Plain types for JSON."""
+        figures = {name: value for name, value in vars(self).items() if name not in ("layers", "content")}
+        return {"layers": self.layers, **figures}
 
 
 def precision_options(command: Callable[..., int]) -> Callable[..., int]:
@@ -180,14 +165,8 @@ class Search:
 
     def step(self, layers: tuple[str, ...]) -> Step:
         """What the network is with int16 in `layers`."""
-        from qrt.compiler.report import macs
-
         compiled = self.build(self.quantized(layers)) if layers else self.unchanged
-        model, report = qrt.load(compiled.to_bytes()), compiled.report
-        got = self.reference.run(model)
-        fine = sum(macs(op) for op in compiled.graph.ops if op.inputs[0].dtype == "int16")
-        accuracy, error = self.reference.accuracy_of(got), self.reference.error_of(model, got)
-        return Step(layers, accuracy, error, report.arena_size, report.macs, fine)
+        return Step(layers=layers, **vars(self.reference.measured(compiled)))
 
     def goal(self, precision: Precision) -> Precision:
         """What is asked for, or the default."""

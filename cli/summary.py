@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,7 +162,7 @@ class Summary:
             "test_vectors": self.test_vectors,
             "accuracy": self.accuracy or {},
             **self._where(),
-            "int16_steps": [asdict(step) for step in self.steps],
+            "int16_steps": [step.document() for step in self.steps],
             **self.report.as_dict(),
         }
 

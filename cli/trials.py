@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-import qrt
-from qrt.cli.calibration import Calibration, Reference
+from qrt.cli.calibration import Calibration, Measured, Reference, calibrated_on
 from qrt.cli.samples import Samples
 
 if TYPE_CHECKING:
@@ -46,29 +45,11 @@ class Way:
     int16: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Trial:
-    """A way, and what the network is then.
-
-    Attributes
-    ----------
-    accuracy : float or None
-        Share of the samples of the evaluation that are right; None without labels.
-    error : float
-        Root of the mean square of (integer - float), over that of float, of the first output.
-    arena, macs, int16_macs : int
-        RAM for activations; multiply-accumulates of a run, and those that read int16.
-    content : bytes
-        The .qfb file.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Trial(Measured):
+    """A way, and what the network is then."""
 
     way: Way
-    accuracy: float | None
-    error: float
-    arena: int
-    macs: int
-    int16_macs: int
-    content: bytes
 
     @property
     def order(self) -> tuple[float, float, float, int]:
@@ -131,22 +112,10 @@ class Task:
         return compiled
 
     def calibrated(self, way: Way, network: FloatNetwork) -> Calibration:
-        from qrt.compiler.calibration import Quantized
-
-        samples = self.samples.first(way.samples)
-        named = {name: x for (name, _), x in zip(network.inputs, samples.inputs, strict=True)}
-        content = network.quantize(named, way.method, lambda count: None, way.granularity)
-        return Calibration(network, Quantized(self.source, content), samples)
+        return calibrated_on(network, self.source, self.samples.first(way.samples), way.method, way.granularity)
 
     def measured(self, way: Way, compiled: Compiled) -> Trial:
-        from qrt.compiler.report import macs
-
-        content, report = compiled.to_bytes(), compiled.report
-        model = qrt.load(content)
-        got = self.reference.run(model)
-        fine = sum(macs(op) for op in compiled.graph.ops if op.inputs[0].dtype == "int16")
-        accuracy, error = self.reference.accuracy_of(got), self.reference.error_of(model, got)
-        return Trial(way, accuracy, error, report.arena_size, report.macs, fine, content)
+        return Trial(way=way, **vars(self.reference.measured(compiled)))
 
 
 def tried(task: Task, way: Way) -> list[Trial | Refused]:
@@ -173,10 +142,10 @@ def refined(task: Task, way: Way, goal: tuple[float | None, float | None]) -> li
     try:
         calibrated = task.calibrated(way, task.network())
         search = Search(calibrated, lambda quantized: task.build(quantized, way.bias), task.reference)
-        steps = list(search.steps(Precision((), *goal)))
+        _, *steps = search.steps(Precision((), *goal))
         return [
-            task.measured(replace(way, int16=s.layers), task.build(search.quantized(s.layers), way.bias))
-            for s in steps[1:]
+            Trial(way=replace(way, int16=step.layers), **{k: v for k, v in vars(step).items() if k != "layers"})
+            for step in steps
         ]
     except CompileError as error:
         return [Refused(way, _line(error))]

@@ -82,7 +82,7 @@ def run(client: Client, model: Model, job: Job, gaps: Sequence[Span]) -> Generat
 
 def threads_of(client: Client) -> int:
     """The threads of all workers, at least one."""
-    threads = sum(client.nthreads().values())
+    threads: int = sum(client.nthreads().values())
     if not threads:
         raise EvaluationError("the Dask cluster has no workers; start some with 'dask worker'")
     return threads
