@@ -13,6 +13,7 @@ import qrt
 from qrt.cli.arrays import Array
 from qrt.cli.console import ENDLESS, NARROWEST, note, on_terminal, printable, shape_text, shortened
 from qrt.cli.failure import Failure
+from qrt.edges import ranked
 
 # Entries shown of an output with labels, without --top.
 DEFAULT_TOP = 5
@@ -62,10 +63,7 @@ class Result:
         """For each sample, its `count` largest entries: index, label and value; the lower index first among equals."""
         flat = self.samples.reshape(len(self.samples), -1)
         labels = self.info.labels or tuple(str(i) for i in range(flat.shape[1]))
-        real = flat.astype(np.float64)
-        if self.info.scales and flat.dtype == np.int32:  # each entry has its own scale
-            real = real * np.tile(self.info.scales, flat.shape[1] // len(self.info.scales))
-        order = np.argsort(-real, axis=1, kind="stable")[:, :count]
+        order = np.argsort(-ranked(self.info, flat).astype(np.float64), axis=1, kind="stable")[:, :count]
         return [[(int(i), labels[i], row[i].item()) for i in best] for row, best in zip(flat, order, strict=True)]
 
     def right(self, labels: NDArray[np.int64]) -> int | None:

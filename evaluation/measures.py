@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from qrt.edges import TensorInfo
+from qrt.edges import TensorInfo, ranked
 from qrt.evaluation.tally import WRONG_KEPT, Tally, counted
 
 Array = NDArray[Any]
@@ -122,15 +122,6 @@ class Reconstruction:
         errors = np.square(there - self.output.dequantize(output).reshape(there.shape)).mean(axis=1)
         none = np.full(len(errors), -1, np.int64)
         return Tally(samples=len(errors), scores=_scores(errors, none if labels is None else labels))
-
-
-def ranked(info: TensorInfo, output: Array) -> Array:
-    """A row for each sample whose order is that of the real values: codes, or numbers times their own scales."""
-    rows = output.reshape(len(output), -1)
-    if not info.scales:
-        return rows
-    scaled: Array = rows * np.tile(np.array(info.scales, np.float64), rows.shape[1] // len(info.scales))
-    return scaled
 
 
 def real(info: TensorInfo, codes: Array) -> Array:

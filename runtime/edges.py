@@ -172,3 +172,12 @@ def returned(infos: Sequence[TensorInfo], results: list[Codes], dequantize: bool
     """What `run` and `feed` return of codes: without a batch axis of one row if inputs have none."""
     values = [info.dequantize(x) if dequantize else x for info, x in zip(infos, results, strict=True)]
     return [value if batched or len(value) != 1 else value[0] for value in values]
+
+
+def ranked(info: TensorInfo, output: Array) -> Array:
+    """A row for each sample whose order is that of the real values: real values, codes, or numbers by their scales."""
+    rows = output.reshape(len(output), -1)
+    if not info.scales or not np.issubdtype(rows.dtype, np.integer):
+        return rows
+    scaled: Array = rows * np.tile(np.array(info.scales, np.float64), rows.shape[1] // len(info.scales))
+    return scaled
